@@ -1,0 +1,1 @@
+//! What the dashboard is showing. Pure: an event in, effects out.

@@ -1,0 +1,1 @@
+//! The headless commands put together, one file each.

@@ -1,0 +1,1 @@
+//! Simulated services on loopback, with the real services' semantics.

@@ -1,0 +1,141 @@
+//! What the engine tells the dashboard and the headless commands: facts, in the past tense, plain data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::attempt::{Attempt, Change};
+use super::job::{Job, JobIx};
+use super::observation::Observation;
+use super::state::{Read, State};
+
+/// Something that has happened. What a fact shows as terminal is on disk already.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// A job is on the list: at the start, and after a reload of the jobs file. Also sent again for a job whose
+    /// name or tags changed.
+    Declared {
+        /// Its place.
+        ix: JobIx,
+        /// What the file says.
+        job: Arc<Job>,
+        /// What is known from disk.
+        known: Arc<Observation>,
+    },
+    /// A job was taken out of the file.
+    Withdrawn(JobIx),
+    /// Something was learned about a job, and saved.
+    Observed {
+        /// The job.
+        ix: JobIx,
+        /// Its state before; None if it had never been observed.
+        previous: Option<State>,
+        /// Whether state, word or progress changed, or this is the first sight.
+        changed: bool,
+        /// All that is known now.
+        known: Arc<Observation>,
+    },
+    /// A read was not `ok`, and the one before was another.
+    NotOk {
+        /// The job.
+        ix: JobIx,
+        /// Its outcome.
+        read: Read,
+        /// HTTP code; None if no reply came.
+        http_status: Option<u16>,
+        /// Why.
+        reason: String,
+        /// When it is read again; None if it is not.
+        retry_in: Option<Duration>,
+    },
+    /// How well a job is being read changed.
+    Health {
+        /// The job.
+        ix: JobIx,
+        /// How well.
+        health: Health,
+    },
+    /// A whole service is read differently from now on.
+    Gate {
+        /// The service's name in the jobs file.
+        service: Arc<str>,
+        /// How.
+        gate: Gate,
+    },
+    /// The store can no longer be written (a sentence that says why), or can be again (None).
+    StoreTrouble(Option<String>),
+    /// When the next read is due; None if none is.
+    NextRead(Option<Timestamp>),
+    /// A request of the user's was not done, and why: one sentence.
+    Refused {
+        /// The job it was about.
+        ix: JobIx,
+        /// Why.
+        why: String,
+    },
+    /// What was asked for with `Command::History`.
+    History {
+        /// The job.
+        ix: JobIx,
+        /// Its last reads, oldest first.
+        attempts: Vec<Attempt>,
+        /// Its changes of state, oldest first.
+        changes: Vec<Change>,
+    },
+    /// Every job is over or given up.
+    Settled,
+    /// The one-shot reads that a drain still waits for, by job; sent at its start and whenever one ends.
+    Draining(Vec<JobIx>),
+    /// All claims are given up and nothing is in flight; sent once after a suspend, before the process may stop.
+    Suspended,
+    /// The engine has ended.
+    Ended(Ending),
+}
+
+/// How well a job is being read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Health {
+    /// As asked for.
+    #[default]
+    Fresh,
+    /// Two reads missed at the pace that is reached.
+    Stale,
+    /// By the user.
+    Paused,
+    /// The service asked us to wait.
+    Throttled(Timestamp),
+    /// The service refuses our token, or there is none.
+    KeyRefused,
+    /// The store cannot be written, so a one-shot read is withheld.
+    Held,
+    /// Another instance, this process, reads it.
+    Following(u32),
+    /// Given up in this run, with the reason.
+    GivenUp(String),
+}
+
+/// How a whole service is being read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Gate {
+    /// As asked for.
+    #[default]
+    Open,
+    /// It asked us to wait.
+    Throttled(Timestamp),
+    /// Three reads in a row failed.
+    BackingOff(Timestamp),
+    /// It refuses our token, or there is none: the reason.
+    KeyRefused(String),
+}
+
+/// How the engine ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ending {
+    /// One-shot reads that were broken off because the user would not wait.
+    pub abandoned: Vec<JobIx>,
+    /// Where one-shot replies were rescued to that the store did not take.
+    pub rescued: Vec<std::path::PathBuf>,
+    /// Whether the store could not be written at the end.
+    pub store_failed: bool,
+}

@@ -1,0 +1,33 @@
+//! What one file of a many-file job came to.
+
+/// How many files a reply names, and how many of them failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileCounts {
+    /// All files of the reply.
+    pub total: u32,
+    /// Those that failed.
+    pub failed: u32,
+}
+
+/// One file of an Unstract reply. Texts are foreign and not sanitised; ranges are byte ranges of the reply's body.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FileResult {
+    /// The file's name as sent.
+    pub name: String,
+    /// The service's own word, `Success` or `Failed`.
+    pub status: String,
+    /// Whether it counts as failed.
+    pub failed: bool,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Number of keys of `result.output` (or of `result` where it has no `output`), if it is an object.
+    pub keys: Option<u32>,
+    /// Bytes of the file's whole JSON object.
+    pub size: u64,
+    /// `cost_in_dollars`, digit for digit as it came.
+    pub cost: Option<String>,
+    /// Where the file's own object stands in the body.
+    pub range: std::ops::Range<usize>,
+    /// Where its `result` stands in the body.
+    pub result: Option<std::ops::Range<usize>>,
+}

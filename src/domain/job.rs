@@ -1,0 +1,88 @@
+//! What a job is: the triple that identifies it, and what the jobs file declares about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A hosted service that jobdeck can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Provider {
+    /// VESSL serverless requests.
+    Vessl,
+    /// Optexity browser tasks.
+    Optexity,
+    /// Unstract document extractions.
+    Unstract,
+}
+
+impl Provider {
+    /// Every provider, in the order of the manual.
+    pub const ALL: [Self; 3] = [Self::Vessl, Self::Optexity, Self::Unstract];
+
+    /// The word of the jobs file, of JSON lines and of the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vessl => "vessl",
+            Self::Optexity => "optexity",
+            Self::Unstract => "unstract",
+        }
+    }
+
+    /// The provider that [`as_str`](Self::as_str) names so.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.as_str() == word)
+    }
+
+    /// Whether the first read of a finished job deletes its result on the server.
+    pub fn is_one_shot(self) -> bool {
+        match self {
+            Self::Unstract => true,
+            Self::Vessl | Self::Optexity => false,
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a job is, whatever it is called: results and claims are kept under this triple.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobKey {
+    /// The service's kind.
+    pub provider: Provider,
+    /// The normalised endpoint, see `providers::endpoint`.
+    pub endpoint: String,
+    /// The service's own id, trimmed and otherwise as given. Foreign text.
+    pub id: String,
+}
+
+/// A job as the jobs file declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// What it is.
+    pub key: JobKey,
+    /// The name of its service in this file.
+    pub service: Arc<str>,
+    /// The user's name for it.
+    pub name: Option<String>,
+    /// The user's tags.
+    pub tags: Vec<String>,
+}
+
+impl Job {
+    /// `service/id`, the job's name on the command line and in JSON lines.
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.service, self.key.id)
+    }
+
+    /// The user's name for it, otherwise its id.
+    pub fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.key.id)
+    }
+}
+
+/// A job's place in the engine's table: stable for the life of an engine, never used again for another job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobIx(pub u32);

@@ -1,0 +1,19 @@
+//! What things are: plain data and pure rules. No I/O, no async, no terminal, no clock of its own.
+
+pub mod attempt;
+pub mod clean;
+pub mod fact;
+pub mod files;
+pub mod filter;
+pub mod job;
+pub mod note;
+pub mod observation;
+pub mod reading;
+pub mod reason;
+pub mod reply;
+pub mod request;
+pub mod schedule;
+pub mod secret;
+pub mod service;
+pub mod state;
+pub mod stats;

@@ -1,0 +1,427 @@
+//! What is known about a job, and the one place where a reading may change it.
+//!
+//! Two rules hold everything: a read that is no answer never changes the state, and an answer to an older
+//! request never overwrites a newer one.
+
+use jiff::Timestamp;
+
+use super::files::FileCounts;
+use super::reading::{Answer, Reading, Verdict};
+use super::state::{LostBecause, Read, State};
+
+/// All that is known about a job. Texts are foreign and not sanitised.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Observation {
+    /// What the service last said.
+    pub state: State,
+    /// The service's own word for it.
+    pub word: Option<String>,
+    /// Why the result is lost; there exactly when the state is `lost`.
+    pub lost: Option<LostBecause>,
+    /// HTTP code of the last applied answer.
+    pub http_status: Option<u16>,
+    /// VESSL: the code of the user's own service.
+    pub service_status_code: Option<i64>,
+    /// Percent, 0 to 100.
+    pub progress: Option<f64>,
+    /// The service's own reason.
+    pub fail_reason: Option<String>,
+    /// The service's own code for it.
+    pub error_code: Option<String>,
+    /// What is odd about the last answer.
+    pub warning: Option<String>,
+    /// Unstract: how many files, and how many failed.
+    pub files: Option<FileCounts>,
+    /// When the first answer came.
+    pub first_seen: Option<Timestamp>,
+    /// Since when it runs: the service's own time, else when we first saw it running.
+    pub running_since: Option<Timestamp>,
+    /// When it was over: the service's own time, else when we first saw it so.
+    pub finished_at: Option<Timestamp>,
+    /// When the service expects it to be over.
+    pub eta: Option<Timestamp>,
+    /// When state, word or progress last changed, by our clock.
+    pub changed_at: Option<Timestamp>,
+    /// The copy: a whole terminal reply on disk.
+    pub saved: Option<Saved>,
+    /// What else was kept: the last reply that broke off or made no sense.
+    pub evidence: Option<Saved>,
+    /// Sequence number of the last request whose answer was applied.
+    pub applied: u64,
+    /// What an "already acknowledged" would mean now.
+    pub doubt: Option<Doubt>,
+    /// What our last read was.
+    pub last_read: Option<LastRead>,
+}
+
+/// Bytes on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The store's number of this body.
+    pub body: i64,
+    /// Length of the body.
+    pub bytes: u64,
+    /// SHA-256 of the body, lower-case hex.
+    pub sha256: String,
+    /// HTTP code it came with.
+    pub http_status: u16,
+    /// When it was received.
+    pub at: Timestamp,
+    /// Whether our own token stood in it and was masked before saving.
+    pub masked: bool,
+}
+
+/// Why the only copy of a one-shot result may have been used up by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// A dead instance had claimed the job.
+    ReaderDied,
+    /// A read was sent and its reply never came.
+    NoReply,
+    /// A reply broke off.
+    Cut,
+}
+
+impl Doubt {
+    /// Every doubt.
+    pub const ALL: [Self; 3] = [Self::ReaderDied, Self::NoReply, Self::Cut];
+
+    /// The cause of loss that an "already acknowledged" now means; its words are the store's too.
+    pub fn cause(self) -> LostBecause {
+        match self {
+            Self::ReaderDied => LostBecause::ReaderDied,
+            Self::NoReply => LostBecause::NoReply,
+            Self::Cut => LostBecause::Cut,
+        }
+    }
+}
+
+/// What our last read was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRead {
+    /// Its outcome.
+    pub read: Read,
+    /// HTTP code; None if no reply came.
+    pub http_status: Option<u16>,
+    /// Why it was not `ok`.
+    pub reason: Option<String>,
+    /// When it was sent.
+    pub at: Timestamp,
+}
+
+/// A reading and the circumstances in which it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// What the reply said.
+    pub reading: &'a Reading,
+    /// The request's number: greater is newer, over all instances.
+    pub seq: u64,
+    /// When the reply came, by our clock.
+    pub at: Timestamp,
+    /// HTTP code; None if no reply came.
+    pub http_status: Option<u16>,
+    /// Whether the provider hands a result out only once.
+    pub one_shot: bool,
+    /// Whether the request may have reached the service.
+    pub sent: bool,
+    /// Whether a reply began and broke off.
+    pub broken: bool,
+}
+
+/// What must be done with the body of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    Nothing,
+    /// It is the job's result: save it before anything of it is shown.
+    Copy,
+    /// It is no result, but the only trace of one, or of what went wrong.
+    Evidence,
+}
+
+/// What a reading came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Applied {
+    /// It is older than what is known, or a copy is held already: nothing changes.
+    Superseded,
+    /// What is known now.
+    Known {
+        /// With everything but `saved` and `evidence`, which the store fills in.
+        observation: Box<Observation>,
+        /// Whether state, word or progress changed, or this is the first sight.
+        changed: bool,
+        /// Whether anything changed that has to survive us.
+        durable: bool,
+        /// What to do with the body.
+        keep: Keep,
+    },
+}
+
+impl Observation {
+    /// Whether the job was ever answered for.
+    pub fn is_observed(&self) -> bool {
+        self.first_seen.is_some()
+    }
+
+    /// Whether nothing more is to be asked: over, and its result saved or lost.
+    pub fn is_over(&self) -> bool {
+        self.state.is_terminal()
+    }
+
+    /// The observation after a reading.
+    pub fn apply(&self, received: Received<'_>) -> Applied {
+        let holds_the_only_copy = received.one_shot && self.saved.is_some();
+        if received.seq <= self.applied || holds_the_only_copy {
+            return Applied::Superseded;
+        }
+        let mut next = self.clone();
+        next.last_read = Some(LastRead {
+            read: received.reading.read,
+            http_status: received.http_status,
+            reason: received.reading.reason.clone(),
+            at: received.at,
+        });
+        let keep = match &received.reading.answer {
+            Some(answer) => next.take_answer(answer, received),
+            None => next.take_refusal(received),
+        };
+        let first = !self.is_observed() && next.is_observed();
+        let changed = first || self.state != next.state || self.word != next.word || self.progress != next.progress;
+        if changed {
+            next.changed_at = Some(received.at);
+        }
+        let durable = changed || keep != Keep::Nothing || self.differs_durably(&next);
+        Applied::Known { observation: Box::new(next), changed, durable, keep }
+    }
+
+    /// The observation of a job that the service has denied for longer than the grace: `lost` if it was ever seen.
+    pub fn gone(&self, at: Timestamp) -> Self {
+        let mut next = self.clone();
+        if self.is_observed() && !self.is_over() {
+            next.state = State::Lost;
+            next.lost = Some(LostBecause::Gone);
+            next.changed_at = Some(at);
+            next.finished_at = Some(at);
+            next.eta = None;
+        }
+        next
+    }
+
+    fn take_answer(&mut self, answer: &Answer, received: Received<'_>) -> Keep {
+        self.applied = received.seq;
+        self.http_status = received.http_status;
+        self.first_seen.get_or_insert(received.at);
+        let (state, keep) = match answer.verdict {
+            Verdict::State(state) if state.is_terminal() => (state, Keep::Copy),
+            Verdict::State(state) => (state, payload(answer)),
+            Verdict::NoWord => {
+                self.doubt = None;
+                self.warning.clone_from(&answer.warning);
+                return payload(answer);
+            }
+            Verdict::Expired => (State::Lost, Keep::Evidence),
+            Verdict::Acknowledged => {
+                self.lose_to_acknowledgement(answer, received.at);
+                return Keep::Nothing;
+            }
+        };
+        self.doubt = None;
+        self.lost = (answer.verdict == Verdict::Expired).then_some(LostBecause::Expired);
+        self.word.clone_from(&answer.word);
+        self.service_status_code = answer.service_status_code;
+        self.progress = answer.progress;
+        self.fail_reason.clone_from(&answer.fail_reason);
+        self.error_code.clone_from(&answer.error_code);
+        self.warning.clone_from(&answer.warning);
+        self.files = answer.files;
+        self.eta = answer.eta;
+        self.running_since = match state {
+            State::Queued => None,
+            State::Running => answer.started_at.or(self.running_since).or(Some(received.at)),
+            State::Unknown | State::Succeeded | State::Partial | State::Failed | State::Cancelled | State::Lost => {
+                answer.started_at.or(self.running_since)
+            }
+        };
+        self.finished_at = state.is_terminal().then(|| {
+            let seen = if self.state.is_terminal() { self.finished_at } else { None };
+            answer.finished_at.or(seen).unwrap_or(received.at)
+        });
+        self.state = state;
+        keep
+    }
+
+    fn lose_to_acknowledgement(&mut self, answer: &Answer, at: Timestamp) {
+        let earlier = self.lost.filter(|cause| *cause != LostBecause::Gone);
+        let cause = earlier.unwrap_or_else(|| self.doubt.map_or(LostBecause::AlreadyRead, Doubt::cause));
+        if self.state != State::Lost || self.finished_at.is_none() {
+            self.finished_at = Some(answer.finished_at.unwrap_or(at));
+        }
+        self.state = State::Lost;
+        self.lost = Some(cause);
+        self.word.clone_from(&answer.word);
+        self.progress = None;
+        self.eta = None;
+    }
+
+    fn take_refusal(&mut self, received: Received<'_>) -> Keep {
+        let gateway_took_it = matches!(received.http_status, Some(502 | 504));
+        let doubt = if received.broken {
+            Some(Doubt::Cut)
+        } else if (received.reading.read == Read::Unreachable && received.sent) || gateway_took_it {
+            Some(Doubt::NoReply)
+        } else {
+            None
+        };
+        if received.one_shot && !self.is_over() {
+            self.doubt = self.doubt.max(doubt);
+        }
+        match received.reading.read {
+            Read::Malformed => Keep::Evidence,
+            _ if received.broken => Keep::Evidence,
+            Read::Ok
+            | Read::Throttled
+            | Read::Unreachable
+            | Read::ServerError
+            | Read::Unauthorized
+            | Read::NotFound
+            | Read::Rejected => Keep::Nothing,
+        }
+    }
+
+    fn differs_durably(&self, next: &Self) -> bool {
+        let outcome =
+            |read: &Option<LastRead>| read.as_ref().map(|read| (read.read, read.http_status, read.reason.clone()));
+        self.doubt != next.doubt
+            || self.warning != next.warning
+            || self.fail_reason != next.fail_reason
+            || self.error_code != next.error_code
+            || self.files != next.files
+            || self.service_status_code != next.service_status_code
+            || self.lost != next.lost
+            || outcome(&self.last_read) != outcome(&next.last_read)
+    }
+}
+
+fn payload(answer: &Answer) -> Keep {
+    if answer.has_payload { Keep::Evidence } else { Keep::Nothing }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn said(state: State) -> Reading {
+        Reading::answered(Answer { verdict: Verdict::State(state), word: Some(state.to_string()), ..Answer::default() })
+    }
+
+    fn acknowledged() -> Reading {
+        let answer = Answer { verdict: Verdict::Acknowledged, word: Some("COMPLETED".to_owned()), ..Answer::default() };
+        Reading::answered(answer)
+    }
+
+    fn received(reading: &Reading, seq: u64) -> Received<'_> {
+        Received { reading, seq, at: at(seq as i64), http_status: Some(200), one_shot: true, sent: true, broken: false }
+    }
+
+    fn after(observation: &Observation, received: Received<'_>) -> (Observation, bool, Keep) {
+        match observation.apply(received) {
+            Applied::Known { observation, changed, keep, .. } => (*observation, changed, keep),
+            Applied::Superseded => panic!("superseded"),
+        }
+    }
+
+    fn running() -> Observation {
+        after(&Observation::default(), received(&said(State::Running), 1)).0
+    }
+
+    fn copy() -> Saved {
+        Saved { body: 1, bytes: 2, sha256: String::new(), http_status: 200, at: at(0), masked: false }
+    }
+
+    #[test]
+    fn a_read_that_is_no_answer_never_changes_the_state() {
+        for read in Read::ALL.into_iter().filter(|read| *read != Read::Ok) {
+            let (next, changed, _) = after(&running(), received(&Reading::refused(read, "no"), 2));
+            assert_eq!((next.state, next.word, changed), (State::Running, Some("running".to_owned()), false), "{read}");
+            assert_eq!(next.last_read.unwrap().read, read);
+        }
+    }
+
+    #[test]
+    fn an_answer_to_an_older_request_never_overwrites_a_newer_one() {
+        let newer = after(&running(), received(&said(State::Succeeded), 5)).0;
+        assert_eq!(newer.apply(received(&said(State::Running), 4)), Applied::Superseded);
+    }
+
+    #[test]
+    fn a_406_for_a_job_whose_result_is_held_changes_nothing() {
+        let mut held = after(&running(), received(&said(State::Succeeded), 2)).0;
+        held.saved = Some(copy());
+        assert_eq!(held.apply(received(&acknowledged(), 3)), Applied::Superseded);
+    }
+
+    #[test]
+    fn a_406_without_a_copy_is_a_loss_whose_cause_is_what_happened_before_it() {
+        let silent = Reading::refused(Read::Unreachable, "reset");
+        let cut = Received { broken: true, ..received(&silent, 2) };
+        let unsent = Received { sent: false, http_status: None, ..received(&silent, 2) };
+        let no_reply = Received { http_status: None, ..received(&silent, 2) };
+        let cases = [
+            (running(), LostBecause::AlreadyRead),
+            (after(&running(), cut).0, LostBecause::Cut),
+            (after(&running(), no_reply).0, LostBecause::NoReply),
+            (after(&running(), unsent).0, LostBecause::AlreadyRead),
+            (Observation { doubt: Some(Doubt::ReaderDied), ..running() }, LostBecause::ReaderDied),
+            (after(&Observation { doubt: Some(Doubt::ReaderDied), ..running() }, cut).0, LostBecause::Cut),
+        ];
+        for (before, cause) in cases {
+            let (lost, changed, keep) = after(&before, received(&acknowledged(), 9));
+            assert_eq!((lost.state, lost.lost, changed, keep), (State::Lost, Some(cause), true, Keep::Nothing));
+        }
+    }
+
+    #[test]
+    fn an_answer_of_a_running_job_ends_every_doubt_about_its_result() {
+        let doubted = Observation { doubt: Some(Doubt::Cut), ..running() };
+        let sure = after(&doubted, received(&said(State::Running), 2)).0;
+        assert_eq!(after(&sure, received(&acknowledged(), 3)).0.lost, Some(LostBecause::AlreadyRead));
+    }
+
+    #[test]
+    fn a_missing_word_leaves_the_state_and_an_unfamiliar_one_replaces_it() {
+        let missing = Reading::answered(Answer::default());
+        assert_eq!(after(&running(), received(&missing, 2)).0.state, State::Running);
+        assert_eq!(after(&running(), received(&said(State::Unknown), 2)).0.state, State::Unknown);
+    }
+
+    #[test]
+    fn a_terminal_answer_must_be_kept_and_a_reply_that_broke_off_too() {
+        assert_eq!(after(&running(), received(&said(State::Failed), 2)).2, Keep::Copy);
+        let silent = Reading::refused(Read::Unreachable, "cut");
+        assert_eq!(after(&running(), Received { broken: true, ..received(&silent, 2) }).2, Keep::Evidence);
+        assert_eq!(after(&running(), received(&Reading::refused(Read::Malformed, "html"), 2)).2, Keep::Evidence);
+        assert_eq!(after(&running(), received(&said(State::Running), 2)).2, Keep::Nothing);
+    }
+
+    #[test]
+    fn only_a_job_that_was_seen_before_can_be_gone() {
+        assert_eq!(running().gone(at(9)).lost, Some(LostBecause::Gone));
+        assert_eq!(Observation::default().gone(at(9)), Observation::default());
+        let mut done = running();
+        done.state = State::Succeeded;
+        assert_eq!(done.gone(at(9)).state, State::Succeeded);
+    }
+
+    #[test]
+    fn a_restarted_task_goes_back_and_forgets_when_it_had_finished() {
+        let done = after(&running(), received(&said(State::Failed), 2)).0;
+        assert_eq!(done.finished_at, Some(at(2)));
+        let again = Received { one_shot: false, ..received(&said(State::Queued), 3) }.reading.clone();
+        let next = after(&done, Received { one_shot: false, ..received(&again, 3) }).0;
+        assert_eq!((next.state, next.finished_at, next.running_since), (State::Queued, None, None));
+    }
+}

@@ -1,0 +1,111 @@
+//! When a job is read next: pure functions of the pace, of what happened before and of a number between 0 and 1
+//! that the caller draws.
+
+use std::time::Duration;
+
+use super::service::{Pace, Rate};
+
+/// How much slower an unchanged job is read from one read to the next.
+const SLOWDOWN: f64 = 1.2;
+
+/// The pause after an `ok` that has now been the same `unchanged` times in a row.
+pub fn pause(pace: Pace, unchanged: u32, draw: f64) -> Duration {
+    let factor = SLOWDOWN.powi(unchanged.min(64).cast_signed());
+    let longest = pace.max_interval.max(pace.interval);
+    jittered(bounded(pace.interval, factor, longest), draw)
+}
+
+/// The pause after the `failures`-th read in a row (from 1) that was no answer: exponential, half of it by chance.
+pub fn back_off(pace: Pace, failures: u32, draw: f64) -> Duration {
+    let factor = 2f64.powi(failures.saturating_sub(1).min(32).cast_signed());
+    let longest = pace.max_interval.max(pace.interval);
+    bounded(pace.interval, factor, longest).mul_f64(0.5 + 0.5 * draw)
+}
+
+/// Ten per cent more or less, so that jobs declared together are not read together for ever.
+pub fn jittered(pause: Duration, draw: f64) -> Duration {
+    pause.mul_f64(0.9 + 0.2 * draw)
+}
+
+/// How far apart a service's reads resume after it was held for `held`: over as long, within 1 to 20 seconds.
+pub fn resume_spread(held: Duration) -> Duration {
+    held.clamp(Duration::from_secs(1), Duration::from_secs(20))
+}
+
+fn bounded(base: Duration, factor: f64, longest: Duration) -> Duration {
+    Duration::from_secs_f64((base.as_secs_f64() * factor).min(longest.as_secs_f64()))
+}
+
+/// A token bucket: so many requests in so long a time, a tenth of a second's worth (at least one) at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    per_second: f64,
+    burst: f64,
+    level: f64,
+    updated: Duration,
+}
+
+impl Bucket {
+    /// A full bucket. `now` is the time since any fixed start.
+    pub fn new(rate: Rate, now: Duration) -> Self {
+        let per_second = f64::from(rate.requests) / rate.per.as_secs_f64();
+        let burst = (per_second / 10.0).max(1.0);
+        Self { per_second, burst, level: burst, updated: now }
+    }
+
+    /// Takes one request out; otherwise how long to wait for it.
+    pub fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        let elapsed = now.saturating_sub(self.updated).as_secs_f64();
+        self.level = (self.level + elapsed * self.per_second).min(self.burst);
+        self.updated = self.updated.max(now);
+        // A wait is computed in floating point: a request a microsecond early is on time.
+        if self.level >= 1.0 - 1e-6 {
+            self.level -= 1.0;
+            return Ok(());
+        }
+        Err(Duration::from_secs_f64((1.0 - self.level) / self.per_second))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) };
+
+    #[test]
+    fn an_unchanged_job_is_read_ever_more_slowly_up_to_max_interval() {
+        let pauses: Vec<_> = (0..40).map(|n| pause(PACE, n, 0.5)).collect();
+        assert_eq!(pauses.first(), Some(&Duration::from_secs(5)));
+        assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert_eq!(pauses.last(), Some(&Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn failures_back_off_exponentially_with_jitter_and_never_beyond_max_interval() {
+        assert_eq!(back_off(PACE, 1, 1.0), Duration::from_secs(5));
+        assert_eq!(back_off(PACE, 2, 1.0), Duration::from_secs(10));
+        assert_eq!(back_off(PACE, 2, 0.0), Duration::from_secs(5));
+        assert_eq!(back_off(PACE, u32::MAX, 1.0), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_max_interval_below_the_interval_does_not_speed_a_job_up() {
+        let pace = Pace { interval: Duration::from_secs(9), max_interval: Duration::from_secs(1) };
+        assert_eq!(pause(pace, 9, 0.5), Duration::from_secs(9));
+    }
+
+    #[test]
+    fn a_rate_of_two_a_second_lets_twenty_one_requests_through_in_ten_seconds() {
+        let mut bucket = Bucket::new(Rate { requests: 2, per: Duration::from_secs(1) }, Duration::ZERO);
+        let mut now = Duration::ZERO;
+        let mut sent = 0;
+        while now <= Duration::from_secs(10) {
+            match bucket.take(now) {
+                Ok(()) => sent += 1,
+                Err(wait) => now += wait,
+            }
+        }
+        assert_eq!(sent, 21);
+    }
+}

@@ -1,0 +1,67 @@
+//! A service's token: where it comes from, and the redacting type that carries it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Where a token is to be had. Never the token itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// An environment variable.
+    Env(String),
+    /// A file, `~` already expanded.
+    File(PathBuf),
+    /// A program and its arguments, run without a shell.
+    Command(Vec<String>),
+}
+
+impl TokenSource {
+    /// Whether asking again can bring another token while we run.
+    pub fn can_change(&self) -> bool {
+        match self {
+            Self::Env(_) => false,
+            Self::File(_) | Self::Command(_) => true,
+        }
+    }
+
+    /// The name of a shell variable that stands for the token where a command is shown to the user.
+    pub fn shell_variable(&self) -> String {
+        match self {
+            Self::Env(name) => format!("${name}"),
+            Self::File(_) | Self::Command(_) => "$JOBDECK_TOKEN".to_owned(),
+        }
+    }
+}
+
+/// A token. Its `Debug` is redacted; equality is of the secret itself.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+impl Token {
+    /// A token of the trimmed text; None if nothing is left, or if it cannot stand in an HTTP header.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = !text.is_empty() && text.bytes().all(|byte| byte >= 0x20 && byte != 0x7f);
+        fits.then(|| Self(SecretString::from(text.to_owned())))
+    }
+
+    /// The secret, for the wire and for masking replies that echo it. Nothing else may call this.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(redacted)")
+    }
+}

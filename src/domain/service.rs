@@ -1,0 +1,96 @@
+//! What a service of the jobs file is: where it is, how it is asked, and at what pace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::job::Provider;
+use super::secret::TokenSource;
+
+/// A service as the jobs file declares it, every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The user's name for it.
+    pub name: Arc<str>,
+    /// Its kind.
+    pub provider: Provider,
+    /// VESSL and Optexity: the base_url, with its path prefix and query. Unstract: the deployment's whole URL,
+    /// `…/deployment/api/<organization_id>/<api_name>/`. The query may hold a gateway's key: a secret.
+    pub base: Url,
+    /// The normalised endpoint of its jobs, see `providers::endpoint`. Holds no query.
+    pub endpoint: String,
+    /// Where its token comes from.
+    pub token: TokenSource,
+    /// How often one of its jobs is read.
+    pub pace: Pace,
+    /// Requests at once to this service; None: only the limit of all services holds.
+    pub in_flight: Option<usize>,
+    /// Requests a second; None: no limit.
+    pub rate: Option<Rate>,
+    /// What an Unstract read asks for; of no use to the others.
+    pub include: Include,
+}
+
+/// How often a job is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two reads of one job.
+    pub interval: Duration,
+    /// Up to which an unchanged job is slowed down.
+    pub max_interval: Duration,
+}
+
+/// So many requests in so long a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests, above zero.
+    pub requests: u32,
+    /// In this time, above zero.
+    pub per: Duration,
+}
+
+/// What an Unstract read asks for besides the extraction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Include {
+    /// Tokens, models and costs.
+    pub metadata: bool,
+    /// Times of the single steps.
+    pub metrics: bool,
+    /// The text that was read from the document.
+    pub extracted_text: bool,
+}
+
+impl Default for Include {
+    /// The contract's defaults: the result can be read only once.
+    fn default() -> Self {
+        Self { metadata: true, metrics: true, extracted_text: false }
+    }
+}
+
+/// The `[poll]` table: what holds for all services together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Poll {
+    /// The pace of a service that has none of its own.
+    pub pace: Pace,
+    /// Requests at once, all services together.
+    pub in_flight: usize,
+    /// Bound on connecting.
+    pub connect_timeout: Duration,
+    /// Silence on an open reply, never a bound on the whole reply.
+    pub read_timeout: Duration,
+    /// How long a 404 is doubted.
+    pub not_found_grace: Duration,
+}
+
+impl Default for Poll {
+    fn default() -> Self {
+        Self {
+            pace: Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },
+            in_flight: 16,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(120),
+            not_found_grace: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Who reads: schedule, slots, gates, the save-before-show pipeline, the drain, following other instances.
+//! The only folder that combines providers, net and store; the dashboard and the headless commands both run on it.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::domain::fact::Fact;
+use crate::domain::job::{Job, JobIx};
+use crate::domain::secret::Token;
+use crate::domain::service::{Poll, Service};
+use crate::store::Store;
+
+pub mod token;
+
+/// What an engine runs for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Until the user leaves; jobs that were given up are still read at `max_interval` where the contract says so.
+    Dashboard,
+    /// Until every job is over or given up.
+    Watch,
+    /// One read of every unfinished job that no other instance reads.
+    Once,
+}
+
+/// All that an engine needs.
+#[derive(Debug)]
+pub struct Setup {
+    /// What it runs for.
+    pub purpose: Purpose,
+    /// What holds for all services.
+    pub poll: Poll,
+    /// The services of the jobs file, and the token of each: the secret, or why there is none.
+    pub services: Vec<(Arc<Service>, Result<Token, String>)>,
+    /// The jobs, in the file's order, each of one of these services.
+    pub jobs: Vec<Arc<Job>>,
+    /// The state directory, opened as a reader.
+    pub store: Store,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// What the user (or a signal) wants of a running engine.
+#[derive(Debug)]
+pub enum Command {
+    /// Read these jobs now, where that is possible; `Fact::Refused` says where not.
+    ReadNow(Vec<JobIx>),
+    /// Send no new read (true), or go on (false). Claims are given up meanwhile.
+    Pause(bool),
+    /// Ask for a job's reads and changes: answered with `Fact::History`.
+    History(JobIx),
+    /// The jobs file was changed and is valid: these are its poll table, services and jobs.
+    Reload(Box<Reload>),
+    /// The process is about to be stopped: finish the one-shot reads, give up the claims, say `Fact::Suspended`.
+    Suspend,
+    /// It goes on.
+    Resume,
+    /// Start no new read, finish the one-shot reads in flight, save, end with `Fact::Ended`.
+    Drain,
+    /// End at once: save what has come of the reads in flight.
+    Abort,
+}
+
+/// A jobs file that was changed.
+#[derive(Debug)]
+pub struct Reload {
+    /// What holds for all services.
+    pub poll: Poll,
+    /// The services and their tokens.
+    pub services: Vec<(Arc<Service>, Result<Token, String>)>,
+    /// The jobs, in the file's order.
+    pub jobs: Vec<Arc<Job>>,
+}
+
+/// A running engine: commands go in here, facts come out of the channel that it was started with.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl Engine {
+    /// Asks for something. An engine that has ended ignores it.
+    pub fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+}
+
+/// Why an engine cannot start; a sentence for a person that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+/// Starts an engine on the current (single-threaded) runtime. It first declares every job with what is known of it,
+/// and ends with `Fact::Ended`, after which nothing more is sent.
+pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine, StartError> {
+    let _ = (setup, facts);
+    Err(StartError("not written yet".to_owned()))
+}

@@ -1,0 +1,1 @@
+//! The dashboard put together: the loop, the terminal guard, effects.

@@ -1,0 +1,1 @@
+//! How it looks: draws the app's model, returns nothing, changes nothing.
