@@ -30,7 +30,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("axum", &["demo"]),
     ("ratatui", &["ui", "tui"]),
-    ("tokio", &["net", "store", "engine", "config", "tui", "cli", "demo", "lib"]),
+    ("tokio", &["net", "store", "engine", "config", "tui", "cli", "demo", "lib", "logging"]),
 ];
 
 /// The longest a file may be before its tests.
