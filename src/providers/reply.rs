@@ -11,7 +11,7 @@ use crate::domain::state::State;
 use crate::json::scan::{self, Field, Kind, ScanError};
 
 /// The longest foreign sentence that is kept, in bytes. It bounds hostile replies; real reasons are far shorter.
-const LONGEST: usize = 8 * 1024;
+const LONGEST: usize = 64 * 1024;
 
 /// How deep a sentence is looked for.
 const DEEPEST: usize = 4;
