@@ -20,7 +20,7 @@ mod plan;
 mod scenario;
 #[cfg(test)]
 pub mod script;
-mod serve;
+pub mod serve;
 mod server;
 mod template;
 #[cfg(test)]
@@ -29,8 +29,6 @@ mod unstract;
 mod unstract_body;
 mod vessl;
 mod world;
-
-pub use serve::{Stop, serve};
 
 /// The most jobs that a demo makes.
 pub const MAX_JOBS: usize = 100_000;
@@ -101,13 +99,7 @@ impl Demo {
             return Err(DemoError::Option("the demo's speed must be between 0.01 and 1000: choose another --speed"));
         }
         let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
-        let world = Arc::new(World::new(&options, seed)?);
-        let port = options.port.unwrap_or(0);
-        let listener = server::listen(port).map_err(|cause| DemoError::Listen { port, cause })?;
-        let address = listener.local_addr().map_err(DemoError::Start)?;
-        let (end, ended) = oneshot::channel();
-        let thread = server::spawn(world.clone(), listener, ended).map_err(DemoError::Start)?;
-        Ok(Self { world, address, seed, end: Some(end), thread: Some(thread) })
+        Self::of(World::new(&options, seed)?, seed, options.port.unwrap_or(0))
     }
 
     /// Where the services listen.
@@ -154,6 +146,15 @@ impl Demo {
     /// Why the job's result is lost to that reader, where it is.
     pub fn expected_loss(&self, id: &str) -> Option<LostBecause> {
         self.world.record(id)?.job.kind.lost()
+    }
+
+    fn of(world: World, seed: u64, port: u16) -> Result<Self, DemoError> {
+        let world = Arc::new(world);
+        let listener = server::listen(port).map_err(|cause| DemoError::Listen { port, cause })?;
+        let address = listener.local_addr().map_err(DemoError::Start)?;
+        let (end, ended) = oneshot::channel();
+        let thread = server::spawn(world.clone(), listener, ended).map_err(DemoError::Start)?;
+        Ok(Self { world, address, seed, end: Some(end), thread: Some(thread) })
     }
 }
 

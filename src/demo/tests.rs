@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
 
-use super::scenario::{Kind, UnstractEnd};
+use super::scenario::{Kind, TroubleKind, UnstractEnd};
+use super::world::Window;
 use super::*;
 
 /// A demo that is over at once: every job has ended before the first read.
@@ -25,7 +26,16 @@ fn ending(demo: &Demo, ends: UnstractEnd) -> String {
     demo.world.batch.iter().find(|job| fits(&job.kind)).unwrap().id.clone()
 }
 
+thread_local! {
+    /// One for each test: its connections live on the test's own runtime.
+    static CLIENT: Client = new_client();
+}
+
 fn client() -> Client {
+    CLIENT.with(Client::clone)
+}
+
+fn new_client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
@@ -267,52 +277,46 @@ async fn an_optexity_task_tells_its_progress_and_its_end_and_a_gone_one_is_not_f
 
 #[tokio::test]
 async fn trouble_comes_in_every_form_and_never_takes_a_result() {
-    let options = Options { jobs: 40, seed: Some(3), speed: 40.0, port: None, calm: false };
-    let demo = Demo::start(options).unwrap();
-    let mut met = std::collections::BTreeSet::new();
-    let mut ended = std::collections::BTreeSet::new();
-    let started = std::time::Instant::now();
-    while started.elapsed() < Duration::from_millis(3_400) {
-        for job in &demo.world.batch {
-            let request = match &job.kind {
-                Kind::Unstract(_) if ended.contains(&job.id) => continue,
-                Kind::Unstract(_) => deployment(&demo, Method::GET, &job.id, ""),
-                Kind::Vessl(kind) => {
-                    let slug = if kind.common.service == "llama" { "k3v9m2q7xw1d" } else { "p8d4rz0c6yt2" };
-                    let url = format!("http://{}/api/v1/services/{slug}/async/{}/output", demo.address(), job.id);
-                    client().get(url).header("Authorization", "Bearer key")
-                }
-                Kind::Optexity(_) => {
-                    let url = format!("http://{}/api/v1/inference/call", demo.address());
-                    client().post(url).header("x-api-key", "key").body(format!(r#"{{"task_id":"{}"}}"#, job.id))
-                }
-            };
-            let Ok(response) = request.send().await else {
-                met.insert("hung up".to_owned());
-                continue;
-            };
-            let status = response.status().as_u16();
-            let retry = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
-            match (status, retry) {
-                (429 | 503, Some(retry)) => {
-                    met.insert(format!("{status} {}", if retry.ends_with("GMT") { "until" } else { "for" }));
-                }
-                (504, None) => {
-                    met.insert("504".to_owned());
-                }
-                _ => {
-                    if demo.consuming_reads(&job.id) == 1 {
-                        ended.insert(job.id.clone());
-                    }
-                }
+    let cases = [
+        (TroubleKind::Throttled, 429, "120", "Rate limit exceeded"),
+        (TroubleKind::ThrottledUntil, 429, "GMT", "slow down"),
+        (TroubleKind::Unavailable, 503, "120", "<html>"),
+        (TroubleKind::GatewayTimeout, 504, "", "<center>nginx</center>"),
+        (TroubleKind::HangsUp, 0, "", ""),
+    ];
+    for (kind, status, retry, page) in cases {
+        let options = Options { seed: Some(7), speed: 1000.0, ..Options::default() };
+        let mut world = World::new(&options, 7).unwrap();
+        world.windows = vec![Window { service: "invoices".to_owned(), kind, from: -1.0, to: 120_000.0 }];
+        let demo = Demo::of(world, 7, 0).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        let id = ending(&demo, UnstractEnd::Completed);
+        match deployment(&demo, Method::GET, &id, "").send().await {
+            Err(error) => assert_eq!(status, 0, "{error}"),
+            Ok(response) => {
+                assert_eq!(response.status().as_u16(), status);
+                let given = response.headers().get("retry-after").map_or("", |value| value.to_str().unwrap());
+                assert!(given.ends_with(retry) && given.is_empty() == retry.is_empty(), "{given}");
+                assert!(response.text().await.unwrap().contains(page));
             }
         }
+        assert_eq!((demo.reads(&id), demo.consuming_reads(&id)), (1, 0), "{kind:?}");
     }
-    let expected = ["429 for", "429 until", "503 for", "504", "hung up"];
-    assert_eq!(met.iter().map(String::as_str).collect::<Vec<_>>(), expected);
-    for job in demo.world.batch.iter().filter(|job| matches!(job.kind, Kind::Unstract(_))) {
-        assert!(demo.consuming_reads(&job.id) <= 1);
-    }
+}
+
+#[test]
+fn trouble_is_rare_the_same_for_the_same_seed_and_over_before_the_batch_is() {
+    let options = Options { seed: Some(9), ..Options::default() };
+    let worlds = [World::new(&options, 9).unwrap(), World::new(&options, 9).unwrap()];
+    let [obstacles, again] = worlds.map(|world| {
+        assert!(world.windows.iter().all(|window| window.to < world.scenario.services.horizon));
+        let id = world.batch.first().unwrap().id.clone();
+        let met: Vec<_> = (0..4_000).map(|_| world.meet(&id).unwrap()).collect();
+        met.iter().map(|met| world.obstacle(met)).collect::<Vec<_>>()
+    });
+    assert_eq!(obstacles, again);
+    let count = obstacles.iter().flatten().count();
+    assert!((40..200).contains(&count), "{count}");
 }
 
 #[test]

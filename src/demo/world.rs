@@ -20,8 +20,9 @@ pub struct World {
     pub batch: Vec<Arc<Planned>>,
     /// The demo's time.
     pub clock: Clock,
+    /// When a service answers every read in one way.
+    pub windows: Vec<Window>,
     calm: bool,
-    windows: Vec<Window>,
     table: Mutex<Table>,
 }
 
@@ -92,12 +93,17 @@ pub enum Obstacle {
     Slow(Duration),
 }
 
-#[derive(Debug)]
-struct Window {
-    service: String,
-    kind: TroubleKind,
-    from: f64,
-    to: f64,
+/// A time during which a service answers every read in one way.
+#[derive(Debug, Clone)]
+pub struct Window {
+    /// The service's name.
+    pub service: String,
+    /// In which way.
+    pub kind: TroubleKind,
+    /// From when on.
+    pub from: f64,
+    /// Until when.
+    pub to: f64,
 }
 
 #[derive(Debug)]
@@ -141,7 +147,7 @@ impl World {
         let records = batch.iter().map(|job| (job.id.clone(), Record::new(job.clone(), [].into()))).collect();
         let clock = Clock { started: Instant::now(), started_at: Timestamp::now(), speed: options.speed };
         let table = Mutex::new(Table { records, sent: 0, rng });
-        Ok(Self { scenario, batch, clock, calm: options.calm, windows, table })
+        Ok(Self { scenario, batch, clock, windows, calm: options.calm, table })
     }
 
     /// Whether nothing goes wrong or late on the way.
