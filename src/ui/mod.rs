@@ -1,6 +1,8 @@
 //! How it looks: draws the app's model, returns nothing, changes nothing.
 
+pub mod raw;
 pub mod theme;
+pub mod tree;
 
 use ratatui::Frame;
 
