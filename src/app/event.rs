@@ -12,6 +12,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
 use crate::domain::files::FileResult;
 use crate::domain::job::JobIx;
+use crate::json::index::Document;
 
 /// The two clocks of one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Now {
 }
 
 /// Something that has happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Event {
     /// A key was pressed.
     Key(Key),
@@ -63,8 +64,8 @@ pub enum Event {
         body: i64,
         /// Which part of it.
         part: Part,
-        /// The tree, or a sentence why there is none (with the byte at which it is no JSON).
-        tree: Result<Tree, Clean>,
+        /// Its index, or a sentence why there is none (with the byte at which it is no JSON).
+        tree: Result<Arc<Document>, Clean>,
     },
     /// `Effect::Copy` ended.
     Copied(Copied),
@@ -86,9 +87,6 @@ pub enum Event {
     /// SIGINT, SIGTERM or SIGHUP came. A second one does not wait.
     Signal,
 }
-
-/// The index of a text's JSON. A stand-in until the JSON room has its own.
-pub type Tree = Arc<()>;
 
 /// A saved body and what a person looks for in it.
 #[derive(Debug, Clone, PartialEq, Default)]

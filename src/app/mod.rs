@@ -3,8 +3,15 @@
 pub mod action;
 pub mod effect;
 pub mod event;
+pub mod jobs;
 pub mod keys;
+pub mod layout;
+pub mod list;
+pub mod log;
 pub mod raw;
+pub mod scroll;
+pub mod summary;
+pub mod text;
 pub mod tree;
 
 use std::time::Duration;
