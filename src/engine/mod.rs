@@ -11,6 +11,7 @@ use crate::domain::secret::Token;
 use crate::domain::service::{Poll, Service};
 use crate::store::Store;
 
+pub mod saved;
 pub mod token;
 
 /// What an engine runs for.
