@@ -47,8 +47,9 @@ fn table(entries: &[Entry], look: Look, now: Timestamp) -> Vec<String> {
     for entry in entries {
         table.add_row(cells(entry, look, now));
     }
-    for column in [3, 4, 5] {
-        if let Some(column) = table.column_mut(column) {
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if (3..6).contains(&place) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
