@@ -1,1 +1,3 @@
 //! In-crate tests that need the insides.
+
+mod wire_cases;
