@@ -2,7 +2,6 @@
 
 pub mod bits;
 pub mod index;
-pub mod lex;
 pub mod pretty;
 pub mod rows;
 pub mod scan;

@@ -1,0 +1,81 @@
+//! `jobdeck man`: the manual page, made of the command line's own help, the key table, the filter language and the
+//! exit codes.
+
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use super::failure::Failure;
+use super::keys;
+use super::output::Out;
+
+/// Exit codes and what they mean, in the order in which they apply.
+const EXIT_CODES: [(&str, &str); 8] = [
+    ("130, 143, 129", "SIGINT, SIGTERM, SIGHUP, after the one-shot reads in flight were finished and saved"),
+    ("2", "usage, jobs file, unknown job, a filter that no job matches"),
+    ("1", "internal error, or the state directory cannot be written"),
+    ("5", "at least one result lost"),
+    ("3", "at least one job failed, partial or cancelled"),
+    ("6", "at least one job never observed, whatever the reason"),
+    ("4", "some still unfinished; for show: the part asked for is not there"),
+    ("0", "every selected job succeeded"),
+];
+
+/// The filter language by example.
+const FILTER: [(&str, &str); 8] = [
+    ("login timeout", "all these words, any case, in name, id, service, tags or reason"),
+    ("state:failed,partial", "one of these states; !state:succeeded for all others"),
+    ("is:problem", "also is:active, is:finished, is:stale, is:saved, is:marked"),
+    ("service:prod provider:unstract tag:nov name:acme* id:6b1f* file:*.pdf", "a field, * for any text"),
+    ("age:>10m took:>=2m size:>1mb", "compared"),
+    ("http:5xx", "a class of HTTP codes"),
+    ("reason:~\"timeout|timed out\"", "a regular expression"),
+    ("a and (b or c), \"quoted phrase\"", "put together"),
+];
+
+/// Prints it.
+pub fn run(command: clap::Command) -> Result<u8, Failure> {
+    let page = page(command).map_err(|error| Failure::internal(format!("failed to write the page: {error}")))?;
+    let mut out = Out::new();
+    out.bytes(&page)?;
+    out.flush()?;
+    Ok(0)
+}
+
+fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
+    command.build();
+    let mut page = Vec::new();
+    let man = Man::new(command.clone());
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+
+    let mut rest = Roff::new();
+    rest.control("SH", ["COMMANDS"]);
+    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        let usage = command.clone().render_usage().to_string();
+        let usage = usage.trim_start_matches("Usage:").trim().to_owned();
+        rest.control("TP", []).text([bold(usage)]);
+        rest.text([roman(command.get_about().map(ToString::to_string).unwrap_or_default())]);
+        let own = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");
+        for arg in own {
+            let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            rest.control("br", []).text([bold(arg.to_string()), roman(format!(": {about}"))]);
+        }
+    }
+    let keys = keys::table();
+    section(&mut rest, "KEYS", keys.iter().map(|(keys, what)| (keys.as_str(), what.as_str())));
+    section(&mut rest, "FILTER", FILTER);
+    section(&mut rest, "EXIT STATUS", EXIT_CODES);
+    rest.text([roman("Of watch, once and status: the first that applies. The other commands use 0, 1 and 2.")]);
+    rest.to_writer(&mut page)?;
+    Ok(page)
+}
+
+fn section<'a>(roff: &mut Roff, title: &str, lines: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    roff.control("SH", [title]);
+    for (term, meaning) in lines {
+        roff.control("TP", []).text([bold(term)]).text([roman(meaning)]);
+    }
+}
