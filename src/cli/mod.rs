@@ -10,6 +10,11 @@ use args::{Args, Command, Common, Watch};
 use failure::Failure;
 
 pub mod args;
+pub mod add;
+pub mod check;
+pub mod init;
+pub mod paths;
+pub mod schema;
 mod completions;
 mod demo;
 mod export;
