@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::config::units;
+
 /// Follows batches of VESSL, Optexity and Unstract jobs without losing a result.
 #[derive(Debug, Parser)]
 #[command(name = "jobdeck", bin_name = "jobdeck", version, max_term_width = 100)]
@@ -297,12 +299,7 @@ Exit codes of watch, once and status: 0 all succeeded, 3 some failed, partial or
 Begin with `jobdeck demo`, or with `jobdeck init`.";
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let signed: jiff::SignedDuration =
-        text.trim().parse().map_err(|_| "give a time as \"500ms\", \"90s\", \"1m 30s\" or \"2h\"".to_owned())?;
-    match Duration::try_from(signed) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) | Err(_) => Err("a time above zero is needed, such as \"90s\"".to_owned()),
-    }
+    units::duration(text).map_err(|why| format!("it {why}"))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -16,6 +16,7 @@ use super::select::Entry;
 use super::signals::Signals;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
+use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{LastRead, Observation};
 use crate::domain::state::State;
@@ -181,7 +182,7 @@ impl Follower {
             Fact::NotOk { ix, read, http_status, reason, retry_in } => {
                 self.on_not_ok(ix, NotOk { read, http_status, reason, retry_in });
             }
-            Fact::Health { ix, health } => self.on_health(ix, &health),
+            Fact::Health { ix, health } => self.on_health(ix, health),
             Fact::Gate { service, gate } => self.on_gate(&service, &gate),
             Fact::StoreTrouble(trouble) => self.on_store_trouble(trouble),
             Fact::Refused { ix, why } => self.tell(ix, &why),
@@ -201,7 +202,7 @@ impl Follower {
             self.print_state(&job, None, &known);
         }
         let failed = is_failure(known.state);
-        self.entries.insert(ix, Entry { job, known });
+        self.entries.insert(ix, Entry::new(job, known));
         self.stop_at(failed);
     }
 
@@ -237,8 +238,8 @@ impl Follower {
         }
     }
 
-    fn on_health(&self, ix: JobIx, health: &Health) {
-        match health {
+    fn on_health(&mut self, ix: JobIx, health: Health) {
+        match &health {
             Health::GivenUp(reason) => self.tell(ix, &format!("given up: {}", Clean::new(reason))),
             Health::Following(pid) if self.verbose => self.tell(ix, &format!("read by process {pid}, following")),
             Health::Fresh
@@ -249,13 +250,16 @@ impl Follower {
             | Health::Held
             | Health::Following(_) => {}
         }
+        if let Some(entry) = self.entries.get_mut(&ix) {
+            entry.health = health;
+        }
     }
 
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
             Gate::KeyRefused(why) => output::say_error(&format!("service {service}: {}", Clean::new(why))),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
-                let wait = super::words::span(super::words::between(Timestamp::now(), *until));
+                let wait = human::duration(human::age(Timestamp::now(), *until));
                 output::say_error(&format!("service {service}: waiting {wait}"));
             }
             Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) => {}

@@ -8,8 +8,9 @@ use super::failure::Failure;
 use super::lines::{StateLine, harmless_json, json};
 use super::output::{self, Look, Out};
 use super::select::Entry;
-use super::{pick, summary, words};
+use super::{pick, summary};
 use crate::domain::clean::Clean;
+use crate::domain::human;
 use crate::domain::state::Read;
 use crate::engine::saved::{self, Store};
 
@@ -22,7 +23,7 @@ pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
     let mut out = Out::new();
     let missing = match show.part() {
         Part::Summary => {
-            for line in summary::lines(&entry, Look::of(common), Timestamp::now()) {
+            for line in summary::lines(&entry, Look::of(common)) {
                 out.line(&line)?;
             }
             None
@@ -98,7 +99,7 @@ async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opti
     for file in files {
         let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
         let cost = file.cost.as_deref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));
-        let size = words::size(file.size);
+        let size = human::bytes(file.size);
         let error = Clean::new(file.error.as_deref().unwrap_or_default());
         let [status, name] = [&file.status, &file.name].map(|text| Clean::new(text));
         out.line(format!("{status}\t{name}\t{keys}\t{size}\t{cost}\t{error}").trim_end())?;
