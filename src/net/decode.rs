@@ -11,20 +11,23 @@ const LONGEST: u64 = 256 * 1024 * 1024;
 /// The body decoded by its Content-Encoding; None where it has none, is wrongly labelled, broken or a bomb: then the
 /// bytes as received are the body.
 pub fn decoded(encoding: Option<&str>, body: &Bytes) -> Option<Bytes> {
+    decoded_within(LONGEST, encoding, body)
+}
+
+fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<Bytes> {
     let encoding = encoding?.trim().to_ascii_lowercase();
     match encoding.as_str() {
-        "gzip" | "x-gzip" => read_bounded(MultiGzDecoder::new(body.as_ref())),
-        "deflate" => {
-            read_bounded(ZlibDecoder::new(body.as_ref())).or_else(|| read_bounded(DeflateDecoder::new(body.as_ref())))
-        }
+        "gzip" | "x-gzip" => read_bounded(longest, MultiGzDecoder::new(body.as_ref())),
+        "deflate" => read_bounded(longest, ZlibDecoder::new(body.as_ref()))
+            .or_else(|| read_bounded(longest, DeflateDecoder::new(body.as_ref()))),
         _ => None,
     }
 }
 
-fn read_bounded(decoder: impl Read) -> Option<Bytes> {
+fn read_bounded(longest: u64, decoder: impl Read) -> Option<Bytes> {
     let mut out = Vec::new();
-    decoder.take(LONGEST + 1).read_to_end(&mut out).ok()?;
-    (out.len() as u64 <= LONGEST).then(|| Bytes::from(out))
+    decoder.take(longest + 1).read_to_end(&mut out).ok()?;
+    (out.len() as u64 <= longest).then(|| Bytes::from(out))
 }
 
 #[cfg(test)]
@@ -54,11 +57,8 @@ mod tests {
 
     #[test]
     fn a_decompression_bomb_stays_as_received() {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        let zeros = vec![0u8; 1 << 20];
-        for _ in 0..257 {
-            encoder.write_all(&zeros).unwrap();
-        }
-        assert_eq!(decoded(Some("gzip"), &Bytes::from(encoder.finish().unwrap())), None);
+        let bomb = gzip(&vec![0; 1 << 20]);
+        assert_eq!(decoded_within((1 << 20) - 1, Some("gzip"), &bomb), None);
+        assert!(decoded_within(1 << 20, Some("gzip"), &bomb).is_some());
     }
 }

@@ -1,3 +1,4 @@
 //! In-crate tests that need the insides.
 
+mod architecture;
 mod wire_cases;
