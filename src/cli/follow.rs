@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use super::args::Until;
@@ -44,7 +44,7 @@ pub struct Stream {
     /// The printer.
     pub lines: Lines,
     /// Says when nobody reads any more.
-    pub closed: oneshot::Receiver<Closed>,
+    pub closed: UnboundedReceiver<Closed>,
 }
 
 /// How it went.
@@ -63,7 +63,7 @@ pub struct Followed {
 /// Runs an engine until its jobs are over or given up, or until the plan says so. Engine errors and trouble with
 /// output come back in the result; only an engine that cannot start is an error.
 pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<Followed, Failure> {
-    let (facts_in, mut facts) = mpsc::unbounded_channel();
+    let (facts_in, mut facts) = unbounded_channel();
     let engine = engine::start(setup, facts_in)?;
     let Plan { until, timeout, stream, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
@@ -99,15 +99,14 @@ async fn wait_until(deadline: Option<Instant>) {
     }
 }
 
-/// Resolves once, when standard output was closed; never if it was not.
-async fn wait_closed(closed: &mut Option<oneshot::Receiver<Closed>>) -> Closed {
-    if let Some(receiver) = closed.as_mut() {
-        let how = receiver.await;
-        *closed = None;
-        if let Ok(how) = how {
-            return how;
-        }
+/// Resolves when standard output was closed; never if it was not.
+async fn wait_closed(closed: &mut Option<UnboundedReceiver<Closed>>) -> Closed {
+    if let Some(receiver) = closed.as_mut()
+        && let Some(how) = receiver.recv().await
+    {
+        return how;
     }
+    *closed = None;
     std::future::pending().await
 }
 

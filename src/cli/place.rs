@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::output;
 use crate::config::{self, JobsFile};
 use crate::engine::saved::{Access, Store};
+use crate::logging::{self, Targets};
 
 /// The state directory: as given, else `$XDG_STATE_HOME/jobdeck`.
 pub fn state_dir(common: &Common) -> Result<PathBuf, Failure> {
@@ -20,9 +21,16 @@ pub fn jobs_file(common: &Common) -> Result<JobsFile, Failure> {
     Ok(config::load(&config::locate(common.config.as_deref())?)?)
 }
 
-/// The store, opened; its notes for the user are said.
+/// The store, opened; its notes for the user are said. Our own log goes to the state directory where we may write
+/// there, and to standard error where it was asked for.
 pub fn store(common: &Common, access: Access) -> Result<Store, Failure> {
-    let (store, notes) = Store::open(&state_dir(common)?, access)?;
+    let dir = state_dir(common)?;
+    let (store, notes) = Store::open(&dir, access)?;
+    let state_dir = match access {
+        Access::Reader => Some(dir),
+        Access::Viewer => None,
+    };
+    logging::start(Targets { state_dir, pane: None, stderr: common.verbose > 0, verbosity: common.verbose });
     for note in notes {
         output::say_error(&note);
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::args::{Common, Part, Show};
 use super::failure::Failure;
-use super::lines::{StateLine, harmless_json, json};
+use super::lines::{self, StateLine, harmless_json};
 use super::output::{self, Look, Out};
 use super::select::Entry;
 use super::{pick, summary};
@@ -13,6 +13,7 @@ use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::domain::state::Read;
 use crate::engine::saved::{self, Store};
+use crate::json;
 
 /// What `show` exits with where the part asked for is not there.
 const NOT_THERE: u8 = 4;
@@ -29,7 +30,7 @@ pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
             None
         }
         Part::Json => {
-            out.line(&json(&StateLine::with_read(Timestamp::now(), &entry.job, &entry.known)))?;
+            out.line(&lines::json(&StateLine::with_read(Timestamp::now(), &entry.job, &entry.known)))?;
             None
         }
         Part::Error => print_error(&entry, &mut out)?,
@@ -86,7 +87,11 @@ async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opt
     let Some(decoded) = saved::output(entry.job.key.provider, &body) else {
         return Ok(Some("the saved body holds no decoded output; --raw or --body may have it"));
     };
-    out.line(harmless_json(&String::from_utf8_lossy(&decoded)).trim_end())?;
+    let mut pretty = Vec::new();
+    if let Err(error) = json::pretty::pretty(&decoded, &mut pretty) {
+        output::say_error(&format!("the output is no JSON from here on: {error}"));
+    }
+    out.line(harmless_json(&String::from_utf8_lossy(&pretty)).trim_end())?;
     Ok(None)
 }
 
