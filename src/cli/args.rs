@@ -84,8 +84,8 @@ pub enum Command {
 #[derive(Debug, ClapArgs)]
 pub struct Demo {
     /// How many jobs
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub jobs: Option<u32>,
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// Makes the batch, and its ids, the same each time
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -95,7 +95,7 @@ pub struct Demo {
     /// Print the jobs file and run only the services, until Ctrl-C
     #[arg(long)]
     pub serve: bool,
-    /// The port of the services [default: a free one]
+    /// The port of the services on 127.0.0.1 [default: a free one]
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
 }

@@ -95,6 +95,16 @@ impl Out {
     }
 }
 
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::flush(self)
+    }
+}
+
 /// How a stream of lines came to its end before the program did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
