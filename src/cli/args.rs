@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use crate::config::units;
+
 /// Follows batches of VESSL, Optexity and Unstract jobs without losing a result.
 #[derive(Debug, Parser)]
 #[command(name = "jobdeck", bin_name = "jobdeck", version, max_term_width = 100)]
@@ -82,8 +84,8 @@ pub enum Command {
 #[derive(Debug, ClapArgs)]
 pub struct Demo {
     /// How many jobs
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub jobs: Option<u32>,
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
     /// Makes the batch, and its ids, the same each time
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -93,7 +95,7 @@ pub struct Demo {
     /// Print the jobs file and run only the services, until Ctrl-C
     #[arg(long)]
     pub serve: bool,
-    /// The port of the services [default: a free one]
+    /// The port of the services on 127.0.0.1 [default: a free one]
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
 }
@@ -297,12 +299,7 @@ Exit codes of watch, once and status: 0 all succeeded, 3 some failed, partial or
 Begin with `jobdeck demo`, or with `jobdeck init`.";
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let signed: jiff::SignedDuration =
-        text.trim().parse().map_err(|_| "give a time as \"500ms\", \"90s\", \"1m 30s\" or \"2h\"".to_owned())?;
-    match Duration::try_from(signed) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) | Err(_) => Err("a time above zero is needed, such as \"90s\"".to_owned()),
-    }
+    units::duration(text).map_err(|why| format!("it {why}"))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

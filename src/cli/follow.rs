@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use super::args::Until;
@@ -16,6 +16,7 @@ use super::select::Entry;
 use super::signals::Signals;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
+use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{LastRead, Observation};
 use crate::domain::state::State;
@@ -43,7 +44,7 @@ pub struct Stream {
     /// The printer.
     pub lines: Lines,
     /// Says when nobody reads any more.
-    pub closed: oneshot::Receiver<Closed>,
+    pub closed: UnboundedReceiver<Closed>,
 }
 
 /// How it went.
@@ -62,7 +63,7 @@ pub struct Followed {
 /// Runs an engine until its jobs are over or given up, or until the plan says so. Engine errors and trouble with
 /// output come back in the result; only an engine that cannot start is an error.
 pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<Followed, Failure> {
-    let (facts_in, mut facts) = mpsc::unbounded_channel();
+    let (facts_in, mut facts) = unbounded_channel();
     let engine = engine::start(setup, facts_in)?;
     let Plan { until, timeout, stream, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
@@ -98,15 +99,14 @@ async fn wait_until(deadline: Option<Instant>) {
     }
 }
 
-/// Resolves once, when standard output was closed; never if it was not.
-async fn wait_closed(closed: &mut Option<oneshot::Receiver<Closed>>) -> Closed {
-    if let Some(receiver) = closed.as_mut() {
-        let how = receiver.await;
-        *closed = None;
-        if let Ok(how) = how {
-            return how;
-        }
+/// Resolves when standard output was closed; never if it was not.
+async fn wait_closed(closed: &mut Option<UnboundedReceiver<Closed>>) -> Closed {
+    if let Some(receiver) = closed.as_mut()
+        && let Some(how) = receiver.recv().await
+    {
+        return how;
     }
+    *closed = None;
     std::future::pending().await
 }
 
@@ -181,7 +181,7 @@ impl Follower {
             Fact::NotOk { ix, read, http_status, reason, retry_in } => {
                 self.on_not_ok(ix, NotOk { read, http_status, reason, retry_in });
             }
-            Fact::Health { ix, health } => self.on_health(ix, &health),
+            Fact::Health { ix, health } => self.on_health(ix, health),
             Fact::Gate { service, gate } => self.on_gate(&service, &gate),
             Fact::StoreTrouble(trouble) => self.on_store_trouble(trouble),
             Fact::Refused { ix, why } => self.tell(ix, &why),
@@ -201,7 +201,7 @@ impl Follower {
             self.print_state(&job, None, &known);
         }
         let failed = is_failure(known.state);
-        self.entries.insert(ix, Entry { job, known });
+        self.entries.insert(ix, Entry::new(job, known));
         self.stop_at(failed);
     }
 
@@ -237,8 +237,8 @@ impl Follower {
         }
     }
 
-    fn on_health(&self, ix: JobIx, health: &Health) {
-        match health {
+    fn on_health(&mut self, ix: JobIx, health: Health) {
+        match &health {
             Health::GivenUp(reason) => self.tell(ix, &format!("given up: {}", Clean::new(reason))),
             Health::Following(pid) if self.verbose => self.tell(ix, &format!("read by process {pid}, following")),
             Health::Fresh
@@ -249,13 +249,16 @@ impl Follower {
             | Health::Held
             | Health::Following(_) => {}
         }
+        if let Some(entry) = self.entries.get_mut(&ix) {
+            entry.health = health;
+        }
     }
 
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
             Gate::KeyRefused(why) => output::say_error(&format!("service {service}: {}", Clean::new(why))),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
-                let wait = super::words::span(super::words::between(Timestamp::now(), *until));
+                let wait = human::duration(human::age(Timestamp::now(), *until));
                 output::say_error(&format!("service {service}: waiting {wait}"));
             }
             Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) => {}

@@ -13,7 +13,7 @@ use crate::domain::files::FileCounts;
 use crate::domain::job::Job;
 use crate::domain::observation::{Observation, Saved};
 use crate::domain::state::{Read, State};
-use crate::exit::Tally;
+use crate::domain::stats::Counts;
 
 /// What a job is now.
 #[derive(Debug, Serialize)]
@@ -158,36 +158,36 @@ pub struct SummaryLine {
     v: u8,
     r#type: &'static str,
     time: String,
-    total: usize,
-    queued: usize,
-    running: usize,
-    succeeded: usize,
-    partial: usize,
-    failed: usize,
-    cancelled: usize,
-    lost: usize,
-    unknown: usize,
-    never_observed: usize,
+    total: u32,
+    queued: u32,
+    running: u32,
+    succeeded: u32,
+    partial: u32,
+    failed: u32,
+    cancelled: u32,
+    lost: u32,
+    unknown: u32,
+    never_observed: u32,
     exit: u8,
 }
 
 impl SummaryLine {
-    /// The line of a tally.
-    pub fn new(now: Timestamp, tally: &Tally, exit: u8) -> Self {
+    /// The line of these counts.
+    pub fn new(now: Timestamp, jobs: &Counts, exit: u8) -> Self {
         Self {
             v: 1,
             r#type: "summary",
             time: utc(now),
-            total: tally.total(),
-            queued: tally.queued,
-            running: tally.running,
-            succeeded: tally.succeeded,
-            partial: tally.partial,
-            failed: tally.failed,
-            cancelled: tally.cancelled,
-            lost: tally.lost,
-            unknown: tally.unknown,
-            never_observed: tally.never_observed,
+            total: jobs.total(),
+            queued: jobs.of(State::Queued),
+            running: jobs.of(State::Running),
+            succeeded: jobs.of(State::Succeeded),
+            partial: jobs.of(State::Partial),
+            failed: jobs.of(State::Failed),
+            cancelled: jobs.of(State::Cancelled),
+            lost: jobs.of(State::Lost),
+            unknown: jobs.of(State::Unknown),
+            never_observed: jobs.never_observed(),
             exit,
         }
     }
@@ -360,9 +360,10 @@ mod tests {
             first_seen: Some(Timestamp::UNIX_EPOCH),
             ..Observation::default()
         };
-        let tally = Tally::of([&lost, &partial(), &Observation::default()]);
+        let mut jobs = Counts::default();
+        [&lost, &partial(), &Observation::default()].into_iter().for_each(|known| jobs.add(known));
         assert_eq!(
-            json(&SummaryLine::new(at("2026-11-21T10:00:03Z"), &tally, 5)),
+            json(&SummaryLine::new(at("2026-11-21T10:00:03Z"), &jobs, 5)),
             concat!(
                 r#"{"v":1,"type":"summary","time":"2026-11-21T10:00:03.000Z","total":3,"queued":0,"running":0,"succeeded":0,"#,
                 r#""partial":1,"failed":0,"cancelled":0,"lost":1,"unknown":1,"never_observed":1,"exit":5}"#

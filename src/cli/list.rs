@@ -1,7 +1,10 @@
 //! Many jobs at once, for `once` and `status`: a table, JSON lines or CSV.
 
+use std::time::Duration;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -10,27 +13,29 @@ use super::failure::Failure;
 use super::lines::{StateLine, SummaryLine, json};
 use super::output::{Look, Out};
 use super::select::Entry;
-use super::{sheet, words};
+use super::{select, sheet, words};
 use crate::domain::clean::Clean;
-use crate::exit::Tally;
+use crate::domain::observation::Observation;
+use crate::domain::state::State;
+use crate::domain::{human, note};
 
 /// Prints the jobs in their order, and the counts below them where the format has a place for them.
 pub fn print(entries: &[Entry], format: ListFormat, look: Look, exit: u8) -> Result<(), Failure> {
     let now = Timestamp::now();
-    let tally = Tally::of(entries.iter().map(|entry| entry.known.as_ref()));
+    let counts = select::counts(entries);
     let mut out = Out::new();
     match format {
         ListFormat::Table => {
             for line in table(entries, look, now) {
                 out.line(&line)?;
             }
-            out.line(&words::counts(&tally))?;
+            out.line(&words::counts(&counts))?;
         }
         ListFormat::Jsonl => {
             for entry in entries {
                 out.line(&json(&StateLine::with_read(now, &entry.job, &entry.known)))?;
             }
-            out.line(&json(&SummaryLine::new(now, &tally, exit)))?;
+            out.line(&json(&SummaryLine::new(now, &counts, exit)))?;
         }
         ListFormat::Csv => {
             out.bytes(&sheet::csv(entries.iter().map(|entry| sheet::row(entry, None)), false)?)?;
@@ -69,14 +74,10 @@ fn table(entries: &[Entry], look: Look, now: Timestamp) -> Vec<String> {
 fn cells(entry: &Entry, look: Look, now: Timestamp) -> [String; 7] {
     let known = &entry.known;
     let dash = || "-".to_owned();
-    let age = known.first_seen.map_or_else(dash, |seen| words::span(words::between(seen, now)));
-    let took = words::took(known, now).map_or_else(dash, words::span);
-    let saved = known.saved.as_ref().map_or_else(dash, |saved| words::size(saved.bytes));
-    let note = if known.is_observed() || known.last_read.is_some() {
-        words::note(known).to_string()
-    } else {
-        "not read yet".to_owned()
-    };
+    let age = note::since(known).map_or_else(dash, |seen| human::duration(human::age(seen, now)));
+    let took = took(known, now).map_or_else(dash, human::duration);
+    let saved = known.saved.as_ref().map_or_else(dash, |saved| human::bytes(saved.bytes));
+    let note = note::note(known, &entry.health, now, &TimeZone::system()).to_string();
     [
         words::mark(known.state, look),
         Clean::new(&entry.job.label()).to_string(),
@@ -86,6 +87,12 @@ fn cells(entry: &Entry, look: Look, now: Timestamp) -> [String; 7] {
         saved,
         note,
     ]
+}
+
+/// How long a job ran, or has been running.
+fn took(known: &Observation, now: Timestamp) -> Option<Duration> {
+    let running = known.running_since.filter(|_| known.state == State::Running);
+    note::took(known).or_else(|| running.map(|since| human::age(since, now)))
 }
 
 /// A line cut to the terminal's width; whole where standard output is no terminal.
@@ -110,8 +117,6 @@ mod tests {
 
     use super::*;
     use crate::domain::job::{Job, JobKey, Provider};
-    use crate::domain::observation::Observation;
-    use crate::domain::state::State;
 
     fn entry(id: &str, name: Option<&str>, state: State, reason: &str) -> Entry {
         let key = JobKey { provider: Provider::Vessl, endpoint: String::new(), id: id.to_owned() };
@@ -120,10 +125,11 @@ mod tests {
             state,
             fail_reason: Some(reason.to_owned()),
             first_seen: Some(Timestamp::UNIX_EPOCH),
+            running_since: Some(Timestamp::UNIX_EPOCH),
             finished_at: Some(Timestamp::from_second(38).unwrap()),
             ..Observation::default()
         };
-        Entry { job: Arc::new(job), known: Arc::new(known) }
+        Entry::new(Arc::new(job), known)
     }
 
     fn drawn(look: Look) -> String {
@@ -137,14 +143,14 @@ mod tests {
     #[test]
     fn a_table_aligns_by_cells_and_takes_nothing_that_a_terminal_would_obey() {
         let wide = "\
-STATE   JOB         NAME           AGE  TOOK  SAVED  NOTE
-✗ FAIL  llama/98nl  漢字 prompt  1m00s   38s      -  CUDA out of memory
-✓ DONE  llama/x                  1m00s   38s      -";
+STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
+✗ FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out of memory
+✓ DONE  llama/x                  22s   38s      -";
         assert_eq!(drawn(Look::default()), wide);
         let narrow = "\
-STATE   JOB         NAME           AGE  TOOK  SAVED  NOTE
-x FAIL  llama/98nl  漢字 prompt  1m00s   38s      -  CUDA o~
-+ DONE  llama/x                  1m00s   38s      -";
+STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
+x FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out~
++ DONE  llama/x                  22s   38s      -";
         assert_eq!(drawn(Look { width: Some(60), ascii: true, colour: false }), narrow);
     }
 

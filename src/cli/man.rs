@@ -7,6 +7,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::failure::Failure;
 use super::keys;
 use super::output::Out;
+use crate::domain::filter::SYNTAX;
 
 /// Exit codes and what they mean, in the order in which they apply.
 const EXIT_CODES: [(&str, &str); 8] = [
@@ -18,18 +19,6 @@ const EXIT_CODES: [(&str, &str); 8] = [
     ("6", "at least one job never observed, whatever the reason"),
     ("4", "some still unfinished; for show: the part asked for is not there"),
     ("0", "every selected job succeeded"),
-];
-
-/// The filter language by example.
-const FILTER: [(&str, &str); 8] = [
-    ("login timeout", "all these words, any case, in name, id, service, tags or reason"),
-    ("state:failed,partial", "one of these states; !state:succeeded for all others"),
-    ("is:problem", "also is:active, is:finished, is:stale, is:saved, is:marked"),
-    ("service:prod provider:unstract tag:nov name:acme* id:6b1f* file:*.pdf", "a field, * for any text"),
-    ("age:>10m took:>=2m size:>1mb", "compared"),
-    ("http:5xx", "a class of HTTP codes"),
-    ("reason:~\"timeout|timed out\"", "a regular expression"),
-    ("a and (b or c), \"quoted phrase\"", "put together"),
 ];
 
 /// Prints it.
@@ -65,8 +54,8 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
         }
     }
     let keys = keys::table();
-    section(&mut rest, "KEYS", keys.iter().map(|(keys, what)| (keys.as_str(), what.as_str())));
-    section(&mut rest, "FILTER", FILTER);
+    section(&mut rest, "KEYS", keys.iter().map(|line| (line.keys.as_str(), line.help.as_str())));
+    section(&mut rest, "FILTER", SYNTAX.iter().copied());
     section(&mut rest, "EXIT STATUS", EXIT_CODES);
     rest.text([roman("Of watch, once and status: the first that applies. The other commands use 0, 1 and 2.")]);
     rest.to_writer(&mut page)?;

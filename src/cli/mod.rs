@@ -65,6 +65,11 @@ fn explain(error: &clap::Error) -> u8 {
 }
 
 fn execute(args: Args) -> Result<u8, Failure> {
+    if let Some(Command::Demo(demo)) = &args.command
+        && demo.serve
+    {
+        return demo::serve(demo);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -88,7 +93,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         };
     };
     match command {
-        Command::Demo(demo) => demo::run(&common, demo).await,
+        Command::Demo(demo) => demo::run(&common, &demo).await,
         Command::Watch(watch) => watch::run(&common, watch).await,
         Command::Once(once) => once::run(&common, once).await,
         Command::Status(status) => status::run(&common, status).await,

@@ -5,10 +5,11 @@ use super::failure::Failure;
 use super::follow::{self, Plan};
 use super::list;
 use super::output::Look;
+use super::select;
 use super::setup::{self, Prepared};
 use super::signals::Signals;
 use crate::engine::Purpose;
-use crate::exit::{Tally, exit_code};
+use crate::exit::exit_code;
 
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
@@ -22,8 +23,8 @@ pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
     let followed = follow::follow(setup, plan, &mut signals).await;
     store.close().await;
     let followed = followed?;
-    let tally = Tally::of(followed.entries.iter().map(|entry| entry.known.as_ref()));
-    let exit = exit_code(followed.signal, followed.trouble, &tally);
+    let counts = select::counts(&followed.entries);
+    let exit = exit_code(followed.signal, followed.trouble, &counts);
     list::print(&followed.entries, once.format, Look::of(common), exit)?;
     Ok(exit)
 }

@@ -6,6 +6,9 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::sync::mpsc;
 
 use clap::ColorChoice;
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::FileType;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::args::Common;
@@ -92,6 +95,16 @@ impl Out {
     }
 }
 
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::flush(self)
+    }
+}
+
 /// How a stream of lines came to its end before the program did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
@@ -110,13 +123,20 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Begins to print. The other end says when standard output was closed; it stays silent if that never happens.
-    pub fn start() -> (Self, oneshot::Receiver<Closed>) {
+    /// Begins to print. The other end says when standard output was closed, even while there is
+    /// nothing to print; it stays silent if that never happens.
+    pub fn start() -> (Self, UnboundedReceiver<Closed>) {
         let (lines, queue) = mpsc::channel::<String>();
-        let (closed, on_closed) = oneshot::channel();
+        let (closed, on_closed) = unbounded_channel();
         let (finished, done) = oneshot::channel();
+        let reader_gone = closed.clone();
         std::thread::spawn(move || {
-            print_all(&queue, closed);
+            if wait_until_reader_leaves().is_some() {
+                let _ = reader_gone.send(Closed::ByReader);
+            }
+        });
+        std::thread::spawn(move || {
+            print_all(&queue, &closed);
             let _ = finished.send(());
         });
         (Self { lines, done }, on_closed)
@@ -134,7 +154,7 @@ impl Lines {
     }
 }
 
-fn print_all(queue: &mpsc::Receiver<String>, closed: oneshot::Sender<Closed>) {
+fn print_all(queue: &mpsc::Receiver<String>, closed: &UnboundedSender<Closed>) {
     let mut out = Out::new();
     while let Ok(line) = queue.recv() {
         let failed = out.line_now(&line).err();
@@ -144,6 +164,19 @@ fn print_all(queue: &mpsc::Receiver<String>, closed: oneshot::Sender<Closed>) {
             return;
         }
     }
+}
+
+/// Waits for the other end of a pipe or socket to be closed; None at once where standard output is neither.
+fn wait_until_reader_leaves() -> Option<()> {
+    let stdout = rustix::stdio::stdout();
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(stdout).ok()?.st_mode);
+    if !matches!(kind, FileType::Fifo | FileType::Socket) {
+        return None;
+    }
+    // Errors and hang-ups are told without being asked for.
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    while rustix::event::poll(&mut polled, None).is_err_and(|error| error == rustix::io::Errno::INTR) {}
+    polled.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)).then_some(())
 }
 
 /// Says something to the person at the terminal, on standard error.

@@ -67,7 +67,7 @@ mod tests {
     fn entry(service: &str, id: &str, name: Option<&str>) -> Entry {
         let key = JobKey { provider: Provider::Vessl, endpoint: service.to_owned(), id: id.to_owned() };
         let job = Job { key, service: service.into(), name: name.map(str::to_owned), tags: Vec::new() };
-        Entry { job: Arc::new(job), known: Arc::new(Observation::default()) }
+        Entry::new(Arc::new(job), Observation::default())
     }
 
     #[test]

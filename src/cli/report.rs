@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::lines::{ReadLine, StateLine, SummaryLine, json};
 use super::output::Look;
 use super::words;
 use crate::domain::clean::Clean;
+use crate::domain::fact::Health;
+use crate::domain::human;
 use crate::domain::job::Job;
+use crate::domain::note;
 use crate::domain::observation::Observation;
 use crate::domain::state::{Read, State};
-use crate::exit::Tally;
+use crate::domain::stats::Counts;
 
 /// In which language lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +47,8 @@ impl Tongue {
             Self::Jsonl => json(&StateLine::new(now, job, previous, known)),
             Self::Plain(look) => {
                 let mark = words::painted(&format!("{:<6}", words::mark(known.state, look)), known.state, look);
-                let note = words::note(known);
-                line(&[words::clock(now), mark, named(job), note.to_string()])
+                let note = note::note(known, &Health::Fresh, now, &TimeZone::system());
+                line(&[human::clock(now, &TimeZone::system()), mark, named(job), note.to_string()])
             }
         }
     }
@@ -55,18 +59,18 @@ impl Tongue {
         match self {
             Self::Jsonl => json(&ReadLine::new(now, job, *read, *http_status, reason, *retry_in)),
             Self::Plain(_) => {
-                let again = retry_in.map_or_else(String::new, |wait| format!("(again in {})", words::span(wait)));
-                let said = format!("{read}: {}", Clean::new(reason));
-                line(&[words::clock(now), "~ read".to_owned(), named(job), said, again])
+                let again = retry_in.map_or_else(String::new, |wait| format!("(again in {})", human::duration(wait)));
+                let said = format!("{}: {}", note::read_in_words(*read), Clean::new(reason));
+                line(&[human::clock(now, &TimeZone::system()), "~ read".to_owned(), named(job), said, again])
             }
         }
     }
 
     /// The last line.
-    pub fn summary(self, now: Timestamp, tally: &Tally, exit: u8) -> String {
+    pub fn summary(self, now: Timestamp, jobs: &Counts, exit: u8) -> String {
         match self {
-            Self::Jsonl => json(&SummaryLine::new(now, tally, exit)),
-            Self::Plain(_) => format!("{} (exit code {exit})", words::counts(tally)),
+            Self::Jsonl => json(&SummaryLine::new(now, jobs, exit)),
+            Self::Plain(_) => format!("{} (exit code {exit})", words::counts(jobs)),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::signals::Signals;
 use super::{place, select};
 use crate::engine::saved::Access;
-use crate::engine::{Purpose, Setup};
+use crate::engine::{Purpose, Setup, token};
 use crate::exit::Signal;
 
 /// What came of the preparation.
@@ -26,17 +26,22 @@ pub async fn prepare(
     filter: Option<&str>,
     signals: &mut Signals,
 ) -> Result<Prepared, Failure> {
+    let filter = select::filter(filter)?;
     let file = place::jobs_file(common)?;
     let store = place::store(common, Access::Reader)?;
-    let jobs = match filter {
+    let jobs = match &filter {
         None => file.jobs,
-        Some(_) => {
+        Some(filter) => {
             let entries = select::of_file(&store, &file.jobs).await?;
-            select::matching(entries, filter, Timestamp::now())?.into_iter().map(|entry| entry.job).collect()
+            let entries = select::matching(&store, entries, Some(filter), Timestamp::now()).await;
+            if entries.is_err() {
+                store.close().await;
+            }
+            entries?.into_iter().map(|entry| entry.job).collect()
         }
     };
     let services = tokio::select! {
-        services = place::tokens(&file.services) => services,
+        services = token::resolve_all(&file.services) => services,
         signal = signals.next() => {
             store.close().await;
             return Ok(Prepared::Interrupted(signal));

@@ -5,13 +5,15 @@ use jiff::Timestamp;
 
 use super::args::{Common, Part, Show};
 use super::failure::Failure;
-use super::lines::{StateLine, harmless_json, json};
+use super::lines::{self, StateLine, harmless_json};
 use super::output::{self, Look, Out};
 use super::select::Entry;
-use super::{pick, summary, words};
+use super::{pick, summary};
 use crate::domain::clean::Clean;
+use crate::domain::human;
 use crate::domain::state::Read;
 use crate::engine::saved::{self, Store};
+use crate::json;
 
 /// What `show` exits with where the part asked for is not there.
 const NOT_THERE: u8 = 4;
@@ -22,13 +24,13 @@ pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
     let mut out = Out::new();
     let missing = match show.part() {
         Part::Summary => {
-            for line in summary::lines(&entry, Look::of(common), Timestamp::now()) {
+            for line in summary::lines(&entry, Look::of(common)) {
                 out.line(&line)?;
             }
             None
         }
         Part::Json => {
-            out.line(&json(&StateLine::with_read(Timestamp::now(), &entry.job, &entry.known)))?;
+            out.line(&lines::json(&StateLine::with_read(Timestamp::now(), &entry.job, &entry.known)))?;
             None
         }
         Part::Error => print_error(&entry, &mut out)?,
@@ -85,7 +87,11 @@ async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opt
     let Some(decoded) = saved::output(entry.job.key.provider, &body) else {
         return Ok(Some("the saved body holds no decoded output; --raw or --body may have it"));
     };
-    out.line(harmless_json(&String::from_utf8_lossy(&decoded)).trim_end())?;
+    let mut pretty = Vec::new();
+    if let Err(error) = json::pretty::pretty(&decoded, &mut pretty) {
+        output::say_error(&format!("the output is no JSON from here on: {error}"));
+    }
+    out.line(harmless_json(&String::from_utf8_lossy(&pretty)).trim_end())?;
     Ok(None)
 }
 
@@ -98,7 +104,7 @@ async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opti
     for file in files {
         let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
         let cost = file.cost.as_deref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));
-        let size = words::size(file.size);
+        let size = human::bytes(file.size);
         let error = Clean::new(file.error.as_deref().unwrap_or_default());
         let [status, name] = [&file.status, &file.name].map(|text| Clean::new(text));
         out.line(format!("{status}\t{name}\t{keys}\t{size}\t{cost}\t{error}").trim_end())?;

@@ -1,24 +1,26 @@
 //! All that is known of one job, in words.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::output::Look;
 use super::select::Entry;
 use super::words;
 use crate::domain::clean::Clean;
 use crate::domain::state::Read;
+use crate::domain::{human, note};
 
 /// One line a fact, the label first; a reason of many lines goes on below its label.
-pub fn lines(entry: &Entry, look: Look, now: Timestamp) -> Vec<String> {
+pub fn lines(entry: &Entry, look: Look) -> Vec<String> {
     let (job, known) = (&entry.job, &entry.known);
     let mut facts: Vec<(&str, String)> = Vec::new();
     let mut fact = |label, text: Option<String>| facts.extend(text.map(|text| (label, text)));
-    let when = |at: Option<Timestamp>| at.map(words::moment);
+    let when = |at: Option<Timestamp>| at.map(moment);
 
     let word = known.word.as_ref().map(|word| format!(" (the service says {:?})", Clean::new(word).as_str()));
     let mark = words::mark(known.state, look);
     let mark = words::painted(&mark, known.state, look);
-    fact("state", Some(format!("{mark}  {}{}", known.state, word.unwrap_or_default())));
+    fact("state", Some(format!("{mark}  {}{}", note::in_words(known), word.unwrap_or_default())));
     fact("lost because", known.lost.map(|cause| format!("{cause}: {}", cause.sentence())));
     fact("reason", known.fail_reason.clone());
     fact("error code", known.error_code.clone());
@@ -34,15 +36,15 @@ pub fn lines(entry: &Entry, look: Look, now: Timestamp) -> Vec<String> {
     fact("first seen", when(known.first_seen));
     fact("running since", when(known.running_since));
     fact("finished", when(known.finished_at));
-    fact("took", words::took(known, now).filter(|_| known.is_over()).map(words::span));
+    fact("took", note::took(known).map(human::duration));
     for (label, saved) in [("saved", &known.saved), ("kept", &known.evidence)] {
         let text = saved.as_ref().map(|saved| {
             let masked = if saved.masked { ", our token masked" } else { "" };
             format!(
                 "{} ({} bytes) {}, sha256 {}{masked}",
-                words::size(saved.bytes),
+                human::bytes(saved.bytes),
                 saved.bytes,
-                words::moment(saved.at),
+                moment(saved.at),
                 saved.sha256
             )
         });
@@ -51,7 +53,7 @@ pub fn lines(entry: &Entry, look: Look, now: Timestamp) -> Vec<String> {
     let last = known.last_read.as_ref().map(|last| {
         let status = last.http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
         let reason = last.reason.as_ref().filter(|_| last.read != Read::Ok).map(|reason| format!(": {reason}"));
-        format!("{}{status}, {}{}", last.read, words::moment(last.at), reason.unwrap_or_default())
+        format!("{}{status}, {}{}", last.read, moment(last.at), reason.unwrap_or_default())
     });
     fact("last read", Some(last.unwrap_or_else(|| "never".to_owned())));
 
@@ -65,6 +67,11 @@ pub fn lines(entry: &Entry, look: Look, now: Timestamp) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A date and time here, with the zone.
+fn moment(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 #[cfg(test)]
@@ -89,10 +96,10 @@ mod tests {
             service_status_code: Some(503),
             ..Observation::default()
         };
-        let entry = Entry { job: Arc::new(job), known: Arc::new(known) };
+        let entry = Entry::new(Arc::new(job), known);
         let text = "\
 llama/98
-         state  ✗ FAIL  failed (the service says \"failed\")
+         state  ✗ FAIL  finished, did not work (the service says \"failed\")
         reason  CUDA out of memory
                 tried 2 GB
           name  hello
@@ -102,6 +109,6 @@ llama/98
           HTTP  200
    status code  503 (of the user's own service)
      last read  never";
-        assert_eq!(lines(&entry, Look::default(), Timestamp::UNIX_EPOCH).join("\n"), text);
+        assert_eq!(lines(&entry, Look::default()).join("\n"), text);
     }
 }

@@ -7,10 +7,11 @@ use super::failure::Failure;
 use super::follow::{self, Plan, Stream};
 use super::output::{Lines, Look};
 use super::report::Tongue;
+use super::select;
 use super::setup::{self, Prepared};
 use super::signals::Signals;
 use crate::engine::Purpose;
-use crate::exit::{Tally, exit_code};
+use crate::exit::exit_code;
 
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
@@ -30,10 +31,10 @@ pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
     let followed = follow::follow(setup, plan, &mut signals).await;
     store.close().await;
     let followed = followed?;
-    let tally = Tally::of(followed.entries.iter().map(|entry| entry.known.as_ref()));
-    let exit = exit_code(followed.signal, followed.trouble, &tally);
+    let counts = select::counts(&followed.entries);
+    let exit = exit_code(followed.signal, followed.trouble, &counts);
     if let Some(lines) = followed.lines {
-        lines.line(tongue.summary(Timestamp::now(), &tally, exit));
+        lines.line(tongue.summary(Timestamp::now(), &counts, exit));
         tokio::select! {
             () = lines.finish() => {}
             _ = signals.next() => {}
