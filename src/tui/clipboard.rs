@@ -14,6 +14,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::app::event::Copied;
+use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
 
 /// The longest text in base64 that is sent to a terminal: more is cut or dropped by some, without a word.
@@ -28,18 +29,6 @@ pub enum Way {
     Tool(String, Vec<String>),
     /// A control sequence that asks the terminal to do it. It does not answer.
     Osc52,
-}
-
-/// What the user asks for in `config.toml`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Preference {
-    /// What fits the place.
-    #[default]
-    Auto,
-    /// Always the control sequence.
-    Osc52,
-    /// Always this command.
-    Command(Vec<String>),
 }
 
 /// Where we are.
@@ -69,36 +58,38 @@ impl Place {
 }
 
 /// The ways to try, in this order. `is_there` tells whether a program is on the PATH.
-pub fn ways(preference: &Preference, place: Place, is_there: impl Fn(&str) -> bool) -> Vec<Way> {
-    match preference {
-        Preference::Osc52 => return vec![Way::Osc52],
-        Preference::Command(argv) => {
-            let name = argv.first().cloned().unwrap_or_default();
-            return vec![Way::Tool(name, argv.clone())];
-        }
-        Preference::Auto => {}
-    }
+pub fn ways(wish: &Clipboard, place: Place, is_there: impl Fn(&str) -> bool) -> Vec<Way> {
     let tool = |line: &str| {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
         Way::Tool(argv.first().cloned().unwrap_or_default(), argv)
     };
-    let mut ways = Vec::new();
     // A default tmux drops OSC 52 from programs, plain or wrapped, but passes its own buffers on.
-    if place.tmux {
-        ways.push(tool("tmux load-buffer -w -"));
-    }
-    if !place.ssh {
-        let native = [
+    let tmux = || vec![tool("tmux load-buffer -w -")];
+    let native = || {
+        let tools = [
             (place.wayland, "wl-copy", "wl-copy --type text/plain"),
             (place.x11, "xclip", "xclip -selection clipboard -in"),
             (place.x11, "xsel", "xsel --clipboard --input"),
             (true, "pbcopy", "pbcopy"),
             (true, "clip.exe", "clip.exe"),
         ];
-        ways.extend(native.iter().filter(|(here, name, _)| *here && is_there(name)).map(|(_, _, line)| tool(line)));
+        let here = tools.into_iter().filter(|(here, name, _)| *here && is_there(name));
+        here.map(|(_, _, line)| tool(line)).collect()
+    };
+    match wish {
+        Clipboard::Osc52 => vec![Way::Osc52],
+        Clipboard::Tmux => tmux(),
+        Clipboard::Native => native(),
+        Clipboard::Command(argv) => vec![Way::Tool(argv.first().cloned().unwrap_or_default(), argv.clone())],
+        Clipboard::Auto => {
+            let mut ways = if place.tmux { tmux() } else { Vec::new() };
+            if !place.ssh {
+                ways.extend(native());
+            }
+            ways.push(Way::Osc52);
+            ways
+        }
     }
-    ways.push(Way::Osc52);
-    ways
 }
 
 /// Whether a program is on the PATH and may be run.
@@ -145,7 +136,8 @@ pub async fn copy(text: Bytes, ways: &[Way], file: impl AsyncFnOnce() -> Result<
             }
         }
     }
-    told(Copied::Failed(Clean::new(&format!("nothing was copied: {}", troubles.join("; ")))))
+    let why = if troubles.is_empty() { "no program for it was found".to_owned() } else { troubles.join("; ") };
+    told(Copied::Failed(Clean::new(&format!("nothing was copied: {why}"))))
 }
 
 /// The control sequence that puts a text on the clipboard.
@@ -214,7 +206,7 @@ mod tests {
             Way::Tool(name, _) => name,
             Way::Osc52 => "OSC 52".to_owned(),
         };
-        ways(&Preference::Auto, place, |name| programs.contains(&name)).into_iter().map(named).collect()
+        ways(&Clipboard::Auto, place, |name| programs.contains(&name)).into_iter().map(named).collect()
     }
 
     #[test]
@@ -234,7 +226,7 @@ mod tests {
         for (place, programs, expected) in cases {
             assert_eq!(names(place, programs), expected, "{place:?} {programs:?}");
         }
-        assert_eq!(ways(&Preference::Osc52, Place { tmux: true, ..HERE }, |_| true), [Way::Osc52]);
+        assert_eq!(ways(&Clipboard::Osc52, Place { tmux: true, ..HERE }, |_| true), [Way::Osc52]);
     }
 
     #[test]
@@ -258,7 +250,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_tool_that_fails_or_hangs_is_passed_over() {
-        let tool = |name: &str, script: &str| Way::Tool(name.to_owned(), ["sh", "-c", script].map(str::to_owned).into());
+        let tool =
+            |name: &str, script: &str| Way::Tool(name.to_owned(), ["sh", "-c", script].map(str::to_owned).into());
         let (good, bad) = (tool("good", "cat > /dev/null"), tool("bad", "exit 1"));
         let absent = Way::Tool("absent".to_owned(), vec!["/nowhere/absent".to_owned()]);
         let by = |name: &str| Copied::By { bytes: 9, tool: Clean::new(name) };

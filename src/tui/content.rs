@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_body_is_taken_apart_without_being_copied() {
-        let body = Bytes::from_static(br#"{"execution_status":"COMPLETED","message":[{"file":"a.pdf","status":"Success"}]}"#);
+        let body =
+            Bytes::from_static(br#"{"execution_status":"COMPLETED","message":[{"file":"a.pdf","status":"Success"}]}"#);
         let content = take_apart(Provider::Unstract, body.clone());
         let raw = content.raw.unwrap();
         assert!(raw.starts_with(b"[{") && body.as_ptr_range().contains(&raw.as_ptr()));

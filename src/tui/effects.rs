@@ -3,19 +3,20 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 
-use super::clipboard::{self, Place, Preference, Way};
+use super::clipboard::{self, Place, Way};
 use super::notify::Notifier;
 use super::run::Input;
 use super::{content, files};
 use crate::app::effect::{Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event};
+use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
 use crate::domain::service::Service;
@@ -57,9 +58,9 @@ pub struct Hands {
 #[derive(Debug)]
 struct Tools {
     store: Option<Store>,
-    services: HashMap<Arc<str>, Arc<Service>>,
+    services: Mutex<HashMap<Arc<str>, Arc<Service>>>,
     state: PathBuf,
-    clipboard: Preference,
+    clipboard: Clipboard,
     inputs: UnboundedSender<Input>,
 }
 
@@ -75,7 +76,7 @@ pub struct Reach {
     /// Where the view is kept; None without a jobs file.
     pub view: Option<PathBuf>,
     /// How the user wants to copy.
-    pub clipboard: Preference,
+    pub clipboard: Clipboard,
     /// Notifications and title.
     pub notifier: Notifier,
     /// Where results go.
@@ -87,13 +88,24 @@ impl Hands {
     pub fn new(reach: Reach) -> Self {
         let Reach { store, services, state, view, clipboard, notifier, inputs } = reach;
         let services = services.into_iter().map(|service| (Arc::clone(&service.name), service)).collect();
-        let tools = Arc::new(Tools { store, services, state, clipboard, inputs });
+        let tools = Arc::new(Tools { store, services: Mutex::new(services), state, clipboard, inputs });
         Self { tools, engine: None, notifier, view, indexing: None }
     }
 
     /// From now on requests go to this engine.
     pub fn hold(&mut self, engine: Engine) {
         self.engine = Some(engine);
+    }
+
+    /// Whether there is an engine.
+    pub fn has_engine(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// From now on these are the services of the jobs file.
+    pub fn know(&self, services: impl Iterator<Item = Arc<Service>>) {
+        let services = services.map(|service| (Arc::clone(&service.name), service)).collect();
+        *self.tools.services.lock().unwrap_or_else(PoisonError::into_inner) = services;
     }
 
     /// Asks the engine for something; whether there is one.
@@ -224,8 +236,12 @@ impl Tools {
             let path = self.saved_path(job).await?;
             return Ok(Bytes::from(path.into_os_string().into_encoded_bytes()));
         }
-        let service = self.services.get(&job.job.service).map(Arc::as_ref);
-        content::bytes(self.store.as_ref(), service, what, job).await
+        let service = self.service(&job.job.service);
+        content::bytes(self.store.as_ref(), service.as_deref(), what, job).await
+    }
+
+    fn service(&self, name: &str) -> Option<Arc<Service>> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Where the body stands as a file of its own; one is made of a body that stands in the database.

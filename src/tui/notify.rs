@@ -6,24 +6,8 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use crate::app::effect::{Notice, NoticeKind};
+use crate::config::user::Notify;
 use crate::domain::clean::Clean;
-
-/// What `[notify]` of the user's file asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// On which occasions.
-    pub on: Vec<NoticeKind>,
-    /// Whether to ring the bell.
-    pub bell: bool,
-    /// A program and its arguments; the message follows as the last one.
-    pub command: Option<Vec<String>>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { on: vec![NoticeKind::FirstFailure, NoticeKind::Finished], bell: true, command: None }
-    }
-}
 
 /// How the terminal shows messages of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +23,14 @@ pub enum Messages {
 /// Notifications and the title, as this terminal can have them.
 #[derive(Debug)]
 pub struct Notifier {
-    settings: Settings,
+    settings: Notify,
     messages: Messages,
     has_title: bool,
 }
 
 impl Notifier {
     /// For the terminal that the environment tells of.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Notify) -> Self {
         let variable = |name: &str| env::var(name).unwrap_or_default();
         let term = variable("TERM");
         let messages = messages(&variable("TERM_PROGRAM"), &term, env::var_os("TMUX").is_some());
@@ -56,13 +40,17 @@ impl Notifier {
 
     /// What to send to the terminal for this notice; also starts the user's command. Nothing if it is not asked for.
     pub fn notify(&self, notice: &Notice) -> Vec<u8> {
-        if !self.settings.on.contains(&notice.kind) {
+        let wanted = match notice.kind {
+            NoticeKind::FirstFailure => self.settings.first_failure,
+            NoticeKind::Finished => self.settings.finished,
+        };
+        if !wanted {
             return Vec::new();
         }
         if let Some(command) = &self.settings.command {
             tokio::spawn(run(command.clone(), notice.text.to_string()));
         }
-        sequence(self.messages, self.settings.bell, &notice.text)
+        sequence(self.messages, &notice.text)
     }
 
     /// What to send to the terminal to set its title.
@@ -81,14 +69,13 @@ fn messages(program: &str, term: &str, tmux: bool) -> Messages {
     }
 }
 
-fn sequence(messages: Messages, bell: bool, text: &Clean) -> Vec<u8> {
+fn sequence(messages: Messages, text: &Clean) -> Vec<u8> {
     let message = match messages {
         Messages::None => String::new(),
         Messages::Osc9 => format!("\x1b]9;{text}\x1b\\"),
         Messages::Osc777 => format!("\x1b]777;notify;jobdeck;{}\x1b\\", text.replace(';', ",")),
     };
-    let bell = if bell { "\x07" } else { "" };
-    format!("{message}{bell}").into_bytes()
+    format!("{message}\x07").into_bytes()
 }
 
 /// Runs the user's command to its end, its output nowhere.
@@ -129,7 +116,7 @@ mod tests {
     #[test]
     fn foreign_text_cannot_end_the_message_early() {
         let text = Clean::new("a;b\x07\x1b\\c");
-        let sent = |messages| String::from_utf8(sequence(messages, true, &text)).unwrap();
+        let sent = |messages| String::from_utf8(sequence(messages, &text)).unwrap();
         assert_eq!(sent(Messages::Osc9), "\x1b]9;a;b\\x07c\x1b\\\x07");
         assert_eq!(sent(Messages::Osc777), "\x1b]777;notify;jobdeck;a,b\\x07c\x1b\\\x07");
         assert_eq!(sent(Messages::None), "\x07");

@@ -17,12 +17,10 @@ pub async fn show(path: PathBuf) -> Result<(), String> {
 
 async fn run(argv: &[String], path: &std::path::Path) -> Result<(), String> {
     let (program, arguments) = argv.split_first().ok_or("there is no pager")?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .arg(path)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("failed to start the pager {program:?}: {error}. Set PAGER to one that is there."))?;
+    let mut child =
+        Command::new(program).args(arguments).arg(path).kill_on_drop(true).spawn().map_err(|error| {
+            format!("failed to start the pager {program:?}: {error}. Set PAGER to one that is there.")
+        })?;
     match child.wait().await {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("failed to wait for the pager {program:?}: {error}")),
