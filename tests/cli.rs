@@ -90,7 +90,7 @@ fn keys_completions_and_the_manual_come_from_the_same_tables() {
     runs(&[], &["completions", "bash"], 0, "_jobdeck", "");
     runs(&[], &["completions", "zsh"], 0, "#compdef jobdeck", "");
     runs(&[], &["completions", "fish"], 0, "complete -c jobdeck", "");
-    for part in [".TH jobdeck", "KEYS", "FILTER", "EXIT STATUS", "Ctrl\\-d", "first\\-failure"] {
+    for part in [".TH jobdeck 1", ".SH KEYS", ".SH FILTER", "EXIT STATUS", "Ctrl\\-d", "first\\-failure"] {
         runs(&[], &["man"], 0, part, "");
     }
 }

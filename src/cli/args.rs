@@ -293,10 +293,12 @@ pub struct Check {
 }
 
 /// The end of `--help`: what the manual page says at length.
-const AFTER_HELP: &str = "\
-Exit codes of watch, once and status: 0 all succeeded, 3 some failed, partial or cancelled, 4 some unfinished,
-5 some results lost, 6 some never observed, 2 usage or jobs file, 1 internal error or state directory, 128+n signal.
-Begin with `jobdeck demo`, or with `jobdeck init`.";
+const AFTER_HELP: &str = concat!(
+    "Exit codes of watch, once and status: 0 all succeeded, 3 some failed, partial or cancelled, 4 some unfinished, ",
+    "5 some results lost, 6 some never observed, 2 usage or jobs file, 1 internal error or state directory, ",
+    "130, 143, 129 after SIGINT, SIGTERM, SIGHUP.\n\n",
+    "Begin with `jobdeck demo`, or with `jobdeck init`. The manual is `jobdeck man | man -l -`.",
+);
 
 fn duration(text: &str) -> Result<Duration, String> {
     units::duration(text).map_err(|why| format!("it {why}"))

@@ -5,11 +5,12 @@ use std::io::{self, IsTerminal};
 use super::args::{Common, Demo};
 use super::failure::Failure;
 use super::output::Out;
-use crate::demo::{self, DemoError, Options};
+use crate::demo::serve::serve as serve_alone;
+use crate::demo::{DemoError, Options};
 
 /// Runs the services alone until a signal ends them. Brings a runtime of its own.
 pub fn serve(demo: &Demo) -> Result<u8, Failure> {
-    demo::serve(options(demo), &mut Out::new(), &mut io::stderr())?;
+    serve_alone(options(demo), &mut Out::new(), &mut io::stderr())?;
     Ok(0)
 }
 
@@ -21,7 +22,7 @@ pub async fn run(common: &Common, demo: &Demo) -> Result<u8, Failure> {
              file and runs only the simulated services.",
         ));
     }
-    let _ = common;
+    let _ = (common, demo);
     Err(Failure::internal("the dashboard is not written yet; use `jobdeck demo --serve` and `jobdeck watch`"))
 }
 

@@ -21,6 +21,20 @@ const EXIT_CODES: [(&str, &str); 8] = [
     ("0", "every selected job succeeded"),
 ];
 
+/// What is read and written where.
+const FILES: [(&str, &str); 3] = [
+    ("./jobs.toml, $XDG_CONFIG_HOME/jobdeck/jobs.toml", "the jobs file, the first that is there; jobdeck init writes one"),
+    ("$XDG_CONFIG_HOME/jobdeck/config.toml", "what is the user's and not the batch's: keys, theme, charset, clipboard, notify"),
+    ("$XDG_STATE_HOME/jobdeck", "the state directory: all results, and our own log; jobdeck paths says where that is"),
+];
+
+/// Variables that matter, besides those that hold tokens.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("JOBDECK_STATE_DIR", "the state directory, unless --state-dir is given"),
+    ("NO_COLOR, CLICOLOR=0, TERM=dumb", "no colours, unless --color is given"),
+    ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies"),
+];
+
 /// Prints it.
 pub fn run(command: clap::Command) -> Result<u8, Failure> {
     let page = page(command).map_err(|error| Failure::internal(format!("failed to write the page: {error}")))?;
@@ -49,13 +63,19 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
         rest.text([roman(command.get_about().map(ToString::to_string).unwrap_or_default())]);
         let own = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");
         for arg in own {
-            let about = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let mut about = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+            if arg.get_action().takes_values() && !values.is_empty() {
+                about.push_str(&format!(" ({})", values.join(", ")));
+            }
             rest.control("br", []).text([bold(arg.to_string()), roman(format!(": {about}"))]);
         }
     }
     let keys = keys::table();
     section(&mut rest, "KEYS", keys.iter().map(|line| (line.keys.as_str(), line.help.as_str())));
     section(&mut rest, "FILTER", SYNTAX.iter().copied());
+    section(&mut rest, "FILES", FILES);
+    section(&mut rest, "ENVIRONMENT", ENVIRONMENT);
     section(&mut rest, "EXIT STATUS", EXIT_CODES);
     rest.text([roman("Of watch, once and status: the first that applies. The other commands use 0, 1 and 2.")]);
     rest.to_writer(&mut page)?;

@@ -69,7 +69,7 @@ pub enum Claim {
 }
 
 /// One durable step of a job: all of it is on disk, or nothing of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Save {
     /// The job and its declaration, kept for `status --all` and `show`.
     pub job: Arc<Job>,
