@@ -93,14 +93,8 @@ mod tests {
     #[test]
     fn a_window_moves_as_little_as_possible_and_never_past_the_ends() {
         // top, cursor, rows, height, expected
-        let cases = [
-            (0, 0, 0, 0, 0),
-            (0, 5, 10, 5, 1),
-            (3, 1, 10, 5, 1),
-            (9, 9, 10, 5, 5),
-            (2, 4, 10, 5, 2),
-            (7, 7, 3, 5, 0),
-        ];
+        let cases =
+            [(0, 0, 0, 0, 0), (0, 5, 10, 5, 1), (3, 1, 10, 5, 1), (9, 9, 10, 5, 5), (2, 4, 10, 5, 2), (7, 7, 3, 5, 0)];
         for (top, at, len, height, expected) in cases {
             assert_eq!(window(top, at, len, height), expected, "{top} {at} {len} {height}");
         }

@@ -1,7 +1,115 @@
 //! The headless commands put together, one file each.
 
+use std::ffi::OsString;
+use std::io::IsTerminal;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command, Common, Watch};
+use failure::Failure;
+
+pub mod args;
 pub mod add;
 pub mod check;
 pub mod init;
 pub mod paths;
 pub mod schema;
+mod completions;
+mod demo;
+mod export;
+mod failure;
+mod follow;
+mod keys;
+mod lines;
+mod list;
+mod man;
+mod names;
+mod once;
+mod output;
+mod pick;
+mod place;
+mod report;
+mod select;
+mod setup;
+mod sheet;
+mod show;
+mod signals;
+mod status;
+mod summary;
+mod watch;
+mod words;
+
+/// Reads the command line, runs the command and says what went wrong; returns the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => return explain(&error),
+    };
+    match execute(args) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::say_error(&failure.message);
+            failure.trouble.exit_code()
+        }
+    }
+}
+
+/// Help and version are data: exit code 0. Anything else is a usage error: 2.
+fn explain(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        _ => 2,
+    }
+}
+
+fn execute(args: Args) -> Result<u8, Failure> {
+    if let Some(Command::Demo(demo)) = &args.command
+        && demo.serve
+    {
+        return demo::serve(demo);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal(format!("failed to start the runtime: {error}")))?;
+    let code = runtime.block_on(async {
+        signals::survive_file_size_limit();
+        command(args).await
+    });
+    // A token command or a look-up that nobody waits for any more must not keep the program from ending.
+    runtime.shutdown_background();
+    code
+}
+
+async fn command(args: Args) -> Result<u8, Failure> {
+    let Args { common, exit_status, command } = args;
+    let Some(command) = command else {
+        return if std::io::stdout().is_terminal() {
+            dashboard(&common, exit_status).await
+        } else {
+            watch::run(&common, Watch::plain()).await
+        };
+    };
+    match command {
+        Command::Demo(demo) => demo::run(&common, &demo).await,
+        Command::Watch(watch) => watch::run(&common, watch).await,
+        Command::Once(once) => once::run(&common, once).await,
+        Command::Status(status) => status::run(&common, status).await,
+        Command::Show(show) => show::run(&common, show).await,
+        Command::Export(export) => export::run(&common, export).await,
+        Command::Add(_) | Command::Check(_) | Command::Init | Command::Schema | Command::Paths => {
+            Err(Failure::internal("not written yet"))
+        }
+        Command::Keys => keys::run(),
+        Command::Completions { shell } => completions::run(&mut Args::command(), shell),
+        Command::Man => man::run(Args::command()),
+    }
+}
+
+/// The dashboard over the jobs file.
+async fn dashboard(common: &Common, exit_status: bool) -> Result<u8, Failure> {
+    let _ = (place::jobs_file(common)?, exit_status);
+    Err(Failure::internal("the dashboard is not written yet; use `jobdeck watch`"))
+}

@@ -19,6 +19,7 @@ mod gatekeeping;
 mod mask;
 mod reader;
 mod run;
+pub mod saved;
 mod saving;
 mod settle;
 mod slot;
