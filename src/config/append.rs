@@ -61,7 +61,11 @@ pub fn add(path: &Path, addition: &Addition<'_>) -> Result<Added, ConfigError> {
     };
     let now = parse(&longer, path)?;
     if now.jobs.len() != file.jobs.len() + new.len() {
-        return Err(ConfigError::of_file(path, "the jobs would not be read back as they were given", "add them by hand"));
+        return Err(ConfigError::of_file(
+            path,
+            "the jobs would not be read back as they were given",
+            "add them by hand",
+        ));
     }
     replace(&target, &longer).map_err(failed)?;
     Ok(added)
@@ -200,8 +204,18 @@ mod tests {
     fn jobs_are_added_at_the_end_and_nothing_else_is_touched() {
         let cases = [
             (&["a"][..], None, &[][..], "\n[[jobs]]\nservice = \"llama\"\nid = \"a\"\n"),
-            (&["a"], Some("x \"y\""), &["t", "u"], "\n[[jobs]]\nservice = \"llama\"\nid = \"a\"\nname = 'x \"y\"'\ntags = [\"t\", \"u\"]\n"),
-            (&["a", " ", "b "], Some("n"), &[], "\n[[jobs]]\nservice = \"llama\"\nids = [\n  \"a\",\n  \"b\",\n]\nname = \"n\"\n"),
+            (
+                &["a"],
+                Some("x \"y\""),
+                &["t", "u"],
+                "\n[[jobs]]\nservice = \"llama\"\nid = \"a\"\nname = 'x \"y\"'\ntags = [\"t\", \"u\"]\n",
+            ),
+            (
+                &["a", " ", "b "],
+                Some("n"),
+                &[],
+                "\n[[jobs]]\nservice = \"llama\"\nids = [\n  \"a\",\n  \"b\",\n]\nname = \"n\"\n",
+            ),
             (&["first", "a", "a"], None, &[], "\n[[jobs]]\nservice = \"llama\"\nid = \"a\"\n"),
             (&["first"], None, &[], ""),
             (&[], None, &[], ""),
@@ -221,7 +235,10 @@ mod tests {
         assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
         let (text, _) = added(FILE.trim_end(), &["a"], None, &[]);
         assert!(text.ends_with("# keep\n\n[[jobs]]\nservice = \"llama\"\nid = \"a\"\n"), "{text}");
-        let inline = format!("jobs = [{{ service = \"llama\", id = \"z\" }}] # mine\n{}", FILE.split("[[jobs]]").next().unwrap());
+        let inline = format!(
+            "jobs = [{{ service = \"llama\", id = \"z\" }}] # mine\n{}",
+            FILE.split("[[jobs]]").next().unwrap()
+        );
         let (text, outcome) = added(&inline, &["a", "b"], Some("n"), &[]);
         assert_eq!(outcome.unwrap().added.len(), 2);
         assert!(text.contains("name = \"n 2\"") && text.contains("# mine"), "{text}");
@@ -230,7 +247,8 @@ mod tests {
     #[test]
     fn a_file_that_is_wrong_or_an_unknown_service_is_left_as_it_is() {
         let wrong = format!("{FILE}colour = 1\n");
-        let cases = [(wrong.as_str(), "unknown key `colour`"), ("# nothing\n", "the file defines no service \"llama\"")];
+        let cases =
+            [(wrong.as_str(), "unknown key `colour`"), ("# nothing\n", "the file defines no service \"llama\"")];
         for (text, expected) in cases {
             let (after, outcome) = added(text, &["a"], None, &[]);
             assert_eq!(after, text);

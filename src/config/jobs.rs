@@ -62,10 +62,12 @@ fn job(table: &Fields<'_>, known: &Known<'_>, jobs: &mut Vec<Placed>, problems: 
             continue;
         }
         let Some(service) = &service else { continue };
-        let id = match Ok::<_, providers::IdError>(text.trim().to_owned()) {
+        let id = match providers::id_from(service, text) {
             Ok(id) => id,
             Err(error) => {
-                problems.add(Problem::at(span, error.to_string()));
+                let error = error.to_string();
+                let (what, help) = error.split_once("; ").unwrap_or((&error, "give the id alone"));
+                problems.add(Problem::at(span, what).help(help));
                 continue;
             }
         };

@@ -14,14 +14,21 @@ use problem::{Problem, Problems};
 use service::Place;
 
 mod address;
+pub mod append;
 mod excerpt;
 mod field;
+pub mod init;
 mod jobs;
 pub mod names;
 pub mod paths;
 mod problem;
 mod service;
 pub mod units;
+pub mod user;
+pub mod watch;
+
+/// The JSON schema of the jobs file.
+pub const SCHEMA: &str = include_str!("../../assets/jobs.schema.json");
 
 #[cfg(test)]
 mod tests;

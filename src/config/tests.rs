@@ -237,6 +237,18 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
             "[services.l2]\nprovider='vessl'\nbase_url='https://HOST.example:443/llama/'\ntoken={env='T'}\n[[jobs]]\nservice='l2'\nid='first'",
             "7:4: the same job as in line 7",
         ),
+        (
+            "[[jobs]]\nservice='llama'\nid='https://other.example/x/async/7/output'",
+            "3:4: this id is an address of another host than its service's = name the service",
+        ),
+        (
+            "[[jobs]]\nservice='llama'\nid='https://host.example/llama/async/first/output'",
+            "3:4: the same job as in line 7",
+        ),
+        (
+            "[[jobs]]\nservice='llama'\nid='https://host.example/other/async/7/output'",
+            "3:4: this id is an address that is not `/async/<id>/output`",
+        ),
         ("[poll]\ninterval", "2:9: key with no value, expected `=`"),
         ("[poll]\ninterval = ", "2:12: string values must be quoted"),
         ("[poll", "1:6: unclosed table, expected `]`"),
@@ -294,6 +306,32 @@ colour = 1
 }
 
 #[test]
+fn the_schema_knows_the_keys_that_the_reader_knows_and_no_others() {
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    let cases = [
+        ("/properties", names::TOP),
+        ("/properties/poll/properties", names::POLL),
+        ("/definitions/service/properties", names::SERVICE),
+        ("/definitions/token/properties", names::TOKEN),
+        ("/definitions/job/properties", names::JOB),
+    ];
+    for (pointer, names) in cases {
+        let keys: Vec<_> = schema.pointer(pointer).unwrap().as_object().unwrap().keys().collect();
+        assert_eq!(keys, names, "{pointer}");
+    }
+    let ids: Vec<_> = schema.pointer("/definitions/job/oneOf").unwrap().as_array().unwrap().iter().collect();
+    assert_eq!(
+        ids,
+        names::ID
+            .iter()
+            .map(|id| serde_json::json!({ "required": [id] }))
+            .collect::<Vec<_>>()
+            .iter()
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn plain_http_is_for_loopback_or_on_request() {
     let cases = [
         ("http://127.0.0.1:9/x", "", true),
@@ -345,16 +383,15 @@ fn no_value_and_no_comment_of_the_file_is_ever_said_in_an_error() {
         "[[jobs]]\nservice = 'a'\nids = ['a', 'CANARY7', 'CANARY7', 1CANARY7]\n# CANARY7",
         "[[jobs]]\nservice = 'a'\nid = 'https://CANARY7/CANARY7?CANARY7'\n",
         "[[jobs]]\nservice = 'i'\nid = 'https://CANARY7/CANARY7?CANARY7'\n",
-        "[[jobs]]\nservice = 'i'\nid = '/deployment/api/CANARY7/CANARY7/?execution_id=CANARY7'\n",
+        "[[jobs]]\nservice = 'i'\nid = '/deployment/api/CANARY7/CANARY8/?execution_id=CANARY7'\n",
         "x = 2020-99-99CANARY7\ny = \"\\uCANARY7\"\nz = 0xCANARY7 ]CANARY7[ {CANARY7} , CANARY7",
     ];
     let sound = "[services.a]\nprovider='vessl'\nbase_url='https://h/CANARY7'\ntoken={env='CANARY7'}\n\
         [services.i]\nprovider='unstract'\nurl='https://h/deployment/api/CANARY7/CANARY7'\ntoken={env='CANARY7'}\n";
     for text in texts {
         for whole in [text.to_owned(), format!("{sound}{text}"), format!("{text}\n{sound}")] {
-            if let Err(error) = read(&whole) {
-                assert!(!error.contains("CANARY7"), "{whole}\n---\n{error}");
-            }
+            let error = read(&whole).expect_err(&whole);
+            assert!(!error.contains("CANARY7"), "{whole}\n---\n{error}");
         }
     }
 }

@@ -124,7 +124,8 @@ mod tests {
     use super::*;
     use crate::config::load;
 
-    const FILE: &str = "[services.llama]\nprovider = \"vessl\"\nbase_url = \"https://host.example\"\ntoken = { env = \"T\" }\n";
+    const FILE: &str =
+        "[services.llama]\nprovider = \"vessl\"\nbase_url = \"https://host.example\"\ntoken = { env = \"T\" }\n";
 
     #[test]
     fn a_file_that_is_saved_in_any_way_is_read_again_and_a_bad_one_says_so() {

@@ -154,9 +154,9 @@ fn percent(value: f64) -> Option<f64> {
     bounded(if value < 1.0 { value * 100.0 } else { value })
 }
 
-/// Rounded so that 0.57 is 57 and not 56.99999999999999.
+/// Rounded so that 0.57 is 57 and not 56.99999999999999, and without a negative zero.
 fn bounded(value: f64) -> Option<f64> {
-    (value >= 0.0).then(|| (value.min(100.0) * 1e9).round() / 1e9)
+    (value >= 0.0).then(|| (value.min(100.0) * 1e9).round() / 1e9 + 0.0)
 }
 
 /// The JSON in a string, without byte order mark and white space around it. A bare word or number that JSON itself

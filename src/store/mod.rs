@@ -192,6 +192,11 @@ impl Store {
         self.order(|answer| Command::Claim(keys, answer)).await
     }
 
+    /// The pid of the living instance that holds the claim on each of these jobs; None where it is free. Writes nothing.
+    pub async fn owners(&self, keys: Vec<JobKey>) -> Result<Vec<Option<u32>>, StoreError> {
+        self.ask(|answer| Question::Owners(keys, answer)).await
+    }
+
     /// Gives up our claims on these jobs.
     pub async fn release(&self, keys: Vec<JobKey>) -> Result<(), StoreError> {
         self.order(|answer| Command::Release(keys, answer)).await

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::bodies;
 use super::connect;
 use super::dir::StateDir;
+use super::instance::Living;
 use super::rows::{self, OBSERVATION_COLUMNS, OBSERVATION_TABLES};
 use super::spool;
 use super::trouble::Trouble;
@@ -30,6 +31,7 @@ pub enum Question {
     Body(i64, Answer<Bytes>),
     BodyPath(i64, Answer<Option<PathBuf>>),
     Changed(Answer<bool>),
+    Owners(Vec<JobKey>, Answer<Vec<Option<u32>>>),
 }
 
 /// The reader's own state.
@@ -96,6 +98,11 @@ impl Reader {
                     let dir = self.dir.clone();
                     let path = self.said("find a saved reply", |connection| body_path(connection, &dir, id));
                     let _ = answer.send(path.map(Option::flatten));
+                }
+                Question::Owners(keys, answer) => {
+                    let dir = self.dir.clone();
+                    let owners = self.said("look for who reads the jobs", |connection| owners(connection, &dir, &keys));
+                    let _ = answer.send(owners.map(|owners| owners.unwrap_or_else(|| vec![None; keys.len()])));
                 }
                 Question::Changed(answer) => {
                     let _ = answer.send(self.changed());
@@ -224,6 +231,22 @@ fn history(connection: &Connection, key: &JobKey) -> Result<(Vec<Attempt>, Vec<C
     let _snapshot = connection.unchecked_transaction()?;
     let Some(job) = rows::find_job(connection, key)? else { return Ok(Default::default()) };
     Ok((rows::read_attempts(connection, job)?, rows::read_changes(connection, job)?))
+}
+
+fn owners(connection: &Connection, dir: &StateDir, keys: &[JobKey]) -> Result<Vec<Option<u32>>, Trouble> {
+    let _snapshot = connection.unchecked_transaction()?;
+    let mut find = connection.prepare_cached(
+        "SELECT i.name, i.pid FROM endpoint p JOIN job j ON j.endpoint = p.id JOIN claim c ON c.job = j.id \
+         JOIN instance i ON i.id = c.instance WHERE p.provider = ?1 AND p.url = ?2 AND j.service_id = ?3",
+    )?;
+    let mut living = Living::new(dir);
+    let mut owners = Vec::with_capacity(keys.len());
+    for key in keys {
+        let place = (key.provider.as_str(), &key.endpoint, &key.id);
+        let owner: Option<(String, u32)> = find.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        owners.push(owner.filter(|(name, _)| living.is_alive(name)).map(|(_, pid)| pid));
+    }
+    Ok(owners)
 }
 
 fn kept(connection: &Connection, key: &JobKey) -> Result<Vec<Kept>, Trouble> {
