@@ -3,4 +3,4 @@
 mod architecture;
 mod bench;
 mod engine;
-mod wire_cases;
+pub mod wire_cases;
