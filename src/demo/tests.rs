@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::scenario::{Kind, TroubleKind, UnstractEnd};
+use super::scenario::{Delivery, Kind, TroubleKind, UnstractEnd};
 use super::world::Window;
 use super::*;
 
@@ -105,6 +105,16 @@ fn a_result_is_handed_out_once_and_then_acknowledged() {
         assert_eq!(read(&demo, &id), (406, second.to_owned()));
     }
     assert_eq!((demo.reads(&id), demo.consuming_reads(&id)), (3, 3));
+}
+
+#[test]
+fn a_trickling_result_arrives_whole_and_counts_as_handed_out_at_its_end() {
+    let demo = over(40);
+    let trickles = |kind: &Kind| matches!(kind, Kind::Unstract(kind) if kind.delivery == Delivery::Trickle);
+    let id = demo.world.batch.iter().find(|job| trickles(&job.kind)).unwrap().id.clone();
+    let (status, body) = read(&demo, &id);
+    assert!(status == 200 && body.ends_with("]}"), "{body}");
+    assert_eq!(demo.handed_out(&id), Some(body.into_bytes()));
 }
 
 #[test]
