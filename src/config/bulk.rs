@@ -153,7 +153,6 @@ mod tests {
     use std::path::Path;
 
     use super::super::{parse_bulk, parse_toml};
-    use super::*;
 
     const HEAD: &str = "[services.a]\nprovider = 'optexity'\ntoken = { env = 'T' }\n[services.b]\nprovider = 'optexity'\n\
         base_url = 'https://b.example'\ntoken = { env = 'T' }\n";

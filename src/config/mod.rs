@@ -70,13 +70,12 @@ impl ConfigError {
 
 /// What a jobs file looks like at the least; shown where there is none.
 pub const SAMPLE: &str = "\
-[services.llama]
-provider = \"vessl\"
-base_url = \"https://serve-api.vessl.ai/api/v1/services/<slug>\"
-token = { env = \"VESSL_TOKEN\" }
+[services.browser]
+provider = \"optexity\"
+token = { env = \"OPTEXITY_API_KEY\" }
 [[jobs]]
-service = \"llama\"
-id = \"<request_id>\"
+service = \"browser\"
+id = \"<task_id>\"
 ";
 
 /// The jobs file to use: the one named, else `./jobs.toml`, else `$XDG_CONFIG_HOME/jobdeck/jobs.toml`. The error says

@@ -96,6 +96,11 @@ tags = ['nightly']
 }
 
 #[test]
+fn the_sample_is_valid() {
+    assert_eq!(read(SAMPLE).map(|file| file.jobs.len()), Ok(1));
+}
+
+#[test]
 fn a_file_without_jobs_or_services_is_valid() {
     let texts = ["", "\u{feff}# nothing\r\n", "jobs = []\n", "[poll]\ninterval = '1s'\n", LLAMA, "[services]\n"];
     for text in texts {
