@@ -193,11 +193,6 @@ impl Store {
         self.order(|answer| Command::Declare(jobs, answer)).await
     }
 
-    /// The living instance, by its pid, that holds the claim on each of these jobs; None where it is free. Writes nothing.
-    pub async fn owners(&self, keys: Vec<JobKey>) -> Result<Vec<Option<u32>>, StoreError> {
-        Ok(vec![None; keys.len()])
-    }
-
     /// Claims these jobs, in their order: ours if free, already ours, or a dead instance's. Where it says `orphaned`,
     /// what is known of the job may have changed by it (doubt, evidence): load it again.
     pub async fn claim(&self, keys: Vec<JobKey>) -> Result<Vec<Claim>, StoreError> {
