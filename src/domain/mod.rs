@@ -5,6 +5,7 @@ pub mod clean;
 pub mod fact;
 pub mod files;
 pub mod filter;
+pub mod human;
 pub mod job;
 pub mod note;
 pub mod observation;

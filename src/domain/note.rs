@@ -1,1 +1,277 @@
-//! stub
+//! What to say about a job in one line: a row's one most useful fact, its state and its read health in words.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::clean::Clean;
+use super::fact::Health;
+use super::files::FileCounts;
+use super::human;
+use super::observation::Observation;
+use super::state::{Read, State};
+
+/// A row's one most useful fact: why it failed or was lost, else what came of its files, else, while it is not over,
+/// why it is not being read as it should be, else the service's own word. Empty if there is nothing to say.
+pub fn note(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZone) -> Clean {
+    let over = known.state.is_terminal();
+    if over {
+        return Clean::new(&outcome(known));
+    }
+    if let Some(trouble) = trouble(known, health, now, zone) {
+        return Clean::new(&trouble);
+    }
+    match (&known.word, known.progress) {
+        (Some(word), Some(progress)) => Clean::new(&format!("{word}, {progress:.0}%")),
+        (Some(word), None) => Clean::new(word),
+        (None, Some(progress)) => Clean::new(&format!("{progress:.0}%")),
+        (None, None) if known.is_observed() => Clean::default(),
+        (None, None) => Clean::new("not read yet"),
+    }
+}
+
+/// Why a job is not a plain success: the service's own reason, else what became of a lost result. Not sanitised.
+pub fn reason(known: &Observation) -> Option<&str> {
+    let own = known.fail_reason.as_deref().filter(|reason| !reason.trim().is_empty());
+    own.or_else(|| known.lost.map(|cause| cause.sentence()))
+}
+
+/// Why a job is not being read as it should be; None if it is.
+pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZone) -> Option<String> {
+    let said = match health {
+        Health::Fresh => return refused(known),
+        Health::Stale => match &known.last_read {
+            Some(last) if last.read == Read::Ok => format!("stale {}", human::duration(human::age(last.at, now))),
+            Some(_) | None => refused(known).map_or_else(|| "stale".to_owned(), |why| format!("stale, {why}")),
+        },
+        Health::Paused => "paused".to_owned(),
+        Health::Throttled(until) => format!("throttled until {}", human::clock(*until, zone)),
+        Health::KeyRefused => "key refused".to_owned(),
+        Health::Held => "held: the state directory cannot be written".to_owned(),
+        Health::Following(pid) => format!("following pid {pid}"),
+        Health::GivenUp(why) => format!("given up: {why}"),
+    };
+    Some(said)
+}
+
+/// A job's state as a sentence: what the service said about it and what that means.
+pub fn in_words(known: &Observation) -> Clean {
+    let said = match known.state {
+        State::Queued => "accepted, not started yet".to_owned(),
+        State::Running => "being processed".to_owned(),
+        State::Succeeded => "finished, everything worked".to_owned(),
+        State::Partial => match known.files {
+            Some(files) => format!("finished, {}", files_failed(files)),
+            None => "finished, some parts failed".to_owned(),
+        },
+        State::Failed => "finished, did not work".to_owned(),
+        State::Cancelled => "stopped on request".to_owned(),
+        State::Lost => match known.lost {
+            Some(cause) => format!("finished, but {}", cause.sentence()),
+            None => "finished, but its result can no longer be had".to_owned(),
+        },
+        State::Unknown => match &known.word {
+            Some(word) => format!("the service says {word:?}, which jobdeck does not know; it is read on"),
+            None if known.is_observed() => "the service did not say its state; it is read on".to_owned(),
+            None => "not read yet".to_owned(),
+        },
+    };
+    Clean::new(&said)
+}
+
+/// What a read came to, in two or three words.
+pub fn read_in_words(read: Read) -> &'static str {
+    match read {
+        Read::Ok => "answered",
+        Read::Throttled => "told to wait",
+        Read::Unreachable => "no link",
+        Read::ServerError => "server error",
+        Read::Malformed => "no sense in the reply",
+        Read::Unauthorized => "key refused",
+        Read::NotFound => "not found",
+        Read::Rejected => "request rejected",
+    }
+}
+
+/// Since when a job is what it is now: its end, else its start, else its first sight. What AGE and `age:` count from.
+pub fn since(known: &Observation) -> Option<Timestamp> {
+    known.finished_at.or(known.running_since).or(known.first_seen)
+}
+
+/// How long a finished job ran; None if it is not over, or nobody knows when it began.
+pub fn took(known: &Observation) -> Option<Duration> {
+    let (end, start) = (known.finished_at?, known.running_since?);
+    Some(human::age(start, end))
+}
+
+fn outcome(known: &Observation) -> String {
+    let reason = reason(known);
+    match known.state {
+        State::Partial => match (known.files, reason) {
+            (Some(files), Some(reason)) => format!("{}: {reason}", files_failed(files)),
+            (Some(files), None) => files_failed(files),
+            (None, Some(reason)) => reason.to_owned(),
+            (None, None) => word(known),
+        },
+        State::Succeeded => match (&known.warning, known.files) {
+            (Some(warning), _) => warning.clone(),
+            (None, Some(files)) => with_size(known, plural(files.total, "file")),
+            (None, None) => word(known),
+        },
+        State::Failed | State::Cancelled | State::Lost => match (reason, known.files) {
+            (Some(reason), _) => reason.to_owned(),
+            (None, Some(files)) => format!("{} {}/{} files", word(known), files.failed, files.total),
+            (None, None) => word(known),
+        },
+        State::Queued | State::Running | State::Unknown => word(known),
+    }
+}
+
+/// What the last read came to, if it was no answer.
+fn refused(known: &Observation) -> Option<String> {
+    let last = known.last_read.as_ref().filter(|last| last.read != Read::Ok)?;
+    let what = read_in_words(last.read);
+    Some(match &last.reason {
+        Some(reason) => format!("{what}: {reason}"),
+        None => what.to_owned(),
+    })
+}
+
+fn word(known: &Observation) -> String {
+    known.word.clone().unwrap_or_default()
+}
+
+fn files_failed(files: FileCounts) -> String {
+    format!("{} of {} failed", files.failed, plural(files.total, "file"))
+}
+
+fn with_size(known: &Observation, what: String) -> String {
+    match &known.saved {
+        Some(saved) => format!("{what}, {}", human::bytes(saved.bytes)),
+        None => what,
+    }
+}
+
+fn plural(count: u32, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::observation::{LastRead, Saved};
+    use crate::domain::state::LostBecause;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn job(state: State, word: &str) -> Observation {
+        Observation { state, word: Some(word.to_owned()), first_seen: Some(at(0)), ..Observation::default() }
+    }
+
+    fn files(total: u32, failed: u32) -> Option<FileCounts> {
+        Some(FileCounts { total, failed })
+    }
+
+    fn saved(bytes: u64) -> Option<Saved> {
+        Some(Saved { body: 1, bytes, sha256: String::new(), http_status: 200, at: at(0), masked: false })
+    }
+
+    fn read(read: Read, reason: Option<&str>) -> Option<LastRead> {
+        Some(LastRead { read, http_status: None, reason: reason.map(str::to_owned), at: at(62) })
+    }
+
+    #[test]
+    fn a_row_says_its_one_most_useful_fact() {
+        let reason = Some("Login page did not load".to_owned());
+        let cases = [
+            (
+                Observation { fail_reason: reason.clone(), ..job(State::Failed, "failed") },
+                Health::Fresh,
+                "Login page did not load",
+            ),
+            (
+                Observation { fail_reason: Some(" ".into()), files: files(3, 3), ..job(State::Failed, "ERROR") },
+                Health::Fresh,
+                "ERROR 3/3 files",
+            ),
+            (
+                Observation { files: files(4, 1), ..job(State::Partial, "COMPLETED") },
+                Health::Fresh,
+                "1 of 4 files failed",
+            ),
+            (
+                Observation {
+                    files: files(4, 1),
+                    fail_reason: Some("OCR\nno".into()),
+                    ..job(State::Partial, "COMPLETED")
+                },
+                Health::Fresh,
+                "1 of 4 files failed: OCR no",
+            ),
+            (
+                Observation { files: files(4, 0), saved: saved(48_000), ..job(State::Succeeded, "COMPLETED") },
+                Health::Stale,
+                "4 files, 48 KB",
+            ),
+            (Observation { files: files(1, 0), ..job(State::Succeeded, "COMPLETED") }, Health::Fresh, "1 file"),
+            (
+                Observation { warning: Some("bytes missing".into()), ..job(State::Succeeded, "completed") },
+                Health::Fresh,
+                "bytes missing",
+            ),
+            (
+                Observation { lost: Some(LostBecause::Gone), ..job(State::Lost, "running") },
+                Health::Fresh,
+                "the service no longer knows this job",
+            ),
+            (job(State::Running, "EXECUTING"), Health::Fresh, "EXECUTING"),
+            (Observation { progress: Some(40.0), ..job(State::Running, "running") }, Health::Fresh, "running, 40%"),
+            (
+                Observation { last_read: read(Read::Ok, None), ..job(State::Running, "EXECUTING") },
+                Health::Stale,
+                "stale 38s",
+            ),
+            (
+                Observation { last_read: read(Read::Unreachable, Some("timed out")), ..job(State::Running, "x") },
+                Health::Stale,
+                "stale, no link: timed out",
+            ),
+            (
+                Observation { last_read: read(Read::Throttled, None), ..job(State::Queued, "x") },
+                Health::Fresh,
+                "told to wait",
+            ),
+            (job(State::Queued, "x"), Health::Throttled(at(0)), "throttled until 08:00:00"),
+            (job(State::Queued, "x"), Health::Following(7), "following pid 7"),
+            (Observation::default(), Health::KeyRefused, "key refused"),
+            (Observation::default(), Health::Fresh, "not read yet"),
+            (job(State::Failed, "\u{1b}[31mfailed"), Health::Fresh, "failed"),
+        ];
+        for (known, health, text) in cases {
+            assert_eq!(note(&known, &health, at(100), &TimeZone::UTC).as_str(), text);
+        }
+    }
+
+    #[test]
+    fn age_counts_from_the_end_and_a_clock_that_runs_behind_makes_no_negative_time() {
+        let mut known = job(State::Running, "x");
+        assert_eq!(since(&known), Some(at(0)));
+        known.running_since = Some(at(5));
+        assert_eq!((since(&known), took(&known)), (Some(at(5)), None));
+        known.finished_at = Some(at(65));
+        assert_eq!((since(&known), took(&known)), (Some(at(65)), Some(Duration::from_secs(60))));
+        known.finished_at = Some(at(1));
+        assert_eq!(took(&known), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn every_state_has_its_sentence() {
+        let mut sentences: Vec<_> = State::ALL.iter().map(|state| in_words(&job(*state, "odd"))).collect();
+        sentences.sort();
+        sentences.dedup();
+        assert_eq!(sentences.len(), State::ALL.len());
+    }
+}

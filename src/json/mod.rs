@@ -1,3 +1,9 @@
 //! Large JSON: lexing, index, rows, folding, search and printing over bytes, never through a tree of values.
 
+pub mod bits;
+pub mod index;
+pub mod pretty;
+pub mod rows;
 pub mod scan;
+pub mod search;
+pub mod shape;

@@ -227,14 +227,7 @@ fn end_of_value(text: &[u8], start: usize) -> Result<usize, ScanError> {
                     continue;
                 }
             }
-            Some(b'"') => at = end_of_string(text, at)?,
-            Some(b'-' | b'0'..=b'9') => at = end_of_number(text, at)?,
-            Some(b't') => at = end_of_word(text, at, b"true")?,
-            Some(b'f') => at = end_of_word(text, at, b"false")?,
-            Some(b'n') => at = end_of_word(text, at, b"null")?,
-            Some(b'N') => at = end_of_word(text, at, b"NaN")?,
-            Some(b'I') => at = end_of_word(text, at, b"Infinity")?,
-            other => return Err(unexpected(at, other, "expected a value")),
+            _ => at = end_of_leaf(text, at)?,
         }
         loop {
             let Some(object) = open.innermost() else { return Ok(at) };
@@ -277,7 +270,22 @@ fn until_colon(key: &[u8]) -> &[u8] {
     key.get(..end).unwrap_or_default()
 }
 
-fn end_of_string(text: &[u8], quote: usize) -> Result<usize, ScanError> {
+/// The end of the string, number or word that begins at `at`.
+pub(super) fn end_of_leaf(text: &[u8], at: usize) -> Result<usize, ScanError> {
+    match text.get(at) {
+        Some(b'"') => end_of_string(text, at),
+        Some(b'-' | b'0'..=b'9') => end_of_number(text, at),
+        Some(b't') => end_of_word(text, at, b"true"),
+        Some(b'f') => end_of_word(text, at, b"false"),
+        Some(b'n') => end_of_word(text, at, b"null"),
+        Some(b'N') => end_of_word(text, at, b"NaN"),
+        Some(b'I') => end_of_word(text, at, b"Infinity"),
+        other => Err(unexpected(at, other, "expected a value")),
+    }
+}
+
+/// The end of the string whose opening quote is at `quote`.
+pub(super) fn end_of_string(text: &[u8], quote: usize) -> Result<usize, ScanError> {
     let mut at = quote + 1;
     while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += found;
@@ -313,23 +321,26 @@ fn end_of_word(text: &[u8], at: usize, word: &'static [u8]) -> Result<usize, Sca
     }
 }
 
-fn end_of_text(text: &[u8], at: usize) -> Result<(), ScanError> {
+/// Refuses anything but white space from `at` on.
+pub(super) fn end_of_text(text: &[u8], at: usize) -> Result<(), ScanError> {
     let at = after_space(text, at);
     if at < text.len() { Err(ScanError { at, what: "more text after the document" }) } else { Ok(()) }
 }
 
-fn start_of(text: &[u8]) -> usize {
+/// Where a document may begin.
+pub(super) fn start_of(text: &[u8]) -> usize {
     after_space(text, if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 })
 }
 
-fn after_space(text: &[u8], mut at: usize) -> usize {
+/// The first byte from `at` on that is no white space.
+pub(super) fn after_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
     }
     at
 }
 
-fn unexpected(at: usize, found: Option<&u8>, what: &'static str) -> ScanError {
+pub(super) fn unexpected(at: usize, found: Option<&u8>, what: &'static str) -> ScanError {
     ScanError { at, what: if found.is_none() { "the text ends too early" } else { what } }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::refusal::{malformed, malformed_because, refused};
-use super::reply::{Object, error_text, number, sentence, text, time};
+use super::reply::{Object, error_text, number, quoted, sentence, text, time};
 use super::{IdError, address};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::reply::Reply;
@@ -37,12 +37,11 @@ const KNOWN: &[&str] = &[
 
 /// The status read of a task.
 pub fn request(service: &Service, id: &str) -> Request {
-    let quoted = serde_json::Value::from(id).to_string();
     Request {
         method: Method::Post,
         url: address::below(&service.base, PATH),
         auth: Auth::ApiKey,
-        body: Some(format!("{{\"task_id\":{quoted}}}")),
+        body: Some(format!("{{\"task_id\":{}}}", quoted(id))),
         one_shot: false,
     }
 }
@@ -154,9 +153,9 @@ fn percent(value: f64) -> Option<f64> {
     bounded(if value < 1.0 { value * 100.0 } else { value })
 }
 
-/// Rounded so that 0.57 is 57 and not 56.99999999999999.
+/// Rounded so that 0.57 is 57 and not 56.99999999999999, and without a negative zero.
 fn bounded(value: f64) -> Option<f64> {
-    (value >= 0.0).then(|| (value.min(100.0) * 1e9).round() / 1e9)
+    (value >= 0.0).then(|| (value.min(100.0) * 1e9).round() / 1e9 + 0.0)
 }
 
 /// The JSON in a string, without byte order mark and white space around it. A bare word or number that JSON itself

@@ -21,7 +21,7 @@ pub fn refused(endpoint: &str, id: &str, reply: &Reply) -> Reading {
     let body = Body::of(reply);
     let reading = |read: Read| Reading {
         read,
-        reason: Some(body.reason(reply.status)),
+        reason: Some(body.reason(reply)),
         error_code: body.code.clone(),
         retry_after: None,
         answer: None,
@@ -44,7 +44,7 @@ pub fn malformed(reply: &Reply) -> Reading {
     let body = Body::of(reply);
     let why = match (&body.shape, scan::document(&reply.body)) {
         (Shape::Empty, _) => format!("HTTP {} with an empty body", reply.status),
-        (Shape::Markup, _) => format!("a web page instead of an answer, {}", body.reason(reply.status)),
+        (Shape::Markup, _) => format!("a web page instead of an answer, {}", body.reason(reply)),
         (_, Ok(range)) => match scan::kind(reply.body.get(range).unwrap_or_default()) {
             Some(Kind::Object) => match &body.said {
                 Some(said) => format!("no answer about a job: {said}"),
@@ -130,52 +130,68 @@ impl Body {
     }
 
     /// The sentence; the HTTP code where there is none, or where it comes from whoever stands in between.
-    fn reason(&self, status: u16) -> String {
+    fn reason(&self, reply: &Reply) -> String {
+        let status = reply.status;
         match (&self.said, self.shape) {
             (Some(said), Shape::Markup) => format!("HTTP {status}: {said}"),
             (Some(said), Shape::Json | Shape::Text | Shape::Empty) => said.clone(),
-            (None, _) => format!("HTTP {status}"),
+            (None, Shape::Json) => format!("HTTP {status}: {}", capped(&reply::json_text(&reply.body))),
+            (None, Shape::Markup | Shape::Text | Shape::Empty) => format!("HTTP {status}"),
         }
     }
 
-    /// Whether a 404 or 410 is about the job, and not about a route, a deployment or a whole server.
+    /// Whether a 404 or 410 is about the job, and not about a route, a deployment or a whole server. A 410 is, unless
+    /// it says otherwise.
     fn is_about_the_job(&self, id: &str, status: u16) -> bool {
         if self.shape == Shape::Markup {
             return false;
         }
         // Routers like to repeat the address, in which the id stands too: such parts of a sentence say nothing.
         let said = self.said.as_deref().unwrap_or_default();
-        let words: Vec<&str> = said
-            .split_whitespace()
-            .filter(|word| *word == id || !(word.contains('/') || word.contains("://")))
-            .collect();
-        let names_it = !id.trim().is_empty() && words.iter().any(|word| names(word, id.trim()));
-        if names_it {
+        let plain = |word: &&str| !word.contains('/') || word.trim_matches(|c: char| !c.is_alphanumeric()) == id;
+        let words: Vec<&str> = said.split_whitespace().filter(plain).collect();
+        if names(&words.join(" "), id.trim()) {
             return true;
         }
         let mut words: Vec<String> = words.into_iter().flat_map(parts).collect();
         words.extend(self.code.as_deref().into_iter().flat_map(parts));
         let any = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
-        if any(&["route", "routes", "url", "uri", "path", "endpoint", "page", "api", "deployment", "method", "cannot"])
-        {
+        let of_a_router = words.iter().any(|word| ROUTER_WORDS.contains(&word.as_str()));
+        let missing_route = words.windows(2).any(|pair| match pair {
+            [first, second] => {
+                let (first, second) = (first.as_str(), second.as_str());
+                (ROUTER_WORDS.contains(&first) && ["not", "does", "doesn", "is", "was", "could"].contains(&second))
+                    || (["no", "such", "unknown", "invalid"].contains(&first) && ROUTER_WORDS.contains(&second))
+                    || (first == "cannot" && ["get", "post"].contains(&second))
+            }
+            _ => false,
+        });
+        if missing_route {
             return false;
         }
-        let theirs = words.windows(2).any(|pair| match pair {
+        if any(&["task", "tasks", "execution", "executions", "job", "jobs"]) {
+            return true;
+        }
+        let http_request = words.windows(2).any(|pair| match pair {
             [which, what] => what == "request" && ["your", "this", "bad", "http"].contains(&which.as_str()),
             _ => false,
         });
-        let jobs = ["request", "requests", "task", "tasks", "execution", "executions", "job", "jobs"];
-        status == 410 || (any(&jobs) && !theirs)
+        !of_a_router && (status == 410 || (any(&["request", "requests"]) && !http_request))
     }
 }
 
-/// Whether a word of a sentence is an id, with or without quotes and full stops around it.
-fn names(word: &str, id: &str) -> bool {
-    word.match_indices(id).any(|(at, _)| {
-        let before = word.get(..at).and_then(|before| before.chars().next_back());
-        let after = word.get(at + id.len()..).and_then(|after| after.chars().next());
-        !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
-    })
+/// What a router's 404 speaks of.
+const ROUTER_WORDS: &[&str] =
+    &["route", "routes", "url", "uri", "path", "endpoint", "page", "api", "deployment", "resource"];
+
+/// Whether a sentence names an id, and not as a part of something longer.
+fn names(sentence: &str, id: &str) -> bool {
+    !id.is_empty()
+        && sentence.match_indices(id).any(|(at, _)| {
+            let before = sentence.get(..at).and_then(|before| before.chars().next_back());
+            let after = sentence.get(at + id.len()..).and_then(|after| after.chars().next());
+            !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+        })
 }
 
 /// The words in a word, lower-cased: `TaskNotFound` and `task_not_found` are three.
@@ -212,11 +228,15 @@ fn redirect(endpoint: &str, id: &str, reply: &Reply) -> String {
         return format!("a redirect (HTTP {code}) to an address that cannot be read");
     };
     let origin = address::origin(&target);
-    if !home.is_some_and(|home| home.host_str() == target.host_str()) {
+    if home.is_none_or(|home| home.host_str() != target.host_str()) {
         return format!(
             "a redirect (HTTP {code}) to another host, {origin}: not followed, because it would take the token \
              along; check the address in the jobs file, or what stands in between"
         );
+    }
+    // Relative to a path that is not known here.
+    if !location.contains("://") && !location.starts_with('/') {
+        return format!("a redirect (HTTP {code}) within {origin}: not followed; check the address in the jobs file");
     }
     let path = target.path();
     let own = [format!("/async/{}/output", address::segment(id)), optexity::PATH.to_owned()];

@@ -11,7 +11,7 @@ use crate::domain::state::State;
 use crate::json::scan::{self, Field, Kind, ScanError};
 
 /// The longest foreign sentence that is kept, in bytes. It bounds hostile replies; real reasons are far shorter.
-const LONGEST: usize = 8 * 1024;
+const LONGEST: usize = 64 * 1024;
 
 /// How deep a sentence is looked for.
 const DEEPEST: usize = 4;
@@ -54,7 +54,7 @@ impl<'a> Object<'a> {
     }
 
     /// How many fields there are, duplicates counted.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.fields.len()
     }
 
@@ -121,6 +121,12 @@ pub fn text(value: &[u8]) -> Option<String> {
 /// A value's JSON as it came.
 pub fn json_text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.get(..value.len().min(LONGEST + 4)).unwrap_or(value)).trim().to_owned()
+}
+
+/// A text as a JSON string.
+pub fn quoted(text: &str) -> String {
+    // Text can always be written as JSON; an empty string is what is left of the impossible.
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
 }
 
 /// A text that is a decimal number, however large. Not NaN, not Infinity.
@@ -195,23 +201,37 @@ fn said_by(object: &Object<'_>, depth: usize) -> Said {
     let error = said("error");
     let others = ["message", "detail", "error_description", "errors", "msg", "error_message", "title", "reason"];
     let other = others.into_iter().map(said).find(|said| said.text.is_some()).unwrap_or_default();
-    // `{"error": "invalid_token", "error_description": …}` and the like: one word beside a sentence is a code.
-    let is_code = error.text.as_deref().is_some_and(|text| !text.contains(char::is_whitespace)) && other.text.is_some();
-    let code = if is_code { code.or(error.text.clone()) } else { code };
-    let (first, second) = if is_code { (other, error) } else { (error, other) };
+    let code = code.or(error.code).or(other.code);
+    let (sentence, code) = match (error.text, other.text) {
+        // `{"error": "invalid_token", "error_description": …}` and the like: one word beside a sentence is a code.
+        (Some(error), Some(other)) if !error.contains(char::is_whitespace) => (Some(other), code.or(Some(error))),
+        (Some(error), Some(other)) if error.contains(&other) => (Some(error), code),
+        (Some(error), Some(other)) if other.contains(&error) => (Some(other), code),
+        (Some(error), Some(other)) => (Some(format!("{error}: {other}")), code),
+        (error, other) => (error.or(other), code),
+    };
+    let sentence = sentence.map(|sentence| match place(object) {
+        Some(place) => capped(&format!("{sentence} ({place})")),
+        None => sentence,
+    });
     // Some frameworks put the bare word "error" where others put a code.
-    let code = code.or(first.code).or(second.code).filter(|code| code != "error");
-    let Some(text) = first.text.or(second.text) else { return Said { text: None, code } };
-    match place(object) {
-        Some(place) => Said { text: Some(format!("{text} ({place})")), code },
-        None => Said { text: Some(text), code },
-    }
+    Said { text: sentence, code: code.filter(|code| code != "error") }
 }
 
-/// Where in the request the error is, as `loc` lists of validation errors say.
+/// What in the request the error is about: the `loc` list or the `fields` list of a validation error.
 fn place(object: &Object<'_>) -> Option<String> {
-    let value = object.get("loc")?;
-    let parts = scan::elements(value).ok()?;
-    let parts: Vec<String> = parts.into_iter().take(20).filter_map(|range| text(value.get(range)?)).collect();
-    (!parts.is_empty()).then(|| parts.join("."))
+    let list = |key: &str| {
+        let value = object.get(key)?;
+        let elements = scan::elements(value).ok()?;
+        Some(elements.into_iter().take(20).filter_map(|range| value.get(range)).collect::<Vec<_>>())
+    };
+    let field = |value: &&[u8]| {
+        let field = Object::parse(value).ok()?;
+        Some(format!("{}: {}", text(field.get("name")?)?, text(field.get("message")?)?))
+    };
+    let loc: Vec<String> = list("loc").unwrap_or_default().into_iter().filter_map(text).collect();
+    if !loc.is_empty() {
+        return Some(loc.join("."));
+    }
+    joined(list("fields")?.iter().filter_map(field))
 }

@@ -54,12 +54,14 @@ pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
     }
     let empty = matches!(&message, Message::List(list) if list.is_empty());
     let summary = Summary::of(&message);
-    let verdict = match verdict {
-        Verdict::State(State::Succeeded) if message == Message::Nothing || empty => Verdict::Expired,
-        Verdict::State(State::Succeeded) if summary.counts.is_some_and(|counts| counts.failed > 0) => {
-            Verdict::State(State::Partial)
-        }
-        other => other,
+    let verdict = if verdict != Verdict::State(State::Succeeded) {
+        verdict
+    } else if message == Message::Nothing || empty {
+        Verdict::Expired
+    } else if summary.counts.is_some_and(|counts| counts.failed > 0) {
+        Verdict::State(State::Partial)
+    } else {
+        verdict
     };
     let failed = matches!(verdict, Verdict::State(State::Partial | State::Failed | State::Cancelled));
     Reading::answered(Answer {
@@ -100,8 +102,7 @@ pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut out = Vec::new();
     for file in objects(body) {
         out.push(if out.is_empty() { b'{' } else { b',' });
-        let name = serde_json::Value::from(name(&file.object)).to_string();
-        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(reply::quoted(&name(&file.object)).as_bytes());
         out.push(b':');
         out.extend_from_slice(file.object.get("result").unwrap_or(b"null"));
     }
@@ -168,7 +169,7 @@ impl<'a> Message<'a> {
     fn is_result(&self) -> bool {
         match self {
             Self::List(list) => !list.is_empty(),
-            Self::Other(value) => Object::parse(value).is_ok_and(|object| object.len() > 0),
+            Self::Other(value) => Object::parse(value).is_ok_and(|object| object.count() > 0),
             Self::Nothing | Self::Text(_) => false,
         }
     }
@@ -282,16 +283,16 @@ fn outcome(file: &Object<'_>) -> (bool, Option<String>) {
 }
 
 fn name(file: &Object<'_>) -> String {
-    let named = ["file", "file_name", "file_execution_id"].into_iter().find_map(|key| text(file.get(key)?));
-    named.unwrap_or_default()
+    let named = ["file", "file_name", "file_execution_id"].into_iter().find_map(|key| scan::string(file.held(key)?));
+    named.unwrap_or_default().into_owned()
 }
 
 /// The number of keys of `output` in a result, or of the result itself where it has no `output`.
 fn keys(result: &[u8]) -> Option<u32> {
     let object = Object::parse(result).ok()?;
     let count = match object.get("output") {
-        Some(output) => Object::parse(output).ok()?.len(),
-        None => object.len(),
+        Some(output) => Object::parse(output).ok()?.count(),
+        None => object.count(),
     };
     u32::try_from(count).ok()
 }

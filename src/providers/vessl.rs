@@ -32,12 +32,9 @@ pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
     }
     let code = object.get("status_code").and_then(code);
     let (verdict, word) = object.word();
-    let verdict = match verdict {
-        Verdict::State(State::Succeeded) if code.is_some_and(|code| !(200..300).contains(&code)) => {
-            Verdict::State(State::Failed)
-        }
-        other => other,
-    };
+    let refused = code.is_some_and(|code| !(200..300).contains(&code));
+    let succeeded = verdict == Verdict::State(State::Succeeded);
+    let verdict = if succeeded && refused { Verdict::State(State::Failed) } else { verdict };
     let reason = object.get("fail_reason").and_then(error_text);
     let failed = matches!(verdict, Verdict::State(State::Failed | State::Cancelled));
     let (fail_reason, warning) = if failed { (reason, None) } else { (None, reason) };

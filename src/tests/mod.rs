@@ -1,3 +1,6 @@
 //! In-crate tests that need the insides.
 
-mod wire_cases;
+mod architecture;
+mod bench;
+mod engine;
+pub mod wire_cases;

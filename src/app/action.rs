@@ -1,0 +1,116 @@
+//! What the user can mean: one verb each, whatever key or palette line it came from.
+
+/// Something that the user wants. The table in `keys` says which keys mean it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// One line down.
+    Down,
+    /// One line up.
+    Up,
+    /// To the first line.
+    Top,
+    /// To the last line; in the log this resumes following.
+    Bottom,
+    /// Half a page down.
+    HalfDown,
+    /// Half a page up.
+    HalfUp,
+    /// A page down.
+    PageDown,
+    /// A page up.
+    PageUp,
+    /// Focus the next pane.
+    NextPane,
+    /// Focus the pane before.
+    PreviousPane,
+    /// Focus the list.
+    FocusList,
+    /// Focus the detail.
+    FocusDetail,
+    /// Focus the log.
+    FocusLog,
+    /// Open what the cursor is on.
+    Open,
+    /// One step back; never quits.
+    Back,
+    /// Select the next problem.
+    NextProblem,
+    /// Select the problem before.
+    PreviousProblem,
+    /// Copy the raw output, byte for byte.
+    CopyRaw,
+    /// Show what can be copied.
+    CopyMenu,
+    /// Copy the path under the cursor.
+    CopyPath,
+    /// Save to a file.
+    Save,
+    /// Open in the pager.
+    Pager,
+    /// Show the failures by reason.
+    Errors,
+    /// Filter the list, or search in detail and log.
+    Find,
+    /// Next match.
+    NextMatch,
+    /// Match before.
+    PreviousMatch,
+    /// Show problems only, or all again.
+    ProblemsOnly,
+    /// Sort by the next column.
+    SortBy,
+    /// Reverse the order.
+    SortReverse,
+    /// Mark the job, or take the mark off.
+    Mark,
+    /// Next tab of the detail.
+    NextTab,
+    /// Tab before.
+    PreviousTab,
+    /// Fold.
+    Fold,
+    /// Unfold.
+    Unfold,
+    /// Fold everything.
+    FoldAll,
+    /// Unfold everything.
+    UnfoldAll,
+    /// Read the string under the cursor as JSON.
+    Decode,
+    /// Scroll the detail down, from any pane.
+    DetailDown,
+    /// Scroll the detail up, from any pane.
+    DetailUp,
+    /// Wrap long lines, or not.
+    Wrap,
+    /// Give the pane the whole screen, or not.
+    Zoom,
+    /// Make the first pane smaller.
+    Shrink,
+    /// Make the first pane larger.
+    Grow,
+    /// Times relative, local, UTC.
+    Times,
+    /// Read the job now.
+    ReadNow,
+    /// Send no new read, or go on.
+    Pause,
+    /// Mouse on or off.
+    Mouse,
+    /// Log: show less severe lines too.
+    MoreLog,
+    /// Log: show severe lines only.
+    LessLog,
+    /// Every action by name.
+    Palette,
+    /// The help page.
+    Help,
+    /// Draw the whole screen again.
+    Redraw,
+    /// Suspend to the shell.
+    Suspend,
+    /// Quit after the one-shot reads in flight.
+    Quit,
+    /// As `Quit`; a second time: do not wait.
+    Interrupt,
+}

@@ -1,0 +1,135 @@
+//! What must be done outside: plain data, so that it can be compared in tests.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::clean::Clean;
+use crate::domain::job::{Job, JobIx};
+use crate::domain::observation::Observation;
+
+/// Something that must be done outside.
+#[must_use]
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask the engine to read these jobs now.
+    ReadNow(Vec<JobIx>),
+    /// Ask the engine to send no new read (true), or to go on.
+    Pause(bool),
+    /// Ask the engine for a job's reads and changes; answered by `Fact::History`.
+    LoadHistory(JobIx),
+    /// Load a saved body, off the drawing thread; answered by `Event::BodyLoaded`.
+    LoadBody {
+        /// The job.
+        subject: Subject,
+        /// The store's number of the body.
+        body: i64,
+    },
+    /// Build the index of a JSON text, off the drawing thread; answered by `Event::TreeReady`.
+    BuildTree {
+        /// The job.
+        ix: JobIx,
+        /// The store's number of the body.
+        body: i64,
+        /// Which part of it the text is.
+        part: Part,
+        /// The text.
+        text: Bytes,
+    },
+    /// Copy; answered by `Event::Copied`.
+    Copy {
+        /// What of them.
+        what: What,
+        /// Of these jobs; of more than one, each followed by a line break. Empty for a text.
+        jobs: Vec<Subject>,
+    },
+    /// Save to a file in the working directory, never over another; answered by `Event::Saved`.
+    SaveFile {
+        /// What of them.
+        what: What,
+        /// Of these jobs, one file each.
+        jobs: Vec<Subject>,
+    },
+    /// Show in the pager; an `Event::Resumed` or `Event::PagerFailed` follows.
+    OpenPager {
+        /// What of it.
+        what: What,
+        /// Of this job.
+        job: Subject,
+    },
+    /// Suspend to the shell; `Event::Resumed` follows.
+    Suspend,
+    /// Forget what is on the terminal, so that the next drawing writes every cell.
+    ClearScreen,
+    /// Take the mouse, or give it back.
+    SetMouse(bool),
+    /// Tell the user who is elsewhere.
+    Notify(Notice),
+    /// Set the terminal's title.
+    SetTitle(String),
+    /// Keep the state of the view for the next start; it comes back in `Options::view`.
+    SaveView(String),
+    /// Ask the engine to drain; `Fact::Draining` and `Fact::Ended` follow.
+    Drain,
+    /// Ask the engine to end at once; `Fact::Ended` follows.
+    Abort,
+    /// Leave the dashboard.
+    Exit,
+}
+
+/// A job as it stood when an effect was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// Its place.
+    pub ix: JobIx,
+    /// Its declaration.
+    pub job: Arc<Job>,
+    /// What was known of it.
+    pub known: Arc<Observation>,
+}
+
+/// A part of a body that has a tree of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The decoded output.
+    Output,
+    /// The n-th file of an Unstract body, from 0.
+    File(usize),
+}
+
+/// What is copied, saved or shown.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// The raw output, byte for byte.
+    Raw,
+    /// The whole body as received.
+    Body,
+    /// The decoded output as pretty JSON.
+    Output,
+    /// The curl command of the status read, the key as a variable.
+    Curl,
+    /// The path of the saved file.
+    SavedPath,
+    /// A bug report: this Markdown, and the curl command under it.
+    Report(String),
+    /// These very bytes.
+    Text(Bytes),
+}
+
+/// A word to the user who is elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The occasion.
+    pub kind: NoticeKind,
+    /// One line.
+    pub text: Clean,
+}
+
+/// The occasions of `[notify] on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// The first failure of the batch.
+    FirstFailure,
+    /// Every job is over.
+    Finished,
+}

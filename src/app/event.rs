@@ -1,0 +1,182 @@
+//! What has happened: everything that can change what the dashboard shows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::effect::Part;
+use super::keys::Key;
+use crate::domain::clean::Clean;
+use crate::domain::fact::Fact;
+use crate::domain::files::FileResult;
+use crate::domain::job::JobIx;
+use crate::json::index::Document;
+
+/// The two clocks of one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock, which can jump.
+    pub wall: Timestamp,
+    /// Time since any fixed start, which cannot.
+    pub mono: Duration,
+}
+
+/// Something that has happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted. Foreign text, line breaks included.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(Mouse),
+    /// The terminal has another size.
+    Resize {
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// The terminal got (true) or lost the focus.
+    Focus(bool),
+    /// The engine says so.
+    Fact(Fact),
+    /// A line was logged.
+    Log(LogLine),
+    /// The time of `wake_at` has come.
+    Tick,
+    /// `Effect::LoadBody` ended.
+    BodyLoaded {
+        /// The job.
+        ix: JobIx,
+        /// The store's number of the body.
+        body: i64,
+        /// What is in it, or a sentence why it cannot be had.
+        result: Result<Arc<Content>, Clean>,
+    },
+    /// `Effect::BuildTree` ended.
+    TreeReady {
+        /// The job.
+        ix: JobIx,
+        /// The store's number of the body.
+        body: i64,
+        /// Which part of it.
+        part: Part,
+        /// Its index, or a sentence why there is none (with the byte at which it is no JSON).
+        tree: Result<Arc<Document>, Clean>,
+    },
+    /// `Effect::Copy` ended.
+    Copied(Copied),
+    /// `Effect::SaveFile` ended: the path, or a sentence why not.
+    Saved(Result<Clean, Clean>),
+    /// `Effect::OpenPager` failed: a sentence.
+    PagerFailed(Clean),
+    /// The jobs file was changed, is valid and is in force.
+    ConfigReloaded {
+        /// Jobs that came.
+        added: usize,
+        /// Jobs that went.
+        removed: usize,
+    },
+    /// The jobs file was changed and is not valid; the old one is in force. The errors, line by line.
+    ConfigBroken(Vec<Clean>),
+    /// The process was suspended and goes on; the terminal is ours again.
+    Resumed,
+    /// SIGINT, SIGTERM or SIGHUP came. A second one does not wait.
+    Signal,
+}
+
+/// A saved body and what a person looks for in it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Content {
+    /// The whole body as received.
+    pub body: Bytes,
+    /// Its `Content-Type`.
+    pub content_type: Option<Clean>,
+    /// The raw output: what `y` copies. None if there is none in it.
+    pub raw: Option<Bytes>,
+    /// The decoded output as JSON text. None if there is none.
+    pub output: Option<Bytes>,
+    /// Unstract: its files, in the body's order.
+    pub files: Vec<FileResult>,
+}
+
+/// What the mouse did, in cells from the upper left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mouse {
+    /// What.
+    pub kind: MouseKind,
+    /// Column.
+    pub x: u16,
+    /// Row.
+    pub y: u16,
+}
+
+/// What a mouse can do to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MouseKind {
+    /// The left button went down.
+    Press,
+    /// It moved with the left button down.
+    Drag,
+    /// The left button went up.
+    Release,
+    /// The wheel turned away from the user.
+    WheelUp,
+    /// The wheel turned towards the user.
+    WheelDown,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// How severe.
+    pub level: Level,
+    /// Who it is about: a job's title, a service, a room.
+    pub source: Clean,
+    /// What happened.
+    pub text: Clean,
+}
+
+/// How severe a line of the log is, the most severe last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For the developer.
+    Debug,
+    /// For the reader who wants to follow.
+    Info,
+    /// For the reader who wants to know.
+    Warn,
+    /// For everyone.
+    Error,
+}
+
+/// How a copy ended; each is worded so that it claims no more than is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied {
+    /// A tool took it: "copied 3.1 KB (wl-copy)".
+    By {
+        /// Its size.
+        bytes: u64,
+        /// The tool.
+        tool: Clean,
+    },
+    /// It went to the terminal, which does not answer: "sent 3.1 KB by OSC 52, the terminal must allow it".
+    Sent {
+        /// Its size.
+        bytes: u64,
+    },
+    /// It is too large for OSC 52: the saved file's path was copied, or sent, instead.
+    Path {
+        /// The size that was too large.
+        bytes: u64,
+        /// The path.
+        path: Clean,
+    },
+    /// Nothing was copied, and why: a sentence.
+    Failed(Clean),
+}

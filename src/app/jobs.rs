@@ -1,0 +1,231 @@
+//! The jobs on the screen: what is declared and known of each, and what is counted over all of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::domain::fact::{Gate, Health};
+use crate::domain::job::{Job, JobIx};
+use crate::domain::observation::Observation;
+use crate::domain::stats::Stats;
+use crate::domain::{note, reason};
+
+/// One job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What the file says.
+    pub job: Arc<Job>,
+    /// What is known.
+    pub known: Arc<Observation>,
+    /// How well it is read.
+    pub health: Health,
+    /// Whether the user marked it.
+    pub marked: bool,
+    /// When its need of attention last changed: the newest stands first among its like.
+    pub moved: Timestamp,
+}
+
+/// How much a job needs attention, the most needy first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Its result is lost.
+    Lost,
+    /// It failed.
+    Failed,
+    /// Some of it failed.
+    Partial,
+    /// It cannot be read until somebody does something.
+    Refused,
+    /// It was not read in time.
+    Stale,
+    /// Its state has a name that we don't know.
+    Odd,
+    /// It runs.
+    Running,
+    /// It waits.
+    Queued,
+    /// It was never read.
+    Unread,
+    /// It is done.
+    Succeeded,
+    /// It was stopped.
+    Cancelled,
+}
+
+impl Row {
+    /// How much it needs attention.
+    pub fn need(&self) -> Need {
+        use crate::domain::state::State;
+        match self.known.state {
+            State::Lost => return Need::Lost,
+            State::Failed => return Need::Failed,
+            State::Partial => return Need::Partial,
+            State::Succeeded => return Need::Succeeded,
+            State::Cancelled => return Need::Cancelled,
+            State::Queued | State::Running | State::Unknown => {}
+        }
+        match self.health {
+            Health::KeyRefused | Health::Held | Health::GivenUp(_) => return Need::Refused,
+            Health::Stale => return Need::Stale,
+            Health::Fresh | Health::Paused | Health::Throttled(_) | Health::Following(_) => {}
+        }
+        match self.known.state {
+            State::Running => Need::Running,
+            State::Queued => Need::Queued,
+            State::Unknown if self.known.is_observed() => Need::Odd,
+            State::Unknown => Need::Unread,
+            State::Lost | State::Failed | State::Partial | State::Succeeded | State::Cancelled => Need::Unread,
+        }
+    }
+
+    /// Whether it is lost, failed or partial.
+    pub fn is_problem(&self) -> bool {
+        self.known.state.is_problem()
+    }
+}
+
+/// All jobs.
+#[derive(Debug)]
+pub struct Jobs {
+    rows: Vec<Option<Row>>,
+    stats: Stats,
+    gates: HashMap<Arc<str>, Gate>,
+    /// How many problems share a folded reason.
+    alike: HashMap<String, u32>,
+    stale: u32,
+}
+
+impl Jobs {
+    /// None yet.
+    pub fn new(started: Timestamp) -> Self {
+        Self { rows: Vec::new(), stats: Stats::new(started), gates: HashMap::new(), alike: HashMap::new(), stale: 0 }
+    }
+
+    /// A job by its place.
+    pub fn get(&self, ix: JobIx) -> Option<&Row> {
+        self.rows.get(place(ix)).and_then(Option::as_ref)
+    }
+
+    /// Every job with its place.
+    pub fn iter(&self) -> impl Iterator<Item = (JobIx, &Row)> {
+        let numbered = self.rows.iter().zip(0u32..);
+        numbered.filter_map(|(row, ix)| row.as_ref().map(|row| (JobIx(ix), row)))
+    }
+
+    /// What is counted.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// How many unfinished jobs are stale.
+    pub fn stale(&self) -> u32 {
+        self.stale
+    }
+
+    /// The services that are not read as asked for.
+    pub fn gates(&self) -> impl Iterator<Item = (&str, &Gate)> {
+        self.gates.iter().map(|(service, gate)| (&**service, gate))
+    }
+
+    /// How many other jobs failed for the same reason.
+    pub fn alike(&self, row: &Row) -> u32 {
+        let pattern = row.is_problem().then(|| note::reason(&row.known)).flatten().map(reason::fold);
+        pattern.and_then(|pattern| self.alike.get(&pattern)).map_or(0, |count| count.saturating_sub(1))
+    }
+
+    /// A job is on the list, or is called or tagged otherwise. What was marked stays so.
+    pub fn declare(&mut self, ix: JobIx, job: Arc<Job>, known: Arc<Observation>) {
+        let marked = self.get(ix).is_some_and(|row| row.marked);
+        let health = self.get(ix).map(|row| row.health.clone()).unwrap_or_default();
+        self.withdraw(ix);
+        if self.rows.len() <= place(ix) {
+            self.rows.resize_with(place(ix) + 1, || None);
+        }
+        self.stats.declared(&known);
+        self.count_reason(&known, true);
+        let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
+        let row = Row { job, known, health, marked, moved };
+        self.stale += u32::from(row.need() == Need::Stale);
+        if let Some(slot) = self.rows.get_mut(place(ix)) {
+            *slot = Some(row);
+        }
+    }
+
+    /// A job is off the list.
+    pub fn withdraw(&mut self, ix: JobIx) {
+        let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::take) else { return };
+        self.stats.withdrawn(&row.known);
+        self.stale = self.stale.saturating_sub(u32::from(row.need() == Need::Stale));
+        self.count_reason(&row.known, false);
+    }
+
+    /// Something was learned about a job. False for a job that is not on the list.
+    pub fn observe(&mut self, ix: JobIx, known: Arc<Observation>, now: Timestamp) -> bool {
+        let Some(before) = self.get(ix).map(|row| row.known.clone()) else { return false };
+        self.stats.observed(&before, &known, now);
+        if note::reason(&before) != note::reason(&known) || before.state != known.state {
+            self.count_reason(&before, false);
+            self.count_reason(&known, true);
+        }
+        self.change(ix, now, |row| row.known = known)
+    }
+
+    /// A job is read better or worse. False for a job that is not on the list.
+    pub fn set_health(&mut self, ix: JobIx, health: Health, now: Timestamp) -> bool {
+        self.change(ix, now, |row| row.health = health)
+    }
+
+    /// A service is read otherwise.
+    pub fn set_gate(&mut self, service: Arc<str>, gate: Gate) {
+        if gate == Gate::Open {
+            self.gates.remove(&service);
+        } else {
+            self.gates.insert(service, gate);
+        }
+    }
+
+    /// Marks a job, or takes the mark off.
+    pub fn toggle_mark(&mut self, ix: JobIx) {
+        if let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) {
+            row.marked = !row.marked;
+        }
+    }
+
+    /// Takes all marks off; whether there were any.
+    pub fn clear_marks(&mut self) -> bool {
+        let marked = self.rows.iter_mut().flatten().filter(|row| row.marked);
+        marked.map(|row| row.marked = false).count() > 0
+    }
+
+    fn change(&mut self, ix: JobIx, now: Timestamp, change: impl FnOnce(&mut Row)) -> bool {
+        let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) else { return false };
+        let before = row.need();
+        change(row);
+        let after = row.need();
+        if before != after {
+            row.moved = now;
+        }
+        self.stale = self.stale.saturating_sub(u32::from(before == Need::Stale)) + u32::from(after == Need::Stale);
+        true
+    }
+
+    fn count_reason(&mut self, known: &Observation, more: bool) {
+        if !known.state.is_problem() {
+            return;
+        }
+        let Some(pattern) = note::reason(known).map(reason::fold) else { return };
+        if more {
+            *self.alike.entry(pattern).or_default() += 1;
+        } else if let Some(count) = self.alike.get_mut(&pattern) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.alike.remove(&pattern);
+            }
+        }
+    }
+}
+
+fn place(ix: JobIx) -> usize {
+    usize::try_from(ix.0).unwrap_or(usize::MAX)
+}

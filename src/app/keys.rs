@@ -1,0 +1,474 @@
+//! The one table of keys: the dispatcher, the footer, the help page, `jobdeck keys` and the man page all read it.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::action::Action;
+
+/// A key as the dashboard knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Which key; a shifted letter is its upper case.
+    pub code: KeyCode,
+    /// With Ctrl.
+    pub ctrl: bool,
+    /// With Alt.
+    pub alt: bool,
+}
+
+impl Key {
+    /// What the terminal sent; None for a release.
+    pub fn from_event(event: KeyEvent) -> Option<Self> {
+        if event.kind == KeyEventKind::Release {
+            return None;
+        }
+        let shift = event.modifiers.contains(KeyModifiers::SHIFT);
+        let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+        let code = match event.code {
+            KeyCode::Char(c) if ctrl => KeyCode::Char(c.to_ascii_lowercase()),
+            KeyCode::Char(c) if shift => KeyCode::Char(c.to_ascii_uppercase()),
+            KeyCode::Tab if shift => KeyCode::BackTab,
+            code => code,
+        };
+        Some(Self { code, ctrl, alt: event.modifiers.contains(KeyModifiers::ALT) })
+    }
+
+    /// The key that is written so: `j`, `G`, `Ctrl-d`, `Alt-x`, `Shift-Tab`, `PgDn`, `Space`, `F5`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(rest) = strip_prefix_any_case(text, "ctrl-") {
+            let key = Self::parse(rest)?;
+            return Some(Self { ctrl: true, ..key });
+        }
+        if let Some(rest) = strip_prefix_any_case(text, "alt-") {
+            let key = Self::parse(rest)?;
+            return Some(Self { alt: true, ..key });
+        }
+        let mut chars = text.chars();
+        let code = match (chars.next(), chars.next()) {
+            (Some(c), None) => KeyCode::Char(c),
+            _ => named(text)?,
+        };
+        Some(Self { code, ctrl: false, alt: false })
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ctrl {
+            f.write_str("Ctrl-")?;
+        }
+        if self.alt {
+            f.write_str("Alt-")?;
+        }
+        if let Some((name, _)) = NAMES.iter().find(|(_, code)| *code == self.code) {
+            return f.write_str(name);
+        }
+        if let KeyCode::Char(c) = self.code {
+            return write!(f, "{c}");
+        }
+        if let KeyCode::F(n) = self.code {
+            return write!(f, "F{n}");
+        }
+        f.write_str("?")
+    }
+}
+
+/// Where a key means something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// In every pane.
+    Everywhere,
+    /// In the list.
+    List,
+    /// In the detail.
+    Detail,
+    /// In the log.
+    Log,
+}
+
+impl Context {
+    /// The word of the help page.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::List => "list",
+            Self::Detail => "detail",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    /// What is meant.
+    pub action: Action,
+    /// Its keys unless the user has bound others, as [`Key::parse`] reads them.
+    pub keys: &'static [&'static str],
+    /// Where they mean it.
+    pub context: Context,
+    /// Its name in the palette and in `config.toml`.
+    pub name: &'static str,
+    /// What it does, for help page and manual.
+    pub help: &'static str,
+    /// Its words in the footer; empty: it is not there.
+    pub footer: &'static str,
+}
+
+/// Every action with its keys, in the order of the help page.
+pub fn table() -> &'static [Binding] {
+    TABLE
+}
+
+/// The keys in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keymap {
+    bound: Vec<(Action, Vec<Key>)>,
+    by_key: HashMap<Key, Vec<(Context, Action)>>,
+}
+
+/// One line of the user's `[keys]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebind {
+    /// The action's name.
+    pub name: String,
+    /// Its keys from now on, in place of those of the table; none at all takes its keys away.
+    pub keys: Vec<String>,
+    /// The line in the file, for error messages.
+    pub line: usize,
+}
+
+/// What is wrong with one line of the user's `[keys]`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// No action is called so.
+    #[error("line {line}: there is no action \"{name}\"; `jobdeck keys` lists them all")]
+    NoAction {
+        /// Where.
+        line: usize,
+        /// What was written.
+        name: String,
+    },
+    /// No key is called so.
+    #[error("line {line}: \"{key}\" is no key; write it like j, G, Ctrl-d, Alt-x, PgDn, Space or F5")]
+    NoKey {
+        /// Where.
+        line: usize,
+        /// What was written.
+        key: String,
+    },
+    /// Two lines want the same key.
+    #[error("lines {first} and {second}: both bind {key}; give one of them another key")]
+    Conflict {
+        /// The earlier line.
+        first: usize,
+        /// The later line.
+        second: usize,
+        /// The key.
+        key: String,
+    },
+    /// A line wants the key of an action that keeps its own.
+    #[error("line {line}: {key} already means \"{other}\"; bind \"{other}\" to another key too")]
+    Taken {
+        /// Where.
+        line: usize,
+        /// The key.
+        key: String,
+        /// The action that has it.
+        other: &'static str,
+    },
+}
+
+impl Default for Keymap {
+    fn default() -> Self {
+        let bound = TABLE.iter().map(|binding| (binding.action, parsed(binding.keys))).collect();
+        Self::of(bound)
+    }
+}
+
+impl Keymap {
+    /// The table with the user's changes, or everything that is wrong with them.
+    pub fn rebound(changes: &[Rebind]) -> Result<Self, Vec<KeyError>> {
+        let mut errors = Vec::new();
+        let mut bound: Vec<(Action, Vec<Key>)> =
+            TABLE.iter().map(|binding| (binding.action, parsed(binding.keys))).collect();
+        let mut lines: HashMap<Action, usize> = HashMap::new();
+        for change in changes {
+            let Some(binding) = TABLE.iter().find(|binding| binding.name == change.name) else {
+                errors.push(KeyError::NoAction { line: change.line, name: change.name.clone() });
+                continue;
+            };
+            let mut keys = Vec::new();
+            for text in &change.keys {
+                match Key::parse(text) {
+                    Some(key) => keys.push(key),
+                    None => errors.push(KeyError::NoKey { line: change.line, key: text.clone() }),
+                }
+            }
+            lines.insert(binding.action, change.line);
+            if let Some(entry) = bound.iter_mut().find(|(action, _)| *action == binding.action) {
+                entry.1 = keys;
+            }
+        }
+        errors.extend(conflicts(&bound, &lines));
+        if errors.is_empty() { Ok(Self::of(bound)) } else { Err(errors) }
+    }
+
+    /// What a key means in a pane.
+    pub fn action(&self, key: Key, context: Context) -> Option<Action> {
+        let meanings = self.by_key.get(&key)?;
+        let here = meanings.iter().find(|(at, _)| *at == context);
+        here.or_else(|| meanings.iter().find(|(at, _)| *at == Context::Everywhere)).map(|(_, action)| *action)
+    }
+
+    /// The keys of an action.
+    pub fn keys(&self, action: Action) -> &[Key] {
+        self.bound.iter().find(|(bound, _)| *bound == action).map_or(&[], |(_, keys)| keys)
+    }
+
+    /// The first key of an action as text; empty if it has none.
+    pub fn first_key(&self, action: Action) -> String {
+        self.keys(action).first().map(Key::to_string).unwrap_or_default()
+    }
+
+    fn of(bound: Vec<(Action, Vec<Key>)>) -> Self {
+        let mut by_key: HashMap<Key, Vec<(Context, Action)>> = HashMap::new();
+        for (action, keys) in &bound {
+            for key in keys {
+                by_key.entry(*key).or_default().push((context_of(*action), *action));
+            }
+        }
+        Self { bound, by_key }
+    }
+}
+
+fn conflicts(bound: &[(Action, Vec<Key>)], lines: &HashMap<Action, usize>) -> Vec<KeyError> {
+    let mut errors = Vec::new();
+    let mut seen: Vec<(Key, Action)> = Vec::new();
+    for (action, keys) in bound {
+        for key in keys {
+            let clash = seen.iter().find(|(other_key, other)| {
+                other_key == key && overlap(context_of(*other), context_of(*action)) && other != action
+            });
+            if let Some((_, other)) = clash {
+                errors.extend(clash_error(*key, (*other, lines.get(other)), (*action, lines.get(action))));
+            }
+            seen.push((*key, *action));
+        }
+    }
+    errors
+}
+
+fn clash_error(key: Key, one: (Action, Option<&usize>), two: (Action, Option<&usize>)) -> Option<KeyError> {
+    let key = key.to_string();
+    match (one, two) {
+        ((_, Some(&one)), (_, Some(&two))) => {
+            Some(KeyError::Conflict { first: one.min(two), second: one.max(two), key })
+        }
+        ((_, Some(&line)), (other, None)) | ((other, None), (_, Some(&line))) => {
+            Some(KeyError::Taken { line, key, other: name_of(other) })
+        }
+        ((_, None), (_, None)) => None,
+    }
+}
+
+fn overlap(one: Context, two: Context) -> bool {
+    one == two || one == Context::Everywhere || two == Context::Everywhere
+}
+
+fn context_of(action: Action) -> Context {
+    TABLE.iter().find(|binding| binding.action == action).map_or(Context::Everywhere, |binding| binding.context)
+}
+
+fn name_of(action: Action) -> &'static str {
+    TABLE.iter().find(|binding| binding.action == action).map_or("", |binding| binding.name)
+}
+
+fn parsed(keys: &[&str]) -> Vec<Key> {
+    keys.iter().filter_map(|key| Key::parse(key)).collect()
+}
+
+fn strip_prefix_any_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let head = text.get(..prefix.len())?;
+    let rest = text.get(prefix.len()..)?;
+    (head.eq_ignore_ascii_case(prefix) && !rest.is_empty()).then_some(rest)
+}
+
+fn named(text: &str) -> Option<KeyCode> {
+    if let Some(number) = text.strip_prefix(['F', 'f']).and_then(|number| number.parse::<u8>().ok()) {
+        return (1..=24).contains(&number).then_some(KeyCode::F(number));
+    }
+    NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, code)| *code)
+}
+
+const NAMES: &[(&str, KeyCode)] = &[
+    ("Up", KeyCode::Up),
+    ("Down", KeyCode::Down),
+    ("Left", KeyCode::Left),
+    ("Right", KeyCode::Right),
+    ("PgUp", KeyCode::PageUp),
+    ("PgDn", KeyCode::PageDown),
+    ("Home", KeyCode::Home),
+    ("End", KeyCode::End),
+    ("Enter", KeyCode::Enter),
+    ("Esc", KeyCode::Esc),
+    ("Tab", KeyCode::Tab),
+    ("Shift-Tab", KeyCode::BackTab),
+    ("Space", KeyCode::Char(' ')),
+    ("Backspace", KeyCode::Backspace),
+    ("Delete", KeyCode::Delete),
+    ("Insert", KeyCode::Insert),
+];
+
+const fn all(action: Action, keys: &'static [&'static str], name: &'static str, help: &'static str) -> Binding {
+    Binding { action, keys, context: Context::Everywhere, name, help, footer: "" }
+}
+
+const fn at(
+    context: Context,
+    action: Action,
+    keys: &'static [&'static str],
+    name: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { action, keys, context, name, help, footer: "" }
+}
+
+const fn foot(binding: Binding, footer: &'static str) -> Binding {
+    Binding { footer, ..binding }
+}
+
+const TABLE: &[Binding] = &[
+    foot(
+        all(Action::NextProblem, &["f"], "next-problem", "select the next problem: lost, failed or partial"),
+        "next fail",
+    ),
+    all(Action::PreviousProblem, &["F"], "previous-problem", "select the problem before"),
+    foot(all(Action::CopyRaw, &["y"], "copy-raw", "copy the raw output, byte for byte"), "copy raw"),
+    foot(all(Action::CopyMenu, &["Y"], "copy-menu", "choose what to copy"), "copy…"),
+    foot(all(Action::Save, &["s"], "save", "save the raw output to a file"), "save"),
+    foot(all(Action::Open, &["Enter"], "open", "open what the cursor is on"), "open"),
+    all(Action::Back, &["Esc"], "back", "one step back; never quits"),
+    all(Action::Down, &["j", "Down"], "down", "one line down"),
+    all(Action::Up, &["k", "Up"], "up", "one line up"),
+    all(Action::Top, &["g", "Home"], "top", "to the first line"),
+    all(Action::Bottom, &["G", "End"], "bottom", "to the last line; the log follows again"),
+    all(Action::HalfDown, &["Ctrl-d"], "half-page-down", "half a page down"),
+    all(Action::HalfUp, &["Ctrl-u"], "half-page-up", "half a page up"),
+    all(Action::PageDown, &["PgDn"], "page-down", "a page down"),
+    all(Action::PageUp, &["PgUp"], "page-up", "a page up"),
+    all(Action::NextPane, &["Tab"], "next-pane", "focus the next pane"),
+    all(Action::PreviousPane, &["Shift-Tab"], "previous-pane", "focus the pane before"),
+    all(Action::FocusList, &["1"], "focus-list", "focus the list"),
+    all(Action::FocusDetail, &["2"], "focus-detail", "focus the detail"),
+    all(Action::FocusLog, &["3"], "focus-log", "focus the log"),
+    foot(all(Action::NextTab, &["]"], "next-tab", "next tab of the detail"), "tab"),
+    all(Action::PreviousTab, &["["], "previous-tab", "tab before"),
+    foot(all(Action::Find, &["/"], "find", "filter the list; search in detail and log"), "filter"),
+    all(Action::NextMatch, &["n"], "next-match", "next match"),
+    all(Action::PreviousMatch, &["N"], "previous-match", "match before"),
+    all(Action::ProblemsOnly, &["!"], "problems-only", "show problems only, or all again"),
+    foot(all(Action::Errors, &["e"], "errors", "failures by reason"), "errors"),
+    at(Context::List, Action::SortBy, &["o"], "sort-by", "sort by the next column"),
+    at(Context::List, Action::SortReverse, &["O"], "sort-reverse", "reverse the order"),
+    at(
+        Context::List,
+        Action::Mark,
+        &["Space"],
+        "mark",
+        "mark the job and move down; s, r and the copy menu act on the marked",
+    ),
+    at(Context::Detail, Action::Fold, &["h", "Left"], "fold", "fold, or go to the parent"),
+    at(Context::Detail, Action::Unfold, &["l", "Right"], "unfold", "unfold"),
+    at(Context::Detail, Action::FoldAll, &["H"], "fold-all", "fold everything"),
+    at(Context::Detail, Action::UnfoldAll, &["L"], "unfold-all", "unfold everything"),
+    at(Context::Detail, Action::Decode, &["d"], "decode", "read the string under the cursor as JSON, or as text again"),
+    at(Context::Detail, Action::CopyPath, &["c"], "copy-path", "copy the path under the cursor"),
+    at(Context::Log, Action::MoreLog, &["+"], "log-more", "show less severe lines too"),
+    at(Context::Log, Action::LessLog, &["-"], "log-less", "show severe lines only"),
+    all(Action::DetailDown, &["J"], "detail-down", "scroll the detail down, from any pane"),
+    all(Action::DetailUp, &["K"], "detail-up", "scroll the detail up, from any pane"),
+    all(Action::Wrap, &["w"], "wrap", "wrap long lines, or not"),
+    all(Action::Zoom, &["z"], "zoom", "give the pane the whole screen, or not"),
+    all(Action::Shrink, &["<"], "shrink", "move the split to the left or up"),
+    all(Action::Grow, &[">"], "grow", "move the split to the right or down"),
+    all(Action::Times, &["t"], "times", "times relative, local, UTC"),
+    all(Action::ReadNow, &["r"], "read-now", "read the job now"),
+    foot(all(Action::Pause, &["p"], "pause", "send no new read, or go on"), "pause"),
+    all(Action::Pager, &["v"], "pager", "open the raw output in the pager"),
+    all(Action::Mouse, &["M"], "mouse", "mouse on or off"),
+    foot(all(Action::Palette, &[":"], "palette", "every action by name"), "command"),
+    foot(all(Action::Help, &["?"], "help", "this help"), "help"),
+    all(Action::Redraw, &["Ctrl-l"], "redraw", "draw the whole screen again"),
+    all(Action::Suspend, &["Ctrl-z"], "suspend", "suspend to the shell"),
+    all(Action::Quit, &["q"], "quit", "quit after the one-shot reads in flight"),
+    all(Action::Interrupt, &["Ctrl-c"], "interrupt", "as quit; a second time does not wait"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_table_can_be_read_and_means_one_thing_in_a_pane() {
+        for binding in table() {
+            assert_eq!(parsed(binding.keys).len(), binding.keys.len(), "{}", binding.name);
+        }
+        assert_eq!(Keymap::rebound(&[]), Ok(Keymap::default()));
+        let bound: Vec<_> = table().iter().map(|binding| (binding.action, parsed(binding.keys))).collect();
+        let lines = table().iter().map(|binding| (binding.action, 1)).collect();
+        assert_eq!(conflicts(&bound, &lines), []);
+    }
+
+    #[test]
+    fn every_action_has_one_line_and_one_name() {
+        for (n, binding) in table().iter().enumerate() {
+            let twin = table().iter().skip(n + 1);
+            assert_eq!(twin.clone().filter(|other| other.name == binding.name).count(), 0, "{}", binding.name);
+            assert_eq!(twin.filter(|other| other.action == binding.action).count(), 0, "{}", binding.name);
+        }
+    }
+
+    #[test]
+    fn keys_are_written_as_they_are_read() {
+        for text in ["j", "G", "Ctrl-d", "Alt-x", "PgDn", "Space", "F5", "Shift-Tab", "-", "Ctrl--"] {
+            assert_eq!(Key::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", "Hyper-x", "jj", "F99"] {
+            assert_eq!(Key::parse(text), None, "{text}");
+        }
+    }
+
+    fn rebind(name: &str, key: &str, line: usize) -> Rebind {
+        Rebind { name: name.to_owned(), keys: vec![key.to_owned()], line }
+    }
+
+    #[test]
+    fn keys_can_be_bound_anew_and_conflicts_name_both_lines() {
+        let keymap = Keymap::rebound(&[rebind("help", "F1", 1)]).unwrap();
+        let f1 = Key::parse("F1").unwrap();
+        assert_eq!(keymap.action(f1, Context::List), Some(Action::Help));
+        assert_eq!(keymap.action(Key::parse("?").unwrap(), Context::List), None);
+        let cases = [
+            (
+                vec![rebind("quit", "x", 3), rebind("help", "x", 7)],
+                "lines 3 and 7: both bind x; give one of them another key",
+            ),
+            (
+                vec![rebind("quit", "y", 3)],
+                "line 3: y already means \"copy-raw\"; bind \"copy-raw\" to another key too",
+            ),
+            (vec![rebind("quitt", "y", 3)], "line 3: there is no action \"quitt\"; `jobdeck keys` lists them all"),
+            (
+                vec![rebind("quit", "Hyper-x", 3)],
+                "line 3: \"Hyper-x\" is no key; write it like j, G, Ctrl-d, Alt-x, PgDn, Space or F5",
+            ),
+        ];
+        for (changes, message) in cases {
+            let errors = Keymap::rebound(&changes).unwrap_err();
+            assert_eq!(errors.iter().map(KeyError::to_string).collect::<Vec<_>>(), [message]);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The list: order, selection, filter and scroll. The selection is a job, never a row.
+//!
+//! The order is kept, not made for each drawing: changed rows are taken out and merged in again, once per batch of
+//! events, and not within two seconds of a key press.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::jobs::{Jobs, Row};
+use super::scroll::{self, Motion};
+use crate::domain::job::JobIx;
+use crate::domain::note;
+
+/// How long rows stand still after a key press in the list.
+pub const HANDS_OFF: Duration = Duration::from_secs(2);
+
+/// What the list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortBy {
+    /// Need of attention, the newest change first.
+    #[default]
+    Status,
+    /// The job's title.
+    Name,
+    /// The service's kind, then its name.
+    Provider,
+    /// Since when it is what it is, the newest first.
+    Age,
+    /// How long it ran, the longest first.
+    Took,
+    /// The saved size, the largest first.
+    Size,
+    /// As in the jobs file.
+    File,
+}
+
+impl SortBy {
+    /// Every column, in the order of `o`.
+    pub const ALL: [Self; 7] =
+        [Self::Status, Self::Name, Self::Provider, Self::Age, Self::Took, Self::Size, Self::File];
+
+    /// The word in the list's title and in the kept view.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Name => "name",
+            Self::Provider => "provider",
+            Self::Age => "age",
+            Self::Took => "took",
+            Self::Size => "size",
+            Self::File => "file",
+        }
+    }
+
+    fn next(self) -> Self {
+        let after = Self::ALL.into_iter().skip_while(|by| *by != self).nth(1);
+        after.unwrap_or_default()
+    }
+}
+
+/// The list.
+#[derive(Debug, Default)]
+pub struct List {
+    order: Vec<JobIx>,
+    selected: Option<JobIx>,
+    at: usize,
+    top: usize,
+    sort: SortBy,
+    reversed: bool,
+    wanted: Wanted,
+    changed: HashSet<JobIx>,
+    rebuild: bool,
+    touched: Option<Duration>,
+}
+
+/// Which jobs are listed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// The filter as typed.
+    pub text: String,
+    /// Whether only problems are.
+    pub problems: bool,
+}
+
+impl Wanted {
+    /// Whether anything is left out.
+    pub fn is_narrow(&self) -> bool {
+        self.problems || !self.text.trim().is_empty()
+    }
+
+    fn takes(&self, row: &Row) -> bool {
+        (!self.problems || row.is_problem()) && self.text.split_whitespace().all(|word| has_word(row, word))
+    }
+}
+
+fn has_word(row: &Row, word: &str) -> bool {
+    let word = word.to_lowercase();
+    let has = |text: &str| text.to_lowercase().contains(&word);
+    has(row.job.title())
+        || has(&row.job.key.id)
+        || has(&row.job.service)
+        || row.job.tags.iter().any(|tag| has(tag))
+        || note::reason(&row.known).is_some_and(has)
+}
+
+impl List {
+    /// The listed jobs, in order.
+    pub fn order(&self) -> &[JobIx] {
+        &self.order
+    }
+
+    /// The selected job; None only if there is none at all.
+    pub fn selected(&self) -> Option<JobIx> {
+        self.selected
+    }
+
+    /// The selected row.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The first row that is seen.
+    pub fn top(&self) -> usize {
+        self.top
+    }
+
+    /// What it is sorted by, and whether reversed.
+    pub fn sort(&self) -> (SortBy, bool) {
+        (self.sort, self.reversed)
+    }
+
+    /// Which jobs are listed.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// A job came, went or changed: its row may have to move.
+    pub fn note_change(&mut self, ix: JobIx) {
+        self.changed.insert(ix);
+    }
+
+    /// The user pressed a key here: rows stand still for a while.
+    pub fn touch(&mut self, now: Duration) {
+        self.touched = Some(now);
+    }
+
+    /// When rows that wait may move; None if none wait.
+    pub fn settles_at(&self) -> Option<Duration> {
+        if self.changed.is_empty() {
+            return None;
+        }
+        Some(self.touched.map_or(Duration::ZERO, |at| at + HANDS_OFF))
+    }
+
+    /// Sorts by the next column.
+    pub fn sort_by_next(&mut self) {
+        self.set_sort(self.sort.next(), false);
+    }
+
+    /// Reverses the order.
+    pub fn reverse(&mut self) {
+        self.set_sort(self.sort, !self.reversed);
+    }
+
+    /// Sorts so.
+    pub fn set_sort(&mut self, sort: SortBy, reversed: bool) {
+        (self.sort, self.reversed, self.rebuild) = (sort, reversed, true);
+    }
+
+    /// Lists these jobs only.
+    pub fn want(&mut self, wanted: Wanted) {
+        self.rebuild |= self.wanted != wanted;
+        self.wanted = wanted;
+    }
+
+    /// Selects a job, whether it is listed or not.
+    pub fn select(&mut self, ix: JobIx, height: usize) {
+        self.selected = Some(ix);
+        if let Some(at) = self.order.iter().position(|other| *other == ix) {
+            self.at = at;
+            self.top = scroll::window(self.top, at, self.order.len(), height);
+        }
+    }
+
+    /// Moves the selection.
+    pub fn go(&mut self, motion: Motion, height: usize) {
+        self.go_to(motion.from(self.at, self.order.len(), height), height);
+    }
+
+    /// Selects a row.
+    pub fn go_to(&mut self, at: usize, height: usize) {
+        if let Some(ix) = self.order.get(at) {
+            (self.selected, self.at) = (Some(*ix), at);
+            self.top = scroll::window(self.top, at, self.order.len(), height);
+        }
+    }
+
+    /// Selects the next listed job (or the one before) that this holds for, round the end; whether there was one.
+    pub fn go_to_next(&mut self, forward: bool, height: usize, mut fits: impl FnMut(JobIx) -> bool) -> bool {
+        let len = self.order.len();
+        let steps = 1..=len;
+        let place = |step: usize| if forward { (self.at + step) % len } else { (self.at + len - step) % len };
+        let found = steps.map(place).find(|at| self.order.get(*at).is_some_and(|ix| fits(*ix)));
+        if let Some(at) = found {
+            self.go_to(at, height);
+        }
+        found.is_some()
+    }
+
+    /// Brings the rows into order, unless they have to stand still; whether anything moved.
+    pub fn settle(&mut self, jobs: &Jobs, now: Duration, height: usize) -> bool {
+        let still = self.touched.is_some_and(|at| now < at + HANDS_OFF);
+        if self.rebuild {
+            let chosen = jobs.iter().filter(|(_, row)| self.wanted.takes(row)).map(|(ix, _)| ix);
+            let mut order: Vec<JobIx> = chosen.collect();
+            order.sort_by(|a, b| self.compare(jobs, *a, *b));
+            self.order = order;
+        } else if !self.changed.is_empty() && !still {
+            self.merge(jobs);
+        } else {
+            self.top = scroll::window(self.top, self.at, self.order.len(), height);
+            return false;
+        }
+        self.rebuild = false;
+        self.changed.clear();
+        self.find_selection(jobs, height);
+        true
+    }
+
+    /// Takes the changed rows out and merges them in again: linear and cheap, whether one changed or all.
+    fn merge(&mut self, jobs: &Jobs) {
+        let keeps = |ix: JobIx| {
+            let row = jobs.get(ix)?;
+            // The selected job stays in sight even if a change of it no longer fits the filter.
+            let stays = self.selected == Some(ix) && self.order.get(self.at) == Some(&ix);
+            (stays || self.wanted.takes(row)).then_some(ix)
+        };
+        let mut moved: Vec<JobIx> = self.changed.iter().filter_map(|ix| keeps(*ix)).collect();
+        moved.sort_by(|a, b| self.compare(jobs, *a, *b));
+        let mut moved = moved.into_iter().peekable();
+        let mut order = Vec::with_capacity(self.order.len() + moved.len());
+        for ix in self.order.iter().copied().filter(|ix| !self.changed.contains(ix)) {
+            while let Some(first) = moved.next_if(|first| self.compare(jobs, *first, ix) == Ordering::Less) {
+                order.push(first);
+            }
+            order.push(ix);
+        }
+        order.extend(moved);
+        self.order = order;
+    }
+
+    /// Follows the selected job to its new row, and keeps it in the same row of the screen where that can be.
+    fn find_selection(&mut self, jobs: &Jobs, height: usize) {
+        let len = self.order.len();
+        let gone = self.selected.is_none_or(|ix| jobs.get(ix).is_none());
+        let found = self.selected.and_then(|ix| self.order.iter().position(|other| *other == ix));
+        match found {
+            Some(at) => {
+                if self.top > 0 {
+                    self.top = (self.top + at).saturating_sub(self.at);
+                }
+                self.at = at;
+            }
+            None => {
+                self.at = self.at.min(len.saturating_sub(1));
+                let neighbour = self.order.get(self.at).copied();
+                if gone || neighbour.is_some() {
+                    self.selected = neighbour;
+                }
+            }
+        }
+        self.top = scroll::window(self.top, self.at, len, height);
+    }
+
+    fn compare(&self, jobs: &Jobs, a: JobIx, b: JobIx) -> Ordering {
+        let (Some(one), Some(two)) = (jobs.get(a), jobs.get(b)) else { return a.cmp(&b) };
+        let by_column = match self.sort {
+            SortBy::Status => one.need().cmp(&two.need()).then_with(|| two.moved.cmp(&one.moved)),
+            SortBy::Name => one.job.title().cmp(two.job.title()),
+            SortBy::Provider => {
+                one.job.key.provider.cmp(&two.job.key.provider).then_with(|| one.job.service.cmp(&two.job.service))
+            }
+            SortBy::Age => note::since(&two.known).cmp(&note::since(&one.known)),
+            SortBy::Took => note::took(&two.known).cmp(&note::took(&one.known)),
+            SortBy::Size => size(two).cmp(&size(one)),
+            SortBy::File => Ordering::Equal,
+        };
+        let order = by_column.then(a.cmp(&b));
+        if self.reversed { order.reverse() } else { order }
+    }
+}
+
+fn size(row: &Row) -> Option<u64> {
+    row.known.saved.as_ref().map(|saved| saved.bytes)
+}

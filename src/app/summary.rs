@@ -1,0 +1,205 @@
+//! The texts of the detail: a job's summary, and its attempts.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::jobs::Row;
+use super::text::{Line, Tone};
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::clean::Clean;
+use crate::domain::fact::Health;
+use crate::domain::job::Provider;
+use crate::domain::observation::Saved;
+use crate::domain::state::{Read, State};
+use crate::domain::{human, note};
+
+/// What a summary is made of besides the job.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// The wall clock.
+    pub now: Timestamp,
+    /// In which times are shown.
+    pub zone: &'a TimeZone,
+    /// How many other jobs share the reason.
+    pub alike: u32,
+}
+
+/// A job's reads and changes of state, oldest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    /// The reads.
+    pub attempts: Vec<Attempt>,
+    /// The changes.
+    pub changes: Vec<Change>,
+}
+
+/// The state in words, the reason in full, ids, times, read health, what is saved, and who shares the reason.
+pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
+    let known = &row.known;
+    let mut lines = vec![Line { tone: Tone::State(known.state), ..Line::new("", head(row, around)) }];
+    if let Some(reason) = note::reason(known) {
+        lines.push(Line::warn("reason", Clean::new(reason).to_string()));
+    }
+    if let Some(code) = &known.error_code {
+        lines.push(Line::new("code", Clean::new(code).to_string()));
+    }
+    lines.push(Line::new("state", note::in_words(known).to_string()));
+    if let Some(warning) = &known.warning {
+        lines.push(Line::warn("warning", Clean::new(warning).to_string()));
+    }
+    if let Some(files) = known.files {
+        lines.push(Line::new("files", format!("{} of {} failed   (tab Files)", files.failed, files.total)));
+    }
+    lines.push(read_line(row, around));
+    match &known.saved {
+        Some(saved) => lines.push(Line::new("saved", saved_text(saved, row, around))),
+        None if known.state.is_terminal() => lines.push(Line::warn("saved", "nothing: there is no copy on disk")),
+        None => {}
+    }
+    if let Some(evidence) = &known.evidence {
+        let text = format!("{} kept at {}", human::bytes(evidence.bytes), moment(evidence.at, around));
+        lines.push(Line::new("evidence", text));
+    }
+    if row.is_problem() {
+        lines.push(Line::new("alike", alike_text(around.alike)));
+    }
+    lines.push(Line::new("times", times(row, around)));
+    lines.push(Line::new("id", Clean::new(&row.job.key.id).to_string()));
+    lines
+        .push(Line::new("service", format!("{}  {}", Clean::new(&row.job.service), Clean::new(&row.job.key.endpoint))));
+    if !row.job.tags.is_empty() {
+        lines.push(Line::new("tags", Clean::new(&row.job.tags.join(" ")).to_string()));
+    }
+    lines
+}
+
+/// Every change of state and the last reads, newest first.
+pub fn attempts(history: &History, around: Circumstances<'_>) -> Vec<Line> {
+    let mut lines = vec![Line::heading("changes of state")];
+    for change in history.changes.iter().rev() {
+        let before = change.previous.map_or("first seen", State::as_str);
+        let word = change.word.as_deref().map(|word| format!("   {}", Clean::new(word))).unwrap_or_default();
+        lines.push(Line::new(moment(change.at, around), format!("{before} -> {}{word}", change.state)));
+    }
+    lines.push(Line::heading("reads"));
+    for attempt in history.attempts.iter().rev() {
+        lines.push(attempt_line(attempt, around));
+    }
+    lines
+}
+
+/// What an id of this provider is called.
+pub fn id_word(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Vessl => "request",
+        Provider::Optexity => "task",
+        Provider::Unstract => "execution",
+    }
+}
+
+fn head(row: &Row, around: Circumstances<'_>) -> String {
+    let known = &row.known;
+    let provider = row.job.key.provider;
+    let mut text = format!("{provider} {} {}", id_word(provider), short(&row.job.key.id));
+    if let Some(word) = &known.word {
+        text.push_str(&format!("   status {}", Clean::new(word)));
+    }
+    if let Some(took) = note::took(known) {
+        text.push_str(&format!("   took {}", human::duration(took)));
+    }
+    if let Some(at) = known.finished_at {
+        text.push_str(&format!("   at {}", moment(at, around)));
+    }
+    text
+}
+
+/// An id that fits a line: `6b1f…c2`.
+fn short(id: &str) -> String {
+    let id = Clean::new(id);
+    let count = id.chars().count();
+    if count <= 16 {
+        return id.to_string();
+    }
+    let head: String = id.chars().take(8).collect();
+    let tail: String = id.chars().skip(count - 4).collect();
+    format!("{head}…{tail}")
+}
+
+fn read_line(row: &Row, around: Circumstances<'_>) -> Line {
+    let known = &row.known;
+    let last = known.last_read.as_ref().map(|last| {
+        let code = last.http_status.map(|code| format!(" (HTTP {code})")).unwrap_or_default();
+        format!("{}{code} at {}", note::read_in_words(last.read), moment(last.at, around))
+    });
+    let trouble = if known.state.is_terminal() && !matches!(row.health, Health::GivenUp(_)) {
+        None
+    } else {
+        note::trouble(known, &row.health, around.now, around.zone)
+    };
+    match (trouble, last) {
+        (Some(trouble), Some(last)) => Line::warn("read", format!("{}   last: {last}", Clean::new(&trouble))),
+        (Some(trouble), None) => Line::warn("read", Clean::new(&trouble).to_string()),
+        (None, Some(last)) => Line::new("read", last),
+        (None, None) => Line::new("read", "not read yet"),
+    }
+}
+
+fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
+    let hash: String = saved.sha256.chars().take(16).collect();
+    let mut text = format!("{} at {}, HTTP {}", human::bytes(saved.bytes), moment(saved.at, around), saved.http_status);
+    text.push_str(&format!(", sha256 {hash}…"));
+    if row.job.key.provider.is_one_shot() {
+        text.push_str("   (the only copy: the service hands it out once)");
+    }
+    if saved.masked {
+        text.push_str("   (our own token stood in it and was masked)");
+    }
+    text
+}
+
+fn alike_text(alike: u32) -> String {
+    match alike {
+        0 => "no other job has this reason   (e groups failures)".to_owned(),
+        1 => "1 other job has this reason   (e groups failures)".to_owned(),
+        more => format!("{more} other jobs have this reason   (e groups failures)"),
+    }
+}
+
+fn times(row: &Row, around: Circumstances<'_>) -> String {
+    let known = &row.known;
+    let parts = [
+        ("first seen", known.first_seen),
+        ("running since", known.running_since),
+        ("finished", known.finished_at),
+        ("expected", known.eta),
+    ];
+    let told: Vec<String> =
+        parts.into_iter().filter_map(|(what, at)| at.map(|at| format!("{what} {}", moment(at, around)))).collect();
+    if told.is_empty() { "none known yet".to_owned() } else { told.join("   ") }
+}
+
+fn attempt_line(attempt: &Attempt, around: Circumstances<'_>) -> Line {
+    let mut text = match attempt.http_status {
+        Some(code) => format!("HTTP {code}  {}  {}", human::latency(attempt.latency), human::bytes(attempt.bytes)),
+        None => format!("no reply  {}", human::latency(attempt.latency)),
+    };
+    text.push_str(&format!("  {}", note::read_in_words(attempt.read)));
+    if let Some(word) = &attempt.word {
+        text.push_str(&format!("  {}", Clean::new(word)));
+    }
+    if let Some(wait) = attempt.retry_after {
+        text.push_str(&format!("  Retry-After {}", human::duration(wait)));
+    }
+    if attempt.count > 1 {
+        text.push_str(&format!("  x{} until {}", attempt.count, moment(attempt.last, around)));
+    }
+    if let Some(reason) = &attempt.reason {
+        text.push_str(&format!("  {}", Clean::new(reason)));
+    }
+    let tone = if attempt.read == Read::Ok { Tone::Plain } else { Tone::Warn };
+    Line { tone, ..Line::new(moment(attempt.first, around), text) }
+}
+
+fn moment(at: Timestamp, around: Circumstances<'_>) -> String {
+    human::moment(at, around.now, around.zone)
+}

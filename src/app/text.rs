@@ -1,0 +1,177 @@
+//! Text panes: labelled lines, wrapped to a width, searched. Summary, attempts and help are made of them.
+
+use std::borrow::Cow;
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::domain::state::State;
+
+/// Cells of the label column.
+pub const LABEL: usize = 10;
+
+/// A line before it is wrapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is about; stands in a column of its own.
+    pub label: Cow<'static, str>,
+    /// Harmless text.
+    pub text: String,
+    /// How it looks.
+    pub tone: Tone,
+}
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As text.
+    Plain,
+    /// In front of it stand a state's symbol and name.
+    State(State),
+    /// Something is wrong.
+    Warn,
+    /// A heading.
+    Heading,
+}
+
+impl Line {
+    /// A line with a label.
+    pub fn new(label: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
+        Self { label: label.into(), text: text.into(), tone: Tone::Plain }
+    }
+
+    /// A line that says that something is wrong.
+    pub fn warn(label: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
+        Self { tone: Tone::Warn, ..Self::new(label, text) }
+    }
+
+    /// A heading; empty: a blank line.
+    pub fn heading(text: impl Into<String>) -> Self {
+        Self { tone: Tone::Heading, ..Self::new("", text) }
+    }
+}
+
+/// Lines wrapped to this many cells, label column included; with `wrap` off they are left to be cut.
+pub fn wrapped(lines: Vec<Line>, width: usize, wrap: bool) -> Vec<Line> {
+    if !wrap {
+        return lines;
+    }
+    let mut out = Vec::with_capacity(lines.len());
+    for line in lines {
+        let indent = match line.tone {
+            Tone::Plain | Tone::Warn => line.label.width().max(LABEL - 1) + 1,
+            Tone::State(_) => LABEL + 2,
+            Tone::Heading => 0,
+        };
+        let mut rows = split(&line.text, width.saturating_sub(indent + 1).max(8)).into_iter();
+        let first = rows.next().unwrap_or_default();
+        let tone = match line.tone {
+            Tone::State(_) => Tone::Plain,
+            Tone::Plain | Tone::Warn | Tone::Heading => line.tone,
+        };
+        out.push(Line { text: first, ..line });
+        out.extend(rows.map(|text| Line { label: Cow::Borrowed(""), text, tone }));
+    }
+    out
+}
+
+/// Text in rows of at most this many cells, broken between words where that can be.
+pub fn split(text: &str, width: usize) -> Vec<String> {
+    let mut rows = Vec::new();
+    let mut row = String::new();
+    let mut used = 0;
+    for word in text.split_word_bounds() {
+        let cells = word.width();
+        if used + cells <= width {
+            row.push_str(word);
+            used += cells;
+            continue;
+        }
+        if !row.trim().is_empty() {
+            rows.push(std::mem::take(&mut row));
+        }
+        (row, used) = (String::new(), 0);
+        if word.trim().is_empty() {
+            continue;
+        }
+        for grapheme in word.graphemes(true) {
+            let cells = grapheme.width();
+            if used + cells > width && !row.is_empty() {
+                rows.push(std::mem::take(&mut row));
+                used = 0;
+            }
+            row.push_str(grapheme);
+            used += cells;
+        }
+    }
+    if !row.is_empty() || rows.is_empty() {
+        rows.push(row);
+    }
+    rows
+}
+
+/// The next line (or the one before) with this text in any case, from a line on, round the end.
+pub fn find(lines: &[Line], needle: &str, from: usize, forward: bool) -> Option<usize> {
+    let needle = needle.to_lowercase();
+    if needle.is_empty() {
+        return None;
+    }
+    let has = |line: &Line| line.text.to_lowercase().contains(&needle) || line.label.to_lowercase().contains(&needle);
+    let mut hits = lines.iter().enumerate().filter(|(_, line)| has(line)).map(|(n, _)| n);
+    if forward {
+        let hits: Vec<usize> = hits.collect();
+        hits.iter().find(|hit| **hit > from).or(hits.first()).copied()
+    } else {
+        let hits: Vec<usize> = hits.by_ref().collect();
+        hits.iter().rev().find(|hit| **hit < from).or(hits.last()).copied()
+    }
+}
+
+/// The beginning of a text in at most this many cells, with a sign where it was cut.
+pub fn cut(text: &str, width: usize, sign: &str) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let room = width.saturating_sub(sign.width());
+    let mut out = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        used += grapheme.width();
+        if used > room {
+            break;
+        }
+        out.push_str(grapheme);
+    }
+    if width >= sign.width() {
+        out.push_str(sign);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_between_words_and_long_words_within() {
+        let cases = [
+            ("", 5, vec![""]),
+            ("one two three", 7, vec!["one two", "three"]),
+            ("abcdefghij", 4, vec!["abcd", "efgh", "ij"]),
+            ("漢字漢字", 5, vec!["漢字", "漢字"]),
+            ("a b", 1, vec!["a", "b"]),
+        ];
+        for (text, width, rows) in cases {
+            let split: Vec<String> = split(text, width).into_iter().map(|row| row.trim_end().to_owned()).collect();
+            assert_eq!(split, rows, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cut_text_says_so_and_never_takes_more_cells() {
+        for (text, width, expected) in [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("漢字", 3, "漢…"), ("abc", 0, "")]
+        {
+            assert_eq!(cut(text, width, "…"), expected);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One condition of a filter, and whether a job meets it.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use memchr::memmem::Finder;
+use regex::Regex;
+
+use super::subject::Subject;
+use crate::domain::human;
+use crate::domain::note;
+use crate::domain::state::State;
+
+/// One condition.
+#[derive(Debug, Clone)]
+pub(super) enum Term {
+    /// The text stands anywhere in name, id, service, tags or reason.
+    Word(Finder<'static>),
+    State(Vec<State>),
+    Is(Vec<Is>),
+    Text(TextField, Vec<Pattern>),
+    Age(Vec<Limit<Duration>>),
+    Took(Vec<Limit<Duration>>),
+    Size(Vec<Limit<u64>>),
+    Http(Vec<RangeInclusive<i64>>),
+}
+
+/// A field that holds text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextField {
+    Name,
+    Id,
+    Service,
+    Provider,
+    Tag,
+    File,
+    Reason,
+}
+
+/// What `is:` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Is {
+    Problem,
+    Active,
+    Finished,
+    Stale,
+    Saved,
+    Marked,
+}
+
+/// What a text must look like; lower-cased, as the text is.
+#[derive(Debug, Clone)]
+pub(super) enum Pattern {
+    Exactly(String),
+    Contains(Finder<'static>),
+    /// What stands between the stars, in order; the first and the last are the text's ends.
+    Glob(Vec<Finder<'static>>),
+    Regex(Regex),
+}
+
+/// A bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limit<T> {
+    pub(super) op: Op,
+    pub(super) bound: T,
+}
+
+/// How a value stands to its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Less,
+    AtMost,
+    Equal,
+    AtLeast,
+    More,
+}
+
+impl Term {
+    pub(super) fn matches(&self, subject: &Subject<'_>, now: Timestamp) -> bool {
+        let known = subject.known;
+        match self {
+            Self::Word(word) => word.find(subject.text.all().as_bytes()).is_some(),
+            Self::State(states) => states.contains(&known.state),
+            Self::Is(all) => all.iter().any(|is| is.holds(subject)),
+            Self::Text(field, patterns) => patterns.iter().any(|pattern| field.matches(pattern, subject)),
+            Self::Age(limits) => meets(limits, note::since(known).map(|since| human::age(since, now))),
+            Self::Took(limits) => meets(limits, note::took(known)),
+            Self::Size(limits) => meets(limits, known.saved.as_ref().map(|saved| saved.bytes)),
+            Self::Http(ranges) => {
+                let last = known.last_read.as_ref().and_then(|last| last.http_status);
+                let codes = [last.map(i64::from), known.http_status.map(i64::from), known.service_status_code];
+                codes.into_iter().flatten().any(|code| ranges.iter().any(|range| range.contains(&code)))
+            }
+        }
+    }
+
+    pub(super) fn needs_files(&self) -> bool {
+        matches!(self, Self::Text(TextField::File, _))
+    }
+}
+
+impl TextField {
+    fn matches(self, pattern: &Pattern, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::Name => pattern.matches(subject.text.title()),
+            Self::Id => pattern.matches(subject.text.id()),
+            Self::Service => pattern.matches(subject.text.service()),
+            Self::Provider => pattern.matches(subject.job.key.provider.as_str()),
+            Self::Tag => subject.text.tags().any(|tag| pattern.matches(tag)),
+            Self::File => subject.files.iter().any(|file| pattern.matches(&file.to_lowercase())),
+            Self::Reason => pattern.matches(subject.text.reason()),
+        }
+    }
+}
+
+impl Is {
+    fn holds(self, subject: &Subject<'_>) -> bool {
+        match self {
+            Self::Problem => subject.known.state.is_problem(),
+            Self::Active => !subject.known.state.is_terminal(),
+            Self::Finished => subject.known.state.is_terminal(),
+            Self::Stale => subject.stale,
+            Self::Saved => subject.known.saved.is_some(),
+            Self::Marked => subject.marked,
+        }
+    }
+}
+
+impl Pattern {
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Exactly(exactly) => text == exactly,
+            Self::Contains(part) => part.find(text.as_bytes()).is_some(),
+            Self::Regex(regex) => regex.is_match(text),
+            Self::Glob(parts) => globbed(parts, text.as_bytes()),
+        }
+    }
+}
+
+impl Op {
+    fn holds<T: Ord>(self, value: T, bound: T) -> bool {
+        match self {
+            Self::Less => value < bound,
+            Self::AtMost => value <= bound,
+            Self::Equal => value == bound,
+            Self::AtLeast => value >= bound,
+            Self::More => value > bound,
+        }
+    }
+}
+
+fn meets<T: Ord + Copy>(limits: &[Limit<T>], value: Option<T>) -> bool {
+    value.is_some_and(|value| limits.iter().any(|limit| limit.op.holds(value, limit.bound)))
+}
+
+fn globbed(parts: &[Finder<'static>], text: &[u8]) -> bool {
+    let [first, middle @ .., last] = parts else { return false };
+    let Some(mut rest) = text.strip_prefix(first.needle()).and_then(|rest| rest.strip_suffix(last.needle())) else {
+        return false;
+    };
+    for part in middle {
+        let Some(at) = part.find(rest) else { return false };
+        rest = rest.get(at + part.needle().len()..).unwrap_or_default();
+    }
+    true
+}

@@ -1,0 +1,231 @@
+//! What the filter language finds, and what it says of what it does not understand.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::domain::job::{Job, JobKey, Provider};
+use crate::domain::observation::{LastRead, Observation, Saved};
+use crate::domain::state::{Read, State};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn job() -> Job {
+    Job {
+        key: JobKey { provider: Provider::Optexity, endpoint: "https://x".into(), id: "6B1F-77".into() },
+        service: Arc::from("Browser"),
+        name: Some("acme 2211".into()),
+        tags: vec!["Nov".into(), "nightly".into()],
+    }
+}
+
+fn known() -> Observation {
+    Observation {
+        state: State::Failed,
+        fail_reason: Some("Login page did not load: connection TIMED out".into()),
+        http_status: Some(200),
+        service_status_code: Some(503),
+        first_seen: Some(at(0)),
+        running_since: Some(at(0)),
+        finished_at: Some(at(120)),
+        saved: Some(Saved {
+            body: 1,
+            bytes: 1_200_000,
+            sha256: String::new(),
+            http_status: 200,
+            at: at(120),
+            masked: false,
+        }),
+        ..Observation::default()
+    }
+}
+
+fn finds(filter: &str) -> bool {
+    let filter = Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
+    let (job, known) = (job(), known());
+    let files = ["Invoice.PDF".to_owned()];
+    let text = Text::new(&job, &known);
+    let subject = Subject { job: &job, known: &known, text: &text, stale: false, marked: true, files: &files };
+    filter.matches(&subject, at(120 + 601))
+}
+
+#[test]
+fn what_a_filter_finds() {
+    let cases = [
+        "",
+        "  ",
+        "login",
+        "LOGIN Timed",
+        "acme",
+        "6b1f",
+        "browser",
+        "nov",
+        "\"did not load\"",
+        "\"acme 2211\"",
+        "state:failed,partial",
+        "State:FAILED",
+        "!state:succeeded",
+        "!!login",
+        "! nothing",
+        "is:problem",
+        "is:active,finished",
+        "is:saved",
+        "is:marked",
+        "!is:stale",
+        "service:browser",
+        "provider:opt*",
+        "tag:nov",
+        "tag:x,night*",
+        "name:acme*",
+        "name:\"acme 2211\"",
+        "name:*22*1",
+        "id:6b1f*",
+        "file:*.pdf",
+        "age:>10m",
+        "age:<=1h30m",
+        "age:>=601s",
+        "took:>=2m",
+        "took:<2.5m",
+        "size:>1mb",
+        "size:<2m",
+        "size:>=1200000",
+        "http:5xx",
+        "http:200",
+        "http:50x",
+        "http:>=500",
+        "http:404,503",
+        "reason:~\"timeout|timed out\"",
+        "reason:~tim.d",
+        "reason:login",
+        "reason:login*load",
+        "name:~^acme",
+        "login and nov",
+        "nope or login",
+        "login and (nope or nov)",
+        "(nope or login) !(xx or yy)",
+        "login AND nov",
+        "nope nope or nov login",
+    ];
+    for filter in cases {
+        assert!(finds(filter), "{filter}");
+    }
+}
+
+#[test]
+fn what_a_filter_does_not_find() {
+    let cases = [
+        "nope",
+        "login nope",
+        "\"load not\"",
+        "state:succeeded",
+        "!state:failed",
+        "is:active",
+        "is:stale",
+        "service:brow",
+        "provider:vessl",
+        "tag:nove",
+        "name:acme",
+        "id:6b1f",
+        "file:*.png",
+        "age:<10m",
+        "took:>2m",
+        "size:<1mb",
+        "http:4xx",
+        "reason:~^timed",
+        "login (nope or nada)",
+        "!(login)",
+        "optexity",
+        "\"2211 6b1f\"",
+        "name:acme*acme*",
+        "name:2*",
+    ];
+    for filter in cases {
+        assert!(!finds(filter), "{filter}");
+    }
+}
+
+#[test]
+fn a_filter_that_is_not_understood_says_where_and_what_to_write_instead() {
+    let cases = [
+        ("state:faild", 6..11, "there is no state \"faild\": did you mean failed?"),
+        ("a stat:failed", 2..6, "there is no field \"stat\": did you mean state?"),
+        ("timeout:", 0..7, "there is no field \"timeout\": there are state, is,"),
+        ("is:brokn", 3..8, "there is no word for is: \"brokn\": there are problem,"),
+        ("age:10m", 4..7, "say whether longer or shorter: age:>10m"),
+        ("age:>ten", 4..8, "\"ten\" is no duration: write 30s"),
+        ("size:>1xb", 5..9, "\"1xb\" is no size: write"),
+        ("http:abc", 5..8, "\"abc\" is no HTTP code: write 404"),
+        ("http:xxx", 5..8, "\"xxx\" is no HTTP code"),
+        ("reason:~\"(\"", 7..11, "not a regular expression: unclosed group"),
+        ("reason:~", 0..8, "a value is missing: write reason:~"),
+        ("state:", 0..6, "a value is missing: write state:failed,partial"),
+        ("state:failed,", 0..13, "a value is missing"),
+        ("say \"hello", 4..10, "this quote is never closed"),
+        ("a (b", 2..3, "this parenthesis is never closed"),
+        ("a ) b", 2..3, "this closes a parenthesis that was never opened"),
+        ("()", 1..2, "there is nothing before this parenthesis"),
+        ("or b", 0..2, "this needs something on both sides"),
+        ("a and", 5..5, "something is missing here"),
+        ("a !", 3..3, "something is missing here"),
+    ];
+    for (text, span, message) in cases {
+        let error = Filter::parse(text).expect_err(text);
+        assert_eq!(error.span, span, "{text}: {error}");
+        assert!(error.message.starts_with(message), "{text}: {error}");
+    }
+    let error = Filter::parse("漢字 state:faild").unwrap_err();
+    assert_eq!(error.excerpt("漢字 state:faild"), "漢字 state:faild\n           ^^^^^");
+}
+
+#[test]
+fn addresses_and_times_are_text_and_no_fields() {
+    for text in ["https://x.y/z", "12:30", "\"state:x\"", "a+b:c", ":", "漢字:x"] {
+        assert!(matches!(Filter::parse(text).unwrap().root, Node::Term(Term::Word(_))), "{text}");
+    }
+}
+
+#[test]
+fn a_read_that_failed_can_be_looked_for_while_the_job_is_not_over() {
+    let last = LastRead { read: Read::Unreachable, http_status: None, reason: Some("no route".into()), at: at(0) };
+    let mut known = Observation { last_read: Some(last), ..Observation::default() };
+    assert_eq!(Text::new(&job(), &known).reason(), "no route\n");
+    known.state = State::Succeeded;
+    assert_eq!(Text::new(&job(), &known).reason(), "");
+}
+
+#[test]
+fn every_line_of_the_help_is_a_filter() {
+    for (filter, _) in SYNTAX {
+        Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
+    }
+}
+
+#[test]
+fn hostile_filters_are_answered_at_once() {
+    for part in ["(", "!", "\"", "a:", "state:,", "((a or", "age:>9", "a* ", "*", "reason:~((((("] {
+        let _ = Filter::parse(&part.repeat(20_000));
+    }
+    assert!(Filter::parse(&format!("{}a{}", "(".repeat(60), ")".repeat(60))).is_ok());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_a_filter_or_an_error_within_it(text in "(\\PC|[()!\":,*~<>= ]|state|age|and|or|reason:~){0,40}") {
+        if let Err(error) = Filter::parse(&text) {
+            proptest::prop_assert!(text.get(error.span.clone()).is_some());
+            proptest::prop_assert!(error.message.chars().all(crate::domain::clean::is_harmless));
+        }
+    }
+
+    #[test]
+    fn a_filter_of_any_text_can_be_asked_of_any_job(text in "\\PC{0,40}", name in "\\PC{0,20}") {
+        if let Ok(filter) = Filter::parse(&text) {
+            let job = Job { name: Some(name), ..job() };
+            let known = known();
+            let text = Text::new(&job, &known);
+            let subject = Subject { job: &job, known: &known, text: &text, stale: true, marked: false, files: &[] };
+            let _ = filter.matches(&subject, at(0));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Numbers as people read them: durations, ages, sizes, counts, clock times. Used by screens and tables alike.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A duration in at most five or six cells: `41s`, `4m33s`, `10m`, `2h05m`, `3d4h`, `12d`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match () {
+        () if seconds < 60 => format!("{seconds}s"),
+        () if minutes < 10 => format!("{minutes}m{:02}s", seconds % 60),
+        () if minutes < 60 => format!("{minutes}m"),
+        () if hours < 24 => format!("{hours}h{:02}m", minutes % 60),
+        () if days < 10 => format!("{days}d{}h", hours % 24),
+        () => format!("{days}d"),
+    }
+}
+
+/// A latency: `412 ms`, otherwise as [`duration`].
+pub fn latency(latency: Duration) -> String {
+    if latency < Duration::from_secs(1) { format!("{} ms", latency.as_millis()) } else { duration(latency) }
+}
+
+/// How long ago something was; never below zero.
+pub fn age(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or_default()
+}
+
+/// A range of durations in one unit where that can be: `6-9m`, `40-55s`, `1h05m-2h10m`; `6m` where both ends agree.
+pub fn range(low: Duration, high: Duration) -> String {
+    let (low, high) = (low.min(high), high.max(low));
+    let in_unit = |unit: u64, letter: &str| {
+        let (from, to) = (low.as_secs() / unit, high.as_secs().div_ceil(unit));
+        if from >= to { format!("{to}{letter}") } else { format!("{from}-{to}{letter}") }
+    };
+    if high < Duration::from_secs(90) {
+        in_unit(1, "s")
+    } else if high < Duration::from_secs(3600) {
+        in_unit(60, "m")
+    } else {
+        format!("{}-{}", duration(low), duration(high))
+    }
+}
+
+/// A size in decimal units: `71 B`, `3.1 KB`, `48 KB`, `1.2 GB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    // Compared after rounding, so that 999,999 bytes are 1.0 MB and not 1000 KB.
+    let mut tenths = bytes.saturating_add(50) / 100;
+    let mut unit = 0;
+    while tenths >= 9995 && unit + 1 < UNITS.len() {
+        tenths = (tenths + 500) / 1000;
+        unit += 1;
+    }
+    let unit = UNITS.get(unit).copied().unwrap_or("PB");
+    if tenths < 100 {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    } else {
+        format!("{} {unit}", (tenths + 5) / 10)
+    }
+}
+
+/// A count with its thousands apart: `1,204`.
+pub fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A rate in per cent with one decimal, never rounded up to a whole that is not reached: `95.4%`, `100%`, `0%`.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 || part == 0 {
+        return "0%".to_owned();
+    }
+    if part >= whole {
+        return "100%".to_owned();
+    }
+    let tenths = u128::from(part) * 1000 / u128::from(whole);
+    format!("{}.{}%", tenths / 10, tenths % 10)
+}
+
+/// The time of day in this zone: `14:21:40`.
+pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
+}
+
+/// The time of day, with its date if that is not today's: `14:21:40`, `20 Nov 14:21`, `2025-11-20`. At most 12 cells.
+pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (then, today) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+    let form = match () {
+        () if then.date() == today.date() => "%H:%M:%S",
+        () if then.year() == today.year() => "%-d %b %H:%M",
+        () => "%Y-%m-%d",
+    };
+    then.strftime(form).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn durations_are_as_long_as_they_need_to_be() {
+        let cases = [
+            (0, "0s"),
+            (41, "41s"),
+            (60, "1m00s"),
+            (273, "4m33s"),
+            (599, "9m59s"),
+            (651, "10m"),
+            (3599, "59m"),
+            (7500, "2h05m"),
+            (273_600, "3d4h"),
+            (86_400 * 12, "12d"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(duration(secs(seconds)), text);
+        }
+        assert_eq!(latency(Duration::from_millis(412)), "412 ms");
+    }
+
+    #[test]
+    fn ranges_share_their_unit() {
+        let cases = [
+            (40, 55, "40-55s"),
+            (360, 530, "6-9m"),
+            (61, 119, "1-2m"),
+            (120, 120, "2m"),
+            (3900, 7800, "1h05m-2h10m"),
+            (55, 40, "40-55s"),
+        ];
+        for (low, high, text) in cases {
+            assert_eq!(range(secs(low), secs(high)), text);
+        }
+    }
+
+    #[test]
+    fn sizes_are_decimal_with_a_digit_after_the_point_below_ten() {
+        let cases = [
+            (0, "0 B"),
+            (71, "71 B"),
+            (999, "999 B"),
+            (1000, "1.0 KB"),
+            (3120, "3.1 KB"),
+            (48_200, "48 KB"),
+            (212_000, "212 KB"),
+            (999_999, "1.0 MB"),
+            (1_200_000_000, "1.2 GB"),
+            (u64::MAX, "18447 PB"),
+        ];
+        for (size, text) in cases {
+            assert_eq!(bytes(size), text, "{size}");
+        }
+    }
+
+    #[test]
+    fn counts_and_rates_never_claim_more_than_there_is() {
+        assert_eq!([count(7), count(1204), count(1_000_000)], ["7", "1,204", "1,000,000"]);
+        assert_eq!(percent(104, 109), "95.4%");
+        assert_eq!(percent(9999, 10_000), "99.9%");
+        assert_eq!([percent(3, 3), percent(0, 3), percent(0, 0)], ["100%", "0%", "0%"]);
+    }
+
+    #[test]
+    fn a_moment_of_another_day_says_which() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-11-21T14:26:13Z");
+        let cases = [
+            ("2026-11-21T14:21:40Z", "14:21:40"),
+            ("2026-11-20T14:21:40Z", "20 Nov 14:21"),
+            ("2025-11-20T14:21:40Z", "2025-11-20"),
+        ];
+        for (then, text) in cases {
+            assert_eq!(moment(at(then), now, &TimeZone::UTC), text);
+        }
+        assert_eq!(age(now, at("2026-11-21T14:21:40Z")), Duration::ZERO);
+    }
+}
