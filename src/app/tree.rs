@@ -228,42 +228,22 @@ impl TreeView {
 
     /// One more slice of a search that is not over, about 20 ms at the most.
     pub fn go_on_searching(&mut self, height: u16) -> Found {
-        let Some((needle, mut search)) = self.needle.as_ref().zip(self.search.take()) else { return Found::Nowhere };
-        let document = match search.host {
-            Some(host) => self.rows.held_document(host),
-            None => self.rows.main(),
-        };
-        let Some(document) = document else { return Found::Nowhere };
-        let slice = if search.forward {
-            needle.forward_in(document, search.at, SLICE)
-        } else {
-            needle.backward_in(document, search.at, SLICE)
-        };
-        let round = |at: usize| if search.forward { at > search.began } else { at < search.began };
-        match slice {
-            Slice::Found(node) => {
-                let place = self.rows.place_in(search.host, node);
-                self.rows.reveal(place);
-                self.cursor = place;
-                self.settle(height);
-                return Found::Here { wrapped: search.wrapped };
+        let mut most = SLICE;
+        while let Some(search) = self.search.take() {
+            match self.search_on(search, &mut most) {
+                Ok(node) => {
+                    self.cursor = self.rows.place_in(search.host, node);
+                    self.rows.reveal(self.cursor);
+                    self.settle(height);
+                    return Found::Here { wrapped: search.wrapped };
+                }
+                Err(search) => self.search = search,
             }
-            Slice::UpTo(at) if search.wrapped && search.host.is_none() && round(at) => return Found::Nowhere,
-            Slice::UpTo(at) => search.at = at,
-            Slice::Nothing => match search.host {
-                Some(host) => {
-                    search.at = self.edge(host, true);
-                    search.host = self.rows.host(host);
-                }
-                None if search.wrapped => return Found::Nowhere,
-                None => {
-                    search.wrapped = true;
-                    search.at = if search.forward { 0 } else { document.body().len() };
-                }
-            },
+            if most == 0 && self.search.is_some() {
+                return Found::NotYet;
+            }
         }
-        self.search = Some(search);
-        Found::NotYet
+        Found::Nowhere
     }
 
     /// What is searched for, to be shown and highlighted.
@@ -369,6 +349,31 @@ impl TreeView {
         };
         self.search = self.needle.is_some().then_some(Search { forward, host, at, wrapped: false, began });
         self.go_on_searching(height)
+    }
+
+    /// The next match, or where to go on; `most` bytes may be read.
+    fn search_on(&self, mut search: Search, most: &mut usize) -> Result<Node, Option<Search>> {
+        let document = search.host.map_or_else(|| self.rows.main(), |host| self.rows.held_document(host));
+        let (needle, document) = self.needle.as_ref().zip(document).ok_or(None)?;
+        let (slice, ahead) = if search.forward {
+            (needle.forward_in(document, search.at, *most), document.body().len().saturating_sub(search.at))
+        } else {
+            (needle.backward_in(document, search.at, *most), search.at)
+        };
+        *most = most.saturating_sub(ahead);
+        match (slice, search.host) {
+            (Slice::Found(node), _) => return Ok(node),
+            (Slice::UpTo(at), _) => (search.at, *most) = (at, 0),
+            (Slice::Nothing, Some(host)) => (search.at, search.host) = (self.edge(host, true), self.rows.host(host)),
+            (Slice::Nothing, None) if search.wrapped => return Err(None),
+            (Slice::Nothing, None) => {
+                search.at = if search.forward { 0 } else { document.body().len() };
+                search.wrapped = true;
+            }
+        }
+        let beyond = if search.forward { search.at > search.began } else { search.at < search.began };
+        let round = search.wrapped && search.host.is_none() && beyond;
+        Err((!round).then_some(search))
     }
 
     /// Where a row begins in its document, or where the row after it does.
