@@ -32,8 +32,8 @@ impl Pane {
     }
 }
 
-/// The size classes of the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The size classes of the screen, the smallest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Under 40x8: one line of counts and the newest failure.
     Tiny,
@@ -171,7 +171,10 @@ mod tests {
     fn at_80x24_the_list_has_nine_rows_the_detail_ten_and_the_log_two() {
         let layout = layout(80, 24, Pane::List, false, None);
         let rows = |rect: Option<Rect>| rect.map(|rect| (rect.y, rect.height));
-        assert_eq!((rows(layout.list), rows(layout.detail), rows(layout.log)), (Some((2, 9)), Some((11, 10)), Some((21, 2))));
+        assert_eq!(
+            (rows(layout.list), rows(layout.detail), rows(layout.log)),
+            (Some((2, 9)), Some((11, 10)), Some((21, 2)))
+        );
         assert_eq!((layout.header.height, layout.footer.y), (2, 23));
     }
 
@@ -190,7 +193,14 @@ mod tests {
                 for focus in Pane::ALL {
                     let layout = layout(width, height, focus, false, Some(80));
                     let screen = Rect { x: 0, y: 0, width, height };
-                    let parts = [Some(layout.header), Some(layout.footer), layout.list, layout.divider, layout.detail, layout.log];
+                    let parts = [
+                        Some(layout.header),
+                        Some(layout.footer),
+                        layout.list,
+                        layout.divider,
+                        layout.detail,
+                        layout.log,
+                    ];
                     let parts: Vec<Rect> = parts.into_iter().flatten().filter(|rect| !rect.is_empty()).collect();
                     for (n, part) in parts.iter().enumerate() {
                         assert_eq!(part.intersection(screen), *part, "{width}x{height}");

@@ -169,7 +169,10 @@ mod tests {
         log.push(line(11));
         assert_eq!((texts(&log, 2), log.new_lines()), (vec!["line 7".to_owned(), "line 8".to_owned()], 2));
         log.go(Motion::Bottom, 2);
-        assert_eq!((texts(&log, 2), log.follows(), log.new_lines()), (vec!["line 10".into(), "line 11".into()], true, 0));
+        assert_eq!(
+            (texts(&log, 2), log.follows(), log.new_lines()),
+            (vec!["line 10".into(), "line 11".into()], true, 0)
+        );
     }
 
     #[test]

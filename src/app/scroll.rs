@@ -1,25 +1,6 @@
 //! Moving a cursor or a window over rows: the one scroll code of list, tables, texts, log and dialogs.
 
-/// How far the cursor or the window goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Motion {
-    /// One row up.
-    Up,
-    /// One row down.
-    Down,
-    /// Half a window up.
-    HalfUp,
-    /// Half a window down.
-    HalfDown,
-    /// A window up.
-    PageUp,
-    /// A window down.
-    PageDown,
-    /// To the first row.
-    Top,
-    /// To the last row.
-    Bottom,
-}
+pub use super::tree::Motion;
 
 impl Motion {
     /// Where it leads from a row of `len` rows in a window of `height` rows.
@@ -93,14 +74,8 @@ mod tests {
     #[test]
     fn a_window_moves_as_little_as_possible_and_never_past_the_ends() {
         // top, cursor, rows, height, expected
-        let cases = [
-            (0, 0, 0, 0, 0),
-            (0, 5, 10, 5, 1),
-            (3, 1, 10, 5, 1),
-            (9, 9, 10, 5, 5),
-            (2, 4, 10, 5, 2),
-            (7, 7, 3, 5, 0),
-        ];
+        let cases =
+            [(0, 0, 0, 0, 0), (0, 5, 10, 5, 1), (3, 1, 10, 5, 1), (9, 9, 10, 5, 5), (2, 4, 10, 5, 2), (7, 7, 3, 5, 0)];
         for (top, at, len, height, expected) in cases {
             assert_eq!(window(top, at, len, height), expected, "{top} {at} {len} {height}");
         }

@@ -65,7 +65,8 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
     }
     lines.push(Line::new("times", times(row, around)));
     lines.push(Line::new("id", Clean::new(&row.job.key.id).to_string()));
-    lines.push(Line::new("service", format!("{}  {}", Clean::new(&row.job.service), Clean::new(&row.job.key.endpoint))));
+    lines
+        .push(Line::new("service", format!("{}  {}", Clean::new(&row.job.service), Clean::new(&row.job.key.endpoint))));
     if !row.job.tags.is_empty() {
         lines.push(Line::new("tags", Clean::new(&row.job.tags.join(" ")).to_string()));
     }

@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_cut_text_says_so_and_never_takes_more_cells() {
-        for (text, width, expected) in [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("漢字", 3, "漢…"), ("abc", 0, "")] {
+        for (text, width, expected) in [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("漢字", 3, "漢…"), ("abc", 0, "")]
+        {
             assert_eq!(cut(text, width, "…"), expected);
         }
     }
