@@ -1,1 +1,2 @@
 //! In-crate tests that need the insides.
+mod screens;
