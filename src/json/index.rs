@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use crate::json::bits::{Bits, BitsBuilder};
-use crate::json::lex;
-use crate::json::scan::{Kind, ScanError};
+use crate::json::scan::{self, Kind, ScanError};
 use crate::json::shape::{Shape, ShapeBuilder};
 
 /// A value, by its number in document order. The document itself is 0; numbers are the same for the same bytes.
@@ -109,7 +108,7 @@ impl Document {
     /// Where a member's key stands, quotes included. None for elements and the document itself.
     pub fn key_range(&self, node: Node) -> Option<Range<usize>> {
         let start = self.start(node);
-        self.is_member(node).then(|| start..lex::string_end(&self.body, start).unwrap_or(self.body.len()))
+        self.is_member(node).then(|| start..scan::end_of_string(&self.body, start).unwrap_or(self.body.len()))
     }
 
     /// Where a value stands: a string with its quotes, a container with its brackets.
@@ -119,12 +118,12 @@ impl Document {
             return start..self.leaf_end(node);
         }
         if !self.has_children(node) {
-            return start..lex::skip_space(&self.body, start + 1) + 1;
+            return start..scan::after_space(&self.body, start + 1) + 1;
         }
         let last = Node(self.end(node).0.saturating_sub(1));
         let mut end = self.value_range_of_last(last);
         for _ in self.depth(node)..self.depth(last) {
-            end = lex::skip_space(&self.body, end) + 1;
+            end = scan::after_space(&self.body, end) + 1;
         }
         start..end.min(self.body.len())
     }
@@ -227,14 +226,14 @@ impl Document {
     }
 
     fn after_key(&self, key: usize) -> usize {
-        let end = lex::string_end(&self.body, key).unwrap_or(self.body.len());
-        lex::skip_space(&self.body, lex::skip_space(&self.body, end) + 1)
+        let end = scan::end_of_string(&self.body, key).unwrap_or(self.body.len());
+        scan::after_space(&self.body, scan::after_space(&self.body, end) + 1)
     }
 
     fn value_range_of_last(&self, last: Node) -> usize {
         let start = self.value_start(last);
         match self.body.get(start) {
-            Some(b'{' | b'[') => lex::skip_space(&self.body, start + 1) + 1,
+            Some(b'{' | b'[') => scan::after_space(&self.body, start + 1) + 1,
             _ => self.leaf_end(last),
         }
     }
@@ -284,7 +283,7 @@ enum Next {
 impl Builder<'_> {
     fn run(&mut self, cancel: &AtomicBool) -> Result<(), IndexError> {
         let text = self.text;
-        let mut at = lex::skip_start(text);
+        let mut at = scan::start_of(text);
         let mut next = Next::Value;
         let mut patience = PATIENCE;
         loop {
@@ -295,17 +294,17 @@ impl Builder<'_> {
                 }
                 patience = PATIENCE;
             }
-            at = lex::skip_space(text, at);
+            at = scan::after_space(text, at);
             match next {
                 Next::Value => (at, next) = self.value(at)?,
                 Next::Key => {
                     if text.get(at) != Some(&b'"') {
-                        return Err(lex::unexpected(text, at, "a key was expected").into());
+                        return Err(scan::unexpected(at, text.get(at), "expected a key").into());
                     }
                     self.begin(at)?;
-                    at = lex::skip_space(text, lex::string_end(text, at)?);
+                    at = scan::after_space(text, scan::end_of_string(text, at)?);
                     if text.get(at) != Some(&b':') {
-                        return Err(lex::unexpected(text, at, "a colon was expected").into());
+                        return Err(scan::unexpected(at, text.get(at), "expected `:`").into());
                     }
                     at += 1;
                     next = Next::Value;
@@ -318,22 +317,15 @@ impl Builder<'_> {
                         Some(b'}') if object => self.close(),
                         Some(b']') if !object => self.close(),
                         _ => {
-                            let what = if object {
-                                "a comma or a brace was expected"
-                            } else {
-                                "a comma or a bracket was expected"
-                            };
-                            return Err(lex::unexpected(text, at, what).into());
+                            let what = if object { "expected `,` or `}`" } else { "expected `,` or `]`" };
+                            return Err(scan::unexpected(at, text.get(at), what).into());
                         }
                     }
                     at += 1;
                 }
             }
         }
-        if at < text.len() {
-            return Err(ScanError { at, what: "text after the end of the document" }.into());
-        }
-        Ok(())
+        Ok(scan::end_of_text(text, at)?)
     }
 
     fn value(&mut self, at: usize) -> Result<(usize, Next), ScanError> {
@@ -344,12 +336,12 @@ impl Builder<'_> {
             Some(b'{') => (OBJECT, b'}', Next::Key),
             Some(b'[') => (0, b']', Next::Value),
             _ => {
-                let end = lex::leaf(self.text, at)?.end;
+                let end = scan::end_of_leaf(self.text, at)?;
                 self.shape.close();
                 return Ok((end, Next::Separator));
             }
         };
-        let after = lex::skip_space(self.text, at + 1);
+        let after = scan::after_space(self.text, at + 1);
         if self.text.get(after) == Some(&closing) {
             self.shape.close();
             return Ok((after + 1, Next::Separator));
@@ -375,5 +367,177 @@ impl Builder<'_> {
     fn close(&mut self) {
         self.open.pop();
         self.shape.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    pub fn parsed(text: &str) -> Document {
+        Document::parse(Bytes::copy_from_slice(text.as_bytes()), &AtomicBool::new(false)).unwrap()
+    }
+
+    /// Compares a value and everything in it with what serde_json makes of the text; returns the next number.
+    fn compare(document: &Document, node: Node, value: &Value, place: &(Option<Node>, u64, usize)) -> Node {
+        let (parent, number, depth) = *place;
+        assert_eq!(document.parent(node), parent);
+        assert_eq!(document.index_in_parent(node), number);
+        assert_eq!(document.depth(node), depth);
+        let source = &document.body()[document.value_range(node)];
+        assert_eq!(&serde_json::from_slice::<Value>(source).unwrap(), value);
+        let mut next = Node(node.0 + 1);
+        let mut count = 0;
+        let mut last = None;
+        let mut visit = |key: Option<&String>, child: &Value| {
+            assert_eq!(document.previous_sibling(next), last);
+            if let Some(last) = last {
+                assert_eq!(document.next_sibling(last), Some(next));
+            }
+            let found = document.key_range(next).map(|key| scan::string(&document.body()[key]).unwrap().into_owned());
+            assert_eq!(found.as_ref(), key);
+            assert_eq!(document.node_at(document.start(next)), next);
+            last = Some(next);
+            next = compare(document, next, child, &(Some(node), count, depth + 1));
+            count += 1;
+        };
+        let kind = match value {
+            Value::Null => Kind::Null,
+            Value::Bool(_) => Kind::Bool,
+            Value::Number(_) => Kind::Number,
+            Value::String(_) => Kind::String,
+            Value::Array(array) => {
+                array.iter().for_each(|child| visit(None, child));
+                Kind::Array
+            }
+            Value::Object(object) => {
+                object.iter().for_each(|(key, child)| visit(Some(key), child));
+                Kind::Object
+            }
+        };
+        assert_eq!(document.kind(node), kind);
+        assert_eq!(document.child_count(node), count);
+        assert_eq!(document.last_child(node), last);
+        assert_eq!(document.end(node), next);
+        next
+    }
+
+    fn agrees(text: &str) {
+        let document = parsed(text);
+        let value: Value = serde_json::from_str(text).unwrap();
+        let end = compare(&document, Node::ROOT, &value, &(None, 0, 0));
+        assert_eq!(end.0 as usize, document.len());
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a\"\\\\\u{0}-\u{20}\\]}:,é漢👍]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 400, 300, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..300).prop_map(Value::from),
+                prop::collection::vec(("[a-z\"\\\\:é ]{0,6}", inner), 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    #[test]
+    fn texts_of_every_shape_are_walked_as_they_are_read() {
+        let wide = format!("[{}]", vec!["[1,{\"a\":[]}]"; 700].join(" , "));
+        let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+        for text in [
+            "1",
+            " \"a\" ",
+            "{}",
+            "[ ]",
+            " { \"a\" : [ ] , \"b\" : { } } ",
+            r#"{"a\"}":"\\","b":["]}",{"c":null}]}"#,
+            &wide,
+            &deep,
+            "[true,false,null,-1.5e+300,\"\"]",
+        ] {
+            agrees(text);
+        }
+    }
+
+    #[test]
+    fn duplicates_and_numbers_are_kept_as_they_came() {
+        let document = parsed(r#"{"a":1.0e400,"a":-NaN,"a":00012345678901234567890}"#);
+        let values: Vec<Bytes> = (1..4).map(|node| document.value(Node(node))).collect();
+        assert_eq!(values, ["1.0e400", "-NaN", "00012345678901234567890"]);
+        assert_eq!(document.child_count(Node::ROOT), 3);
+    }
+
+    #[test]
+    fn a_million_levels_are_no_trouble() {
+        let levels = 1_000_000;
+        let document = parsed(&format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+        let last = Node(u32::try_from(levels).unwrap() - 1);
+        assert_eq!(document.depth(last), levels - 1);
+        assert_eq!(document.parent(last), Some(Node(last.0 - 1)));
+        assert_eq!(document.value_range(Node(1)), 1..2 * levels - 1);
+        assert!(document.index_bytes() < 2 * levels);
+    }
+
+    #[test]
+    fn the_index_never_takes_more_than_half_a_byte_a_byte() {
+        let texts = [
+            format!("[{}1]", "1,".repeat(100_000)),
+            format!("[{}1]", "[],".repeat(100_000)),
+            format!("{{{}\"\":1}}", "\"\":1,".repeat(100_000)),
+        ];
+        for text in texts {
+            assert!(parsed(&text).index_bytes() * 2 < text.len(), "{}", &text[..10]);
+        }
+    }
+
+    #[test]
+    fn it_stops_when_it_is_told_to() {
+        let text = Bytes::from(format!("[{}1]", "1,".repeat(100_000)));
+        assert_eq!(Document::parse(text, &AtomicBool::new(true)).unwrap_err(), IndexError::Cancelled);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn every_document_is_walked_as_it_is_read(value in json(), pretty in any::<bool>()) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            agrees(&text.unwrap());
+        }
+
+    }
+
+    proptest! {
+        #[test]
+        fn it_refuses_what_the_scanner_refuses_and_at_the_same_byte(text in "[\\[\\]{}\",:1a\\\\ntruefalsNI\\- \u{feff}]{0,40}") {
+            let cancel = AtomicBool::new(false);
+            match (Document::parse(Bytes::from(text.clone()), &cancel), scan::document(text.as_bytes())) {
+                (Ok(document), Ok(range)) => prop_assert_eq!(document.value_range(Node::ROOT), range),
+                (Err(IndexError::Broken(index)), Err(scan)) => prop_assert_eq!(index, scan),
+                (index, scan) => prop_assert!(false, "{:?} but {:?}", index.map(|_| ()), scan),
+            }
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut text = b"[\"".to_vec();
+            text.extend(&bytes);
+            text.extend(b"\"]");
+            for text in [bytes, text] {
+                let length = text.len();
+                if let Ok(document) = Document::parse(Bytes::from(text), &AtomicBool::new(false)) {
+                    for node in (0..document.len()).map(number) {
+                        prop_assert!(document.value_range(node).end <= length);
+                        let _ = (document.key_range(node), document.kind(node), document.child_count(node));
+                    }
+                }
+            }
+        }
     }
 }

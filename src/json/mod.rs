@@ -2,9 +2,9 @@
 
 pub mod bits;
 pub mod index;
-pub mod lex;
 pub mod pretty;
 pub mod rows;
 pub mod scan;
 pub mod search;
 pub mod shape;
+pub mod text;
