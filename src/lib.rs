@@ -21,10 +21,19 @@ mod ui;
 mod tests;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+
+use color_eyre::config::{HookBuilder, Theme};
 
 /// Runs the program with these arguments (the first is the program's name) and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let _ = args;
-    ExitCode::SUCCESS
+    // Each can only fail if it was done before, which is as good.
+    let theme = if std::io::stderr().is_terminal() { Theme::dark() } else { Theme::new() };
+    let _ = HookBuilder::default().theme(theme).install();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // A bug is an internal error too, and exits like one; the hook has reported it.
+    let code = panic::catch_unwind(AssertUnwindSafe(|| cli::run(args))).unwrap_or(1);
+    ExitCode::from(code)
 }

@@ -1,1 +1,181 @@
-//! Tracing to the rotated file in the state directory and to the log pane.
+//! Our own log lines, to the rotated file in the state directory, to the log pane and, where asked for, to stderr.
+//!
+//! Only lines of this crate are taken: HTTP libraries log headers and URLs, which hold secrets.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use crate::domain::clean::Clean;
+
+/// At this size the file becomes `jobdeck.log.1`, and a new one is begun.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// How severe.
+    pub level: Level,
+    /// Who it is about: a job or a service; empty for the program itself.
+    pub source: Clean,
+    /// What happened.
+    pub text: Clean,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} {:<5}", self.at, self.level)?;
+        if !self.source.is_empty() {
+            write!(f, " {}:", self.source)?;
+        }
+        write!(f, " {}", self.text)
+    }
+}
+
+/// Where lines go.
+#[derive(Debug, Default)]
+pub struct Targets {
+    /// The state directory; None: no file.
+    pub state_dir: Option<PathBuf>,
+    /// The log pane.
+    pub pane: Option<UnboundedSender<Line>>,
+    /// Whether stderr gets them too. Never while a dashboard has the terminal.
+    pub stderr: bool,
+    /// How often `-v` was given: none gives information, one more detail.
+    pub verbosity: u8,
+}
+
+/// Begins to take lines, once a process. A log file that cannot be opened is no reason not to run.
+pub fn start(targets: Targets) {
+    let most = if targets.verbosity == 0 { Level::INFO } else { Level::DEBUG };
+    let file = targets.state_dir.as_deref().and_then(|dir| LogFile::open(dir).ok()).map(Mutex::new);
+    let layer = Lines { most, file, pane: targets.pane, stderr: targets.stderr };
+    // A second start, as in tests, leaves the first in force.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
+}
+
+struct Lines {
+    most: Level,
+    file: Option<Mutex<LogFile>>,
+    pane: Option<UnboundedSender<Line>>,
+    stderr: bool,
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().starts_with("jobdeck") && *metadata.level() <= self.most
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut words = Words::default();
+        event.record(&mut words);
+        let line = Line {
+            at: Timestamp::now(),
+            level: *event.metadata().level(),
+            source: Clean::from(words.job),
+            text: Clean::from(words.message),
+        };
+        if let Some(file) = &self.file {
+            file.lock().unwrap_or_else(PoisonError::into_inner).write(&line);
+        }
+        if self.stderr {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+        if let Some(pane) = &self.pane {
+            let _ = pane.send(line);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Words {
+    job: String,
+    message: String,
+}
+
+impl Visit for Words {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "job" => value.clone_into(&mut self.job),
+            _ => self.record_debug(field, &format_args!("{value}")),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}{}", self.message),
+            "job" => self.job = format!("{value:?}"),
+            name => self.message.push_str(&format!(" {name}={value:?}")),
+        }
+    }
+}
+
+/// The file, 0600, and its one predecessor.
+#[derive(Debug)]
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    size: u64,
+}
+
+impl LogFile {
+    fn open(state_dir: &Path) -> io::Result<Self> {
+        let path = state_dir.join("jobdeck.log");
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        let size = file.metadata()?.len();
+        Ok(Self { path, file, size })
+    }
+
+    /// A line that the disk does not take is dropped: there is nobody to tell.
+    fn write(&mut self, line: &Line) {
+        let text = format!("{line}\n");
+        if self.size > LARGEST
+            && fs::rename(&self.path, self.path.with_extension("log.1")).is_ok()
+            && let Some(dir) = self.path.parent()
+            && let Ok(fresh) = Self::open(dir)
+        {
+            *self = fresh;
+        }
+        if self.file.write_all(text.as_bytes()).is_ok() {
+            self.size += text.len() as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn line(text: &str) -> Line {
+        Line { at: Timestamp::UNIX_EPOCH, level: Level::WARN, source: Clean::new("a/b"), text: Clean::new(text) }
+    }
+
+    #[test]
+    fn a_line_names_time_level_and_source_and_no_escape_sequence() {
+        assert_eq!(line("\u{1b}[31mred").to_string(), "1970-01-01T00:00:00.000Z WARN  a/b: red");
+    }
+
+    #[test]
+    fn the_file_is_private_and_becomes_its_own_predecessor_when_it_is_large() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = LogFile::open(dir.path()).unwrap();
+        file.size = LARGEST + 1;
+        file.write(&line("new"));
+        let mode = fs::metadata(dir.path().join("jobdeck.log")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(dir.path().join("jobdeck.log.1").exists());
+        assert!(fs::read_to_string(dir.path().join("jobdeck.log")).unwrap().contains("new"));
+    }
+}

@@ -324,16 +324,7 @@ impl App {
 
     /// The exit code with which the headless commands would end now.
     pub fn exit_code(&self) -> u8 {
-        use crate::domain::state::State;
-        let counts = self.jobs.stats().counts();
-        let some = |states: &[State]| states.iter().any(|state| counts.of(*state) > 0);
-        match () {
-            () if some(&[State::Lost]) => 5,
-            () if some(&[State::Failed, State::Partial, State::Cancelled]) => 3,
-            () if counts.never_observed() > 0 => 6,
-            () if counts.finished() < counts.total() => 4,
-            () => 0,
-        }
+        crate::exit::exit_code(None, None, self.jobs.stats().counts())
     }
 
     /// Rows of the list, its heading not counted.

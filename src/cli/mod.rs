@@ -1,1 +1,135 @@
 //! The headless commands put together, one file each.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command, Common, Watch};
+use failure::Failure;
+use output::Out;
+
+use crate::config;
+use crate::config::append::Addition;
+
+mod add;
+pub mod args;
+mod check;
+mod completions;
+mod demo;
+mod export;
+mod failure;
+mod follow;
+mod init;
+mod keys;
+mod lines;
+mod list;
+mod man;
+mod names;
+mod once;
+mod online;
+mod output;
+mod paths;
+mod pick;
+mod place;
+mod report;
+mod schema;
+mod select;
+mod setup;
+mod sheet;
+mod show;
+mod signals;
+mod status;
+mod summary;
+mod watch;
+mod words;
+
+/// Reads the command line, runs the command and says what went wrong; returns the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => return explain(&error),
+    };
+    match execute(args) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::say_error(&failure.message);
+            failure.trouble.exit_code()
+        }
+    }
+}
+
+/// Help and version are data: exit code 0. Anything else is a usage error: 2.
+fn explain(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+        _ => 2,
+    }
+}
+
+fn execute(args: Args) -> Result<u8, Failure> {
+    if let Some(Command::Demo(demo)) = &args.command
+        && demo.serve
+    {
+        return demo::serve(demo);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal(format!("failed to start the runtime: {error}")))?;
+    let code = runtime.block_on(async {
+        signals::survive_file_size_limit();
+        command(args).await
+    });
+    // A token command or a look-up that nobody waits for any more must not keep the program from ending.
+    runtime.shutdown_background();
+    code
+}
+
+async fn command(args: Args) -> Result<u8, Failure> {
+    let Args { common, exit_status, command } = args;
+    let Some(command) = command else {
+        return if io::stdout().is_terminal() {
+            dashboard(&common, exit_status).await
+        } else {
+            watch::run(&common, Watch::plain()).await
+        };
+    };
+    match command {
+        Command::Demo(demo) => demo::run(&common, &demo).await,
+        Command::Watch(watch) => watch::run(&common, watch).await,
+        Command::Once(once) => once::run(&common, once).await,
+        Command::Status(status) => status::run(&common, status).await,
+        Command::Show(show) => show::run(&common, show).await,
+        Command::Export(export) => export::run(&common, export).await,
+        Command::Add(add) => {
+            let file = config::locate(common.config.as_deref())?;
+            let addition =
+                Addition { service: &add.service, ids: &add.ids, name: add.name.as_deref(), tags: &add.tags };
+            printed(|out, err| add::run(&file, &addition, &mut io::stdin().lock(), out, err))
+        }
+        Command::Check(check) => online::run(&common, &check).await,
+        Command::Init => printed(|_, err| init::run(common.config.as_deref(), err)),
+        Command::Schema => printed(|out, _| schema::run(out)),
+        Command::Paths => printed(|out, _| paths::run(common.config.as_deref(), common.state_dir.as_deref(), out)),
+        Command::Keys => keys::run(),
+        Command::Completions { shell } => completions::run(&mut Args::command(), shell),
+        Command::Man => man::run(Args::command()),
+    }
+}
+
+/// Runs a command that writes to what it is given.
+fn printed(command: impl FnOnce(&mut Out, &mut io::Stderr) -> io::Result<u8>) -> Result<u8, Failure> {
+    let mut out = Out::new();
+    let code = command(&mut out, &mut io::stderr())?;
+    out.flush()?;
+    Ok(code)
+}
+
+/// The dashboard over the jobs file.
+async fn dashboard(common: &Common, exit_status: bool) -> Result<u8, Failure> {
+    let _ = (place::jobs_file(common)?, exit_status);
+    Err(Failure::internal("the dashboard is not written yet; use `jobdeck watch`"))
+}

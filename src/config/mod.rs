@@ -1,10 +1,38 @@
 //! The jobs file: parse, errors with line and caret, watch, append; and the user's own config.toml.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use toml::de::DeTable;
+
+use crate::domain::clean::Clean;
 use crate::domain::job::Job;
 use crate::domain::service::{Poll, Service};
+use excerpt::Excerpts;
+use field::Fields;
+use problem::{Problem, Problems};
+use service::Place;
+
+mod address;
+pub mod append;
+mod excerpt;
+mod field;
+pub mod init;
+mod jobs;
+pub mod names;
+pub mod paths;
+mod problem;
+mod service;
+pub mod units;
+pub mod user;
+pub mod watch;
+
+/// The JSON schema of the jobs file.
+pub const SCHEMA: &str = include_str!("../../assets/jobs.schema.json");
+
+#[cfg(test)]
+mod tests;
 
 /// A jobs file that was read and is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +52,136 @@ pub struct JobsFile {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct ConfigError {
-    /// All errors, each with line, column, caret and what to do; blank lines between.
+    /// All errors, each with line, column, caret and what to do; blank lines between. Ends without a line break.
     pub text: String,
     /// How many errors they are.
     pub count: usize,
 }
 
+impl ConfigError {
+    /// One error of a file as a whole: what is wrong with it, and what to do.
+    fn of_file(path: &Path, what: &str, help: &str) -> Self {
+        let path = Clean::new(&path.to_string_lossy());
+        Self { text: format!("{path}: {what}\n  = {help}"), count: 1 }
+    }
+}
+
+/// What a jobs file looks like at the least; shown where there is none.
+pub const SAMPLE: &str = "\
+[services.llama]
+provider = \"vessl\"
+base_url = \"https://serve-api.vessl.ai/api/v1/services/<slug>\"
+token = { env = \"VESSL_TOKEN\" }
+[[jobs]]
+service = \"llama\"
+id = \"<request_id>\"
+";
+
 /// The jobs file to use: the one named, else `./jobs.toml`, else `$XDG_CONFIG_HOME/jobdeck/jobs.toml`. The error says
 /// where it was looked for and how to begin.
 pub fn locate(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
-    let _ = named;
-    Err(ConfigError { text: "not written yet".to_owned(), count: 1 })
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    // Whatever is there is meant: a file that cannot be read is an error of its own, said by `load`.
+    let places = paths::jobs_files();
+    if let Some(found) = places.iter().find(|path| path.symlink_metadata().is_ok()) {
+        return Ok(found.clone());
+    }
+    let looked: Vec<String> = places.iter().map(|path| format!("  {}", Clean::new(&path.to_string_lossy()))).collect();
+    let sample: Vec<String> = SAMPLE.lines().map(|line| format!("  {line}")).collect();
+    let text = format!(
+        "there is no jobs file; it was looked for at\n{}\nwrite one with `jobdeck init`, or name one with --config; it looks like\n{}",
+        looked.join("\n"),
+        sample.join("\n")
+    );
+    Err(ConfigError { text, count: 1 })
 }
 
 /// Reads a jobs file.
 pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
-    let _ = path;
-    Err(ConfigError { text: "not written yet".to_owned(), count: 1 })
+    parse(&read(path)?, path)
+}
+
+/// Reads the text of a jobs file; `path` is where it stands, for messages and for the paths in it.
+pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut problems = Problems::of_syntax(&errors);
+    let place = Place { directory: directory(path), home: paths::home() };
+    // The reader gives up at a line without `=`. What follows is looked at all the same.
+    let repaired = (!errors.is_empty()).then(|| without_broken_lines(text, &errors));
+    let again = repaired.as_deref().map(|text| DeTable::parse_recoverable(text).0);
+    let file = Fields::of_file(again.as_ref().unwrap_or(&table).get_ref());
+    file.expect_only(names::TOP, "at the top of the file", &mut problems);
+    let poll = service::poll(&file, &mut problems);
+    let services = service::services(&file, &poll, &place, &mut problems);
+    let known = services.iter().cloned().collect();
+    let placed = jobs::jobs(&file, &known, &mut problems);
+    let duplicates = jobs::duplicates(&placed);
+    if !duplicates.is_empty() {
+        let excerpts = Excerpts::new(text);
+        for (span, first) in duplicates {
+            let line = excerpts.position(first.start).line;
+            let problem = Problem::at(span, format!("the same job as in line {line}"));
+            problems.add(
+                problem.help("a job is its provider, address and id, whatever its service is called: keep one of them"),
+            );
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems.into_error(path, text));
+    }
+    Ok(JobsFile {
+        path: path.to_owned(),
+        poll,
+        services: services.into_iter().filter_map(|(_, service)| service).collect(),
+        jobs: placed.into_iter().map(|(job, _)| job).collect(),
+    })
+}
+
+/// Why a file is not read, what to say of it, and what to do.
+const REFUSALS: &[(ErrorKind, &str, &str)] = &[
+    (
+        ErrorKind::NotFound,
+        "there is no such file",
+        "write a starter file with `jobdeck init`, or name another with --config",
+    ),
+    (ErrorKind::IsADirectory, "this is a directory", "name the file in it with --config"),
+    (ErrorKind::PermissionDenied, "the file may not be read", "give yourself permission to read it"),
+];
+
+/// The text of a file of ours.
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        let (what, help) = match REFUSALS.iter().find(|(kind, _, _)| *kind == error.kind()) {
+            Some((_, what, help)) => ((*what).to_owned(), *help),
+            None => (format!("failed to read the file: {error}"), "see whether it can be opened otherwise"),
+        };
+        ConfigError::of_file(path, &what, help)
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = memchr::memchr_iter(b'\n', valid).count() + 1;
+        ConfigError::of_file(path, &format!("the file is not UTF-8 (see line {line})"), "save it as UTF-8")
+    })
+}
+
+fn directory(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// The same text, byte for byte as long, with spaces for the lines at which the reader gives up.
+fn without_broken_lines(text: &str, errors: &[toml::de::Error]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let gives_up = |error: &&toml::de::Error| {
+        error.message().starts_with("key with no value") || error.message().starts_with("missing value for key")
+    };
+    for span in errors.iter().filter(gives_up).filter_map(toml::de::Error::span) {
+        let at = span.start.min(bytes.len());
+        let (before, after) = bytes.split_at_mut(at);
+        let start = before.rsplit_mut(|byte| *byte == b'\n').next().into_iter().flatten();
+        let end = after.split_mut(|byte| *byte == b'\n').next().into_iter().flatten();
+        start.chain(end).for_each(|byte| *byte = b' ');
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }

@@ -150,7 +150,7 @@ pub enum Applied {
         observation: Box<Observation>,
         /// Whether state, word or progress changed, or this is the first sight.
         changed: bool,
-        /// Whether anything changed that has to survive us.
+        /// Whether anything changed that has to survive us, the body apart.
         durable: bool,
         /// What to do with the body.
         keep: Keep,
@@ -190,7 +190,7 @@ impl Observation {
         if changed {
             next.changed_at = Some(received.at);
         }
-        let durable = changed || keep != Keep::Nothing || self.differs_durably(&next);
+        let durable = changed || self.differs_durably(&next);
         Applied::Known { observation: Box::new(next), changed, durable, keep }
     }
 

@@ -9,8 +9,20 @@ use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
 use crate::domain::service::{Poll, Service};
+use crate::net::Net;
 use crate::store::Store;
 
+mod dispatch;
+mod follow;
+mod gate;
+mod gatekeeping;
+mod mask;
+mod reader;
+mod run;
+pub mod saved;
+mod saving;
+mod settle;
+mod slot;
 pub mod token;
 
 /// What an engine runs for.
@@ -94,6 +106,18 @@ pub struct StartError(pub String);
 /// Starts an engine on the current (single-threaded) runtime. It first declares every job with what is known of it,
 /// and ends with `Fact::Ended`, after which nothing more is sent.
 pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine, StartError> {
-    let _ = (setup, facts);
-    Err(StartError("not written yet".to_owned()))
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let run = run::Run::new(setup, facts)?;
+    tokio::spawn(run.run(inbox));
+    Ok(Engine { commands })
+}
+
+/// Makes the HTTP clients that these services need, so that a missing certificate bundle is told before anything else.
+pub fn check_certificates<'a>(services: impl IntoIterator<Item = &'a Service>) -> Result<(), StartError> {
+    let poll = Poll::default();
+    let net = Net::new(poll.connect_timeout, poll.read_timeout);
+    for service in services {
+        net.prepare(&service.base, service.provider.is_one_shot()).map_err(|error| StartError(error.0))?;
+    }
+    Ok(())
 }

@@ -1,10 +1,223 @@
 //! Tokens: asked of the environment, a file or a command, when they are needed and never kept longer.
 
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::domain::clean::Clean;
 use crate::domain::secret::{Token, TokenSource};
+use crate::domain::service::Service;
+
+/// How long a file or a command may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// More than any token has.
+const LONGEST: u64 = 64 * 1024;
 
 /// The token, or why it cannot be had: a sentence that names the source and never the secret. A command runs without
 /// a shell, with no standard input, for at most 30 seconds.
 pub async fn resolve(source: &TokenSource) -> Result<Token, String> {
-    let _ = source;
-    Err("not written yet".to_owned())
+    resolve_within(source, LIMIT).await
+}
+
+/// The token of each service, all asked at once, each source once.
+pub async fn resolve_all(services: &[Arc<Service>]) -> Vec<(Arc<Service>, Result<Token, String>)> {
+    let mut sources: Vec<&TokenSource> = Vec::new();
+    for service in services {
+        if !sources.contains(&&service.token) {
+            sources.push(&service.token);
+        }
+    }
+    let tokens = join_all(sources.iter().map(|source| resolve(source))).await;
+    let token = |service: &Service| {
+        let found = sources.iter().zip(&tokens).find(|(source, _)| ***source == service.token);
+        found.map_or_else(|| Err("its token was never asked for".to_owned()), |(_, token)| token.clone())
+    };
+    services.iter().map(|service| (Arc::clone(service), token(service))).collect()
+}
+
+async fn resolve_within(source: &TokenSource, limit: Duration) -> Result<Token, String> {
+    match source {
+        TokenSource::Env(name) => from_environment(name),
+        TokenSource::File(path) => match timeout(limit, from_file(path)).await {
+            Ok(token) => token,
+            Err(_) => Err(format!("the token file {} gives nothing; name a regular file", shown(path))),
+        },
+        TokenSource::Command(argv) => match timeout(limit, from_command(argv)).await {
+            Ok(token) => token,
+            // Dropping the future has killed it.
+            Err(_) => Err(format!(
+                "the token command {} took longer than {} s and was stopped; see what it waits for",
+                program(argv),
+                limit.as_secs()
+            )),
+        },
+    }
+}
+
+fn from_environment(name: &str) -> Result<Token, String> {
+    let variable = Clean::new(name);
+    match std::env::var(name) {
+        Ok(text) => token(&text, &format!("the variable {variable}"), "set it to the token alone"),
+        Err(std::env::VarError::NotPresent) => {
+            Err(format!("the variable {variable} is not set; export it before jobdeck is started"))
+        }
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(format!("the variable {variable} is not UTF-8; set it to the token alone"))
+        }
+    }
+}
+
+async fn from_file(path: &Path) -> Result<Token, String> {
+    let what = format!("the token file {}", shown(path));
+    let failed = |error: std::io::Error| format!("failed to read {what}: {error}; write the token to it");
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let text = text_of(file, &what).await?.map_err(failed)?;
+    token(&text, &what, "write the token alone to it")
+}
+
+async fn from_command(argv: &[String]) -> Result<Token, String> {
+    let what = format!("the token command {}", program(argv));
+    let (name, arguments) = argv.split_first().ok_or_else(|| "the token command names no program".to_owned())?;
+    let mut child = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // What it says there may hold a secret, and would land in the middle of the screen.
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("failed to start {what}: {error}; see that it is installed and in the PATH"))?;
+    let failed = |error: std::io::Error| format!("failed to read from {what}: {error}; run it by hand to see why");
+    let output = child.stdout.take().ok_or_else(|| format!("{what} has no output"))?;
+    let text = text_of(output, &what).await?.map_err(failed)?;
+    let status = child.wait().await.map_err(failed)?;
+    if !status.success() {
+        return Err(format!("{what} failed ({status}); run it by hand to see why"));
+    }
+    token(&text, &what, "it has to print the token alone")
+}
+
+/// What a source gives, if it is of a token's size and text.
+async fn text_of(source: impl AsyncRead + Unpin, what: &str) -> Result<std::io::Result<String>, String> {
+    let mut bytes = Vec::new();
+    if let Err(error) = source.take(LONGEST + 1).read_to_end(&mut bytes).await {
+        return Ok(Err(error));
+    }
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("{what} gives more than {} KiB: that is no token", LONGEST / 1024));
+    }
+    String::from_utf8(bytes).map(Ok).map_err(|_| format!("{what} gives no UTF-8: that is no token"))
+}
+
+fn token(text: &str, what: &str, help: &str) -> Result<Token, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(format!("{what} is empty; {help}"));
+    }
+    if text.contains(['\n', '\r']) {
+        return Err(format!("{what} gives more than one line; {help}"));
+    }
+    Token::new(text).ok_or_else(|| format!("{what} gives control characters; {help}"))
+}
+
+fn shown(path: &Path) -> Clean {
+    Clean::new(&path.to_string_lossy())
+}
+
+/// The program without its arguments, which may hold what is nobody's business.
+fn program(argv: &[String]) -> Clean {
+    Clean::new(argv.first().map_or("", String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(source: TokenSource) -> Result<String, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let token = runtime.block_on(resolve_within(&source, Duration::from_secs(1)));
+        token.map(|token| token.expose().to_owned())
+    }
+
+    fn command(argv: &[&str]) -> TokenSource {
+        TokenSource::Command(argv.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    fn file(bytes: &[u8]) -> (tempfile::TempDir, TokenSource) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        std::fs::write(&path, bytes).unwrap();
+        (directory, TokenSource::File(path))
+    }
+
+    #[test]
+    fn a_token_is_asked_of_the_environment_a_file_or_a_command_and_trimmed() {
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(asked(TokenSource::Env("PATH".to_owned())), Ok(path.trim().to_owned()));
+        let (_directory, source) = file(b"  s3cret\r\n");
+        assert_eq!(asked(source), Ok("s3cret".to_owned()));
+        assert_eq!(asked(command(&["echo", " s3cret "])), Ok("s3cret".to_owned()));
+        assert_eq!(asked(command(&["echo", "$HOME; `id`"])), Ok("$HOME; `id`".to_owned()), "no shell");
+        assert_eq!(
+            asked(command(&["cat"])).unwrap_err(),
+            "the token command cat is empty; it has to print the token alone"
+        );
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_had_is_said_with_its_source_and_without_the_secret() {
+        let cases = [
+            (TokenSource::Env("JOBDECK_NOT_SET".to_owned()), "the variable JOBDECK_NOT_SET is not set"),
+            (TokenSource::File("/nowhere/token".into()), "failed to read the token file /nowhere/token: No such file"),
+            (TokenSource::File("/".into()), "failed to read the token file /: Is a directory"),
+            (TokenSource::File("/dev/zero".into()), "gives more than 64 KiB"),
+            (command(&["jobdeck-no-such-program"]), "failed to start the token command jobdeck-no-such-program"),
+            (
+                command(&["sh", "-c", "echo s3cret; echo s3cret >&2; exit 3"]),
+                "the token command sh failed (exit status: 3)",
+            ),
+            (command(&["printf", "s3cret\\ntwo"]), "the token command printf gives more than one line"),
+            (command(&["printf", "s3cret\\033"]), "gives control characters"),
+            (command(&["printf", "s3cret\\377"]), "gives no UTF-8"),
+            (command(&["cat", "/dev/zero"]), "gives more than 64 KiB"),
+            (command(&["sleep", "600"]), "took longer than 1 s and was stopped"),
+            (command(&[]), "names no program"),
+        ];
+        for (source, expected) in cases {
+            let error = asked(source.clone()).unwrap_err();
+            assert!(error.contains(expected), "{source:?}: {error}");
+            assert!(!error.contains("s3cret") && !error.contains('\u{1b}'), "{source:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_several_services_share_is_asked_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = format!("echo x >> {0}; echo s3cret", directory.path().join("asked").display());
+        let service = |name: &str| {
+            Arc::new(Service {
+                name: name.into(),
+                provider: crate::domain::job::Provider::Vessl,
+                base: url::Url::parse("https://host.example").unwrap(),
+                endpoint: String::new(),
+                token: command(&["sh", "-c", &script]),
+                pace: crate::domain::service::Poll::default().pace,
+                in_flight: None,
+                rate: None,
+                include: Default::default(),
+            })
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let services = [service("a"), service("b")];
+        let tokens = runtime.block_on(resolve_all(&services));
+        assert_eq!(tokens.iter().filter(|(_, token)| token.is_ok()).count(), 2);
+        assert_eq!(std::fs::read_to_string(directory.path().join("asked")).unwrap(), "x\n");
+    }
 }

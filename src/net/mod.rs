@@ -1,1 +1,225 @@
-//! The wire: one client that sends a request and returns a reply. Follows no redirect, decodes nothing.
+//! The wire: one client that sends a request and returns what came back. Follows no redirect, decodes nothing by
+//! itself, and keeps what came of a reply that breaks off.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use url::{Host, Url};
+
+use crate::domain::reply::{Headers, NoReply};
+use crate::domain::request::{Auth, Method, Request};
+use crate::domain::secret::Token;
+
+pub mod decode;
+
+/// Sent with every request.
+const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
+
+/// Takes a reply's bytes as they arrive.
+pub trait Sink {
+    /// The next bytes.
+    fn push(&mut self, chunk: &[u8]);
+}
+
+/// A reply whose bytes went into a [`Sink`].
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// HTTP code.
+    pub status: u16,
+    /// The headers that matter.
+    pub headers: Headers,
+    /// Why the body broke off; None if it came whole.
+    pub broken: Option<String>,
+    /// When the head arrived, by our clock.
+    pub at: Timestamp,
+    /// From sending to the end of the body.
+    pub latency: Duration,
+}
+
+/// Why no client can be made; a sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ClientError(pub String);
+
+/// The clients, each made when it is first needed: loading the system's certificates takes longer than a first screen.
+#[derive(Debug)]
+pub struct Net {
+    connect_timeout: Duration,
+    read_timeout: Duration,
+    clients: Mutex<HashMap<Kind, reqwest::Client>>,
+}
+
+/// What sets clients apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    /// One cut HTTP/2 connection would take every reply on it along, so one-shot services get HTTP/1.1.
+    http1: bool,
+    /// Plain http needs no certificates, and must work where there are none.
+    tls: bool,
+    /// Loopback is never reached through a proxy.
+    loopback: bool,
+}
+
+impl Net {
+    /// Clients with these limits. Nothing is made yet.
+    pub fn new(connect_timeout: Duration, read_timeout: Duration) -> Self {
+        Self { connect_timeout, read_timeout, clients: Mutex::default() }
+    }
+
+    /// Makes the client that a URL needs, so that a missing certificate bundle is told before the first read.
+    pub fn prepare(&self, url: &Url, one_shot: bool) -> Result<(), ClientError> {
+        self.client(url, one_shot).map(drop)
+    }
+
+    /// Sends a request and takes its reply to the end, or until `leave` becomes true. The reply's head and every
+    /// following silence may last `read_timeout`; nothing bounds the whole.
+    pub async fn send(
+        &self,
+        request: &Request,
+        token: &Token,
+        sink: &mut (dyn Sink + Send),
+        leave: &mut watch::Receiver<bool>,
+    ) -> Result<Arrived, NoReply> {
+        let unsent = |reason: String| NoReply { sent: false, reason };
+        let client = self.client(&request.url, request.one_shot).map_err(|error| unsent(error.0))?;
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+        };
+        let (name, value) = auth_header(request.auth, token).map_err(unsent)?;
+        let mut builder = client.request(method, request.url.clone()).header(name, value);
+        if let Some(body) = &request.body {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        let started = Instant::now();
+        let mut response = tokio::select! {
+            response = builder.send() => response.map_err(|error| self.no_reply(&error))?,
+            () = left(leave) => return Err(NoReply { sent: true, reason: "left before the reply came".to_owned() }),
+        };
+        let at = Timestamp::now();
+        let status = response.status().as_u16();
+        let headers = headers(response.headers());
+        let broken = loop {
+            let chunk = tokio::select! {
+                chunk = response.chunk() => chunk,
+                () = left(leave) => break Some("left before the reply was whole".to_owned()),
+            };
+            match chunk {
+                Ok(Some(bytes)) => sink.push(&bytes),
+                Ok(None) => break None,
+                Err(error) => break Some(self.sentence(&error)),
+            }
+        };
+        Ok(Arrived { status, headers, broken, at, latency: started.elapsed() })
+    }
+
+    fn client(&self, url: &Url, one_shot: bool) -> Result<reqwest::Client, ClientError> {
+        let kind = Kind { http1: one_shot, tls: url.scheme() == "https", loopback: is_loopback(url) };
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&kind) {
+            return Ok(client.clone());
+        }
+        let client = self.build(kind)?;
+        clients.insert(kind, client.clone());
+        Ok(client)
+    }
+
+    fn build(&self, kind: Kind) -> Result<reqwest::Client, ClientError> {
+        let mut always = HeaderMap::new();
+        always.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        always.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .default_headers(always)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connect_timeout(self.connect_timeout)
+            .read_timeout(self.read_timeout);
+        if kind.http1 {
+            builder = builder.http1_only();
+        }
+        if !kind.tls {
+            builder = builder.tls_certs_only([]);
+        }
+        if kind.loopback {
+            builder = builder.no_proxy();
+        }
+        builder.build().map_err(|error| {
+            ClientError(format!(
+                "failed to set up HTTPS: {}. Install your system's CA certificates (the package is usually called \
+                 ca-certificates), or set SSL_CERT_FILE to a PEM bundle",
+                root_cause(&error)
+            ))
+        })
+    }
+
+    fn no_reply(&self, error: &reqwest::Error) -> NoReply {
+        NoReply { sent: !(error.is_connect() || error.is_builder()), reason: self.sentence(error) }
+    }
+
+    /// What went wrong, in words that never hold the URL: it may carry a gateway's key.
+    fn sentence(&self, error: &reqwest::Error) -> String {
+        let cause = root_cause(error);
+        match (error.is_connect(), error.is_timeout()) {
+            (true, true) => format!("connect timed out after {:?}", self.connect_timeout),
+            (false, true) => format!("no byte came for {:?}", self.read_timeout),
+            (true, false) => format!("cannot connect: {cause}"),
+            (false, false) => format!("connection broke off: {cause}"),
+        }
+    }
+}
+
+/// Resolves once the flag is true; never if it can no longer become so.
+async fn left(leave: &mut watch::Receiver<bool>) {
+    if leave.wait_for(|leave| *leave).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn auth_header(auth: Auth, token: &Token) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, text) = match auth {
+        Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", token.expose())),
+        Auth::ApiKey => (HeaderName::from_static("x-api-key"), token.expose().to_owned()),
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| "the token cannot stand in an HTTP header".to_owned())?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+fn headers(map: &HeaderMap) -> Headers {
+    let text = |name: &str| map.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Headers {
+        content_type: text("content-type"),
+        content_encoding: text("content-encoding"),
+        retry_after: text("retry-after"),
+        date: text("date"),
+        location: text("location"),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The innermost error: the others only say that there is one, and some of them name the URL.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    if std::ptr::eq(cause, error) {
+        return "the request failed".to_owned();
+    }
+    cause.to_string()
+}

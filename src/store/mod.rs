@@ -1,19 +1,47 @@
 //! What survives: observations, bodies, changes, attempts and claims, in SQLite behind one writer thread.
 //! No other folder names SQL.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{Keep, Observation};
+use crate::domain::observation::{Keep, Observation, Saved};
 use crate::domain::reply::Headers;
+
+mod bodies;
+mod connect;
+mod dir;
+mod instance;
+mod name;
+mod reader;
+mod rows;
+mod spool;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod writer;
+
+pub use spool::Spool;
+
+use dir::StateDir;
+use instance::Instance;
+use reader::{Question, Reader};
+use writer::{Command, Writer};
 
 /// A handle on the state directory. Cheap to clone; all clones speak to the same writer thread.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
 
 /// Whether a handle may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +70,7 @@ pub enum Claim {
 }
 
 /// One durable step of a job: all of it is on disk, or nothing of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Save {
     /// The job and its declaration, kept for `status --all` and `show`.
     pub job: Arc<Job>,
@@ -77,101 +105,232 @@ pub struct SaveBody {
     pub at: jiff::Timestamp,
 }
 
+/// A body that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its number, size and so on; the HTTP code is 0 where a dead instance left it and the code is not known.
+    pub saved: Saved,
+    /// Copy or evidence.
+    pub keep: Keep,
+    /// Whether it broke off.
+    pub broken: bool,
+    /// Headers it came with, but for `location`.
+    pub headers: Headers,
+}
+
+/// Where an answer is sent.
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What all clones of a handle share.
+#[derive(Debug)]
+struct Inner {
+    dir: StateDir,
+    /// None for a viewer.
+    writer: Option<Channel<Command>>,
+    reader: Option<Channel<Question>>,
+    /// None for a viewer. Its lock lives as long as any clone.
+    instance: Option<Arc<Instance>>,
+    /// Whether the database was found damaged in use.
+    suspect: Arc<AtomicBool>,
+}
+
+/// A thread and the way to it.
+#[derive(Debug)]
+struct Channel<T> {
+    sender: Sender<T>,
+    thread: JoinHandle<()>,
+}
+
 impl Store {
     /// Opens the state directory. With [`Access::Reader`] it is made where it is missing (0700, files 0600), migrated,
     /// and an instance is registered. The strings are notes for the user: a corrupt database that was moved aside.
     pub fn open(dir: &Path, access: Access) -> Result<(Self, Vec<String>), StoreError> {
-        let _ = (dir, access);
-        Err(StoreError("not written yet".to_owned()))
+        let root = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        let dir = StateDir::new(&root);
+        let failed = |trouble: &trouble::Trouble| trouble.say("open the state directory", &root);
+        let mut inner = Inner { dir: dir.clone(), writer: None, reader: None, instance: None, suspect: Arc::default() };
+        let mut notes = Vec::new();
+        match access {
+            Access::Reader => {
+                let (writer, note) = Writer::open(dir.clone()).map_err(|trouble| failed(&trouble))?;
+                notes.extend(note);
+                inner.instance = Some(writer.instance());
+                inner.suspect = writer.suspect();
+                let (sender, commands) = channel();
+                let thread = spawn("store writer", move || writer.run(&commands))?;
+                inner.writer = Some(Channel { sender, thread });
+            }
+            Access::Viewer => {}
+        }
+        let mut reader = Reader::new(dir, access, Arc::clone(&inner.suspect));
+        if access == Access::Viewer {
+            reader.try_open().map_err(|trouble| failed(&trouble))?;
+        }
+        let (sender, questions) = channel();
+        let thread = spawn("store reader", move || reader.run(&questions))?;
+        inner.reader = Some(Channel { sender, thread });
+        Ok((Self { inner: Arc::new(inner) }, notes))
     }
 
     /// What is known of these jobs, in their order; a default observation for one never heard of.
     pub async fn load(&self, keys: Vec<JobKey>) -> Result<Vec<Observation>, StoreError> {
-        let _ = keys;
-        unimplemented!()
+        match self.ask(|answer| Question::Load(keys.clone(), answer)).await {
+            Err(_) if self.is_mended().await => self.ask(|answer| Question::Load(keys, answer)).await,
+            known => known,
+        }
     }
 
     /// Every job on disk with its last declaration, in the order in which they were first seen.
     pub async fn load_all(&self) -> Result<Vec<(Job, Observation)>, StoreError> {
-        unimplemented!()
+        match self.ask(Question::LoadAll).await {
+            Err(_) if self.is_mended().await => self.ask(Question::LoadAll).await,
+            all => all,
+        }
     }
 
-    /// Claims these jobs, in their order: ours if free, already ours, or a dead instance's.
+    /// Keeps what the jobs file says about these jobs, in one transaction. Nothing is written where nothing changed.
+    pub async fn declare(&self, jobs: Vec<Arc<Job>>) -> Result<(), StoreError> {
+        self.order(|answer| Command::Declare(jobs, answer)).await
+    }
+
+    /// Claims these jobs, in their order: ours if free, already ours, or a dead instance's. Where it says `orphaned`,
+    /// what is known of the job may have changed by it (doubt, evidence): load it again.
     pub async fn claim(&self, keys: Vec<JobKey>) -> Result<Vec<Claim>, StoreError> {
-        let _ = keys;
-        unimplemented!()
+        self.order(|answer| Command::Claim(keys, answer)).await
+    }
+
+    /// The pid of the living instance that holds the claim on each of these jobs; None where it is free. Writes nothing.
+    pub async fn owners(&self, keys: Vec<JobKey>) -> Result<Vec<Option<u32>>, StoreError> {
+        self.ask(|answer| Question::Owners(keys, answer)).await
     }
 
     /// Gives up our claims on these jobs.
     pub async fn release(&self, keys: Vec<JobKey>) -> Result<(), StoreError> {
-        let _ = keys;
-        unimplemented!()
+        self.order(|answer| Command::Release(keys, answer)).await
     }
 
     /// Saves one step durably and answers with the observation as it now stands on disk. Steps that wait at the same
-    /// time are committed together.
+    /// time are committed together. After an error the same step can be saved again.
     pub async fn save(&self, save: Save) -> Result<Observation, StoreError> {
-        let _ = save;
-        unimplemented!()
+        self.order(|answer| Command::Save(Box::new(save), answer)).await
     }
 
     /// Whether another instance (or handle) has written since this was last asked.
     pub async fn changed_by_others(&self) -> Result<bool, StoreError> {
-        unimplemented!()
+        if self.inner.writer.is_some() {
+            return self.order(Command::Changed).await;
+        }
+        self.ask(Question::Changed).await
     }
 
     /// A job's last reads and its changes, oldest first.
     pub async fn history(&self, key: JobKey) -> Result<(Vec<Attempt>, Vec<Change>), StoreError> {
-        let _ = key;
-        unimplemented!()
+        self.ask(|answer| Question::History(key, answer)).await
+    }
+
+    /// All bodies that are kept for a job, oldest first: copies, and evidence, among it what dead instances left.
+    pub async fn kept(&self, key: JobKey) -> Result<Vec<Kept>, StoreError> {
+        self.ask(|answer| Question::Kept(key, answer)).await
     }
 
     /// A saved body: in memory, or mapped from its file.
     pub async fn body(&self, body: i64) -> Result<Bytes, StoreError> {
-        let _ = body;
-        unimplemented!()
+        self.ask(|answer| Question::Body(body, answer)).await
     }
 
     /// Where a saved body stands as a file of its own, if it does.
     pub async fn body_path(&self, body: i64) -> Result<Option<PathBuf>, StoreError> {
-        let _ = body;
-        unimplemented!()
+        self.ask(|answer| Question::BodyPath(body, answer)).await
     }
 
     /// Tries to write (a row and a sync) and asks for the free space: whether one-shot reads may be sent.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        self.order(Command::Probe).await
     }
 
     /// A place for a reply's bytes as they arrive.
     pub fn spool(&self, key: &JobKey, seq: u64) -> Spool {
-        let _ = (key, seq);
-        unimplemented!()
+        let instance = self.inner.instance.as_ref().map_or("none", |instance| &instance.name);
+        Spool::new(self.inner.dir.clone(), key, seq, instance)
+    }
+
+    /// The state directory, absolute.
+    pub fn dir(&self) -> &Path {
+        self.inner.dir.root()
     }
 
     /// Gives up all claims, unregisters the instance and waits for the writer to end.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        let Some(writer) = &self.inner.writer else { return };
+        if let Some(reader) = &self.inner.reader {
+            let (done, closed) = oneshot::channel();
+            if reader.sender.send(Question::Rest(done)).is_ok() {
+                let _ = closed.await;
+            }
+        }
+        let (done, closed) = oneshot::channel();
+        if writer.sender.send(Command::Close(done)).is_ok() {
+            let _ = closed.await;
+        }
+    }
+
+    /// Whether a read failed of a damaged database that has been replaced since.
+    async fn is_mended(&self) -> bool {
+        // The writer looks through a suspect database before it does anything.
+        self.inner.suspect.load(Ordering::Relaxed) && self.order(Command::Changed).await.is_ok()
+    }
+
+    async fn order<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, StoreError> {
+        let Some(writer) = &self.inner.writer else {
+            return Err(StoreError("failed to write: the state directory was opened for looking only".to_owned()));
+        };
+        answered(&writer.sender, command).await
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(Answer<T>) -> Question) -> Result<T, StoreError> {
+        let Some(reader) = &self.inner.reader else { return Err(closed()) };
+        answered(&reader.sender, question).await
+    }
 }
 
-/// Where a reply's bytes go as they arrive: memory up to 64 KiB, then a file in the state directory, whose name
-/// tells the job, so that a successor finds what a dead instance had received. If the disk fails it goes on in
-/// memory: a one-shot reply is never lost to a full disk.
-#[derive(Debug)]
-pub struct Spool {}
-
-impl Spool {
-    /// Takes the next bytes.
-    pub fn push(&mut self, chunk: &[u8]) {
-        let _ = chunk;
+impl Drop for Inner {
+    /// Ends the threads. What was asked for is still done; claims stay, as after a death: `Store::close` gives them up.
+    fn drop(&mut self) {
+        if let Some(Channel { sender, thread }) = self.reader.take() {
+            drop(sender);
+            let _ = thread.join();
+        }
+        if let Some(Channel { sender, thread }) = self.writer.take() {
+            drop(sender);
+            let _ = thread.join();
+        }
     }
+}
 
-    /// How many bytes it holds.
-    pub fn len(&self) -> u64 {
-        0
-    }
+/// Writes a result that the store does not take to the first place that takes it: the state directory, the home
+/// directory, the temporary directory, the current one. Answers with the path of the file, which is new and 0600.
+pub fn rescue(dir: &Path, key: &JobKey, bytes: &[u8]) -> std::io::Result<PathBuf> {
+    dir::rescue(dir, key, bytes)
+}
 
-    /// All bytes, synced to disk where they are in a file, and that file.
-    pub fn finish(self) -> (Bytes, Option<PathBuf>) {
-        (Bytes::new(), None)
-    }
+async fn answered<M, T>(to: &Sender<M>, message: impl FnOnce(Answer<T>) -> M) -> Result<T, StoreError> {
+    let (answer, answered) = oneshot::channel();
+    to.send(message(answer)).map_err(|_| closed())?;
+    answered.await.map_err(|_| closed())?
+}
+
+fn closed() -> StoreError {
+    StoreError("failed to use the state directory: it was closed. Start jobdeck again".to_owned())
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|error| StoreError(format!("failed to start a thread: {error}. End some programs, then try again")))
+}
+
+/// Which file stands at a path: device and number.
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }

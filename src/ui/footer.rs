@@ -47,7 +47,7 @@ fn hints(app: &App, width: usize, theme: &Theme) -> Vec<Span> {
     let last = hint(app, Action::Help, theme);
     for action in ORDER.into_iter().filter(|action| *action != Action::Help) {
         let next = hint(app, action, theme);
-        if pen::width(&spans) + pen::width(&next) + pen::width(&last) <= width {
+        if pen::width(&spans) + pen::width(&next) + pen::width(&last) <= width + 1 {
             spans.extend(next);
         }
     }
@@ -67,7 +67,7 @@ fn hint(app: &App, action: Action, theme: &Theme) -> Vec<Span> {
         _ => binding.footer,
     };
     let words = words.replace('…', theme.either("…", "..."));
-    vec![plain(" "), span(key, theme.strong()), plain(format!(" {words}"))]
+    vec![plain(" "), span(key, theme.strong()), plain(format!(" {words} "))]
 }
 
 fn typed(app: &App, prompt: &Prompt, area: Rect, theme: &Theme, buf: &mut Buffer) {

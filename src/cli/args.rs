@@ -1,0 +1,349 @@
+//! The command line: every command and flag, as clap reads them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::config::units;
+
+/// Follows batches of VESSL, Optexity and Unstract jobs without losing a result.
+#[derive(Debug, Parser)]
+#[command(name = "jobdeck", bin_name = "jobdeck", version, max_term_width = 100)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Exit by the table of exit codes when the dashboard is left, not with 0
+    #[arg(long)]
+    pub exit_status: bool,
+    /// What to do; the dashboard if there is none.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// The jobs file [default: ./jobs.toml, then $XDG_CONFIG_HOME/jobdeck/jobs.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where results are kept [default: $XDG_STATE_HOME/jobdeck]
+    #[arg(long, global = true, value_name = "DIR", env = "JOBDECK_STATE_DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+    /// Draw with ASCII characters only
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// Say more: -v info, -vv debug, -vvv trace
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The dashboard over simulated services: no account, no file, no network
+    Demo(Demo),
+    /// Follow the jobs to their end without a screen
+    Watch(Watch),
+    /// Read every unfinished job once
+    Once(Once),
+    /// What is known of the file's jobs, from disk, no network
+    Status(Status),
+    /// One job from disk; needs neither file nor token
+    Show(Show),
+    /// Write the saved results of the file's jobs to a directory, no network
+    Export(Export),
+    /// Append jobs to the file; its comments and order are kept
+    Add(Add),
+    /// Validate the file and its tokens
+    Check(Check),
+    /// Write a commented starter file, never over an existing one
+    Init,
+    /// The keys of the dashboard
+    Keys,
+    /// Print a completion script
+    Completions {
+        /// For this shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+    /// Print the JSON schema of the jobs file
+    Schema,
+    /// Where everything is kept
+    Paths,
+}
+
+/// `demo`.
+#[derive(Debug, ClapArgs)]
+pub struct Demo {
+    /// How many jobs
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Makes the batch, and its ids, the same each time
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many times as fast as life
+    #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
+    pub speed: f64,
+    /// Print the jobs file and run only the services, until Ctrl-C
+    #[arg(long)]
+    pub serve: bool,
+    /// The port of the services on 127.0.0.1 [default: a free one]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+}
+
+/// `watch`.
+#[derive(Debug, ClapArgs)]
+pub struct Watch {
+    /// One human line, or one JSON object, per event
+    #[arg(long, default_value = "plain")]
+    pub format: WatchFormat,
+    /// Leave after so long ("90s", "1h 30m"), finished or not
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// When to leave; a first failure is a job failed, partial, cancelled or lost
+    #[arg(long, default_value = "finished")]
+    pub until: Until,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+}
+
+impl Watch {
+    /// What bare `jobdeck` does where stdout is no terminal.
+    pub fn plain() -> Self {
+        Self { format: WatchFormat::Plain, timeout: None, until: Until::Finished, filter: None }
+    }
+}
+
+/// The formats of `watch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WatchFormat {
+    /// One human line per event.
+    Plain,
+    /// One JSON object per event.
+    Jsonl,
+}
+
+/// When `watch` leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// When every job is over or given up.
+    Finished,
+    /// When a job is failed, partial, cancelled or lost.
+    FirstFailure,
+}
+
+/// `once`.
+#[derive(Debug, ClapArgs)]
+pub struct Once {
+    /// How to print what is known now
+    #[arg(long, default_value = "table")]
+    pub format: ListFormat,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+}
+
+/// `status`.
+#[derive(Debug, ClapArgs)]
+pub struct Status {
+    /// How to print it
+    #[arg(long, default_value = "table")]
+    pub format: ListFormat,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// Every job on disk, not only the file's
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// The formats of `once` and `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Table,
+    /// One JSON object per job, then the summary.
+    Jsonl,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// `show`.
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("part"))]
+pub struct Show {
+    /// service/id, or an id or a name where that is unambiguous
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// The raw output, byte for byte
+    #[arg(long, group = "part")]
+    pub raw: bool,
+    /// The whole HTTP body as received
+    #[arg(long, group = "part")]
+    pub body: bool,
+    /// The decoded output as pretty JSON
+    #[arg(long, group = "part")]
+    pub output: bool,
+    /// One line for each file
+    #[arg(long, group = "part")]
+    pub files: bool,
+    /// The reason in full
+    #[arg(long, group = "part")]
+    pub error: bool,
+    /// The job's JSON line, as `status --format jsonl` prints it
+    #[arg(long, group = "part")]
+    pub json: bool,
+}
+
+impl Show {
+    /// What is asked for.
+    pub fn part(&self) -> Part {
+        let flags = [
+            (self.raw, Part::Raw),
+            (self.body, Part::Body),
+            (self.output, Part::Output),
+            (self.files, Part::Files),
+            (self.error, Part::Error),
+            (self.json, Part::Json),
+        ];
+        flags.into_iter().find_map(|(set, part)| set.then_some(part)).unwrap_or(Part::Summary)
+    }
+}
+
+/// What `show` prints of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All that is known, in words.
+    Summary,
+    /// The raw output.
+    Raw,
+    /// The HTTP body.
+    Body,
+    /// The decoded output.
+    Output,
+    /// The files.
+    Files,
+    /// The reason.
+    Error,
+    /// The JSON line.
+    Json,
+}
+
+/// `export`.
+#[derive(Debug, ClapArgs)]
+pub struct Export {
+    /// Where to; made if it is missing
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// A folder per job with its body and output, or one table of all
+    #[arg(long, default_value = "files")]
+    pub format: ExportFormat,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// Every job on disk, not only the file's
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// The formats of `export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A folder per job.
+    Files,
+    /// `jobs.csv`, one row per job.
+    Csv,
+    /// `jobs.jsonl`, one object per job.
+    Jsonl,
+}
+
+/// `add`.
+#[derive(Debug, ClapArgs)]
+pub struct Add {
+    /// A service of the file
+    #[arg(value_name = "SERVICE")]
+    pub service: String,
+    /// Ids as the service gave them; '-' reads them from stdin, one a line
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// A name for them; several are numbered
+    #[arg(long)]
+    pub name: Option<String>,
+    /// A tag; may be given more than once
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+}
+
+/// `check`.
+#[derive(Debug, ClapArgs)]
+pub struct Check {
+    /// Also send one harmless request to each service
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// The end of `--help`: what the manual page says at length.
+const AFTER_HELP: &str = concat!(
+    "Exit codes of watch, once and status: 0 all succeeded, 3 some failed, partial or cancelled, 4 some unfinished, ",
+    "5 some results lost, 6 some never observed, 2 usage or jobs file, 1 internal error or state directory, ",
+    "130, 143, 129 after SIGINT, SIGTERM, SIGHUP.\n\n",
+    "Begin with `jobdeck demo`, or with `jobdeck init`. The manual is `jobdeck man | man -l -`.",
+);
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|why| format!("it {why}"))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        Ok(_) | Err(_) => Err("a number above zero is needed, such as 1 or 10".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn common_flags_stand_before_or_after_the_command() {
+        for line in ["jobdeck -c f.toml --ascii status", "jobdeck status -c f.toml --ascii"] {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(args.common.config, Some(PathBuf::from("f.toml")), "{line}");
+            assert!(args.common.ascii, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_number_with_its_unit_above_zero() {
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "5", "0s", "-5s", "soon"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_one_part_of_a_job_can_be_asked_for() {
+        assert!(Args::try_parse_from(["jobdeck", "show", "a/1", "--raw", "--body"]).is_err());
+        let args = Args::try_parse_from(["jobdeck", "show", "a/1", "--files"]).unwrap();
+        assert!(matches!(args.command, Some(Command::Show(show)) if show.part() == Part::Files));
+    }
+}

@@ -1,0 +1,135 @@
+//! `jobdeck check`: whether the file is right and its tokens can be had.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{self, ConfigError, JobsFile};
+use crate::domain::clean::Clean;
+use crate::domain::secret::{Token, TokenSource};
+use crate::domain::service::Service;
+use crate::engine::token;
+
+/// A valid file, and the token of each of its services.
+#[derive(Debug)]
+pub struct Checked {
+    /// The file.
+    pub file: JobsFile,
+    /// The services in its order: the secret, or why there is none.
+    pub tokens: Vec<(Arc<Service>, Result<Token, String>)>,
+}
+
+/// What a harmless request to a service came to, by the service's name: a few words, or why it is no good.
+pub type Online = Vec<(Arc<str>, Result<String, String>)>;
+
+/// Reads the file and asks for its tokens.
+pub async fn check(named: Option<&Path>) -> Result<Checked, ConfigError> {
+    let file = config::load(&config::locate(named)?)?;
+    let tokens = token::resolve_all(&file.services).await;
+    Ok(Checked { file, tokens })
+}
+
+/// Prints what was found: the file, then a line for each service. Returns the exit code: 2 where a token cannot be
+/// had or a service gave a bad answer. `online` is empty where nobody was asked.
+pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Result<u8> {
+    let Checked { file, tokens } = checked;
+    let path = Clean::new(&file.path.to_string_lossy());
+    writeln!(out, "{path} is valid: {}, {}", counted(file.services.len(), "service"), counted(file.jobs.len(), "job"))?;
+    let width = tokens.iter().map(|(service, _)| service.name.chars().count()).max().unwrap_or(0);
+    let mut code = 0;
+    for (service, token) in tokens {
+        let jobs = file.jobs.iter().filter(|job| job.service == service.name).count();
+        let token = match token {
+            Ok(_) => format!("token from {}", source(&service.token)),
+            Err(why) => format!("NO TOKEN: {}", Clean::new(why)),
+        };
+        let answer = online.iter().find(|(name, _)| *name == service.name).map(|(_, answer)| answer);
+        let answer = match answer {
+            None => String::new(),
+            Some(Ok(answer)) => format!("; {}", Clean::new(answer)),
+            Some(Err(why)) => format!("; NO GOOD ANSWER: {}", Clean::new(why)),
+        };
+        if token.starts_with("NO ") || answer.starts_with("; NO ") {
+            code = 2;
+        }
+        let jobs = counted(jobs, "job");
+        writeln!(out, "{:width$}  {:8}  {jobs:>10}  {token}{answer}", service.name, service.provider)?;
+    }
+    Ok(code)
+}
+
+/// The offline part whole: checks, and prints what was found to `out` or what is wrong to `err`. Returns the exit code.
+pub async fn run(named: Option<&Path>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    match check(named).await {
+        Ok(checked) => report(&checked, &Vec::new(), out),
+        Err(error) => {
+            writeln!(err, "{error}\n\n{}", counted(error.count, "error"))?;
+            Ok(2)
+        }
+    }
+}
+
+fn source(source: &TokenSource) -> String {
+    match source {
+        TokenSource::Env(name) => format!("the variable {}", Clean::new(name)),
+        TokenSource::File(path) => format!("the file {}", Clean::new(&path.to_string_lossy())),
+        TokenSource::Command(argv) => format!("the command {}", Clean::new(argv.first().map_or("", String::as_str))),
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> (u8, String, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("jobs.toml");
+        std::fs::write(&path, text).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let code = runtime.block_on(run(Some(&path), &mut out, &mut err)).unwrap();
+        let shown = |bytes| String::from_utf8(bytes).unwrap().replace(directory.path().to_str().unwrap(), "");
+        (code, shown(out), shown(err))
+    }
+
+    const FILE: &str = "[services.a]\nprovider = \"optexity\"\ntoken = { command = [\"echo\", \"s3cret\"] }\n\
+        [[jobs]]\nservice = \"a\"\nid = \"x\"\n";
+
+    #[test]
+    fn a_file_that_is_right_is_summed_up() {
+        let (code, out, err) = checked(FILE);
+        let expected = "/jobs.toml is valid: 1 service, 1 job\na  optexity       1 job  token from the command echo\n";
+        assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_had_is_told_and_is_exit_code_2() {
+        let text = format!("{FILE}[services.b]\nprovider = \"optexity\"\ntoken = {{ env = \"JOBDECK_UNSET\" }}\n");
+        let (code, out, _) = checked(&text);
+        assert_eq!(code, 2);
+        let expected = "b  optexity      0 jobs  NO TOKEN: the variable JOBDECK_UNSET is not set; export it";
+        assert!(out.contains(expected) && !out.contains("s3cret"), "{out}");
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_exit_code_2_and_every_error_on_stderr() {
+        let (code, out, err) = checked("[poll]\ninterval = 5\nx = 1\n");
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains("jobs.toml:2:12: ") && err.ends_with("\n\n2 errors\n"), "{err}");
+    }
+
+    #[test]
+    fn a_bad_answer_of_a_service_is_exit_code_2() {
+        let checked = Checked { file: config::parse(FILE, Path::new("f")).unwrap(), tokens: Vec::new() };
+        let tokens = checked.file.services.iter().map(|service| (Arc::clone(service), Ok(Token::new("t").unwrap())));
+        let checked = Checked { tokens: tokens.collect(), ..checked };
+        for (answer, code) in [(Ok("answers".to_owned()), 0), (Err("401".to_owned()), 2)] {
+            let mut out = Vec::new();
+            assert_eq!(report(&checked, &vec![("a".into(), answer)], &mut out).unwrap(), code);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `jobdeck export DIR`: saved results as files, from disk, without network or token. Nothing is ever overwritten.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::args::{Common, Export, ExportFormat};
+use super::failure::Failure;
+use super::lines::{StateLine, json};
+use super::names::file_name;
+use super::select::Entry;
+use super::{output, sheet, status};
+use crate::engine::saved::{self, Store};
+
+/// Runs it.
+pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
+    let (store, entries) = status::entries(common, export.all, export.filter.as_deref()).await?;
+    let all = entries.len();
+    let entries: Vec<Entry> = entries.into_iter().filter(|entry| entry.known.saved.is_some()).collect();
+    fs::create_dir_all(&export.dir).map_err(|error| failed("make the directory", &export.dir, &error))?;
+    let mut target = Target::default();
+    match export.format {
+        ExportFormat::Files => files(&store, &entries, &export.dir, &mut target).await?,
+        ExportFormat::Csv => {
+            let mut rows = Vec::new();
+            for entry in &entries {
+                let body = body(&store, entry).await?;
+                let raw = saved::raw_output(entry.job.key.provider, &body).unwrap_or_default();
+                rows.push(sheet::row(entry, Some(String::from_utf8_lossy(&raw).into_owned())));
+            }
+            target.write(&export.dir, "jobs", "csv", &sheet::csv(rows.into_iter(), true)?)?;
+        }
+        ExportFormat::Jsonl => {
+            let mut lines = Vec::new();
+            for entry in &entries {
+                let body = body(&store, entry).await?;
+                lines.extend_from_slice(json_line(entry, &body).as_bytes());
+                lines.push(b'\n');
+            }
+            target.write(&export.dir, "jobs", "jsonl", &lines)?;
+        }
+    }
+    let Target { written, same } = target;
+    output::say(&format!(
+        "exported {} of {all} jobs to {}: {written} files written, {same} were there already; {} have no saved result",
+        entries.len(),
+        export.dir.display(),
+        all - entries.len()
+    ));
+    Ok(0)
+}
+
+/// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such, `job.json`.
+async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<(), Failure> {
+    for entry in entries {
+        let provider = entry.job.key.provider;
+        let folder = dir.join(file_name(&format!("{}__{}", entry.job.service, entry.job.key.id)));
+        fs::create_dir_all(&folder).map_err(|error| failed("make the directory", &folder, &error))?;
+        let body = body(store, entry).await?;
+        let ending = if serde_json::from_slice::<&RawValue>(&body).is_ok() { "json" } else { "txt" };
+        target.write(&folder, "body", ending, &body)?;
+        if let Some(raw) = saved::raw_output(provider, &body) {
+            target.write(&folder, "raw", "txt", &raw)?;
+        }
+        if let Some(decoded) = saved::output(provider, &body) {
+            target.write(&folder, "output", "json", &decoded)?;
+        }
+    }
+    Ok(())
+}
+
+async fn body(store: &Store, entry: &Entry) -> Result<Bytes, Failure> {
+    match &entry.known.saved {
+        Some(saved) => Ok(saved::bytes(store, saved).await?),
+        None => Ok(Bytes::new()),
+    }
+}
+
+#[derive(Serialize)]
+struct Exported<'a> {
+    #[serde(flatten)]
+    job: StateLine<'a>,
+    output: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+}
+
+/// The job's line with its decoded output as it is or, where there is none that is strict JSON, its raw output.
+fn json_line(entry: &Entry, body: &[u8]) -> String {
+    let provider = entry.job.key.provider;
+    let compact = saved::output(provider, body).and_then(|decoded| compacted(&decoded));
+    let output = compact.as_deref().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let raw = match output {
+        Some(_) => None,
+        None => saved::raw_output(provider, body).map(|raw| String::from_utf8_lossy(&raw).into_owned()),
+    };
+    json(&Exported { job: StateLine::with_read(Timestamp::now(), &entry.job, &entry.known), output, raw })
+}
+
+/// JSON text without white space between its tokens, otherwise digit for digit as it came.
+fn compacted(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut out = String::with_capacity(text.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in text.chars() {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if c.is_ascii_whitespace() {
+            continue;
+        } else {
+            in_string = c == '"';
+        }
+        out.push(c);
+    }
+    Some(out)
+}
+
+/// What was written so far.
+#[derive(Debug, Default)]
+struct Target {
+    written: usize,
+    same: usize,
+}
+
+impl Target {
+    /// Writes a file; where one of other content has its name, beside it under the next free number, which is said.
+    fn write(&mut self, dir: &Path, stem: &str, ending: &str, bytes: &[u8]) -> Result<(), Failure> {
+        for number in 1_u32.. {
+            let name = if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}.{number}.{ending}") };
+            let path = dir.join(name);
+            match fs::File::create_new(&path) {
+                Ok(mut file) => {
+                    file.write_all(bytes).map_err(|error| failed("write", &path, &error))?;
+                    self.written += 1;
+                    if number > 1 {
+                        let there = dir.join(format!("{stem}.{ending}"));
+                        output::say(&format!(
+                            "{} holds something else and was left; see {}",
+                            there.display(),
+                            path.display()
+                        ));
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    if holds(&path, bytes) {
+                        self.same += 1;
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(failed("write", &path, &error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file has exactly these bytes.
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes.len() as u64)
+        && fs::read(path).is_ok_and(|content| content == bytes)
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    let path: PathBuf = path.to_owned();
+    Failure::internal(format!("failed to {what} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compact_json_keeps_every_digit_and_every_string() {
+        let text = b"{ \"a b\\\" \\\\\" : [ 1.0e400 ,\n\t-0 , \"\xc3\xa9  x\" ] }";
+        assert_eq!(compacted(text).unwrap(), "{\"a b\\\" \\\\\":[1.0e400,-0,\"\u{e9}  x\"]}");
+    }
+
+    #[test]
+    fn a_file_of_other_content_is_left_and_the_new_one_stands_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Target::default();
+        for bytes in [b"one", b"one", b"two", b"two"] {
+            target.write(dir.path(), "body", "json", bytes).unwrap();
+        }
+        assert_eq!((target.written, target.same), (2, 2));
+        assert_eq!(fs::read(dir.path().join("body.json")).unwrap(), b"one");
+        assert_eq!(fs::read(dir.path().join("body.2.json")).unwrap(), b"two");
+    }
+}

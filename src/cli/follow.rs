@@ -1,0 +1,330 @@
+//! An engine run to its end without a screen: facts in, lines out, signals and a closed output turned into a drain.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+
+use super::args::Until;
+use super::failure::Failure;
+use super::output::{self, Closed, Lines};
+use super::report::{NotOk, Tongue, named};
+use super::select::Entry;
+use super::signals::Signals;
+use crate::domain::clean::Clean;
+use crate::domain::fact::{Ending, Fact, Gate, Health};
+use crate::domain::human;
+use crate::domain::job::{Job, JobIx};
+use crate::domain::observation::{LastRead, Observation};
+use crate::domain::state::State;
+use crate::engine::{self, Command, Engine, Setup};
+use crate::exit::{Signal, Trouble};
+
+/// How to follow an engine.
+#[derive(Debug)]
+pub struct Plan {
+    /// When to leave.
+    pub until: Until,
+    /// When to leave in any case.
+    pub timeout: Option<Duration>,
+    /// Where lines go; None for none.
+    pub stream: Option<Stream>,
+    /// Whether to say on standard error what else happens.
+    pub verbose: bool,
+}
+
+/// Where lines go, and in which language.
+#[derive(Debug)]
+pub struct Stream {
+    /// The language.
+    pub tongue: Tongue,
+    /// The printer.
+    pub lines: Lines,
+    /// Says when nobody reads any more.
+    pub closed: UnboundedReceiver<Closed>,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Followed {
+    /// The jobs and what is known of them now, in the engine's order.
+    pub entries: Vec<Entry>,
+    /// The signal that ended it.
+    pub signal: Option<Signal>,
+    /// What went wrong with the run itself.
+    pub trouble: Option<Trouble>,
+    /// The printer, for the last line; None if nobody reads any more.
+    pub lines: Option<Lines>,
+}
+
+/// Runs an engine until its jobs are over or given up, or until the plan says so. Engine errors and trouble with
+/// output come back in the result; only an engine that cannot start is an error.
+pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<Followed, Failure> {
+    let (facts_in, mut facts) = unbounded_channel();
+    let engine = engine::start(setup, facts_in)?;
+    let Plan { until, timeout, stream, verbose } = plan;
+    let (tongue, lines, mut closed) = match stream {
+        Some(Stream { tongue, lines, closed }) => (Some(tongue), Some(lines), Some(closed)),
+        None => (None, None, None),
+    };
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut follower = Follower::new(engine, until, tongue, lines, verbose);
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => follower.on_signal(signal),
+            how = wait_closed(&mut closed) => follower.on_closed(&how),
+            () = wait_until(deadline), if !follower.leaving => {
+                follower.leave("the time is up");
+            }
+            fact = facts.recv() => match fact {
+                Some(fact) => follower.on_fact(fact),
+                None => break,
+            }
+        }
+        if follower.ended {
+            break;
+        }
+    }
+    Ok(follower.finished())
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when standard output was closed; never if it was not.
+async fn wait_closed(closed: &mut Option<UnboundedReceiver<Closed>>) -> Closed {
+    if let Some(receiver) = closed.as_mut()
+        && let Some(how) = receiver.recv().await
+    {
+        return how;
+    }
+    *closed = None;
+    std::future::pending().await
+}
+
+struct Follower {
+    engine: Engine,
+    until: Until,
+    tongue: Option<Tongue>,
+    lines: Option<Lines>,
+    verbose: bool,
+    entries: BTreeMap<JobIx, Entry>,
+    signal: Option<Signal>,
+    leaving: bool,
+    ended: bool,
+    output_failed: bool,
+    store_trouble: Option<String>,
+    ending: Ending,
+}
+
+impl Follower {
+    fn new(engine: Engine, until: Until, tongue: Option<Tongue>, lines: Option<Lines>, verbose: bool) -> Self {
+        Self {
+            engine,
+            until,
+            tongue,
+            lines,
+            verbose,
+            entries: BTreeMap::new(),
+            signal: None,
+            leaving: false,
+            ended: false,
+            output_failed: false,
+            store_trouble: None,
+            ending: Ending::default(),
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        if self.signal.is_some() {
+            output::say_error(&format!("{} again: leaving at once, saving what has come", signal.as_str()));
+            self.engine.send(Command::Abort);
+            return;
+        }
+        self.signal = Some(signal);
+        self.leave(signal.as_str());
+    }
+
+    fn on_closed(&mut self, how: &Closed) {
+        self.lines = None;
+        match how {
+            Closed::ByReader => self.leave("standard output was closed"),
+            Closed::Failed(why) => {
+                self.output_failed = true;
+                self.leave(&format!("failed to write to standard output: {why}"));
+            }
+        }
+    }
+
+    /// Starts no new read, finishes the one-shot reads in flight.
+    fn leave(&mut self, why: &str) {
+        if !self.leaving {
+            self.leaving = true;
+            tracing::info!("leaving: {why}");
+            self.engine.send(Command::Drain);
+        }
+    }
+
+    fn on_fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::Declared { ix, job, known } => self.on_declared(ix, job, known),
+            Fact::Withdrawn(ix) => drop(self.entries.remove(&ix)),
+            Fact::Observed { ix, previous, changed, known } => self.on_observed(ix, previous, changed, known),
+            Fact::NotOk { ix, read, http_status, reason, retry_in } => {
+                self.on_not_ok(ix, NotOk { read, http_status, reason, retry_in });
+            }
+            Fact::Health { ix, health } => self.on_health(ix, health),
+            Fact::Gate { service, gate } => self.on_gate(&service, &gate),
+            Fact::StoreTrouble(trouble) => self.on_store_trouble(trouble),
+            Fact::Refused { ix, why } => self.tell(ix, &why),
+            Fact::Settled => self.leave("every job is over or given up"),
+            Fact::Draining(waiting) => self.on_draining(&waiting),
+            Fact::Ended(ending) => {
+                self.ending = ending;
+                self.ended = true;
+            }
+            Fact::NextRead(_) | Fact::History { .. } | Fact::Suspended => {}
+        }
+    }
+
+    fn on_declared(&mut self, ix: JobIx, job: Arc<Job>, known: Arc<Observation>) {
+        let first = !self.entries.contains_key(&ix);
+        if first && known.is_observed() {
+            self.print_state(&job, None, &known);
+        }
+        let failed = is_failure(known.state);
+        self.entries.insert(ix, Entry::new(job, known));
+        self.stop_at(failed);
+    }
+
+    fn on_observed(&mut self, ix: JobIx, previous: Option<State>, changed: bool, known: Arc<Observation>) {
+        let Some(entry) = self.entries.get_mut(&ix) else { return };
+        entry.known = Arc::clone(&known);
+        let job = Arc::clone(&entry.job);
+        if changed {
+            self.print_state(&job, previous, &known);
+        }
+        self.stop_at(is_failure(known.state));
+    }
+
+    fn stop_at(&mut self, failure: bool) {
+        match self.until {
+            Until::FirstFailure if failure => self.leave("a job failed"),
+            Until::FirstFailure | Until::Finished => {}
+        }
+    }
+
+    fn on_not_ok(&mut self, ix: JobIx, not_ok: NotOk) {
+        let now = Timestamp::now();
+        let Some(entry) = self.entries.get_mut(&ix) else { return };
+        let known = Arc::make_mut(&mut entry.known);
+        known.last_read = Some(LastRead {
+            read: not_ok.read,
+            http_status: not_ok.http_status,
+            reason: Some(not_ok.reason.clone()),
+            at: now,
+        });
+        if let (Some(tongue), Some(lines)) = (self.tongue, &self.lines) {
+            lines.line(tongue.read(now, &entry.job, &not_ok));
+        }
+    }
+
+    fn on_health(&mut self, ix: JobIx, health: Health) {
+        match &health {
+            Health::GivenUp(reason) => self.tell(ix, &format!("given up: {}", Clean::new(reason))),
+            Health::Following(pid) if self.verbose => self.tell(ix, &format!("read by process {pid}, following")),
+            Health::Fresh
+            | Health::Stale
+            | Health::Paused
+            | Health::Throttled(_)
+            | Health::KeyRefused
+            | Health::Held
+            | Health::Following(_) => {}
+        }
+        if let Some(entry) = self.entries.get_mut(&ix) {
+            entry.health = health;
+        }
+    }
+
+    fn on_gate(&self, service: &str, gate: &Gate) {
+        match gate {
+            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: {}", Clean::new(why))),
+            Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
+                let wait = human::duration(human::age(Timestamp::now(), *until));
+                output::say_error(&format!("service {service}: waiting {wait}"));
+            }
+            Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) => {}
+        }
+    }
+
+    fn on_store_trouble(&mut self, trouble: Option<String>) {
+        match &trouble {
+            Some(why) => output::say_error(&format!("{why} (one-shot reads wait until it can be written again)")),
+            None => output::say_error("the state directory can be written again"),
+        }
+        self.store_trouble = trouble;
+    }
+
+    fn on_draining(&self, waiting: &[JobIx]) {
+        if waiting.is_empty() {
+            return;
+        }
+        let names: Vec<String> =
+            waiting.iter().filter_map(|ix| self.entries.get(ix)).map(|entry| named(&entry.job)).collect();
+        let shown = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        let more = if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
+        output::say_error(&format!(
+            "waiting for {} that can be read only once: {shown}{more} (a signal now leaves at once and may lose them)",
+            if waiting.len() == 1 { "1 result".to_owned() } else { format!("{} results", waiting.len()) },
+        ));
+    }
+
+    fn tell(&self, ix: JobIx, what: &str) {
+        if let Some(entry) = self.entries.get(&ix) {
+            output::say_error(&format!("{}: {what}", named(&entry.job)));
+        }
+    }
+
+    fn print_state(&self, job: &Job, previous: Option<State>, known: &Observation) {
+        if let (Some(tongue), Some(lines)) = (self.tongue, &self.lines) {
+            lines.line(tongue.state(Timestamp::now(), job, previous, known));
+        }
+    }
+
+    fn finished(self) -> Followed {
+        for ix in &self.ending.abandoned {
+            self.tell(*ix, "its only reply was broken off; what had come of it is saved, the rest may be lost");
+        }
+        for path in &self.ending.rescued {
+            output::say_error(&format!(
+                "a reply that the state directory did not take was saved to {}",
+                path.display()
+            ));
+        }
+        if !self.ended {
+            output::say_error("the engine ended without a word; this is a bug");
+        }
+        let failed = self.store_trouble.is_some() || self.ending.store_failed || self.output_failed || !self.ended;
+        Followed {
+            trouble: failed.then_some(Trouble::Internal),
+            entries: self.entries.into_values().collect(),
+            signal: self.signal,
+            lines: self.lines,
+        }
+    }
+}
+
+fn is_failure(state: State) -> bool {
+    match state {
+        State::Failed | State::Partial | State::Cancelled | State::Lost => true,
+        State::Queued | State::Running | State::Succeeded | State::Unknown => false,
+    }
+}

@@ -1,0 +1,193 @@
+//! The only place that prints: data to standard output, everything else to standard error.
+//!
+//! A closed standard output (`watch | head`) is no error: what is printed after it goes nowhere.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::sync::mpsc;
+
+use clap::ColorChoice;
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::FileType;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use super::args::Common;
+use crate::domain::clean::Clean;
+
+/// How data is made up for whoever reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Whether colours are wanted.
+    pub colour: bool,
+    /// Whether only ASCII symbols may be drawn.
+    pub ascii: bool,
+    /// Cells in a line where standard output is a terminal.
+    pub width: Option<usize>,
+}
+
+impl Look {
+    /// The look that fits the flags, the environment and standard output.
+    pub fn of(common: &Common) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dumb = set("TERM").is_some_and(|term| term == "dumb");
+        let colour = match common.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                terminal && !dumb && set("NO_COLOR").is_none() && set("CLICOLOR").is_none_or(|value| value != "0")
+            }
+        };
+        let console = terminal && set("TERM").is_some_and(|term| term == "linux" || term == "dumb");
+        let width = if terminal { crossterm::terminal::size().ok().map(|(columns, _)| columns.into()) } else { None };
+        Self { colour, ascii: common.ascii || console, width }
+    }
+}
+
+/// Standard output, locked and buffered.
+#[derive(Debug)]
+pub struct Out {
+    inner: BufWriter<StdoutLock<'static>>,
+    closed: bool,
+}
+
+impl Out {
+    /// Takes standard output for a command of its own.
+    pub fn new() -> Self {
+        Self { inner: BufWriter::with_capacity(1 << 16, io::stdout().lock()), closed: false }
+    }
+
+    /// Prints bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let done = self.inner.write_all(bytes);
+        self.bear(done)
+    }
+
+    /// Prints one line.
+    pub fn line(&mut self, line: &str) -> io::Result<()> {
+        let done = writeln!(self.inner, "{line}");
+        self.bear(done)
+    }
+
+    /// Prints one line and hands everything on at once.
+    pub fn line_now(&mut self, line: &str) -> io::Result<()> {
+        self.line(line)?;
+        self.flush()
+    }
+
+    /// Hands everything on.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        let done = self.inner.flush();
+        self.bear(done)
+    }
+
+    fn bear(&mut self, done: io::Result<()>) -> io::Result<()> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::flush(self)
+    }
+}
+
+/// How a stream of lines came to its end before the program did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    /// Nobody reads any more.
+    ByReader,
+    /// It cannot be written; why.
+    Failed(String),
+}
+
+/// Lines that are printed by a thread of their own, so that a reader who has stopped reading (`watch | less`) never
+/// keeps a one-shot reply waiting.
+#[derive(Debug)]
+pub struct Lines {
+    lines: mpsc::Sender<String>,
+    done: oneshot::Receiver<()>,
+}
+
+impl Lines {
+    /// Begins to print. The other end says when standard output was closed, even while there is
+    /// nothing to print; it stays silent if that never happens.
+    pub fn start() -> (Self, UnboundedReceiver<Closed>) {
+        let (lines, queue) = mpsc::channel::<String>();
+        let (closed, on_closed) = unbounded_channel();
+        let (finished, done) = oneshot::channel();
+        let reader_gone = closed.clone();
+        std::thread::spawn(move || {
+            if wait_until_reader_leaves().is_some() {
+                let _ = reader_gone.send(Closed::ByReader);
+            }
+        });
+        std::thread::spawn(move || {
+            print_all(&queue, &closed);
+            let _ = finished.send(());
+        });
+        (Self { lines, done }, on_closed)
+    }
+
+    /// Prints one line, soon and in order.
+    pub fn line(&self, line: String) {
+        let _ = self.lines.send(line);
+    }
+
+    /// Waits until every line was handed on.
+    pub async fn finish(self) {
+        drop(self.lines);
+        let _ = self.done.await;
+    }
+}
+
+fn print_all(queue: &mpsc::Receiver<String>, closed: &UnboundedSender<Closed>) {
+    let mut out = Out::new();
+    while let Ok(line) = queue.recv() {
+        let failed = out.line_now(&line).err();
+        if out.closed || failed.is_some() {
+            let how = failed.map_or(Closed::ByReader, |error| Closed::Failed(error.to_string()));
+            let _ = closed.send(how);
+            return;
+        }
+    }
+}
+
+/// Waits for the other end of a pipe or socket to be closed; None at once where standard output is neither.
+fn wait_until_reader_leaves() -> Option<()> {
+    let stdout = rustix::stdio::stdout();
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(stdout).ok()?.st_mode);
+    if !matches!(kind, FileType::Fifo | FileType::Socket) {
+        return None;
+    }
+    // Errors and hang-ups are told without being asked for.
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    while rustix::event::poll(&mut polled, None).is_err_and(|error| error == rustix::io::Errno::INTR) {}
+    polled.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)).then_some(())
+}
+
+/// Says something to the person at the terminal, on standard error.
+pub fn say(message: &str) {
+    let mut err = io::stderr().lock();
+    for line in message.lines() {
+        let _ = writeln!(err, "{}", Clean::new(line));
+    }
+}
+
+/// Says what went wrong.
+pub fn say_error(message: &str) {
+    say(&format!("jobdeck: {message}"));
+}

@@ -1,0 +1,98 @@
+//! One job by what the user calls it: `service/id`, an id alone, or a name, where that is unambiguous.
+
+use super::args::Common;
+use super::failure::Failure;
+use super::report::named;
+use super::select::Entry;
+use super::{place, select};
+use crate::domain::clean::Clean;
+use crate::engine::saved::{Access, Store};
+
+/// The job and the store that knows of it: looked for in the jobs file, if there is one that loads, then on disk.
+pub async fn one(common: &Common, wanted: &str) -> Result<(Store, Entry), Failure> {
+    let declared = place::jobs_file(common);
+    let store = place::store(common, Access::Viewer)?;
+    let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
+    let of_file = select::of_file(&store, jobs).await?;
+    if let Some(entry) = among(of_file, wanted)? {
+        return Ok((store, entry));
+    }
+    if let Some(entry) = among(select::of_disk(&store, jobs).await?, wanted)? {
+        return Ok((store, entry));
+    }
+    let why = match declared {
+        Err(failure) if common.config.is_some() => format!("\n{}", failure.message),
+        Ok(_) | Err(_) => String::new(),
+    };
+    Err(Failure::usage(format!(
+        "there is no job {:?}, neither in the jobs file nor on disk. `jobdeck status --all` lists what is known.{why}",
+        Clean::new(wanted).as_str()
+    )))
+}
+
+/// The one entry that is meant. A full name goes before an id, an id before a name.
+fn among(entries: Vec<Entry>, wanted: &str) -> Result<Option<Entry>, Failure> {
+    let ways: [fn(&Entry, &str) -> bool; 3] = [
+        |entry, wanted| entry.job.label() == wanted,
+        |entry, wanted| entry.job.key.id == wanted,
+        |entry, wanted| entry.job.name.as_deref() == Some(wanted),
+    ];
+    for way in ways {
+        let mut found = entries.iter().filter(|entry| way(entry, wanted));
+        let Some(first) = found.next() else { continue };
+        let others: Vec<&Entry> = found.collect();
+        if others.is_empty() {
+            return Ok(Some(first.clone()));
+        }
+        let candidates: Vec<String> =
+            std::iter::once(first).chain(others).map(|entry| format!("  {}", named(&entry.job))).collect();
+        return Err(Failure::usage(format!(
+            "{:?} may be any of {} jobs; name one of them in full:\n{}",
+            Clean::new(wanted).as_str(),
+            candidates.len(),
+            candidates.join("\n")
+        )));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::job::{Job, JobKey, Provider};
+    use crate::domain::observation::Observation;
+
+    fn entry(service: &str, id: &str, name: Option<&str>) -> Entry {
+        let key = JobKey { provider: Provider::Vessl, endpoint: service.to_owned(), id: id.to_owned() };
+        let job = Job { key, service: service.into(), name: name.map(str::to_owned), tags: Vec::new() };
+        Entry::new(Arc::new(job), Observation::default())
+    }
+
+    #[test]
+    fn a_job_is_named_in_full_or_by_an_id_or_a_name_that_only_it_has() {
+        let entries = vec![
+            entry("a", "1", Some("one")),
+            entry("b", "1", Some("x/y")),
+            entry("b", "2", Some("same")),
+            entry("b", "3", Some("same")),
+            entry("x", "y", None),
+            entry("b", "one", None),
+        ];
+        let cases = [
+            ("a/1", Ok(Some("a/1"))),
+            ("2", Ok(Some("b/2"))),
+            ("one", Ok(Some("b/one"))),
+            ("x/y", Ok(Some("x/y"))),
+            ("nobody", Ok(None)),
+            ("1", Err("\"1\" may be any of 2 jobs; name one of them in full:\n  a/1 \"one\"\n  b/1 \"x/y\"")),
+            ("same", Err("\"same\" may be any of 2 jobs; name one of them in full:\n  b/2 \"same\"\n  b/3 \"same\"")),
+        ];
+        for (wanted, expected) in cases {
+            let found = among(entries.clone(), wanted);
+            let found = found.map(|entry| entry.map(|entry| entry.job.label())).map_err(|failure| failure.message);
+            assert_eq!(found, expected.map(|label| label.map(str::to_owned)).map_err(str::to_owned), "{wanted}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the common flags mean: the jobs file, the state directory and the store in it.
+
+use std::path::PathBuf;
+
+use super::args::Common;
+use super::failure::Failure;
+use super::output;
+use crate::config::{self, JobsFile};
+use crate::engine::saved::{Access, Store};
+use crate::logging::{self, Targets};
+
+/// The state directory: as given, else `$XDG_STATE_HOME/jobdeck`.
+pub fn state_dir(common: &Common) -> Result<PathBuf, Failure> {
+    config::paths::state_dir(common.state_dir.as_deref().filter(|dir| !dir.as_os_str().is_empty())).ok_or_else(|| {
+        Failure::internal("failed to find the home directory. Set HOME, or name a directory with --state-dir.")
+    })
+}
+
+/// The jobs file, read and valid.
+pub fn jobs_file(common: &Common) -> Result<JobsFile, Failure> {
+    Ok(config::load(&config::locate(common.config.as_deref())?)?)
+}
+
+/// The store, opened; its notes for the user are said. Our own log goes to the state directory where we may write
+/// there, and to standard error where it was asked for.
+pub fn store(common: &Common, access: Access) -> Result<Store, Failure> {
+    let dir = state_dir(common)?;
+    let (store, notes) = Store::open(&dir, access)?;
+    let state_dir = match access {
+        Access::Reader => Some(dir),
+        Access::Viewer => None,
+    };
+    logging::start(Targets { state_dir, pane: None, stderr: common.verbose > 0, verbosity: common.verbose });
+    for note in notes {
+        output::say_error(&note);
+    }
+    Ok(store)
+}

@@ -1,0 +1,101 @@
+//! Which jobs a command is about: those of the file or of the disk, and of them those that a filter matches.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::failure::Failure;
+use crate::domain::fact::Health;
+use crate::domain::filter::{Filter, Subject, Text};
+use crate::domain::job::Job;
+use crate::domain::observation::Observation;
+use crate::domain::stats::Counts;
+use crate::engine::saved::{self, Store};
+
+/// A job and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What the file (or its last declaration on disk) says.
+    pub job: Arc<Job>,
+    /// What is known.
+    pub known: Arc<Observation>,
+    /// How well it is being read; fresh where nothing reads.
+    pub health: Health,
+}
+
+impl Entry {
+    /// A job that nothing reads now.
+    pub fn new(job: Arc<Job>, known: impl Into<Arc<Observation>>) -> Self {
+        Self { job, known: known.into(), health: Health::Fresh }
+    }
+}
+
+/// How many of them are in each state.
+pub fn counts(entries: &[Entry]) -> Counts {
+    let mut counts = Counts::default();
+    entries.iter().for_each(|entry| counts.add(&entry.known));
+    counts
+}
+
+/// The jobs of the file with what is known of them, in the file's order.
+pub async fn of_file(store: &Store, jobs: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
+    let known = store.load(jobs.iter().map(|job| job.key.clone()).collect()).await?;
+    Ok(jobs.iter().zip(known).map(|(job, known)| Entry::new(Arc::clone(job), known)).collect())
+}
+
+/// Every job on disk; one that the file declares is called as in the file.
+pub async fn of_disk(store: &Store, declared: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
+    let by_key: HashMap<_, _> = declared.iter().map(|job| (&job.key, job)).collect();
+    let all = store.load_all().await?;
+    Ok(all
+        .into_iter()
+        .map(|(job, known)| {
+            let job = by_key.get(&job.key).map_or_else(|| Arc::new(job.clone()), |job| Arc::clone(job));
+            Entry::new(job, known)
+        })
+        .collect())
+}
+
+/// A filter of the command line; a broken one is a usage error that shows where.
+pub fn filter(text: Option<&str>) -> Result<Option<Filter>, Failure> {
+    let parse = |text: &str| {
+        Filter::parse(text).map_err(|error| {
+            let excerpt = error.excerpt(text).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
+            Failure::usage(format!("the filter was not understood: {error}\n{excerpt}"))
+        })
+    };
+    text.map(parse).transpose()
+}
+
+/// Those that the filter matches; all without one. A filter that no job matches is a usage error.
+pub async fn matching(
+    store: &Store,
+    entries: Vec<Entry>,
+    filter: Option<&Filter>,
+    now: Timestamp,
+) -> Result<Vec<Entry>, Failure> {
+    let Some(filter) = filter else { return Ok(entries) };
+    let all = entries.len();
+    let mut matching = Vec::new();
+    for entry in entries {
+        let files = if filter.needs_files() { file_names(store, &entry).await? } else { Vec::new() };
+        let text = Text::new(&entry.job, &entry.known);
+        let Entry { job, known, .. } = &entry;
+        let subject = Subject { job, known, text: &text, stale: false, marked: false, files: &files };
+        if filter.matches(&subject, now) {
+            matching.push(entry);
+        }
+    }
+    if matching.is_empty() {
+        let source = crate::domain::clean::Clean::new(filter.source());
+        return Err(Failure::usage(format!("the filter `{source}` matches none of {all} jobs")));
+    }
+    Ok(matching)
+}
+
+async fn file_names(store: &Store, entry: &Entry) -> Result<Vec<String>, Failure> {
+    let Some(saved) = entry.known.saved.as_ref().filter(|_| entry.known.files.is_some()) else { return Ok(Vec::new()) };
+    let body = saved::bytes(store, saved).await?;
+    Ok(saved::files(entry.job.key.provider, &body).into_iter().map(|file| file.name).collect())
+}

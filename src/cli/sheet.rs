@@ -1,0 +1,119 @@
+//! Jobs as CSV for spreadsheets: no cell can become a formula.
+
+use super::failure::Failure;
+use super::lines::utc;
+use super::select::Entry;
+use crate::domain::clean::{escaped, is_harmless};
+use crate::domain::state::Read;
+
+/// The columns, in order; `output` follows where it is exported.
+const COLUMNS: [&str; 24] = [
+    "job",
+    "service",
+    "provider",
+    "id",
+    "name",
+    "tags",
+    "state",
+    "provider_status",
+    "http_status",
+    "service_status_code",
+    "progress",
+    "fail_reason",
+    "error_code",
+    "warning",
+    "files_total",
+    "files_failed",
+    "lost_because",
+    "first_seen",
+    "running_since",
+    "finished_at",
+    "saved_bytes",
+    "saved_sha256",
+    "read",
+    "reason",
+];
+
+/// One job as cells, unguarded; the output last where there is to be one.
+pub fn row(entry: &Entry, output: Option<String>) -> Vec<String> {
+    let (job, known) = (&entry.job, &entry.known);
+    let last = known.last_read.as_ref();
+    let reason = last.filter(|last| last.read != Read::Ok).and_then(|last| last.reason.clone());
+    let mut cells = vec![
+        job.label(),
+        job.service.to_string(),
+        job.key.provider.to_string(),
+        job.key.id.clone(),
+        text(job.name.as_ref()),
+        job.tags.join(" "),
+        known.state.to_string(),
+        text(known.word.as_ref()),
+        text(known.http_status),
+        text(known.service_status_code),
+        text(known.progress),
+        text(known.fail_reason.as_ref()),
+        text(known.error_code.as_ref()),
+        text(known.warning.as_ref()),
+        text(known.files.map(|files| files.total)),
+        text(known.files.map(|files| files.failed)),
+        text(known.lost),
+        text(known.first_seen.map(utc)),
+        text(known.running_since.map(utc)),
+        text(known.finished_at.map(utc)),
+        text(known.saved.as_ref().map(|saved| saved.bytes)),
+        text(known.saved.as_ref().map(|saved| &saved.sha256)),
+        text(last.map(|last| last.read)),
+        text(reason),
+    ];
+    cells.extend(output);
+    cells
+}
+
+/// The whole sheet with its header line. Cells are guarded against formulas and control characters.
+pub fn csv(rows: impl Iterator<Item = Vec<String>>, with_output: bool) -> Result<Vec<u8>, Failure> {
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let failed = |error: csv::Error| Failure::internal(format!("failed to write CSV: {error}"));
+    writer.write_record(COLUMNS.into_iter().chain(with_output.then_some("output"))).map_err(failed)?;
+    for row in rows {
+        writer.write_record(row.iter().map(|cell| guarded(cell))).map_err(failed)?;
+    }
+    writer.into_inner().map_err(|error| Failure::internal(format!("failed to write CSV: {error}")))
+}
+
+/// A cell that no spreadsheet takes for a formula: a leading `=`, `+`, `-`, `@`, tab or carriage return gets a `'`
+/// before it. What a terminal would obey is written out; line breaks stay, quoted by the writer.
+fn guarded(cell: &str) -> String {
+    let harmless: String = cell
+        .chars()
+        .map(|c| if matches!(c, '\n' | '\t' | '\r') || is_harmless(c) { c.to_string() } else { escaped(c) })
+        .collect();
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula { format!("'{harmless}") } else { harmless }
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_becomes_a_formula() {
+        let cases = [
+            ("=1+1", "'=1+1"),
+            ("+1 555", "'+1 555"),
+            ("-cmd", "'-cmd"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\tx", "'\tx"),
+            ("\rx", "'\rx"),
+            ("a=b", "a=b"),
+            ("a\u{1b}]0;t\u{7}", "a\\x1b]0;t\\x07"),
+        ];
+        for (cell, safe) in cases {
+            assert_eq!(guarded(cell), safe, "{cell:?}");
+        }
+    }
+}

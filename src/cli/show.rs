@@ -1,0 +1,129 @@
+//! `jobdeck show JOB`: one job from disk, in words or one part of it.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::args::{Common, Part, Show};
+use super::failure::Failure;
+use super::lines::{self, StateLine, harmless_json};
+use super::output::{self, Look, Out};
+use super::select::Entry;
+use super::{pick, summary};
+use crate::domain::clean::Clean;
+use crate::domain::human;
+use crate::domain::state::Read;
+use crate::engine::saved::{self, Store};
+use crate::json;
+
+/// What `show` exits with where the part asked for is not there.
+const NOT_THERE: u8 = 4;
+
+/// Runs it.
+pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
+    let (store, entry) = pick::one(common, &show.job).await?;
+    let mut out = Out::new();
+    let missing = match show.part() {
+        Part::Summary => {
+            for line in summary::lines(&entry, Look::of(common)) {
+                out.line(&line)?;
+            }
+            None
+        }
+        Part::Json => {
+            out.line(&lines::json(&StateLine::with_read(Timestamp::now(), &entry.job, &entry.known)))?;
+            None
+        }
+        Part::Error => print_error(&entry, &mut out)?,
+        Part::Body => match body(&store, &entry).await? {
+            Some(body) => {
+                out.bytes(&body)?;
+                None
+            }
+            None => Some("no body is saved"),
+        },
+        Part::Raw => print_raw(&store, &entry, &mut out).await?,
+        Part::Output => print_output(&store, &entry, &mut out).await?,
+        Part::Files => print_files(&store, &entry, &mut out).await?,
+    };
+    out.flush()?;
+    let Some(missing) = missing else { return Ok(0) };
+    output::say_error(&format!("{}: {missing} ({})", super::report::named(&entry.job), standing(&entry)));
+    Ok(NOT_THERE)
+}
+
+/// Why a part may be missing: the job's state in a few words.
+fn standing(entry: &Entry) -> String {
+    let known = &entry.known;
+    match known.lost {
+        Some(cause) => format!("lost, {cause}: {}", cause.sentence()),
+        None if !known.is_observed() => "no answer was ever had".to_owned(),
+        None if known.is_over() => known.state.to_string(),
+        None => format!("{}, not over yet", known.state),
+    }
+}
+
+async fn body(store: &Store, entry: &Entry) -> Result<Option<Bytes>, Failure> {
+    let Some(saved) = saved::best(&entry.known) else { return Ok(None) };
+    if entry.known.saved.is_none() {
+        output::say_error("no result is saved; this is what else was kept, a reply that broke off or made no sense");
+    }
+    if saved.masked {
+        output::say_error("our own token stood in this body and was masked before saving");
+    }
+    Ok(Some(saved::bytes(store, saved).await?))
+}
+
+async fn print_raw(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let Some(body) = body(store, entry).await? else { return Ok(Some("no body is saved")) };
+    let Some(raw) = saved::raw_output(entry.job.key.provider, &body) else {
+        return Ok(Some("the saved body holds no raw output; --body prints it whole"));
+    };
+    out.bytes(&raw)?;
+    Ok(None)
+}
+
+async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let Some(body) = body(store, entry).await? else { return Ok(Some("no body is saved")) };
+    let Some(decoded) = saved::output(entry.job.key.provider, &body) else {
+        return Ok(Some("the saved body holds no decoded output; --raw or --body may have it"));
+    };
+    let mut pretty = Vec::new();
+    if let Err(error) = json::pretty::pretty(&decoded, &mut pretty) {
+        output::say_error(&format!("the output is no JSON from here on: {error}"));
+    }
+    out.line(harmless_json(&String::from_utf8_lossy(&pretty)).trim_end())?;
+    Ok(None)
+}
+
+async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let Some(body) = body(store, entry).await? else { return Ok(Some("no body is saved")) };
+    let files = saved::files(entry.job.key.provider, &body);
+    if files.is_empty() {
+        return Ok(Some("the saved body names no files"));
+    }
+    for file in files {
+        let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
+        let cost = file.cost.as_deref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));
+        let size = human::bytes(file.size);
+        let error = Clean::new(file.error.as_deref().unwrap_or_default());
+        let [status, name] = [&file.status, &file.name].map(|text| Clean::new(text));
+        out.line(format!("{status}\t{name}\t{keys}\t{size}\t{cost}\t{error}").trim_end())?;
+    }
+    Ok(None)
+}
+
+/// The service's own reason, else why the result is lost, else why the last read was no answer.
+fn print_error(entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let known = &entry.known;
+    let last = known.last_read.as_ref().filter(|last| last.read != Read::Ok);
+    let reason = known
+        .fail_reason
+        .clone()
+        .or_else(|| known.lost.map(|cause| format!("{cause}: {}", cause.sentence())))
+        .or_else(|| last.and_then(|last| Some(format!("{}: {}", last.read, last.reason.as_deref()?))));
+    let Some(reason) = reason else { return Ok(Some("no reason was given")) };
+    for line in reason.lines() {
+        out.line(&Clean::new(line))?;
+    }
+    Ok(None)
+}

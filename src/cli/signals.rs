@@ -1,0 +1,58 @@
+//! Signals that end a command in good order, and the one that must not end it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use rustix::process::Signal as Number;
+use tokio::signal::unix::{self, SignalKind};
+
+use crate::exit::Signal;
+
+/// SIGINT, SIGTERM and SIGHUP as they come.
+#[derive(Debug)]
+pub struct Signals {
+    streams: Vec<(Signal, unix::Signal)>,
+}
+
+impl Signals {
+    /// Listens from now on; the signals no longer end the process by themselves.
+    pub fn listen() -> std::io::Result<Self> {
+        let streams = Signal::ALL.into_iter().map(|signal| {
+            let kind = match signal {
+                Signal::Interrupt => SignalKind::interrupt(),
+                Signal::Terminate => SignalKind::terminate(),
+                Signal::Hangup => SignalKind::hangup(),
+            };
+            Ok((signal, unix::signal(kind)?))
+        });
+        Ok(Self { streams: streams.collect::<std::io::Result<_>>()? })
+    }
+
+    /// The next of them.
+    pub fn next(&mut self) -> impl Future<Output = Signal> + '_ {
+        Next(self)
+    }
+}
+
+/// Makes a write beyond the file size limit an error of that write, not the end of the process. Needs a runtime.
+pub fn survive_file_size_limit() {
+    if let Err(error) = unix::signal(SignalKind::from_raw(Number::XFSZ.as_raw())) {
+        tracing::warn!("failed to ignore SIGXFSZ: {error}");
+    }
+}
+
+struct Next<'a>(&'a mut Signals);
+
+impl Future for Next<'_> {
+    type Output = Signal;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Signal> {
+        for (signal, stream) in &mut self.0.streams {
+            if let Poll::Ready(Some(())) = stream.poll_recv(context) {
+                return Poll::Ready(*signal);
+            }
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,78 @@
+//! How commands put things for people: a state's symbol, label and colour, the counts of a batch.
+
+use crossterm::style::{Color, Stylize};
+
+use super::output::Look;
+use crate::domain::state::State;
+use crate::domain::stats::Counts;
+
+/// A state's symbol and label, such as `✗ FAIL`, without colour. At most six cells.
+pub fn mark(state: State, look: Look) -> String {
+    let (symbol, ascii, label) = match state {
+        State::Queued => ("◌", ".", "WAIT"),
+        State::Running => ("▸", "*", "RUN"),
+        State::Succeeded => ("✓", "+", "DONE"),
+        State::Partial => ("◧", "%", "PART"),
+        State::Failed => ("✗", "x", "FAIL"),
+        State::Cancelled => ("⊘", "-", "CANC"),
+        State::Lost => ("∅", "!", "LOST"),
+        State::Unknown => ("?", "?", "?"),
+    };
+    format!("{} {label}", if look.ascii { ascii } else { symbol })
+}
+
+/// Text in a state's colour.
+pub fn painted(text: &str, state: State, look: Look) -> String {
+    if !look.colour {
+        return text.to_owned();
+    }
+    let styled = match state {
+        State::Queued => return text.to_owned(),
+        State::Running => text.with(Color::DarkCyan),
+        State::Succeeded => text.with(Color::DarkGreen),
+        State::Partial => text.with(Color::DarkYellow).bold(),
+        State::Failed => text.with(Color::DarkRed).bold(),
+        State::Cancelled => text.with(Color::DarkMagenta),
+        State::Lost => text.with(Color::DarkRed).reverse(),
+        State::Unknown => text.bold(),
+    };
+    styled.to_string()
+}
+
+/// The counts of a batch in words: `9 jobs: 5 succeeded, 1 partial, 2 failed, 1 lost`.
+pub fn counts(jobs: &Counts) -> String {
+    let known =
+        State::ALL.into_iter().filter(|state| *state != State::Unknown).map(|state| (jobs.of(state), state.as_str()));
+    let unknown = jobs.of(State::Unknown).saturating_sub(jobs.never_observed());
+    let parts: Vec<String> = known
+        .chain([(unknown, "unknown"), (jobs.never_observed(), "never observed")])
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let total = if jobs.total() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.total()) };
+    if parts.is_empty() { total } else { format!("{total}: {}", parts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::observation::Observation;
+
+    #[test]
+    fn counts_name_only_what_there_is() {
+        let seen =
+            |state| Observation { state, first_seen: Some(jiff::Timestamp::UNIX_EPOCH), ..Observation::default() };
+        let never = Observation::default();
+        let cases = [
+            (vec![], "0 jobs"),
+            (vec![never.clone()], "1 job: 1 never observed"),
+            (vec![seen(State::Lost), seen(State::Succeeded), seen(State::Lost)], "3 jobs: 1 succeeded, 2 lost"),
+            (vec![never, seen(State::Unknown)], "2 jobs: 1 unknown, 1 never observed"),
+        ];
+        for (jobs, text) in cases {
+            let mut counted = Counts::default();
+            jobs.iter().for_each(|known| counted.add(known));
+            assert_eq!(counts(&counted), text);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `[poll]` and `[services.*]`: every default filled in, every secret by reference.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::address;
+use super::field::{Field, Fields};
+use super::names;
+use super::problem::{Problem, Problems};
+use crate::domain::job::Provider;
+use crate::domain::secret::TokenSource;
+use crate::domain::service::{Include, Pace, Poll, Service};
+use crate::providers;
+
+/// From where the paths in a file are counted.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The file's directory.
+    pub directory: PathBuf,
+    /// What `~` stands for.
+    pub home: Option<PathBuf>,
+}
+
+/// `[poll]`.
+pub fn poll(file: &Fields<'_>, problems: &mut Problems) -> Poll {
+    let mut poll = Poll::default();
+    let Some(table) = file.get("poll").and_then(|field| field.table("write it as [poll]", problems)) else {
+        return poll;
+    };
+    table.expect_only(names::POLL, "in [poll]", problems);
+    poll.pace = pace(&table, poll.pace, problems);
+    if let Some(count) = table.get("in_flight").and_then(|field| field.count(problems)) {
+        poll.in_flight = count;
+    }
+    let times = [
+        ("connect_timeout", &mut poll.connect_timeout),
+        ("read_timeout", &mut poll.read_timeout),
+        ("not_found_grace", &mut poll.not_found_grace),
+    ];
+    for (key, time) in times {
+        *time = table.get(key).and_then(|field| field.duration(problems)).unwrap_or(*time);
+    }
+    poll
+}
+
+/// `[services.*]` in the file's order: each with its name, and None where something is wrong with it.
+pub fn services<'a>(
+    file: &Fields<'a>,
+    poll: &Poll,
+    place: &Place,
+    problems: &mut Problems,
+) -> Vec<(&'a str, Option<Arc<Service>>)> {
+    let Some(table) = file.get("services").and_then(|field| field.table("write each as [services.<name>]", problems))
+    else {
+        return Vec::new();
+    };
+    table.all().into_iter().map(|field| (field.key, service(&field, poll, place, problems))).collect()
+}
+
+fn service(field: &Field<'_>, poll: &Poll, place: &Place, problems: &mut Problems) -> Option<Arc<Service>> {
+    let name = field.key;
+    let is_name = names::is_service_name(name);
+    if !is_name {
+        problems.add(
+            Problem::at(field.key_span.clone(), "this is no name for a service")
+                .help("a name has letters, digits, `-`, `_` and `.` (with a dot in quotes: [services.\"eu.llama\"])"),
+        );
+    }
+    let table = field.table("write it as [services.<name>]", problems)?;
+    let here = if is_name { format!("in [services.{name}]") } else { "in this service".to_owned() };
+    // A table inside is most often a name with a dot that was not put in quotes.
+    let dotted = table.all().into_iter().find(|inner| inner.value.is_table() && !names::SERVICE.contains(&inner.key));
+    if let Some(inner) = dotted {
+        problems.add(
+            Problem::at(inner.key_span, format!("a table {here}"))
+                .help("a name with a dot is written in quotes: [services.\"eu.llama\"]"),
+        );
+        return None;
+    }
+    table.expect_only(names::SERVICE, &here, problems);
+    let provider = provider(&table, &here, problems);
+    let pace = pace(&table, poll.pace, problems);
+    let in_flight = table.get("in_flight").and_then(|field| field.count(problems));
+    let rate = table.get("rate").and_then(|field| field.rate(problems));
+    let _ = table.get("insecure").and_then(|field| field.flag(problems));
+    let include = include(&table, problems);
+    let token = token(&table, provider, &here, place, problems);
+    let provider = provider?;
+    if provider != Provider::Unstract {
+        for stray in names::UNSTRACT_ONLY.iter().filter_map(|key| table.get(key)) {
+            let message = format!("`{}` {here}, which is no unstract service", stray.key);
+            problems.add(Problem::at(stray.key_span, message).help(match stray.key {
+                "url" => "write it as `base_url`",
+                _ => "take it out",
+            }));
+        }
+    }
+    let base = address::base(provider, &table, &here, problems)?;
+    let endpoint = providers::endpoint(provider, &base);
+    Some(Arc::new(Service {
+        name: name.into(),
+        provider,
+        base,
+        endpoint,
+        token: token?,
+        pace,
+        in_flight,
+        rate,
+        include,
+    }))
+}
+
+fn provider(service: &Fields<'_>, here: &str, problems: &mut Problems) -> Option<Provider> {
+    let words = Provider::ALL.map(Provider::as_str);
+    let Some(field) = service.get("provider") else {
+        let help = "write provider = \"vessl\", \"optexity\" or \"unstract\"";
+        problems.add(Problem::at(service.span(), format!("no `provider` {here}")).help(help).absence());
+        return None;
+    };
+    let word = field.word("\"vessl\", \"optexity\" or \"unstract\"", problems)?;
+    let provider = Provider::from_word(word);
+    if provider.is_none() {
+        let help = match names::meant(word, &words) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => "write \"vessl\", \"optexity\" or \"unstract\"".to_owned(),
+        };
+        problems.add(Problem::at(field.span, format!("unknown provider {here}")).help(help));
+    }
+    provider
+}
+
+fn pace(table: &Fields<'_>, default: Pace, problems: &mut Problems) -> Pace {
+    let mut time = |key, default| table.get(key).and_then(|field| field.duration(problems)).unwrap_or(default);
+    Pace { interval: time("interval", default.interval), max_interval: time("max_interval", default.max_interval) }
+}
+
+fn include(service: &Fields<'_>, problems: &mut Problems) -> Include {
+    let default = Include::default();
+    let mut flag = |key, default| service.get(key).and_then(|field| field.flag(problems)).unwrap_or(default);
+    Include {
+        metadata: flag("include_metadata", default.metadata),
+        metrics: flag("include_metrics", default.metrics),
+        extracted_text: flag("include_extracted_text", default.extracted_text),
+    }
+}
+
+fn token(
+    service: &Fields<'_>,
+    provider: Option<Provider>,
+    here: &str,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<TokenSource> {
+    let example = match provider {
+        Some(Provider::Vessl) | None => "VESSL_TOKEN",
+        Some(Provider::Optexity) => "OPTEXITY_API_KEY",
+        Some(Provider::Unstract) => "UNSTRACT_API_KEY",
+    };
+    let how = format!(
+        "say where it is to be had: token = {{ env = \"{example}\" }}, {{ file = \"~/.token\" }} or {{ command = [\"pass\", \"show\", \"api-key\"] }}"
+    );
+    let Some(field) = service.get("token") else {
+        problems.add(Problem::at(service.span(), format!("no `token` {here}")).help(how).absence());
+        return None;
+    };
+    if field.value.is_str() {
+        problems.add(Problem::at(field.span, "a token is never written in the file").help(how));
+        return None;
+    }
+    let table = field.table(&how, problems)?;
+    table.expect_only(names::TOKEN, "in a token", problems);
+    let mut sources = table.all();
+    sources.retain(|source| names::TOKEN.contains(&source.key));
+    match sources.as_slice() {
+        [source] => token_source(source, place, problems),
+        [] => {
+            problems.add(Problem::at(field.span, "this token has neither env nor file nor command").help(how));
+            None
+        }
+        [_, second, ..] => {
+            let message = format!("`{}` is one source too many for a token", second.key);
+            problems.add(Problem::at(second.key_span.clone(), message).help("keep one of env, file and command"));
+            None
+        }
+    }
+}
+
+fn token_source(source: &Field<'_>, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
+    match source.key {
+        "env" => {
+            let name = source.word("\"VESSL_TOKEN\"", problems)?;
+            if name.starts_with('$') || name.contains(['=', '\0', ' ']) {
+                problems.add(
+                    Problem::at(source.span.clone(), "this is no name of an environment variable")
+                        .help("write the name alone, without $ and without a value: env = \"VESSL_TOKEN\""),
+                );
+                return None;
+            }
+            Some(TokenSource::Env(name.to_owned()))
+        }
+        "file" => {
+            let path = source.word("\"~/.vessl-token\"", problems)?;
+            expanded(path, place)
+                .map_err(|message| problems.add(Problem::at(source.span.clone(), message).help("write the whole path")))
+                .ok()
+                .map(TokenSource::File)
+        }
+        _ => {
+            let example = "command = [\"pass\", \"show\", \"vessl\"]: the program and its arguments, no shell";
+            let argv = source.texts(example, problems)?;
+            if argv.first().is_none_or(|(program, _)| program.trim().is_empty()) {
+                problems.add(
+                    Problem::at(source.span.clone(), "this command names no program").help(format!("write {example}")),
+                );
+                return None;
+            }
+            Some(TokenSource::Command(argv.into_iter().map(|(word, _)| word.to_owned()).collect()))
+        }
+    }
+}
+
+/// A path of the file: `~` is the home directory, a relative one is counted from the file.
+pub fn expanded(path: &str, place: &Place) -> Result<PathBuf, &'static str> {
+    let no_home = "there is no home directory for the ~ of this path";
+    match path.strip_prefix('~') {
+        Some("") => place.home.clone().ok_or(no_home),
+        Some(rest) if rest.starts_with('/') => {
+            place.home.as_deref().map(|home| home.join(rest.trim_start_matches('/'))).ok_or(no_home)
+        }
+        Some(_) => Err("another user's ~ is not known here"),
+        None => Ok(place.directory.join(Path::new(path))),
+    }
+}

@@ -1,0 +1,106 @@
+//! Durations and rates as people write them: "500ms", "1m 30s", "20/s", "100/min".
+
+use std::time::Duration;
+
+use jiff::fmt::friendly::SpanParser;
+
+use crate::domain::service::Rate;
+
+/// Longer than anyone means, and short enough to be added to any time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A duration above zero. The error is the end of a sentence that begins with what the duration is for.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    static PARSER: SpanParser = SpanParser::new();
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("lacks a unit: write a duration like \"500ms\", \"5s\", \"1m 30s\" or \"2h\"");
+    }
+    let signed = PARSER.parse_duration(text).map_err(|_| NO_DURATION)?;
+    let duration = Duration::try_from(signed).map_err(|_| "must be above zero")?;
+    match duration {
+        Duration::ZERO => Err("must be above zero"),
+        duration if duration > LONGEST => Err("is longer than a year"),
+        duration => Ok(duration),
+    }
+}
+
+const NO_DURATION: &str = "is no duration: write one like \"500ms\", \"5s\", \"1m 30s\" or \"2h\"";
+
+/// A rate above zero. The error is the end of a sentence.
+pub fn rate(text: &str) -> Result<Rate, &'static str> {
+    let no_rate = "is no rate: write one like \"20/s\", \"100/min\" or \"500/h\"";
+    let (requests, per) = text.split_once('/').ok_or(no_rate)?;
+    let seconds = match per.trim() {
+        "s" | "sec" | "second" => 1,
+        "m" | "min" | "minute" => 60,
+        "h" | "hour" => 3600,
+        _ => return Err(no_rate),
+    };
+    let requests = requests.trim();
+    if requests.is_empty() || !requests.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(no_rate);
+    }
+    match requests.parse() {
+        Ok(0) => Err("must be above zero"),
+        Ok(requests) => Ok(Rate { requests, per: Duration::from_secs(seconds) }),
+        Err(_) => Err("is too large a number"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_a_unit_and_is_above_zero() {
+        let cases = [
+            ("500ms", Some(500)),
+            ("5s", Some(5_000)),
+            (" 5 s ", Some(5_000)),
+            ("1m 30s", Some(90_000)),
+            ("1m30s", Some(90_000)),
+            ("1.5h", Some(5_400_000)),
+            ("2h", Some(7_200_000)),
+            ("2 hours", Some(7_200_000)),
+            ("0s", None),
+            ("-5s", None),
+            ("5s ago", None),
+            ("5", None),
+            ("", None),
+            ("soon", None),
+            ("5 parsecs", None),
+            ("100000000h", None),
+            ("99999999999999999999999h", None),
+        ];
+        for (text, millis) in cases {
+            assert_eq!(duration(text).ok(), millis.map(Duration::from_millis), "{text:?}");
+        }
+        assert!(duration("5").unwrap_err().contains("unit"));
+        assert_eq!(duration("0s"), Err("must be above zero"));
+        assert_eq!(duration("-1s"), Err("must be above zero"));
+    }
+
+    #[test]
+    fn a_rate_is_so_many_requests_in_a_second_a_minute_or_an_hour() {
+        let cases = [
+            ("20/s", Some((20, 1))),
+            ("100/min", Some((100, 60))),
+            (" 100 / m ", Some((100, 60))),
+            ("7/h", Some((7, 3600))),
+            ("0/s", None),
+            ("-1/s", None),
+            ("+1/s", None),
+            ("1.5/s", None),
+            ("20", None),
+            ("20/", None),
+            ("/s", None),
+            ("20/week", None),
+            ("99999999999/s", None),
+        ];
+        for (text, expected) in cases {
+            let found = rate(text).ok().map(|rate| (rate.requests, rate.per.as_secs()));
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+}

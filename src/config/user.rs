@@ -1,0 +1,302 @@
+//! The user's own settings, `$XDG_CONFIG_HOME/jobdeck/config.toml`: keys, theme, charset, clipboard, notify.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::excerpt::Excerpts;
+use super::field::{Field, Fields};
+use super::names;
+use super::problem::{Problem, Problems};
+use super::{ConfigError, paths, read};
+
+/// What is the user's and not the batch's. The default is that of a missing file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct User {
+    /// `[keys]`: the actions that get other keys, in the file's order.
+    pub keys: Vec<Binding>,
+    /// Colours.
+    pub theme: Theme,
+    /// Symbols.
+    pub charset: Charset,
+    /// How text is copied.
+    pub clipboard: Clipboard,
+    /// When and how the user is called.
+    pub notify: Notify,
+}
+
+/// The keys of one action, in place of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The action's name, one of [`Actions::names`].
+    pub action: String,
+    /// The keys as [`Actions::key`] spelt them; none: the action has no key.
+    pub keys: Vec<String>,
+    /// The line that says so.
+    pub line: usize,
+}
+
+/// The theme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// The sixteen colours of the terminal.
+    #[default]
+    Default,
+    /// Blue, orange, vermilion: for colour-blind users.
+    Cvd,
+}
+
+/// The symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Charset {
+    /// By locale and terminal.
+    #[default]
+    Auto,
+    /// Unicode.
+    Utf8,
+    /// ASCII only.
+    Ascii,
+}
+
+/// How text is copied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Clipboard {
+    /// By where we run.
+    #[default]
+    Auto,
+    /// OSC 52.
+    Osc52,
+    /// The buffer of tmux.
+    Tmux,
+    /// A native tool.
+    Native,
+    /// This program with these arguments, which gets the text on its standard input. No shell.
+    Command(Vec<String>),
+}
+
+/// When the user is called, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// At the first failure.
+    pub first_failure: bool,
+    /// When all jobs are finished.
+    pub finished: bool,
+    /// A program and its arguments, run without a shell besides the bell.
+    pub command: Option<Vec<String>>,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self { first_failure: true, finished: true, command: None }
+    }
+}
+
+/// What the dashboard knows of keys: its table of actions, in three questions.
+#[derive(Clone, Copy)]
+pub struct Actions<'a> {
+    /// The name of every action.
+    pub names: &'a [&'a str],
+    /// A key as it is always spelt; None for what is no key.
+    pub key: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether two actions can be meant at the same time, so that they must not share a key.
+    pub clash: &'a dyn Fn(&str, &str) -> bool,
+}
+
+/// Reads the user's settings; a missing file is all defaults.
+pub fn user(actions: &Actions<'_>) -> Result<User, ConfigError> {
+    match paths::user_file() {
+        Some(path) if path.symlink_metadata().is_ok() => parse_user(&read(&path)?, &path, actions),
+        Some(_) | None => Ok(User::default()),
+    }
+}
+
+/// Reads the text of a config.toml; `path` is for messages.
+pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User, ConfigError> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut problems = Problems::of_syntax(&errors);
+    let file = Fields::of_file(table.get_ref());
+    file.expect_only(names::USER, "at the top of the file", &mut problems);
+    let user = User {
+        keys: keys(&file, &Excerpts::new(text), actions, &mut problems),
+        theme: word(&file, "theme", &[("default", Theme::Default), ("cvd", Theme::Cvd)], &mut problems),
+        charset: word(
+            &file,
+            "charset",
+            &[("auto", Charset::Auto), ("utf8", Charset::Utf8), ("ascii", Charset::Ascii)],
+            &mut problems,
+        ),
+        clipboard: clipboard(&file, &mut problems),
+        notify: notify(&file, &mut problems),
+    };
+    if problems.is_empty() { Ok(user) } else { Err(problems.into_error(path, text)) }
+}
+
+fn keys(file: &Fields<'_>, excerpts: &Excerpts<'_>, actions: &Actions<'_>, problems: &mut Problems) -> Vec<Binding> {
+    let help = "write it as [keys], and below it next_problem = [\"f\"]";
+    let Some(table) = file.get("keys").and_then(|field| field.table(help, problems)) else { return Vec::new() };
+    table.expect_only(actions.names, "in [keys]", problems);
+    let mut bindings: Vec<Binding> = Vec::new();
+    let mut taken: HashMap<String, Vec<(String, usize)>> = HashMap::new();
+    for field in table.all().into_iter().filter(|field| actions.names.contains(&field.key)) {
+        let line = excerpts.position(field.key_span.start).line;
+        let mut keys = Vec::new();
+        for (text, span) in one_or_many(&field, problems) {
+            let Some(key) = (actions.key)(text) else {
+                let message = format!("there is no such key for `{}`", field.key);
+                problems.add(
+                    Problem::at(span, message).help("write keys like \"f\", \"F\", \"Ctrl-d\", \"Enter\" or \"PgDn\""),
+                );
+                continue;
+            };
+            let holders = taken.entry(key.clone()).or_default();
+            for (other, first) in holders.iter() {
+                if other == field.key || (actions.clash)(other, field.key) {
+                    let message =
+                        format!("this key of `{}` in line {line} is a key of `{other}` in line {first}", field.key);
+                    problems.add(Problem::at(span.clone(), message).help("give one of the two another key"));
+                }
+            }
+            holders.push((field.key.to_owned(), line));
+            keys.push(key);
+        }
+        bindings.push(Binding { action: field.key.to_owned(), keys, line });
+    }
+    bindings
+}
+
+/// A string, or the strings of an array.
+fn one_or_many<'a>(field: &Field<'a>, problems: &mut Problems) -> Vec<(&'a str, std::ops::Range<usize>)> {
+    match field.value.as_str() {
+        Some(text) => vec![(text, field.span.clone())],
+        None => field.texts("[\"f\", \"Ctrl-f\"]", problems).unwrap_or_default(),
+    }
+}
+
+/// One of a few words.
+fn word<T: Copy + Default>(file: &Fields<'_>, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
+    let Some(field) = file.get(key) else { return T::default() };
+    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let all = format!("\"{}\"", known.join("\" or \""));
+    let Some(given) = field.text(&all, problems) else { return T::default() };
+    let found = words.iter().find(|(word, _)| *word == given.trim());
+    if found.is_none() {
+        problems.add(Problem::at(field.span, format!("`{key}` has no such value")).help(format!("write {all}")));
+    }
+    found.map(|(_, value)| *value).unwrap_or_default()
+}
+
+fn clipboard(file: &Fields<'_>, problems: &mut Problems) -> Clipboard {
+    let Some(field) = file.get("clipboard") else { return Clipboard::Auto };
+    if field.value.is_array() {
+        return command(&field, problems).map_or(Clipboard::Auto, Clipboard::Command);
+    }
+    match field.value.as_str().map(str::trim) {
+        Some("auto") => Clipboard::Auto,
+        Some("osc52") => Clipboard::Osc52,
+        Some("tmux") => Clipboard::Tmux,
+        Some("native") => Clipboard::Native,
+        Some(_) | None => {
+            problems.add(
+                Problem::at(field.span, "`clipboard` has no such value")
+                    .help("write \"auto\", \"osc52\", \"tmux\", \"native\" or a command like [\"wl-copy\"]"),
+            );
+            Clipboard::Auto
+        }
+    }
+}
+
+fn notify(file: &Fields<'_>, problems: &mut Problems) -> Notify {
+    let mut notify = Notify::default();
+    let Some(table) = file.get("notify").and_then(|field| field.table("write it as [notify]", problems)) else {
+        return notify;
+    };
+    table.expect_only(names::NOTIFY, "in [notify]", problems);
+    let example = "on = [\"first_failure\", \"finished\"]";
+    if let Some(on) = table.get("on").and_then(|field| field.texts(example, problems)) {
+        (notify.first_failure, notify.finished) = (false, false);
+        for (word, span) in on {
+            match word {
+                "first_failure" => notify.first_failure = true,
+                "finished" => notify.finished = true,
+                _ => problems.add(Problem::at(span, "there is no such event in `on`").help(format!("write {example}"))),
+            }
+        }
+    }
+    notify.command = table.get("command").and_then(|field| command(&field, problems));
+    notify
+}
+
+fn command(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+    let example = "a program and its arguments, as in [\"notify-send\", \"jobdeck\"]";
+    let argv = field.texts(example, problems)?;
+    if argv.first().is_none_or(|(program, _)| program.trim().is_empty()) {
+        problems.add(Problem::at(field.span.clone(), "this command names no program").help(format!("write {example}")));
+        return None;
+    }
+    Some(argv.into_iter().map(|(word, _)| word.to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<User, String> {
+        let actions = Actions {
+            names: &["next_problem", "previous_problem", "copy_raw", "tree_fold"],
+            key: &|text| {
+                (text.len() == 1 || text.to_lowercase().starts_with("ctrl-")).then(|| text.replace("ctrl-", "Ctrl-"))
+            },
+            clash: &|one, other| !one.starts_with("tree") && !other.starts_with("tree"),
+        };
+        parse_user(text, Path::new("config.toml"), &actions).map_err(|error| error.text)
+    }
+
+    #[test]
+    fn the_settings_are_read_and_whatever_is_left_out_has_its_default() {
+        assert_eq!(read(""), Ok(User::default()));
+        let text = "theme = 'cvd'\ncharset = 'ascii'\nclipboard = ['wl-copy']\n[keys]\nnext_problem = ['f', 'ctrl-f']\ncopy_raw = 'Y'\ntree_fold = 'Y'\n[notify]\non = ['finished']\ncommand = ['notify-send', 'x']\n";
+        let user = read(text).unwrap();
+        let binding = |action: &str, keys: &[&str], line| Binding {
+            action: action.to_owned(),
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            line,
+        };
+        let keys = [
+            binding("next_problem", &["f", "Ctrl-f"], 5),
+            binding("copy_raw", &["Y"], 6),
+            binding("tree_fold", &["Y"], 7),
+        ];
+        assert_eq!(user.keys, keys);
+        assert_eq!((user.theme, user.charset), (Theme::Cvd, Charset::Ascii));
+        assert_eq!(user.clipboard, Clipboard::Command(vec!["wl-copy".to_owned()]));
+        assert_eq!((user.notify.first_failure, user.notify.finished), (false, true));
+        assert_eq!(user.notify.command.map(|argv| argv.len()), Some(2));
+    }
+
+    #[test]
+    fn mistakes_are_said_in_the_same_way_and_conflicts_with_both_lines() {
+        let cases = [
+            ("them = 'cvd'", "config.toml:1:1: unknown key `them` at the top of the file"),
+            ("theme = 'dark'", "1:9: `theme` has no such value"),
+            ("charset = 3", "1:11: key `charset` must be a string, not an integer"),
+            ("clipboard = 'xclip'", "1:13: `clipboard` has no such value"),
+            ("[keys]\nnext_problm = 'f'", "did you mean `next_problem`?"),
+            ("[keys]\ncopy_raw = 'Hyper-x'", "2:12: there is no such key for `copy_raw`"),
+            (
+                "[keys]\nnext_problem = 'x'\ncopy_raw = ['y', 'x']",
+                "3:18: this key of `copy_raw` in line 3 is a key of `next_problem` in line 2",
+            ),
+            (
+                "[keys]\ncopy_raw = ['ctrl-x', 'Ctrl-x']",
+                "2:23: this key of `copy_raw` in line 2 is a key of `copy_raw` in line 2",
+            ),
+            ("[notify]\non = ['never']", "2:7: there is no such event in `on`"),
+            ("[notify]\ncommand = []", "2:11: this command names no program"),
+        ];
+        for (text, expected) in cases {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(expected), "{text}\n{error}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The jobs file while we run: read again whenever it was saved, however the editor does that.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{ConfigError, JobsFile, directory, parse, read};
+
+/// How long a file has to be left alone before it is read: editors write in several steps.
+const DEBOUNCE: Duration = Duration::from_millis(250);
+
+/// Watches until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    _watcher: RecommendedWatcher,
+}
+
+/// What a change of the file came to. An error leaves the old one in force.
+pub type Change = Result<JobsFile, ConfigError>;
+
+/// Sends what the file says whenever that is another thing than before, from a thread of its own. `file` is what is
+/// in force; a change between its reading and now is sent too. The error is a sentence for a person.
+pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch, String> {
+    let failed = |error: notify::Error| {
+        // The error's own text would repeat the path.
+        format!("failed to watch the jobs file: {:?}; changes take effect at the next start", error.kind)
+    };
+    let (events, received) = channel();
+    let mut watcher = notify::recommended_watcher(move |event| drop(events.send(event))).map_err(failed)?;
+    let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
+    // A file that is replaced is another file: its directory is watched. A link can change at both of its ends.
+    let mut places = vec![path.clone()];
+    places.extend(path.canonicalize().ok().filter(|target| *target != path));
+    for place in &places {
+        watcher.watch(&parent(place), RecursiveMode::NonRecursive).map_err(failed)?;
+    }
+    let names: Vec<OsString> = places.iter().filter_map(|place| place.file_name()).map(OsString::from).collect();
+    let mut last = Last { path: file.path.clone(), text: None, change: Ok(file.clone()) };
+    std::thread::Builder::new()
+        .name("jobs file".to_owned())
+        .spawn(move || follow(&mut last, &names, &received, &changes))
+        .map_err(|error| format!("failed to watch the jobs file: {error}; changes take effect at the next start"))?;
+    Ok(Watch { _watcher: watcher })
+}
+
+/// What was sent last.
+struct Last {
+    path: PathBuf,
+    text: Option<String>,
+    change: Change,
+}
+
+impl Last {
+    /// What the file says now, if that is another thing.
+    fn again(&mut self) -> Option<&Change> {
+        let text = read(&self.path);
+        if let (Ok(text), Some(last)) = (&text, &self.text)
+            && text == last
+        {
+            return None;
+        }
+        let change = text.as_ref().map_err(Clone::clone).and_then(|text| parse(text, &self.path));
+        self.text = text.ok();
+        if change == self.change {
+            return None;
+        }
+        self.change = change;
+        Some(&self.change)
+    }
+}
+
+fn follow(
+    last: &mut Last,
+    names: &[OsString],
+    events: &Receiver<notify::Result<Event>>,
+    changes: &UnboundedSender<Change>,
+) {
+    loop {
+        if let Some(change) = last.again()
+            && changes.send(change.clone()).is_err()
+        {
+            return;
+        }
+        loop {
+            match events.recv() {
+                Ok(event) if concerns(&event, names) => break,
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+        loop {
+            match events.recv_timeout(DEBOUNCE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+fn concerns(event: &notify::Result<Event>, names: &[OsString]) -> bool {
+    match event {
+        // Reading the file is no change of it.
+        Ok(event) if event.kind.is_access() => false,
+        Ok(event) => {
+            event.need_rescan()
+                || event.paths.iter().any(|path| names.iter().any(|name| path.file_name() == Some(name.as_os_str())))
+        }
+        Err(_) => true,
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    let directory = directory(path);
+    if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    const FILE: &str =
+        "[services.llama]\nprovider = \"vessl\"\nbase_url = \"https://host.example\"\ntoken = { env = \"T\" }\n";
+
+    #[test]
+    fn a_file_that_is_saved_in_any_way_is_read_again_and_a_bad_one_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("jobs.toml");
+        std::fs::write(&path, FILE).unwrap();
+        let file = load(&path).unwrap();
+        let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
+        let _watch = watch(&file, sender).unwrap();
+        let mut next = || changes.blocking_recv().unwrap().map(|file| file.jobs.len()).map_err(|error| error.count);
+        let with_job = format!("{FILE}[[jobs]]\nservice = \"llama\"\nid = \"a\"\n");
+        std::fs::write(&path, &with_job).unwrap();
+        assert_eq!(next(), Ok(1), "written in place");
+        std::fs::write(&path, format!("{with_job}colour = 1\n")).unwrap();
+        assert_eq!(next(), Err(1), "a bad file");
+        // What is in force again is said, a remark alone is not.
+        std::fs::write(path.with_extension("new"), format!("# remark\n{with_job}")).unwrap();
+        std::fs::rename(path.with_extension("new"), &path).unwrap();
+        assert_eq!(next(), Ok(1), "replaced");
+        std::fs::write(&path, FILE).unwrap();
+        assert_eq!(next(), Ok(0));
+    }
+}

@@ -1,0 +1,107 @@
+//! The jobs file of a demo: every service and job of it, ready to be used as it stands.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use toml::Value;
+
+use super::plan::Planned;
+use super::scenario::Service;
+use super::template::fill;
+use super::world::World;
+use crate::domain::job::Provider;
+
+/// Up to this many jobs, each has a table and a name of its own.
+const NAMED: usize = 500;
+
+/// The jobs file (TOML).
+pub fn jobs_file(world: &World, address: SocketAddr) -> String {
+    let mut out = String::from("# Made by `jobdeck demo --serve`: these services live until it ends.\n\n");
+    // A large batch is read more slowly, so that a read of every job fits into the interval.
+    let interval = (world.batch.len() as f64 / 500.0).clamp(1.0, 15.0);
+    let _ = writeln!(
+        out,
+        "[poll]\ninterval = {}\nmax_interval = {}\nnot_found_grace = {}\n",
+        duration(world, interval),
+        duration(world, interval * 4.0),
+        duration(world, 10.0)
+    );
+    for service in &world.scenario.services.services {
+        write_service(&mut out, service, address);
+    }
+    if world.batch.len() <= NAMED {
+        for job in &world.batch {
+            write_job(&mut out, job);
+        }
+    } else {
+        write_groups(&mut out, world);
+    }
+    out
+}
+
+fn write_service(out: &mut String, service: &Service, address: SocketAddr) {
+    let Some(provider) = service.provider() else { return };
+    let (key, path) = match provider {
+        Provider::Unstract => ("url", format!("/deployment/api/{}/{}/", service.organization, service.api)),
+        Provider::Vessl => ("base_url", format!("/api/v1/services/{}", service.slug)),
+        Provider::Optexity => ("base_url", String::new()),
+    };
+    let _ = writeln!(
+        out,
+        "[services.{}]\nprovider = \"{provider}\"\n{key} = \"http://{address}{path}\"\n\
+         token = {{ command = [\"echo\", \"demo\"] }}\n",
+        service.name
+    );
+}
+
+fn write_job(out: &mut String, job: &Planned) {
+    let common = job.kind.common();
+    let name = fill(&common.name, &mut job.rng(1), job.number, 1);
+    let _ = writeln!(
+        out,
+        "[[jobs]]\nservice = {}\nid = {}\nname = {}\ntags = {}\n",
+        text(&common.service),
+        text(&job.id),
+        text(&name),
+        list(&common.tags)
+    );
+}
+
+/// Many jobs in a few tables: one for each service and set of tags.
+fn write_groups(out: &mut String, world: &World) {
+    let mut groups: BTreeMap<(&str, &[String]), Vec<&Planned>> = BTreeMap::new();
+    for job in &world.batch {
+        let common = job.kind.common();
+        groups.entry((&common.service, &common.tags)).or_default().push(job);
+    }
+    for ((service, tags), jobs) in groups {
+        let _ = writeln!(
+            out,
+            "[[jobs]]\nservice = {}\nname = {}\ntags = {}\nids = [",
+            text(service),
+            text(service),
+            list(tags)
+        );
+        for job in jobs {
+            let _ = writeln!(out, "  {},", text(&job.id));
+        }
+        out.push_str("]\n\n");
+    }
+}
+
+/// So many seconds of the demo as a duration of the jobs file, in our time.
+fn duration(world: &World, seconds: f64) -> String {
+    let real = world.clock.real(seconds).clamp(Duration::from_millis(100), Duration::from_secs(60));
+    let millis = real.as_millis();
+    text(&if millis % 1000 == 0 { format!("{}s", millis / 1000) } else { format!("{millis}ms") })
+}
+
+fn text(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn list(texts: &[String]) -> String {
+    format!("[{}]", texts.iter().map(|tag| text(tag)).collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,82 @@
+//! What was handed out, for those who check that nothing was lost: counters and bodies, also over HTTP under `/demo`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Path, State};
+use axum::response::Response;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::line::{Line, Sending, reply};
+use super::plan::Phase;
+use super::scenario::Kind;
+use super::unstract_body::{self, to_json};
+use super::world::World;
+use super::{optexity, vessl};
+
+/// The body of the terminal reply that was handed out whole. It is made again: bodies follow from the seed, and
+/// keeping those of 100,000 jobs would take half a gigabyte.
+pub fn handed_out(world: &World, id: &str) -> Option<Vec<u8>> {
+    let record = world.record(id)?;
+    let taken = record.taken.filter(|taken| taken.whole)?;
+    let job = &record.job;
+    Some(match &job.kind {
+        Kind::Unstract(kind) => unstract_body::body(world, job, kind, &record.names, taken.flags),
+        Kind::Vessl(kind) => vessl::answer(job, kind),
+        Kind::Optexity(kind) => optexity::answer(world, job, kind, Phase::Over),
+    })
+}
+
+/// GET /demo/ledger: one JSON line for each job of the batch.
+pub async fn all(State(world): State<Arc<World>>, ConnectInfo(line): ConnectInfo<Line>) -> Response {
+    let mut lines = Vec::new();
+    for job in &world.batch {
+        let Some(record) = world.record(&job.id) else { continue };
+        let body = handed_out(&world, &job.id);
+        lines.extend(to_json(&Entry {
+            id: &job.id,
+            service: &job.kind.common().service,
+            expected: job.kind.state().as_str(),
+            lost_because: job.kind.lost().map(|cause| cause.as_str()),
+            reads: record.reads,
+            consuming_reads: record.consuming,
+            bytes: body.as_ref().map(Vec::len),
+            sha256: body.as_deref().map(sha256),
+        }));
+        lines.push(b'\n');
+    }
+    reply(&line, 200, "application/jsonl", lines, Sending::Whole)
+}
+
+/// GET /demo/body/{id}: the bytes of [`handed_out`], or 404.
+pub async fn body(
+    State(world): State<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    Path(id): Path<String>,
+) -> Response {
+    match handed_out(&world, &id) {
+        Some(body) => reply(&line, 200, "application/octet-stream", body, Sending::Whole),
+        None => reply(&line, 404, "text/plain", b"nothing was handed out whole\n".to_vec(), Sending::Whole),
+    }
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    service: &'a str,
+    expected: &'static str,
+    lost_because: Option<&'static str>,
+    reads: u32,
+    consuming_reads: u32,
+    bytes: Option<usize>,
+    sha256: Option<String>,
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

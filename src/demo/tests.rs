@@ -1,0 +1,370 @@
+//! The services as a client meets them, over real sockets.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder};
+
+use super::scenario::{Kind, TroubleKind, UnstractEnd};
+use super::world::Window;
+use super::*;
+
+/// A demo that is over at once: every job has ended before the first read.
+fn over(jobs: usize) -> Demo {
+    let demo = Demo::start(Options { jobs, seed: Some(7), speed: 1000.0, port: None, calm: true }).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    demo
+}
+
+/// A demo that has hardly begun.
+fn fresh(jobs: usize) -> Demo {
+    Demo::start(Options { jobs, seed: Some(7), speed: 0.01, port: None, calm: true }).unwrap()
+}
+
+/// The first Unstract job that ends so.
+fn ending(demo: &Demo, ends: UnstractEnd) -> String {
+    let fits = |kind: &Kind| matches!(kind, Kind::Unstract(kind) if kind.ends == ends);
+    demo.world.batch.iter().find(|job| fits(&job.kind)).unwrap().id.clone()
+}
+
+thread_local! {
+    /// One for each test: its connections live on the test's own runtime.
+    static CLIENT: Client = new_client();
+}
+
+fn client() -> Client {
+    CLIENT.with(Client::clone)
+}
+
+fn new_client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+fn deployment(demo: &Demo, method: Method, id: &str, flags: &str) -> RequestBuilder {
+    let path = "deployment/api/org_Kq3ZtV81nPx/invoice-extract/";
+    let url = format!("http://{}/{path}?execution_id={id}{flags}", demo.address());
+    client().request(method, url).header("Authorization", "Bearer key")
+}
+
+/// Status and body; the body as far as it came.
+async fn answer(request: RequestBuilder) -> (u16, String) {
+    let mut response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+    }
+    (status, String::from_utf8(body).unwrap())
+}
+
+async fn read(demo: &Demo, id: &str) -> (u16, String) {
+    answer(deployment(demo, Method::GET, id, "")).await
+}
+
+#[tokio::test]
+async fn a_result_is_handed_out_once_and_then_acknowledged() {
+    let demo = over(40);
+    let id = ending(&demo, UnstractEnd::Completed);
+    let (status, body) = read(&demo, &id).await;
+    assert_eq!(status, 200);
+    assert!(body.starts_with(r#"{"status":"COMPLETED","message":[{"file":""#), "{body}");
+    assert_eq!(demo.handed_out(&id).as_deref(), Some(body.as_bytes()));
+    for _ in 0..2 {
+        let second = r#"{"status":"COMPLETED","message":"Result already acknowledged"}"#;
+        assert_eq!(read(&demo, &id).await, (406, second.to_owned()));
+    }
+    assert_eq!((demo.reads(&id), demo.consuming_reads(&id)), (3, 3));
+}
+
+#[tokio::test]
+async fn a_head_takes_the_result_and_hands_out_nothing() {
+    let demo = over(40);
+    let id = ending(&demo, UnstractEnd::Completed);
+    assert_eq!(answer(deployment(&demo, Method::HEAD, &id, "")).await, (200, String::new()));
+    assert_eq!(read(&demo, &id).await.0, 406);
+    assert_eq!(demo.handed_out(&id), None);
+}
+
+#[tokio::test]
+async fn an_execution_that_is_not_over_answers_422_as_often_as_it_is_asked() {
+    let demo = fresh(300);
+    let mut words = std::collections::BTreeSet::new();
+    for job in demo.world.batch.iter().filter(|job| job.id.len() == 36 && job.ends > 20.0).take(60) {
+        for _ in 0..2 {
+            let (status, body) = read(&demo, &job.id).await;
+            assert_eq!(status, 422);
+            words.insert(body);
+        }
+        assert_eq!(demo.consuming_reads(&job.id), 0);
+    }
+    let expected = [r#"{"status":"EXECUTING","message":null}"#, r#"{"status":"PENDING","message":null}"#];
+    assert_eq!(words.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn every_way_in_which_an_execution_ends_is_answered_as_the_backend_does() {
+    let demo = over(1_000);
+    let already = r#""message":"Result already acknowledged"}"#;
+    let cases = [
+        (UnstractEnd::Partial, 200, r#"{"status":"COMPLETED","message":[{"#, ""),
+        (UnstractEnd::Error, 422, r#"{"status":"ERROR","message":[{"#, ""),
+        (UnstractEnd::ErrorWithoutFiles, 422, r#"{"status":"ERROR","message":null}"#, ""),
+        (UnstractEnd::ToolMissing, 500, r#"{"status":"COMPLETED","message":[{"#, "[TOOL_IMAGE_NOT_FOUND]"),
+        (UnstractEnd::Stopped, 422, r#"{"status":"STOPPED","message":[{"#, r#""highlight_data":{"#),
+        (UnstractEnd::Expired, 200, r#"{"status":"COMPLETED","message":null}"#, ""),
+        (UnstractEnd::AlreadyRead, 406, r#"{"status":"COMPLETED","#, already),
+        (UnstractEnd::Cut, 200, r#"{"status":"COMPLETED","message":[{"#, ""),
+        (UnstractEnd::CutChunked, 200, r#"{"status":"COMPLETED","message":[{"#, ""),
+    ];
+    for (ends, status, starts, contains) in cases {
+        let id = ending(&demo, ends);
+        let (code, body) = read(&demo, &id).await;
+        assert!(code == status && body.starts_with(starts) && body.contains(contains), "{ends:?}: {code} {body}");
+        let cut = matches!(ends, UnstractEnd::Cut | UnstractEnd::CutChunked);
+        assert_eq!(body.ends_with('}'), !cut, "{ends:?}");
+        assert_eq!(demo.handed_out(&id).is_some(), !cut && ends != UnstractEnd::AlreadyRead, "{ends:?}");
+        let (code, body) = read(&demo, &id).await;
+        assert!(code == 406 && body.ends_with(already), "{ends:?}: {code} {body}");
+    }
+    let id = ending(&demo, UnstractEnd::NoReply);
+    assert!(deployment(&demo, Method::GET, &id, "").send().await.is_err());
+    assert_eq!(read(&demo, &id).await.0, 406);
+}
+
+#[tokio::test]
+async fn the_include_flags_add_metadata_metrics_and_text_in_whatever_spelling_python_likes() {
+    let words = [r#""extraction_llm":[{"model_name""#, r#""time_taken(s)""#, r#""extracted_text""#];
+    let cases = [
+        ("", [false, false, false]),
+        ("&include_metadata=True", [true, false, false]),
+        ("&include_metadata=true&include_metrics=1", [true, true, false]),
+        ("&include_metrics=yes&include_extracted_text=on", [false, true, true]),
+        ("&include_metadata=False&include_metrics=0", [false, false, false]),
+    ];
+    for (flags, expected) in cases {
+        let demo = over(40);
+        let id = ending(&demo, UnstractEnd::Partial);
+        let (_, body) = answer(deployment(&demo, Method::GET, &id, flags)).await;
+        assert_eq!(words.map(|word| body.contains(word)), expected, "{flags}: {body}");
+        assert_eq!(demo.handed_out(&id).as_deref(), Some(body.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_has_the_backends_shape_and_takes_nothing() {
+    let demo = over(40);
+    let id = ending(&demo, UnstractEnd::Completed);
+    let other = "11111111-2222-4333-8444-555555555555";
+    let base = format!("http://{}", demo.address());
+    let good = format!("{base}/deployment/api/org_Kq3ZtV81nPx/invoice-extract/");
+    let client_error = |detail: &str| {
+        format!(r#"{{"type":"client_error","errors":[{{"code":"error","detail":"{detail}","attr":null}}]}}"#)
+    };
+    let invalid = |code: &str, detail: &str, attr: &str| {
+        format!(r#"{{"type":"validation_error","errors":[{{"code":"{code}","detail":"{detail}","attr":"{attr}"}}]}}"#)
+    };
+    let unknown = client_error(&format!("Execution with ID '{other}' does not exist."));
+    let malformed = invalid("invalid", "Invalid execution_id 'x'. Must be a valid UUID.", "execution_id");
+    let cases = [
+        (format!("{good}?execution_id={id}"), "", 403, client_error("Missing api key")),
+        (format!("{good}?execution_id={id}"), "Bearer wrong", 401, client_error("Unauthorized")),
+        (
+            format!("{base}/deployment/api/no_org/x/?execution_id={id}"),
+            "Bearer wrong",
+            404,
+            client_error("API not found"),
+        ),
+        (format!("{good}?execution_id={other}"), "Bearer key", 404, unknown),
+        (format!("{good}?execution_id=x"), "Bearer key", 400, malformed),
+        (good.clone(), "Bearer key", 400, invalid("required", "This field is required.", "execution_id")),
+        (
+            format!("{good}?execution_id={id}&include_metadata=maybe"),
+            "Bearer key",
+            400,
+            invalid("invalid", "Must be a valid boolean.", "include_metadata"),
+        ),
+    ];
+    for (url, authorization, status, body) in cases {
+        let mut request = client().get(&url);
+        if !authorization.is_empty() {
+            request = request.header("Authorization", authorization);
+        }
+        assert_eq!(answer(request).await, (status, body), "{url}");
+    }
+    let (status, page) = answer(client().get(format!("{base}/deployment/api/x"))).await;
+    assert!(status == 404 && page.contains("<h1>Not Found</h1>"));
+    assert_eq!(demo.consuming_reads(&id), 0);
+    assert_eq!(read(&demo, &id).await.0, 200);
+}
+
+#[tokio::test]
+async fn an_execution_can_be_sent_and_waited_for() {
+    let demo = Demo::start(Options { jobs: 0, seed: Some(1), speed: 20.0, port: None, calm: true }).unwrap();
+    let url = format!("http://{}/deployment/api/org_Kq3ZtV81nPx/claims-intake/", demo.address());
+    let form = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"loss.pdf\"\r\n\r\n%PDF\r\n--b\r\n\
+                Content-Disposition: form-data; name=\"timeout\"\r\n\r\n";
+    let send = |timeout: i32| {
+        client().post(&url).header("Authorization", "Bearer key").body(format!("{form}{timeout}\r\n--b--\r\n"))
+    };
+    let (status, body) = answer(send(-1)).await;
+    assert!(status == 200 && body.contains(r#""execution_status":"PENDING","status_api":"/deployment/api/"#), "{body}");
+    assert!(body.ends_with(r#""error":null,"result":null}}"#), "{body}");
+    let (status, body) = answer(send(300)).await;
+    assert!(status == 200 && body.contains(r#""execution_status":"COMPLETED""#), "{body}");
+    assert!(body.contains(r#""result":[{"file":"loss.pdf","#), "{body}");
+    let id = body.split('"').find(|text| text.len() == 36).unwrap();
+    assert_eq!(read(&demo, id).await.0, 406);
+}
+
+#[tokio::test]
+async fn a_vessl_request_can_be_read_again_and_again() {
+    let demo = over(300);
+    let mut seen = std::collections::BTreeSet::new();
+    for job in &demo.world.batch {
+        let Kind::Vessl(kind) = &job.kind else { continue };
+        let slug = if kind.common.service == "llama" { "k3v9m2q7xw1d" } else { "p8d4rz0c6yt2" };
+        let url = format!("http://{}/api/v1/services/{slug}/async/{}/output", demo.address(), job.id);
+        let get = || client().get(&url).header("Authorization", "Bearer key");
+        let (status, body) = answer(get()).await;
+        assert_eq!((status, body.clone()), answer(get()).await);
+        assert_eq!(demo.handed_out(&job.id), Some(body.clone().into_bytes()));
+        serde_json::from_str::<serde::de::IgnoredAny>(&body).unwrap();
+        assert_eq!(body.contains(r#","output":"#), kind.json && kind.text.is_some(), "{body}");
+        seen.insert(body.split(',').next().unwrap().to_owned());
+        if kind.rows == Some(2600) {
+            assert!(body.len() > 300_000, "{}", body.len());
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [r#"{"status":"completed""#, r#"{"status":"failed""#]);
+    let base = format!("http://{}/api/v1/services/k3v9m2q7xw1d/async", demo.address());
+    let refused = answer(client().get(format!("{base}/x/output")).header("Authorization", "Bearer wrong")).await;
+    assert_eq!(refused, (401, r#"{"code":"Unauthorized","message":"Invalid token."}"#.to_owned()));
+    let lost = answer(client().get(format!("{base}/x/output")).header("Authorization", "Bearer key")).await;
+    assert_eq!(lost, (404, r#"{"code":"NotFound","message":"Request not found."}"#.to_owned()));
+    let (status, body) = answer(client().post(&base).header("Authorization", "Bearer key").body("{}")).await;
+    assert!(status == 201 && body.len() == r#"{"id":"98nlux8b0eu6"}"#.len(), "{body}");
+}
+
+#[tokio::test]
+async fn an_optexity_task_tells_its_progress_and_its_end_and_a_gone_one_is_not_found() {
+    let call = |demo: &Demo, key: &str, body: String| {
+        let url = format!("http://{}/api/v1/inference/call", demo.address());
+        client().post(url).header("x-api-key", key).body(body)
+    };
+    let mut words = std::collections::BTreeSet::new();
+    for demo in [fresh(2_000), over(2_000)] {
+        for job in demo.world.batch.iter().filter(|job| matches!(job.kind, Kind::Optexity(_))).take(150) {
+            let (status, body) = answer(call(&demo, "key", format!(r#"{{"task_id":"{}"}}"#, job.id))).await;
+            assert!(
+                status == 200 && body.starts_with(&format!(r#"{{"success":true,"task_id":"{}""#, job.id)),
+                "{body}"
+            );
+            let word = body.split(r#""status":""#).nth(1).unwrap().split('"').next().unwrap();
+            assert_eq!(body.contains(r#""progress":"#), word == "running", "{body}");
+            words.insert(word.to_owned());
+        }
+    }
+    let expected = ["allocated", "cancelled", "completed", "failed", "killed", "queued", "running", "success"];
+    assert_eq!(words.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    let demo = over(2_000);
+    let gone = demo.world.batch.iter().find(|job| job.kind.lost() == Some(LostBecause::Gone)).unwrap();
+    let ask = || call(&demo, "key", format!(r#"{{"task_id":"{}"}}"#, gone.id));
+    assert_eq!(answer(ask()).await.0, 200);
+    assert_eq!(answer(ask()).await, (404, format!(r#"{{"error":"Task not found with ID: {}"}}"#, gone.id)));
+    assert_eq!(answer(call(&demo, "wrong", String::new())).await, (401, r#"{"error":"Invalid API key"}"#.to_owned()));
+    assert_eq!(answer(call(&demo, "key", "{}".to_owned())).await.0, 400);
+}
+
+#[tokio::test]
+async fn trouble_comes_in_every_form_and_never_takes_a_result() {
+    let cases = [
+        (TroubleKind::Throttled, 429, "120", "Rate limit exceeded"),
+        (TroubleKind::ThrottledUntil, 429, "GMT", "slow down"),
+        (TroubleKind::Unavailable, 503, "120", "<html>"),
+        (TroubleKind::GatewayTimeout, 504, "", "<center>nginx</center>"),
+        (TroubleKind::HangsUp, 0, "", ""),
+    ];
+    for (kind, status, retry, page) in cases {
+        let options = Options { seed: Some(7), speed: 1000.0, ..Options::default() };
+        let mut world = World::new(&options, 7).unwrap();
+        world.windows = vec![Window { service: "invoices".to_owned(), kind, from: -1.0, to: 120_000.0 }];
+        let demo = Demo::of(world, 7, 0).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        let id = ending(&demo, UnstractEnd::Completed);
+        match deployment(&demo, Method::GET, &id, "").send().await {
+            Err(error) => assert_eq!(status, 0, "{error}"),
+            Ok(response) => {
+                assert_eq!(response.status().as_u16(), status);
+                let given = response.headers().get("retry-after").map_or("", |value| value.to_str().unwrap());
+                assert!(given.ends_with(retry) && given.is_empty() == retry.is_empty(), "{given}");
+                assert!(response.text().await.unwrap().contains(page));
+            }
+        }
+        assert_eq!((demo.reads(&id), demo.consuming_reads(&id)), (1, 0), "{kind:?}");
+    }
+}
+
+#[test]
+fn trouble_is_rare_the_same_for_the_same_seed_and_over_before_the_batch_is() {
+    let options = Options { seed: Some(9), ..Options::default() };
+    let worlds = [World::new(&options, 9).unwrap(), World::new(&options, 9).unwrap()];
+    let [obstacles, again] = worlds.map(|world| {
+        assert!(world.windows.iter().all(|window| window.to < world.scenario.services.horizon));
+        let id = world.batch.first().unwrap().id.clone();
+        let met: Vec<_> = (0..4_000).map(|_| world.meet(&id).unwrap()).collect();
+        met.iter().map(|met| world.obstacle(met)).collect::<Vec<_>>()
+    });
+    assert_eq!(obstacles, again);
+    let count = obstacles.iter().flatten().count();
+    assert!((40..200).contains(&count), "{count}");
+}
+
+#[test]
+fn a_jobs_file_is_valid_toml_and_names_every_job_whatever_the_size_of_the_batch() {
+    for jobs in [0, 40, 3_000] {
+        let demo = fresh(jobs);
+        let file: toml::Table = demo.jobs_file().parse().unwrap();
+        assert_eq!(file["services"].as_table().unwrap().len(), 5);
+        let tables = file.get("jobs").map_or(&[][..], |jobs| jobs.as_array().unwrap());
+        let ids = |table: &toml::Value| table.get("ids").map_or(1, |ids| ids.as_array().unwrap().len());
+        assert_eq!(tables.iter().map(ids).sum::<usize>(), jobs);
+    }
+}
+
+#[test]
+fn the_same_seed_makes_the_same_jobs_file_and_no_seed_a_new_one() {
+    let file = |seed| {
+        let demo = Demo::start(Options { seed, calm: true, ..Options::default() }).unwrap();
+        demo.jobs_file().replace(&demo.address().to_string(), "HOST")
+    };
+    assert_eq!(file(Some(5)), file(Some(5)));
+    assert_ne!(file(None), file(None));
+}
+
+#[test]
+fn options_out_of_range_and_a_port_in_use_are_said_in_words() {
+    let fails = |options| Demo::start(options).unwrap_err().to_string();
+    assert!(fails(Options { jobs: MAX_JOBS + 1, ..Options::default() }).contains("--jobs"));
+    assert!(fails(Options { speed: f64::NAN, ..Options::default() }).contains("--speed"));
+    let demo = fresh(0);
+    assert!(fails(Options { port: Some(demo.address().port()), ..Options::default() }).contains("--port"));
+}
+
+#[tokio::test]
+async fn the_ledger_tells_what_was_handed_out() {
+    let demo = over(40);
+    let id = ending(&demo, UnstractEnd::Partial);
+    let (_, body) = read(&demo, &id).await;
+    let (_, copy) = answer(client().get(format!("http://{}/demo/body/{id}", demo.address()))).await;
+    assert_eq!(copy, body);
+    let (_, ledger) = answer(client().get(format!("http://{}/demo/ledger", demo.address()))).await;
+    assert_eq!(ledger.lines().count(), 40);
+    let line = ledger.lines().find(|line| line.contains(&id)).unwrap();
+    assert!(
+        line.contains(&format!(
+            r#""expected":"partial","lost_because":null,"reads":1,"consuming_reads":1,"bytes":{}"#,
+            body.len()
+        )),
+        "{line}"
+    );
+}

@@ -1,0 +1,402 @@
+//! Whose a job is: claims taken at the start and given up in time, jobs of other instances followed and taken over
+//! when those end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::fact::Fact;
+use crate::domain::job::{Job, JobIx, JobKey};
+use crate::domain::observation::Observation;
+use crate::store::Claim;
+
+use super::gate::Closed;
+use super::run::{Chore, Mode, Run, ServiceRun};
+use super::slot::{Phase, Slot};
+use super::{Purpose, Reload};
+
+/// How many followed jobs are tried for a takeover at once.
+const TRIED_AT_ONCE: usize = 256;
+
+/// Gives up our claim on a job at the next turn of the loop.
+pub(super) fn release(run: &mut Run, ix: JobIx) {
+    if let Some(key) = run.slot(ix).map(|slot| slot.job.key.clone()) {
+        run.to_release.push(key);
+    }
+}
+
+impl Run {
+    /// Puts jobs on the list, tells what is known of them, and claims those that are unfinished.
+    pub(super) async fn declare(&mut self, jobs: Vec<Arc<Job>>) -> Result<(), String> {
+        let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
+        let known = self.store.load(keys).await.map_err(|error| error.to_string())?;
+        let mut unfinished = Vec::new();
+        for (job, known) in jobs.into_iter().zip(known) {
+            let Some(service) = self.service_of(&job.service) else { continue };
+            let ix = JobIx(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+            self.index.insert(job.key.clone(), ix);
+            let slot = Slot::new(Arc::clone(&job), service, known);
+            self.unsettled += usize::from(slot.is_unsettled());
+            if !slot.known.is_over() {
+                unfinished.push(ix);
+            }
+            self.tell(Fact::Declared { ix, job, known: Arc::clone(&slot.known) });
+            self.slots.push(slot);
+        }
+        if let Err(error) = self.store.declare(self.slots.iter().map(|slot| Arc::clone(&slot.job)).collect()).await {
+            tracing::warn!("{error}");
+        }
+        self.claim(&unfinished).await;
+        Ok(())
+    }
+
+    /// Claims jobs: ours are read now, in the order of the file; the others are followed.
+    pub(super) async fn claim(&mut self, list: &[JobIx]) {
+        let keys: Vec<JobKey> = list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let claims = match self.store.claim(keys).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                // Without a claim nothing may be read: tried again with the next tick.
+                self.tell_trouble(Some(error.to_string()));
+                list.iter().map(|_| Claim::Theirs(0)).collect()
+            }
+        };
+        let mut orphans = Vec::new();
+        let now = self.now();
+        for (place, (ix, claim)) in list.iter().zip(claims).enumerate() {
+            match claim {
+                Claim::Ours { orphaned } => {
+                    if orphaned {
+                        orphans.push(*ix);
+                    }
+                    self.schedule(*ix, now + Duration::from_nanos(place as u64));
+                }
+                Claim::Theirs(_) if self.purpose == Purpose::Once => self.set_phase(*ix, Phase::Done),
+                Claim::Theirs(pid) => self.set_phase(*ix, Phase::Followed(pid)),
+            }
+            self.refresh_health(*ix);
+        }
+        // A dead instance leaves a doubt, and perhaps what it had received.
+        self.reload_known(&orphans).await;
+    }
+
+    /// Takes over what others have written about these jobs.
+    pub(super) async fn reload_known(&mut self, list: &[JobIx]) {
+        let keys: Vec<JobKey> = list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let Ok(known) = self.store.load(keys).await else { return };
+        for (ix, known) in list.iter().zip(known) {
+            self.learn_from_others(*ix, known);
+        }
+    }
+
+    fn learn_from_others(&mut self, ix: JobIx, known: Observation) {
+        let Some(slot) = self.slot_mut(ix) else { return };
+        if *slot.known == known || known.applied < slot.known.applied {
+            return;
+        }
+        let before = (slot.known.is_observed(), slot.known.state, slot.known.word.clone(), slot.known.progress);
+        let changed = before != (known.is_observed(), known.state, known.word.clone(), known.progress);
+        slot.seq = slot.seq.max(known.applied);
+        slot.attempts_loaded = false;
+        slot.attempts.clear();
+        let over = known.is_over();
+        self.learned(ix, known, changed);
+        if over {
+            self.set_phase(ix, Phase::Done);
+            release(self, ix);
+            self.refresh_health(ix);
+        }
+    }
+
+    /// Shows what other instances have saved, and takes over the jobs of those that have ended.
+    pub(super) async fn follow(&mut self) {
+        if self.followed.is_empty() || !matches!(self.mode, Mode::Running | Mode::Paused) {
+            return;
+        }
+        let followed: Vec<JobIx> = self.followed.iter().copied().collect();
+        if self.store.changed_by_others().await.unwrap_or(false) {
+            self.reload_known(&followed).await;
+        }
+        if self.mode == Mode::Running {
+            let from = self.rng.usize(..followed.len());
+            let tried: Vec<JobIx> = followed
+                .iter()
+                .cycle()
+                .skip(from)
+                .take(TRIED_AT_ONCE.min(followed.len()))
+                .copied()
+                .filter(|ix| self.followed.contains(ix))
+                .collect();
+            self.take_over(&tried).await;
+        }
+    }
+
+    async fn take_over(&mut self, tried: &[JobIx]) {
+        let keys: Vec<JobKey> = tried.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect();
+        let Ok(owners) = self.store.owners(keys).await else { return };
+        let free: Vec<JobIx> =
+            tried.iter().zip(owners).filter(|(_, owner)| owner.is_none()).map(|(ix, _)| *ix).collect();
+        if free.is_empty() {
+            return;
+        }
+        tracing::info!("{} jobs are no longer read by another jobdeck: taking them over", free.len());
+        self.claim(&free).await;
+        // What was saved before the claim was given up is known before it is asked for.
+        self.reload_known(&free).await;
+    }
+
+    /// Gives up the claims that are no longer needed.
+    pub(super) fn flush_releases(&mut self) {
+        if self.to_release.is_empty() {
+            return;
+        }
+        let keys = std::mem::take(&mut self.to_release);
+        let store = self.store.clone();
+        self.chores.spawn(async move {
+            if let Err(error) = store.release(keys).await {
+                tracing::warn!("{error}");
+            }
+            Chore::Done
+        });
+    }
+
+    /// Gives up every claim, and says so when it is done.
+    pub(super) fn give_up_claims(&mut self) {
+        let waiting: Vec<JobIx> = (0..self.services.len()).flat_map(|service| self.waiting(service)).collect();
+        for ix in waiting {
+            release(self, ix);
+        }
+        let keys = std::mem::take(&mut self.to_release);
+        let (store, facts) = (self.store.clone(), self.facts.clone());
+        self.chores.spawn(async move {
+            let _ = store.release(keys).await;
+            let _ = facts.send(Fact::Suspended);
+            Chore::Done
+        });
+    }
+
+    pub(super) async fn pause(&mut self, pause: bool) {
+        match (pause, self.mode) {
+            (true, Mode::Running) => {
+                self.mode = Mode::Paused;
+                for service in 0..self.services.len() {
+                    for ix in self.waiting(service) {
+                        release(self, ix);
+                    }
+                    self.refresh_service_health(service);
+                }
+            }
+            (false, Mode::Paused) => self.go_on().await,
+            (
+                true | false,
+                Mode::Running
+                | Mode::Paused
+                | Mode::Suspending
+                | Mode::Suspended
+                | Mode::Draining(_)
+                | Mode::Aborting(_),
+            ) => {}
+        }
+    }
+
+    pub(super) async fn resume(&mut self) {
+        if matches!(self.mode, Mode::Suspending | Mode::Suspended) {
+            self.leave_reads.send_replace(false);
+            self.go_on().await;
+        }
+    }
+
+    /// Claims what is still unfinished after a pause: others may have gone on with it.
+    async fn go_on(&mut self) {
+        self.mode = Mode::Running;
+        let waiting: Vec<JobIx> = (0..self.services.len()).flat_map(|service| self.waiting(service)).collect();
+        self.flush_releases();
+        while self.chores.join_next().await.is_some() {}
+        self.reload_known(&waiting).await;
+        let still: Vec<JobIx> =
+            waiting.into_iter().filter(|ix| self.slot(*ix).is_some_and(|slot| slot.phase == Phase::Waiting)).collect();
+        self.claim(&still).await;
+        for service in 0..self.services.len() {
+            self.respread(service, Duration::ZERO, Duration::from_secs(2));
+            self.refresh_service_health(service);
+        }
+    }
+
+    /// Reads jobs now because the user wants it, or says why not.
+    pub(super) async fn read_now(&mut self, list: &[JobIx]) {
+        let mut wanted = Vec::new();
+        for ix in list {
+            match self.objection(*ix) {
+                Some(why) => self.tell(Fact::Refused { ix: *ix, why }),
+                None => wanted.push(*ix),
+            }
+        }
+        let (waiting, idle): (Vec<JobIx>, Vec<JobIx>) =
+            wanted.into_iter().partition(|ix| self.slot(*ix).is_some_and(|slot| slot.phase == Phase::Waiting));
+        self.flush_releases();
+        self.claim(&idle).await;
+        for ix in idle.iter().chain(&waiting) {
+            let Some(slot) = self.slot_mut(*ix) else { continue };
+            slot.denial = None;
+            match slot.phase.clone() {
+                Phase::Waiting => {}
+                Phase::Followed(pid) => {
+                    self.tell(Fact::Refused { ix: *ix, why: followed_by(pid) });
+                    continue;
+                }
+                Phase::Reading | Phase::Done | Phase::GivenUp(_) | Phase::Withdrawn => continue,
+            }
+            let service = slot.service;
+            let now = self.now();
+            self.schedule(*ix, Duration::ZERO);
+            let Some(run) = self.services.get_mut(service) else { continue };
+            match run.gate.closed() {
+                Closed::KeyRefused(_) => self.ask_for_token(service, true),
+                Closed::BackingOff(_) => {
+                    run.gate.reopen(now);
+                    self.gate_changed(service);
+                }
+                Closed::No | Closed::Throttled(_) => {}
+            }
+        }
+    }
+
+    /// Why a job cannot be read now.
+    fn objection(&self, ix: JobIx) -> Option<String> {
+        let slot = self.slot(ix)?;
+        if slot.holds_the_only_copy() {
+            return Some("its result is saved here, and the service deleted its own copy when it was read".to_owned());
+        }
+        match &slot.phase {
+            Phase::Reading => return Some("a read of it is under way".to_owned()),
+            Phase::Followed(pid) => return Some(followed_by(*pid)),
+            Phase::Withdrawn => return Some("it is no longer in the jobs file".to_owned()),
+            Phase::Waiting | Phase::Done | Phase::GivenUp(_) => {}
+        }
+        if self.mode != Mode::Running {
+            return Some("reading is paused: p goes on".to_owned());
+        }
+        if slot.job.key.provider.is_one_shot()
+            && let Some(trouble) = &self.trouble
+        {
+            return Some(format!("its result could not be saved: {trouble}"));
+        }
+        let run = self.services.get(slot.service)?;
+        match run.gate.closed() {
+            Closed::Throttled(until) if *until > self.now() => {
+                Some(format!("{} asked to wait until {:.0}", run.service.name, self.wall(*until)))
+            }
+            Closed::No | Closed::Throttled(_) | Closed::BackingOff(_) | Closed::KeyRefused(_) => None,
+        }
+    }
+
+    /// Applies a changed jobs file: what stays keeps its place, what goes is read no more, what is new is declared.
+    pub(super) async fn reload(&mut self, reload: Reload) {
+        let Reload { poll, services, jobs } = reload;
+        self.poll = poll;
+        self.net = Arc::new(crate::net::Net::new(poll.connect_timeout, poll.read_timeout));
+        for (service, token) in services {
+            self.reload_service(ServiceRun::new(service, token));
+        }
+        let mut kept = std::collections::HashSet::new();
+        let mut new = Vec::new();
+        let mut again = Vec::new();
+        for job in jobs {
+            match (self.index.get(&job.key).copied(), self.service_of(&job.service)) {
+                (Some(ix), Some(service)) => {
+                    kept.insert(ix);
+                    if self.keep(ix, job, service) {
+                        again.push(ix);
+                    }
+                }
+                (None, Some(_)) => new.push(job),
+                (_, None) => {}
+            }
+        }
+        for ix in (0..self.slots.len()).filter_map(|at| u32::try_from(at).ok()).map(JobIx) {
+            if !kept.contains(&ix) && self.slot(ix).is_some_and(|slot| slot.phase != Phase::Withdrawn) {
+                self.withdraw(ix);
+            }
+        }
+        self.flush_releases();
+        self.claim(&again).await;
+        if let Err(error) = self.declare(new).await {
+            self.tell_trouble(Some(error));
+        }
+        for service in 0..self.services.len() {
+            self.gate_changed(service);
+        }
+    }
+
+    /// Takes a service's new declaration; its gate and its reads stay unless its token changed.
+    fn reload_service(&mut self, new: ServiceRun) {
+        let Some(old) = self.services.iter_mut().find(|run| run.service.name == new.service.name) else {
+            self.services.push(new);
+            return;
+        };
+        if old.token != new.token {
+            old.gate = new.gate;
+            old.token = new.token;
+        }
+        if old.service.rate != new.service.rate {
+            old.bucket = new.bucket;
+        }
+        old.service = new.service;
+    }
+
+    /// Takes a job's new declaration; true if it has to be claimed and read again.
+    fn keep(&mut self, ix: JobIx, job: Arc<Job>, service: usize) -> bool {
+        let Some(slot) = self.slot(ix) else { return false };
+        if slot.job != job {
+            self.tell(Fact::Declared { ix, job: Arc::clone(&job), known: Arc::clone(&slot.known) });
+        }
+        let was = slot.phase.clone();
+        let due = slot.due;
+        let again = match was {
+            Phase::GivenUp(_) => true,
+            Phase::Withdrawn => !slot.known.is_over() || slot.is_gone(),
+            Phase::Done => slot.is_gone(),
+            Phase::Waiting | Phase::Reading | Phase::Followed(_) => false,
+        };
+        let known = Arc::clone(&slot.known);
+        if was == Phase::Withdrawn {
+            self.tell(Fact::Declared { ix, job: Arc::clone(&job), known });
+            self.set_phase(ix, Phase::Done);
+        }
+        let moved = self.slot(ix).is_some_and(|slot| slot.service != service);
+        if moved && was == Phase::Waiting {
+            self.set_phase(ix, Phase::Done);
+        }
+        if let Some(slot) = self.slot_mut(ix) {
+            slot.job = job;
+            // A read under way is counted for the service that sent it.
+            if was != Phase::Reading {
+                slot.service = service;
+            }
+            slot.denial = None;
+        }
+        if moved && let (Phase::Waiting, Some(due)) = (was, due) {
+            self.schedule(ix, due);
+        }
+        again
+    }
+
+    fn withdraw(&mut self, ix: JobIx) {
+        self.tell(Fact::Withdrawn(ix));
+        let reading = self.slot(ix).is_some_and(|slot| slot.phase == Phase::Reading);
+        self.set_phase(ix, Phase::Withdrawn);
+        // A read under way is finished and saved before its claim is given up.
+        if !reading {
+            release(self, ix);
+        }
+    }
+}
+
+fn followed_by(pid: u32) -> String {
+    format!("another jobdeck (process {pid}) reads it")
+}

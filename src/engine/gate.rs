@@ -1,0 +1,236 @@
+//! Whether a service may be read now. Pure: replies in order of arrival go in, times are since the engine's start.
+
+use std::time::Duration;
+
+use crate::domain::schedule::{back_off, resume_spread};
+use crate::domain::service::Pace;
+use crate::domain::state::Read;
+
+/// Failures in a row, over all jobs of a service, after which the whole service waits.
+const FAILURES_TO_CLOSE: u32 = 3;
+/// Refusals in a row after which the token is not shown again.
+const REFUSALS_TO_CLOSE: u32 = 2;
+/// The longest that a service may make us wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// Why a service is not read now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Closed {
+    /// It is read.
+    #[default]
+    No,
+    /// It asked us to wait until then.
+    Throttled(Duration),
+    /// Reads fail in a row; the next one, alone, is tried then.
+    BackingOff(Duration),
+    /// It refuses our token, or there is none.
+    KeyRefused(String),
+}
+
+/// One service's gate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gate {
+    closed: Closed,
+    since: Duration,
+    failures: u32,
+    refusals: u32,
+    throttles: u32,
+}
+
+/// A reply as the gate sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Its outcome.
+    pub read: Read,
+    /// What the service asked for.
+    pub retry_after: Option<Duration>,
+    /// Why it was not `ok`.
+    pub reason: &'a str,
+    /// When it arrived.
+    pub now: Duration,
+    /// Between 0 and 1.
+    pub draw: f64,
+}
+
+impl Gate {
+    /// A gate that has no token to show.
+    pub fn without_token(reason: String) -> Self {
+        Self { closed: Closed::KeyRefused(reason), ..Self::default() }
+    }
+
+    /// Why it is closed.
+    pub fn closed(&self) -> &Closed {
+        &self.closed
+    }
+
+    /// Whether a read may be sent now, when `in_flight` of this service's are under way. While reads fail in a row
+    /// they are tried one by one.
+    pub fn admits(&self, now: Duration, in_flight: usize) -> bool {
+        match &self.closed {
+            Closed::No => true,
+            Closed::Throttled(until) => now >= *until,
+            Closed::BackingOff(until) => now >= *until && in_flight == 0,
+            Closed::KeyRefused(_) => false,
+        }
+    }
+
+    /// When it opens by itself, if it is closed now and does.
+    pub fn opens_at(&self, now: Duration) -> Option<Duration> {
+        match &self.closed {
+            Closed::No | Closed::KeyRefused(_) => None,
+            Closed::Throttled(until) | Closed::BackingOff(until) => Some(*until).filter(|until| *until > now),
+        }
+    }
+
+    /// Takes a reply into account. Some(spread) if the gate has opened by it: the reads that became due meanwhile
+    /// resume over that time.
+    pub fn arrived(&mut self, arrival: Arrival<'_>, pace: Pace) -> Option<Duration> {
+        match arrival.read {
+            Read::Ok => {
+                if self.opens_at(arrival.now).is_some() && matches!(self.closed, Closed::Throttled(_)) {
+                    // The answer to an older request: what the service asked for since then still holds.
+                    self.failures = 0;
+                    self.refusals = 0;
+                    return None;
+                }
+                let was_open = self.closed == Closed::No;
+                let held = arrival.now.saturating_sub(self.since);
+                *self = Self { since: arrival.now, ..Self::default() };
+                return (!was_open).then(|| resume_spread(held));
+            }
+            Read::Throttled => {
+                self.throttles += 1;
+                let wait = arrival.retry_after.unwrap_or_else(|| back_off(pace, self.throttles, arrival.draw));
+                let until = arrival.now + wait.min(LONGEST_WAIT);
+                self.close(Closed::Throttled(until), arrival.now);
+            }
+            Read::Unreachable | Read::ServerError | Read::Malformed => {
+                self.failures += 1;
+                if self.failures >= FAILURES_TO_CLOSE {
+                    let wait = back_off(pace, self.failures - FAILURES_TO_CLOSE + 1, arrival.draw);
+                    self.close(Closed::BackingOff(arrival.now + wait), arrival.now);
+                }
+            }
+            Read::Unauthorized => {
+                self.refusals += 1;
+                if self.refusals >= REFUSALS_TO_CLOSE {
+                    self.close(Closed::KeyRefused(arrival.reason.to_owned()), arrival.now);
+                }
+            }
+            Read::NotFound | Read::Rejected => {}
+        }
+        None
+    }
+
+    /// Opens a gate whose throttling is over: gives the time over which its reads resume.
+    pub fn expire(&mut self, now: Duration) -> Option<Duration> {
+        match self.closed {
+            Closed::Throttled(until) if until <= now => {
+                let held = now.saturating_sub(self.since);
+                self.closed = Closed::No;
+                self.since = now;
+                Some(resume_spread(held))
+            }
+            Closed::No | Closed::Throttled(_) | Closed::BackingOff(_) | Closed::KeyRefused(_) => None,
+        }
+    }
+
+    /// Another token is here, or the user asks: the service is read again. Gives the time over which its reads resume.
+    pub fn reopen(&mut self, now: Duration) -> Duration {
+        let held = now.saturating_sub(self.since);
+        *self = Self { since: now, ..Self::default() };
+        resume_spread(held)
+    }
+
+    /// A stricter closing wins over a milder one; a longer wait over a shorter one.
+    fn close(&mut self, closed: Closed, now: Duration) {
+        let stays = match (&self.closed, &closed) {
+            (Closed::KeyRefused(_), Closed::No | Closed::Throttled(_) | Closed::BackingOff(_)) => true,
+            (Closed::Throttled(held), Closed::Throttled(until) | Closed::BackingOff(until)) => held > until,
+            (Closed::BackingOff(held), Closed::BackingOff(until)) => held > until,
+            (
+                Closed::No | Closed::Throttled(_) | Closed::BackingOff(_) | Closed::KeyRefused(_),
+                Closed::No | Closed::Throttled(_) | Closed::BackingOff(_) | Closed::KeyRefused(_),
+            ) => false,
+        };
+        if stays {
+            return;
+        }
+        if self.closed == Closed::No {
+            self.since = now;
+        }
+        self.closed = closed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) };
+
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(second)
+    }
+
+    fn after(replies: &[(u64, Read, Option<u64>)]) -> Gate {
+        let mut gate = Gate::default();
+        for (second, read, retry_after) in replies {
+            let arrival =
+                Arrival { read: *read, retry_after: retry_after.map(at), reason: "no", now: at(*second), draw: 1.0 };
+            gate.arrived(arrival, PACE);
+        }
+        gate
+    }
+
+    #[test]
+    fn three_failures_in_a_row_without_an_ok_between_hold_the_whole_service() {
+        use Read::{Malformed, NotFound, Ok, ServerError, Unreachable};
+        let open = [
+            vec![(1, Unreachable, None), (2, ServerError, None)],
+            vec![(1, Unreachable, None), (2, ServerError, None), (3, Ok, None), (4, Malformed, None)],
+        ];
+        for replies in open {
+            assert!(after(&replies).admits(at(9), 5), "{replies:?}");
+        }
+        let closed =
+            after(&[(1, Unreachable, None), (2, ServerError, None), (2, NotFound, None), (3, Malformed, None)]);
+        assert_eq!(closed.closed(), &Closed::BackingOff(at(8)));
+        assert!(!closed.admits(at(7), 0));
+        assert!(closed.admits(at(8), 0) && !closed.admits(at(8), 1));
+    }
+
+    #[test]
+    fn a_throttled_service_waits_as_long_as_it_asked_and_at_most_an_hour() {
+        let gate = after(&[(10, Read::Throttled, Some(45))]);
+        assert_eq!((gate.admits(at(54), 0), gate.admits(at(55), 9)), (false, true));
+        assert!(after(&[(0, Read::Throttled, Some(100_000))]).admits(at(3600), 0));
+        assert_eq!(
+            after(&[(0, Read::Throttled, None), (5, Read::Throttled, None)]).closed(),
+            &Closed::Throttled(at(15))
+        );
+    }
+
+    #[test]
+    fn an_answer_to_an_older_request_does_not_end_what_the_service_asked_for() {
+        let mut gate = after(&[(0, Read::Throttled, Some(60)), (1, Read::Ok, None)]);
+        assert_eq!((gate.admits(at(59), 0), gate.expire(at(59))), (false, None));
+        assert_eq!((gate.expire(at(60)), gate.closed()), (Some(at(20)), &Closed::No));
+    }
+
+    #[test]
+    fn a_shorter_wait_never_cuts_a_longer_one_short() {
+        let gate = after(&[(0, Read::Throttled, Some(60)), (1, Read::Throttled, Some(2))]);
+        assert_eq!(gate.closed(), &Closed::Throttled(at(60)));
+    }
+
+    #[test]
+    fn two_refusals_in_a_row_close_the_service_until_it_is_reopened() {
+        assert!(after(&[(0, Read::Unauthorized, None)]).admits(at(1), 0));
+        let mut gate =
+            after(&[(0, Read::Unauthorized, None), (1, Read::Unauthorized, None), (2, Read::Throttled, None)]);
+        assert_eq!((gate.closed(), gate.admits(at(9999), 0)), (&Closed::KeyRefused("no".to_owned()), false));
+        gate.reopen(at(50));
+        assert!(gate.admits(at(50), 3));
+    }
+}

@@ -1,0 +1,197 @@
+//! One read of one job: request, reply, token masked, bytes kept, read by its provider. Touches no slot and no state.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::domain::attempt::Attempt;
+use crate::domain::job::{JobIx, JobKey};
+use crate::domain::reading::Reading;
+use crate::domain::reply::{Headers, NoReply, Reply};
+use crate::domain::secret::Token;
+use crate::domain::service::Service;
+use crate::domain::state::Read;
+use crate::net::{Arrived, Net, Sink, decode};
+use crate::providers;
+use crate::store::{Spool, Store};
+
+use super::mask;
+
+/// A reply longer than this is read off the loop's thread.
+const LONG_BODY: usize = 256 * 1024;
+
+/// What one read needs.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    /// Whose slot it is for.
+    pub ix: JobIx,
+    /// The job.
+    pub key: JobKey,
+    /// Its service.
+    pub service: Arc<Service>,
+    /// The service's token.
+    pub token: Token,
+    /// The request's number.
+    pub seq: u64,
+}
+
+/// What one read came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Whose slot it is for.
+    pub ix: JobIx,
+    /// The request's number.
+    pub seq: u64,
+    /// What the reply said.
+    pub reading: Reading,
+    /// Whether the request may have reached the service.
+    pub sent: bool,
+    /// The reply, if one began.
+    pub reply: Option<Received>,
+    /// The line for the Attempts tab.
+    pub attempt: Attempt,
+}
+
+/// A reply whose bytes are held.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// HTTP code.
+    pub status: u16,
+    /// The headers that matter, our token masked.
+    pub headers: Headers,
+    /// The body, decoded where it could be, our token masked.
+    pub bytes: Bytes,
+    /// The store's file that holds exactly these bytes, if there is one.
+    pub spooled: Option<PathBuf>,
+    /// Whether it broke off, and the bytes are not one whole document all the same.
+    pub broken: bool,
+    /// Whether our token stood in it.
+    pub masked: bool,
+    /// When its head arrived.
+    pub at: Timestamp,
+}
+
+impl Sink for Spool {
+    fn push(&mut self, chunk: &[u8]) {
+        Spool::push(self, chunk);
+    }
+}
+
+/// Does one read to its end, or until `leave` becomes true.
+pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch::Receiver<bool>) -> Outcome {
+    let sent_at = Timestamp::now();
+    let request = providers::request(&errand.service, &errand.key.id);
+    let mut spool = store.spool(&errand.key, errand.seq);
+    let result = net.send(&request, &errand.token, &mut spool, &mut leave).await;
+    match result {
+        Ok(arrived) => taken(errand, arrived, spool, store, sent_at).await,
+        Err(no_reply) => {
+            drop_spool(spool);
+            nothing(&errand, &no_reply, sent_at)
+        }
+    }
+}
+
+async fn taken(errand: Errand, arrived: Arrived, spool: Spool, store: Store, sent_at: Timestamp) -> Outcome {
+    let long = spool.len() > LONG_BODY as u64;
+    let (ix, seq) = (errand.ix, errand.seq);
+    let latency = arrived.latency;
+    let work = move || digest(&errand, arrived, spool, &store);
+    let digested = if long { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
+    let (received, reading) = match digested {
+        Some((received, reading)) => (Some(received), reading),
+        None => (None, Reading::refused(Read::Malformed, "the reply could not be taken in")),
+    };
+    let attempt = Attempt {
+        first: sent_at,
+        last: sent_at,
+        count: 1,
+        read: reading.read,
+        http_status: received.as_ref().map(|received| received.status),
+        latency,
+        bytes: received.as_ref().map_or(0, |received| received.bytes.len() as u64),
+        retry_after: reading.retry_after,
+        word: reading.answer.as_ref().and_then(|answer| answer.word.clone()),
+        reason: reading.reason.clone(),
+    };
+    Outcome { ix, seq, reading, sent: true, reply: received, attempt }
+}
+
+/// The bytes are whole in memory or in a synced file before anything looks into them, and a fault of ours while
+/// looking costs the reading, never the bytes.
+fn digest(errand: &Errand, arrived: Arrived, spool: Spool, store: &Store) -> (Received, Reading) {
+    let (received_bytes, spooled) = spool.finish();
+    let headers = mask::headers(arrived.headers, &errand.token);
+    let decoded = decode::decoded(headers.content_encoding.as_deref(), &received_bytes);
+    let (bytes, spooled) = match decoded {
+        Some(bytes) => {
+            forget(spooled);
+            (bytes, None)
+        }
+        None => (received_bytes, spooled),
+    };
+    let (bytes, spooled, masked) = match mask::bytes(&bytes, &errand.token) {
+        Some(clean) => {
+            forget(spooled);
+            (clean, None, true)
+        }
+        None => (bytes, spooled, false),
+    };
+    let (bytes, spooled) = respooled(bytes, spooled, errand, store);
+    let reply = Reply {
+        status: arrived.status,
+        headers,
+        body: bytes,
+        broken: arrived.broken,
+        at: arrived.at,
+        latency: arrived.latency,
+    };
+    let reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply)))
+        .unwrap_or_else(|_| Reading::refused(Read::Malformed, "jobdeck failed to read this reply: please report it"));
+    let broken = reply.broken.is_some() && reading.read != Read::Ok;
+    let Reply { status, headers, body, at, .. } = reply;
+    (Received { status, headers, bytes: body, spooled, broken, masked, at }, reading)
+}
+
+/// A long body that is not in a file of its own any more, because it was decoded or masked, goes into one again.
+fn respooled(bytes: Bytes, spooled: Option<PathBuf>, errand: &Errand, store: &Store) -> (Bytes, Option<PathBuf>) {
+    if spooled.is_some() || bytes.len() <= LONG_BODY {
+        return (bytes, spooled);
+    }
+    let mut spool = store.spool(&errand.key, errand.seq);
+    spool.push(&bytes);
+    spool.finish()
+}
+
+fn forget(spooled: Option<PathBuf>) {
+    if let Some(path) = spooled {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn drop_spool(spool: Spool) {
+    let (_, spooled) = spool.finish();
+    forget(spooled);
+}
+
+fn nothing(errand: &Errand, no_reply: &NoReply, sent_at: Timestamp) -> Outcome {
+    let reading = providers::read_nothing(no_reply);
+    let attempt = Attempt {
+        first: sent_at,
+        last: sent_at,
+        count: 1,
+        read: reading.read,
+        http_status: None,
+        latency: Duration::ZERO,
+        bytes: 0,
+        retry_after: None,
+        word: None,
+        reason: reading.reason.clone(),
+    };
+    Outcome { ix: errand.ix, seq: errand.seq, reading, sent: no_reply.sent, reply: None, attempt }
+}

@@ -1,0 +1,228 @@
+//! What follows from a reply: applied to what is known, saved if it has to survive, told only then, and the job's next
+//! read set. This is where "save before show" is held.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::task::{Id, JoinError};
+
+use crate::domain::attempt::Attempt;
+use crate::domain::fact::{Fact, Health};
+use crate::domain::job::JobIx;
+use crate::domain::observation::{self, Applied, Keep, Observation};
+use crate::domain::state::Read;
+
+use super::gate::Arrival;
+use super::reader::{Outcome, Received};
+use super::run::{Mode, Run};
+use super::saving::{Pending, Step};
+use super::slot::{Next, Phase, Reply};
+use super::{Purpose, follow};
+
+impl Run {
+    /// Takes what a read's task came back with.
+    pub(super) fn arrived(&mut self, done: Result<(Id, Outcome), JoinError>) {
+        match done {
+            Ok((id, outcome)) => {
+                self.reading.remove(&id);
+                self.read_ended(outcome.ix);
+                self.take(outcome);
+            }
+            Err(error) => {
+                let Some(ix) = self.reading.remove(&error.id()) else { return };
+                self.read_ended(ix);
+                tracing::error!("a read failed inside jobdeck: {error}");
+                let pause = self.poll.pace.max_interval;
+                self.schedule(ix, self.now() + pause);
+            }
+        }
+        self.tell_draining();
+    }
+
+    fn read_ended(&mut self, ix: JobIx) {
+        self.one_shots.remove(&ix);
+        let Some(service) = self.slot(ix).map(|slot| slot.service) else { return };
+        if let Some(run) = self.services.get_mut(service) {
+            run.in_flight = run.in_flight.saturating_sub(1);
+        }
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        let Outcome { ix, seq, reading, sent, reply, attempt } = outcome;
+        let one_shot = self.slot(ix).is_some_and(|slot| slot.job.key.provider.is_one_shot());
+        let whole = reply.as_ref().is_some_and(|reply| !reply.broken);
+        let left = *self.leave_reads.borrow() && !one_shot && !whole;
+        if left {
+            self.schedule(ix, self.now());
+            return;
+        }
+        let now = self.now();
+        let draw = self.draw();
+        let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
+        let Some(run) = self.services.get_mut(slot.service) else { return };
+        Attempt::push(&mut slot.attempts, attempt);
+        let http_status = reply.as_ref().map(|reply| reply.status);
+        let received = observation::Received {
+            reading: &reading,
+            seq,
+            at: reply.as_ref().map_or_else(Timestamp::now, |reply| reply.at),
+            http_status,
+            one_shot,
+            sent,
+            broken: reply.as_ref().is_some_and(|reply| reply.broken),
+        };
+        let applied = slot.known.apply(received);
+        let pace = run.service.pace;
+        let changed = matches!(&applied, Applied::Known { changed: true, .. });
+        let reason = reading.reason.clone().unwrap_or_default();
+        let next = slot.replied(Reply { read: reading.read, changed, now, draw }, pace, self.poll.not_found_grace);
+        let arrival = Arrival { read: reading.read, retry_after: reading.retry_after, reason: &reason, now, draw };
+        let resumes = run.gate.arrived(arrival, pace);
+        let service = slot.service;
+        if let Some(spread) = resumes {
+            self.respread(service, Duration::ZERO, spread);
+        }
+        self.gate_changed(service);
+        let told = (reading.read, http_status);
+        let is_news = reading.read != Read::Ok && self.slot(ix).is_some_and(|slot| slot.told != Some(told));
+        if let Some(slot) = self.slot_mut(ix) {
+            slot.told = (reading.read != Read::Ok).then_some(told);
+        }
+        let news = is_news.then(|| (reading.read, http_status, reason));
+        self.settle(ix, applied, next, reply, news);
+    }
+
+    fn settle(&mut self, ix: JobIx, applied: Applied, next: Next, reply: Option<Received>, news: Option<News>) {
+        let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
+        let Applied::Known { observation, changed, durable, keep } = applied else {
+            forget_file(reply.as_ref());
+            self.proceed(ix, next, news);
+            return;
+        };
+        let mut observation = *observation;
+        let mut changed = changed;
+        if next == Next::Gone {
+            let gone = observation.gone(Timestamp::now());
+            changed |= gone.state != observation.state;
+            observation = gone;
+        }
+        let keep = if is_kept_already(&slot.known, keep, reply.as_ref()) { Keep::Nothing } else { keep };
+        if !durable && !changed && keep == Keep::Nothing {
+            forget_file(reply.as_ref());
+            slot.known = Arc::new(observation);
+            self.proceed(ix, next, news);
+            return;
+        }
+        let step = Step { changed, next, news };
+        let pending = Pending::new(slot, observation, keep, reply, step);
+        self.save(ix, pending);
+    }
+
+    /// What is known of a job is on disk now (or cannot be, for a job that can be read again): tell it.
+    pub(super) fn learned(&mut self, ix: JobIx, known: Observation, changed: bool) {
+        let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
+        let previous = slot.known.is_observed().then_some(slot.known.state);
+        slot.known = Arc::new(known);
+        let known = Arc::clone(&slot.known);
+        if changed {
+            log_change(&slot.job.label(), previous, &known);
+        }
+        self.tell(Fact::Observed { ix, previous, changed, known });
+    }
+
+    /// Sets what happens to a job next, once its last reply needs nothing more.
+    pub(super) fn proceed(&mut self, ix: JobIx, next: Next, news: Option<News>) {
+        let Some(slot) = self.slot(ix) else { return };
+        let over = slot.known.is_over();
+        let withdrawn = slot.phase == Phase::Withdrawn;
+        let service = self.services.get(slot.service);
+        let pace = service.map_or(self.poll.pace, |run| run.service.pace);
+        let refused = service.and_then(|run| run.given_up.clone());
+        let reason = slot.known.last_read.as_ref().and_then(|read| read.reason.clone()).unwrap_or_default();
+        let now = self.now();
+        let retry = match next {
+            _ if withdrawn => None,
+            _ if over || self.purpose == Purpose::Once => {
+                self.set_phase(ix, Phase::Done);
+                None
+            }
+            Next::In(_) if let Some(why) = refused => {
+                self.set_phase(ix, Phase::GivenUp(why));
+                None
+            }
+            Next::In(pause) => Some(pause),
+            Next::GiveUp if self.purpose == Purpose::Dashboard => Some(pace.max_interval.max(pace.interval)),
+            Next::GiveUp | Next::Gone => {
+                self.set_phase(ix, Phase::GivenUp(reason.clone()));
+                None
+            }
+        };
+        match retry {
+            Some(pause) => self.schedule(ix, now + pause),
+            None => follow::release(self, ix),
+        }
+        if next == Next::GiveUp && self.purpose == Purpose::Dashboard {
+            self.tell_health(ix, Health::GivenUp(reason));
+        } else {
+            self.refresh_health(ix);
+        }
+        if let Some(news) = news {
+            self.tell_not_ok(ix, news, retry);
+        }
+        if self.mode != Mode::Running && retry.is_some() {
+            follow::release(self, ix);
+        }
+    }
+
+    fn tell_not_ok(&mut self, ix: JobIx, (read, http_status, reason): News, retry: Option<Duration>) {
+        let Some(slot) = self.slot(ix) else { return };
+        let gate = self.services.get(slot.service).and_then(|run| run.gate.opens_at(self.now()));
+        let held = gate.map(|until| until.saturating_sub(self.now()));
+        let retry_in = retry.map(|pause| held.map_or(pause, |held| held.max(pause)));
+        let label = crate::domain::clean::Clean::from(slot.job.label());
+        let words = crate::domain::clean::Clean::new(&reason);
+        match retry_in {
+            Some(pause) => {
+                tracing::warn!(job = %label, "{read}: {words}; read again in {:.1} s, state kept", pause.as_secs_f64());
+            }
+            None => tracing::warn!(job = %label, "{read}: {words}"),
+        }
+        self.tell(Fact::NotOk { ix, read, http_status, reason, retry_in });
+    }
+}
+
+/// A read that was not `ok` and that was not told yet: its outcome, HTTP code and reason.
+pub(super) type News = (Read, Option<u16>, String);
+
+/// Bytes that were kept before are not kept again: a service that answers the same page for ever fills no disk.
+fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) -> bool {
+    let (Keep::Evidence, Some(evidence), Some(reply)) = (keep, &known.evidence, reply) else { return false };
+    evidence.bytes == reply.bytes.len() as u64 && evidence.sha256 == hex(&Sha256::digest(&reply.bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A reply that is not kept leaves no file behind.
+pub(super) fn forget_file(reply: Option<&Received>) {
+    if let Some(path) = reply.and_then(|reply| reply.spooled.as_ref()) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn log_change(label: &str, previous: Option<crate::domain::state::State>, known: &Observation) {
+    let label = crate::domain::clean::Clean::new(label);
+    let from = previous.map_or_else(|| "new".to_owned(), |state| state.to_string());
+    let word = crate::domain::clean::Clean::new(known.word.as_deref().unwrap_or("-"));
+    let saved = match &known.saved {
+        Some(saved) if known.state.is_terminal() => format!(", {} bytes saved before display", saved.bytes),
+        Some(_) | None => String::new(),
+    };
+    match known.lost {
+        Some(cause) => tracing::warn!(job = %label, "{from} -> {}: {}", known.state, cause.sentence()),
+        None => tracing::info!(job = %label, "{from} -> {} ({word}){saved}", known.state),
+    }
+}

@@ -1,0 +1,216 @@
+//! One job's place in the engine: what is known of it, when it is read next, and when it is given up. Pure; times are
+//! since the engine's start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::attempt::Attempt;
+use crate::domain::fact::Health;
+use crate::domain::job::Job;
+use crate::domain::observation::Observation;
+use crate::domain::schedule::{back_off, pause};
+use crate::domain::service::Pace;
+use crate::domain::state::{LostBecause, Read};
+
+/// What a job's slot is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// It waits for its next read.
+    Waiting,
+    /// A read is under way, or its reply is being saved.
+    Reading,
+    /// Another instance, this process, reads it.
+    Followed(u32),
+    /// Nothing more is asked by itself: it is over, or was asked as often as it had to be.
+    Done,
+    /// Given up in this run, with the reason.
+    GivenUp(String),
+    /// No longer in the jobs file.
+    Withdrawn,
+}
+
+/// Replies in a row that deny the job, or refuse the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denial {
+    /// `not_found` or `rejected`.
+    pub read: Read,
+    /// When the first of them arrived.
+    pub since: Duration,
+}
+
+/// One job's place in the engine.
+#[derive(Debug)]
+pub struct Slot {
+    /// What the jobs file declares.
+    pub job: Arc<Job>,
+    /// The index of its service.
+    pub service: usize,
+    /// What is known, and on disk unless the store fails.
+    pub known: Arc<Observation>,
+    /// What it is doing.
+    pub phase: Phase,
+    /// When it is read next, if it is.
+    pub due: Option<Duration>,
+    /// Number of the last request sent.
+    pub seq: u64,
+    /// Its reads that are not yet on disk, and those before.
+    pub attempts: Vec<Attempt>,
+    /// Whether `attempts` begins with what is on disk.
+    pub attempts_loaded: bool,
+    /// The last outcome that was told, until an `ok`.
+    pub told: Option<(Read, Option<u16>)>,
+    /// `ok` replies in a row that changed nothing.
+    pub unchanged: u32,
+    /// Replies in a row that were no answer.
+    pub failures: u32,
+    /// Replies in a row that deny it.
+    pub denial: Option<Denial>,
+    /// Last told health.
+    pub health: Health,
+    /// Whether the user asked for the read that is due or under way.
+    pub asked: bool,
+}
+
+/// What follows from a reply for the schedule of its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Read again after this pause.
+    In(Duration),
+    /// Denied for longer than the grace: lost (`gone`) if it was ever seen, else given up.
+    Gone,
+    /// Rejected for longer than the grace.
+    GiveUp,
+}
+
+impl Slot {
+    /// A slot for a job of which this is known.
+    pub fn new(job: Arc<Job>, service: usize, known: Observation) -> Self {
+        Self {
+            job,
+            service,
+            seq: known.applied,
+            phase: if known.is_over() { Phase::Done } else { Phase::Waiting },
+            known: Arc::new(known),
+            due: None,
+            attempts: Vec::new(),
+            attempts_loaded: false,
+            told: None,
+            unchanged: 0,
+            failures: 0,
+            denial: None,
+            health: Health::Fresh,
+            asked: false,
+        }
+    }
+
+    /// Whether the engine still has something to do for it: a watch ends when no slot has.
+    pub fn is_unsettled(&self) -> bool {
+        match self.phase {
+            Phase::Waiting | Phase::Reading | Phase::Followed(_) => true,
+            Phase::Done | Phase::GivenUp(_) | Phase::Withdrawn => false,
+        }
+    }
+
+    /// Whether its result is on disk and cannot be had again.
+    pub fn holds_the_only_copy(&self) -> bool {
+        self.job.key.provider.is_one_shot() && self.known.saved.is_some()
+    }
+
+    /// Whether it is lost for now because the service denied it.
+    pub fn is_gone(&self) -> bool {
+        self.known.lost == Some(LostBecause::Gone)
+    }
+
+    /// Counts a reply and says what follows, but for what holds for its whole service.
+    pub fn replied(&mut self, reply: Reply, pace: Pace, grace: Duration) -> Next {
+        match reply.read {
+            Read::Ok => {
+                self.failures = 0;
+                self.denial = None;
+                self.unchanged = if reply.changed { 0 } else { self.unchanged.saturating_add(1) };
+                Next::In(pause(pace, self.unchanged, reply.draw))
+            }
+            Read::NotFound | Read::Rejected => {
+                self.failures = self.failures.saturating_add(1);
+                let since = match self.denial {
+                    Some(denial) if denial.read == reply.read => denial.since,
+                    Some(_) | None => {
+                        self.denial = Some(Denial { read: reply.read, since: reply.now });
+                        reply.now
+                    }
+                };
+                let doubted = reply.now.saturating_sub(since);
+                if self.denial.is_some() && doubted >= grace && doubted > Duration::ZERO {
+                    return if reply.read == Read::NotFound { Next::Gone } else { Next::GiveUp };
+                }
+                // Asked again at the end of the grace at the latest: that reply decides.
+                let left = grace.saturating_sub(doubted).max(Duration::from_millis(1));
+                Next::In(back_off(pace, self.failures, reply.draw).min(left))
+            }
+            Read::Throttled | Read::Unreachable | Read::ServerError | Read::Malformed | Read::Unauthorized => {
+                self.failures = self.failures.saturating_add(1);
+                Next::In(back_off(pace, self.failures, reply.draw))
+            }
+        }
+    }
+}
+
+/// A reply as the slot sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply {
+    /// Its outcome.
+    pub read: Read,
+    /// Whether it changed what is known.
+    pub changed: bool,
+    /// When it arrived.
+    pub now: Duration,
+    /// Between 0 and 1.
+    pub draw: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::{JobKey, Provider};
+
+    const PACE: Pace = Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) };
+    const GRACE: Duration = Duration::from_secs(60);
+
+    fn slot() -> Slot {
+        let key = JobKey { provider: Provider::Unstract, endpoint: "http://h".to_owned(), id: "7".to_owned() };
+        let job = Job { key, service: "s".into(), name: None, tags: Vec::new() };
+        Slot::new(Arc::new(job), 0, Observation::default())
+    }
+
+    fn replies(list: &[(u64, Read)]) -> Next {
+        let mut slot = slot();
+        let mut next = Next::GiveUp;
+        for (second, read) in list {
+            let reply = Reply { read: *read, changed: false, now: Duration::from_secs(*second), draw: 1.0 };
+            next = slot.replied(reply, PACE, GRACE);
+        }
+        next
+    }
+
+    #[test]
+    fn a_job_is_given_up_after_two_denials_that_are_the_grace_apart_with_no_ok_between() {
+        use Read::{NotFound, Ok, Rejected, Unreachable};
+        assert_eq!(replies(&[(0, NotFound), (30, NotFound), (60, NotFound)]), Next::Gone);
+        assert_eq!(replies(&[(0, Rejected), (30, Unreachable), (61, Rejected)]), Next::GiveUp);
+        assert!(matches!(replies(&[(0, NotFound)]), Next::In(_)));
+        assert!(matches!(replies(&[(0, NotFound), (30, Ok), (61, NotFound)]), Next::In(_)));
+        assert!(matches!(replies(&[(0, NotFound), (61, Rejected)]), Next::In(_)));
+    }
+
+    #[test]
+    fn a_denied_job_is_asked_again_at_the_end_of_its_grace_at_the_latest() {
+        assert_eq!(replies(&[(0, Read::NotFound), (57, Read::NotFound)]), Next::In(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn failures_slow_a_job_down_and_an_answer_brings_it_back_to_its_pace() {
+        use Read::{Ok, Unreachable};
+        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable)]), Next::In(Duration::from_secs(10)));
+        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable), (2, Ok)]), Next::In(pause(PACE, 1, 1.0)));
+    }
+}

@@ -1,0 +1,248 @@
+//! Replies that are no answer about a job: what they come to, and the sentence that says so.
+
+use std::time::{Duration, SystemTime};
+
+use url::Url;
+
+use super::page;
+use super::reply::{self, Object, capped};
+use super::{address, optexity};
+use crate::domain::reading::Reading;
+use crate::domain::reply::Reply;
+use crate::domain::state::Read;
+use crate::json::scan::{self, Kind};
+
+/// The longest wait that a service can ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// A reply whose HTTP code says that it is no answer. `endpoint` and `id` are the job's.
+pub fn refused(endpoint: &str, id: &str, reply: &Reply) -> Reading {
+    let wait = retry_after(reply);
+    let body = Body::of(reply);
+    let reading = |read: Read| Reading {
+        read,
+        reason: Some(body.reason(reply)),
+        error_code: body.code.clone(),
+        retry_after: None,
+        answer: None,
+    };
+    match reply.status {
+        300..=399 => Reading::refused(Read::Rejected, redirect(endpoint, id, reply)),
+        429 => Reading { retry_after: wait, ..reading(Read::Throttled) },
+        503 if wait.is_some() => Reading { retry_after: wait, ..reading(Read::Throttled) },
+        401 | 403 => reading(Read::Unauthorized),
+        404 | 410 if body.is_about_the_job(id, reply.status) => reading(Read::NotFound),
+        408 | 421 | 425 => reading(Read::ServerError),
+        400..=499 => reading(Read::Rejected),
+        200..=299 => malformed(reply),
+        _ => reading(Read::ServerError),
+    }
+}
+
+/// A 2xx that is no answer about the job.
+pub fn malformed(reply: &Reply) -> Reading {
+    let body = Body::of(reply);
+    let why = match (&body.shape, scan::document(&reply.body)) {
+        (Shape::Empty, _) => format!("HTTP {} with an empty body", reply.status),
+        (Shape::Markup, _) => format!("a web page instead of an answer, {}", body.reason(reply)),
+        (_, Ok(range)) => match scan::kind(reply.body.get(range).unwrap_or_default()) {
+            Some(Kind::Object) => match &body.said {
+                Some(said) => format!("no answer about a job: {said}"),
+                None => "a JSON object that is no answer about a job".to_owned(),
+            },
+            Some(Kind::Array) => "a JSON list instead of an answer".to_owned(),
+            Some(Kind::String | Kind::Number | Kind::Bool | Kind::Null) | None => {
+                "a bare JSON value instead of an answer".to_owned()
+            }
+        },
+        (Shape::Json, Err(error)) => format!("broken JSON: {error}"),
+        (Shape::Text, Err(_)) => match (&body.said, reply.headers.content_encoding.as_deref()) {
+            (_, Some(encoding)) if encoding != "identity" && std::str::from_utf8(&reply.body).is_err() => {
+                format!("no JSON but {} bytes that could not be decoded ({encoding})", reply.body.len())
+            }
+            (Some(said), _) => format!("no JSON but this text: {said}"),
+            (None, _) => "no JSON".to_owned(),
+        },
+    };
+    Reading { error_code: body.code.clone(), ..malformed_because(why) }
+}
+
+/// A reply that is no answer about the job, for this reason.
+pub fn malformed_because(why: impl Into<String>) -> Reading {
+    Reading::refused(Read::Malformed, capped(&why.into()))
+}
+
+/// How long the service asks us to wait: seconds, or an HTTP-date against the reply's own Date (our clock where it
+/// has none). A time that is past is no wait.
+pub fn retry_after(reply: &Reply) -> Option<Duration> {
+    let text = reply.headers.retry_after.as_deref()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = text.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    let sent = reply.headers.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+    let now = sent.unwrap_or_else(|| SystemTime::from(reply.at));
+    Some(until.duration_since(now).unwrap_or_default().min(LONGEST_WAIT))
+}
+
+/// What kind of text a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Empty,
+    /// HTML, or XML.
+    Markup,
+    /// Whole or broken.
+    Json,
+    Text,
+}
+
+/// What a body that is no answer says.
+struct Body {
+    shape: Shape,
+    said: Option<String>,
+    code: Option<String>,
+}
+
+impl Body {
+    fn of(reply: &Reply) -> Self {
+        let bytes = reply.body.as_ref();
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
+        let plain = |shape, said: Option<String>| Self { shape, said, code: None };
+        if text.is_empty() {
+            return plain(Shape::Empty, None);
+        }
+        if let Ok(object) = Object::parse(text) {
+            let said = reply::sentence(&object);
+            return Self { shape: Shape::Json, said: said.text, code: said.code };
+        }
+        if page::is_markup(text) {
+            return plain(Shape::Markup, page::title(text));
+        }
+        match scan::kind(text) {
+            Some(Kind::Object) => plain(Shape::Json, None),
+            Some(Kind::Array) => plain(Shape::Json, reply::error_text(text)),
+            Some(Kind::String) if scan::string(text).is_some() => plain(Shape::Json, reply::text(text)),
+            Some(Kind::String | Kind::Number | Kind::Bool | Kind::Null) | None => {
+                plain(Shape::Text, Some(capped(&reply::json_text(text))).filter(|said| !said.is_empty()))
+            }
+        }
+    }
+
+    /// The sentence; the HTTP code where there is none, or where it comes from whoever stands in between.
+    fn reason(&self, reply: &Reply) -> String {
+        let status = reply.status;
+        match (&self.said, self.shape) {
+            (Some(said), Shape::Markup) => format!("HTTP {status}: {said}"),
+            (Some(said), Shape::Json | Shape::Text | Shape::Empty) => said.clone(),
+            (None, Shape::Json) => format!("HTTP {status}: {}", capped(&reply::json_text(&reply.body))),
+            (None, Shape::Markup | Shape::Text | Shape::Empty) => format!("HTTP {status}"),
+        }
+    }
+
+    /// Whether a 404 or 410 is about the job, and not about a route, a deployment or a whole server. A 410 is, unless
+    /// it says otherwise.
+    fn is_about_the_job(&self, id: &str, status: u16) -> bool {
+        if self.shape == Shape::Markup {
+            return false;
+        }
+        // Routers like to repeat the address, in which the id stands too: such parts of a sentence say nothing.
+        let said = self.said.as_deref().unwrap_or_default();
+        let plain = |word: &&str| !word.contains('/') || word.trim_matches(|c: char| !c.is_alphanumeric()) == id;
+        let words: Vec<&str> = said.split_whitespace().filter(plain).collect();
+        if names(&words.join(" "), id.trim()) {
+            return true;
+        }
+        let mut words: Vec<String> = words.into_iter().flat_map(parts).collect();
+        words.extend(self.code.as_deref().into_iter().flat_map(parts));
+        let any = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
+        let of_a_router = words.iter().any(|word| ROUTER_WORDS.contains(&word.as_str()));
+        let missing_route = words.windows(2).any(|pair| match pair {
+            [first, second] => {
+                let (first, second) = (first.as_str(), second.as_str());
+                (ROUTER_WORDS.contains(&first) && ["not", "does", "doesn", "is", "was", "could"].contains(&second))
+                    || (["no", "such", "unknown", "invalid"].contains(&first) && ROUTER_WORDS.contains(&second))
+                    || (first == "cannot" && ["get", "post"].contains(&second))
+            }
+            _ => false,
+        });
+        if missing_route {
+            return false;
+        }
+        if any(&["task", "tasks", "execution", "executions", "job", "jobs"]) {
+            return true;
+        }
+        let http_request = words.windows(2).any(|pair| match pair {
+            [which, what] => what == "request" && ["your", "this", "bad", "http"].contains(&which.as_str()),
+            _ => false,
+        });
+        !of_a_router && (status == 410 || (any(&["request", "requests"]) && !http_request))
+    }
+}
+
+/// What a router's 404 speaks of.
+const ROUTER_WORDS: &[&str] =
+    &["route", "routes", "url", "uri", "path", "endpoint", "page", "api", "deployment", "resource"];
+
+/// Whether a sentence names an id, and not as a part of something longer.
+fn names(sentence: &str, id: &str) -> bool {
+    !id.is_empty()
+        && sentence.match_indices(id).any(|(at, _)| {
+            let before = sentence.get(..at).and_then(|before| before.chars().next_back());
+            let after = sentence.get(at + id.len()..).and_then(|after| after.chars().next());
+            !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+        })
+}
+
+/// The words in a word, lower-cased: `TaskNotFound` and `task_not_found` are three.
+fn parts(word: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut small = false;
+    for c in word.chars() {
+        if (!c.is_alphanumeric() || (c.is_uppercase() && small)) && parts.last().is_some_and(|part| !part.is_empty()) {
+            parts.push(String::new());
+        }
+        small = c.is_lowercase();
+        if let (true, Some(part)) = (c.is_alphanumeric(), parts.last_mut()) {
+            part.extend(c.to_lowercase());
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Where a redirect leads, which is never followed: it would take the token along. Of another host no more than its
+/// name is shown, and never a query.
+fn redirect(endpoint: &str, id: &str, reply: &Reply) -> String {
+    let code = reply.status;
+    let home = Url::parse(endpoint).ok();
+    let location = reply.headers.location.as_deref().map(str::trim).filter(|location| !location.is_empty());
+    let Some(location) = location else {
+        return format!("a redirect (HTTP {code}) that does not say where to");
+    };
+    let target = match &home {
+        Some(home) => home.join(location).ok(),
+        None => Url::parse(location).ok(),
+    };
+    let Some(target) = target.filter(Url::has_host) else {
+        return format!("a redirect (HTTP {code}) to an address that cannot be read");
+    };
+    let origin = address::origin(&target);
+    if home.is_none_or(|home| home.host_str() != target.host_str()) {
+        return format!(
+            "a redirect (HTTP {code}) to another host, {origin}: not followed, because it would take the token \
+             along; check the address in the jobs file, or what stands in between"
+        );
+    }
+    // Relative to a path that is not known here.
+    if !location.contains("://") && !location.starts_with('/') {
+        return format!("a redirect (HTTP {code}) within {origin}: not followed; check the address in the jobs file");
+    }
+    let path = target.path();
+    let own = [format!("/async/{}/output", address::segment(id)), optexity::PATH.to_owned()];
+    let base = own.iter().find_map(|own| path.strip_suffix(own.as_str())).unwrap_or(path);
+    capped(&format!(
+        "a redirect (HTTP {code}) to {origin}{path}: not followed; if that is the right address, write {origin}{base} \
+         in the jobs file"
+    ))
+}

@@ -1,0 +1,309 @@
+//! How Unstract speaks: `GET …/deployment/api/<organization_id>/<api_name>/?execution_id=…`, a result that is handed
+//! out once, and an HTTP code that says little: the body decides.
+
+use std::borrow::Cow;
+
+use super::refusal::{malformed, malformed_because, refused};
+use super::reply::{self, Object, capped, error_text, json_text, text};
+use super::{IdError, address};
+use crate::domain::files::{FileCounts, FileResult};
+use crate::domain::reading::{Answer, Reading, Verdict};
+use crate::domain::reply::Reply;
+use crate::domain::request::{Auth, Method, Request};
+use crate::domain::service::Service;
+use crate::domain::state::State;
+use crate::json::scan::{self, Kind};
+
+/// The status read of an execution, which hands out the result once it is there.
+pub fn request(service: &Service, id: &str) -> Request {
+    let mut url = address::below(&service.base, "/");
+    let flag = |on: bool| if on { "true" } else { "false" };
+    let include = service.include;
+    address::add_query(
+        &mut url,
+        &[
+            ("execution_id", id),
+            ("include_metadata", flag(include.metadata)),
+            ("include_metrics", flag(include.metrics)),
+            ("include_extracted_text", flag(include.extracted_text)),
+        ],
+    );
+    Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: true }
+}
+
+/// What a reply said.
+pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
+    let no_answer = || if (200..300).contains(&reply.status) { malformed(reply) } else { refused(endpoint, id, reply) };
+    let Ok(object) = Object::parse(&reply.body) else { return no_answer() };
+    let message = Message::of(&object);
+    if !is_answer(&object, &message, reply) {
+        return no_answer();
+    }
+    let (verdict, word) = object.word();
+    let state = match verdict {
+        Verdict::State(state) => Some(state),
+        Verdict::NoWord | Verdict::Acknowledged | Verdict::Expired => None,
+    };
+    let over = state.is_some_and(State::is_terminal);
+    if reply.status == 406 && !message.is_result() && (over || message != Message::Nothing) {
+        return Reading::answered(Answer { verdict: Verdict::Acknowledged, word, ..Answer::default() });
+    }
+    if let (true, Message::Text(said)) = (over, &message) {
+        let said = if said.is_empty() { "an empty text" } else { said.as_str() };
+        return malformed_because(format!("a text where the result should be: {said}"));
+    }
+    let empty = matches!(&message, Message::List(list) if list.is_empty());
+    let summary = Summary::of(&message);
+    let verdict = if verdict != Verdict::State(State::Succeeded) {
+        verdict
+    } else if message == Message::Nothing || empty {
+        Verdict::Expired
+    } else if summary.counts.is_some_and(|counts| counts.failed > 0) {
+        Verdict::State(State::Partial)
+    } else {
+        verdict
+    };
+    let failed = matches!(verdict, Verdict::State(State::Partial | State::Failed | State::Cancelled));
+    Reading::answered(Answer {
+        verdict,
+        word,
+        fail_reason: if failed { summary.reason } else { None },
+        warning: if over { summary.oddity } else { None },
+        files: summary.counts,
+        has_payload: message.is_result(),
+        ..Answer::default()
+    })
+}
+
+/// The execution id in a status URL or path, as the service returns them.
+pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
+    let Some(url) = address::named_by_address(&service.base, text)? else { return Ok(text.to_owned()) };
+    // Behind a gateway the service's own paths lack the gateway's prefix.
+    let (base, path) = (service.base.path().trim_end_matches('/'), url.path().trim_end_matches('/'));
+    if base != path && !(path.starts_with("/deployment/") && base.ends_with(path)) {
+        return Err(IdError(
+            "this id is an address of another deployment than its service's; name the service that it belongs to, or \
+             give the execution_id alone"
+                .to_owned(),
+        ));
+    }
+    address::query_value(&url, "execution_id").ok_or_else(|| {
+        IdError("this id is an address without an `execution_id`; give the execution_id alone".to_owned())
+    })
+}
+
+/// The JSON text of `message` as received.
+pub fn raw_output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    Object::parse(body).ok()?.get("message").filter(|value| *value != b"null").map(Cow::Borrowed)
+}
+
+/// An object of file name to `result`, in the reply's order, names that occur twice included.
+pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let mut out = Vec::new();
+    for file in objects(body) {
+        out.push(if out.is_empty() { b'{' } else { b',' });
+        out.extend_from_slice(reply::quoted(&name(&file.object)).as_bytes());
+        out.push(b':');
+        out.extend_from_slice(file.object.get("result").unwrap_or(b"null"));
+    }
+    if out.is_empty() {
+        return None;
+    }
+    out.push(b'}');
+    Some(Cow::Owned(out))
+}
+
+/// The files of a reply, in its order.
+pub fn files(body: &[u8]) -> Vec<FileResult> {
+    objects(body).into_iter().map(|file| file.read()).collect()
+}
+
+/// What counts as an answer: 200, 406 and 422 with a `status`, any other code if `message` is a list. A `status`
+/// that repeats the HTTP code of a refusal is a gateway's own envelope.
+fn is_answer(object: &Object<'_>, message: &Message<'_>, reply: &Reply) -> bool {
+    let Some(status) = object.get("status") else {
+        return match reply.status {
+            200 => object.has("message") && !matches!(message, Message::Text(_)),
+            406 | 422 => false,
+            _ => message.names_files(),
+        };
+    };
+    let repeats_the_code = text(status).is_some_and(|text| text == reply.status.to_string());
+    match (reply.status, message) {
+        (200, _) => true,
+        (406, Message::Text(said)) if object.word().1.is_none() => said.to_lowercase().contains("acknowledged"),
+        (406 | 422, _) => !repeats_the_code,
+        (_, Message::List(_)) => true,
+        (_, Message::Nothing | Message::Text(_) | Message::Other(_)) => false,
+    }
+}
+
+/// What stands under `message`.
+#[derive(Debug, PartialEq, Eq)]
+enum Message<'a> {
+    /// `null`, or no such field.
+    Nothing,
+    /// A sentence.
+    Text(String),
+    /// A list, as a result should be.
+    List(Vec<&'a [u8]>),
+    /// Anything else.
+    Other(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    fn of(object: &Object<'a>) -> Self {
+        let Some(value) = object.get("message") else { return Self::Nothing };
+        match scan::kind(value) {
+            Some(Kind::Null) | None => Self::Nothing,
+            Some(Kind::String) => Self::Text(capped(&scan::string(value).unwrap_or_default())),
+            Some(Kind::Array) => {
+                let elements = scan::elements(value).unwrap_or_default();
+                Self::List(elements.into_iter().filter_map(|range| value.get(range)).collect())
+            }
+            Some(Kind::Object | Kind::Number | Kind::Bool) => Self::Other(value),
+        }
+    }
+
+    /// Whether it holds something that must not be lost.
+    fn is_result(&self) -> bool {
+        match self {
+            Self::List(list) => !list.is_empty(),
+            Self::Other(value) => Object::parse(value).is_ok_and(|object| object.count() > 0),
+            Self::Nothing | Self::Text(_) => false,
+        }
+    }
+
+    fn names_files(&self) -> bool {
+        let is_file = |value: &&[u8]| Object::parse(value).is_ok_and(|object| object.has("file"));
+        match self {
+            Self::List(list) => list.iter().any(is_file),
+            Self::Nothing | Self::Text(_) | Self::Other(_) => false,
+        }
+    }
+}
+
+/// What a message comes to over all its files.
+#[derive(Debug, Default)]
+struct Summary {
+    counts: Option<FileCounts>,
+    /// The first failed file's error, else the first error that is said at all.
+    reason: Option<String>,
+    /// What is no file where files should be.
+    oddity: Option<String>,
+}
+
+impl Summary {
+    fn of(message: &Message<'_>) -> Self {
+        let list = match message {
+            Message::List(list) => list,
+            Message::Other(value) => {
+                let oddity = Some("the result is no list of files".to_owned());
+                return Self { counts: None, reason: error_text(value), oddity };
+            }
+            Message::Nothing | Message::Text(_) => return Self::default(),
+        };
+        let mut counts = FileCounts::default();
+        let (mut of_failed, mut of_any, mut strange) = (None, None, 0_usize);
+        for value in list {
+            let Ok(object) = Object::parse(value) else {
+                strange += 1;
+                of_any = of_any.or_else(|| text(value));
+                continue;
+            };
+            let (failed, error) = outcome(&object);
+            counts.total = counts.total.saturating_add(1);
+            counts.failed = counts.failed.saturating_add(u32::from(failed));
+            if failed && of_failed.is_none() {
+                of_failed = error;
+            } else if of_any.is_none() {
+                of_any = error;
+            }
+        }
+        Self {
+            counts: (counts.total > 0).then_some(counts),
+            reason: of_failed.or(of_any),
+            oddity: (strange > 0).then(|| format!("{strange} of {} entries of the result are no files", list.len())),
+        }
+    }
+}
+
+/// A file's object and where it stands in the body.
+struct File<'a> {
+    object: Object<'a>,
+    start: usize,
+    size: usize,
+}
+
+impl File<'_> {
+    fn read(&self) -> FileResult {
+        let (failed, error) = outcome(&self.object);
+        let result = self.object.get("result");
+        FileResult {
+            name: name(&self.object),
+            status: self
+                .object
+                .get("status")
+                .map(|value| text(value).unwrap_or_else(|| json_text(value)))
+                .unwrap_or_default(),
+            failed,
+            error,
+            keys: result.and_then(keys),
+            size: u64::try_from(self.size).unwrap_or(u64::MAX),
+            cost: cost(&self.object),
+            range: self.start..self.start + self.size,
+            result: self.object.range("result").map(|range| self.start + range.start..self.start + range.end),
+        }
+    }
+}
+
+/// The files of a body. Entries that are no objects are none.
+fn objects(body: &[u8]) -> Vec<File<'_>> {
+    let Ok(object) = Object::parse(body) else { return Vec::new() };
+    let (Some(message), Some(place)) = (object.get("message"), object.range("message")) else { return Vec::new() };
+    let elements = scan::elements(message).unwrap_or_default();
+    let file = |range: std::ops::Range<usize>| {
+        let (start, size) = (place.start + range.start, range.len());
+        Some(File { object: Object::parse(message.get(range)?).ok()?, start, size })
+    };
+    elements.into_iter().filter_map(file).collect()
+}
+
+/// Whether a file failed, and its error: by its word, and where that says neither by whether it has an error.
+fn outcome(file: &Object<'_>) -> (bool, Option<String>) {
+    let error = file.get("error").and_then(error_text);
+    let word = file.get("status").and_then(text);
+    let failed = match word.as_deref().and_then(State::from_service_word) {
+        Some(State::Succeeded) => false,
+        Some(State::Failed) => true,
+        Some(State::Queued | State::Running | State::Partial | State::Cancelled | State::Lost | State::Unknown)
+        | None => error.is_some(),
+    };
+    (failed, error)
+}
+
+fn name(file: &Object<'_>) -> String {
+    let named = ["file", "file_name", "file_execution_id"].into_iter().find_map(|key| scan::string(file.held(key)?));
+    named.unwrap_or_default().into_owned()
+}
+
+/// The number of keys of `output` in a result, or of the result itself where it has no `output`.
+fn keys(result: &[u8]) -> Option<u32> {
+    let object = Object::parse(result).ok()?;
+    let count = match object.get("output") {
+        Some(output) => Object::parse(output).ok()?.count(),
+        None => object.count(),
+    };
+    u32::try_from(count).ok()
+}
+
+/// What the file cost, digit for digit: a number or a string.
+fn cost(file: &Object<'_>) -> Option<String> {
+    let usage = |metadata: &[u8]| {
+        let metadata = Object::parse(metadata).ok()?;
+        let usage = Object::parse(metadata.get("usage")?).ok()?;
+        usage.get("cost_in_dollars").and_then(reply::text)
+    };
+    let within_result = || Object::parse(file.get("result")?).ok()?.get("metadata").and_then(usage);
+    file.get("metadata").and_then(usage).or_else(within_result)
+}

@@ -1,0 +1,337 @@
+//! Bodies: put where they belong, kept by the rules of evidence, found again when an instance died.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::dir::{StateDir, new_file, sync_dir};
+use super::instance::Living;
+use super::name::{BodyName, UNFINISHED, job_mark, sha256};
+use super::rows;
+use super::spool::{LONGEST_INLINE, map};
+use super::trouble::Trouble;
+use super::{Kept, SaveBody};
+use crate::domain::job::JobKey;
+use crate::domain::observation::{Keep, Observation, Saved};
+use crate::domain::reply::Headers;
+
+/// How many bodies of evidence a job keeps, besides those of one-shot replies that broke off.
+const EVIDENCE_KEPT: usize = 5;
+
+/// Where a body's bytes are before its row is written.
+#[derive(Debug)]
+pub struct Placed {
+    sha256: String,
+    /// Its name in `bodies/`; None: its bytes go into the row.
+    file: Option<String>,
+    /// A spool file that is of no more use once the row is committed.
+    spooled: Option<PathBuf>,
+}
+
+impl Placed {
+    /// Whether it is a file, whose name has to be made durable.
+    pub fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+/// Puts a body's bytes where they belong, synced. The directory is not synced yet.
+pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &SaveBody) -> io::Result<Placed> {
+    if body.bytes.len() <= LONGEST_INLINE {
+        return Ok(Placed { sha256: sha256(&body.bytes), file: None, spooled: body.spooled.clone() });
+    }
+    if let Some(spooled) = &body.spooled
+        && let Some(name) = spooled.file_name().and_then(|name| name.to_str())
+        && let Some(sha256) = BodyName::parse(spooled).and_then(|name| name.sha256)
+    {
+        let target = dir.bodies().join(name);
+        // Moved by an earlier try whose commit failed.
+        if holds(&target, body) {
+            return Ok(Placed { sha256, file: Some(name.to_owned()), spooled: None });
+        }
+        if holds(spooled, body) && sync_file(spooled).is_ok() {
+            std::fs::rename(spooled, &target)?;
+            return Ok(Placed { sha256, file: Some(name.to_owned()), spooled: None });
+        }
+    }
+    let sha256 = sha256(&body.bytes);
+    let name = BodyName {
+        job: job_mark(key),
+        seq,
+        http_status: body.http_status,
+        instance: instance.to_owned(),
+        sha256: Some(sha256.clone()),
+    }
+    .to_string();
+    let target = dir.bodies().join(&name);
+    if !holds(&target, body) {
+        write_anew(&dir.spool().join(format!("{name}{UNFINISHED}")), &target, &body.bytes)?;
+    }
+    Ok(Placed { sha256, file: Some(name), spooled: body.spooled.clone() })
+}
+
+/// Makes a copy's row, or finds the one with the same bytes. `garbage` takes files that are of no use once this is
+/// committed.
+pub fn add_copy(
+    connection: &Connection,
+    dir: &StateDir,
+    job: i64,
+    body: &SaveBody,
+    placed: &Placed,
+    garbage: &mut Vec<PathBuf>,
+) -> rusqlite::Result<Saved> {
+    garbage.extend(placed.spooled.clone());
+    let same = connection
+        .prepare_cached("SELECT id FROM body WHERE job = ?1 AND is_copy AND sha256 = ?2 ORDER BY id DESC LIMIT 1")?
+        .query_row(params![job, placed.sha256], |row| row.get(0))
+        .optional()?;
+    if let Some(same) = same {
+        drop_duplicate(connection, dir, placed.file.as_deref(), garbage)?;
+        return read_saved(connection, same);
+    }
+    insert(connection, job, body, placed)
+}
+
+/// Adds evidence by its rules and answers with what `observation.evidence` is from now on: the last evidence, but one
+/// of a one-shot reply that broke off gives way to a longer one of its kind only.
+pub fn add_evidence(
+    connection: &Connection,
+    dir: &StateDir,
+    job: (i64, &JobKey),
+    current: Option<&Saved>,
+    (body, placed): (&SaveBody, &Placed),
+    garbage: &mut Vec<PathBuf>,
+) -> rusqlite::Result<Saved> {
+    let (job, key) = job;
+    garbage.extend(placed.spooled.clone());
+    let protects = key.provider.is_one_shot();
+    let same = connection
+        .prepare_cached("SELECT id, is_copy OR broken OR id = ?3 FROM body WHERE job = ?1 AND sha256 = ?2 ORDER BY id")?
+        .query_map(params![job, placed.sha256, current.map(|saved| saved.body)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
+        })?
+        .find(|row| !matches!(row, Ok((_, false))))
+        .transpose()?;
+    if let Some((same, _)) = same {
+        drop_duplicate(connection, dir, placed.file.as_deref(), garbage)?;
+        return match current {
+            Some(current) => Ok(current.clone()),
+            None => read_saved(connection, same),
+        };
+    }
+    let added = insert(connection, job, body, placed)?;
+    let pointed = match current {
+        Some(current) if protects && is_broken(connection, current.body)? => {
+            if body.broken && added.bytes > current.bytes { added } else { current.clone() }
+        }
+        Some(_) | None => added,
+    };
+    prune(connection, dir, (job, protects), pointed.body, garbage)?;
+    Ok(pointed)
+}
+
+/// Files in `spool/` and `bodies/` that dead instances left and no row knows, by the mark of their job.
+/// `bodies` is looked through only when asked for: it can be long.
+pub fn leftovers(
+    connection: &Connection,
+    dir: &StateDir,
+    living: &mut Living<'_>,
+    bodies_too: bool,
+) -> Result<HashMap<String, Vec<PathBuf>>, Trouble> {
+    let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
+    let bodies = bodies_too.then(|| dir.bodies());
+    for place in [Some(dir.spool()), bodies].into_iter().flatten() {
+        for entry in std::fs::read_dir(place)? {
+            let path = entry?.path();
+            let Some(name) = BodyName::parse(&path) else { continue };
+            if !living.is_alive(&name.instance) && !is_known(connection, &path)? {
+                found.entry(name.job).or_default().push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Makes what a dead instance left of a reply evidence of its job. Answers with the evidence from now on.
+pub fn adopt(
+    connection: &Connection,
+    dir: &StateDir,
+    job: (i64, &JobKey),
+    known: &Observation,
+    path: &Path,
+    garbage: &mut Vec<PathBuf>,
+) -> Result<Option<Saved>, Trouble> {
+    let current = known.evidence.as_ref();
+    let Some(name) = BodyName::parse(path) else { return Ok(current.cloned()) };
+    let file = File::open(path)?;
+    let about = file.metadata()?;
+    if about.len() == 0 {
+        garbage.push(path.to_owned());
+        return Ok(current.cloned());
+    }
+    let at = about.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
+    let body = SaveBody {
+        keep: Keep::Evidence,
+        broken: true,
+        bytes: map(&file)?,
+        spooled: Some(path.to_owned()),
+        http_status: name.http_status,
+        headers: Headers::default(),
+        masked: false,
+        at,
+    };
+    let sha256 = sha256(&body.bytes);
+    let file_name = BodyName { sha256: Some(sha256.clone()), ..name }.to_string();
+    let target = dir.bodies().join(&file_name);
+    if target != path {
+        file.sync_all()?;
+        std::fs::rename(path, &target)?;
+        sync_dir(&dir.bodies())?;
+    }
+    let placed = Placed { sha256, file: Some(file_name), spooled: None };
+    Ok(Some(add_evidence(connection, dir, job, current, (&body, &placed), garbage)?))
+}
+
+/// All bodies of a job, oldest first.
+pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Kept>> {
+    connection
+        .prepare_cached(
+            "SELECT id, bytes, sha256, http_status, at, masked, is_copy, broken, content_type, content_encoding, \
+             retry_after, date FROM body WHERE job = ?1 ORDER BY id",
+        )?
+        .query_map([job], |row| {
+            Ok(Kept {
+                saved: saved(row)?,
+                keep: if row.get(6)? { Keep::Copy } else { Keep::Evidence },
+                broken: row.get(7)?,
+                headers: Headers {
+                    content_type: row.get(8)?,
+                    content_encoding: row.get(9)?,
+                    retry_after: row.get(10)?,
+                    date: row.get(11)?,
+                    location: None,
+                },
+            })
+        })?
+        .collect()
+}
+
+fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -> rusqlite::Result<Saved> {
+    let data = placed.file.is_none().then_some(&*body.bytes);
+    connection
+        .prepare_cached(
+            "INSERT INTO body (job, is_copy, broken, bytes, sha256, http_status, content_type, content_encoding, \
+             retry_after, date, masked, at, file, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            job,
+            body.keep == Keep::Copy,
+            body.broken,
+            body.bytes.len() as i64,
+            placed.sha256,
+            body.http_status,
+            body.headers.content_type,
+            body.headers.content_encoding,
+            body.headers.retry_after,
+            body.headers.date,
+            body.masked,
+            rows::nanoseconds(body.at),
+            placed.file,
+            data,
+        ])?;
+    Ok(Saved {
+        body: connection.last_insert_rowid(),
+        bytes: body.bytes.len() as u64,
+        sha256: placed.sha256.clone(),
+        http_status: body.http_status,
+        at: body.at,
+        masked: body.masked,
+    })
+}
+
+/// Deletes the oldest evidence beyond [`EVIDENCE_KEPT`], never what is pointed to.
+fn prune(
+    connection: &Connection,
+    dir: &StateDir,
+    (job, protects): (i64, bool),
+    pointed: i64,
+    garbage: &mut Vec<PathBuf>,
+) -> rusqlite::Result<()> {
+    let old: Vec<(i64, Option<String>)> = connection
+        .prepare_cached(
+            "SELECT id, file FROM body WHERE job = ?1 AND NOT is_copy AND NOT (broken AND ?2) \
+             ORDER BY id = ?3 DESC, id DESC LIMIT -1 OFFSET ?4",
+        )?
+        .query_map(params![job, protects, pointed, EVIDENCE_KEPT as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (id, file) in old {
+        connection.prepare_cached("DELETE FROM body WHERE id = ?1")?.execute([id])?;
+        garbage.extend(file.map(|file| dir.bodies().join(file)));
+    }
+    Ok(())
+}
+
+/// A file whose bytes a row has already, unless it is that row's file.
+fn drop_duplicate(
+    connection: &Connection,
+    dir: &StateDir,
+    file: Option<&str>,
+    garbage: &mut Vec<PathBuf>,
+) -> rusqlite::Result<()> {
+    if let Some(file) = file {
+        let path = dir.bodies().join(file);
+        if !is_known(connection, &path)? {
+            garbage.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_known(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    connection.prepare_cached("SELECT 1 FROM body WHERE file = ?1")?.exists([name])
+}
+
+fn is_broken(connection: &Connection, body: i64) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM body WHERE id = ?1 AND broken")?.exists([body])
+}
+
+fn read_saved(connection: &Connection, body: i64) -> rusqlite::Result<Saved> {
+    connection
+        .prepare_cached("SELECT id, bytes, sha256, http_status, at, masked FROM body WHERE id = ?1")?
+        .query_row([body], saved)
+}
+
+fn saved(row: &rusqlite::Row<'_>) -> rusqlite::Result<Saved> {
+    Ok(Saved {
+        body: row.get(0)?,
+        bytes: row.get::<_, i64>(1)?.cast_unsigned(),
+        sha256: row.get(2)?,
+        http_status: row.get(3)?,
+        at: rows::time(4, row.get(4)?)?,
+        masked: row.get(5)?,
+    })
+}
+
+fn holds(path: &Path, body: &SaveBody) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.len() == body.bytes.len() as u64)
+}
+
+fn sync_file(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn write_anew(path: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let _ = std::fs::remove_file(path);
+    let mut file = new_file(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(path, target));
+    if written.is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}

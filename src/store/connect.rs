@@ -1,0 +1,166 @@
+//! Connections to the database: how they are set up, migrated, and what happens to a damaged file.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::dir::{StateDir, new_file};
+use super::trouble::Trouble;
+
+/// How long a locked database is waited for.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How a database file begins.
+const HEADER: &[u8] = b"SQLite format 3\0";
+
+/// Each brings the tables from version n to n + 1; `user_version` counts them.
+const MIGRATIONS: [&str; 1] = [include_str!("001_tables.sql")];
+
+/// Held while an instance opens the directory: making, migrating, moving aside and sweeping are done by one at a time.
+#[derive(Debug)]
+pub struct Opening(#[expect(dead_code, reason = "held, not read")] File);
+
+impl Opening {
+    /// Waits for its turn, for a few seconds at most.
+    pub fn wait(dir: &StateDir) -> io::Result<Self> {
+        let path = dir.instances().join("opening");
+        let file = new_file(&path).or_else(|_| File::options().read(true).write(true).open(&path))?;
+        let since = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Opens the database for reading beside a writer.
+pub fn for_reading(path: &Path) -> Result<Connection, Trouble> {
+    refuse_foreign(path)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    set_up_reading(connection)
+}
+
+/// Opens a database that nobody writes, without making a `-wal` or `-shm` file beside it.
+pub fn for_reading_untouched(path: &Path) -> Result<Connection, Trouble> {
+    refuse_foreign(path)?;
+    let mut uri = url::Url::from_file_path(path).map_err(|()| io::Error::from(io::ErrorKind::InvalidInput))?;
+    uri.set_query(Some("immutable=1"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    set_up_reading(Connection::open_with_flags(uri.as_str(), flags)?)
+}
+
+/// Opens the database for writing, and makes or migrates its tables. `suspect`: it was found damaged in use, so it is
+/// looked through.
+pub fn for_writing(dir: &StateDir, suspect: bool) -> Result<Connection, Trouble> {
+    refuse_foreign(&dir.database())?;
+    // No CREATE flag: the file is made by `StateDir::create`, with its mode.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(dir.database(), flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    refuse_newer(&connection)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", "on")?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    if suspect {
+        look_through(&connection)?;
+    }
+    migrate(&mut connection)?;
+    // Touches every table's first page, so that a file cut short is noticed now and not at the first save.
+    connection.query_row(
+        "SELECT (SELECT max(id) FROM job), (SELECT max(job) FROM observation), (SELECT max(id) FROM body)",
+        [],
+        |_| Ok(()),
+    )?;
+    Ok(connection)
+}
+
+/// Renames a damaged database, its write-ahead log with it, so that SQLite's own tools can still rescue what is in it.
+/// Answers with a note for the user.
+pub fn move_aside(dir: &StateDir) -> Result<String, Trouble> {
+    let database = dir.database();
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let mut aside = with_suffix(&database, &format!(".corrupt-{stamp}"));
+    let mut n = 1;
+    while aside.exists() {
+        n += 1;
+        aside = with_suffix(&database, &format!(".corrupt-{stamp}-{n}"));
+    }
+    std::fs::rename(&database, &aside)?;
+    for suffix in ["-wal", "-shm"] {
+        let file = with_suffix(&database, suffix);
+        if file.exists() {
+            std::fs::rename(&file, with_suffix(&aside, suffix))?;
+        }
+    }
+    dir.create()?;
+    Ok(format!(
+        "the database was damaged and a new one was begun. The old one is kept as {}; the results that were files stay in {}",
+        aside.display(),
+        dir.bodies().display()
+    ))
+}
+
+/// SQLite takes a file shorter than a page for an empty database and would overwrite it.
+fn refuse_foreign(path: &Path) -> Result<(), Trouble> {
+    let mut head = Vec::new();
+    File::open(path)?.take(HEADER.len() as u64).read_to_end(&mut head)?;
+    if head.is_empty() || head == HEADER {
+        return Ok(());
+    }
+    let foreign = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+    Err(rusqlite::Error::SqliteFailure(foreign, Some("it is no database".to_owned())).into())
+}
+
+fn set_up_reading(connection: Connection) -> Result<Connection, Trouble> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    refuse_newer(&connection)?;
+    Ok(connection)
+}
+
+fn look_through(connection: &Connection) -> Result<(), Trouble> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(rusqlite::Error::SqliteFailure(corrupt, Some(verdict)).into())
+}
+
+fn version(connection: &Connection) -> Result<i64, Trouble> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+fn refuse_newer(connection: &Connection) -> Result<(), Trouble> {
+    let version = version(connection)?;
+    if version > MIGRATIONS.len() as i64 { Err(Trouble::Newer(version)) } else { Ok(()) }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let done = usize::try_from(version(&transaction)?).unwrap_or_default();
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    if done < MIGRATIONS.len() {
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,133 @@
+//! The state directory: where its files stand, their modes, and whether there is room.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::domain::job::JobKey;
+
+/// Below this, one-shot reads are withheld.
+pub const LEAST_FREE_BYTES: u64 = 64 << 20;
+
+/// The state directory and what stands where in it.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+impl StateDir {
+    /// A directory that need not exist.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("jobdeck.db")
+    }
+
+    /// Bodies over 64 KiB.
+    pub fn bodies(&self) -> PathBuf {
+        self.root.join("bodies")
+    }
+
+    /// Replies as they arrive.
+    pub fn spool(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
+    /// The locks of running instances.
+    pub fn instances(&self) -> PathBuf {
+        self.root.join("instances")
+    }
+
+    /// Makes what is missing, for this user alone. A root that exists keeps its mode: it may be a directory that the
+    /// user chose; what is inside is ours and is tightened.
+    pub fn create(&self) -> io::Result<()> {
+        if !self.root.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
+            std::fs::set_permissions(&self.root, Permissions::from_mode(0o700))?;
+        }
+        for dir in [self.bodies(), self.spool(), self.instances()] {
+            match DirBuilder::new().mode(0o700).create(&dir) {
+                Ok(()) => std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(&dir, 0o700),
+                Err(error) => return Err(error),
+            }
+        }
+        // SQLite gives its -wal and -shm files the mode of the database.
+        match new_file(&self.database()) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(&self.database(), 0o600),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Bytes that are free for us where the directory is.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.root)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// Makes a file that nobody else may read, whatever the umask; an error if it exists.
+pub fn new_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Makes the names in a directory durable.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// See `store::rescue`.
+pub fn rescue(dir: &Path, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let places = [Some(dir.to_owned()), home, Some(std::env::temp_dir()), std::env::current_dir().ok()];
+    let mut last = io::Error::other("there is no place to write to");
+    for place in places.into_iter().flatten() {
+        match rescue_into(&place, key, bytes) {
+            Ok(path) => return Ok(path),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn rescue_into(place: &Path, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
+    // An id is foreign text: it must not climb out of the directory.
+    let id: String = key.id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').take(60).collect();
+    for n in 1..1000 {
+        let path = place.join(format!("jobdeck-rescued-{}-{id}-{n}.body", key.provider));
+        let mut file = match new_file(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(error) => return Err(error),
+        };
+        if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
+        let _ = sync_dir(place);
+        return Ok(path);
+    }
+    Err(io::Error::other("too many rescued results"))
+}
+
+/// Takes the rights of others away from what is ours. What is not ours is left alone.
+fn tighten(path: &Path, mode: u32) {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return };
+    let ours = found.uid() == rustix::process::geteuid().as_raw();
+    if ours && !found.is_symlink() && found.mode() & 0o077 != 0 {
+        let _ = std::fs::set_permissions(path, Permissions::from_mode(mode));
+    }
+}

@@ -1,0 +1,74 @@
+//! Names of body files: they tell the job, the request and the instance, so that a successor finds what a dead
+//! instance had received, even without a database.
+
+use std::fmt;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::job::JobKey;
+
+/// Ends the name of a file that is being written from memory: not all of it may be there.
+pub const UNFINISHED: &str = ".unfinished";
+
+/// What the name of a file in `spool/` or `bodies/` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyName {
+    /// Which job, see [`job_mark`].
+    pub job: String,
+    /// The request's number.
+    pub seq: u64,
+    /// HTTP code of the reply; 0 if not known.
+    pub http_status: u16,
+    /// The instance that received it.
+    pub instance: String,
+    /// SHA-256 of the content in lower-case hex, once all of it was there.
+    pub sha256: Option<String>,
+}
+
+impl BodyName {
+    /// Reads a file's name; None for a file that is not of this store.
+    pub fn parse(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        if let Some(unfinished) = name.strip_suffix(UNFINISHED) {
+            return Some(Self { sha256: None, ..Self::parse(Path::new(unfinished))? });
+        }
+        let stem = name.strip_suffix(".body")?;
+        let mut parts = stem.split('.');
+        let name = Self {
+            job: parts.next()?.to_owned(),
+            seq: parts.next()?.parse().ok()?,
+            http_status: parts.next()?.parse().ok()?,
+            instance: parts.next()?.to_owned(),
+            sha256: parts.next().map(str::to_owned),
+        };
+        parts.next().is_none().then_some(name)
+    }
+}
+
+impl fmt::Display for BodyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}.{}", self.job, self.seq, self.http_status, self.instance)?;
+        if let Some(sha256) = &self.sha256 {
+            write!(f, ".{sha256}")?;
+        }
+        f.write_str(".body")
+    }
+}
+
+/// A job as 32 hexadecimal digits. Ids are foreign text and may be no file names.
+pub fn job_mark(key: &JobKey) -> String {
+    let mut hasher = Sha256::new();
+    for part in [key.provider.as_str(), &key.endpoint, &key.id] {
+        hasher.update(part.as_bytes());
+        hasher.update([0]);
+    }
+    let mut mark = format!("{:x}", hasher.finalize());
+    mark.truncate(32);
+    mark
+}
+
+/// SHA-256 in lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}

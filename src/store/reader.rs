@@ -1,0 +1,300 @@
+//! The thread that reads, beside the writer, so that nobody who looks waits for a commit.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::oneshot;
+
+use super::bodies;
+use super::connect;
+use super::dir::StateDir;
+use super::instance::Living;
+use super::rows::{self, OBSERVATION_COLUMNS, OBSERVATION_TABLES};
+use super::spool;
+use super::trouble::Trouble;
+use super::{Access, Answer, Kept, StoreError, file_id};
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::job::{Job, JobKey};
+use crate::domain::observation::Observation;
+
+/// What the reader is asked for.
+#[derive(Debug)]
+pub enum Question {
+    Load(Vec<JobKey>, Answer<Vec<Observation>>),
+    LoadAll(Answer<Vec<(Job, Observation)>>),
+    History(JobKey, Answer<(Vec<Attempt>, Vec<Change>)>),
+    Kept(JobKey, Answer<Vec<Kept>>),
+    Body(i64, Answer<Bytes>),
+    BodyPath(i64, Answer<Option<PathBuf>>),
+    Changed(Answer<bool>),
+    Owners(Vec<JobKey>, Answer<Vec<Option<u32>>>),
+    /// Close the database, so that the writer is the last to close it and can tidy up. It is opened again if need be,
+    /// but without making files.
+    Rest(oneshot::Sender<()>),
+}
+
+/// The reader's own state.
+#[derive(Debug)]
+pub struct Reader {
+    dir: StateDir,
+    access: Access,
+    /// Set where the database is found damaged, for the writer to look through it.
+    suspect: Arc<AtomicBool>,
+    open: Option<Open>,
+    /// What `changed` last saw.
+    seen: Option<(Option<(u64, u64)>, i64)>,
+}
+
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    file: Option<(u64, u64)>,
+    /// For a database that nobody writes: how it looked when it was opened. If it looks otherwise after a read, that
+    /// read does not count.
+    untouched: Option<Looks>,
+}
+
+/// How a database looks from outside: length and time of the file, length of its write-ahead log.
+type Looks = (Option<(u64, u64)>, u64, Option<SystemTime>, u64);
+
+impl Reader {
+    /// A reader that opens nothing before it is asked.
+    pub fn new(dir: StateDir, access: Access, suspect: Arc<AtomicBool>) -> Self {
+        Self { dir, access, suspect, open: None, seen: None }
+    }
+
+    /// Opens the database if there is one.
+    pub fn try_open(&mut self) -> Result<(), Trouble> {
+        self.ask(|_| Ok(())).map(|_| ())
+    }
+
+    /// Answers until nobody can ask any more.
+    pub fn run(mut self, questions: &Receiver<Question>) {
+        while let Ok(question) = questions.recv() {
+            match question {
+                Question::Load(keys, answer) => {
+                    let known = self.said("read what is known of the jobs", |connection| load(connection, &keys));
+                    let nothing = || vec![Observation::default(); keys.len()];
+                    let _ = answer.send(known.map(|known| known.unwrap_or_else(nothing)));
+                }
+                Question::LoadAll(answer) => {
+                    let all = self.said("read what is known of all jobs", load_all);
+                    let _ = answer.send(all.map(Option::unwrap_or_default));
+                }
+                Question::History(key, answer) => {
+                    let history = self.said("read a job's history", |connection| history(connection, &key));
+                    let _ = answer.send(history.map(Option::unwrap_or_default));
+                }
+                Question::Kept(key, answer) => {
+                    let kept = self.said("list a job's saved replies", |connection| kept(connection, &key));
+                    let _ = answer.send(kept.map(Option::unwrap_or_default));
+                }
+                Question::Body(id, answer) => {
+                    let dir = self.dir.clone();
+                    let body = self.said("read a saved reply", |connection| body(connection, &dir, id));
+                    let missing = || Trouble::NoSuchBody(id).say("read a saved reply", dir.root());
+                    let _ = answer.send(body.and_then(|body| body.flatten().ok_or_else(missing)));
+                }
+                Question::BodyPath(id, answer) => {
+                    let dir = self.dir.clone();
+                    let path = self.said("find a saved reply", |connection| body_path(connection, &dir, id));
+                    let _ = answer.send(path.map(Option::flatten));
+                }
+                Question::Owners(keys, answer) => {
+                    let dir = self.dir.clone();
+                    let owners = self.said("look for who reads the jobs", |connection| owners(connection, &dir, &keys));
+                    let _ = answer.send(owners.map(|owners| owners.unwrap_or_else(|| vec![None; keys.len()])));
+                }
+                Question::Changed(answer) => {
+                    let _ = answer.send(self.changed());
+                }
+                Question::Rest(done) => {
+                    self.open = None;
+                    self.access = Access::Viewer;
+                    let _ = done.send(());
+                }
+            }
+        }
+    }
+
+    fn said<T>(
+        &mut self,
+        step: &str,
+        read: impl Fn(&Connection) -> Result<T, Trouble>,
+    ) -> Result<Option<T>, StoreError> {
+        self.ask(read).map_err(|trouble| trouble.say(step, self.dir.root()))
+    }
+
+    /// Reads; None if there is no database yet.
+    fn ask<T>(&mut self, read: impl Fn(&Connection) -> Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+        for _ in 0..5 {
+            self.be_open()?;
+            let Some(open) = &self.open else { return Ok(None) };
+            let result = read(&open.connection);
+            let valid = open.untouched.is_none_or(|looks| looks == look(&self.dir.database()));
+            if !valid {
+                self.open = None;
+                continue;
+            }
+            if let Err(trouble) = &result
+                && trouble.spoils_connection()
+            {
+                self.open = None;
+                if trouble.is_corruption() {
+                    self.suspect.store(true, Ordering::Relaxed);
+                }
+            }
+            return result.map(Some);
+        }
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        Err(rusqlite::Error::SqliteFailure(busy, None).into())
+    }
+
+    fn be_open(&mut self) -> Result<(), Trouble> {
+        let path = self.dir.database();
+        let looks = look(&path);
+        let current = self.open.as_ref().is_some_and(|open| match open.untouched {
+            Some(untouched) => untouched == looks,
+            None => open.file == looks.0,
+        });
+        if current {
+            return Ok(());
+        }
+        self.open = None;
+        if looks.0.is_none() || looks.1 == 0 {
+            return Ok(());
+        }
+        // An ordinary connection makes -wal and -shm files, which a viewer must not. Where there is a log, they are
+        // there already, and what running instances have saved is in it.
+        let untouched = (self.access == Access::Viewer && looks.3 == 0).then_some(looks);
+        let connection =
+            if untouched.is_some() { connect::for_reading_untouched(&path)? } else { connect::for_reading(&path)? };
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version > 0 {
+            self.open = Some(Open { connection, file: looks.0, untouched });
+        }
+        Ok(())
+    }
+
+    /// Whether anybody has written since this was last asked.
+    fn changed(&mut self) -> Result<bool, StoreError> {
+        let version = self.said("look for what other instances saved", |connection| {
+            Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+        })?;
+        let now = version.map(|version| (self.open.as_ref().and_then(|open| open.file), version));
+        let changed = now != self.seen;
+        self.seen = now;
+        Ok(changed)
+    }
+}
+
+fn load(connection: &Connection, keys: &[JobKey]) -> Result<Vec<Observation>, Trouble> {
+    let sql = format!(
+        "SELECT {OBSERVATION_COLUMNS} FROM job j JOIN {OBSERVATION_TABLES} \
+         WHERE j.endpoint = ?1 AND j.service_id = ?2 AND o.job = j.id"
+    );
+    let mut find_endpoint = connection.prepare_cached("SELECT id FROM endpoint WHERE provider = ?1 AND url = ?2")?;
+    // One state of things for all of them.
+    let _snapshot = connection.unchecked_transaction()?;
+    let mut find = connection.prepare_cached(&sql)?;
+    let mut endpoints: HashMap<(&str, &str), Option<i64>> = HashMap::new();
+    let mut known = Vec::with_capacity(keys.len());
+    for key in keys {
+        let place = (key.provider.as_str(), key.endpoint.as_str());
+        let endpoint = match endpoints.get(&place) {
+            Some(endpoint) => *endpoint,
+            None => {
+                let endpoint = find_endpoint.query_row(place, |row| row.get(0)).optional()?;
+                endpoints.insert(place, endpoint);
+                endpoint
+            }
+        };
+        let observation = match endpoint {
+            Some(endpoint) => find.query_row((endpoint, &key.id), rows::observation).optional()?,
+            None => None,
+        };
+        known.push(observation.unwrap_or_default());
+    }
+    Ok(known)
+}
+
+fn load_all(connection: &Connection) -> Result<Vec<(Job, Observation)>, Trouble> {
+    let sql = format!(
+        "SELECT {OBSERVATION_COLUMNS}, p.provider, p.url, j.service_id, d.service, d.name, d.tags, o.job IS NOT NULL \
+         FROM job j JOIN endpoint p ON p.id = j.endpoint LEFT JOIN declaration d ON d.job = j.id \
+         LEFT JOIN observation o ON o.job = j.id LEFT JOIN body s ON s.id = o.saved \
+         LEFT JOIN body e ON e.id = o.evidence \
+         WHERE d.job IS NOT NULL OR o.job IS NOT NULL ORDER BY j.id"
+    );
+    let all = connection
+        .prepare(&sql)?
+        .query_map([], |row| {
+            let observation = if row.get(40)? { rows::observation(row)? } else { Observation::default() };
+            Ok((rows::job(row, 34)?, observation))
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(all)
+}
+
+fn history(connection: &Connection, key: &JobKey) -> Result<(Vec<Attempt>, Vec<Change>), Trouble> {
+    let _snapshot = connection.unchecked_transaction()?;
+    let Some(job) = rows::find_job(connection, key)? else { return Ok(Default::default()) };
+    Ok((rows::read_attempts(connection, job)?, rows::read_changes(connection, job)?))
+}
+
+fn owners(connection: &Connection, dir: &StateDir, keys: &[JobKey]) -> Result<Vec<Option<u32>>, Trouble> {
+    let _snapshot = connection.unchecked_transaction()?;
+    let mut find = connection.prepare_cached(
+        "SELECT i.name, i.pid FROM endpoint p JOIN job j ON j.endpoint = p.id JOIN claim c ON c.job = j.id \
+         JOIN instance i ON i.id = c.instance WHERE p.provider = ?1 AND p.url = ?2 AND j.service_id = ?3",
+    )?;
+    let mut living = Living::new(dir);
+    let mut owners = Vec::with_capacity(keys.len());
+    for key in keys {
+        let place = (key.provider.as_str(), &key.endpoint, &key.id);
+        let owner: Option<(String, u32)> = find.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        owners.push(owner.filter(|(name, _)| living.is_alive(name)).map(|(_, pid)| pid));
+    }
+    Ok(owners)
+}
+
+fn kept(connection: &Connection, key: &JobKey) -> Result<Vec<Kept>, Trouble> {
+    let Some(job) = rows::find_job(connection, key)? else { return Ok(Vec::new()) };
+    Ok(bodies::read_kept(connection, job)?)
+}
+
+fn body(connection: &Connection, dir: &StateDir, id: i64) -> Result<Option<Bytes>, Trouble> {
+    let found = connection
+        .prepare_cached("SELECT file, data FROM body WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))
+        .optional()?;
+    match found {
+        Some((Some(file), _)) => Ok(Some(spool::map(&File::open(dir.bodies().join(file))?)?)),
+        Some((None, data)) => Ok(Some(Bytes::from(data.unwrap_or_default()))),
+        None => Ok(None),
+    }
+}
+
+fn body_path(connection: &Connection, dir: &StateDir, id: i64) -> Result<Option<PathBuf>, Trouble> {
+    let file: Option<Option<String>> = connection
+        .prepare_cached("SELECT file FROM body WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    Ok(file.flatten().map(|file| dir.bodies().join(file)))
+}
+
+fn look(path: &Path) -> Looks {
+    let about = std::fs::metadata(path).ok();
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log = std::fs::metadata(log).map_or(0, |about| about.len());
+    let length = about.as_ref().map_or(0, std::fs::Metadata::len);
+    (file_id(path), length, about.and_then(|about| about.modified().ok()), log)
+}

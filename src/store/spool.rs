@@ -1,0 +1,156 @@
+//! A reply's bytes as they arrive: in memory while they are few, then in a file that survives us.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::dir::{StateDir, new_file};
+use super::name::{BodyName, job_mark};
+use crate::domain::job::JobKey;
+
+/// Bodies up to this many bytes stay in memory and in the database; longer ones are files.
+pub const LONGEST_INLINE: usize = 64 << 10;
+
+/// Where a reply's bytes go as they arrive: memory up to 64 KiB, then a file in the state directory, whose name
+/// tells the job, so that a successor finds what a dead instance had received. If the disk fails it goes on in
+/// memory: a one-shot reply is never lost to a full disk. Dropped unfinished, the file of a one-shot reply stays.
+#[derive(Debug)]
+pub struct Spool {
+    dir: StateDir,
+    name: BodyName,
+    one_shot: bool,
+    hasher: Sha256,
+    len: u64,
+    bytes: Bytesink,
+}
+
+/// Where the bytes so far are.
+#[derive(Debug)]
+enum Bytesink {
+    Memory(Vec<u8>),
+    /// The disk failed: no more files are tried.
+    MemoryOnly(Vec<u8>),
+    File(File, PathBuf),
+}
+
+impl Spool {
+    /// An empty one for a reply to request `seq`.
+    pub(super) fn new(dir: StateDir, key: &JobKey, seq: u64, instance: &str) -> Self {
+        let name = BodyName { job: job_mark(key), seq, http_status: 0, instance: instance.to_owned(), sha256: None };
+        let one_shot = key.provider.is_one_shot();
+        Self { dir, name, one_shot, hasher: Sha256::new(), len: 0, bytes: Bytesink::Memory(Vec::new()) }
+    }
+
+    /// Tells the HTTP code, so that a successor knows it too. To be called before the first byte.
+    pub fn set_status(&mut self, http_status: u16) {
+        self.name.http_status = http_status;
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.hasher.update(chunk);
+        match &mut self.bytes {
+            Bytesink::Memory(memory) => {
+                memory.extend_from_slice(chunk);
+                if memory.len() > LONGEST_INLINE {
+                    let memory = std::mem::take(memory);
+                    self.bytes = spill(&self.dir.spool().join(self.name.to_string()), memory);
+                }
+            }
+            Bytesink::MemoryOnly(memory) => memory.extend_from_slice(chunk),
+            Bytesink::File(file, path) => {
+                if let Err(error) = file.write_all(chunk) {
+                    tracing::warn!(%error, "a reply goes on in memory: its file cannot be written");
+                    match read_back(file, self.len) {
+                        Ok(mut memory) => {
+                            memory.extend_from_slice(chunk);
+                            let _ = std::fs::remove_file(&*path);
+                            self.bytes = Bytesink::MemoryOnly(memory);
+                        }
+                        // What was written stays where it is; a file that can be neither written nor read is the
+                        // end of what a program can do.
+                        Err(error) => tracing::error!(%error, "a reply's file cannot be read back"),
+                    }
+                }
+            }
+        }
+        self.len += chunk.len() as u64;
+    }
+
+    /// How many bytes it holds.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All bytes, and the file that holds them if there is one. The file is synced by `Store::save`, on the writer's
+    /// thread, so that nobody waits here.
+    pub fn finish(mut self) -> (Bytes, Option<PathBuf>) {
+        let sink = std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new()));
+        match sink {
+            Bytesink::Memory(memory) | Bytesink::MemoryOnly(memory) => (Bytes::from(memory), None),
+            Bytesink::File(mut file, path) => {
+                let bytes = match map(&file).or_else(|_| read_back(&mut file, self.len).map(Bytes::from)) {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        tracing::error!(%error, "a reply's file cannot be read back");
+                        Bytes::new()
+                    }
+                };
+                self.name.sha256 = Some(format!("{:x}", std::mem::take(&mut self.hasher).finalize()));
+                let whole = path.with_file_name(self.name.to_string());
+                let path = if std::fs::rename(&path, &whole).is_ok() { Some(whole) } else { None };
+                (bytes, path)
+            }
+        }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // What came of a one-shot reply may be all that is left of a result; anything else can be had again.
+        if let Bytesink::File(_, path) = &self.bytes
+            && !self.one_shot
+        {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn spill(path: &Path, memory: Vec<u8>) -> Bytesink {
+    let mut file = match new_file(path) {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(%error, "a reply stays in memory: no file can be made for it");
+            return Bytesink::MemoryOnly(memory);
+        }
+    };
+    if let Err(error) = file.write_all(&memory) {
+        tracing::warn!(%error, "a reply stays in memory: its file cannot be written");
+        let _ = std::fs::remove_file(path);
+        return Bytesink::MemoryOnly(memory);
+    }
+    Bytesink::File(file, path.to_owned())
+}
+
+/// The first `len` bytes of a file, through its handle: its name may be gone.
+fn read_back(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut memory = Vec::new();
+    Read::by_ref(file).take(len).read_to_end(&mut memory)?;
+    if memory.len() as u64 == len { Ok(memory) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// A file's bytes without reading them all.
+pub(super) fn map(file: &File) -> io::Result<Bytes> {
+    #[expect(unsafe_code, reason = "a body file is 0600, written once and never changed afterwards, only renamed")]
+    let map = unsafe { memmap2::Mmap::map(file) }?;
+    Ok(Bytes::from_owner(map))
+}

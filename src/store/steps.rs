@@ -1,0 +1,227 @@
+//! What is done inside a transaction: saving a job's step, claiming jobs, declaring them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::bodies::{self, Placed};
+use super::dir::StateDir;
+use super::instance::Living;
+use super::name::job_mark;
+use super::rows;
+use super::trouble::Trouble;
+use super::{Claim, Save};
+use crate::domain::job::{Job, JobKey};
+use crate::domain::observation::{Doubt, Keep, Observation};
+
+/// A transaction in progress.
+#[derive(Debug)]
+pub struct Steps<'a> {
+    /// The writer's connection, inside a transaction.
+    pub connection: &'a Connection,
+    /// The state directory.
+    pub dir: &'a StateDir,
+    /// Our instance's number.
+    pub instance: i64,
+    /// Whether `bodies/` was looked through for what dead instances left, since the database was opened.
+    pub looked_through: &'a mut bool,
+    /// Files that are of no use once the transaction is committed.
+    pub garbage: Vec<PathBuf>,
+}
+
+impl Steps<'_> {
+    /// Saves one step. What stands on disk is never made worse: neither by an answer to an older request, nor by
+    /// anything where the only copy of a one-shot result is held. The body is kept in any case.
+    pub fn save(&mut self, save: &Save, placed: Option<&Placed>) -> Result<Observation, Trouble> {
+        let key = &save.job.key;
+        let job = rows::find_or_add_job(self.connection, key)?;
+        rows::declare(self.connection, job, &save.job)?;
+        let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
+        let one_shot = key.provider.is_one_shot();
+        let held = one_shot && stands.saved.is_some();
+        let stale = held || self.is_stale(job, &stands, &save.observation)?;
+        let is_copy = save.body.as_ref().is_some_and(|body| body.keep == Keep::Copy);
+        // The copy of a one-shot result is worth more than anything a later reply can have said.
+        let taken = !stale || (one_shot && is_copy && !held);
+
+        let mut next = if taken { save.observation.clone() } else { stands.clone() };
+        next.applied = next.applied.max(stands.applied);
+        next.saved = stands.saved;
+        next.evidence = stands.evidence;
+        if let (Some(body), Some(placed)) = (&save.body, placed) {
+            match body.keep {
+                Keep::Copy => {
+                    let copy = bodies::add_copy(self.connection, self.dir, job, body, placed, &mut self.garbage)?;
+                    if taken || next.saved.is_none() {
+                        next.saved = Some(copy);
+                    }
+                }
+                Keep::Evidence => {
+                    let (job, body) = ((job, key), (body, placed));
+                    let current = next.evidence.as_ref();
+                    let evidence =
+                        bodies::add_evidence(self.connection, self.dir, job, current, body, &mut self.garbage)?;
+                    next.evidence = Some(evidence);
+                }
+                Keep::Nothing => {}
+            }
+        }
+        rows::write_observation(self.connection, job, &next)?;
+        if taken {
+            rows::write_attempts(self.connection, job, &save.attempts)?;
+            if let Some(change) = &save.change {
+                rows::add_change(self.connection, job, change)?;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Claims jobs, see `Store::claim`. What a dead instance left of a reply becomes evidence here.
+    pub fn claim(&mut self, keys: &[JobKey]) -> Result<Vec<Claim>, Trouble> {
+        let mut living = Living::new(self.dir);
+        let mut claims = Vec::with_capacity(keys.len());
+        let mut taken = Vec::new();
+        let mut dead = Vec::new();
+        for key in keys {
+            let job = rows::find_or_add_job(self.connection, key)?;
+            let holder = self
+                .connection
+                .prepare_cached(
+                    "SELECT i.id, i.name, i.pid FROM claim c JOIN instance i ON i.id = c.instance WHERE c.job = ?1",
+                )?
+                .query_row([job], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, u32>(2)?)))
+                .optional()?;
+            let orphaned = match holder {
+                Some((id, ..)) if id == self.instance => {
+                    claims.push(Claim::Ours { orphaned: false });
+                    continue;
+                }
+                Some((_, name, pid)) if living.is_alive(&name) => {
+                    claims.push(Claim::Theirs(pid));
+                    continue;
+                }
+                Some((id, name, _)) => {
+                    if !dead.contains(&(id, name.clone())) {
+                        dead.push((id, name));
+                    }
+                    true
+                }
+                None => false,
+            };
+            self.connection
+                .prepare_cached("INSERT OR REPLACE INTO claim (job, instance) VALUES (?1, ?2)")?
+                .execute(params![job, self.instance])?;
+            taken.push((claims.len(), job, key));
+            claims.push(Claim::Ours { orphaned });
+        }
+        if !taken.is_empty() {
+            self.inherit(&taken, &mut claims, &mut living)?;
+        }
+        for (id, name) in dead {
+            self.bury(id, &name)?;
+        }
+        Ok(claims)
+    }
+
+    /// Gives up our claims on these jobs.
+    pub fn release(&mut self, keys: &[JobKey]) -> Result<(), Trouble> {
+        for key in keys {
+            if let Some(job) = rows::find_job(self.connection, key)? {
+                self.connection
+                    .prepare_cached("DELETE FROM claim WHERE job = ?1 AND instance = ?2")?
+                    .execute([job, self.instance])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the jobs file says about these jobs.
+    pub fn declare(&mut self, jobs: &[Arc<Job>]) -> Result<(), Trouble> {
+        for declared in jobs {
+            let job = rows::find_or_add_job(self.connection, &declared.key)?;
+            rows::declare(self.connection, job, declared)?;
+        }
+        Ok(())
+    }
+
+    /// A write that the commit has to sync.
+    pub fn probe(&mut self) -> Result<(), Trouble> {
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?
+            .execute([rows::nanoseconds(jiff::Timestamp::now())])?;
+        Ok(())
+    }
+
+    /// Whether something newer stands. Refusals do not count up `applied`: among equals, the claim decides.
+    fn is_stale(&self, job: i64, stands: &Observation, next: &Observation) -> Result<bool, Trouble> {
+        if next.applied != stands.applied {
+            return Ok(next.applied < stands.applied);
+        }
+        let read_at = |observation: &Observation| observation.last_read.as_ref().map(|read| read.at);
+        if read_at(next) >= read_at(stands) {
+            return Ok(false);
+        }
+        let ours = self
+            .connection
+            .prepare_cached("SELECT 1 FROM claim WHERE job = ?1 AND instance = ?2")?
+            .exists([job, self.instance])?;
+        Ok(!ours)
+    }
+
+    /// For jobs that came to us: what dead instances left of their replies, and the doubt that they leave.
+    fn inherit(
+        &mut self,
+        taken: &[(usize, i64, &JobKey)],
+        claims: &mut [Claim],
+        living: &mut Living<'_>,
+    ) -> Result<(), Trouble> {
+        let orphans = claims.contains(&Claim::Ours { orphaned: true });
+        let leftovers = match bodies::leftovers(self.connection, self.dir, living, orphans || !*self.looked_through) {
+            Ok(leftovers) => leftovers,
+            Err(error) => {
+                tracing::warn!(%error, "what other instances left cannot be looked through");
+                Default::default()
+            }
+        };
+        *self.looked_through = true;
+        for &(place, job, key) in taken {
+            let left = if leftovers.is_empty() { None } else { leftovers.get(&job_mark(key)) };
+            let Some(claim) = claims.get_mut(place) else { continue };
+            let orphaned = *claim == Claim::Ours { orphaned: true } || left.is_some();
+            if !orphaned {
+                continue;
+            }
+            *claim = Claim::Ours { orphaned };
+            let mut known = rows::read_observation(self.connection, job)?.unwrap_or_default();
+            let before = (known.evidence.clone(), known.doubt);
+            for path in left.into_iter().flatten() {
+                match bodies::adopt(self.connection, self.dir, (job, key), &known, path, &mut self.garbage) {
+                    Ok(evidence) => known.evidence = evidence,
+                    Err(error) => tracing::warn!(%error, "what a dead instance left of a reply stays where it is"),
+                }
+            }
+            if key.provider.is_one_shot() && !known.is_over() && known.doubt != Some(Doubt::Cut) {
+                known.doubt = Some(Doubt::ReaderDied);
+            }
+            if before != (known.evidence.clone(), known.doubt) {
+                rows::write_observation(self.connection, job, &known)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a dead instance once nobody has to inherit from it.
+    fn bury(&mut self, id: i64, name: &str) -> Result<(), Trouble> {
+        let gone = self
+            .connection
+            .prepare_cached(
+                "DELETE FROM instance WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM claim WHERE instance = ?1)",
+            )?
+            .execute([id])?;
+        if gone > 0 {
+            self.garbage.push(self.dir.instances().join(format!("{name}.lock")));
+        }
+        Ok(())
+    }
+}

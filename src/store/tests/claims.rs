@@ -1,0 +1,138 @@
+//! One reader a job, whatever happens to it.
+
+use super::*;
+use crate::domain::observation::Doubt;
+use crate::store::spool::LONGEST_INLINE;
+
+#[tokio::test]
+async fn a_job_has_one_reader_until_that_one_gives_it_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    let ours = Claim::Ours { orphaned: false };
+    let theirs = Claim::Theirs(std::process::id());
+    assert_eq!(claimed(&first, &scan("a")).await, ours);
+    assert_eq!(claimed(&first, &scan("a")).await, ours);
+    assert_eq!(second.claim(vec![scan("a"), scan("b")]).await.unwrap(), [theirs, ours]);
+    second.release(vec![scan("a")]).await.unwrap();
+    assert_eq!(claimed(&second, &scan("a")).await, theirs, "only the holder can give it up");
+    first.release(vec![scan("a")]).await.unwrap();
+    assert_eq!(claimed(&second, &scan("a")).await, ours);
+}
+
+#[tokio::test]
+async fn closing_gives_up_every_claim() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    claimed(&first, &scan("a")).await;
+    first.close().await;
+    assert_eq!(claimed(&second, &scan("a")).await, Claim::Ours { orphaned: false });
+    assert!(first.probe().await.is_err());
+    drop(first);
+    assert_eq!(files_in(&dir.path().join("instances")).iter().filter(|name| name.ends_with(".lock")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_dead_instance_leaves_its_jobs_with_a_doubt() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    let (task, cut) = (key(Provider::Vessl, "t"), scan("cut"));
+    let jobs = vec![scan("a"), scan("done"), task.clone(), cut.clone()];
+    first.claim(jobs.clone()).await.unwrap();
+    first.save(with_copy(&scan("done"), 1, "result")).await.unwrap();
+    first.save(step(&cut, Observation { doubt: Some(Doubt::Cut), ..knowing(State::Running, 1) })).await.unwrap();
+    drop(first);
+    assert_eq!(second.claim(jobs.clone()).await.unwrap(), [Claim::Ours { orphaned: true }; 4]);
+    let doubts: Vec<_> = second.load(jobs).await.unwrap().iter().map(|known| known.doubt).collect();
+    assert_eq!(doubts, [Some(Doubt::ReaderDied), None, None, Some(Doubt::Cut)]);
+    assert_eq!(files_in(&dir.path().join("instances")).iter().filter(|name| name.ends_with(".lock")).count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_dead_instance_had_received_becomes_evidence() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = vec![b'x'; 2 * LONGEST_INLINE];
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    claimed(&first, &scan("a")).await;
+    let mut spool = first.spool(&scan("a"), 7);
+    spool.set_status(200);
+    spool.push(&bytes);
+    assert_eq!(claimed(&second, &scan("a")).await, Claim::Theirs(std::process::id()));
+    drop((first, spool));
+
+    assert_eq!(claimed(&second, &scan("a")).await, Claim::Ours { orphaned: true });
+    let evidence = known(&second, &scan("a")).await.evidence.unwrap();
+    assert_eq!((evidence.bytes, evidence.http_status), (bytes.len() as u64, 200));
+    assert_eq!(second.body(evidence.body).await.unwrap(), bytes);
+    let kept = second.kept(scan("a")).await.unwrap();
+    assert_eq!((kept.len(), kept[0].broken, kept[0].keep), (1, true, Keep::Evidence));
+    assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_body_that_was_moved_but_not_committed_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = vec![b'x'; 2 * LONGEST_INLINE];
+    let first = open(dir.path());
+    claimed(&first, &scan("a")).await;
+    let mut spool = first.spool(&scan("a"), 7);
+    spool.push(&bytes);
+    let (_, spooled) = spool.finish();
+    let spooled = spooled.unwrap();
+    std::fs::rename(&spooled, dir.path().join("bodies").join(spooled.file_name().unwrap())).unwrap();
+    drop(first);
+
+    let second = open(dir.path());
+    assert_eq!(claimed(&second, &scan("a")).await, Claim::Ours { orphaned: true });
+    let evidence = known(&second, &scan("a")).await.evidence.unwrap();
+    assert_eq!(second.body(evidence.body).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn of_many_who_race_for_a_job_one_gets_it() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).close().await;
+    let keys: Vec<_> = (0..200).map(|n| scan(&n.to_string())).collect();
+    let racers: Vec<_> = (0..6)
+        .map(|_| {
+            let (dir, keys) = (dir.path().to_owned(), keys.clone());
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let store = open(&dir);
+                let mut claims = Vec::new();
+                for key in &keys {
+                    claims.push(runtime.block_on(claimed(&store, key)));
+                }
+                (store, claims)
+            })
+        })
+        .collect();
+    let outcomes: Vec<_> = racers.into_iter().map(|racer| racer.join().unwrap()).collect();
+    for n in 0..keys.len() {
+        let winners = outcomes.iter().filter(|(_, claims)| claims[n] == Claim::Ours { orphaned: false }).count();
+        assert_eq!(winners, 1, "job {n}");
+    }
+}
+
+#[tokio::test]
+async fn a_step_of_a_job_that_is_no_longer_ours_is_saved_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    claimed(&first, &scan("a")).await;
+    first.release(vec![scan("a")]).await.unwrap();
+    claimed(&second, &scan("a")).await;
+    second.save(step(&scan("a"), knowing(State::Running, 3))).await.unwrap();
+    first.save(with_copy(&scan("a"), 2, "result")).await.unwrap();
+    let known = known(&second, &scan("a")).await;
+    assert_eq!((known.state, known.applied, known.saved.is_some()), (State::Succeeded, 3, true));
+}
+
+#[tokio::test]
+async fn only_what_others_wrote_counts_as_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    first.changed_by_others().await.unwrap();
+    first.save(with_copy(&scan("a"), 1, "x")).await.unwrap();
+    assert!(!first.changed_by_others().await.unwrap());
+    assert!(second.changed_by_others().await.unwrap());
+    assert!(!second.changed_by_others().await.unwrap());
+}

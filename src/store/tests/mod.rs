@@ -1,0 +1,121 @@
+//! The store's promises, held against real directories.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{Access, Claim, Save, SaveBody, Store};
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::job::{Job, JobKey, Provider};
+use crate::domain::observation::{Keep, LastRead, Observation};
+use crate::domain::reply::Headers;
+use crate::domain::state::{Read, State};
+
+mod claims;
+mod processes;
+mod saving;
+mod trouble;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn key(provider: Provider, id: &str) -> JobKey {
+    JobKey { provider, endpoint: "https://host.example".to_owned(), id: id.to_owned() }
+}
+
+fn scan(id: &str) -> JobKey {
+    key(Provider::Unstract, id)
+}
+
+fn job(key: &JobKey) -> Arc<Job> {
+    let tags = vec!["nightly".to_owned(), "a \"b\"".to_owned()];
+    Arc::new(Job { key: key.clone(), service: "invoices".into(), name: Some("scan".to_owned()), tags })
+}
+
+fn open(dir: &Path) -> Store {
+    let (store, notes) = Store::open(dir, Access::Reader).unwrap();
+    assert_eq!(notes, Vec::<String>::new());
+    store
+}
+
+fn view(dir: &Path) -> Store {
+    Store::open(dir, Access::Viewer).unwrap().0
+}
+
+fn knowing(state: State, applied: u64) -> Observation {
+    Observation {
+        state,
+        word: Some(state.to_string()),
+        first_seen: Some(at(1)),
+        applied,
+        last_read: Some(LastRead { read: Read::Ok, http_status: Some(200), reason: None, at: at(applied as i64) }),
+        ..Observation::default()
+    }
+}
+
+fn step(key: &JobKey, observation: Observation) -> Save {
+    Save { job: job(key), observation, change: None, attempts: Vec::new(), body: None }
+}
+
+fn body(keep: Keep, bytes: impl Into<Vec<u8>>) -> SaveBody {
+    SaveBody {
+        keep,
+        broken: false,
+        bytes: Bytes::from(bytes.into()),
+        spooled: None,
+        http_status: 200,
+        headers: Headers { content_type: Some("application/json".to_owned()), ..Headers::default() },
+        masked: false,
+        at: at(7),
+    }
+}
+
+fn with_copy(key: &JobKey, applied: u64, bytes: impl Into<Vec<u8>>) -> Save {
+    Save { body: Some(body(Keep::Copy, bytes)), ..step(key, knowing(State::Succeeded, applied)) }
+}
+
+fn with_evidence(key: &JobKey, applied: u64, bytes: &str) -> Save {
+    Save { body: Some(body(Keep::Evidence, bytes)), ..step(key, knowing(State::Running, applied)) }
+}
+
+fn broken(save: Save) -> Save {
+    let body = save.body.map(|body| SaveBody { broken: true, ..body });
+    Save { body, ..save }
+}
+
+async fn known(store: &Store, key: &JobKey) -> Observation {
+    store.load(vec![key.clone()]).await.unwrap().remove(0)
+}
+
+async fn claimed(store: &Store, key: &JobKey) -> Claim {
+    store.claim(vec![key.clone()]).await.unwrap().remove(0)
+}
+
+fn files_in(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        first: at(1),
+        last: at(3),
+        count: 3,
+        read: Read::Throttled,
+        http_status: Some(429),
+        latency: std::time::Duration::from_micros(1234),
+        bytes: 17,
+        retry_after: Some(std::time::Duration::from_secs(18)),
+        word: None,
+        reason: Some("slow down".to_owned()),
+    }
+}
+
+fn change() -> Change {
+    Change { at: at(5), previous: Some(State::Running), state: State::Succeeded, word: Some("COMPLETED".to_owned()) }
+}

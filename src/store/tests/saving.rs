@@ -1,0 +1,307 @@
+//! Saving and reading back.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::domain::files::FileCounts;
+use crate::domain::observation::Doubt;
+use crate::domain::state::LostBecause;
+use crate::store::spool::LONGEST_INLINE;
+
+#[tokio::test]
+async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = scan("a");
+    let full = Observation {
+        lost: Some(LostBecause::Cut),
+        state: State::Lost,
+        word: Some("COMPLETED \u{1b}[31m".to_owned()),
+        http_status: Some(422),
+        service_status_code: Some(-3),
+        progress: Some(12.5),
+        fail_reason: Some("why".to_owned()),
+        error_code: Some("E1".to_owned()),
+        warning: Some("odd".to_owned()),
+        files: Some(FileCounts { total: 3, failed: 1 }),
+        first_seen: Some(at(1)),
+        running_since: Some(at(2)),
+        finished_at: Some(at(3)),
+        eta: Some(at(4)),
+        changed_at: Some("2026-11-21T10:00:00.123456789Z".parse().unwrap()),
+        applied: 41,
+        doubt: Some(Doubt::NoReply),
+        last_read: Some(LastRead {
+            read: Read::Malformed,
+            http_status: None,
+            reason: Some("html".to_owned()),
+            at: at(9),
+        }),
+        saved: None,
+        evidence: None,
+    };
+    let store = open(dir.path());
+    let save = Save { change: Some(change()), attempts: vec![attempt(), attempt()], ..step(&job, full.clone()) };
+    assert_eq!(store.save(save).await.unwrap(), full);
+    drop(store);
+
+    let store = open(dir.path());
+    assert_eq!(store.load(vec![scan("never"), job.clone()]).await.unwrap(), [Observation::default(), full.clone()]);
+    assert_eq!(store.load_all().await.unwrap(), [((*super::job(&job)).clone(), full)]);
+    assert_eq!(store.history(job).await.unwrap(), (vec![attempt(), attempt()], vec![change()]));
+}
+
+#[tokio::test]
+async fn a_body_is_given_back_byte_for_byte_and_over_64_kib_it_is_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for (n, (size, is_file)) in
+        [(0, false), (LONGEST_INLINE, false), (LONGEST_INLINE + 1, true)].into_iter().enumerate()
+    {
+        let bytes: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
+        let known = store.save(with_copy(&scan(&n.to_string()), 1, bytes.clone())).await.unwrap();
+        let saved = known.saved.unwrap();
+        assert_eq!((saved.bytes, saved.http_status, saved.at), (size as u64, 200, at(7)));
+        assert_eq!(saved.sha256, crate::store::name::sha256(&bytes));
+        assert_eq!(store.body(saved.body).await.unwrap(), bytes);
+        let path = store.body_path(saved.body).await.unwrap();
+        assert_eq!(path.is_some(), is_file);
+        assert!(path.is_none_or(|path| std::fs::read(path).unwrap() == bytes));
+    }
+    assert!(store.body(99).await.unwrap_err().0.starts_with("failed to read a saved reply"));
+}
+
+#[tokio::test]
+async fn a_spooled_reply_is_moved_and_not_written_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let bytes = vec![b'x'; 3 * LONGEST_INLINE];
+    let mut spool = store.spool(&scan("a"), 1);
+    for chunk in bytes.chunks(10_000) {
+        spool.push(chunk);
+    }
+    assert_eq!(spool.len(), bytes.len() as u64);
+    let (held, spooled) = spool.finish();
+    assert_eq!(held, bytes);
+    let mut save = with_copy(&scan("a"), 1, held.to_vec());
+    save.body.as_mut().unwrap().spooled = spooled;
+    let saved = store.save(save).await.unwrap().saved.unwrap();
+    assert_eq!(saved.sha256, crate::store::name::sha256(&bytes));
+    assert_eq!(held, bytes, "the mapping outlives the move");
+    assert_eq!(store.body(saved.body).await.unwrap(), bytes);
+    assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());
+    assert_eq!(files_in(&dir.path().join("bodies")).len(), 1);
+}
+
+#[tokio::test]
+async fn a_short_reply_makes_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut spool = store.spool(&scan("a"), 1);
+    assert!(spool.is_empty());
+    spool.push(b"short");
+    assert_eq!(spool.finish(), (Bytes::from_static(b"short"), None));
+    assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_reply_whose_disk_fails_goes_on_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let bytes = vec![b'x'; 3 * LONGEST_INLINE];
+    std::fs::remove_dir_all(dir.path().join("spool")).unwrap();
+    let mut spool = store.spool(&scan("a"), 1);
+    for chunk in bytes.chunks(10_000) {
+        spool.push(chunk);
+    }
+    let (held, spooled) = spool.finish();
+    assert_eq!((held.as_ref(), spooled), (bytes.as_slice(), None));
+}
+
+#[tokio::test]
+async fn a_reply_whose_file_vanishes_is_still_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let bytes = vec![b'x'; 3 * LONGEST_INLINE];
+    let mut spool = store.spool(&scan("a"), 1);
+    spool.push(&bytes);
+    std::fs::remove_dir_all(dir.path().join("spool")).unwrap();
+    spool.push(b"end");
+    let (held, spooled) = spool.finish();
+    assert_eq!((held.len(), spooled), (bytes.len() + 3, None));
+    let saved = store.save(with_copy(&scan("a"), 1, held.to_vec())).await;
+    let saved = match saved {
+        Ok(known) => known.saved,
+        Err(_) => {
+            std::fs::create_dir(dir.path().join("spool")).unwrap();
+            store.save(with_copy(&scan("a"), 1, held.to_vec())).await.unwrap().saved
+        }
+    };
+    assert_eq!(store.body(saved.unwrap().body).await.unwrap(), held);
+}
+
+#[tokio::test]
+async fn the_directory_is_for_its_owner_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("a/state");
+    let store = open(&dir);
+    store.save(with_copy(&scan("a"), 1, vec![b'x'; LONGEST_INLINE + 1])).await.unwrap();
+    let mut todo = vec![dir];
+    while let Some(path) = todo.pop() {
+        let about = std::fs::metadata(&path).unwrap();
+        let mode = if about.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(about.permissions().mode() & 0o777, mode, "{}", path.display());
+        if about.is_dir() {
+            todo.extend(files_in(&path).iter().map(|name| path.join(name)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_newer_copy_of_a_job_that_can_be_read_again_leaves_the_older_one_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let task = key(Provider::Optexity, "t");
+    let first = store.save(with_copy(&task, 1, "one")).await.unwrap().saved.unwrap();
+    let second = store.save(with_copy(&task, 2, "two")).await.unwrap().saved.unwrap();
+    let same = store.save(with_copy(&task, 3, "two")).await.unwrap().saved.unwrap();
+    assert_eq!(store.body(first.body).await.unwrap(), "one");
+    assert_eq!(store.body(second.body).await.unwrap(), "two");
+    assert_eq!(same, second);
+    assert_eq!(store.kept(task).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_displaces_the_only_copy_of_a_one_shot_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let held = store.save(with_copy(&scan("a"), 5, "result")).await.unwrap();
+    let lost = Observation { lost: Some(LostBecause::AlreadyRead), ..knowing(State::Lost, 9) };
+    let stands = store.save(step(&scan("a"), lost)).await.unwrap();
+    assert_eq!((stands.state, stands.saved), (State::Succeeded, held.saved));
+}
+
+#[tokio::test]
+async fn an_older_step_changes_nothing_but_its_copy_is_never_thrown_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let newer = Observation { lost: Some(LostBecause::AlreadyRead), ..knowing(State::Lost, 9) };
+    store.save(step(&scan("a"), newer.clone())).await.unwrap();
+    let stands = store.save(step(&scan("a"), knowing(State::Running, 5))).await.unwrap();
+    assert_eq!(stands, newer);
+    let rescued = store.save(with_copy(&scan("a"), 5, "result")).await.unwrap();
+    assert_eq!((rescued.state, rescued.applied), (State::Succeeded, 9));
+    assert_eq!(store.body(rescued.saved.unwrap().body).await.unwrap(), "result");
+}
+
+#[tokio::test]
+async fn five_bodies_of_evidence_are_kept_and_the_same_bytes_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for n in 1..=8 {
+        store.save(with_evidence(&scan("a"), n, &format!("html {n}"))).await.unwrap();
+        store.save(with_evidence(&scan("a"), n, &format!("html {n}"))).await.unwrap();
+    }
+    let kept = store.kept(scan("a")).await.unwrap();
+    assert_eq!(kept.len(), 5);
+    let last = known(&store, &scan("a")).await.evidence.unwrap();
+    assert_eq!(kept.last().unwrap().saved, last);
+    assert_eq!(store.body(last.body).await.unwrap(), "html 8");
+}
+
+#[tokio::test]
+async fn what_came_of_a_one_shot_reply_that_broke_off_is_never_displaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let cut = store.save(broken(with_evidence(&scan("a"), 1, "{\"message\":["))).await.unwrap().evidence;
+    for n in 2..=9 {
+        let known = store.save(with_evidence(&scan("a"), n, &format!("a longer page of html {n}"))).await.unwrap();
+        assert_eq!(known.evidence, cut);
+    }
+    let longer = store.save(broken(with_evidence(&scan("a"), 10, "{\"message\":[{\"file\""))).await.unwrap().evidence;
+    assert_eq!(longer.unwrap().bytes, 19);
+    let broken = store.kept(scan("a")).await.unwrap().into_iter().filter(|kept| kept.broken);
+    assert_eq!(broken.count(), 2);
+}
+
+#[tokio::test]
+async fn evidence_stays_beside_a_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let before = store.save(with_evidence(&scan("a"), 1, "html")).await.unwrap();
+    let after = store.save(with_copy(&scan("a"), 2, "result")).await.unwrap();
+    assert_eq!(after.evidence, before.evidence);
+    assert_eq!(known(&store, &scan("a")).await, after);
+}
+
+#[tokio::test]
+async fn declaring_the_same_again_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, other) = (open(dir.path()), open(dir.path()));
+    let jobs: Vec<_> = (0..10).map(|n| job(&scan(&n.to_string()))).collect();
+    store.declare(jobs.clone()).await.unwrap();
+    assert!(other.changed_by_others().await.unwrap());
+    store.declare(jobs.clone()).await.unwrap();
+    assert!(!other.changed_by_others().await.unwrap());
+    let renamed = Arc::new(Job { name: None, ..(*jobs[3]).clone() });
+    store.declare(vec![Arc::clone(&renamed)]).await.unwrap();
+    assert!(other.changed_by_others().await.unwrap());
+    assert_eq!(store.load_all().await.unwrap()[3].0, *renamed);
+}
+
+#[tokio::test]
+async fn steps_that_wait_together_are_all_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let keys: Vec<_> = (0..2000).map(|n| scan(&n.to_string())).collect();
+    let begun = std::time::Instant::now();
+    let saves = keys.iter().map(|key| {
+        let attempts = vec![attempt(); 3];
+        store.save(Save { attempts, change: Some(change()), ..with_copy(key, 1, vec![b'x'; 2000]) })
+    });
+    for known in futures_util::future::join_all(saves).await {
+        assert!(known.unwrap().saved.is_some());
+    }
+    println!("2000 saves in {:?}", begun.elapsed());
+    drop(store);
+    let known = open(dir.path()).load(keys).await.unwrap();
+    assert!(known.iter().all(|known| known.saved.is_some()));
+}
+
+#[tokio::test]
+#[ignore = "a measurement: run it in release"]
+async fn a_hundred_thousand_jobs_are_loaded_and_claimed_quickly() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let jobs: Vec<_> = (0..100_000).map(|n| job(&scan(&format!("e748d90f-af7d-4a98-813d-{n:012}")))).collect();
+    let keys: Vec<_> = jobs.iter().map(|job| job.key.clone()).collect();
+    let since = std::time::Instant::now();
+    store.declare(jobs.clone()).await.unwrap();
+    println!("declare {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    store.declare(jobs.clone()).await.unwrap();
+    println!("declare again {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    store.claim(keys.clone()).await.unwrap();
+    println!("claim {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    let saves = keys.iter().map(|key| store.save(with_copy(key, 1, "result")));
+    futures_util::future::join_all(saves).await;
+    println!("save {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    let known = store.load(keys.clone()).await.unwrap();
+    println!("load {:?}", since.elapsed());
+    assert!(known.iter().all(|known| known.saved.is_some()));
+    let since = std::time::Instant::now();
+    assert_eq!(store.load_all().await.unwrap().len(), keys.len());
+    println!("load all {:?}", since.elapsed());
+    drop(store);
+    let since = std::time::Instant::now();
+    let store = open(dir.path());
+    println!("open {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    assert!(store.claim(keys).await.unwrap().iter().all(|claim| *claim == Claim::Ours { orphaned: true }));
+    println!("take over {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    store.close().await;
+    println!("close {:?}", since.elapsed());
+}

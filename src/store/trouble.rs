@@ -1,0 +1,107 @@
+//! Store errors as sentences: the step that failed, its cause, and what to do about it.
+
+use std::io;
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use super::StoreError;
+
+/// What a step of the store can fail of.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// SQLite says so.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    /// The file system says so.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The database was made by a later jobdeck.
+    #[error("its tables have version {0}")]
+    Newer(i64),
+    /// The file system is almost full: bytes that are free.
+    #[error("only {} MiB are free", .0 >> 20)]
+    LittleSpace(u64),
+    /// A body that is not there (any more).
+    #[error("there is no body with the number {0}")]
+    NoSuchBody(i64),
+}
+
+impl Trouble {
+    /// Whether the database file itself is damaged.
+    pub fn is_corruption(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    }
+
+    /// Whether another process held the database for too long. Trying again at once is of no use.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
+    /// Whether the file system or the file failed, so that the connection is opened anew before it is used again.
+    pub fn spoils_connection(&self) -> bool {
+        let spoils = matches!(
+            self.code(),
+            Some(
+                ErrorCode::SystemIoFailure
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::PermissionDenied
+                    | ErrorCode::DiskFull
+            )
+        );
+        spoils || self.is_corruption()
+    }
+
+    /// The sentence for a person. `step` completes "failed to".
+    pub fn say(&self, step: &str, root: &Path) -> StoreError {
+        let advice = self.advice(root);
+        StoreError(format!("failed to {step}: {self}. {advice}"))
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sql(error) => error.sqlite_error_code(),
+            Self::Io(_) | Self::Newer(_) | Self::LittleSpace(_) | Self::NoSuchBody(_) => None,
+        }
+    }
+
+    fn advice(&self, root: &Path) -> String {
+        let root = root.display();
+        match self {
+            Self::Newer(_) => format!("{root} was written by a newer jobdeck: use that one, or another --state-dir"),
+            Self::LittleSpace(_) => format!("Free some space where {root} is: 64 MiB are needed"),
+            Self::NoSuchBody(_) => "It was replaced meanwhile: look at the job again".to_owned(),
+            Self::Io(error) if is_lack_of_room(error) => {
+                format!("Free some space where {root} is, or raise the limit on file sizes")
+            }
+            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                format!("Make {root} writable for you, or use another --state-dir")
+            }
+            Self::Io(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                format!("{root} is read-only: use another --state-dir")
+            }
+            Self::Io(_) => format!("Look after {root}, or use another --state-dir"),
+            Self::Sql(_) if self.is_busy() => {
+                format!("Another program holds {root}/jobdeck.db: end it, or use another --state-dir")
+            }
+            Self::Sql(_) if self.is_corruption() => {
+                format!("{root}/jobdeck.db is damaged: start jobdeck anew and it is moved aside")
+            }
+            Self::Sql(_) => match self.code() {
+                Some(ErrorCode::DiskFull) => format!("Free some space where {root} is"),
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                    format!("Make {root} writable for you, or use another --state-dir")
+                }
+                Some(ErrorCode::SystemIoFailure) => {
+                    format!("Look whether the disk of {root} is full or gone, or whether file sizes are limited")
+                }
+                _ => format!("Look after {root}, or use another --state-dir"),
+            },
+        }
+    }
+}
+
+fn is_lack_of_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}

@@ -1,0 +1,166 @@
+//! An engine on a state directory of its own, against a server that answers what a test wrote down.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use url::Url;
+
+use crate::demo::script::{Script, Scripted};
+use crate::domain::fact::{Ending, Fact};
+use crate::domain::job::{Job, JobIx, JobKey, Provider};
+use crate::domain::observation::Observation;
+use crate::domain::secret::{Token, TokenSource};
+use crate::domain::service::{Include, Pace, Poll, Service};
+use crate::engine::{self, Command, Engine, Purpose, Setup};
+use crate::providers;
+use crate::store::{Access, Store};
+
+/// The token of every test.
+pub(super) const TOKEN: &str = "s3cret-token-of-the-tests";
+/// No test waits longer than this for a fact that has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a test runs on.
+pub(super) struct Bench {
+    pub(super) script: Script,
+    pub(super) dir: tempfile::TempDir,
+    pub(super) poll: Poll,
+    jobs: Vec<(Provider, String)>,
+}
+
+/// An engine that runs, and all that it has told.
+pub(super) struct Running {
+    pub(super) engine: Engine,
+    facts: UnboundedReceiver<Fact>,
+    pub(super) told: Vec<Fact>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        // The provider is installed once a process by the program; here by whichever test is first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            script: Script::start().unwrap(),
+            dir: tempfile::tempdir().unwrap(),
+            poll: Poll {
+                pace: Pace { interval: Duration::from_millis(20), max_interval: Duration::from_millis(100) },
+                in_flight: 8,
+                connect_timeout: Duration::from_secs(2),
+                read_timeout: Duration::from_secs(2),
+                not_found_grace: Duration::from_millis(150),
+            },
+            jobs: Vec::new(),
+        }
+    }
+
+    /// A job and what its reads are answered, the last answer for ever.
+    pub(super) fn job(mut self, provider: Provider, id: &str, replies: impl IntoIterator<Item = Scripted>) -> Self {
+        self.script.on(id, replies);
+        self.jobs.push((provider, id.to_owned()));
+        self
+    }
+
+    pub(super) fn key(&self, provider: Provider, id: &str) -> JobKey {
+        let service = self.service(provider);
+        JobKey { provider, endpoint: service.endpoint, id: id.to_owned() }
+    }
+
+    pub(super) fn open_store(&self) -> Store {
+        open(self.dir.path())
+    }
+
+    pub(super) fn start(&self, purpose: Purpose) -> Running {
+        self.start_on(purpose, self.open_store())
+    }
+
+    pub(super) fn start_on(&self, purpose: Purpose, store: Store) -> Running {
+        let services = Provider::ALL
+            .into_iter()
+            .map(|provider| (Arc::new(self.service(provider)), Ok(Token::new(TOKEN).unwrap())))
+            .collect();
+        let jobs = self
+            .jobs
+            .iter()
+            .map(|(provider, id)| {
+                let key = self.key(*provider, id);
+                Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Vec::new() })
+            })
+            .collect();
+        let (tell, facts) = unbounded_channel();
+        let setup = Setup { purpose, poll: self.poll, services, jobs, store, seed: 7 };
+        Running { engine: engine::start(setup, tell).unwrap(), facts, told: Vec::new() }
+    }
+
+    /// Runs a watch to its end and says what is known of the first job then.
+    pub(super) async fn watch(&self) -> Observation {
+        let mut running = self.start(Purpose::Watch);
+        running.until(|fact| *fact == Fact::Settled).await;
+        let known = running.known(0);
+        running.drain().await;
+        known
+    }
+
+    fn service(&self, provider: Provider) -> Service {
+        let path = match provider {
+            Provider::Vessl => "/api/v1/services/slug",
+            Provider::Optexity => "",
+            Provider::Unstract => "/deployment/api/org/api/",
+        };
+        let base = Url::parse(&self.script.url(path)).unwrap();
+        Service {
+            name: provider.as_str().into(),
+            provider,
+            endpoint: providers::endpoint(provider, &base),
+            base,
+            token: TokenSource::Env("JOBDECK_TEST_TOKEN".to_owned()),
+            pace: self.poll.pace,
+            in_flight: None,
+            rate: None,
+            include: Include::default(),
+        }
+    }
+}
+
+pub(super) fn open(dir: &Path) -> Store {
+    Store::open(dir, Access::Reader).unwrap().0
+}
+
+impl Running {
+    /// Waits for a fact, and gives it.
+    pub(super) async fn until(&mut self, wanted: impl Fn(&Fact) -> bool) -> Fact {
+        loop {
+            let fact = tokio::time::timeout(PATIENCE, self.facts.recv()).await;
+            let Ok(Some(fact)) = fact else { panic!("the fact never came; told were {:#?}", self.told) };
+            self.told.push(fact.clone());
+            if wanted(&fact) {
+                return fact;
+            }
+        }
+    }
+
+    /// What was last told of a job.
+    pub(super) fn known(&self, ix: u32) -> Observation {
+        let of = |fact: &Fact| match fact {
+            Fact::Declared { ix: JobIx(at), known, .. } | Fact::Observed { ix: JobIx(at), known, .. } if *at == ix => {
+                Some(Observation::clone(known))
+            }
+            _ => None,
+        };
+        self.told.iter().rev().find_map(of).unwrap()
+    }
+
+    /// Ends politely.
+    pub(super) async fn drain(self) -> Ending {
+        self.end(Command::Drain).await
+    }
+
+    pub(super) async fn end(mut self, command: Command) -> Ending {
+        self.engine.send(command);
+        match self.until(|fact| matches!(fact, Fact::Ended(_))).await {
+            Fact::Ended(ending) => ending,
+            _ => unreachable!(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The binary from outside: what it prints, where, and how it exits.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::*;
+
+/// The binary in an empty directory of its own, with no variable of ours but those that keep it there.
+fn jobdeck(home: &Path) -> Command {
+    let mut command = Command::cargo_bin("jobdeck").unwrap();
+    command.current_dir(home).env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap());
+    command.env("XDG_CONFIG_HOME", home.join("config")).env("XDG_STATE_HOME", home.join("state"));
+    command
+}
+
+/// Runs it in a fresh home with these files, and checks exit code, a part of stdout and a part of stderr.
+#[track_caller]
+fn runs(files: &[(&str, &str)], args: &[&str], code: i32, out: &str, err: &str) {
+    let home = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(home.path().join(name), text).unwrap();
+    }
+    let run = jobdeck(home.path()).args(args).assert().code(code);
+    let run =
+        if out.is_empty() { run.stdout(predicate::str::is_empty()) } else { run.stdout(predicate::str::contains(out)) };
+    if err.is_empty() {
+        run.stderr(predicate::str::is_empty());
+    } else {
+        run.stderr(predicate::str::contains(err));
+    }
+}
+
+const ONE_JOB: &str = r#"
+[services.llama]
+provider = "vessl"
+base_url = "http://127.0.0.1:9/s"
+token = { env = "NOT_SET" }
+
+[[jobs]]
+service = "llama"
+id = "98nl"
+name = "hello prompt"
+"#;
+
+#[test]
+fn help_and_version_are_data() {
+    runs(&[], &["--help"], 0, "Usage: jobdeck", "");
+    runs(&[], &["--version"], 0, env!("CARGO_PKG_VERSION"), "");
+    runs(&[], &["watch", "--help"], 0, "first-failure", "");
+}
+
+#[test]
+fn a_usage_error_exits_with_2_and_says_what_is_there() {
+    runs(&[], &["--no-such-flag"], 2, "", "--no-such-flag");
+    runs(&[], &["wotch"], 2, "", "watch");
+    runs(&[], &["watch", "--format", "xml"], 2, "", "jsonl");
+    runs(&[], &["watch", "--timeout", "0s"], 2, "", "above zero");
+    runs(&[], &["show"], 2, "", "JOB");
+    runs(&[], &["show", "a/1", "--raw", "--body"], 2, "", "cannot be used with");
+    runs(&[], &["demo", "--speed", "0"], 2, "", "above zero");
+}
+
+#[test]
+fn a_missing_jobs_file_is_said_with_where_it_was_looked_for_and_how_to_begin() {
+    for command in [&["watch"][..], &["once"], &["status"], &["export", "out"], &[]] {
+        runs(&[], command, 2, "", "jobs.toml");
+    }
+    runs(&[], &["status", "-c", "nowhere.toml"], 2, "", "nowhere.toml");
+}
+
+#[test]
+fn a_broken_jobs_file_is_shown_with_line_and_caret_before_anything_is_read() {
+    let broken = [("jobs.toml", "[services.llama]\nprovider = \"vessel\"\n[[jobs]]\nservice = \"lama\"\nid = \"1\"\n")];
+    for command in [&["watch"][..], &["once"], &["status"], &[]] {
+        runs(&broken, command, 2, "", "^");
+    }
+}
+
+#[test]
+fn a_broken_filter_is_underlined_and_one_without_a_match_is_an_error() {
+    let file = [("jobs.toml", ONE_JOB)];
+    runs(&file, &["status", "--filter", "state:nonsense"], 2, "", "^");
+    runs(&file, &["watch", "--filter", "(a or"], 2, "", "^");
+    runs(&file, &["status", "--filter", "zzz"], 2, "", "matches none of 1 jobs");
+}
+
+#[test]
+fn keys_completions_and_the_manual_come_from_the_same_tables() {
+    runs(&[], &["keys"], 0, "next problem", "");
+    runs(&[], &["completions", "bash"], 0, "_jobdeck", "");
+    runs(&[], &["completions", "zsh"], 0, "#compdef jobdeck", "");
+    runs(&[], &["completions", "fish"], 0, "complete -c jobdeck", "");
+    for part in [".TH jobdeck 1", ".SH KEYS", ".SH FILTER", "EXIT STATUS", "Ctrl\\-d", "first\\-failure"] {
+        runs(&[], &["man"], 0, part, "");
+    }
+}
+
+#[test]
+fn status_of_jobs_that_were_never_read_needs_neither_network_nor_token_nor_state_directory() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("jobs.toml"), ONE_JOB).unwrap();
+    let run = jobdeck(home.path()).args(["status", "--format", "jsonl"]).assert().code(6).stderr("");
+    let out = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["job"], &lines[0]["state"]), (&"llama/98nl".into(), &"unknown".into()));
+    assert_eq!((&lines[1]["total"], &lines[1]["never_observed"], &lines[1]["exit"]), (&1.into(), &1.into(), &6.into()));
+    assert!(!home.path().join("state").exists());
+    jobdeck(home.path()).arg("status").assert().code(6).stdout(predicate::str::contains("1 job: 1 never observed"));
+    jobdeck(home.path())
+        .args(["status", "--format", "csv"])
+        .assert()
+        .code(6)
+        .stdout(predicate::str::starts_with("job,"));
+}
+
+#[test]
+fn show_knows_a_job_by_its_name_and_says_which_part_is_not_there() {
+    let file = [("jobs.toml", ONE_JOB)];
+    runs(&file, &["show", "hello prompt"], 0, "llama/98nl", "");
+    runs(&file, &["show", "98nl", "--json"], 0, "\"read\":null", "");
+    for part in ["--raw", "--body", "--output", "--files", "--error"] {
+        runs(&file, &["show", "llama/98nl", part], 4, "", "no answer was ever had");
+    }
+    runs(&file, &["show", "nobody"], 2, "", "there is no job \"nobody\"");
+    runs(&[], &["show", "nobody"], 2, "", "there is no job");
+    let twins = format!("{ONE_JOB}\n[[jobs]]\nservice = \"llama\"\nid = \"99\"\nname = \"hello prompt\"\n");
+    runs(&[("jobs.toml", &twins)], &["show", "hello prompt"], 2, "", "llama/99");
+}
+
+#[test]
+fn demo_without_a_terminal_says_how_to_run_it() {
+    runs(&[], &["demo"], 2, "", "--serve");
+}
