@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use args::{Args, Command, Common, Watch};
+use args::{Args, Command, Watch};
 use failure::Failure;
 
 pub mod args;
@@ -16,6 +16,7 @@ pub mod init;
 pub mod paths;
 pub mod schema;
 mod completions;
+mod dashboard;
 mod demo;
 mod export;
 mod failure;
@@ -87,7 +88,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
     let Args { common, exit_status, command } = args;
     let Some(command) = command else {
         return if std::io::stdout().is_terminal() {
-            dashboard(&common, exit_status).await
+            dashboard::run(&common, exit_status).await
         } else {
             watch::run(&common, Watch::plain()).await
         };
@@ -106,10 +107,4 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Completions { shell } => completions::run(&mut Args::command(), shell),
         Command::Man => man::run(Args::command()),
     }
-}
-
-/// The dashboard over the jobs file.
-async fn dashboard(common: &Common, exit_status: bool) -> Result<u8, Failure> {
-    let _ = (place::jobs_file(common)?, exit_status);
-    Err(Failure::internal("the dashboard is not written yet; use `jobdeck watch`"))
 }
