@@ -23,8 +23,14 @@ const EXIT_CODES: [(&str, &str); 8] = [
 
 /// What is read and written where.
 const FILES: [(&str, &str); 3] = [
-    ("./jobs.toml, $XDG_CONFIG_HOME/jobdeck/jobs.toml", "the jobs file, the first that is there; jobdeck init writes one"),
-    ("$XDG_CONFIG_HOME/jobdeck/config.toml", "what is the user's and not the batch's: keys, theme, charset, clipboard, notify"),
+    (
+        "./jobs.toml, $XDG_CONFIG_HOME/jobdeck/jobs.toml",
+        "the jobs file, the first that is there; jobdeck init writes one",
+    ),
+    (
+        "$XDG_CONFIG_HOME/jobdeck/config.toml",
+        "what is the user's and not the batch's: keys, theme, charset, clipboard, notify",
+    ),
     ("$XDG_STATE_HOME/jobdeck", "the state directory: all results, and our own log; jobdeck paths says where that is"),
 ];
 
@@ -64,7 +70,8 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
         let own = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");
         for arg in own {
             let mut about = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+            let values: Vec<String> =
+                arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
             if arg.get_action().takes_values() && !values.is_empty() {
                 about.push_str(&format!(" ({})", values.join(", ")));
             }

@@ -1,36 +1,41 @@
 //! The headless commands put together, one file each.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use args::{Args, Command, Watch};
 use failure::Failure;
+use output::Out;
 
+use crate::config;
+use crate::config::append::Addition;
+
+mod add;
 pub mod args;
-pub mod add;
-pub mod check;
-pub mod init;
-pub mod paths;
-pub mod schema;
+mod check;
 mod completions;
 mod dashboard;
 mod demo;
 mod export;
 mod failure;
 mod follow;
+mod init;
 mod keys;
 mod lines;
 mod list;
 mod man;
 mod names;
 mod once;
+mod online;
 mod output;
+mod paths;
 mod pick;
 mod place;
 mod report;
+mod schema;
 mod select;
 mod setup;
 mod sheet;
@@ -87,7 +92,7 @@ fn execute(args: Args) -> Result<u8, Failure> {
 async fn command(args: Args) -> Result<u8, Failure> {
     let Args { common, exit_status, command } = args;
     let Some(command) = command else {
-        return if std::io::stdout().is_terminal() {
+        return if io::stdout().is_terminal() {
             dashboard::run(&common, exit_status).await
         } else {
             watch::run(&common, Watch::plain()).await
@@ -100,11 +105,26 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Status(status) => status::run(&common, status).await,
         Command::Show(show) => show::run(&common, show).await,
         Command::Export(export) => export::run(&common, export).await,
-        Command::Add(_) | Command::Check(_) | Command::Init | Command::Schema | Command::Paths => {
-            Err(Failure::internal("not written yet"))
+        Command::Add(add) => {
+            let file = config::locate(common.config.as_deref())?;
+            let addition =
+                Addition { service: &add.service, ids: &add.ids, name: add.name.as_deref(), tags: &add.tags };
+            printed(|out, err| add::run(&file, &addition, &mut io::stdin().lock(), out, err))
         }
+        Command::Check(check) => online::run(&common, &check).await,
+        Command::Init => printed(|_, err| init::run(common.config.as_deref(), err)),
+        Command::Schema => printed(|out, _| schema::run(out)),
+        Command::Paths => printed(|out, _| paths::run(common.config.as_deref(), common.state_dir.as_deref(), out)),
         Command::Keys => keys::run(),
         Command::Completions { shell } => completions::run(&mut Args::command(), shell),
         Command::Man => man::run(Args::command()),
     }
+}
+
+/// Runs a command that writes to what it is given.
+fn printed(command: impl FnOnce(&mut Out, &mut io::Stderr) -> io::Result<u8>) -> Result<u8, Failure> {
+    let mut out = Out::new();
+    let code = command(&mut out, &mut io::stderr())?;
+    out.flush()?;
+    Ok(code)
 }

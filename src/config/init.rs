@@ -11,14 +11,16 @@ pub const EXAMPLE: &str = include_str!("../../jobs.example.toml");
 
 /// Writes a starter file. The error says why there is none; an existing file is left as it is.
 pub fn init(path: &Path) -> Result<(), ConfigError> {
-    let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::AlreadyExists => ConfigError::of_file(
-            path,
-            "there is such a file already, and it was left as it is",
-            "look at it with `jobdeck check`, or name another with --config",
-        ),
-        ErrorKind::NotFound => ConfigError::of_file(path, "there is no such directory", "make the directory first"),
-        _ => ConfigError::of_file(path, &format!("failed to write the file: {error}"), "name another with --config"),
+    let failed = |error: std::io::Error| {
+        let (what, help) = if error.kind() == ErrorKind::AlreadyExists {
+            let what = "there is such a file already, and it was left as it is";
+            (what.to_owned(), "look at it with `jobdeck check`, or name another with --config")
+        } else if error.kind() == ErrorKind::NotFound {
+            ("there is no such directory".to_owned(), "make the directory first")
+        } else {
+            (format!("failed to write the file: {error}"), "name another with --config")
+        };
+        ConfigError::of_file(path, &what, help)
     };
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
     file.write_all(starter().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)

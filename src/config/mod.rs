@@ -1,5 +1,6 @@
 //! The jobs file: parse, errors with line and caret, watch, append; and the user's own config.toml.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -138,26 +139,25 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     })
 }
 
+/// Why a file is not read, what to say of it, and what to do.
+const REFUSALS: &[(ErrorKind, &str, &str)] = &[
+    (
+        ErrorKind::NotFound,
+        "there is no such file",
+        "write a starter file with `jobdeck init`, or name another with --config",
+    ),
+    (ErrorKind::IsADirectory, "this is a directory", "name the file in it with --config"),
+    (ErrorKind::PermissionDenied, "the file may not be read", "give yourself permission to read it"),
+];
+
 /// The text of a file of ours.
 fn read(path: &Path) -> Result<String, ConfigError> {
-    use std::io::ErrorKind;
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => ConfigError::of_file(
-            path,
-            "there is no such file",
-            "write a starter file with `jobdeck init`, or name another with --config",
-        ),
-        ErrorKind::IsADirectory => {
-            ConfigError::of_file(path, "this is a directory", "name the file in it with --config")
-        }
-        ErrorKind::PermissionDenied => {
-            ConfigError::of_file(path, "the file may not be read", "give yourself permission to read it")
-        }
-        _ => ConfigError::of_file(
-            path,
-            &format!("failed to read the file: {error}"),
-            "see whether it can be opened otherwise",
-        ),
+    let bytes = std::fs::read(path).map_err(|error| {
+        let (what, help) = match REFUSALS.iter().find(|(kind, _, _)| *kind == error.kind()) {
+            Some((_, what, help)) => ((*what).to_owned(), *help),
+            None => (format!("failed to read the file: {error}"), "see whether it can be opened otherwise"),
+        };
+        ConfigError::of_file(path, &what, help)
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();

@@ -656,7 +656,7 @@ mod tests {
             assert_eq!(reading.error_code.as_deref(), code, "{body}");
         }
         let endless = said(Provider::Vessl, 400, &"é".repeat(1_000_000)).reason.unwrap();
-        assert!(endless.len() < 9000 && endless.ends_with('…'));
+        assert!(endless.len() < 100_000 && endless.ends_with('…'));
     }
 
     #[test]
@@ -678,7 +678,8 @@ mod tests {
     #[test]
     fn the_raw_output_is_byte_for_byte_what_stands_in_the_body() {
         use Provider::{Optexity, Unstract, Vessl};
-        let cases: [(Provider, &[u8], Option<&[u8]>); 15] = [
+        type Case<'a> = (Provider, &'a [u8], Option<&'a [u8]>);
+        let cases: [Case<'_>; 15] = [
             (Vessl, br#"{"raw_output":"a\nb\u0000\u00e9"}"#, Some(b"a\nb\0\xc3\xa9")),
             (Vessl, br#"{"raw_output":"\ud800x"}"#, Some("\u{fffd}x".as_bytes())),
             (Vessl, b"{\"raw_output\":\"caf\xff\xfe\"}", Some(b"caf\xff\xfe")),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::refusal::{malformed, malformed_because, refused};
-use super::reply::{Object, error_text, number, sentence, text, time};
+use super::reply::{Object, error_text, number, quoted, sentence, text, time};
 use super::{IdError, address};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::reply::Reply;
@@ -37,12 +37,11 @@ const KNOWN: &[&str] = &[
 
 /// The status read of a task.
 pub fn request(service: &Service, id: &str) -> Request {
-    let quoted = serde_json::Value::from(id).to_string();
     Request {
         method: Method::Post,
         url: address::below(&service.base, PATH),
         auth: Auth::ApiKey,
-        body: Some(format!("{{\"task_id\":{quoted}}}")),
+        body: Some(format!("{{\"task_id\":{}}}", quoted(id))),
         one_shot: false,
     }
 }

@@ -123,6 +123,12 @@ pub fn json_text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.get(..value.len().min(LONGEST + 4)).unwrap_or(value)).trim().to_owned()
 }
 
+/// A text as a JSON string.
+pub fn quoted(text: &str) -> String {
+    // Text can always be written as JSON; an empty string is what is left of the impossible.
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}
+
 /// A text that is a decimal number, however large. Not NaN, not Infinity.
 pub fn number(text: &[u8]) -> Option<f64> {
     let decimal = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');

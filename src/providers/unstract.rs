@@ -102,8 +102,7 @@ pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut out = Vec::new();
     for file in objects(body) {
         out.push(if out.is_empty() { b'{' } else { b',' });
-        let name = serde_json::Value::from(name(&file.object)).to_string();
-        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(reply::quoted(&name(&file.object)).as_bytes());
         out.push(b':');
         out.extend_from_slice(file.object.get("result").unwrap_or(b"null"));
     }

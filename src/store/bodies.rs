@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::dir::{StateDir, new_file, sync_dir};
 use super::instance::Living;
-use super::name::{BodyName, job_mark, sha256};
+use super::name::{BodyName, UNFINISHED, job_mark, sha256};
 use super::rows;
 use super::spool::{LONGEST_INLINE, map};
 use super::trouble::Trouble;
@@ -69,7 +69,7 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
     .to_string();
     let target = dir.bodies().join(&name);
     if !holds(&target, body) {
-        write_anew(&dir.spool().join(format!("{name}.tmp")), &target, &body.bytes)?;
+        write_anew(&dir.spool().join(format!("{name}{UNFINISHED}")), &target, &body.bytes)?;
     }
     Ok(Placed { sha256, file: Some(name), spooled: body.spooled.clone() })
 }

@@ -1,7 +1,7 @@
 //! Connections to the database: how they are set up, migrated, and what happens to a damaged file.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ use super::trouble::Trouble;
 
 /// How long a locked database is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How a database file begins.
+const HEADER: &[u8] = b"SQLite format 3\0";
 
 /// Each brings the tables from version n to n + 1; `user_version` counts them.
 const MIGRATIONS: [&str; 1] = [include_str!("001_tables.sql")];
@@ -38,20 +41,9 @@ impl Opening {
     }
 }
 
-/// Opens the database for writing, makes or migrates its tables, and moves a damaged one aside: that is the note.
-/// `suspect`: it was found damaged in use, so it is looked through.
-pub fn for_writing(dir: &StateDir, suspect: bool) -> Result<(Connection, Option<String>), Trouble> {
-    match try_writing(dir, suspect) {
-        Err(trouble) if trouble.is_corruption() => {
-            let note = move_aside(dir)?;
-            Ok((try_writing(dir, false)?, Some(note)))
-        }
-        other => Ok((other?, None)),
-    }
-}
-
 /// Opens the database for reading beside a writer.
 pub fn for_reading(path: &Path) -> Result<Connection, Trouble> {
+    refuse_foreign(path)?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     set_up_reading(connection)
@@ -59,20 +51,17 @@ pub fn for_reading(path: &Path) -> Result<Connection, Trouble> {
 
 /// Opens a database that nobody writes, without making a `-wal` or `-shm` file beside it.
 pub fn for_reading_untouched(path: &Path) -> Result<Connection, Trouble> {
+    refuse_foreign(path)?;
     let mut uri = url::Url::from_file_path(path).map_err(|()| io::Error::from(io::ErrorKind::InvalidInput))?;
     uri.set_query(Some("immutable=1"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     set_up_reading(Connection::open_with_flags(uri.as_str(), flags)?)
 }
 
-fn set_up_reading(connection: Connection) -> Result<Connection, Trouble> {
-    connection.busy_timeout(PATIENCE)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    refuse_newer(&connection)?;
-    Ok(connection)
-}
-
-fn try_writing(dir: &StateDir, suspect: bool) -> Result<Connection, Trouble> {
+/// Opens the database for writing, and makes or migrates its tables. `suspect`: it was found damaged in use, so it is
+/// looked through.
+pub fn for_writing(dir: &StateDir, suspect: bool) -> Result<Connection, Trouble> {
+    refuse_foreign(&dir.database())?;
     // No CREATE flag: the file is made by `StateDir::create`, with its mode.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(dir.database(), flags)?;
@@ -93,6 +82,50 @@ fn try_writing(dir: &StateDir, suspect: bool) -> Result<Connection, Trouble> {
         [],
         |_| Ok(()),
     )?;
+    Ok(connection)
+}
+
+/// Renames a damaged database, its write-ahead log with it, so that SQLite's own tools can still rescue what is in it.
+/// Answers with a note for the user.
+pub fn move_aside(dir: &StateDir) -> Result<String, Trouble> {
+    let database = dir.database();
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let mut aside = with_suffix(&database, &format!(".corrupt-{stamp}"));
+    let mut n = 1;
+    while aside.exists() {
+        n += 1;
+        aside = with_suffix(&database, &format!(".corrupt-{stamp}-{n}"));
+    }
+    std::fs::rename(&database, &aside)?;
+    for suffix in ["-wal", "-shm"] {
+        let file = with_suffix(&database, suffix);
+        if file.exists() {
+            std::fs::rename(&file, with_suffix(&aside, suffix))?;
+        }
+    }
+    dir.create()?;
+    Ok(format!(
+        "the database was damaged and a new one was begun. The old one is kept as {}; the results that were files stay in {}",
+        aside.display(),
+        dir.bodies().display()
+    ))
+}
+
+/// SQLite takes a file shorter than a page for an empty database and would overwrite it.
+fn refuse_foreign(path: &Path) -> Result<(), Trouble> {
+    let mut head = Vec::new();
+    File::open(path)?.take(HEADER.len() as u64).read_to_end(&mut head)?;
+    if head.is_empty() || head == HEADER {
+        return Ok(());
+    }
+    let foreign = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+    Err(rusqlite::Error::SqliteFailure(foreign, Some("it is no database".to_owned())).into())
+}
+
+fn set_up_reading(connection: Connection) -> Result<Connection, Trouble> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    refuse_newer(&connection)?;
     Ok(connection)
 }
 
@@ -124,31 +157,6 @@ fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
         transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     }
     Ok(transaction.commit()?)
-}
-
-/// Renames a damaged database, its write-ahead log with it, so that SQLite's own tools can still rescue what is in it.
-fn move_aside(dir: &StateDir) -> Result<String, Trouble> {
-    let database = dir.database();
-    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let mut aside = with_suffix(&database, &format!(".corrupt-{stamp}"));
-    let mut n = 1;
-    while aside.exists() {
-        n += 1;
-        aside = with_suffix(&database, &format!(".corrupt-{stamp}-{n}"));
-    }
-    std::fs::rename(&database, &aside)?;
-    for suffix in ["-wal", "-shm"] {
-        let file = with_suffix(&database, suffix);
-        if file.exists() {
-            std::fs::rename(&file, with_suffix(&aside, suffix))?;
-        }
-    }
-    dir.create()?;
-    Ok(format!(
-        "the database was damaged and a new one was begun. The old one is kept as {}; the results that were files stay in {}",
-        aside.display(),
-        dir.bodies().display()
-    ))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -63,10 +63,13 @@ impl<'a> Living<'a> {
     }
 }
 
-/// Removes lock files that nobody holds and that are not in use for a claim.
+/// Removes lock files that nobody holds and that are not in use for a claim, and what is left of probes.
 pub fn sweep(dir: &StateDir, still_claiming: &[String]) {
-    let Ok(entries) = std::fs::read_dir(dir.instances()) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
+    let paths = [dir.instances(), dir.spool()].into_iter().filter_map(|place| std::fs::read_dir(place).ok());
+    for path in paths.flatten().flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "probe") {
+            let _ = std::fs::remove_file(&path);
+        }
         let Some(name) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".lock"))
         else {
             continue;

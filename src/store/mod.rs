@@ -4,6 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
@@ -129,6 +130,8 @@ struct Inner {
     reader: Option<Channel<Question>>,
     /// None for a viewer. Its lock lives as long as any clone.
     instance: Option<Arc<Instance>>,
+    /// Whether the database was found damaged in use.
+    suspect: Arc<AtomicBool>,
 }
 
 /// A thread and the way to it.
@@ -145,21 +148,24 @@ impl Store {
         let root = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let dir = StateDir::new(&root);
         let failed = |trouble: &trouble::Trouble| trouble.say("open the state directory", &root);
-        let mut inner = Inner { dir: dir.clone(), writer: None, reader: None, instance: None };
+        let mut inner = Inner { dir: dir.clone(), writer: None, reader: None, instance: None, suspect: Arc::default() };
         let mut notes = Vec::new();
         match access {
             Access::Reader => {
                 let (writer, note) = Writer::open(dir.clone()).map_err(|trouble| failed(&trouble))?;
                 notes.extend(note);
                 inner.instance = Some(writer.instance());
+                inner.suspect = writer.suspect();
                 let (sender, commands) = channel();
                 let thread = spawn("store writer", move || writer.run(&commands))?;
                 inner.writer = Some(Channel { sender, thread });
             }
             Access::Viewer => {}
         }
-        let mut reader = Reader::new(dir, access);
-        reader.try_open().map_err(|trouble| failed(&trouble))?;
+        let mut reader = Reader::new(dir, access, Arc::clone(&inner.suspect));
+        if access == Access::Viewer {
+            reader.try_open().map_err(|trouble| failed(&trouble))?;
+        }
         let (sender, questions) = channel();
         let thread = spawn("store reader", move || reader.run(&questions))?;
         inner.reader = Some(Channel { sender, thread });
@@ -168,12 +174,18 @@ impl Store {
 
     /// What is known of these jobs, in their order; a default observation for one never heard of.
     pub async fn load(&self, keys: Vec<JobKey>) -> Result<Vec<Observation>, StoreError> {
-        self.ask(|answer| Question::Load(keys, answer)).await
+        match self.ask(|answer| Question::Load(keys.clone(), answer)).await {
+            Err(_) if self.is_mended().await => self.ask(|answer| Question::Load(keys, answer)).await,
+            known => known,
+        }
     }
 
     /// Every job on disk with its last declaration, in the order in which they were first seen.
     pub async fn load_all(&self) -> Result<Vec<(Job, Observation)>, StoreError> {
-        self.ask(Question::LoadAll).await
+        match self.ask(Question::LoadAll).await {
+            Err(_) if self.is_mended().await => self.ask(Question::LoadAll).await,
+            all => all,
+        }
     }
 
     /// Keeps what the jobs file says about these jobs, in one transaction. Nothing is written where nothing changed.
@@ -250,10 +262,22 @@ impl Store {
     /// Gives up all claims, unregisters the instance and waits for the writer to end.
     pub async fn close(&self) {
         let Some(writer) = &self.inner.writer else { return };
+        if let Some(reader) = &self.inner.reader {
+            let (done, closed) = oneshot::channel();
+            if reader.sender.send(Question::Rest(done)).is_ok() {
+                let _ = closed.await;
+            }
+        }
         let (done, closed) = oneshot::channel();
         if writer.sender.send(Command::Close(done)).is_ok() {
             let _ = closed.await;
         }
+    }
+
+    /// Whether a read failed of a damaged database that has been replaced since.
+    async fn is_mended(&self) -> bool {
+        // The writer looks through a suspect database before it does anything.
+        self.inner.suspect.load(Ordering::Relaxed) && self.order(Command::Changed).await.is_ok()
     }
 
     async fn order<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, StoreError> {
@@ -272,11 +296,11 @@ impl Store {
 impl Drop for Inner {
     /// Ends the threads. What was asked for is still done; claims stay, as after a death: `Store::close` gives them up.
     fn drop(&mut self) {
-        if let Some(Channel { sender, thread }) = self.writer.take() {
+        if let Some(Channel { sender, thread }) = self.reader.take() {
             drop(sender);
             let _ = thread.join();
         }
-        if let Some(Channel { sender, thread }) = self.reader.take() {
+        if let Some(Channel { sender, thread }) = self.writer.take() {
             drop(sender);
             let _ = thread.join();
         }

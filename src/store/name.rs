@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::job::JobKey;
 
+/// Ends the name of a file that is being written from memory: not all of it may be there.
+pub const UNFINISHED: &str = ".unfinished";
+
 /// What the name of a file in `spool/` or `bodies/` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyName {
@@ -26,7 +29,11 @@ pub struct BodyName {
 impl BodyName {
     /// Reads a file's name; None for a file that is not of this store.
     pub fn parse(path: &Path) -> Option<Self> {
-        let stem = path.file_name()?.to_str()?.strip_suffix(".body")?;
+        let name = path.file_name()?.to_str()?;
+        if let Some(unfinished) = name.strip_suffix(UNFINISHED) {
+            return Some(Self { sha256: None, ..Self::parse(Path::new(unfinished))? });
+        }
+        let stem = name.strip_suffix(".body")?;
         let mut parts = stem.split('.');
         let name = Self {
             job: parts.next()?.to_owned(),

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::oneshot;
 
 use super::bodies;
 use super::connect;
@@ -32,6 +35,9 @@ pub enum Question {
     BodyPath(i64, Answer<Option<PathBuf>>),
     Changed(Answer<bool>),
     Owners(Vec<JobKey>, Answer<Vec<Option<u32>>>),
+    /// Close the database, so that the writer is the last to close it and can tidy up. It is opened again if need be,
+    /// but without making files.
+    Rest(oneshot::Sender<()>),
 }
 
 /// The reader's own state.
@@ -39,6 +45,8 @@ pub enum Question {
 pub struct Reader {
     dir: StateDir,
     access: Access,
+    /// Set where the database is found damaged, for the writer to look through it.
+    suspect: Arc<AtomicBool>,
     open: Option<Open>,
     /// What `changed` last saw.
     seen: Option<(Option<(u64, u64)>, i64)>,
@@ -58,8 +66,8 @@ type Looks = (Option<(u64, u64)>, u64, Option<SystemTime>, u64);
 
 impl Reader {
     /// A reader that opens nothing before it is asked.
-    pub fn new(dir: StateDir, access: Access) -> Self {
-        Self { dir, access, open: None, seen: None }
+    pub fn new(dir: StateDir, access: Access, suspect: Arc<AtomicBool>) -> Self {
+        Self { dir, access, suspect, open: None, seen: None }
     }
 
     /// Opens the database if there is one.
@@ -107,6 +115,11 @@ impl Reader {
                 Question::Changed(answer) => {
                     let _ = answer.send(self.changed());
                 }
+                Question::Rest(done) => {
+                    self.open = None;
+                    self.access = Access::Viewer;
+                    let _ = done.send(());
+                }
             }
         }
     }
@@ -134,6 +147,9 @@ impl Reader {
                 && trouble.spoils_connection()
             {
                 self.open = None;
+                if trouble.is_corruption() {
+                    self.suspect.store(true, Ordering::Relaxed);
+                }
             }
             return result.map(Some);
         }

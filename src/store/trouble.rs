@@ -72,14 +72,16 @@ impl Trouble {
             Self::Newer(_) => format!("{root} was written by a newer jobdeck: use that one, or another --state-dir"),
             Self::LittleSpace(_) => format!("Free some space where {root} is: 64 MiB are needed"),
             Self::NoSuchBody(_) => "It was replaced meanwhile: look at the job again".to_owned(),
-            Self::Io(error) => match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                    format!("Free some space where {root} is, or raise the limit on file sizes")
-                }
-                io::ErrorKind::PermissionDenied => format!("Make {root} writable for you, or use another --state-dir"),
-                io::ErrorKind::ReadOnlyFilesystem => format!("{root} is read-only: use another --state-dir"),
-                _ => format!("Look after {root}, or use another --state-dir"),
-            },
+            Self::Io(error) if is_lack_of_room(error) => {
+                format!("Free some space where {root} is, or raise the limit on file sizes")
+            }
+            Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                format!("Make {root} writable for you, or use another --state-dir")
+            }
+            Self::Io(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                format!("{root} is read-only: use another --state-dir")
+            }
+            Self::Io(_) => format!("Look after {root}, or use another --state-dir"),
             Self::Sql(_) if self.is_busy() => {
                 format!("Another program holds {root}/jobdeck.db: end it, or use another --state-dir")
             }
@@ -98,4 +100,8 @@ impl Trouble {
             },
         }
     }
+}
+
+fn is_lack_of_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }

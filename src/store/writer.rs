@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 
 use rusqlite::Connection;
@@ -39,8 +40,8 @@ pub struct Writer {
     dir: StateDir,
     instance: Arc<Instance>,
     open: Option<Open>,
-    /// The database was found damaged in use: it is looked through before it is used again.
-    suspect: bool,
+    /// The database was found damaged in use, here or by the reader: it is looked through before it is used again.
+    suspect: Arc<AtomicBool>,
 }
 
 /// An open database.
@@ -80,7 +81,7 @@ impl Writer {
             let _opening = Opening::wait(&dir)?;
             Arc::new(Instance::register(&dir)?)
         };
-        let mut writer = Self { dir, instance, open: None, suspect: false };
+        let mut writer = Self { dir, instance, open: None, suspect: Arc::default() };
         let note = match writer.reopen() {
             Ok(note) => note,
             Err(trouble) => {
@@ -94,6 +95,11 @@ impl Writer {
     /// The instance that this writer writes for.
     pub fn instance(&self) -> Arc<Instance> {
         Arc::clone(&self.instance)
+    }
+
+    /// Is set where the database is found damaged.
+    pub fn suspect(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.suspect)
     }
 
     /// Works until it is closed or nobody can ask any more.
@@ -245,7 +251,8 @@ impl Writer {
     /// Opens the database anew if that is needed: after trouble, or if its file is no longer the one in its place.
     fn be_open(&mut self) -> Result<(), Trouble> {
         let file = file_id(&self.dir.database());
-        if self.open.as_ref().is_some_and(|open| open.file.is_some() && open.file == file) {
+        let sound = !self.suspect.load(Ordering::Relaxed);
+        if sound && self.open.as_ref().is_some_and(|open| open.file.is_some() && open.file == file) {
             return Ok(());
         }
         self.open = None;
@@ -256,10 +263,24 @@ impl Writer {
         Ok(())
     }
 
+    /// Opens the database; a damaged one is moved aside and a new one begun: that is the note.
     fn reopen(&mut self) -> Result<Option<String>, Trouble> {
         let _opening = Opening::wait(&self.dir)?;
-        let (connection, note) = connect::for_writing(&self.dir, self.suspect)?;
-        self.suspect = false;
+        let (open, note) = match self.try_open() {
+            Err(trouble) if trouble.is_corruption() => {
+                self.suspect.store(false, Ordering::Relaxed);
+                let note = connect::move_aside(&self.dir)?;
+                (self.try_open()?, Some(note))
+            }
+            other => (other?, None),
+        };
+        self.suspect.store(false, Ordering::Relaxed);
+        self.open = Some(open);
+        Ok(note)
+    }
+
+    fn try_open(&self) -> Result<Open, Trouble> {
+        let connection = connect::for_writing(&self.dir, self.suspect.load(Ordering::Relaxed))?;
         connection.execute(
             "INSERT OR IGNORE INTO instance (name, pid, started) VALUES (?1, ?2, ?3)",
             (&self.instance.name, self.instance.pid, super::rows::nanoseconds(jiff::Timestamp::now())),
@@ -269,8 +290,7 @@ impl Writer {
         self.sweep(&connection)?;
         let seen = data_version(&connection)?;
         let file = file_id(&self.dir.database());
-        self.open = Some(Open { connection, instance, file, seen, looked_through: false });
-        Ok(note)
+        Ok(Open { connection, instance, file, seen, looked_through: false })
     }
 
     /// Forgets dead instances that claim nothing.
@@ -316,7 +336,7 @@ impl Writer {
             self.open = None;
         }
         if trouble.is_corruption() {
-            self.suspect = true;
+            self.suspect.store(true, Ordering::Relaxed);
         }
     }
 
@@ -376,7 +396,11 @@ fn try_a_file(dir: &StateDir) -> Result<(), Trouble> {
     }
     let path: PathBuf = dir.spool().join(format!("{:016x}.probe", fastrand::u64(..)));
     new_file(&path)?;
-    Ok(std::fs::remove_file(&path)?)
+    match std::fs::remove_file(&path) {
+        // Another instance that opens the directory sweeps such files away.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn respond(command: Command, outcome: Result<Done, StoreError>) {

@@ -74,7 +74,13 @@ async fn every_cause_of_a_loss_is_told_apart() {
         (vec![result().fault(Fault::ResetBeforeReply), acknowledged()], LostBecause::NoReply),
         (vec![page(504), acknowledged()], LostBecause::NoReply),
         (vec![cut, executing(), acknowledged()], LostBecause::AlreadyRead),
-        (vec![executing(), Scripted::json(404, r#"{"errors":[{"detail":"Execution with ID 'job-1' does not exist."}]}"#)], LostBecause::Gone),
+        (
+            vec![
+                executing(),
+                Scripted::json(404, r#"{"errors":[{"detail":"Execution with ID 'job-1' does not exist."}]}"#),
+            ],
+            LostBecause::Gone,
+        ),
     ];
     for (replies, cause) in cases {
         let (_, known) = watched(Unstract, replies.clone()).await;
@@ -117,8 +123,13 @@ async fn no_fault_of_the_network_turns_a_job_red_or_loses_its_result() {
         assert_eq!(known.state, State::Succeeded, "{fault:?}");
         assert_eq!(saved_body(&bench, &known).await, RESULT.as_bytes(), "{fault:?}");
     }
-    let odd = [gzip, result().fault(Fault::Trickle(7, Duration::from_millis(1))), result().fault(Fault::Chunked),
-        result().fault(Fault::UntilClose), result().fault(Fault::StallAfter(20, Duration::from_millis(300)))];
+    let odd = [
+        gzip,
+        result().fault(Fault::Trickle(7, Duration::from_millis(1))),
+        result().fault(Fault::Chunked),
+        result().fault(Fault::UntilClose),
+        result().fault(Fault::StallAfter(20, Duration::from_millis(300))),
+    ];
     for whole in odd {
         let (bench, known) = watched(Unstract, vec![whole.clone(), acknowledged()]).await;
         assert_eq!((known.state, bench.script.reads("job-1")), (State::Succeeded, 1), "{whole:?}");
@@ -249,7 +260,8 @@ async fn two_refusals_close_a_service_and_the_others_go_on() {
         .job(Vessl, "job-4", [Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)]);
     let mut running = bench.start(Purpose::Watch);
     running.until(|fact| *fact == Fact::Settled).await;
-    let closed = |fact: &Fact| matches!(fact, Fact::Gate { gate: Gate::KeyRefused(why), .. } if why == "Invalid API key");
+    let closed =
+        |fact: &Fact| matches!(fact, Fact::Gate { gate: Gate::KeyRefused(why), .. } if why == "Invalid API key");
     assert!(running.told.iter().any(closed));
     assert_eq!((running.known(0).state, running.known(3).state), (State::Unknown, State::Succeeded));
     let reads: usize = ["job-1", "job-2", "job-3"].iter().map(|id| bench.script.reads(id)).sum();
@@ -306,10 +318,11 @@ async fn a_watch_gives_up_what_is_refused_for_longer_than_the_grace() {
 
 #[tokio::test]
 async fn once_reads_every_job_once() {
-    let bench = Bench::new()
-        .job(Unstract, "job-1", [executing()])
-        .job(Vessl, "job-2", [page(502)])
-        .job(Optexity, "job-3", [Scripted::json(200, r#"{"success":true,"status":"running","progress":40}"#)]);
+    let bench = Bench::new().job(Unstract, "job-1", [executing()]).job(Vessl, "job-2", [page(502)]).job(
+        Optexity,
+        "job-3",
+        [Scripted::json(200, r#"{"success":true,"status":"running","progress":40}"#)],
+    );
     let mut running = bench.start(Purpose::Once);
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!(["job-1", "job-2", "job-3"].map(|id| bench.script.reads(id)), [1, 1, 1]);

@@ -3,4 +3,5 @@
 mod architecture;
 mod bench;
 mod engine;
-mod wire_cases;
+mod screens;
+pub mod wire_cases;

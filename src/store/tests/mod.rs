@@ -14,6 +14,7 @@ use crate::domain::reply::Headers;
 use crate::domain::state::{Read, State};
 
 mod claims;
+mod processes;
 mod saving;
 mod trouble;
 

@@ -266,3 +266,42 @@ async fn steps_that_wait_together_are_all_saved() {
     let known = open(dir.path()).load(keys).await.unwrap();
     assert!(known.iter().all(|known| known.saved.is_some()));
 }
+
+#[tokio::test]
+#[ignore = "a measurement: run it in release"]
+async fn a_hundred_thousand_jobs_are_loaded_and_claimed_quickly() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let jobs: Vec<_> = (0..100_000).map(|n| job(&scan(&format!("e748d90f-af7d-4a98-813d-{n:012}")))).collect();
+    let keys: Vec<_> = jobs.iter().map(|job| job.key.clone()).collect();
+    let since = std::time::Instant::now();
+    store.declare(jobs.clone()).await.unwrap();
+    println!("declare {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    store.declare(jobs.clone()).await.unwrap();
+    println!("declare again {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    store.claim(keys.clone()).await.unwrap();
+    println!("claim {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    let saves = keys.iter().map(|key| store.save(with_copy(key, 1, "result")));
+    futures_util::future::join_all(saves).await;
+    println!("save {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    let known = store.load(keys.clone()).await.unwrap();
+    println!("load {:?}", since.elapsed());
+    assert!(known.iter().all(|known| known.saved.is_some()));
+    let since = std::time::Instant::now();
+    assert_eq!(store.load_all().await.unwrap().len(), keys.len());
+    println!("load all {:?}", since.elapsed());
+    drop(store);
+    let since = std::time::Instant::now();
+    let store = open(dir.path());
+    println!("open {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    assert!(store.claim(keys).await.unwrap().iter().all(|claim| *claim == Claim::Ours { orphaned: true }));
+    println!("take over {:?}", since.elapsed());
+    let since = std::time::Instant::now();
+    store.close().await;
+    println!("close {:?}", since.elapsed());
+}

