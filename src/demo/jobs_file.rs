@@ -94,7 +94,8 @@ fn write_groups(out: &mut String, world: &World) {
 /// So many seconds of the demo as a duration of the jobs file, in our time.
 fn duration(world: &World, seconds: f64) -> String {
     let real = world.clock.real(seconds).clamp(Duration::from_millis(100), Duration::from_secs(60));
-    text(&format!("{}ms", real.as_millis()))
+    let millis = real.as_millis();
+    text(&if millis % 1000 == 0 { format!("{}s", millis / 1000) } else { format!("{millis}ms") })
 }
 
 fn text(text: &str) -> String {

@@ -48,23 +48,38 @@ pub enum Sending {
     HangUp,
 }
 
-#[derive(Debug)]
 enum Step {
     Send(Bytes),
     Wait(Duration),
     Break,
+    Done(Box<dyn FnOnce() + Send>),
 }
 
 /// A reply of that code and type, sent in that way.
 pub fn reply(line: &Line, status: u16, content_type: &'static str, body: Vec<u8>, sending: Sending) -> Response {
+    reply_then(line, status, content_type, body, sending, || {})
+}
+
+/// The same, and a word when the last of it is on its way; none if it breaks off.
+pub fn reply_then(
+    line: &Line,
+    status: u16,
+    content_type: &'static str,
+    body: Vec<u8>,
+    sending: Sending,
+    done: impl FnOnce() + Send + 'static,
+) -> Response {
     let body = Bytes::from(body);
     let length = body.len();
     let half = body.slice(..length / 2);
     // What was sent before the break has to leave the house first.
     let broken = vec![Step::Send(half), Step::Wait(Duration::from_millis(30)), Step::Break];
     let (content, announced) = match sending {
-        Sending::Whole => (Body::from(body), None),
-        Sending::Trickle(pause) => (steps(trickle(&body, pause)), Some(length)),
+        Sending::Whole => {
+            done();
+            (Body::from(body), None)
+        }
+        Sending::Trickle(pause) => (steps(trickle(&body, pause, Box::new(done))), Some(length)),
         Sending::Cut => (steps(broken), Some(length)),
         Sending::CutChunked => (steps(broken), None),
         Sending::HangUp => {
@@ -82,14 +97,16 @@ pub fn reply(line: &Line, status: u16, content_type: &'static str, body: Vec<u8>
     response
 }
 
-fn trickle(body: &Bytes, pause: Duration) -> Vec<Step> {
+fn trickle(body: &Bytes, pause: Duration, done: Box<dyn FnOnce() + Send>) -> Vec<Step> {
     let piece = (body.len() / 12).max(1);
     let mut steps = Vec::new();
     let mut rest = body.clone();
-    while !rest.is_empty() {
-        steps.push(Step::Send(rest.split_to(piece.min(rest.len()))));
+    while rest.len() > piece {
+        steps.push(Step::Send(rest.split_to(piece)));
         steps.push(Step::Wait(pause));
     }
+    // Once the announced length is reached, the stream is not asked again.
+    steps.extend([Step::Done(done), Step::Send(rest)]);
     steps
 }
 
@@ -99,6 +116,7 @@ fn steps(steps: Vec<Step>) -> Body {
             match steps.next()? {
                 Step::Send(bytes) => return Some((Ok(bytes), steps)),
                 Step::Wait(pause) => tokio::time::sleep(pause).await,
+                Step::Done(done) => done(),
                 Step::Break => return Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), steps)),
             }
         }

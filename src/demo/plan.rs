@@ -135,9 +135,8 @@ mod tests {
     fn forty_jobs_mostly_succeed_and_show_every_state_in_which_a_job_can_end() {
         let jobs = batch(40, 1);
         let count = |state| jobs.iter().filter(|job| job.kind.state() == state).count();
-        assert!((24..=32).contains(&count(State::Succeeded)), "{}", count(State::Succeeded));
-        assert!(count(State::Partial) >= 2 && count(State::Failed) >= 4 && count(State::Cancelled) >= 1);
-        assert!((1..=2).contains(&count(State::Lost)));
+        let states = [State::Succeeded, State::Partial, State::Failed, State::Cancelled, State::Lost];
+        assert_eq!(states.map(count), [27, 3, 7, 1, 2]);
     }
 
     #[test]

@@ -125,7 +125,8 @@ impl Script {
     /// Starts a server on a free port of 127.0.0.1, on a thread of its own.
     pub fn start() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State::default()));
         let (open, opened) = watch::channel(true);
@@ -133,6 +134,7 @@ impl Script {
         let shared = state.clone();
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {
+                let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
                     () = accept(listener, shared, opened) => {}
                     _ = ended => {}

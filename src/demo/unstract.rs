@@ -12,7 +12,7 @@ use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::line::{Line, Sending, reply};
+use super::line::{Line, Sending, reply, reply_then};
 use super::plan::{Phase, Planned};
 use super::scenario::{Delivery, Kind, UnstractEnd, UnstractKind};
 use super::server::{JSON, bearer, is_right, latency, trouble};
@@ -157,7 +157,7 @@ impl Refusal {
 
 /// The result is deleted first and sent then: what happens in between, or on the way, is the reader's loss.
 async fn finished(
-    world: &World,
+    world: &Arc<World>,
     line: &Line,
     met: &Met,
     kind: &UnstractKind,
@@ -165,10 +165,10 @@ async fn finished(
     method: &Method,
 ) -> Response {
     let (word, code) = verdict(kind.ends);
-    let (whole, sending) = match kind.ends {
-        UnstractEnd::Cut => (false, Sending::Cut),
-        UnstractEnd::CutChunked => (false, Sending::CutChunked),
-        UnstractEnd::NoReply => (false, Sending::HangUp),
+    let sending = match kind.ends {
+        UnstractEnd::Cut => Sending::Cut,
+        UnstractEnd::CutChunked => Sending::CutChunked,
+        UnstractEnd::NoReply => Sending::HangUp,
         UnstractEnd::Completed
         | UnstractEnd::Partial
         | UnstractEnd::Error
@@ -177,18 +177,23 @@ async fn finished(
         | UnstractEnd::Stopped
         | UnstractEnd::Expired
         | UnstractEnd::AlreadyRead => match kind.delivery {
-            Delivery::Whole => (true, Sending::Whole),
-            Delivery::Trickle => (true, Sending::Trickle(world.clock.real(0.25))),
+            Delivery::Whole => Sending::Whole,
+            Delivery::Trickle => Sending::Trickle(world.clock.real(0.25)),
         },
     };
-    let here = method != Method::HEAD && kind.ends != UnstractEnd::AlreadyRead;
-    let first = world.take(&met.job.id, Taken { flags, whole: whole && here });
+    let id = met.job.id.clone();
+    let first = world.take(&id, Taken { flags, whole: false });
     latency(world, met).await;
     if !first || kind.ends == UnstractEnd::AlreadyRead {
         let gone = Envelope { status: word, message: "Result already acknowledged" };
         return reply(line, 406, JSON, to_json(&gone), Sending::Whole);
     }
-    reply(line, code, JSON, body(world, &met.job, kind, &met.names, flags), sending)
+    let body = body(world, &met.job, kind, &met.names, flags);
+    if method == Method::HEAD {
+        return reply(line, code, JSON, body, Sending::Whole);
+    }
+    let world = world.clone();
+    reply_then(line, code, JSON, body, sending, move || world.sent_whole(&id))
 }
 
 /// In the backend's order: a key must be there, then the deployment, then the key must fit.

@@ -190,6 +190,13 @@ impl World {
         first
     }
 
+    /// The reply with the job's result went out whole.
+    pub fn sent_whole(&self, id: &str) {
+        if let Some(taken) = self.table().records.get_mut(id).and_then(|record| record.taken.as_mut()) {
+            taken.whole = true;
+        }
+    }
+
     /// What is known of a job's reads.
     pub fn record(&self, id: &str) -> Option<Record> {
         self.table().records.get(id).cloned()

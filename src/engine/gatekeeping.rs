@@ -120,6 +120,9 @@ impl Run {
     }
 
     fn give_up_service(&mut self, service: usize, reason: &str) {
+        if let Some(run) = self.services.get_mut(service) {
+            run.given_up = Some(reason.to_owned());
+        }
         for ix in self.waiting(service) {
             self.set_phase(ix, Phase::GivenUp(reason.to_owned()));
             follow::release(self, ix);

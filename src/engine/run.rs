@@ -69,6 +69,8 @@ pub struct ServiceRun {
     pub asks: u32,
     /// When it is asked for again.
     pub next_ask: Option<Duration>,
+    /// Why a watch has given all its jobs up.
+    pub given_up: Option<String>,
 }
 
 /// Small work that must not hold up the loop.
@@ -438,6 +440,7 @@ impl ServiceRun {
             in_flight: 0,
             asks: 0,
             next_ask: None,
+            given_up: None,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::domain::job::Job;
 use crate::domain::observation::{Observation, Saved};
+use crate::domain::service::Service;
 
 pub use crate::providers::{files, output, raw_output};
 pub use crate::store::{Access, Store, StoreError};
@@ -16,4 +18,10 @@ pub fn best(known: &Observation) -> Option<&Saved> {
 /// The bytes of a saved body.
 pub async fn bytes(store: &Store, saved: &Saved) -> Result<Bytes, StoreError> {
     store.body(saved.body).await
+}
+
+/// The status read of a job as a curl command for a person: the token is a variable, a gateway's query is masked.
+pub fn curl(service: &Service, job: &Job) -> String {
+    const OWN_QUERY: [&str; 4] = ["execution_id", "include_metadata", "include_metrics", "include_extracted_text"];
+    crate::providers::request(service, &job.key.id).curl(&service.token, &OWN_QUERY)
 }

@@ -137,13 +137,19 @@ impl Run {
         let Some(slot) = self.slot(ix) else { return };
         let over = slot.known.is_over();
         let withdrawn = slot.phase == Phase::Withdrawn;
-        let pace = self.services.get(slot.service).map_or(self.poll.pace, |run| run.service.pace);
+        let service = self.services.get(slot.service);
+        let pace = service.map_or(self.poll.pace, |run| run.service.pace);
+        let refused = service.and_then(|run| run.given_up.clone());
         let reason = slot.known.last_read.as_ref().and_then(|read| read.reason.clone()).unwrap_or_default();
         let now = self.now();
         let retry = match next {
             _ if withdrawn => None,
             _ if over || self.purpose == Purpose::Once => {
                 self.set_phase(ix, Phase::Done);
+                None
+            }
+            Next::In(_) if let Some(why) = refused => {
+                self.set_phase(ix, Phase::GivenUp(why));
                 None
             }
             Next::In(pause) => Some(pause),

@@ -1,1 +1,193 @@
 //! The dashboard put together: the loop, the terminal guard, effects.
+
+mod clipboard;
+mod content;
+mod effects;
+mod files;
+mod input;
+mod notify;
+mod pager;
+mod run;
+mod signals;
+mod terminal;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::app::event::Now;
+use crate::app::keys::Keymap;
+use crate::app::{App, Options};
+use crate::config::user::User;
+use crate::config::{self, ConfigError, JobsFile};
+use crate::domain::clean::Clean;
+use crate::domain::fact::Ending;
+use crate::domain::secret::Token;
+use crate::domain::service::Service;
+use crate::domain::stats::Counts;
+use crate::engine::saved::Store;
+use crate::engine::{self, Purpose, Setup};
+use crate::exit::{Signal, Trouble};
+use crate::logging::Line;
+use crate::ui::theme::Theme;
+use effects::{Hands, Reach};
+use input::Reader;
+use notify::Notifier;
+use run::{Dashboard, Ears, End};
+use terminal::Guard;
+
+/// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.
+#[derive(Debug)]
+pub struct Start {
+    /// The jobs file, or what is wrong with it: that is shown then, and nothing is read.
+    pub batch: Result<Batch, ConfigError>,
+    /// The state directory.
+    pub state: PathBuf,
+    /// The user's own settings.
+    pub user: User,
+    /// The keys in force.
+    pub keymap: Keymap,
+    /// How it looks.
+    pub theme: Theme,
+    /// Lines for the log pane.
+    pub log: UnboundedReceiver<Line>,
+}
+
+/// A jobs file and what is needed to read its jobs.
+#[derive(Debug)]
+pub struct Batch {
+    /// The jobs file.
+    pub file: JobsFile,
+    /// The token of each of its services, or why there is none.
+    pub services: Vec<(Arc<Service>, Result<Token, String>)>,
+    /// The state directory, opened as a reader.
+    pub store: Store,
+    /// Whether the file is watched for changes. A demo's is not there to be changed.
+    pub watched: bool,
+}
+
+/// How the dashboard ended; `exit::exit_code` makes the exit code of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The signal that ended it.
+    pub signal: Option<Signal>,
+    /// What went wrong with the run itself.
+    pub trouble: Option<Trouble>,
+    /// All jobs as they were last known.
+    pub jobs: Counts,
+}
+
+/// Why there is no dashboard: a sentence for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+/// Runs the dashboard on this (single-threaded) runtime until the user leaves it. The terminal is given back when it
+/// returns, and what the user has to know is said on standard error.
+pub async fn run(start: Start) -> Result<Outcome, StartError> {
+    let outcome = match dashboard(start).await {
+        Ok(end) => end,
+        Err(error) => return Err(error),
+    };
+    let (outcome, messages) = summed_up(outcome);
+    for message in messages {
+        // Nobody may be there to read it any more.
+        let _ = writeln!(io::stderr(), "jobdeck: {message}");
+    }
+    Ok(outcome)
+}
+
+async fn dashboard(start: Start) -> Result<End, StartError> {
+    let started = Instant::now();
+    let no_terminal = |error: io::Error| {
+        StartError(format!("failed to take the terminal: {error}. Use `jobdeck watch` where there is none."))
+    };
+    let (inputs, inbox) = unbounded_channel();
+    signals::listen(inputs.clone()).map_err(no_terminal)?;
+    let view = start.batch.as_ref().ok().map(|batch| files::view_path(&start.state, &batch.file.path));
+    let guard = Guard::take().map_err(no_terminal)?;
+    let screen = terminal::screen().map_err(no_terminal)?;
+    let reader = Reader::start(inputs.clone()).map_err(no_terminal)?;
+    let app = App::new(Options {
+        file: match &start.batch {
+            Ok(batch) => Ok(Clean::new(&file_name(&batch.file.path))),
+            Err(error) => Err(error.text.lines().map(Clean::new).collect()),
+        },
+        keymap: start.keymap,
+        zone: TimeZone::system(),
+        view: view.as_deref().and_then(|path| std::fs::read_to_string(path).ok()),
+        size: crossterm::terminal::size().unwrap_or((80, 24)),
+        now: Now { wall: Timestamp::now(), mono: started.elapsed() },
+    });
+    let hands = Hands::new(Reach {
+        store: start.batch.as_ref().ok().map(|batch| batch.store.clone()),
+        services: start.batch.iter().flat_map(|batch| batch.file.services.clone()).collect(),
+        state: start.state,
+        view,
+        clipboard: start.user.clipboard,
+        notifier: Notifier::new(start.user.notify),
+        inputs: inputs.clone(),
+    });
+    let mut dashboard = Dashboard::new(app, start.theme, screen, guard, reader, hands, started, inputs);
+    dashboard.draw_if_due();
+    let (says, facts) = unbounded_channel();
+    let (changed, changes) = unbounded_channel();
+    let mut watch = None;
+    if let Ok(batch) = start.batch {
+        if batch.watched {
+            watch = config::watch::watch(&batch.file, changed).inspect_err(|why| tracing::warn!("{why}")).ok();
+        }
+        let Batch { file, services, store, .. } = batch;
+        let seed = fastrand::u64(..);
+        let setup = Setup { purpose: Purpose::Dashboard, poll: file.poll, services, jobs: file.jobs, store, seed };
+        let engine = engine::start(setup, says).map_err(|error| StartError(error.0))?;
+        dashboard.hands.hold(engine);
+    }
+    dashboard.run(Ears { inputs: inbox, facts, log: start.log, changes }).await;
+    drop(watch);
+    Ok(dashboard.leave())
+}
+
+/// What the header calls a jobs file.
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// What came of it, and what the user has to know of that.
+fn summed_up(end: End) -> (Outcome, Vec<String>) {
+    let Ending { abandoned, rescued, store_failed } = end.ending.unwrap_or_default();
+    let mut messages = Vec::new();
+    for path in &rescued {
+        let path = path.display();
+        messages.push(format!("a result that the state directory did not take was written to {path}; keep that file"));
+    }
+    if !abandoned.is_empty() {
+        let names: Vec<_> =
+            abandoned.iter().filter_map(|ix| end.jobs.get(ix)).map(|(job, _)| Clean::from(job.label())).collect();
+        let shown: Vec<_> = names.iter().take(20).map(Clean::as_str).collect();
+        let more = names.len().saturating_sub(shown.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        messages.push(format!(
+            "left without waiting for {} read(s) that can be made only once; these results may be lost: {}{more}",
+            abandoned.len(),
+            shown.join(", ")
+        ));
+    }
+    if store_failed {
+        messages.push("the state directory could not be written to the end; see the log in it".to_owned());
+    }
+    if end.broken {
+        messages.push("this was a fault of jobdeck's own; the reads in flight were finished and saved".to_owned());
+    }
+    let trouble = (end.broken || store_failed).then_some(Trouble::Internal);
+    let mut jobs = Counts::default();
+    for (_, known) in end.jobs.values() {
+        jobs.add(known);
+    }
+    (Outcome { signal: end.signal, trouble, jobs }, messages)
+}

@@ -196,7 +196,7 @@ fn term(pieces: &[Piece], span: &Range<usize>) -> Result<Term, FilterError> {
     }
     let Some((name, rest)) = field(pieces) else {
         let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
-        return Ok(Term::Word(value::finder(&text.to_lowercase())));
+        return Ok(Term::Word(Box::new(value::finder(&text.to_lowercase()))));
     };
     let start = span.start;
     let named = start..start + name.len();

@@ -16,7 +16,7 @@ use crate::domain::state::State;
 #[derive(Debug, Clone)]
 pub(super) enum Term {
     /// The text stands anywhere in name, id, service, tags or reason.
-    Word(Finder<'static>),
+    Word(Box<Finder<'static>>),
     State(Vec<State>),
     Is(Vec<Is>),
     Text(TextField, Vec<Pattern>),
@@ -53,7 +53,7 @@ pub(super) enum Is {
 #[derive(Debug, Clone)]
 pub(super) enum Pattern {
     Exactly(String),
-    Contains(Finder<'static>),
+    Contains(Box<Finder<'static>>),
     /// What stands between the stars, in order; the first and the last are the text's ends.
     Glob(Vec<Finder<'static>>),
     Regex(Regex),

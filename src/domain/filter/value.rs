@@ -91,7 +91,7 @@ pub(super) fn pattern(text: &str, contains: bool) -> Pattern {
         let padded = format!("{padding}{lower}{padding}");
         Pattern::Glob(padded.split('*').map(finder).collect())
     } else if contains {
-        Pattern::Contains(finder(&lower))
+        Pattern::Contains(Box::new(finder(&lower)))
     } else {
         Pattern::Exactly(lower)
     }
@@ -100,14 +100,14 @@ pub(super) fn pattern(text: &str, contains: bool) -> Pattern {
 /// A regular expression, any case, of bounded size.
 pub(super) fn regex(text: &str) -> Result<Regex, String> {
     let built = RegexBuilder::new(text).case_insensitive(true).size_limit(1 << 20).dfa_size_limit(1 << 20).build();
-    built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "this regular expression is too large: use a shorter one".to_owned(),
-        error => {
-            let text = error.to_string();
-            let why = text.lines().last().unwrap_or_default();
-            let why = why.trim_start_matches("error: ");
-            format!("not a regular expression: {why}")
+    built.map_err(|error| {
+        if matches!(error, regex::Error::CompiledTooBig(_)) {
+            return "this regular expression is too large: use a shorter one".to_owned();
         }
+        // The library pictures the place over several lines; its last line says what is wrong.
+        let picture = error.to_string();
+        let why = picture.lines().last().unwrap_or_default();
+        format!("not a regular expression: {}", why.trim_start_matches("error: "))
     })
 }
 

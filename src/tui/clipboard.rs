@@ -1,0 +1,268 @@
+//! Copying: which ways there are here, in which order, and what each of them did. Claims no more than is known.
+
+use std::borrow::Cow;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::app::event::Copied;
+use crate::config::user::Clipboard;
+use crate::domain::clean::Clean;
+
+/// The longest text in base64 that is sent to a terminal: more is cut or dropped by some, without a word.
+pub const OSC52_LIMIT: usize = 74_994;
+/// How long a tool may take.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// A way to a clipboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// A program that takes the text on its standard input: its name as it is shown, and its command line.
+    Tool(String, Vec<String>),
+    /// A control sequence that asks the terminal to do it. It does not answer.
+    Osc52,
+}
+
+/// Where we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Inside tmux.
+    pub tmux: bool,
+    /// At the far end of an SSH connection.
+    pub ssh: bool,
+    /// Under Wayland.
+    pub wayland: bool,
+    /// Under X.
+    pub x11: bool,
+}
+
+impl Place {
+    /// As the environment tells.
+    pub fn from_environment() -> Self {
+        let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        Self {
+            tmux: set("TMUX"),
+            ssh: set("SSH_CONNECTION") || set("SSH_TTY") || set("SSH_CLIENT"),
+            wayland: set("WAYLAND_DISPLAY"),
+            x11: set("DISPLAY"),
+        }
+    }
+}
+
+/// The ways to try, in this order. `is_there` tells whether a program is on the PATH.
+pub fn ways(wish: &Clipboard, place: Place, is_there: impl Fn(&str) -> bool) -> Vec<Way> {
+    let tool = |line: &str| {
+        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        Way::Tool(argv.first().cloned().unwrap_or_default(), argv)
+    };
+    // A default tmux drops OSC 52 from programs, plain or wrapped, but passes its own buffers on.
+    let tmux = || vec![tool("tmux load-buffer -w -")];
+    let native = || {
+        let tools = [
+            (place.wayland, "wl-copy", "wl-copy --type text/plain"),
+            (place.x11, "xclip", "xclip -selection clipboard -in"),
+            (place.x11, "xsel", "xsel --clipboard --input"),
+            (true, "pbcopy", "pbcopy"),
+            (true, "clip.exe", "clip.exe"),
+        ];
+        let here = tools.into_iter().filter(|(here, name, _)| *here && is_there(name));
+        here.map(|(_, _, line)| tool(line)).collect()
+    };
+    match wish {
+        Clipboard::Osc52 => vec![Way::Osc52],
+        Clipboard::Tmux => tmux(),
+        Clipboard::Native => native(),
+        Clipboard::Command(argv) => vec![Way::Tool(argv.first().cloned().unwrap_or_default(), argv.clone())],
+        Clipboard::Auto => {
+            let mut ways = if place.tmux { tmux() } else { Vec::new() };
+            if !place.ssh {
+                ways.extend(native());
+            }
+            ways.push(Way::Osc52);
+            ways
+        }
+    }
+}
+
+/// Whether a program is on the PATH and may be run.
+pub fn is_on_path(name: &str) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(path) = env::var_os("PATH") else { return false };
+    env::split_paths(&path).any(|dir| {
+        let file = dir.join(name).metadata();
+        file.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    })
+}
+
+/// What came of a copy: what to tell the user, and what to send to the terminal first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What to tell.
+    pub copied: Copied,
+    /// A control sequence for the terminal; only once it is written, what is told is true.
+    pub sequence: Option<Vec<u8>>,
+}
+
+/// Copies by the first of these ways that works. `file` keeps a text that is too large for OSC 52 in a file and says
+/// where that is.
+pub async fn copy(text: Bytes, ways: &[Way], file: impl AsyncFnOnce() -> Result<PathBuf, String>) -> Outcome {
+    let bytes = text.len() as u64;
+    let mut troubles = Vec::new();
+    for way in ways {
+        match way {
+            Way::Tool(name, argv) => match hand_over(argv, &text).await {
+                Ok(()) => return told(Copied::By { bytes, tool: Clean::new(name) }),
+                Err(why) => {
+                    tracing::info!("{name} did not copy: {why}");
+                    troubles.push(format!("{name}: {why}"));
+                }
+            },
+            Way::Osc52 if encoded_length(text.len()) <= OSC52_LIMIT => {
+                return Outcome { copied: Copied::Sent { bytes }, sequence: Some(osc52(&text)) };
+            }
+            Way::Osc52 => {
+                return match file().await {
+                    Ok(path) => copied_path(bytes, &path),
+                    Err(why) => told(Copied::Failed(Clean::new(&why))),
+                };
+            }
+        }
+    }
+    let why = if troubles.is_empty() { "no program for it was found".to_owned() } else { troubles.join("; ") };
+    told(Copied::Failed(Clean::new(&format!("nothing was copied: {why}"))))
+}
+
+/// The control sequence that puts a text on the clipboard.
+pub fn osc52(text: &[u8]) -> Vec<u8> {
+    let mut sequence = b"\x1b]52;c;".to_vec();
+    sequence.extend(BASE64_STANDARD.encode(text).into_bytes());
+    sequence.extend(b"\x1b\\");
+    sequence
+}
+
+fn copied_path(bytes: u64, path: &Path) -> Outcome {
+    use std::os::unix::ffi::OsStrExt;
+    let copied = Copied::Path { bytes, path: Clean::new(&path.to_string_lossy()) };
+    Outcome { copied, sequence: Some(osc52(path.as_os_str().as_bytes())) }
+}
+
+fn told(copied: Copied) -> Outcome {
+    Outcome { copied, sequence: None }
+}
+
+fn encoded_length(length: usize) -> usize {
+    length.div_ceil(3).saturating_mul(4)
+}
+
+async fn hand_over(argv: &[String], text: &[u8]) -> Result<(), String> {
+    let (program, arguments) = argv.split_first().ok_or("the command is empty")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let input = as_it_reads(program, text);
+    let work = async {
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(&input).await.map_err(|error| error.to_string())?;
+            drop(stdin);
+        }
+        let status = child.wait().await.map_err(|error| error.to_string())?;
+        if status.success() { Ok(()) } else { Err(status.to_string()) }
+    };
+    timeout(TIME_LIMIT, work).await.unwrap_or_else(|_| Err("it took longer than 2 s".to_owned()))
+}
+
+/// Windows takes text that is not ASCII as UTF-16 only.
+fn as_it_reads<'a>(program: &str, text: &'a [u8]) -> Cow<'a, [u8]> {
+    match str::from_utf8(text) {
+        Ok(text) if program == "clip.exe" && !text.is_ascii() => {
+            let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+            Cow::Owned(units.flat_map(u16::to_le_bytes).collect())
+        }
+        Ok(_) | Err(_) => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Place = Place { tmux: false, ssh: false, wayland: false, x11: false };
+
+    fn names(place: Place, programs: &[&str]) -> Vec<String> {
+        let named = |way: Way| match way {
+            Way::Tool(name, _) => name,
+            Way::Osc52 => "OSC 52".to_owned(),
+        };
+        ways(&Clipboard::Auto, place, |name| programs.contains(&name)).into_iter().map(named).collect()
+    }
+
+    #[test]
+    fn the_place_decides_by_which_ways_a_copy_goes() {
+        let all = ["wl-copy", "xclip", "xsel", "pbcopy", "clip.exe"];
+        let cases: [(Place, &[&str], &[&str]); 9] = [
+            (HERE, &[], &["OSC 52"]),
+            (Place { tmux: true, ..HERE }, &[], &["tmux", "OSC 52"]),
+            (Place { tmux: true, ssh: true, x11: true, ..HERE }, &all, &["tmux", "OSC 52"]),
+            (Place { ssh: true, wayland: true, x11: true, ..HERE }, &all, &["OSC 52"]),
+            (Place { wayland: true, ..HERE }, &["wl-copy", "xclip"], &["wl-copy", "OSC 52"]),
+            (Place { wayland: true, x11: true, ..HERE }, &["xclip", "xsel"], &["xclip", "xsel", "OSC 52"]),
+            (Place { x11: true, ..HERE }, &["wl-copy", "xsel"], &["xsel", "OSC 52"]),
+            (HERE, &["pbcopy"], &["pbcopy", "OSC 52"]),
+            (Place { tmux: true, ..HERE }, &["clip.exe"], &["tmux", "clip.exe", "OSC 52"]),
+        ];
+        for (place, programs, expected) in cases {
+            assert_eq!(names(place, programs), expected, "{place:?} {programs:?}");
+        }
+        assert_eq!(ways(&Clipboard::Osc52, Place { tmux: true, ..HERE }, |_| true), [Way::Osc52]);
+    }
+
+    #[test]
+    fn the_sequence_holds_the_very_bytes() {
+        assert_eq!(osc52(b"hi\x1b\xff"), b"\x1b]52;c;aGkb/w==\x1b\\");
+    }
+
+    async fn copied(length: usize, ways: &[Way]) -> Outcome {
+        copy(Bytes::from(vec![b'x'; length]), ways, async || Ok(PathBuf::from("/state/copy"))).await
+    }
+
+    #[tokio::test]
+    async fn a_text_too_large_for_the_terminal_is_not_cut_its_path_is_sent_instead() {
+        let fits = copied(56_244, &[Way::Osc52]).await;
+        assert_eq!(fits.copied, Copied::Sent { bytes: 56_244 });
+        assert!(fits.sequence.unwrap().len() <= OSC52_LIMIT + 9);
+        let large = copied(56_246, &[Way::Osc52]).await;
+        assert_eq!(large.copied, Copied::Path { bytes: 56_246, path: Clean::new("/state/copy") });
+        assert_eq!(large.sequence, Some(osc52(b"/state/copy")));
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_fails_or_hangs_is_passed_over() {
+        let tool =
+            |name: &str, script: &str| Way::Tool(name.to_owned(), ["sh", "-c", script].map(str::to_owned).into());
+        let (good, bad) = (tool("good", "cat > /dev/null"), tool("bad", "exit 1"));
+        let absent = Way::Tool("absent".to_owned(), vec!["/nowhere/absent".to_owned()]);
+        let by = |name: &str| Copied::By { bytes: 9, tool: Clean::new(name) };
+        assert_eq!(copied(9, &[absent, bad.clone(), good]).await.copied, by("good"));
+        assert_eq!(copied(9, &[bad, Way::Osc52]).await.copied, Copied::Sent { bytes: 9 });
+    }
+
+    #[test]
+    fn windows_gets_utf_16_where_it_needs_it() {
+        assert_eq!(as_it_reads("clip.exe", "a".as_bytes()), "a".as_bytes());
+        assert_eq!(as_it_reads("clip.exe", "é".as_bytes()), [0xff, 0xfe, 0xe9, 0x00].as_slice());
+        assert_eq!(as_it_reads("pbcopy", "é".as_bytes()), "é".as_bytes());
+    }
+}

@@ -1,0 +1,97 @@
+//! What is in a saved body, and the bytes that a copy, a file or the pager gets of it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+
+use crate::app::effect::{Subject, What};
+use crate::app::event::Content;
+use crate::domain::job::Provider;
+use crate::domain::service::Service;
+use crate::engine::saved::{self, Store};
+use crate::json::pretty::pretty;
+
+/// A saved body and what a person looks for in it. The error is a sentence.
+pub async fn load(store: &Store, provider: Provider, body: i64) -> Result<Arc<Content>, String> {
+    let body = store.body(body).await.map_err(|error| error.to_string())?;
+    spawn_blocking(move || Arc::new(take_apart(provider, body))).await.map_err(|error| error.to_string())
+}
+
+/// The bytes that are meant, of one job. The error is a sentence that says what there is instead.
+pub async fn bytes(
+    store: Option<&Store>,
+    service: Option<&Service>,
+    what: &What,
+    job: &Subject,
+) -> Result<Bytes, String> {
+    match what {
+        What::Text(text) => Ok(text.clone()),
+        What::Curl => curl(service, job).map(Bytes::from),
+        What::Report(markdown) => {
+            let curl = curl(service, job).unwrap_or_default();
+            Ok(Bytes::from(format!("{}\n\n```sh\n{curl}\n```\n", markdown.trim_end())))
+        }
+        // Where the file is, is not a matter of bytes: see `effects`.
+        What::Raw | What::Body | What::Output | What::SavedPath => {
+            let saved = saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
+            let store = store.ok_or("there is no state directory")?;
+            let content = load(store, job.job.key.provider, saved.body).await?;
+            part(what, &content).await
+        }
+    }
+}
+
+async fn part(what: &What, content: &Arc<Content>) -> Result<Bytes, String> {
+    if !matches!(what, What::Output) {
+        let raw = content.raw.as_ref().filter(|_| matches!(what, What::Raw));
+        return Ok(raw.unwrap_or(&content.body).clone());
+    }
+    let output = content.output.clone().ok_or("there is no decoded output in this reply; copy the raw one")?;
+    let print = move || {
+        let mut text = Vec::new();
+        pretty(&output, &mut text).map(|()| Bytes::from(text)).map_err(|error| error.to_string())
+    };
+    spawn_blocking(print).await.map_err(|error| error.to_string())?
+}
+
+fn curl(service: Option<&Service>, job: &Subject) -> Result<String, String> {
+    let service = service.ok_or_else(|| format!("the jobs file knows no service {:?} any more", job.job.service))?;
+    Ok(saved::curl(service, &job.job))
+}
+
+fn take_apart(provider: Provider, body: Bytes) -> Content {
+    Content {
+        content_type: None,
+        raw: saved::raw_output(provider, &body).map(|raw| shared(&body, raw)),
+        output: saved::output(provider, &body).map(|output| shared(&body, output)),
+        files: saved::files(provider, &body),
+        body,
+    }
+}
+
+/// A part of a body without a copy, where it stands in it as it is.
+fn shared(body: &Bytes, part: Cow<'_, [u8]>) -> Bytes {
+    match part {
+        Cow::Borrowed(part) if body.as_ptr_range().contains(&part.as_ptr()) => body.slice_ref(part),
+        Cow::Borrowed(part) => Bytes::copy_from_slice(part),
+        Cow::Owned(part) => Bytes::from(part),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_taken_apart_without_being_copied() {
+        let body =
+            Bytes::from_static(br#"{"execution_status":"COMPLETED","message":[{"file":"a.pdf","status":"Success"}]}"#);
+        let content = take_apart(Provider::Unstract, body.clone());
+        let raw = content.raw.unwrap();
+        assert!(raw.starts_with(b"[{") && body.as_ptr_range().contains(&raw.as_ptr()));
+        assert_eq!(content.files.len(), 1);
+        assert_eq!(take_apart(Provider::Vessl, Bytes::from_static(b"<html>")).raw, None);
+    }
+}

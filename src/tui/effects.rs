@@ -1,0 +1,310 @@
+//! Carries effects out, none of them on the drawing thread for longer than it takes to begin; results come back as
+//! inputs of the loop.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::spawn_blocking;
+
+use super::clipboard::{self, Place, Way};
+use super::notify::Notifier;
+use super::run::Input;
+use super::{content, files};
+use crate::app::effect::{Effect, Part, Subject, What};
+use crate::app::event::{Copied, Event};
+use crate::config::user::Clipboard;
+use crate::domain::clean::Clean;
+use crate::domain::job::JobIx;
+use crate::domain::service::Service;
+use crate::engine::saved::Store;
+use crate::engine::{Command, Engine};
+use crate::json::index::{Document, IndexError};
+
+/// What an effect asks of the loop itself: the terminal and the end are in its hands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Stop the process until the shell wants it again.
+    Suspend,
+    /// Draw every cell anew.
+    ClearScreen,
+    /// Take the mouse, or give it back.
+    SetMouse(bool),
+    /// Send bytes that are no picture.
+    Send(Vec<u8>),
+    /// The engine shall end.
+    Drain,
+    /// The engine shall end at once.
+    Abort,
+    /// Leave.
+    Exit,
+}
+
+/// What carries effects out.
+#[derive(Debug)]
+pub struct Hands {
+    tools: Arc<Tools>,
+    engine: Option<Engine>,
+    notifier: Notifier,
+    view: Option<PathBuf>,
+    /// The job whose body is being read and indexed, and what stops that.
+    indexing: Option<(JobIx, Arc<AtomicBool>)>,
+}
+
+/// What the tasks share.
+#[derive(Debug)]
+struct Tools {
+    store: Option<Store>,
+    services: Mutex<HashMap<Arc<str>, Arc<Service>>>,
+    state: PathBuf,
+    clipboard: Clipboard,
+    inputs: UnboundedSender<Input>,
+}
+
+/// Where the hands reach.
+#[derive(Debug)]
+pub struct Reach {
+    /// The saved bodies; None without a jobs file.
+    pub store: Option<Store>,
+    /// The services of the jobs file.
+    pub services: Vec<Arc<Service>>,
+    /// The state directory.
+    pub state: PathBuf,
+    /// Where the view is kept; None without a jobs file.
+    pub view: Option<PathBuf>,
+    /// How the user wants to copy.
+    pub clipboard: Clipboard,
+    /// Notifications and title.
+    pub notifier: Notifier,
+    /// Where results go.
+    pub inputs: UnboundedSender<Input>,
+}
+
+impl Hands {
+    /// Hands without an engine.
+    pub fn new(reach: Reach) -> Self {
+        let Reach { store, services, state, view, clipboard, notifier, inputs } = reach;
+        let services = services.into_iter().map(|service| (Arc::clone(&service.name), service)).collect();
+        let tools = Arc::new(Tools { store, services: Mutex::new(services), state, clipboard, inputs });
+        Self { tools, engine: None, notifier, view, indexing: None }
+    }
+
+    /// From now on requests go to this engine.
+    pub fn hold(&mut self, engine: Engine) {
+        self.engine = Some(engine);
+    }
+
+    /// Whether there is an engine.
+    pub fn has_engine(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// From now on these are the services of the jobs file.
+    pub fn know(&self, services: impl Iterator<Item = Arc<Service>>) {
+        let services = services.map(|service| (Arc::clone(&service.name), service)).collect();
+        *self.tools.services.lock().unwrap_or_else(PoisonError::into_inner) = services;
+    }
+
+    /// Asks the engine for something; whether there is one.
+    pub fn ask(&self, command: Command) -> bool {
+        let Some(engine) = &self.engine else { return false };
+        engine.send(command);
+        true
+    }
+
+    /// Begins an effect. What is returned is the loop's to do.
+    pub fn begin(&mut self, effect: Effect) -> Option<Order> {
+        match effect {
+            Effect::ReadNow(jobs) => {
+                self.ask(Command::ReadNow(jobs));
+            }
+            Effect::Pause(on) => {
+                self.ask(Command::Pause(on));
+            }
+            Effect::LoadHistory(ix) => {
+                self.ask(Command::History(ix));
+            }
+            Effect::LoadBody { subject, body } => self.load(subject, body),
+            Effect::BuildTree { ix, body, part, text } => self.index(ix, body, part, text),
+            Effect::Copy { what, jobs } => self.task(|tools| tools.copy(what, jobs)),
+            Effect::SaveFile { what, jobs } => self.task(|tools| tools.save(what, jobs)),
+            Effect::OpenPager { what, job } => self.task(|tools| tools.page(what, job)),
+            Effect::Notify(notice) => return Some(Order::Send(self.notifier.notify(&notice))),
+            Effect::SetTitle(title) => return Some(Order::Send(self.notifier.title(&title))),
+            Effect::SaveView(view) => self.keep_view(&view),
+            Effect::Suspend => return Some(Order::Suspend),
+            Effect::ClearScreen => return Some(Order::ClearScreen),
+            Effect::SetMouse(on) => return Some(Order::SetMouse(on)),
+            Effect::Drain => return Some(Order::Drain),
+            Effect::Abort => return Some(Order::Abort),
+            Effect::Exit => return Some(Order::Exit),
+        }
+        None
+    }
+
+    fn task<F: Future<Output = Input> + Send + 'static>(&self, work: impl FnOnce(Arc<Tools>) -> F) {
+        let inputs = self.tools.inputs.clone();
+        let work = work(Arc::clone(&self.tools));
+        tokio::spawn(async move {
+            let _ = inputs.send(work.await);
+        });
+    }
+
+    fn load(&mut self, subject: Subject, body: i64) {
+        self.turn_to(subject.ix);
+        self.task(|tools| async move {
+            let provider = subject.job.key.provider;
+            let result = match &tools.store {
+                Some(store) => content::load(store, provider, body).await,
+                None => Err("there is no state directory".to_owned()),
+            };
+            Input::Event(Event::BodyLoaded { ix: subject.ix, body, result: result.map_err(Clean::from) })
+        });
+    }
+
+    /// An index that nobody waits for any more is given up without an answer.
+    fn index(&mut self, ix: JobIx, body: i64, part: Part, text: Bytes) {
+        let stop = self.turn_to(ix);
+        let inputs = self.tools.inputs.clone();
+        spawn_blocking(move || {
+            let tree = match Document::parse(text, &stop) {
+                Ok(document) => Ok(Arc::new(document)),
+                Err(IndexError::Cancelled) => return,
+                Err(error) => Err(Clean::new(&error.to_string())),
+            };
+            let _ = inputs.send(Input::Event(Event::TreeReady { ix, body, part, tree }));
+        });
+    }
+
+    /// Gives up the work for any other job.
+    fn turn_to(&mut self, ix: JobIx) -> Arc<AtomicBool> {
+        if let Some((current, stop)) = &self.indexing {
+            if *current == ix {
+                return Arc::clone(stop);
+            }
+            stop.store(true, Ordering::Relaxed);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        self.indexing = Some((ix, Arc::clone(&stop)));
+        stop
+    }
+
+    fn keep_view(&self, view: &str) {
+        let Some(path) = &self.view else { return };
+        if let Err(error) = files::replace(path, view.as_bytes()) {
+            tracing::warn!("failed to keep the view in {}: {error}", path.display());
+        }
+    }
+}
+
+impl Tools {
+    async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>) -> Input {
+        let ways = clipboard::ways(&self.clipboard, Place::from_environment(), clipboard::is_on_path);
+        let outcome = match self.copied_bytes(&what, &jobs).await {
+            Ok(text) => self.copy_by(&ways, text, &jobs).await,
+            Err(why) => clipboard::Outcome { copied: Copied::Failed(Clean::new(&why)), sequence: None },
+        };
+        Input::Copied(outcome)
+    }
+
+    async fn copy_by(self: &Arc<Self>, ways: &[Way], text: Bytes, jobs: &[Subject]) -> clipboard::Outcome {
+        let name = name(jobs);
+        let kept = text.clone();
+        clipboard::copy(text, ways, async || self.keep("copies", name, kept).await).await
+    }
+
+    async fn copied_bytes(self: &Arc<Self>, what: &What, jobs: &[Subject]) -> Result<Bytes, String> {
+        match (what, jobs) {
+            (What::Text(text), _) => Ok(text.clone()),
+            (_, [job]) => self.bytes(what, job).await,
+            (_, jobs) => {
+                let mut all = BytesMut::new();
+                for job in jobs {
+                    all.extend_from_slice(&self.bytes(what, job).await?);
+                    all.extend_from_slice(b"\n");
+                }
+                Ok(all.freeze())
+            }
+        }
+    }
+
+    async fn bytes(self: &Arc<Self>, what: &What, job: &Subject) -> Result<Bytes, String> {
+        if matches!(what, What::SavedPath) {
+            let path = self.saved_path(job).await?;
+            return Ok(Bytes::from(path.into_os_string().into_encoded_bytes()));
+        }
+        let service = self.service(&job.job.service);
+        content::bytes(self.store.as_ref(), service.as_deref(), what, job).await
+    }
+
+    fn service(&self, name: &str) -> Option<Arc<Service>> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Where the body stands as a file of its own; one is made of a body that stands in the database.
+    async fn saved_path(self: &Arc<Self>, job: &Subject) -> Result<PathBuf, String> {
+        let saved = crate::engine::saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
+        let store = self.store.as_ref().ok_or("there is no state directory")?;
+        if let Some(path) = store.body_path(saved.body).await.map_err(|error| error.to_string())? {
+            return Ok(path);
+        }
+        let body = content::bytes(Some(store), None, &What::Body, job).await?;
+        self.keep("copies", name(std::slice::from_ref(job)), body).await
+    }
+
+    async fn save(self: Arc<Self>, what: What, jobs: Vec<Subject>) -> Input {
+        let mut paths = Vec::new();
+        for job in &jobs {
+            match self.save_one(&what, job).await {
+                Ok(path) => paths.push(path),
+                Err(why) => return Input::Event(Event::Saved(Err(Clean::new(&why)))),
+            }
+        }
+        let said = match paths.as_slice() {
+            [] => Err(Clean::new("there is nothing to save")),
+            [path] => Ok(Clean::new(&path.to_string_lossy())),
+            [first, ..] => {
+                let dir = first.parent().unwrap_or(first);
+                Ok(Clean::new(&format!("{} files in {}", paths.len(), dir.display())))
+            }
+        };
+        Input::Event(Event::Saved(said))
+    }
+
+    async fn save_one(self: &Arc<Self>, what: &What, job: &Subject) -> Result<PathBuf, String> {
+        let bytes = self.bytes(what, job).await?;
+        let name = job.job.title().to_owned();
+        let work = move || {
+            let here = std::env::current_dir().map_err(|error| format!("failed to find the directory: {error}"))?;
+            files::save(&here, &name, &bytes)
+        };
+        spawn_blocking(work).await.map_err(|error| error.to_string())?
+    }
+
+    async fn page(self: Arc<Self>, what: What, job: Subject) -> Input {
+        let path = match self.bytes(&what, &job).await {
+            Ok(bytes) => self.keep("pager", name(std::slice::from_ref(&job)), bytes).await,
+            Err(why) => Err(why),
+        };
+        match path {
+            Ok(path) => Input::PagerReady(path),
+            Err(why) => Input::Event(Event::PagerFailed(Clean::new(&why))),
+        }
+    }
+
+    async fn keep(self: &Arc<Self>, folder: &'static str, name: String, bytes: Bytes) -> Result<PathBuf, String> {
+        let tools = Arc::clone(self);
+        let work = move || files::keep(&tools.state, folder, &name, &bytes);
+        spawn_blocking(work).await.map_err(|error| error.to_string())?
+    }
+}
+
+fn name(jobs: &[Subject]) -> String {
+    match jobs {
+        [job] => job.job.title().to_owned(),
+        [] | [_, ..] => "jobs".to_owned(),
+    }
+}

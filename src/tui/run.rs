@@ -1,0 +1,557 @@
+//! The loop: draw if something changed, wait, take in all that is already here, begin what follows from it.
+//!
+//! Nothing that happens to the terminal ends the program before the engine has ended: hang-up, panic and signals all
+//! lead into the same drain.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::process;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::sleep_until;
+
+use super::effects::{Hands, Order};
+use super::input::Reader;
+use super::terminal::{self, Guard, Screen};
+use super::{clipboard, pager};
+use crate::app::App;
+use crate::app::event::{Copied, Event, Level, LogLine, Now};
+use crate::config::watch::Change;
+use crate::domain::clean::Clean;
+use crate::domain::fact::{Ending, Fact};
+use crate::domain::job::{Job, JobIx};
+use crate::domain::observation::Observation;
+use crate::engine::Command;
+use crate::exit::Signal;
+use crate::logging::Line;
+use crate::ui;
+use crate::ui::theme::Theme;
+
+/// The shortest time between two drawings that no key asked for.
+const FRAME: Duration = Duration::from_millis(16);
+/// The shortest time between two ticks, whatever the app asks for.
+const TICK: Duration = Duration::from_millis(5);
+/// How much of one kind is taken in before the screen gets its turn.
+const BATCH: usize = 4096;
+
+/// What can happen to the loop besides facts and log lines.
+#[derive(Debug)]
+pub enum Input {
+    /// Something for the app.
+    Event(Event),
+    /// A signal that ends us.
+    Signal(Signal),
+    /// The terminal is gone.
+    HangUp,
+    /// The terminal may have another size.
+    Resized,
+    /// SIGTSTP.
+    Stop,
+    /// SIGCONT.
+    Continued,
+    /// A copy ended, perhaps with something to send to the terminal.
+    Copied(clipboard::Outcome),
+    /// The pager can show this file.
+    PagerReady(PathBuf),
+    /// The pager has ended: or a sentence why it could not be shown.
+    PagerEnded(Result<(), String>),
+    /// A reload is in force.
+    Reloaded(Box<crate::engine::Reload>),
+}
+
+/// What the loop listens to.
+#[derive(Debug)]
+pub struct Ears {
+    /// Keys, signals, results.
+    pub inputs: UnboundedReceiver<Input>,
+    /// What the engine says; ends with it.
+    pub facts: UnboundedReceiver<Fact>,
+    /// Lines for the log pane.
+    pub log: UnboundedReceiver<Line>,
+    /// What becomes of the jobs file.
+    pub changes: UnboundedReceiver<Change>,
+}
+
+/// Whose the terminal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// Ours.
+    Ours,
+    /// The pager's.
+    Lent,
+    /// Nobody's: it is gone, or was given back for good.
+    Gone,
+}
+
+/// The dashboard at work.
+#[derive(Debug)]
+pub struct Dashboard {
+    pub app: App,
+    pub theme: Theme,
+    pub screen: Screen,
+    pub guard: Guard,
+    pub reader: Reader,
+    pub hands: Hands,
+    pub started: Instant,
+    pub inputs: UnboundedSender<Input>,
+    pub end: End,
+    state: Loop,
+}
+
+/// How it is ending, and what is known for the exit code.
+#[derive(Debug, Default)]
+pub struct End {
+    /// The first signal.
+    pub signal: Option<Signal>,
+    /// Whether a panic was caught.
+    pub broken: bool,
+    /// What the engine said at its end.
+    pub ending: Option<Ending>,
+    /// All jobs.
+    pub jobs: HashMap<JobIx, (Arc<Job>, Arc<Observation>)>,
+}
+
+#[derive(Debug)]
+struct Loop {
+    hold: Hold,
+    /// Whether the app can no longer be trusted.
+    app_broken: bool,
+    hung_up: bool,
+    leaving: bool,
+    stopping: bool,
+    /// SIGCONT of a stop of our own, already dealt with.
+    continued: bool,
+    drawn: Option<Instant>,
+    ticked: Instant,
+    /// Whether a key is among what was taken in since the last drawing.
+    hurry: bool,
+    stale: bool,
+}
+
+impl Dashboard {
+    /// Puts the parts together; nothing is drawn yet.
+    #[expect(clippy::too_many_arguments, reason = "the parts are what the dashboard is made of")]
+    pub fn new(
+        app: App,
+        theme: Theme,
+        screen: Screen,
+        guard: Guard,
+        reader: Reader,
+        hands: Hands,
+        started: Instant,
+        inputs: UnboundedSender<Input>,
+    ) -> Self {
+        let state = Loop {
+            hold: Hold::Ours,
+            app_broken: false,
+            hung_up: false,
+            leaving: false,
+            stopping: false,
+            continued: false,
+            drawn: None,
+            ticked: started,
+            hurry: true,
+            stale: true,
+        };
+        Self { app, theme, screen, guard, reader, hands, started, inputs, end: End::default(), state }
+    }
+
+    /// Runs until the user leaves or the engine ends.
+    pub async fn run(&mut self, mut ears: Ears) {
+        let mut engine_runs = true;
+        loop {
+            self.draw_if_due();
+            if self.state.leaving || self.end.ending.is_some() {
+                return;
+            }
+            tokio::select! {
+                Some(input) = ears.inputs.recv() => self.take(input),
+                fact = ears.facts.recv(), if engine_runs => match fact {
+                    Some(fact) => self.learn(fact),
+                    None => engine_runs = self.lose_engine(),
+                },
+                Some(line) = ears.log.recv() => self.apply(Event::Log(log_line(line))),
+                Some(change) = ears.changes.recv() => self.reload(change),
+                () = terminal::PANICKED.notified() => self.break_off(),
+                () = until(self.deadline()) => self.tick(),
+            }
+            for _ in 0..BATCH {
+                let Ok(input) = ears.inputs.try_recv() else { break };
+                self.take(input);
+            }
+            for _ in 0..BATCH {
+                let Ok(fact) = ears.facts.try_recv() else { break };
+                self.learn(fact);
+            }
+            for _ in 0..BATCH {
+                let Ok(line) = ears.log.try_recv() else { break };
+                self.apply(Event::Log(log_line(line)));
+            }
+        }
+    }
+
+    /// Gives the terminal back and says how it ended.
+    pub fn leave(self) -> End {
+        let Self { screen, guard, end, state, .. } = self;
+        drop(guard);
+        if state.hold == Hold::Gone {
+            // Its drop would complain on a terminal that is gone.
+            std::mem::forget(screen);
+        }
+        end
+    }
+
+    /// Draws at once after a key, otherwise at most every frame's time.
+    pub fn draw_if_due(&mut self) {
+        if self.state.hold != Hold::Ours || !self.state.stale || self.state.app_broken {
+            return;
+        }
+        let due = self.state.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
+        if !self.state.hurry && !due {
+            return;
+        }
+        (self.state.hurry, self.state.stale) = (false, false);
+        let now = self.now();
+        let drawn = catch_unwind(AssertUnwindSafe(|| {
+            if !self.app.needs_redraw(now) {
+                return Ok(false);
+            }
+            let (app, theme) = (&self.app, &self.theme);
+            self.screen.draw(|frame| ui::draw(app, theme, frame)).map(|_| true)
+        }));
+        match drawn {
+            Ok(Ok(true)) => self.state.drawn = Some(Instant::now()),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => self.lose_terminal(&error),
+            Err(_) => {
+                self.state.app_broken = true;
+                self.break_off();
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: Timestamp::now(), mono: self.started.elapsed() }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.state.hold == Hold::Gone || self.state.app_broken {
+            return None;
+        }
+        let wake = self.app.wake_at().map(|at| (self.started + at).max(self.state.ticked + TICK));
+        let drawn = self.state.drawn.filter(|_| self.state.stale && self.state.hold == Hold::Ours);
+        let frame = drawn.map(|drawn| drawn + FRAME);
+        wake.into_iter().chain(frame).min()
+    }
+
+    fn tick(&mut self) {
+        let wake = self.app.wake_at().map(|at| self.started + at);
+        if wake.is_some_and(|wake| wake <= Instant::now()) {
+            self.state.ticked = Instant::now();
+            self.apply(Event::Tick);
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => {
+                self.state.hurry |= matches!(event, Event::Key(_) | Event::Paste(_) | Event::Mouse(_));
+                self.apply(event);
+            }
+            Input::Signal(Signal::Interrupt) if self.state.hold == Hold::Lent => {
+                // Ctrl-c in the pager is the pager's, though the whole group hears of it.
+            }
+            Input::Signal(signal) => self.end_by(signal),
+            Input::HangUp => {
+                self.state.hold = Hold::Gone;
+                self.end_by(Signal::Hangup);
+            }
+            Input::Resized => self.resize(),
+            Input::Stop => self.suspend(),
+            Input::Continued => self.continue_after_a_stop(),
+            Input::Copied(outcome) => self.finish_copy(outcome),
+            Input::PagerReady(path) => self.lend(path),
+            Input::PagerEnded(ended) => self.take_back(ended),
+            Input::Reloaded(reload) => self.put_in_force(*reload),
+        }
+    }
+
+    fn learn(&mut self, fact: Fact) {
+        match &fact {
+            Fact::Declared { ix, job, known } => {
+                self.end.jobs.insert(*ix, (Arc::clone(job), Arc::clone(known)));
+            }
+            Fact::Withdrawn(ix) => {
+                self.end.jobs.remove(ix);
+            }
+            Fact::Observed { ix, known, .. } => {
+                if let Some((_, before)) = self.end.jobs.get_mut(ix) {
+                    *before = Arc::clone(known);
+                }
+            }
+            Fact::Suspended if self.state.stopping => self.stop(),
+            Fact::Ended(ending) => self.end.ending = Some(ending.clone()),
+            Fact::NotOk { .. }
+            | Fact::Health { .. }
+            | Fact::Gate { .. }
+            | Fact::StoreTrouble(_)
+            | Fact::NextRead(_)
+            | Fact::Refused { .. }
+            | Fact::History { .. }
+            | Fact::Settled
+            | Fact::Draining(_)
+            | Fact::Suspended => {}
+        }
+        self.apply(Event::Fact(fact));
+    }
+
+    /// The engine's side of the channel is gone; whether it is still worth listening.
+    fn lose_engine(&mut self) -> bool {
+        // Without a jobs file there never was one. Otherwise it ended without saying so: a task of its own panicked.
+        if self.end.ending.is_none() && self.hands.has_engine() {
+            self.end.broken = true;
+            self.end.ending = Some(Ending::default());
+        }
+        false
+    }
+
+    fn apply(&mut self, event: Event) {
+        if self.state.app_broken {
+            return;
+        }
+        self.state.stale = true;
+        let now = self.now();
+        let Ok(effects) = catch_unwind(AssertUnwindSafe(|| self.app.apply(event, now))) else {
+            self.state.app_broken = true;
+            self.break_off();
+            return;
+        };
+        for effect in effects {
+            if let Some(order) = self.hands.begin(effect) {
+                self.obey(order);
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Suspend => self.suspend(),
+            Order::ClearScreen => self.clear(),
+            Order::SetMouse(on) => {
+                if self.state.hold == Hold::Ours {
+                    let set = self.guard.set_mouse(on);
+                    self.check(set);
+                }
+            }
+            Order::Send(bytes) => {
+                self.send(&bytes);
+            }
+            Order::Drain => self.ask_to_end(Command::Drain),
+            Order::Abort => self.ask_to_end(Command::Abort),
+            Order::Exit => self.state.leaving = true,
+        }
+    }
+
+    fn ask_to_end(&mut self, command: Command) {
+        if !self.hands.ask(command) {
+            self.learn(Fact::Ended(Ending::default()));
+        }
+    }
+
+    fn end_by(&mut self, signal: Signal) {
+        if signal == Signal::Hangup && std::mem::replace(&mut self.state.hung_up, true) {
+            // The signal and the terminal tell of the same thing.
+            return;
+        }
+        let first = self.end.signal.is_none() && !self.end.broken;
+        self.end.signal.get_or_insert(signal);
+        if self.state.app_broken {
+            self.ask_to_end(if first { Command::Drain } else { Command::Abort });
+        } else {
+            self.apply(Event::Signal);
+        }
+    }
+
+    /// A panic was caught somewhere: the terminal is given back already. The reads in flight are finished.
+    fn break_off(&mut self) {
+        terminal::give_back();
+        self.state.hold = Hold::Gone;
+        if !std::mem::replace(&mut self.end.broken, true) {
+            self.ask_to_end(Command::Drain);
+        }
+    }
+
+    fn lose_terminal(&mut self, error: &io::Error) {
+        tracing::error!("failed to write to the terminal: {error}");
+        self.take(Input::HangUp);
+    }
+
+    fn check(&mut self, done: io::Result<()>) -> bool {
+        match done {
+            Ok(()) => true,
+            Err(error) => {
+                self.lose_terminal(&error);
+                false
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> bool {
+        if bytes.is_empty() || self.state.hold != Hold::Ours {
+            return false;
+        }
+        let sent = terminal::send(bytes);
+        self.check(sent)
+    }
+
+    fn clear(&mut self) {
+        if self.state.hold == Hold::Ours {
+            let cleared = self.screen.clear();
+            self.check(cleared);
+            (self.state.hurry, self.state.stale) = (true, true);
+        }
+    }
+
+    fn resize(&mut self) {
+        if self.state.hold == Hold::Ours
+            && let Ok((width, height)) = crossterm::terminal::size()
+        {
+            self.apply(Event::Resize { width, height });
+        }
+    }
+
+    fn finish_copy(&mut self, outcome: clipboard::Outcome) {
+        let sent = outcome.sequence.is_none_or(|sequence| self.send(&sequence));
+        let why = || Copied::Failed(Clean::new("nothing was copied: the terminal is another program's just now"));
+        self.apply(Event::Copied(if sent { outcome.copied } else { why() }));
+    }
+}
+
+/// Suspending and lending.
+impl Dashboard {
+    fn suspend(&mut self) {
+        // The leader of a session has no shell that could wake it up again.
+        let alone = process::getsid(None).is_ok_and(|session| session == process::getpid());
+        if alone || self.state.hold == Hold::Gone {
+            self.apply(Event::Resumed);
+            return;
+        }
+        self.state.stopping = true;
+        if !self.hands.ask(Command::Suspend) {
+            self.stop();
+        }
+    }
+
+    /// Stops the process, and goes on when the shell lets it.
+    fn stop(&mut self) {
+        self.state.stopping = false;
+        let ours = self.state.hold == Hold::Ours;
+        if ours {
+            self.reader.pause();
+            terminal::give_back();
+        }
+        // The whole group, as the terminal's own Ctrl-z would: a wrapper such as `cargo run` stops with us.
+        if let Err(error) = process::kill_current_process_group(process::Signal::STOP) {
+            tracing::warn!("failed to stop: {error}");
+        }
+        self.state.continued = true;
+        self.hands.ask(Command::Resume);
+        if ours {
+            self.take_over();
+            self.reader.resume();
+        }
+    }
+
+    fn continue_after_a_stop(&mut self) {
+        if std::mem::take(&mut self.state.continued) || self.state.hold != Hold::Ours {
+            return;
+        }
+        self.take_over();
+    }
+
+    /// Sets the terminal up again and tells the app.
+    fn take_over(&mut self) {
+        let taken = self.guard.take_again();
+        if self.check(taken) {
+            self.clear();
+            self.apply(Event::Resumed);
+            self.resize();
+        }
+    }
+
+    fn lend(&mut self, path: PathBuf) {
+        if self.state.hold != Hold::Ours {
+            return;
+        }
+        self.reader.pause();
+        terminal::give_back();
+        self.state.hold = Hold::Lent;
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let _ = inputs.send(Input::PagerEnded(pager::show(path).await));
+        });
+    }
+
+    fn take_back(&mut self, ended: Result<(), String>) {
+        if self.state.hold != Hold::Lent {
+            return;
+        }
+        self.state.hold = Hold::Ours;
+        self.take_over();
+        self.reader.resume();
+        if let Err(why) = ended {
+            self.apply(Event::PagerFailed(Clean::new(&why)));
+        }
+    }
+}
+
+/// The jobs file while we run.
+impl Dashboard {
+    fn reload(&mut self, change: Change) {
+        let file = match change {
+            Ok(file) => file,
+            Err(error) => {
+                self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
+                return;
+            }
+        };
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let services = crate::engine::token::resolve_all(&file.services).await;
+            let reload = crate::engine::Reload { poll: file.poll, services, jobs: file.jobs };
+            let _ = inputs.send(Input::Reloaded(Box::new(reload)));
+        });
+    }
+
+    fn put_in_force(&mut self, reload: crate::engine::Reload) {
+        let before: HashMap<_, _> = self.end.jobs.values().map(|(job, _)| (&job.key, ())).collect();
+        let kept = reload.jobs.iter().filter(|job| before.contains_key(&job.key)).count();
+        let (added, removed) = (reload.jobs.len() - kept, before.len().saturating_sub(kept));
+        self.hands.know(reload.services.iter().map(|(service, _)| Arc::clone(service)));
+        self.hands.ask(Command::Reload(Box::new(reload)));
+        self.apply(Event::ConfigReloaded { added, removed });
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
+}
+
+fn log_line(line: Line) -> LogLine {
+    let level = match line.level {
+        tracing::Level::ERROR => Level::Error,
+        tracing::Level::WARN => Level::Warn,
+        tracing::Level::INFO => Level::Info,
+        tracing::Level::DEBUG | tracing::Level::TRACE => Level::Debug,
+    };
+    LogLine { at: line.at, level, source: line.source, text: line.text }
+}
