@@ -19,7 +19,7 @@ use super::reader::{Outcome, Received};
 use super::run::{Mode, Run};
 use super::saving::{Pending, Step};
 use super::slot::{Next, Phase, Reply};
-use super::{Purpose, follow};
+use super::{Purpose, chronicle, follow};
 
 impl Run {
     /// Takes what a read's task came back with.
@@ -134,7 +134,7 @@ impl Run {
         slot.known = Arc::new(known);
         let known = Arc::clone(&slot.known);
         if changed {
-            log_change(&slot.job.label(), previous, &known);
+            chronicle::change(&slot.job, previous, &known, slot.attempts.last());
         }
         self.tell(Fact::Observed { ix, previous, changed, known });
     }
@@ -188,14 +188,7 @@ impl Run {
         let gate = self.services.get(slot.service).and_then(|run| run.gate.opens_at(self.now()));
         let held = gate.map(|until| until.saturating_sub(self.now()));
         let retry_in = retry.map(|pause| held.map_or(pause, |held| held.max(pause)));
-        let label = crate::domain::clean::Clean::from(slot.job.label());
-        let words = crate::domain::clean::Clean::new(&reason);
-        match retry_in {
-            Some(pause) => {
-                tracing::warn!(job = %label, "{read}: {words}; read again in {:.1} s, state kept", pause.as_secs_f64());
-            }
-            None => tracing::warn!(job = %label, "{read}: {words}"),
-        }
+        chronicle::not_ok(&slot.job, slot.known.state, read, &reason, retry_in);
         self.tell(Fact::NotOk { ix, read, http_status, reason, retry_in });
     }
 }
@@ -211,18 +204,4 @@ fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) ->
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn log_change(label: &str, previous: Option<crate::domain::state::State>, known: &Observation) {
-    let label = crate::domain::clean::Clean::new(label);
-    let from = previous.map_or_else(|| "new".to_owned(), |state| state.to_string());
-    let word = crate::domain::clean::Clean::new(known.word.as_deref().unwrap_or("-"));
-    let saved = match &known.saved {
-        Some(saved) if known.state.is_terminal() => format!(", {} bytes saved before display", saved.bytes),
-        Some(_) | None => String::new(),
-    };
-    match known.lost {
-        Some(cause) => tracing::warn!(job = %label, "{from} -> {}: {}", known.state, cause.sentence()),
-        None => tracing::info!(job = %label, "{from} -> {} ({word}){saved}", known.state),
-    }
 }
