@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -43,10 +43,8 @@ pub struct Running {
 }
 
 /// A process that has ended.
-#[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
-    pub status: ExitStatus,
     pub out: Vec<u8>,
     pub err: String,
 }
@@ -238,7 +236,7 @@ impl Running {
             reader.join().unwrap();
         }
         let out = std::mem::take(&mut *self.out.lock().unwrap());
-        Ended { code: status.code(), status, out, err: self.err() }
+        Ended { code: status.code(), out, err: self.err() }
     }
 
     /// Kills it without a chance to do anything.
@@ -252,6 +250,12 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl std::fmt::Debug for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {:?}\nprinted: {}\nsaid: {}", self.code, self.text(), self.err)
     }
 }
 
