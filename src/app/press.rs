@@ -63,7 +63,7 @@ impl App {
             MouseKind::WheelUp => self.wheel(pane, Motion::Up),
             MouseKind::WheelDown => self.wheel(pane, Motion::Down),
             MouseKind::Press => {
-                self.dragging = layout.divider.is_some_and(|divider| divider.contains((mouse.x, mouse.y).into()));
+                self.dragging = layout.divider.is_some_and(|divider| divider.contains(mouse.x, mouse.y));
                 if let Some(pane) = pane.filter(|_| self.overlay.is_none()) {
                     self.focus = pane;
                     let row = layout.pane(pane).map_or(0, |rect| mouse.y.saturating_sub(rect.y));

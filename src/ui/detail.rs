@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::app::detail::{Body, Loaded, Place, Tab, share_files};
 use crate::app::event::Content;
 use crate::app::jobs::Row;
-use crate::app::layout::{self, Pane};
+use crate::app::layout::Pane;
 use crate::app::text::{LABEL, Line, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
@@ -27,7 +27,7 @@ use crate::ui::{raw, tree};
 
 /// Draws title and tab. `ruled`: the title is a line across the pane.
 pub fn draw(app: &App, area: Rect, ruled: bool, theme: &Theme, buf: &mut Buffer) {
-    let body = layout::body(area);
+    let body = pen::body(area);
     let Some((ix, row)) = app.selected() else {
         pen::rule(&[plain("no job")], &[], area, theme, buf);
         return;
@@ -120,7 +120,7 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
 /// How far down the reader stands.
 fn percent(app: &App, place: &Place, area: Rect) -> Option<u8> {
     let (ix, _) = app.selected()?;
-    let body = layout::body(area);
+    let body = pen::body(area);
     let rows = usize::from(body.height);
     let of_text = |top: usize| {
         let len = app.detail_lines(body.width.into()).map_or(0, |lines| lines.len());
@@ -239,7 +239,7 @@ fn below_files(
     let Some(file) = content.files.get(number) else { return };
     let name = Clean::new(&file.name).to_string();
     pen::rule(&[span(name, theme.strong())], &[], area, theme, buf);
-    let rest = layout::body(area);
+    let rest = pen::body(area);
     if place.file.is_some() {
         match body.files.get(&number) {
             Some(Loaded::Ready(view)) => tree::draw(view, rest, focused, &theme.tree(), buf),

@@ -52,6 +52,9 @@ fn hints(app: &App, width: usize, theme: &Theme) -> Vec<Span> {
         }
     }
     spans.extend(last);
+    if let Some(last) = spans.last_mut() {
+        last.text.truncate(last.text.trim_end().len());
+    }
     spans
 }
 
