@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use super::args::{Common, Demo};
+use super::dashboard;
 use super::failure::Failure;
 use super::output::Out;
 use crate::demo::serve::serve as serve_alone;
@@ -22,8 +23,8 @@ pub async fn run(common: &Common, demo: &Demo) -> Result<u8, Failure> {
              file and runs only the simulated services.",
         ));
     }
-    let _ = (common, demo);
-    Err(Failure::internal("the dashboard is not written yet; use `jobdeck demo --serve` and `jobdeck watch`"))
+    let services = crate::demo::Demo::start(options(demo))?;
+    dashboard::run_demo(common, &services).await
 }
 
 impl From<DemoError> for Failure {

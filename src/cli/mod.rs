@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use args::{Args, Command, Common, Watch};
+use args::{Args, Command, Watch};
 use failure::Failure;
 use output::Out;
 
@@ -17,6 +17,7 @@ mod add;
 pub mod args;
 mod check;
 mod completions;
+mod dashboard;
 mod demo;
 mod export;
 mod failure;
@@ -92,7 +93,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
     let Args { common, exit_status, command } = args;
     let Some(command) = command else {
         return if io::stdout().is_terminal() {
-            dashboard(&common, exit_status).await
+            dashboard::run(&common, exit_status).await
         } else {
             watch::run(&common, Watch::plain()).await
         };
@@ -126,10 +127,4 @@ fn printed(command: impl FnOnce(&mut Out, &mut io::Stderr) -> io::Result<u8>) ->
     let code = command(&mut out, &mut io::stderr())?;
     out.flush()?;
     Ok(code)
-}
-
-/// The dashboard over the jobs file.
-async fn dashboard(common: &Common, exit_status: bool) -> Result<u8, Failure> {
-    let _ = (place::jobs_file(common)?, exit_status);
-    Err(Failure::internal("the dashboard is not written yet; use `jobdeck watch`"))
 }

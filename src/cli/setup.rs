@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::signals::Signals;
 use super::{place, select};
 use crate::engine::saved::Access;
-use crate::engine::{Purpose, Setup, token};
+use crate::engine::{self, Purpose, Setup, token};
 use crate::exit::Signal;
 
 /// What came of the preparation.
@@ -28,6 +28,7 @@ pub async fn prepare(
 ) -> Result<Prepared, Failure> {
     let filter = select::filter(filter)?;
     let file = place::jobs_file(common)?;
+    engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
     let store = place::store(common, Access::Reader)?;
     let jobs = match &filter {
         None => file.jobs,

@@ -17,6 +17,7 @@ mod follow;
 mod gate;
 mod gatekeeping;
 mod mask;
+pub mod online;
 mod reader;
 mod run;
 pub mod saved;

@@ -461,11 +461,21 @@ mod tests {
     }
 
     #[test]
+    fn a_text_beside_a_job_that_is_not_over_is_a_warning() {
+        let answer = answer(Provider::Unstract, 200, r#"{"status":"PENDING","message":"in the queue"}"#);
+        assert_eq!(answer.warning.as_deref(), Some("in the queue"));
+        assert!(!answer.has_payload);
+    }
+
+    #[test]
     fn a_gateway_s_json_is_no_answer_of_unstract() {
         let cases = [
             (422, r#"{"message":"x"}"#, Read::Rejected),
             (406, r#"{"message":"Not Acceptable"}"#, Read::Rejected),
             (406, r#"{"status":406,"error":"Not Acceptable"}"#, Read::Rejected),
+            (406, r#"{"status":"fail","message":"Not Acceptable"}"#, Read::Rejected),
+            (406, r#"{"status":null,"message":"Not Acceptable"}"#, Read::Rejected),
+            (406, r#"{"status":"SOON","message":"Result already acknowledged"}"#, Read::Ok),
             (422, r#"{"status":"422","error":"Unprocessable"}"#, Read::Rejected),
             (200, r#"{"status":"error","message":"upstream failed"}"#, Read::Malformed),
             (422, r#"{"status":"ERROR","message":""}"#, Read::Malformed),

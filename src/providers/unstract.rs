@@ -68,7 +68,7 @@ pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
         verdict,
         word,
         fail_reason: if failed { summary.reason } else { None },
-        warning: if over { summary.oddity } else { None },
+        warning: summary.oddity,
         files: summary.counts,
         has_payload: message.is_result(),
         ..Answer::default()
@@ -131,11 +131,16 @@ fn is_answer(object: &Object<'_>, message: &Message<'_>, reply: &Reply) -> bool 
     let repeats_the_code = text(status).is_some_and(|text| text == reply.status.to_string());
     match (reply.status, message) {
         (200, _) => true,
-        (406, Message::Text(said)) if object.word().1.is_none() => said.to_lowercase().contains("acknowledged"),
+        // A loss is final, so a 406 that neither has a word of the service's nor says so is not taken for one.
+        (406, Message::Text(said)) if !has_known_word(object) => said.to_lowercase().contains("acknowledged"),
         (406 | 422, _) => !repeats_the_code,
         (_, Message::List(_)) => true,
         (_, Message::Nothing | Message::Text(_) | Message::Other(_)) => false,
     }
+}
+
+fn has_known_word(object: &Object<'_>) -> bool {
+    object.word().1.is_some_and(|word| State::from_service_word(&word).is_some())
 }
 
 /// What stands under `message`.
@@ -189,7 +194,7 @@ struct Summary {
     counts: Option<FileCounts>,
     /// The first failed file's error, else the first error that is said at all.
     reason: Option<String>,
-    /// What is no file where files should be.
+    /// What stands where files should be and is none.
     oddity: Option<String>,
 }
 
@@ -201,7 +206,10 @@ impl Summary {
                 let oddity = Some("the result is no list of files".to_owned());
                 return Self { counts: None, reason: error_text(value), oddity };
             }
-            Message::Nothing | Message::Text(_) => return Self::default(),
+            Message::Text(said) => {
+                return Self { oddity: Some(said.clone()).filter(|said| !said.is_empty()), ..Self::default() };
+            }
+            Message::Nothing => return Self::default(),
         };
         let mut counts = FileCounts::default();
         let (mut of_failed, mut of_any, mut strange) = (None, None, 0_usize);

@@ -247,6 +247,14 @@ fn every_reply_reads_as_its_case_expects() {
 }
 
 #[test]
+#[should_panic(expected = "expect.surprise is not compared")]
+fn an_expectation_that_nobody_compares_is_found() {
+    let mut case = cases().swap_remove(0);
+    case.json["expect"]["surprise"] = Value::Null;
+    case.check(&providers::read(&case.key(), &case.reply()), &case.body());
+}
+
+#[test]
 fn every_request_names_the_same_method_path_and_id_and_carries_the_token() {
     for case in cases() {
         let recorded = &case.json["request"];

@@ -295,7 +295,13 @@ impl Dashboard {
                     *before = Arc::clone(known);
                 }
             }
-            Fact::Suspended if self.state.stopping => self.stop(),
+            Fact::Suspended => {
+                // The stop is the loop's own; what follows for the app is that it goes on.
+                if self.state.stopping {
+                    self.stop();
+                }
+                return;
+            }
             Fact::Ended(ending) => self.end.ending = Some(ending.clone()),
             Fact::NotOk { .. }
             | Fact::Health { .. }
@@ -305,8 +311,7 @@ impl Dashboard {
             | Fact::Refused { .. }
             | Fact::History { .. }
             | Fact::Settled
-            | Fact::Draining(_)
-            | Fact::Suspended => {}
+            | Fact::Draining(_) => {}
         }
         self.apply(Event::Fact(fact));
     }

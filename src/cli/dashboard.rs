@@ -1,0 +1,133 @@
+//! The dashboard over the jobs file, or over the demo's services: what it needs is had before the screen is taken.
+
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::args::Common;
+use super::failure::Failure;
+use super::output::{self, Look};
+use super::place;
+use crate::app::keys::{self, Context, Key, Keymap, Rebind};
+use crate::config::user::{self, Actions, Charset as WishedCharset, Theme as WishedTheme, User};
+use crate::config::{self, ConfigError, JobsFile};
+use crate::demo::Demo;
+use crate::engine::saved::{Access, Store};
+use crate::engine::{self, token};
+use crate::exit;
+use crate::logging::{self, Targets};
+use crate::tui::{self, Batch, Start};
+use crate::ui::theme::{Charset, Palette, Theme};
+
+/// Runs it over the jobs file. A file that is missing or broken is shown on the screen.
+pub async fn run(common: &Common, exit_status: bool) -> Result<u8, Failure> {
+    let state = place::state_dir(common)?;
+    let file = config::locate(common.config.as_deref()).and_then(|path| config::load(&path));
+    show(common, state, file, true, exit_status).await
+}
+
+/// Runs it over simulated services, in a state directory of its own that is gone afterwards.
+pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
+    let file = config::parse(&demo.jobs_file(), Path::new("demo"))?;
+    if common.state_dir.is_some() {
+        return show(common, place::state_dir(common)?, Ok(file), false, false).await;
+    }
+    let state = env::temp_dir().join(format!("jobdeck-demo-{}-{:x}", std::process::id(), fastrand::u64(..)));
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&state)
+        .map_err(|error| Failure::internal(format!("failed to make {}: {error}", state.display())))?;
+    let shown = show(common, state.clone(), Ok(file), false, false).await;
+    if let Err(error) = fs::remove_dir_all(&state) {
+        output::say_error(&format!("failed to remove {}: {error}", state.display()));
+    }
+    shown
+}
+
+async fn show(
+    common: &Common,
+    state: PathBuf,
+    file: Result<JobsFile, ConfigError>,
+    watched: bool,
+    exit_status: bool,
+) -> Result<u8, Failure> {
+    if !io::stdout().is_terminal() {
+        return Err(Failure::usage("the dashboard needs a terminal. Use `jobdeck watch` where there is none."));
+    }
+    let (user, keymap) = settings()?;
+    let (pane, log) = unbounded_channel();
+    let batch = match file {
+        Ok(file) => {
+            let (store, notes) = Store::open(&state, Access::Reader)?;
+            let state_dir = Some(state.clone());
+            logging::start(Targets { state_dir, pane: Some(pane), stderr: false, verbosity: common.verbose });
+            for note in notes {
+                tracing::warn!("{note}");
+            }
+            engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
+            let services = token::resolve_all(&file.services).await;
+            Ok(Batch { file, services, store, watched })
+        }
+        Err(error) => Err(error),
+    };
+    let broken = batch.is_err();
+    let theme = theme(common, &user);
+    let start = Start { batch, state, user, keymap, theme, log };
+    let outcome = tui::run(start).await.map_err(|error| Failure::internal(error.0))?;
+    if outcome.signal.is_none() && outcome.trouble.is_none() && !exit_status {
+        return Ok(0);
+    }
+    let trouble = outcome.trouble.or(broken.then_some(exit::Trouble::Usage));
+    Ok(exit::exit_code(outcome.signal, trouble, &outcome.jobs))
+}
+
+/// The user's own file and the keys that follow from it.
+fn settings() -> Result<(User, Keymap), Failure> {
+    let names: Vec<&str> = keys::table().iter().map(|binding| binding.name).collect();
+    let context = |name: &str| keys::table().iter().find(|binding| binding.name == name).map(|binding| binding.context);
+    let clash = |one: &str, other: &str| match (context(one), context(other)) {
+        (Some(one), Some(other)) => one == other || one == Context::Everywhere || other == Context::Everywhere,
+        (None, _) | (_, None) => false,
+    };
+    let key = |text: &str| Key::parse(text).map(|key| key.to_string());
+    let user = user::user(&Actions { names: &names, key: &key, clash: &clash })?;
+    let changes: Vec<Rebind> = user
+        .keys
+        .iter()
+        .map(|binding| Rebind { name: binding.action.clone(), keys: binding.keys.clone(), line: binding.line })
+        .collect();
+    let keymap = Keymap::rebound(&changes).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Failure::usage(format!("in config.toml:\n{}", errors.join("\n")))
+    })?;
+    Ok((user, keymap))
+}
+
+fn theme(common: &Common, user: &User) -> Theme {
+    let look = Look::of(common);
+    let ascii = match user.charset {
+        _ if common.ascii => true,
+        WishedCharset::Ascii => true,
+        WishedCharset::Utf8 => false,
+        WishedCharset::Auto => look.ascii || !is_narrow_utf8(),
+    };
+    let palette = match user.theme {
+        _ if !look.colour => Palette::Plain,
+        WishedTheme::Default => Palette::Ansi,
+        WishedTheme::Cvd => Palette::Cvd,
+    };
+    Theme::new(if ascii { Charset::Ascii } else { Charset::Utf8 }, palette)
+}
+
+/// Whether the locale is one of UTF-8 in which borders and blocks are one cell wide.
+fn is_narrow_utf8() -> bool {
+    let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(locale) = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")) else { return false };
+    let locale = locale.to_ascii_lowercase();
+    let wide = ["zh", "ja", "ko"].iter().any(|language| locale.starts_with(language));
+    !wide && (locale.contains("utf-8") || locale.contains("utf8"))
+}
