@@ -256,6 +256,16 @@ impl Detail {
         text.map(|text| (entry.body, text))
     }
 
+    /// The reader turned to this job: an index that is being built for another one will not come.
+    pub fn give_up_other_trees(&mut self, ix: JobIx) {
+        for (_, body) in self.bodies.iter_mut().filter(|(other, _)| *other != ix) {
+            let trees = std::iter::once(&mut body.output).chain(body.files.values_mut());
+            for tree in trees.filter(|tree| matches!(tree, Loaded::Asked)) {
+                *tree = Loaded::No;
+            }
+        }
+    }
+
     /// A tree came. False if nobody waits for it any more.
     pub fn take_tree(&mut self, ix: JobIx, body: i64, part: Part, tree: Result<Arc<Document>, Clean>) -> bool {
         let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };

@@ -93,8 +93,8 @@ pub struct Prompt {
 /// What a line is typed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PromptKind {
-    /// A filter of the list; what was wanted before it, for `Esc`.
-    Filter(Box<Wanted>),
+    /// A filter of the list; what was wanted and selected before it, for `Esc`.
+    Filter(Box<Wanted>, Option<JobIx>),
     /// A search in this pane.
     Search(Pane),
 }

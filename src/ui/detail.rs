@@ -79,7 +79,9 @@ pub fn lines(lines: &[Line], top: usize, area: Rect, search: &str, theme: &Theme
 fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &Theme, buf: &mut Buffer) {
     let focus = if super::is_focused(app, Pane::Detail) { theme.strong() } else { Style::new() };
     let name = Clean::new(row.job.title());
-    let position = format!("{}/{}", app.list.at() + 1, app.list.order().len());
+    let listed = app.list.order().get(app.list.at()) == app.list.selected().as_ref();
+    let at = if listed { (app.list.at() + 1).to_string() } else { "-".to_owned() };
+    let position = format!("{at}/{}", app.list.order().len());
     let percent = percent(app, place, area).map(|percent| format!("{percent}%"));
     let tabs_of = |gap: bool| {
         Tab::ALL.map(|tab| match (tab == place.tab, gap) {
@@ -188,7 +190,7 @@ fn opened(app: &App, place: &Place, body: &Body, content: &Content, area: Rect, 
 
 fn files(place: &Place, body: &Body, content: &Content, focused: bool, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let (table, below) = share_files(area.height.into(), body.order.len());
-    let name = usize::from(area.width).saturating_sub(4 + 10 + 7 + 9 + 9).max(8);
+    let name = usize::from(area.width).saturating_sub(5 + 10 + 7 + 9 + 9).max(8);
     let heading = format!("    {} STATUS       KEYS     SIZE     COST", pen::fit("FILE", name, theme));
     pen::write(&[plain(heading)], pen::row(area, 0), theme, buf);
     let rows = table.saturating_sub(1);

@@ -92,7 +92,7 @@ fn typed(app: &App, prompt: &Prompt, area: Rect, theme: &Theme, buf: &mut Buffer
     }
     pen::write(&spans, area, theme, buf);
     let tail = match prompt.kind {
-        PromptKind::Filter(_) => {
+        PromptKind::Filter(..) => {
             format!(" {} of {} match ", app.list.order().len(), app.jobs.stats().counts().total())
         }
         PromptKind::Search(pane) => match pane {
