@@ -257,8 +257,8 @@ impl RawView {
     }
 
     fn end_of_window(&self, width: usize, height: usize) -> usize {
-        let rows = std::iter::successors(Some(self.top), |row| self.next_row(*row, width));
-        rows.skip(height).next().unwrap_or(self.bytes.len())
+        let mut rows = std::iter::successors(Some(self.top), |row| self.next_row(*row, width));
+        rows.nth(height).unwrap_or(self.bytes.len())
     }
 
     fn up(&self, from: usize, rows: usize, width: usize) -> usize {

@@ -278,7 +278,7 @@ impl Rows {
         loop {
             let tree = self.trees.get(place.tree)?;
             let node = tree.document.end(place.node);
-            if (node.0 as usize) < tree.document.len() {
+            if (node.0 as usize) < tree.document.values() {
                 return Some(Place { node, ..place });
             }
             place = tree.host?;
@@ -494,7 +494,7 @@ mod tests {
             }
             text.push_str(&"]".repeat(open + 1));
             let mut rows = Rows::new(document(&text));
-            let length = u32::try_from(rows.main().unwrap().len()).unwrap();
+            let length = u32::try_from(rows.main().unwrap().values()).unwrap();
             if let Some(all) = all { rows.set_all(all); }
             for (node, open) in folds {
                 rows.set_open(Place { tree: 0, node: Node(node % length) }, open);

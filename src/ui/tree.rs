@@ -192,7 +192,7 @@ mod tests {
                 "path .raw",
             ]
         );
-        assert_eq!(drawn(&view, 12, 3, true), ["v raw {1} fr", "    a: 1.50", "path .raw"]);
+        assert_eq!(drawn(&view, 12, 3, true), ["  note: ...", "v raw {1} fr", "path .raw"]);
         view.go(Motion::Bottom, 9);
         assert_eq!(drawn(&view, 16, 2, true), ["    a: 1.50", "path ...on | .a"]);
     }
