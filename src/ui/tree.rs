@@ -60,7 +60,8 @@ pub fn draw(view: &TreeView, area: Rect, focused: bool, styles: &TreeStyles, buf
     }
     if seen < area.height {
         let last = Rect { y: area.bottom() - 1, height: 1, ..area };
-        let path = format!("path {}", ending(&view.path(), usize::from(area.width).saturating_sub(6), styles));
+        let room = usize::from(area.width).saturating_sub(6);
+        let path = format!("path {}", ending(&view.path_end(room), room, styles));
         buf.set_stringn(last.x, last.y, path, usize::from(last.width), styles.path);
     }
 }
