@@ -15,7 +15,7 @@ use super::summary::History;
 use super::tree::TreeView;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
-use crate::domain::job::JobIx;
+use crate::domain::job::{JobIx, Provider};
 use crate::domain::observation::Observation;
 use crate::json::index::Document;
 
@@ -267,10 +267,17 @@ impl Detail {
     }
 
     /// A tree came. False if nobody waits for it any more.
-    pub fn take_tree(&mut self, ix: JobIx, body: i64, part: Part, tree: Result<Arc<Document>, Clean>) -> bool {
+    pub fn take_tree(
+        &mut self,
+        (ix, provider): (JobIx, Provider),
+        body: i64,
+        part: Part,
+        tree: Result<Arc<Document>, Clean>,
+    ) -> bool {
         let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
+        let output = entry.content.ready().map(|content| output_path(provider, content)).unwrap_or_default();
         let (slot, prefix) = match part {
-            Part::Output => (&mut entry.output, String::new()),
+            Part::Output => (&mut entry.output, output.to_owned()),
             Part::File(n) => (entry.files.entry(n).or_default(), format!(".message[{n}]")),
         };
         *slot = match tree {
@@ -332,6 +339,18 @@ impl Detail {
             let (_, gone) = self.bodies.remove(0);
             total = total.saturating_sub(size(&gone));
         }
+    }
+}
+
+/// Where the decoded output stands in the body, as a path that jq would take.
+fn output_path(provider: Provider, content: &Content) -> &'static str {
+    let inside = |text: &Bytes| content.body.as_ptr_range().contains(&text.as_ptr());
+    match provider {
+        Provider::Vessl => ".output",
+        Provider::Optexity if content.output.as_ref().is_some_and(inside) => ".result",
+        Provider::Optexity => ".result | fromjson | ",
+        // An object of our own making: file name to result.
+        Provider::Unstract => "",
     }
 }
 

@@ -252,7 +252,9 @@ impl App {
                 Vec::new()
             }
             Event::TreeReady { ix, body, part, tree } => {
-                self.redraw |= self.detail.take_tree(ix, body, part, tree);
+                if let Some(provider) = self.jobs.get(ix).map(|row| row.job.key.provider) {
+                    self.redraw |= self.detail.take_tree((ix, provider), body, part, tree);
+                }
                 Vec::new()
             }
             Event::Copied(copied) => self.say_copied(&copied),

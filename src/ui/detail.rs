@@ -131,7 +131,7 @@ fn percent(app: &App, place: &Place, area: Rect) -> Option<u8> {
     match place.tab {
         Tab::Summary => Some(of_text(place.summary)),
         Tab::Attempts => Some(of_text(place.attempts)),
-        Tab::Raw => Some(app.detail.body(ix)?.raw.as_ref()?.percent(body.width, body.height)),
+        Tab::Raw => Some(app.detail.body(ix)?.raw.as_ref()?.percent(body.width.saturating_sub(1), body.height)),
         Tab::Output => Some(app.detail.body(ix)?.output.ready()?.percent()),
         Tab::Files => Some(app.detail.body(ix)?.files.get(&place.file?)?.ready()?.percent()),
     }
@@ -169,11 +169,11 @@ fn opened(app: &App, place: &Place, body: &Body, content: &Content, area: Rect, 
             if content.body.is_empty() {
                 say("the reply was empty: 0 bytes", area, theme, buf);
             } else if let Some(view) = &body.raw {
-                raw::draw(view, area, &theme.raw(), buf);
+                raw::draw(view, indented(area), &theme.raw(), buf);
             }
         }
         Tab::Output => match &body.output {
-            Loaded::Ready(view) => tree::draw(view, area, focused, &theme.tree(), buf),
+            Loaded::Ready(view) => tree::draw(view, indented(area), focused, &theme.tree(), buf),
             Loaded::Failed(why) => {
                 let size = human::bytes(content.body.len() as u64);
                 let kind = content.content_type.as_ref().map(|kind| format!(", {kind}")).unwrap_or_default();
@@ -244,7 +244,7 @@ fn below_files(
     let rest = pen::body(area);
     if place.file.is_some() {
         match body.files.get(&number) {
-            Some(Loaded::Ready(view)) => tree::draw(view, rest, focused, &theme.tree(), buf),
+            Some(Loaded::Ready(view)) => tree::draw(view, indented(rest), focused, &theme.tree(), buf),
             Some(Loaded::Failed(why)) => say(why, rest, theme, buf),
             Some(Loaded::No | Loaded::Asked) | None => say("building the tree…", rest, theme, buf),
         }
@@ -255,6 +255,11 @@ fn below_files(
         None => vec![Line::new("", "Enter opens the file's own tree")],
     };
     lines(&crate::app::text::wrapped(all, rest.width.into(), true), 0, rest, "", theme, buf);
+}
+
+/// A blank column at the left, as every pane has it.
+fn indented(area: Rect) -> Rect {
+    Rect { x: area.x.saturating_add(1), width: area.width.saturating_sub(1), ..area }
 }
 
 fn say(text: &str, area: Rect, theme: &Theme, buf: &mut Buffer) {
