@@ -22,6 +22,7 @@ pub mod scroll;
 pub mod summary;
 pub mod text;
 pub mod tree;
+mod view;
 mod wake;
 
 use std::collections::HashMap;
@@ -178,6 +179,7 @@ pub struct App {
     failure_told: bool,
     searching: bool,
     dragging: bool,
+    waiting: view::Waiting,
     redraw: bool,
 }
 
@@ -213,6 +215,7 @@ impl App {
             failure_told: false,
             searching: false,
             dragging: false,
+            waiting: view::Waiting::default(),
             redraw: true,
         };
         app.restore(&view.unwrap_or_default());

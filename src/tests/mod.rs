@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bench;
+mod dashboard;
 mod engine;
 mod screens;
 pub mod wire_cases;

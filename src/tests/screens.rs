@@ -40,12 +40,24 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn empty(width: u16, height: u16) -> Self {
+        Self::of(width, height, None)
+    }
+
+    pub(super) fn busy(width: u16, height: u16) -> Self {
+        Self::empty(width, height).filled()
+    }
+
+    pub(super) fn restored(width: u16, height: u16, view: String) -> Self {
+        Self::of(width, height, Some(view)).filled()
+    }
+
+    fn of(width: u16, height: u16, view: Option<String>) -> Self {
         let now = Now { wall: start(), mono: Duration::from_secs(100) };
         let options = Options {
             file: Ok("invoices-nov.toml".into()),
             keymap: Keymap::default(),
             zone: TimeZone::UTC,
-            view: None,
+            view,
             size: (width, height),
             now,
         };
@@ -53,8 +65,8 @@ impl Screen {
         Self { app: App::new(options), now, effects: Vec::new(), theme }
     }
 
-    pub(super) fn busy(width: u16, height: u16) -> Self {
-        let mut screen = Self::empty(width, height);
+    fn filled(mut self) -> Self {
+        let screen = &mut self;
         for (ix, (job, known, health)) in (0u32..).zip(batch()) {
             screen.fact(Fact::Declared { ix: JobIx(ix), job: Arc::new(job), known: Arc::new(known) });
             screen.fact(Fact::Health { ix: JobIx(ix), health });
@@ -69,7 +81,7 @@ impl Screen {
             screen.event(Event::Log(line));
         }
         screen.settle();
-        screen
+        self
     }
 
     pub(super) fn event(&mut self, event: Event) {
