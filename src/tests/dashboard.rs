@@ -23,13 +23,16 @@ fn short(effect: &Effect) -> String {
         let names: Vec<&str> = jobs.iter().map(|subject| subject.job.title()).collect();
         names.join(" ")
     };
-    match effect {
-        Effect::Copy { what: What::Text(text), .. } => format!("copy {}", String::from_utf8_lossy(text)),
-        Effect::Copy { what, jobs } => format!("copy {what:?} of {}", names(jobs)),
-        Effect::SaveFile { what, jobs } => format!("save {what:?} of {}", names(jobs)),
-        Effect::SaveView(_) => "save view".to_owned(),
-        other => format!("{other:?}"),
+    if let Effect::Copy { what: What::Text(text), .. } = effect {
+        return format!("copy {}", String::from_utf8_lossy(text));
     }
+    if let Effect::Copy { what, jobs } = effect {
+        return format!("copy {what:?} of {}", names(jobs));
+    }
+    if let Effect::SaveFile { what, jobs } = effect {
+        return format!("save {what:?} of {}", names(jobs));
+    }
+    if let Effect::SaveView(_) = effect { "save view".to_owned() } else { format!("{effect:?}") }
 }
 
 #[test]
@@ -82,6 +85,17 @@ fn escape_goes_one_step_back_and_never_quits() {
     let screen = screen.keys("Esc Esc");
     assert!(screen.app.jobs.iter().all(|(_, row)| !row.marked));
     assert!(screen.effects.is_empty());
+}
+
+#[test]
+fn after_a_minute_away_the_first_key_tells_what_has_happened() {
+    let mut screen = Screen::busy(80, 24).keys("j");
+    screen.fact(observed(1, State::Failed, 1));
+    screen.fact(observed(2, State::Succeeded, 1));
+    screen.wait(61);
+    let screen = screen.keys("j");
+    let told = screen.app.toast.as_ref().unwrap().text.to_string();
+    assert_eq!(told, "while away (1m01s): 2 jobs finished, 1 of them with problems");
 }
 
 #[test]
@@ -150,20 +164,20 @@ fn the_first_failure_and_the_end_are_told_once() {
     screen.fact(observed(2, State::Failed, 1));
     screen.fact(Fact::Settled);
     screen.fact(Fact::Settled);
-    let kinds = screen.effects.iter().filter_map(|effect| match effect {
-        Effect::Notify(notice) => Some(notice.kind),
-        _ => None,
-    });
+    let kinds = screen
+        .effects
+        .iter()
+        .filter_map(|effect| if let Effect::Notify(notice) = effect { Some(notice.kind) } else { None });
     assert_eq!(kinds.collect::<Vec<_>>(), [NoticeKind::FirstFailure, NoticeKind::Finished]);
 }
 
 #[test]
 fn the_view_survives_a_restart() {
     let kept = Screen::busy(80, 24).keys("o O j j 2 ] ] t <").typed("").keys("q");
-    let view = kept.effects.iter().find_map(|effect| match effect {
-        Effect::SaveView(view) => Some(view.clone()),
-        _ => None,
-    });
+    let view = kept
+        .effects
+        .iter()
+        .find_map(|effect| if let Effect::SaveView(view) = effect { Some(view.clone()) } else { None });
     let again = Screen::restored(80, 24, view.unwrap());
     assert_eq!(again.app.list.selected(), kept.app.list.selected());
     assert_eq!(again.app.list.sort(), kept.app.list.sort());

@@ -86,7 +86,7 @@ impl Screen {
 
     pub(super) fn event(&mut self, event: Event) {
         let effects = self.app.apply(event, self.now);
-        self.effects.extend(effects);
+        self.effects.extend(effects.into_iter().filter(|effect| !matches!(effect, Effect::SetTitle(_))));
     }
 
     pub(super) fn fact(&mut self, fact: Fact) {
@@ -131,18 +131,15 @@ impl Screen {
     fn load(&mut self) {
         let wanted = |effect: &Effect| matches!(effect, Effect::LoadBody { .. } | Effect::BuildTree { .. });
         while let Some(at) = self.effects.iter().position(wanted) {
-            match self.effects.remove(at) {
-                Effect::LoadBody { subject, body } => {
-                    let result = Ok(Arc::new(content(&subject.job)));
-                    self.event(Event::BodyLoaded { ix: subject.ix, body, result });
-                }
-                Effect::BuildTree { ix, body, part, text } => {
-                    let never = std::sync::atomic::AtomicBool::new(false);
-                    let tree = crate::json::index::Document::parse(text, &never);
-                    let tree = tree.map(Arc::new).map_err(|error| error.to_string().into());
-                    self.event(Event::TreeReady { ix, body, part, tree });
-                }
-                _ => {}
+            let effect = self.effects.remove(at);
+            if let Effect::LoadBody { subject, body } = effect {
+                let result = Ok(Arc::new(content(&subject.job)));
+                self.event(Event::BodyLoaded { ix: subject.ix, body, result });
+            } else if let Effect::BuildTree { ix, body, part, text } = effect {
+                let never = std::sync::atomic::AtomicBool::new(false);
+                let tree = crate::json::index::Document::parse(text, &never);
+                let tree = tree.map(Arc::new).map_err(|error| error.to_string().into());
+                self.event(Event::TreeReady { ix, body, part, tree });
             }
         }
     }
