@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::domain::fact::{Gate, Health};
+use crate::domain::filter::{Filter, Subject, Text};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
 use crate::domain::stats::Stats;
@@ -24,6 +25,9 @@ pub struct Row {
     pub marked: bool,
     /// When its need of attention last changed: the newest stands first among its like.
     pub moved: Timestamp,
+    /// The names of its files, as far as its body was looked at.
+    pub files: Vec<String>,
+    text: Text,
 }
 
 /// How much a job needs attention, the most needy first.
@@ -77,6 +81,19 @@ impl Row {
             State::Unknown => Need::Unread,
             State::Lost | State::Failed | State::Partial | State::Succeeded | State::Cancelled => Need::Unread,
         }
+    }
+
+    /// Whether a filter means it.
+    pub fn fits(&self, filter: &Filter, now: Timestamp) -> bool {
+        let subject = Subject {
+            job: &self.job,
+            known: &self.known,
+            text: &self.text,
+            stale: self.need() == Need::Stale,
+            marked: self.marked,
+            files: &self.files,
+        };
+        filter.matches(&subject, now)
     }
 
     /// Whether it is lost, failed or partial.
@@ -145,7 +162,8 @@ impl Jobs {
         self.stats.declared(&known);
         self.count_reason(&known, true);
         let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
-        let row = Row { job, known, health, marked, moved };
+        let text = Text::new(&job, &known);
+        let row = Row { job, known, health, marked, moved, files: Vec::new(), text };
         self.stale += u32::from(row.need() == Need::Stale);
         if let Some(slot) = self.rows.get_mut(place(ix)) {
             *slot = Some(row);
@@ -168,12 +186,22 @@ impl Jobs {
             self.count_reason(&before, false);
             self.count_reason(&known, true);
         }
-        self.change(ix, now, |row| row.known = known)
+        self.change(ix, now, |row| {
+            row.text = Text::new(&row.job, &known);
+            row.known = known;
+        })
     }
 
     /// A job is read better or worse. False for a job that is not on the list.
     pub fn set_health(&mut self, ix: JobIx, health: Health, now: Timestamp) -> bool {
         self.change(ix, now, |row| row.health = health)
+    }
+
+    /// The names of a job's files were found in its body.
+    pub fn set_files(&mut self, ix: JobIx, files: Vec<String>) {
+        if let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) {
+            row.files = files;
+        }
     }
 
     /// A service is read otherwise.

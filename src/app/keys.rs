@@ -399,7 +399,7 @@ const TABLE: &[Binding] = &[
     foot(all(Action::Pause, &["p"], "pause", "send no new read, or go on"), "pause"),
     all(Action::Pager, &["v"], "pager", "open the raw output in the pager"),
     all(Action::Mouse, &["M"], "mouse", "mouse on or off"),
-    foot(all(Action::Palette, &[":"], "palette", "every action by name"), "command"),
+    foot(all(Action::Palette, &[":"], "palette", "every action by name"), "cmd"),
     foot(all(Action::Help, &["?"], "help", "this help"), "help"),
     all(Action::Redraw, &["Ctrl-l"], "redraw", "draw the whole screen again"),
     all(Action::Suspend, &["Ctrl-z"], "suspend", "suspend to the shell"),

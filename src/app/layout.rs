@@ -32,8 +32,8 @@ impl Pane {
     }
 }
 
-/// The size classes of the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The size classes of the screen, the smallest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Under 40x8: one line of counts and the newest failure.
     Tiny,

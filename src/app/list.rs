@@ -7,8 +7,13 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::event::Now;
 use super::jobs::{Jobs, Row};
 use super::scroll::{self, Motion};
+use crate::domain::clean::Clean;
+use crate::domain::filter::Filter;
 use crate::domain::job::JobIx;
 use crate::domain::note;
 
@@ -77,31 +82,34 @@ pub struct List {
 /// Which jobs are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// The filter as typed.
-    pub text: String,
+    /// Those that this means.
+    pub filter: Filter,
     /// Whether only problems are.
     pub problems: bool,
+    /// Only these, under this heading.
+    pub group: Option<Group>,
+}
+
+/// Some jobs that were chosen together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// What they have in common.
+    pub heading: Clean,
+    /// Which they are.
+    pub jobs: HashSet<JobIx>,
 }
 
 impl Wanted {
     /// Whether anything is left out.
     pub fn is_narrow(&self) -> bool {
-        self.problems || !self.text.trim().is_empty()
+        self.problems || self.group.is_some() || !self.filter.is_empty()
     }
 
-    fn takes(&self, row: &Row) -> bool {
-        (!self.problems || row.is_problem()) && self.text.split_whitespace().all(|word| has_word(row, word))
+    fn takes(&self, ix: JobIx, row: &Row, now: Timestamp) -> bool {
+        (!self.problems || row.is_problem())
+            && self.group.as_ref().is_none_or(|group| group.jobs.contains(&ix))
+            && row.fits(&self.filter, now)
     }
-}
-
-fn has_word(row: &Row, word: &str) -> bool {
-    let word = word.to_lowercase();
-    let has = |text: &str| text.to_lowercase().contains(&word);
-    has(row.job.title())
-        || has(&row.job.key.id)
-        || has(&row.job.service)
-        || row.job.tags.iter().any(|tag| has(tag))
-        || note::reason(&row.known).is_some_and(has)
 }
 
 impl List {
@@ -209,15 +217,15 @@ impl List {
     }
 
     /// Brings the rows into order, unless they have to stand still; whether anything moved.
-    pub fn settle(&mut self, jobs: &Jobs, now: Duration, height: usize) -> bool {
-        let still = self.touched.is_some_and(|at| now < at + HANDS_OFF);
+    pub fn settle(&mut self, jobs: &Jobs, now: Now, height: usize) -> bool {
+        let still = self.touched.is_some_and(|at| now.mono < at + HANDS_OFF);
         if self.rebuild {
-            let chosen = jobs.iter().filter(|(_, row)| self.wanted.takes(row)).map(|(ix, _)| ix);
+            let chosen = jobs.iter().filter(|(ix, row)| self.wanted.takes(*ix, row, now.wall)).map(|(ix, _)| ix);
             let mut order: Vec<JobIx> = chosen.collect();
             order.sort_by(|a, b| self.compare(jobs, *a, *b));
             self.order = order;
         } else if !self.changed.is_empty() && !still {
-            self.merge(jobs);
+            self.merge(jobs, now.wall);
         } else {
             self.top = scroll::window(self.top, self.at, self.order.len(), height);
             return false;
@@ -229,12 +237,12 @@ impl List {
     }
 
     /// Takes the changed rows out and merges them in again: linear and cheap, whether one changed or all.
-    fn merge(&mut self, jobs: &Jobs) {
+    fn merge(&mut self, jobs: &Jobs, now: Timestamp) {
         let keeps = |ix: JobIx| {
             let row = jobs.get(ix)?;
             // The selected job stays in sight even if a change of it no longer fits the filter.
             let stays = self.selected == Some(ix) && self.order.get(self.at) == Some(&ix);
-            (stays || self.wanted.takes(row)).then_some(ix)
+            (stays || self.wanted.takes(ix, row, now)).then_some(ix)
         };
         let mut moved: Vec<JobIx> = self.changed.iter().filter_map(|ix| keeps(*ix)).collect();
         moved.sort_by(|a, b| self.compare(jobs, *a, *b));

@@ -1,27 +1,53 @@
 //! What the dashboard is showing. Pure: an event in, effects out.
 
+mod act;
 pub mod action;
+mod ask;
+mod browse;
+mod copying;
+pub mod detail;
+pub mod dialog;
 pub mod effect;
 pub mod event;
+mod facts;
+pub mod input;
 pub mod jobs;
 pub mod keys;
 pub mod layout;
 pub mod list;
 pub mod log;
+mod press;
 pub mod raw;
 pub mod scroll;
 pub mod summary;
 pub mod text;
 pub mod tree;
+mod wake;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::domain::clean::Clean;
+use crate::domain::filter::FilterError;
+use crate::domain::job::JobIx;
+use detail::Detail;
+use dialog::Overlay;
 use effect::Effect;
-use event::{Event, Now};
+use event::{Copied, Event, Now};
+use input::Input;
+use jobs::{Jobs, Row};
 use keys::Keymap;
+use layout::{Class, Layout, Pane};
+use list::{List, Wanted};
+use log::Log;
+
+/// How long a toast is seen.
+const TOAST: Duration = Duration::from_secs(6);
+
+static UTC: TimeZone = TimeZone::UTC;
 
 /// What the dashboard starts with.
 #[derive(Debug, Clone)]
@@ -41,35 +67,297 @@ pub struct Options {
     pub now: Now,
 }
 
+/// In which form times are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Times {
+    /// How long ago.
+    #[default]
+    Relative,
+    /// The user's clock.
+    Local,
+    /// Coordinated universal time.
+    Utc,
+}
+
+/// A line that is being typed in the footer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    /// What for.
+    pub kind: PromptKind,
+    /// The line.
+    pub input: Input,
+    /// What is wrong with it.
+    pub error: Option<FilterError>,
+}
+
+/// What a line is typed for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromptKind {
+    /// A filter of the list; what was wanted before it, for `Esc`.
+    Filter(Box<Wanted>),
+    /// A search in this pane.
+    Search(Pane),
+}
+
+/// A word to the user that goes away by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    /// The word.
+    pub text: Clean,
+    /// Whether something went wrong.
+    pub bad: bool,
+    until: Duration,
+}
+
+/// How far leaving has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Leaving {
+    /// Not at all.
+    #[default]
+    No,
+    /// The one-shot reads in flight are waited for.
+    Draining {
+        /// Since when.
+        since: Duration,
+        /// Which they are; None as long as the engine has not said.
+        reads: Option<Vec<JobIx>>,
+    },
+    /// Nothing is waited for.
+    Aborting,
+}
+
 /// The dashboard's model.
 #[derive(Debug)]
 pub struct App {
+    /// The jobs file's name, or why there is none.
+    pub file: Result<Clean, Vec<Clean>>,
+    /// The keys in force.
+    pub keymap: Keymap,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// When the last event came.
+    pub now: Now,
+    /// The jobs.
+    pub jobs: Jobs,
+    /// The list of them.
+    pub list: List,
+    /// The detail of each.
+    pub detail: Detail,
+    /// The log.
+    pub log: Log,
+    /// The pane that has the focus.
+    pub focus: Pane,
+    /// Whether it has the whole screen.
+    pub zoom: bool,
+    /// What stands over the panes.
+    pub overlay: Overlay,
+    /// What is being typed.
+    pub prompt: Option<Prompt>,
+    /// In which form times are shown.
+    pub times: Times,
+    /// Whether the mouse is ours.
+    pub mouse: bool,
+    /// Whether no new read is sent.
+    pub paused: bool,
+    /// A word to the user.
+    pub toast: Option<Toast>,
+    /// How far leaving has come.
+    pub leaving: Leaving,
+    /// Why the store cannot be written.
+    pub store_trouble: Option<Clean>,
+    /// What is wrong with the changed jobs file, whose old version is in force.
+    pub file_trouble: Option<Vec<Clean>>,
+    /// When the next read is due.
+    pub next_read: Option<Timestamp>,
+    /// Whether every job is over or given up.
+    pub settled: bool,
+    zone: TimeZone,
+    splits: HashMap<Class, u16>,
+    /// Whether the terminal has the focus; None as long as it has not said.
+    focused: Option<bool>,
+    failure_told: bool,
+    searching: bool,
+    dragging: bool,
     redraw: bool,
 }
 
 impl App {
     /// A dashboard without jobs: they come as facts.
     pub fn new(options: Options) -> Self {
-        let _ = options;
-        Self { redraw: true }
+        let view = options.view;
+        let mut app = Self {
+            file: options.file,
+            keymap: options.keymap,
+            size: options.size,
+            now: options.now,
+            jobs: Jobs::new(options.now.wall),
+            list: List::default(),
+            detail: Detail::default(),
+            log: Log::default(),
+            focus: Pane::List,
+            zoom: false,
+            overlay: Overlay::None,
+            prompt: None,
+            times: Times::Relative,
+            mouse: false,
+            paused: false,
+            toast: None,
+            leaving: Leaving::No,
+            store_trouble: None,
+            file_trouble: None,
+            next_read: None,
+            settled: false,
+            zone: options.zone,
+            splits: HashMap::new(),
+            focused: None,
+            failure_told: false,
+            searching: false,
+            dragging: false,
+            redraw: true,
+        };
+        app.restore(&view.unwrap_or_default());
+        app
     }
 
     /// Takes in what has happened and says what must be done.
     pub fn apply(&mut self, event: Event, now: Now) -> Vec<Effect> {
-        let _ = (event, now);
-        Vec::new()
-    }
-
-    /// When something on the screen changes by time alone, on the clock of [`Now::mono`]; None if nothing does. An
-    /// `Event::Tick` is due then.
-    pub fn wake_at(&self) -> Option<Duration> {
-        None
+        self.now = now;
+        let mut effects = match event {
+            Event::Key(key) => self.press(key),
+            Event::Paste(text) => self.paste(&text),
+            Event::Mouse(mouse) => self.point(mouse),
+            Event::Fact(fact) => self.learn(fact),
+            Event::Tick => self.tick(),
+            Event::Resize { width, height } => {
+                self.size = (width, height);
+                self.redraw = true;
+                Vec::new()
+            }
+            Event::Focus(focused) => {
+                self.focused = Some(focused);
+                Vec::new()
+            }
+            Event::Log(line) => {
+                let seen = self.log.push(line);
+                self.redraw |= seen && self.layout().log.is_some();
+                Vec::new()
+            }
+            Event::BodyLoaded { ix, body, result } => {
+                let files = result.as_ref().map(|content| content.files.clone()).unwrap_or_default();
+                if self.detail.take_body(ix, body, result) {
+                    self.jobs.set_files(ix, files.into_iter().map(|file| file.name).collect());
+                    self.refresh_copy_menu();
+                    self.redraw = true;
+                }
+                Vec::new()
+            }
+            Event::TreeReady { ix, body, part, tree } => {
+                self.redraw |= self.detail.take_tree(ix, body, part, tree);
+                Vec::new()
+            }
+            Event::Copied(copied) => self.say_copied(&copied),
+            Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
+            Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
+            Event::ConfigReloaded { added, removed } => {
+                self.file_trouble = None;
+                self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"))
+            }
+            Event::ConfigBroken(lines) => {
+                self.file_trouble = Some(lines);
+                self.say_bad("the jobs file has errors; the old one is in force")
+            }
+            Event::Resumed => {
+                self.redraw = true;
+                vec![Effect::ClearScreen]
+            }
+            Event::Signal => self.interrupt(),
+        };
+        effects.extend(self.ask());
+        effects
     }
 
     /// Whether the screen must be drawn. To be asked once after each batch of events, just before drawing: it brings
     /// the list into order and takes the bit away.
     pub fn needs_redraw(&mut self, now: Now) -> bool {
-        let _ = now;
+        self.now = now;
+        let rows = self.list_rows();
+        self.redraw |= self.list.settle(&self.jobs, now, rows);
         std::mem::take(&mut self.redraw)
+    }
+
+    /// Where everything stands.
+    pub fn layout(&self) -> Layout {
+        let (width, height) = self.size;
+        let split = self.splits.get(&Class::of(width, height)).copied();
+        layout::layout(width, height, self.focus, self.zoom, split)
+    }
+
+    /// The selected job.
+    pub fn selected(&self) -> Option<(JobIx, &Row)> {
+        let ix = self.list.selected()?;
+        Some((ix, self.jobs.get(ix)?))
+    }
+
+    /// In which zone times are shown.
+    pub fn zone(&self) -> &TimeZone {
+        match self.times {
+            Times::Relative | Times::Local => &self.zone,
+            Times::Utc => &UTC,
+        }
+    }
+
+    /// The lines of the selected job's open text tab, wrapped to a width; None if the open tab is no text.
+    pub fn detail_lines(&self, width: usize) -> Option<Vec<text::Line>> {
+        let (ix, row) = self.selected()?;
+        let place = self.detail.place(ix);
+        let around = summary::Circumstances { now: self.now.wall, zone: self.zone(), alike: self.jobs.alike(row) };
+        let lines = match place.tab {
+            detail::Tab::Summary => summary::summary(row, around),
+            detail::Tab::Attempts => {
+                let history = self.detail.past(ix).and_then(|past| past.history.ready());
+                history.map(|history| summary::attempts(history, around)).unwrap_or_default()
+            }
+            detail::Tab::Output | detail::Tab::Raw | detail::Tab::Files => return None,
+        };
+        Some(text::wrapped(lines, width, !place.cut))
+    }
+
+    /// The exit code with which the headless commands would end now.
+    pub fn exit_code(&self) -> u8 {
+        crate::exit::exit_code(None, None, self.jobs.stats().counts())
+    }
+
+    /// Rows of the list, its heading not counted.
+    fn list_rows(&self) -> usize {
+        self.layout().rows(Pane::List)
+    }
+
+    fn say(&mut self, text: impl Into<String>) -> Vec<Effect> {
+        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: self.now.mono + TOAST });
+        self.redraw = true;
+        Vec::new()
+    }
+
+    fn say_bad(&mut self, text: impl Into<String>) -> Vec<Effect> {
+        let effects = self.say(text);
+        if let Some(toast) = &mut self.toast {
+            toast.bad = true;
+        }
+        effects
+    }
+
+    /// Never claims more than is known.
+    fn say_copied(&mut self, copied: &Copied) -> Vec<Effect> {
+        use crate::domain::human;
+        match copied {
+            Copied::By { bytes, tool } => self.say(format!("copied {} ({tool})", human::bytes(*bytes))),
+            Copied::Sent { bytes } => {
+                self.say(format!("sent {} by OSC 52, the terminal must allow it", human::bytes(*bytes)))
+            }
+            Copied::Path { bytes, path } => {
+                self.say(format!("too large for OSC 52 ({}): copied the path {path}", human::bytes(*bytes)))
+            }
+            Copied::Failed(why) => self.say_bad(why.to_string()),
+        }
     }
 }

@@ -1,25 +1,6 @@
 //! Moving a cursor or a window over rows: the one scroll code of list, tables, texts, log and dialogs.
 
-/// How far the cursor or the window goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Motion {
-    /// One row up.
-    Up,
-    /// One row down.
-    Down,
-    /// Half a window up.
-    HalfUp,
-    /// Half a window down.
-    HalfDown,
-    /// A window up.
-    PageUp,
-    /// A window down.
-    PageDown,
-    /// To the first row.
-    Top,
-    /// To the last row.
-    Bottom,
-}
+pub use super::tree::Motion;
 
 impl Motion {
     /// Where it leads from a row of `len` rows in a window of `height` rows.

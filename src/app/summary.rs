@@ -117,11 +117,11 @@ fn head(row: &Row, around: Circumstances<'_>) -> String {
 fn short(id: &str) -> String {
     let id = Clean::new(id);
     let count = id.chars().count();
-    if count <= 16 {
+    if count <= 12 {
         return id.to_string();
     }
-    let head: String = id.chars().take(8).collect();
-    let tail: String = id.chars().skip(count - 4).collect();
+    let head: String = id.chars().take(4).collect();
+    let tail: String = id.chars().skip(count - 2).collect();
     format!("{head}…{tail}")
 }
 

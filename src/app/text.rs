@@ -60,7 +60,7 @@ pub fn wrapped(lines: Vec<Line>, width: usize, wrap: bool) -> Vec<Line> {
     for line in lines {
         let indent = match line.tone {
             Tone::Plain | Tone::Warn => line.label.width().max(LABEL - 1) + 1,
-            Tone::State(_) => LABEL + 2,
+            Tone::State(state) => state.as_str().len() + 4,
             Tone::Heading => 0,
         };
         let mut rows = split(&line.text, width.saturating_sub(indent + 1).max(8)).into_iter();

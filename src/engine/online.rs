@@ -87,6 +87,8 @@ struct Body(BytesMut);
 const LONGEST: usize = 1024 * 1024;
 
 impl Sink for Body {
+    fn begin(&mut self, _: u16) {}
+
     fn push(&mut self, chunk: &[u8]) {
         if self.0.len() < LONGEST {
             self.0.extend_from_slice(chunk);

@@ -97,7 +97,7 @@ impl Run {
     fn settle(&mut self, ix: JobIx, applied: Applied, next: Next, reply: Option<Received>, news: Option<News>) {
         let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
         let Applied::Known { observation, changed, durable, keep } = applied else {
-            forget_file(reply.as_ref());
+            self.forget_file(reply.as_ref());
             self.proceed(ix, next, news);
             return;
         };
@@ -110,14 +110,21 @@ impl Run {
         }
         let keep = if is_kept_already(&slot.known, keep, reply.as_ref()) { Keep::Nothing } else { keep };
         if !durable && !changed && keep == Keep::Nothing {
-            forget_file(reply.as_ref());
             slot.known = Arc::new(observation);
+            self.forget_file(reply.as_ref());
             self.proceed(ix, next, news);
             return;
         }
         let step = Step { changed, next, news };
         let pending = Pending::new(slot, observation, keep, reply, step);
         self.save(ix, pending);
+    }
+
+    /// A reply that is not kept leaves no file behind.
+    fn forget_file(&self, reply: Option<&Received>) {
+        if let Some(path) = reply.and_then(|reply| reply.spooled.as_ref()) {
+            self.store.discard(path);
+        }
     }
 
     /// What is known of a job is on disk now (or cannot be, for a job that can be read again): tell it.
@@ -204,13 +211,6 @@ fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) ->
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A reply that is not kept leaves no file behind.
-pub(super) fn forget_file(reply: Option<&Received>) {
-    if let Some(path) = reply.and_then(|reply| reply.spooled.as_ref()) {
-        let _ = std::fs::remove_file(path);
-    }
 }
 
 fn log_change(label: &str, previous: Option<crate::domain::state::State>, known: &Observation) {

@@ -7,3 +7,4 @@ pub mod rows;
 pub mod scan;
 pub mod search;
 pub mod shape;
+pub mod text;

@@ -3,4 +3,5 @@
 mod architecture;
 mod bench;
 mod engine;
+mod screens;
 pub mod wire_cases;

@@ -1,0 +1,253 @@
+//! What each action does to the model, and what it asks for outside.
+
+use super::action::Action;
+use super::detail::Tab;
+use super::dialog::Overlay;
+use super::effect::{Effect, What};
+use super::event::Level;
+use super::layout::{Class, Pane};
+use super::list::{SortBy, Wanted};
+use super::press::motion_of;
+use super::scroll::{Cursor, Motion};
+use super::tree::Fold;
+use super::{App, Leaving, Times};
+use crate::domain::job::JobIx;
+
+impl App {
+    /// Does what the user meant.
+    pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
+        if let Some(motion) = motion_of(action) {
+            self.go_in(self.focus, motion);
+            return Vec::new();
+        }
+        match action {
+            Action::Down
+            | Action::Up
+            | Action::Top
+            | Action::Bottom
+            | Action::HalfDown
+            | Action::HalfUp
+            | Action::PageDown
+            | Action::PageUp => {}
+            Action::NextPane => self.focus = self.focus.next(),
+            Action::PreviousPane => self.focus = self.focus.previous(),
+            Action::FocusList => self.focus = Pane::List,
+            Action::FocusDetail => self.focus = Pane::Detail,
+            Action::FocusLog => self.focus = Pane::Log,
+            Action::Open => return self.open(),
+            Action::Back => return self.back(),
+            Action::NextProblem => return self.next_problem(true),
+            Action::PreviousProblem => return self.next_problem(false),
+            Action::CopyRaw => {
+                let Some(ix) = self.list.selected() else { return self.say_bad("there is no job to copy from") };
+                return self.copy(What::Raw, &[ix]);
+            }
+            Action::CopyMenu => return self.open_copy_menu(),
+            Action::CopyPath => return self.copy_path(),
+            Action::Save => return self.save(&self.chosen()),
+            Action::Pager => {
+                let subject = self.list.selected().and_then(|ix| self.subject(ix));
+                let Some(job) = subject.filter(|job| super::detail::shown_body(&job.known).is_some()) else {
+                    return self.say_bad("nothing is saved of this job yet");
+                };
+                return vec![Effect::OpenPager { what: What::Raw, job }];
+            }
+            Action::Errors => {
+                let reasons = super::dialog::reasons(&self.jobs);
+                self.overlay = Overlay::Errors { reasons, cursor: Cursor::default() };
+            }
+            Action::Find => return self.find(),
+            Action::NextMatch => return self.next_match(true),
+            Action::PreviousMatch => return self.next_match(false),
+            Action::ProblemsOnly => {
+                let wanted = self.list.wanted().clone();
+                self.list.want(Wanted { problems: !wanted.problems, ..wanted });
+            }
+            Action::SortBy => self.list.sort_by_next(),
+            Action::SortReverse => self.list.reverse(),
+            Action::Mark => {
+                if let Some(ix) = self.list.selected() {
+                    self.jobs.toggle_mark(ix);
+                    self.list.go(Motion::Down, self.list_rows());
+                }
+            }
+            Action::NextTab => self.turn_tab(true),
+            Action::PreviousTab => self.turn_tab(false),
+            Action::Fold => self.fold(Fold::Fold),
+            Action::Unfold => self.fold(Fold::Unfold),
+            Action::FoldAll => self.fold(Fold::FoldAll),
+            Action::UnfoldAll => self.fold(Fold::UnfoldAll),
+            Action::Decode => self.fold(Fold::Toggle),
+            Action::DetailDown => self.go_in(Pane::Detail, Motion::Down),
+            Action::DetailUp => self.go_in(Pane::Detail, Motion::Up),
+            Action::Wrap => self.toggle_wrap(),
+            Action::Zoom => self.zoom = !self.zoom,
+            Action::Shrink => self.move_split(false),
+            Action::Grow => self.move_split(true),
+            Action::Times => {
+                self.times = match self.times {
+                    Times::Relative => Times::Local,
+                    Times::Local => Times::Utc,
+                    Times::Utc => Times::Relative,
+                };
+            }
+            Action::ReadNow => {
+                let jobs = self.chosen();
+                if jobs.is_empty() {
+                    return self.say_bad("there is no job to read");
+                }
+                let _ = self.say(format!("asked for {}", jobs_in_words(jobs.len())));
+                return vec![Effect::ReadNow(jobs)];
+            }
+            Action::Pause => {
+                self.paused = !self.paused;
+                return vec![Effect::Pause(self.paused)];
+            }
+            Action::Mouse => {
+                self.mouse = !self.mouse;
+                let _ = self.say(if self.mouse { "mouse on: M gives it back" } else { "mouse off" });
+                return vec![Effect::SetMouse(self.mouse)];
+            }
+            Action::MoreLog => self.log.set_level(true),
+            Action::LessLog => self.log.set_level(false),
+            Action::Palette => {
+                self.overlay = Overlay::Palette { input: super::input::Input::default(), cursor: Cursor::default() };
+            }
+            Action::Help => {
+                let (top, context, typing) = (0, self.context(), false);
+                self.overlay = Overlay::Help { top, context, search: super::input::Input::default(), typing };
+            }
+            Action::Redraw => return vec![Effect::ClearScreen],
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Quit => return self.quit(),
+            Action::Interrupt => return self.interrupt(),
+        }
+        Vec::new()
+    }
+
+    /// `Ctrl-c`, or a signal: the first waits for the one-shot reads in flight, the second does not.
+    pub(super) fn interrupt(&mut self) -> Vec<Effect> {
+        self.redraw = true;
+        match self.leaving {
+            Leaving::No => self.quit(),
+            Leaving::Draining { .. } => {
+                self.leaving = Leaving::Aborting;
+                vec![Effect::Abort]
+            }
+            Leaving::Aborting => vec![Effect::Exit],
+        }
+    }
+
+    /// Moves the cursor or the window of a pane.
+    pub(super) fn go_in(&mut self, pane: Pane, motion: Motion) {
+        let rows = self.layout().rows(pane);
+        match pane {
+            Pane::List => self.list.go(motion, rows),
+            Pane::Detail => self.go_in_detail(motion),
+            Pane::Log => self.log.go(motion, rows),
+        }
+    }
+
+    /// The marked jobs, else the selected one.
+    pub(super) fn chosen(&self) -> Vec<JobIx> {
+        let marked: Vec<JobIx> = self.jobs.iter().filter(|(_, row)| row.marked).map(|(ix, _)| ix).collect();
+        if marked.is_empty() { self.list.selected().into_iter().collect() } else { marked }
+    }
+
+    fn open(&mut self) -> Vec<Effect> {
+        match self.focus {
+            Pane::List => {
+                if self.list.selected().is_some() {
+                    self.focus = Pane::Detail;
+                }
+            }
+            Pane::Detail => self.open_in_detail(),
+            Pane::Log => self.log.go(Motion::Bottom, self.layout().rows(Pane::Log)),
+        }
+        Vec::new()
+    }
+
+    fn back(&mut self) -> Vec<Effect> {
+        if self.focus == Pane::Detail
+            && let Some(ix) = self.list.selected()
+            && self.detail.place(ix).tab == Tab::Files
+            && self.detail.place_mut(ix).file.take().is_some()
+        {
+            return Vec::new();
+        }
+        if self.zoom {
+            self.zoom = false;
+        } else if self.focus != Pane::List {
+            self.focus = Pane::List;
+        } else if self.list.wanted().is_narrow() {
+            self.list.want(Wanted::default());
+        } else if !self.jobs.clear_marks() {
+            let quit = self.keymap.first_key(Action::Quit);
+            return self.say(format!("{quit} quits"));
+        }
+        Vec::new()
+    }
+
+    fn next_problem(&mut self, forward: bool) -> Vec<Effect> {
+        let rows = self.list_rows();
+        let jobs = &self.jobs;
+        let found = self.list.go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(super::jobs::Row::is_problem));
+        if !found {
+            return self.say("no job in the list has failed, is partial or lost");
+        }
+        self.list.touch(self.now.mono);
+        Vec::new()
+    }
+
+    fn quit(&mut self) -> Vec<Effect> {
+        if self.leaving != Leaving::No {
+            return Vec::new();
+        }
+        self.overlay = Overlay::None;
+        self.prompt = None;
+        self.leaving = Leaving::Draining { since: self.now.mono, reads: None };
+        vec![Effect::SaveView(self.view_text()), Effect::Drain]
+    }
+
+    fn move_split(&mut self, more: bool) {
+        let (width, height) = self.size;
+        let class = Class::of(width, height);
+        let split = self.splits.entry(class).or_insert_with(|| class.default_split());
+        *split = if more { (*split + 4).min(80) } else { split.saturating_sub(4).max(20) };
+    }
+}
+
+/// The state of the view as text for the next start, and back.
+impl App {
+    /// As `Options::view` takes it.
+    pub(super) fn view_text(&self) -> String {
+        let (sort, reversed) = self.list.sort();
+        format!("sort {} {reversed}\n", sort.as_str())
+    }
+
+    /// Takes back what an earlier start kept; what cannot be read is left out.
+    pub(super) fn restore(&mut self, view: &str) {
+        for line in view.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            if let ["sort", by, reversed] = words.as_slice()
+                && let Some(by) = SortBy::ALL.into_iter().find(|sort| sort.as_str() == *by)
+            {
+                self.list.set_sort(by, *reversed == "true");
+            }
+        }
+    }
+}
+
+/// The name of a log level in the log's title.
+pub fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug+",
+        Level::Info => "info+",
+        Level::Warn => "warn+",
+        Level::Error => "error",
+    }
+}
+
+fn jobs_in_words(count: usize) -> String {
+    if count == 1 { "a read of the job".to_owned() } else { format!("reads of {count} jobs") }
+}

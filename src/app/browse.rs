@@ -1,0 +1,236 @@
+//! Moving, folding and searching in the detail.
+
+use std::sync::atomic::AtomicBool;
+
+use super::App;
+use super::detail::{Tab, share_files};
+use super::effect::Effect;
+use super::layout::{self, Pane};
+use super::scroll::{self, Motion};
+use super::text;
+use super::tree::{Fold, Found, TreeView, rows_seen};
+use crate::domain::job::JobIx;
+
+impl App {
+    /// Width and height of the detail under its title.
+    pub fn detail_area(&self) -> (u16, u16) {
+        let layout = self.layout();
+        let body = layout.detail.map(layout::body).unwrap_or_default();
+        (body.width, body.height)
+    }
+
+    /// Height of the open tree.
+    fn tree_rows(&self, ix: JobIx) -> u16 {
+        let (_, height) = self.detail_area();
+        if self.detail.place(ix).tab != Tab::Files {
+            return rows_seen(height);
+        }
+        let files = self.detail.body(ix).map_or(0, |body| body.order.len());
+        let (_, below) = share_files(height.into(), files);
+        rows_seen(u16::try_from(below.saturating_sub(1)).unwrap_or(u16::MAX))
+    }
+
+    /// Moves the cursor or the window of the open tab.
+    pub(super) fn go_in_detail(&mut self, motion: Motion) {
+        let Some(ix) = self.list.selected() else { return };
+        let (width, height) = self.detail_area();
+        let place = self.detail.place(ix);
+        let tree_rows = self.tree_rows(ix);
+        match place.tab {
+            Tab::Summary | Tab::Attempts => {
+                let len = self.detail_lines(width.into()).map_or(0, |lines| lines.len());
+                self.scroll_text(ix, |top| scroll::slide(top, motion, len, height.into()));
+            }
+            Tab::Raw => {
+                if let Some(raw) = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()) {
+                    raw.go(motion, width, height);
+                }
+            }
+            Tab::Files if place.file.is_none() => {
+                let files = self.detail.body(ix).map_or(0, |body| body.order.len());
+                let (table, _) = share_files(height.into(), files);
+                self.detail.place_mut(ix).files.go(motion, files, table.saturating_sub(1));
+            }
+            Tab::Output | Tab::Files => {
+                if let Some(tree) = self.detail.open_tree(ix) {
+                    tree.go(motion, tree_rows);
+                }
+            }
+        }
+    }
+
+    /// `Enter`: a fold of a tree, or a file's own tree.
+    pub(super) fn open_in_detail(&mut self) {
+        let Some(ix) = self.list.selected() else { return };
+        let place = self.detail.place(ix);
+        match place.tab {
+            Tab::Output => self.fold(Fold::Toggle),
+            Tab::Files if place.file.is_some() => self.fold(Fold::Toggle),
+            Tab::Files => {
+                let file = self.detail.body(ix).and_then(|body| body.order.get(place.files.at).copied());
+                self.detail.place_mut(ix).file = file;
+            }
+            Tab::Summary | Tab::Raw | Tab::Attempts => self.zoom = !self.zoom,
+        }
+    }
+
+    /// Folds in a tree; goes sideways in the raw tab.
+    pub(super) fn fold(&mut self, fold: Fold) {
+        let Some(ix) = self.list.selected() else { return };
+        let (width, _) = self.detail_area();
+        let rows = self.tree_rows(ix);
+        if self.detail.place(ix).tab == Tab::Raw {
+            if let Some(raw) = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()) {
+                raw.go_sideways(matches!(fold, Fold::Unfold | Fold::UnfoldAll), width);
+            }
+            return;
+        }
+        if let Some(tree) = self.detail.open_tree(ix)
+            && let Some(decode) = tree.fold(fold, rows)
+            && let Some(decoded) = decode.run(&AtomicBool::new(false))
+        {
+            tree.attach(decoded);
+        }
+    }
+
+    /// The tab to the right or to the left.
+    pub(super) fn turn_tab(&mut self, right: bool) {
+        if let Some(ix) = self.list.selected() {
+            let place = self.detail.place_mut(ix);
+            place.tab = place.tab.step(right);
+        }
+    }
+
+    /// Wraps long lines, or cuts them.
+    pub(super) fn toggle_wrap(&mut self) {
+        let Some(ix) = self.list.selected() else { return };
+        if self.detail.place(ix).tab == Tab::Raw {
+            if let Some(raw) = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()) {
+                raw.toggle_wrap();
+            }
+        } else {
+            let place = self.detail.place_mut(ix);
+            place.cut = !place.cut;
+        }
+    }
+
+    /// Searches a pane for a text from where the reader stands.
+    pub(super) fn search(&mut self, pane: Pane, text: String) -> Vec<Effect> {
+        match pane {
+            Pane::List => Vec::new(),
+            Pane::Log => {
+                self.log.set_search(text);
+                self.next_match(true)
+            }
+            Pane::Detail => {
+                let Some(ix) = self.list.selected() else { return Vec::new() };
+                self.detail.place_mut(ix).search.clone_from(&text);
+                let (width, height) = self.detail_area();
+                let rows = self.tree_rows(ix);
+                let found = match self.detail.place(ix).tab {
+                    Tab::Summary | Tab::Attempts => return self.next_match(true),
+                    Tab::Raw => {
+                        let raw = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut());
+                        raw.map(|raw| raw.search(&text, width, height))
+                    }
+                    Tab::Output | Tab::Files => self.detail.open_tree(ix).map(|tree| tree.search(&text, rows)),
+                };
+                self.say_found(found)
+            }
+        }
+    }
+
+    /// Goes to the next match of the focused pane, or to the one before.
+    pub(super) fn next_match(&mut self, forward: bool) -> Vec<Effect> {
+        match self.focus {
+            Pane::List => self.next_row(forward),
+            Pane::Log => {
+                let rows = self.layout().rows(Pane::Log);
+                if self.log.find(forward, rows) { Vec::new() } else { self.say("no match in the log") }
+            }
+            Pane::Detail => {
+                let Some(ix) = self.list.selected() else { return Vec::new() };
+                let (width, height) = self.detail_area();
+                let rows = self.tree_rows(ix);
+                let found = match self.detail.place(ix).tab {
+                    Tab::Summary | Tab::Attempts => return self.find_in_text(ix, forward),
+                    Tab::Raw => self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()).map(|raw| match forward {
+                        true => raw.next_match(width, height),
+                        false => raw.previous_match(width, height),
+                    }),
+                    Tab::Output | Tab::Files => self.detail.open_tree(ix).map(|tree| match forward {
+                        true => tree.next_match(rows),
+                        false => tree.previous_match(rows),
+                    }),
+                };
+                self.say_found(found)
+            }
+        }
+    }
+
+    /// One more slice of a search in a large body.
+    pub(super) fn go_on_searching(&mut self) {
+        self.searching = false;
+        let Some(ix) = self.list.selected() else { return };
+        let (width, height) = self.detail_area();
+        let rows = self.tree_rows(ix);
+        let found = match self.detail.place(ix).tab {
+            Tab::Summary | Tab::Attempts => None,
+            Tab::Raw => {
+                let raw = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut());
+                raw.map(|raw| raw.go_on_searching(width, height))
+            }
+            Tab::Output | Tab::Files => self.detail.open_tree(ix).map(|tree| tree.go_on_searching(rows)),
+        };
+        let _ = self.say_found(found);
+    }
+
+    /// The open tree of the selected job.
+    pub(super) fn tree_under_cursor(&mut self) -> Option<&mut TreeView> {
+        let ix = self.list.selected()?;
+        self.detail.open_tree(ix)
+    }
+
+    fn say_found(&mut self, found: Option<Found>) -> Vec<Effect> {
+        match found {
+            Some(Found::Here { wrapped: true }) => self.say("went on at the other end"),
+            Some(Found::Here { wrapped: false }) | None => Vec::new(),
+            Some(Found::Nowhere) => self.say("no match"),
+            Some(Found::NotYet) => {
+                self.searching = true;
+                Vec::new()
+            }
+        }
+    }
+
+    fn find_in_text(&mut self, ix: JobIx, forward: bool) -> Vec<Effect> {
+        let (width, height) = self.detail_area();
+        let place = self.detail.place(ix);
+        let lines = self.detail_lines(width.into()).unwrap_or_default();
+        let from = if place.tab == Tab::Summary { place.summary } else { place.attempts };
+        match text::find(&lines, &place.search, from, forward) {
+            Some(at) => {
+                let lowest = lines.len().saturating_sub(height.into());
+                self.scroll_text(ix, |_| at.min(lowest));
+                Vec::new()
+            }
+            None => self.say("no match"),
+        }
+    }
+
+    fn scroll_text(&mut self, ix: JobIx, to: impl FnOnce(usize) -> usize) {
+        let place = self.detail.place_mut(ix);
+        let top = match place.tab {
+            Tab::Summary => &mut place.summary,
+            Tab::Output | Tab::Raw | Tab::Files | Tab::Attempts => &mut place.attempts,
+        };
+        *top = to(*top);
+    }
+
+    /// In a filtered list every row is a match.
+    fn next_row(&mut self, forward: bool) -> Vec<Effect> {
+        let rows = self.list_rows();
+        self.list.go_to_next(forward, rows, |_| true);
+        Vec::new()
+    }
+}

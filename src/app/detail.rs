@@ -1,0 +1,332 @@
+//! The detail: which tab of a job is open, where the reader stands in it, and what of it was loaded.
+//!
+//! Everything is kept per job, so that going to another job and back changes nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::effect::Part;
+use super::event::Content;
+use super::raw::RawView;
+use super::scroll::Cursor;
+use super::summary::History;
+use super::tree::TreeView;
+use crate::domain::clean::Clean;
+use crate::domain::files::FileResult;
+use crate::domain::job::JobIx;
+use crate::domain::observation::Observation;
+use crate::json::index::Document;
+
+/// A tab of the detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Tab {
+    /// State in words, reason, ids, times.
+    #[default]
+    Summary,
+    /// The decoded output as a tree.
+    Output,
+    /// The bytes as received.
+    Raw,
+    /// Unstract's files.
+    Files,
+    /// Every read.
+    Attempts,
+}
+
+impl Tab {
+    /// Every tab, from left to right.
+    pub const ALL: [Self; 5] = [Self::Summary, Self::Output, Self::Raw, Self::Files, Self::Attempts];
+
+    /// Its title.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Summary => "Summary",
+            Self::Output => "Output",
+            Self::Raw => "Raw",
+            Self::Files => "Files",
+            Self::Attempts => "Attempts",
+        }
+    }
+
+    /// The tab to the right, or to the left, round the end.
+    pub fn step(self, right: bool) -> Self {
+        let at = Self::ALL.iter().position(|tab| *tab == self).unwrap_or_default();
+        let steps = if right { 1 } else { Self::ALL.len() - 1 };
+        Self::ALL.get((at + steps) % Self::ALL.len()).copied().unwrap_or_default()
+    }
+
+    /// Whether it shows the saved body.
+    pub fn needs_body(self) -> bool {
+        match self {
+            Self::Output | Self::Raw | Self::Files => true,
+            Self::Summary | Self::Attempts => false,
+        }
+    }
+}
+
+/// Something that is loaded elsewhere.
+#[derive(Debug, Clone, Default)]
+pub enum Loaded<T> {
+    /// Not asked for.
+    #[default]
+    No,
+    /// On its way.
+    Asked,
+    /// Here.
+    Ready(T),
+    /// Not to be had, and why.
+    Failed(Clean),
+}
+
+impl<T> Loaded<T> {
+    /// It, if it is here.
+    pub fn ready(&self) -> Option<&T> {
+        match self {
+            Self::Ready(it) => Some(it),
+            Self::No | Self::Asked | Self::Failed(_) => None,
+        }
+    }
+
+    /// It, if it is here.
+    pub fn ready_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Ready(it) => Some(it),
+            Self::No | Self::Asked | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// Where the reader stands in a job's detail.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The open tab.
+    pub tab: Tab,
+    /// First line of the Summary that is seen.
+    pub summary: usize,
+    /// First line of the Attempts that is seen.
+    pub attempts: usize,
+    /// The cursor in the table of files.
+    pub files: Cursor,
+    /// The file whose tree is open, by its number in the body.
+    pub file: Option<usize>,
+    /// Whether texts are cut at the right edge instead of being wrapped.
+    pub cut: bool,
+    /// What is searched for.
+    pub search: String,
+}
+
+/// What was loaded of a job's body.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// The store's number of it.
+    pub body: i64,
+    /// It, and what is in it.
+    pub content: Loaded<Arc<Content>>,
+    /// The raw tab.
+    pub raw: Option<RawView>,
+    /// The tree of the decoded output.
+    pub output: Loaded<TreeView>,
+    /// The trees of single files, by their number in the body.
+    pub files: HashMap<usize, Loaded<TreeView>>,
+    /// The files in the order of the table: failed first.
+    pub order: Vec<usize>,
+}
+
+/// What was loaded of a job's past.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// Its reads and changes.
+    pub history: Loaded<History>,
+    /// Whether more has happened since it was asked for.
+    pub outdated: bool,
+}
+
+/// How many bodies are kept in memory at most.
+const KEPT: usize = 8;
+/// How many bytes of bodies are kept in memory, unless a single one is longer.
+const KEPT_BYTES: usize = 64 << 20;
+
+/// The detail.
+#[derive(Debug, Default)]
+pub struct Detail {
+    places: HashMap<JobIx, Place>,
+    /// Latest used last.
+    bodies: Vec<(JobIx, Body)>,
+    pasts: HashMap<JobIx, Past>,
+}
+
+/// The number of the body that the detail shows: the copy, else what else was kept.
+pub fn shown_body(known: &Observation) -> Option<i64> {
+    known.saved.as_ref().or(known.evidence.as_ref()).map(|saved| saved.body)
+}
+
+/// How the rows of the Files tab are shared between the table (its heading included) and what stands below it.
+pub fn share_files(height: usize, files: usize) -> (usize, usize) {
+    let table = (files + 1).min((height * 3 / 5).max(2)).min(height);
+    (table, height - table)
+}
+
+impl Detail {
+    /// Where the reader stands in a job.
+    pub fn place(&self, ix: JobIx) -> Place {
+        self.places.get(&ix).cloned().unwrap_or_default()
+    }
+
+    /// The same, to be changed.
+    pub fn place_mut(&mut self, ix: JobIx) -> &mut Place {
+        self.places.entry(ix).or_default()
+    }
+
+    /// Every job in which the reader has been.
+    pub fn places(&self) -> impl Iterator<Item = (JobIx, &Place)> {
+        self.places.iter().map(|(ix, place)| (*ix, place))
+    }
+
+    /// What was loaded of a job's body.
+    pub fn body(&self, ix: JobIx) -> Option<&Body> {
+        self.bodies.iter().find(|(other, _)| *other == ix).map(|(_, body)| body)
+    }
+
+    /// The same, to be changed.
+    pub fn body_mut(&mut self, ix: JobIx) -> Option<&mut Body> {
+        self.bodies.iter_mut().find(|(other, _)| *other == ix).map(|(_, body)| body)
+    }
+
+    /// What was loaded of a job's past.
+    pub fn past(&self, ix: JobIx) -> Option<&Past> {
+        self.pasts.get(&ix)
+    }
+
+    /// A job's body is wanted: whether it has to be loaded.
+    pub fn want_body(&mut self, ix: JobIx, body: i64) -> bool {
+        if let Some(at) = self.bodies.iter().position(|(other, _)| *other == ix) {
+            let entry = self.bodies.remove(at);
+            let same = entry.1.body == body;
+            if same {
+                self.bodies.push(entry);
+                return false;
+            }
+        }
+        let fresh = Body {
+            body,
+            content: Loaded::Asked,
+            raw: None,
+            output: Loaded::No,
+            files: HashMap::new(),
+            order: Vec::new(),
+        };
+        self.bodies.push((ix, fresh));
+        self.forget_bodies();
+        true
+    }
+
+    /// A body came. False if nobody waits for it any more.
+    pub fn take_body(&mut self, ix: JobIx, body: i64, result: Result<Arc<Content>, Clean>) -> bool {
+        let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
+        match result {
+            Ok(content) => {
+                entry.order = failed_first(&content.files);
+                entry.raw = Some(RawView::new(content.raw.clone().unwrap_or_else(|| content.body.clone())));
+                entry.content = Loaded::Ready(content);
+            }
+            Err(why) => entry.content = Loaded::Failed(why),
+        }
+        self.forget_bodies();
+        true
+    }
+
+    /// A tree is wanted: the text that has to be indexed, if it has to be.
+    pub fn want_tree(&mut self, ix: JobIx, part: Part) -> Option<(i64, Bytes)> {
+        let entry = self.body_mut(ix)?;
+        let content = entry.content.ready()?.clone();
+        let (slot, text) = match part {
+            Part::Output => (&mut entry.output, content.output.clone()),
+            Part::File(n) => {
+                let range = content.files.get(n)?.range.clone();
+                let whole = range.start <= range.end && range.end <= content.body.len();
+                (entry.files.entry(n).or_default(), whole.then(|| content.body.slice(range)))
+            }
+        };
+        if !matches!(slot, Loaded::No) {
+            return None;
+        }
+        *slot = if text.is_some() { Loaded::Asked } else { Loaded::Failed("there is no output in this reply".into()) };
+        text.map(|text| (entry.body, text))
+    }
+
+    /// A tree came. False if nobody waits for it any more.
+    pub fn take_tree(&mut self, ix: JobIx, body: i64, part: Part, tree: Result<Arc<Document>, Clean>) -> bool {
+        let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
+        let (slot, prefix) = match part {
+            Part::Output => (&mut entry.output, String::new()),
+            Part::File(n) => (entry.files.entry(n).or_default(), format!(".message[{n}]")),
+        };
+        *slot = match tree {
+            Ok(document) => Loaded::Ready(TreeView::new(document, &prefix)),
+            Err(why) => Loaded::Failed(why),
+        };
+        true
+    }
+
+    /// The tree that is open in a job's detail.
+    pub fn open_tree(&mut self, ix: JobIx) -> Option<&mut TreeView> {
+        let Place { tab, file, .. } = self.place(ix);
+        let body = self.body_mut(ix)?;
+        match (tab, file) {
+            (Tab::Output, _) => body.output.ready_mut(),
+            (Tab::Files, Some(file)) => body.files.get_mut(&file)?.ready_mut(),
+            (Tab::Files, None) | (Tab::Summary | Tab::Raw | Tab::Attempts, _) => None,
+        }
+    }
+
+    /// A job's past is wanted: whether it has to be asked for.
+    pub fn want_past(&mut self, ix: JobIx) -> bool {
+        let past = self.pasts.entry(ix).or_default();
+        let wanted = match past.history {
+            Loaded::No => true,
+            Loaded::Asked => false,
+            Loaded::Ready(_) | Loaded::Failed(_) => past.outdated,
+        };
+        if matches!(past.history, Loaded::No) {
+            past.history = Loaded::Asked;
+        }
+        past.outdated &= !wanted;
+        wanted
+    }
+
+    /// A job's past came.
+    pub fn take_past(&mut self, ix: JobIx, history: History) {
+        self.pasts.entry(ix).or_default().history = Loaded::Ready(history);
+    }
+
+    /// Something has happened to a job.
+    pub fn outdate_past(&mut self, ix: JobIx) {
+        if let Some(past) = self.pasts.get_mut(&ix) {
+            past.outdated = true;
+        }
+    }
+
+    /// A job is off the list.
+    pub fn forget(&mut self, ix: JobIx) {
+        self.places.remove(&ix);
+        self.pasts.remove(&ix);
+        self.bodies.retain(|(other, _)| *other != ix);
+    }
+
+    fn forget_bodies(&mut self) {
+        let size = |body: &Body| body.content.ready().map_or(0, |content| content.body.len());
+        let mut total: usize = self.bodies.iter().map(|(_, body)| size(body)).sum();
+        while self.bodies.len() > KEPT || (self.bodies.len() > 1 && total > KEPT_BYTES) {
+            let (_, gone) = self.bodies.remove(0);
+            total = total.saturating_sub(size(&gone));
+        }
+    }
+}
+
+fn failed_first(files: &[FileResult]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    order.sort_by_key(|n| files.get(*n).is_some_and(|file| !file.failed));
+    order
+}

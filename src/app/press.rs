@@ -1,0 +1,325 @@
+//! Keys, pasted text and the mouse: to the line that is being typed, to what stands over the panes, or to an action.
+
+use crossterm::event::KeyCode;
+
+use super::action::Action;
+use super::dialog::{self, Overlay};
+use super::effect::{Effect, What};
+use super::event::{Mouse, MouseKind};
+use super::input::Typed;
+use super::keys::{Context, Key};
+use super::layout::{Class, Pane};
+use super::list::{Group, Wanted};
+use super::scroll::{self, Motion};
+use super::{App, Prompt, PromptKind};
+use crate::domain::filter::Filter;
+
+impl App {
+    /// A key was pressed.
+    pub(super) fn press(&mut self, key: Key) -> Vec<Effect> {
+        self.redraw = true;
+        self.toast = None;
+        if self.focus == Pane::List {
+            self.list.touch(self.now.mono);
+        }
+        let action = self.keymap.action(key, self.context());
+        if action == Some(Action::Interrupt) {
+            return self.interrupt();
+        }
+        if self.prompt.is_some() {
+            return self.type_in_prompt(key);
+        }
+        if !self.overlay.is_none() {
+            return self.press_in_overlay(key, action);
+        }
+        match action {
+            Some(action) => self.act(action),
+            None => Vec::new(),
+        }
+    }
+
+    /// Text was pasted: it is typed, where something is being typed, and otherwise ignored.
+    pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        self.redraw = true;
+        if let Some(prompt) = &mut self.prompt {
+            prompt.input.paste(text);
+            self.prompt_changed();
+        } else if let Overlay::Palette { input, cursor } = &mut self.overlay {
+            input.paste(text);
+            *cursor = scroll::Cursor::default();
+        } else if let Overlay::Help { search, typing: true, .. } = &mut self.overlay {
+            search.paste(text);
+        }
+        Vec::new()
+    }
+
+    /// The mouse: a click selects, the wheel scrolls, a drag of the divider moves it.
+    pub(super) fn point(&mut self, mouse: Mouse) -> Vec<Effect> {
+        let layout = self.layout();
+        let pane = layout.at(mouse.x, mouse.y);
+        self.redraw = true;
+        match mouse.kind {
+            MouseKind::WheelUp | MouseKind::WheelDown if !self.overlay.is_none() => {}
+            MouseKind::WheelUp => self.wheel(pane, Motion::Up),
+            MouseKind::WheelDown => self.wheel(pane, Motion::Down),
+            MouseKind::Press => {
+                self.dragging = layout.divider.is_some_and(|divider| divider.contains((mouse.x, mouse.y).into()));
+                if let Some(pane) = pane.filter(|_| self.overlay.is_none()) {
+                    self.focus = pane;
+                    let row = layout.pane(pane).map_or(0, |rect| mouse.y.saturating_sub(rect.y));
+                    if pane == Pane::List && row > 0 {
+                        self.list.touch(self.now.mono);
+                        let rows = layout.rows(Pane::List);
+                        self.list.go_to(self.list.top() + usize::from(row) - 1, rows);
+                    }
+                }
+            }
+            MouseKind::Drag if self.dragging => {
+                let (width, height) = self.size;
+                let share = u32::from(mouse.x) * 100 / u32::from(width.max(1));
+                let share = u16::try_from(share).unwrap_or(50).clamp(20, 80);
+                self.splits.insert(Class::of(width, height), share);
+            }
+            MouseKind::Drag => {}
+            MouseKind::Release => self.dragging = false,
+        }
+        Vec::new()
+    }
+
+    /// The pane whose keys are meant.
+    pub(super) fn context(&self) -> Context {
+        match self.focus {
+            Pane::List => Context::List,
+            Pane::Detail => Context::Detail,
+            Pane::Log => Context::Log,
+        }
+    }
+
+    fn wheel(&mut self, pane: Option<Pane>, motion: Motion) {
+        for _ in 0..3 {
+            match pane {
+                Some(pane) => self.go_in(pane, motion),
+                None => return,
+            }
+        }
+    }
+
+    fn type_in_prompt(&mut self, key: Key) -> Vec<Effect> {
+        let Some(prompt) = &mut self.prompt else { return Vec::new() };
+        match prompt.input.key(key) {
+            Typed::Changed => self.prompt_changed(),
+            Typed::Same => {}
+            Typed::Done => return self.prompt_done(),
+            Typed::Cancelled => {
+                let before = self.prompt.take().map(|prompt| prompt.kind);
+                match before {
+                    Some(PromptKind::Filter(wanted)) => self.list.want(*wanted),
+                    Some(PromptKind::Search(_)) | None => {}
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// A broken filter keeps the last good result.
+    fn prompt_changed(&mut self) {
+        let Some(prompt) = &mut self.prompt else { return };
+        if let PromptKind::Filter(_) = prompt.kind {
+            match Filter::parse(&prompt.input.text()) {
+                Ok(filter) => {
+                    prompt.error = None;
+                    self.list.want(Wanted { filter, ..self.list.wanted().clone() });
+                }
+                Err(error) => prompt.error = Some(error),
+            }
+        }
+    }
+
+    fn prompt_done(&mut self) -> Vec<Effect> {
+        let Some(prompt) = &self.prompt else { return Vec::new() };
+        match prompt.kind {
+            // A broken filter stays open, so that it can be mended.
+            PromptKind::Filter(_) if prompt.error.is_some() => Vec::new(),
+            PromptKind::Filter(_) => {
+                self.prompt = None;
+                Vec::new()
+            }
+            PromptKind::Search(pane) => {
+                let text = prompt.input.text();
+                self.prompt = None;
+                self.search(pane, text)
+            }
+        }
+    }
+
+    fn press_in_overlay(&mut self, key: Key, action: Option<Action>) -> Vec<Effect> {
+        match &self.overlay {
+            Overlay::None => Vec::new(),
+            Overlay::Help { .. } => self.press_in_help(key, action),
+            Overlay::Copy { .. } => self.press_in_copy_menu(key, action),
+            Overlay::Errors { .. } => self.press_in_errors(key, action),
+            Overlay::Palette { .. } => self.press_in_palette(key),
+        }
+    }
+
+    fn press_in_help(&mut self, key: Key, action: Option<Action>) -> Vec<Effect> {
+        let height = self.overlay_rows();
+        let keymap = self.keymap.clone();
+        let Overlay::Help { top, context, search, typing } = &mut self.overlay else { return Vec::new() };
+        if *typing {
+            match search.key(key) {
+                Typed::Changed => *top = 0,
+                Typed::Same => {}
+                Typed::Done => *typing = false,
+                Typed::Cancelled => {
+                    *typing = false;
+                    *search = super::input::Input::default();
+                }
+            }
+            return Vec::new();
+        }
+        match action {
+            Some(Action::Find) => *typing = true,
+            Some(Action::Back | Action::Help | Action::Quit | Action::Open) => self.overlay = Overlay::None,
+            Some(action) => {
+                if let Some(motion) = motion_of(action) {
+                    let len = dialog::help(&keymap, *context, &search.text()).len();
+                    *top = scroll::slide(*top, motion, len, height);
+                }
+            }
+            None => {}
+        }
+        Vec::new()
+    }
+
+    fn press_in_copy_menu(&mut self, key: Key, action: Option<Action>) -> Vec<Effect> {
+        let Overlay::Copy { items, cursor, jobs, .. } = &mut self.overlay else { return Vec::new() };
+        let by_key = match key.code {
+            KeyCode::Char(c) if !key.ctrl && !key.alt => items.iter().find(|item| item.key == c),
+            _ => None,
+        };
+        let chosen = match (by_key, action) {
+            (Some(item), _) => Some(item.what.clone()),
+            (None, Some(Action::Open)) => items.get(cursor.at).map(|item| item.what.clone()),
+            (None, _) => None,
+        };
+        let jobs = jobs.clone();
+        if let Some(what) = chosen {
+            self.overlay = Overlay::None;
+            return self.copy(what, &jobs);
+        }
+        match action {
+            Some(Action::Save) => {
+                self.overlay = Overlay::None;
+                return self.save(&jobs);
+            }
+            Some(Action::Back | Action::CopyMenu | Action::Quit) => self.overlay = Overlay::None,
+            Some(action) => {
+                if let Some(motion) = motion_of(action) {
+                    let len = items.len();
+                    cursor.go(motion, len, len);
+                }
+            }
+            None => {}
+        }
+        Vec::new()
+    }
+
+    fn press_in_errors(&mut self, _key: Key, action: Option<Action>) -> Vec<Effect> {
+        let height = self.overlay_rows();
+        let Overlay::Errors { reasons, cursor } = &mut self.overlay else { return Vec::new() };
+        match action {
+            Some(Action::Open) => {
+                let chosen = reasons.get(cursor.at).cloned();
+                self.overlay = Overlay::None;
+                if let Some(reason) = chosen {
+                    let group = Group { heading: reason.pattern, jobs: reason.jobs.into_iter().collect() };
+                    self.list.want(Wanted { group: Some(group), ..Wanted::default() });
+                    self.focus = Pane::List;
+                }
+            }
+            Some(Action::CopyRaw) => {
+                let table = dialog::reasons_table(reasons);
+                return self.copy(What::Text(table.into()), &[]);
+            }
+            Some(Action::Save) => {
+                let table = dialog::reasons_csv(reasons);
+                self.overlay = Overlay::None;
+                return vec![Effect::SaveFile { what: What::Text(table.into()), jobs: Vec::new() }];
+            }
+            Some(Action::Back | Action::Errors | Action::Quit) => self.overlay = Overlay::None,
+            Some(action) => {
+                if let Some(motion) = motion_of(action) {
+                    let len = reasons.len();
+                    cursor.go(motion, len, height);
+                }
+            }
+            None => {}
+        }
+        Vec::new()
+    }
+
+    fn press_in_palette(&mut self, key: Key) -> Vec<Effect> {
+        let height = self.overlay_rows();
+        let Overlay::Palette { input, cursor } = &mut self.overlay else { return Vec::new() };
+        let found = dialog::palette(&input.text());
+        let motion = match (key.code, key.ctrl) {
+            (KeyCode::Up, _) | (KeyCode::Char('p'), true) => Some(Motion::Up),
+            (KeyCode::Down, _) | (KeyCode::Char('n'), true) => Some(Motion::Down),
+            (KeyCode::PageUp, _) => Some(Motion::PageUp),
+            (KeyCode::PageDown, _) => Some(Motion::PageDown),
+            _ => None,
+        };
+        if let Some(motion) = motion {
+            cursor.go(motion, found.len(), height);
+            return Vec::new();
+        }
+        match input.key(key) {
+            Typed::Changed => *cursor = scroll::Cursor::default(),
+            Typed::Same => {}
+            Typed::Cancelled => self.overlay = Overlay::None,
+            Typed::Done => {
+                let chosen = found.get(cursor.at).map(|binding| binding.action);
+                self.overlay = Overlay::None;
+                if let Some(action) = chosen {
+                    return self.act(action);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// Opens the line in which a filter or a search is typed.
+    pub(super) fn find(&mut self) -> Vec<Effect> {
+        let (kind, text) = match self.focus {
+            Pane::List => {
+                let wanted = self.list.wanted().clone();
+                let text = wanted.filter.source().to_owned();
+                (PromptKind::Filter(Box::new(wanted)), text)
+            }
+            Pane::Detail | Pane::Log => (PromptKind::Search(self.focus), String::new()),
+        };
+        self.prompt = Some(Prompt { kind, input: super::input::Input::new(&text), error: None });
+        Vec::new()
+    }
+
+    /// Rows inside of what stands over the panes.
+    pub fn overlay_rows(&self) -> usize {
+        usize::from(self.size.1.saturating_sub(6).max(1))
+    }
+}
+
+/// The motion that an action means.
+pub(super) fn motion_of(action: Action) -> Option<Motion> {
+    const MOTIONS: [(Action, Motion); 8] = [
+        (Action::Up, Motion::Up),
+        (Action::Down, Motion::Down),
+        (Action::HalfUp, Motion::HalfUp),
+        (Action::HalfDown, Motion::HalfDown),
+        (Action::PageUp, Motion::PageUp),
+        (Action::PageDown, Motion::PageDown),
+        (Action::Top, Motion::Top),
+        (Action::Bottom, Motion::Bottom),
+    ];
+    MOTIONS.into_iter().find(|(other, _)| *other == action).map(|(_, motion)| motion)
+}

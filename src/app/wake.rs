@@ -1,0 +1,75 @@
+//! When something on the screen changes by time alone, and what happens then.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::effect::Effect;
+use super::jobs::{Need, Row};
+use super::layout::{Class, Pane};
+use super::{App, Leaving, Times};
+use crate::domain::{human, note};
+
+impl App {
+    /// When something on the screen changes by time alone, on the clock of `Now::mono`; None if nothing does. An
+    /// `Event::Tick` is due then. All clocks change together, once a second at most.
+    pub fn wake_at(&self) -> Option<Duration> {
+        if self.searching {
+            return Some(self.now.mono);
+        }
+        let toast = self.toast.as_ref().map(|toast| toast.until);
+        let clocks = self.next_clock().map(|wait| self.now.mono + wait);
+        [toast, self.list.settles_at(), clocks].into_iter().flatten().min()
+    }
+
+    /// The time that was named has come.
+    pub(super) fn tick(&mut self) -> Vec<Effect> {
+        if self.toast.as_ref().is_some_and(|toast| toast.until <= self.now.mono) {
+            self.toast = None;
+        }
+        if self.searching {
+            self.go_on_searching();
+        }
+        self.redraw = true;
+        Vec::new()
+    }
+
+    /// How long until a visible clock shows something else, on a whole second.
+    fn next_clock(&self) -> Option<Duration> {
+        let wall = self.now.wall;
+        let reads = self.next_read.filter(|at| *at > wall && !self.paused).map(|_| 1);
+        let quitting = matches!(self.leaving, Leaving::Draining { .. }).then_some(1);
+        let rows = self.visible_rows().filter_map(|row| self.ticks_in(row)).min();
+        let seconds = [reads, quitting, rows].into_iter().flatten().min()?;
+        let into_second = u64::try_from(wall.subsec_nanosecond()).unwrap_or_default();
+        let rest = Duration::from_secs(seconds).saturating_sub(Duration::from_nanos(into_second));
+        Some(rest.max(Duration::from_millis(1)))
+    }
+
+    /// In how many seconds a row's clock shows something else.
+    fn ticks_in(&self, row: &Row) -> Option<u64> {
+        if row.known.state.is_terminal() {
+            return None;
+        }
+        if row.need() == Need::Stale {
+            return Some(1);
+        }
+        if self.times != Times::Relative {
+            return None;
+        }
+        Some(next_step(note::since(&row.known)?, self.now.wall))
+    }
+
+    fn visible_rows(&self) -> impl Iterator<Item = &Row> {
+        let layout = self.layout();
+        let rows = if layout.class == Class::Tiny { 0 } else { layout.rows(Pane::List) };
+        let list = self.list.order().iter().skip(self.list.top()).take(rows);
+        list.filter_map(|ix| self.jobs.get(*ix))
+    }
+}
+
+/// Seconds until an age is written otherwise: see `human::duration`.
+fn next_step(then: Timestamp, now: Timestamp) -> u64 {
+    let age = human::age(then, now).as_secs();
+    if age < 600 { 1 } else { 60 - age % 60 }
+}

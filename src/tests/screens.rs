@@ -1,0 +1,352 @@
+//! Screens from facts and keystrokes, unstyled, as a person sees them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::effect::Effect;
+use crate::app::event::{Content, Event, Level, LogLine, Now};
+use crate::app::keys::{Key, Keymap};
+use crate::app::{App, Options};
+use crate::domain::fact::{Fact, Health};
+use crate::domain::files::{FileCounts, FileResult};
+use crate::domain::job::{Job, JobIx, JobKey, Provider};
+use crate::domain::observation::{LastRead, Observation, Saved};
+use crate::domain::state::{Read, State};
+use crate::ui;
+use crate::ui::theme::{Charset, Palette, Theme};
+
+/// 14:26:13 on the day of the mock-ups.
+pub(super) fn start() -> Timestamp {
+    "2026-11-21T14:26:13Z".parse().unwrap()
+}
+
+fn ago(seconds: i64) -> Timestamp {
+    start() - SignedDuration::from_secs(seconds)
+}
+
+/// A dashboard under test: its model, its clock, and what it asked for.
+pub(super) struct Screen {
+    pub(super) app: App,
+    pub(super) now: Now,
+    pub(super) effects: Vec<Effect>,
+    theme: Theme,
+}
+
+impl Screen {
+    pub(super) fn empty(width: u16, height: u16) -> Self {
+        let now = Now { wall: start(), mono: Duration::from_secs(100) };
+        let options = Options {
+            file: Ok("invoices-nov.toml".into()),
+            keymap: Keymap::default(),
+            zone: TimeZone::UTC,
+            view: None,
+            size: (width, height),
+            now,
+        };
+        let theme = Theme::new(Charset::Utf8, Palette::Ansi);
+        Self { app: App::new(options), now, effects: Vec::new(), theme }
+    }
+
+    pub(super) fn busy(width: u16, height: u16) -> Self {
+        let mut screen = Self::empty(width, height);
+        for (ix, (job, known, health)) in (0u32..).zip(batch()) {
+            screen.fact(Fact::Declared { ix: JobIx(ix), job: Arc::new(job), known: Arc::new(known) });
+            screen.fact(Fact::Health { ix: JobIx(ix), health });
+        }
+        screen.fact(Fact::NextRead(Some(start() + SignedDuration::from_secs(3))));
+        for (second, level, source, text) in [
+            (32, Level::Info, "scan-0398", "RUN -> DONE, HTTP 200, 48 KB in 412 ms, saved before display"),
+            (21, Level::Warn, "prod", "429, Retry-After 18s: all reads held until 14:26:10"),
+            (11, Level::Warn, "scan-0421", "connect timed out (3rd), retry in 16s, state kept: RUN"),
+        ] {
+            let line = LogLine { at: ago(second), level, source: source.into(), text: text.into() };
+            screen.event(Event::Log(line));
+        }
+        screen.settle();
+        screen
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        let effects = self.app.apply(event, self.now);
+        self.effects.extend(effects);
+    }
+
+    pub(super) fn fact(&mut self, fact: Fact) {
+        self.event(Event::Fact(fact));
+    }
+
+    pub(super) fn settle(&mut self) -> bool {
+        self.app.needs_redraw(self.now)
+    }
+
+    pub(super) fn wait(&mut self, seconds: u64) {
+        self.now.mono += Duration::from_secs(seconds);
+        self.now.wall += SignedDuration::from_secs(seconds.cast_signed());
+        self.settle();
+    }
+
+    pub(super) fn keys(mut self, keys: &str) -> Self {
+        for key in keys.split_whitespace() {
+            let key = Key::parse(key).unwrap_or_else(|| panic!("no key: {key}"));
+            self.event(Event::Key(key));
+            self.load();
+            self.settle();
+        }
+        self
+    }
+
+    pub(super) fn typed(mut self, text: &str) -> Self {
+        for c in text.chars() {
+            let code = crossterm::event::KeyCode::Char(c);
+            self.event(Event::Key(Key { code, ctrl: false, alt: false }));
+            self.settle();
+        }
+        self
+    }
+
+    fn ascii(mut self) -> Self {
+        self.theme = Theme::new(Charset::Ascii, Palette::Plain);
+        self
+    }
+
+    /// Answers what was asked for, as the outside would.
+    fn load(&mut self) {
+        for effect in self.effects.clone() {
+            match effect {
+                Effect::LoadBody { subject, body } => {
+                    let result = Ok(Arc::new(content(&subject.job)));
+                    self.event(Event::BodyLoaded { ix: subject.ix, body, result });
+                }
+                Effect::BuildTree { ix, body, part, text } => {
+                    let never = std::sync::atomic::AtomicBool::new(false);
+                    let tree = crate::json::index::Document::parse(text, &never);
+                    let tree = tree.map(Arc::new).map_err(|error| error.to_string().into());
+                    self.event(Event::TreeReady { ix, body, part, tree });
+                }
+                _ => continue,
+            }
+            self.effects.retain(|other| !matches!(other, Effect::LoadBody { .. } | Effect::BuildTree { .. }));
+            return self.load();
+        }
+    }
+
+    pub(super) fn draw(&self) -> String {
+        let (width, height) = self.app.size;
+        let mut buffer = Buffer::empty(Rect { x: 0, y: 0, width, height });
+        ui::draw_into(&self.app, &self.theme, &mut buffer);
+        let mut out = String::new();
+        for y in 0..height {
+            let mut skip = 0;
+            let mut row = String::new();
+            for x in 0..width {
+                let symbol = buffer[(x, y)].symbol();
+                if skip == 0 {
+                    row.push_str(symbol);
+                    skip = unicode_width::UnicodeWidthStr::width(symbol).max(1);
+                }
+                skip -= 1;
+            }
+            out.push_str(row.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn job(provider: Provider, name: &str, id: &str) -> Job {
+    let key = JobKey { provider, endpoint: format!("https://{provider}.example"), id: id.to_owned() };
+    let service = match provider {
+        Provider::Vessl => "prod",
+        Provider::Optexity => "browser",
+        Provider::Unstract => "invoices",
+    };
+    Job { key, service: service.into(), name: Some(name.to_owned()), tags: vec!["nov".to_owned()] }
+}
+
+fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
+    let over = state.is_terminal();
+    Observation {
+        state,
+        word: Some(word.to_owned()),
+        http_status: Some(200),
+        first_seen: Some(ago(age + took.unwrap_or(0))),
+        running_since: took.map(|took| ago(age + took)).or((state == State::Running).then(|| ago(age))),
+        finished_at: over.then(|| ago(age)),
+        changed_at: Some(ago(age)),
+        saved: over.then(|| Saved {
+            body: age,
+            bytes: 3100,
+            sha256: "9f2c77ab0d".repeat(6),
+            http_status: 200,
+            at: ago(age - 1),
+            masked: false,
+        }),
+        last_read: Some(LastRead { read: Read::Ok, http_status: Some(200), reason: None, at: ago(3) }),
+        ..Observation::default()
+    }
+}
+
+/// The batch of the mock-ups.
+fn batch() -> Vec<(Job, Observation, Health)> {
+    use Provider::{Optexity, Unstract, Vessl};
+    let reason = |text: &str| Some(text.to_owned());
+    let files = |total, failed| Some(FileCounts { total, failed });
+    let timed_out =
+        LastRead { read: Read::Unreachable, http_status: None, reason: reason("connect timed out"), at: ago(38) };
+    vec![
+        (
+            job(Unstract, "scan-0398", "e748d90f"),
+            Observation { files: files(4, 0), ..known(State::Succeeded, "COMPLETED", 32, Some(62)) },
+            Health::Fresh,
+        ),
+        (job(Vessl, "embed-shard-19", "98nlux8b0eu6"), known(State::Queued, "pending", 31, None), Health::Fresh),
+        (job(Unstract, "scan-0422", "8c7d1f0f"), known(State::Running, "EXECUTING", 115, None), Health::Fresh),
+        (
+            job(Unstract, "scan-0421", "8c7d1f0d"),
+            Observation { last_read: Some(timed_out), ..known(State::Running, "EXECUTING", 127, None) },
+            Health::Stale,
+        ),
+        (
+            job(Unstract, "scan-0402", "8c7d1f0e-1b41-4f0a-9d5e-0a2b3c4d41b2"),
+            Observation { files: files(4, 1), ..known(State::Partial, "COMPLETED", 651, Some(211)) },
+            Health::Fresh,
+        ),
+        (
+            job(Unstract, "scan-0419", "8c7d1f0a"),
+            Observation { files: files(3, 3), ..known(State::Failed, "ERROR", 580, Some(130)) },
+            Health::Fresh,
+        ),
+        (
+            job(Vessl, "rerank-batch-07", "7hq2"),
+            Observation {
+                fail_reason: reason("503 upstream: CUDA OOM"),
+                service_status_code: Some(503),
+                ..known(State::Failed, "completed", 362, Some(41))
+            },
+            Health::Fresh,
+        ),
+        (
+            job(Optexity, "acme-2211", "6b1f2f0a-77d1-4d4e-b6b1-a5f2ff0c00c2"),
+            Observation {
+                fail_reason: reason("Login page did not load within 60s: selector #user not found"),
+                error_code: reason("TIMEOUT"),
+                ..known(State::Failed, "failed", 273, Some(118))
+            },
+            Health::Fresh,
+        ),
+        (job(Optexity, "acme-2214", "6b1f2f0b"), Observation::default(), Health::Fresh),
+    ]
+}
+
+fn content(job: &Job) -> Content {
+    match job.key.provider {
+        Provider::Unstract => {
+            let file = |name: &str, failed: bool| {
+                let error = if failed {
+                    "\"OCR returned 0 characters on page 1 (LLMWhisperer 422): document may be password protected or blank\""
+                } else {
+                    "null"
+                };
+                format!(
+                    "{{\"file\":\"{name}\",\"status\":\"{}\",\"error\":{error},\"result\":{{\"output\":{{\"total\":12.50}}}}}}",
+                    if failed { "Failed" } else { "Success" }
+                )
+            };
+            let names = [("inv-88121.pdf", false), ("inv-88122-scan.pdf", true), ("inv-88123.pdf", false)];
+            let mut body = "{\"status\":\"COMPLETED\",\"message\":[".to_owned();
+            let mut files = Vec::new();
+            for (n, (name, failed)) in names.into_iter().enumerate() {
+                if n > 0 {
+                    body.push(',');
+                }
+                let text = file(name, failed);
+                let range = body.len()..body.len() + text.len();
+                body.push_str(&text);
+                let error = failed.then(|| "OCR returned 0 characters on page 1 (LLMWhisperer 422): document may be password protected or blank".to_owned());
+                files.push(FileResult {
+                    name: name.to_owned(),
+                    status: if failed { "Failed".into() } else { "Success".into() },
+                    failed,
+                    error,
+                    keys: (!failed).then_some(31),
+                    size: text.len() as u64,
+                    cost: (!failed).then(|| "0.011".to_owned()),
+                    range,
+                    result: None,
+                });
+            }
+            body.push_str("]}");
+            let body = Bytes::from(body);
+            Content {
+                raw: Some(body.slice(33..body.len() - 1)),
+                body,
+                content_type: None,
+                output: Some("{\"inv-88121.pdf\":{\"output\":{\"total\":12.50}}}".into()),
+                files,
+            }
+        }
+        Provider::Vessl | Provider::Optexity => Content {
+            body: "{\"raw_output\":\"503 \\u001b[31mupstream\",\"output\":{\"steps\":[1,2,3],\"ok\":false}}".into(),
+            content_type: Some("application/json".into()),
+            raw: Some("503 \u{1b}[31mupstream: CUDA OOM\nsecond line".into()),
+            output: Some("{\"steps\":[{\"name\":\"login\",\"took\":1.50},2,3],\"ok\":false}".into()),
+            files: Vec::new(),
+        },
+    }
+}
+
+macro_rules! screens {
+    ($($name:ident: $screen:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(stringify!($name), $screen.draw());
+            }
+        )*
+    };
+}
+
+screens! {
+    at_80x24_the_panes_stand_one_over_the_other: Screen::busy(80, 24);
+    at_120x40_the_detail_stands_at_the_right: Screen::busy(120, 40).keys("j j j ] ] ]");
+    at_200x60_there_are_more_columns: Screen::busy(200, 60);
+    at_60x15_one_pane_is_seen_at_a_time: Screen::busy(60, 15);
+    at_60x15_enter_shows_the_detail: Screen::busy(60, 15).keys("Enter");
+    at_30x6_there_are_counts_and_the_newest_failure: Screen::busy(30, 6);
+    ascii_has_a_sign_for_everything: Screen::busy(80, 24).ascii();
+    an_empty_list_says_how_to_add_a_job: Screen::empty(80, 24);
+    a_filter_is_live_and_counts_its_matches: Screen::busy(80, 24).keys("/").typed("scan state:failed");
+    a_broken_filter_keeps_the_last_result_and_underlines_the_bad_word: Screen::busy(80, 24).keys("/").typed("state:failing");
+    no_match_says_how_to_get_back: Screen::busy(80, 24).keys("/").typed("nowhere").keys("Enter");
+    problems_only: Screen::busy(80, 24).keys("!");
+    help_lists_the_keys_of_the_pane_first: Screen::busy(80, 24).keys("?");
+    help_can_be_searched: Screen::busy(80, 24).keys("? /").typed("copy");
+    the_copy_menu_tells_sizes: Screen::busy(100, 30).keys("Y");
+    failures_by_reason: Screen::busy(120, 40).keys("e");
+    the_palette_finds_actions_by_name: Screen::busy(80, 24).keys(":").typed("cop");
+    the_output_is_a_tree: Screen::busy(80, 24).keys("2 ] z");
+    the_raw_tab_makes_controls_visible: Screen::busy(80, 24).keys("2 ] ]");
+    a_file_s_own_tree_opens_below_the_table: Screen::busy(120, 40).keys("j j j 2 ] ] ] Enter");
+    sorted_by_name: Screen::busy(80, 24).keys("o");
+    marked_jobs_carry_a_star: Screen::busy(80, 24).keys("Space Space");
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    for keys in ["", "Enter ]", "? ", "Y", "e", ":", "/", "z", "3", "j j j 2 ] ] ] Enter"] {
+        let mut screen = Screen::busy(80, 24).keys(keys);
+        for width in (0..=300).step_by(7) {
+            for height in (0..=100).step_by(3) {
+                screen.event(Event::Resize { width, height });
+                screen.settle();
+                screen.draw();
+            }
+        }
+    }
+}

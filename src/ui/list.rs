@@ -1,0 +1,223 @@
+//! The list of jobs: one row each, of which only the visible ones are made.
+//!
+//! ```text
+//!    ST   NAME                     PROVIDER    AGE   TOOK S NOTE   sort:status
+//! >✗ FAIL acme-2211                optexity  14:21  1m58s ⤓ Login page did not lo…
+//!  ▸ RUN  scan-0421                unstract  2m07s      -   ~ stale 38s, no link
+//! ```
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::app::jobs::Row;
+use crate::app::layout::{self, Class, Pane};
+use crate::app::{App, Times};
+use crate::domain::clean::Clean;
+use crate::domain::fact::Health;
+use crate::domain::{human, note};
+use crate::ui::pen::{self, Span, plain, span};
+use crate::ui::theme::{Theme, label};
+
+/// Cells of each column; 0: it is not there.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    name: usize,
+    provider: usize,
+    id: usize,
+    size: usize,
+    tags: usize,
+    note: usize,
+}
+
+/// What every row has: cursor, symbol, label, age, took, saved.
+const FIXED: usize = 24;
+/// The least that a note is worth.
+const NOTE: usize = 12;
+
+impl Columns {
+    fn of(width: usize, class: Class) -> Self {
+        let mut columns = Self { name: 0, provider: 9, id: 0, size: 0, tags: 0, note: 0 };
+        if width < 70 && class == Class::Single {
+            columns.provider = 0;
+            let room = width.saturating_sub(FIXED + 1);
+            columns.name = (room * 3 / 5).min(24);
+            columns.note = room - columns.name;
+            return columns;
+        }
+        let room = width.saturating_sub(FIXED + columns.provider);
+        if room < 24 + 1 + NOTE {
+            columns.name = room.saturating_sub(4);
+            return columns;
+        }
+        columns.name = 24;
+        let mut spare = room - 24 - 1;
+        let mut take = |least: usize, cells: usize| {
+            let fits = spare >= least + cells;
+            spare -= if fits { cells } else { 0 };
+            if fits { cells } else { 0 }
+        };
+        columns.size = take(22, 8);
+        columns.id = take(24, 14);
+        columns.tags = take(24, 13);
+        columns.name += take(40, 8);
+        columns.note = spare;
+        columns
+    }
+}
+
+/// Draws heading and rows.
+pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
+    let columns = Columns::of(area.width.into(), app.layout().class);
+    heading(app, columns, pen::row(area, 0), theme, buf);
+    let body = layout::body(area);
+    let order = app.list.order();
+    if order.is_empty() {
+        empty(app, body, theme, buf);
+        return;
+    }
+    let seen = order.iter().enumerate().skip(app.list.top()).take(body.height.into());
+    for (n, (at, ix)) in seen.enumerate() {
+        let Some(row) = app.jobs.get(*ix) else { continue };
+        let selected = at == app.list.at();
+        let line = pen::row(body, n);
+        pen::write(&cells(app, row, selected, columns, theme), line, theme, buf);
+        if selected && super::is_focused(app, Pane::List) {
+            pen::restyle(line, theme.selected(), buf);
+        }
+    }
+}
+
+fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buffer) {
+    let style = if super::is_focused(app, Pane::List) { theme.strong() } else { Style::new() };
+    let mut text = format!("   ST   {}", pen::fit("NAME", columns.name, theme));
+    let mut column = |cells: usize, title: &str| {
+        if cells > 0 {
+            text.push(' ');
+            text.push_str(&pen::fit(title, cells - 1, theme));
+        }
+    };
+    column(columns.provider, "PROVIDER");
+    column(columns.id, "ID");
+    column(columns.tags, "TAGS");
+    text.push_str("    AGE   TOOK");
+    if columns.size > 0 {
+        text.push_str("    SIZE");
+    }
+    text.push_str(" S");
+    if columns.note > 0 {
+        text.push_str(" NOTE");
+    }
+    pen::write(&[span(&text, style)], area, theme, buf);
+    let (sort, reversed) = app.list.sort();
+    let wanted = app.list.wanted();
+    let mut tail = String::new();
+    if wanted.is_narrow() {
+        tail = format!("{} of {}", app.list.order().len(), app.jobs.stats().counts().total());
+        if wanted.problems {
+            tail.push_str(" problems");
+        }
+        if let Some(group) = &wanted.group {
+            tail.push_str(&format!(" {}", pen::fit(&group.heading, 16, theme).trim_end()));
+        }
+        if !wanted.filter.is_empty() {
+            let filter = Clean::new(wanted.filter.source());
+            tail.push_str(&format!(" /{}", pen::fit(&filter, 20, theme).trim_end()));
+        }
+    } else if columns.note > 0 {
+        tail = format!("sort:{}{}", sort.as_str(), if reversed { " reversed" } else { "" });
+    }
+    let used = unicode_width::UnicodeWidthStr::width(text.as_str());
+    let room = usize::from(area.width).saturating_sub(used);
+    if room >= tail.len() + 4 && !tail.is_empty() {
+        let rest = Rect {
+            x: area.x + u16::try_from(used).unwrap_or(0) + 3,
+            width: area.width - u16::try_from(used + 3).unwrap_or(0),
+            ..area
+        };
+        pen::write(&[span(tail, style)], rest, theme, buf);
+    } else if wanted.is_narrow() {
+        let tail = format!(" {tail} ");
+        pen::write_right(&[span(tail, theme.strong())], area, theme, buf);
+    }
+}
+
+fn cells(app: &App, row: &Row, selected: bool, columns: Columns, theme: &Theme) -> Vec<Span> {
+    let known = &row.known;
+    let style = theme.state(known.state);
+    let title = Clean::new(row.job.title());
+    let mut spans = vec![
+        plain(if selected { ">" } else { " " }),
+        span(theme.symbol(known.state), style),
+        plain(" "),
+        span(pen::fit(label(known.state), 4, theme), style),
+        plain(if row.marked { "*" } else { " " }),
+        plain(pen::fit(&title, columns.name, theme)),
+    ];
+    let mut column = |cells: usize, text: &str| {
+        if cells > 0 {
+            spans.push(plain(format!(" {}", pen::fit(text, cells - 1, theme))));
+        }
+    };
+    column(columns.provider, row.job.key.provider.as_str());
+    column(columns.id, &Clean::new(&row.job.key.id));
+    column(columns.tags, &Clean::new(&row.job.tags.join(" ")));
+    spans.push(plain(pen::fit_right(&age(app, row), 7, theme)));
+    spans.push(plain(pen::fit_right(&note::took(known).map_or_else(|| "-".to_owned(), human::duration), 7, theme)));
+    if columns.size > 0 {
+        let size = known.saved.as_ref().map(|saved| human::bytes(saved.bytes)).unwrap_or_default();
+        spans.push(plain(pen::fit_right(&size, columns.size, theme)));
+    }
+    let health = if known.state.is_terminal() { " " } else { theme.health(&row.health) };
+    let saved = if known.saved.is_some() { theme.saved() } else { " " };
+    if columns.note == 0 {
+        let sign = if known.saved.is_some() { saved } else { health };
+        spans.push(plain(format!(" {sign}")));
+        return spans;
+    }
+    spans.push(plain(format!(" {saved} ")));
+    if health != " " {
+        spans.push(span(format!("{health} "), theme.warn()));
+    }
+    let note = note::note(known, &row.health, app.now.wall, app.zone());
+    let style = if row.health == Health::Fresh && known.state.is_problem() {
+        theme.state(known.state).not_reversed()
+    } else {
+        Style::new()
+    };
+    spans.push(span(note.to_string(), style));
+    spans
+}
+
+/// Unfinished jobs tick; a finished one shows its clock time.
+fn age(app: &App, row: &Row) -> String {
+    let Some(since) = note::since(&row.known) else { return "-".to_owned() };
+    if row.known.state.is_terminal() || app.times != Times::Relative {
+        return clock(since, app);
+    }
+    human::duration(human::age(since, app.now.wall))
+}
+
+/// A clock time in five cells, a date in six.
+fn clock(at: Timestamp, app: &App) -> String {
+    let (then, today) = (at.to_zoned(app.zone().clone()), app.now.wall.to_zoned(app.zone().clone()));
+    let form = if then.date() == today.date() { "%H:%M" } else { "%d %b" };
+    then.strftime(form).to_string()
+}
+
+fn empty(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
+    let total = app.jobs.stats().counts().total();
+    let wanted = app.list.wanted();
+    let lines = if total == 0 {
+        vec!["there are no jobs in the jobs file yet".to_owned(), "jobdeck add SERVICE ID   adds one".to_owned()]
+    } else if wanted.problems && wanted.filter.is_empty() && wanted.group.is_none() {
+        vec![format!("none of {total} jobs has failed, is partial or lost; Esc shows all")]
+    } else {
+        let filter = Clean::new(wanted.filter.source());
+        vec![format!("0 of {total} match {filter}, Esc clears")]
+    };
+    for (n, line) in lines.into_iter().enumerate() {
+        pen::write(&[plain(format!("  {line}"))], pen::row(area, n + 1), theme, buf);
+    }
+}
