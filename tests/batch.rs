@@ -139,7 +139,8 @@ fn a_watch_that_runs_out_of_time_says_what_is_unfinished() {
 fn a_signal_ends_a_watch_in_good_order_with_its_own_exit_code() {
     let services = Services::start(&["--jobs", "20", "--seed", "3", "--speed", "0.5"]);
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
-        let mut child = services.jobdeck(&["watch", "--format", "jsonl"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut watch = services.jobdeck(&["watch", "--format", "jsonl"]);
+        let mut child = watch.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         out.read_line(&mut text).unwrap();

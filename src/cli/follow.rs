@@ -162,7 +162,8 @@ impl Follower {
             Closed::ByReader => self.leave("standard output was closed"),
             Closed::Failed(why) => {
                 self.output_failed = true;
-                self.leave(&format!("failed to write to standard output: {why}"));
+                output::say_error(&format!("failed to write to standard output: {why}"));
+                self.leave("standard output failed");
             }
         }
     }
