@@ -6,13 +6,14 @@ use super::args::{Check, Common};
 use super::check::{self, Online};
 use super::failure::Failure;
 use super::output::Out;
+use crate::engine::online;
 
 /// Runs it: 2 where anything is wrong.
 pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
     let mut out = Out::new();
     let code = if wanted.online {
         let checked = check::check(common.config.as_deref()).await?;
-        let online: Online = Vec::new();
+        let online: Online = online::ask_all(&checked.file.poll, &checked.tokens).await;
         check::report(&checked, &online, &mut out)?
     } else {
         check::run(common.config.as_deref(), &mut out, &mut io::stderr()).await?

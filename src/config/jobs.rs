@@ -28,6 +28,11 @@ pub fn jobs(file: &Fields<'_>, known: &Known<'_>, problems: &mut Problems) -> Ve
     jobs
 }
 
+/// The name of one of the jobs of an entry, the first of which is 0.
+pub fn numbered(name: Option<&str>, are_many: bool, ix: usize) -> Option<String> {
+    name.map(|name| if are_many { format!("{name} {}", ix + 1) } else { name.to_owned() })
+}
+
 /// The jobs that stand in a file before, under the same triple: for each, its place and the place of the first.
 pub fn duplicates(jobs: &[Placed]) -> Vec<(Range<usize>, Range<usize>)> {
     let mut first: HashMap<&JobKey, &Range<usize>> = HashMap::with_capacity(jobs.len());
@@ -71,10 +76,7 @@ fn job(table: &Fields<'_>, known: &Known<'_>, jobs: &mut Vec<Placed>, problems: 
                 continue;
             }
         };
-        let name = match name {
-            Some(name) if ids.are_many => Some(format!("{name} {}", ix + 1)),
-            name => name.map(str::to_owned),
-        };
+        let name = numbered(name, ids.are_many, ix);
         let key = JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id };
         jobs.push((Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: tags.clone() }), span));
     }

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use crate::domain::clean::Clean;
 use crate::domain::job::Job;
 use crate::domain::service::{Poll, Service};
+use bulk::Bulk;
 use excerpt::Excerpts;
 use field::Fields;
 use problem::{Problem, Problems};
@@ -16,6 +17,7 @@ use service::Place;
 
 mod address;
 pub mod append;
+mod bulk;
 mod excerpt;
 mod field;
 pub mod init;
@@ -68,13 +70,12 @@ impl ConfigError {
 
 /// What a jobs file looks like at the least; shown where there is none.
 pub const SAMPLE: &str = "\
-[services.llama]
-provider = \"vessl\"
-base_url = \"https://serve-api.vessl.ai/api/v1/services/<slug>\"
-token = { env = \"VESSL_TOKEN\" }
+[services.browser]
+provider = \"optexity\"
+token = { env = \"OPTEXITY_API_KEY\" }
 [[jobs]]
-service = \"llama\"
-id = \"<request_id>\"
+service = \"browser\"
+id = \"<task_id>\"
 ";
 
 /// The jobs file to use: the one named, else `./jobs.toml`, else `$XDG_CONFIG_HOME/jobdeck/jobs.toml`. The error says
@@ -105,6 +106,20 @@ pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
 
 /// Reads the text of a jobs file; `path` is where it stands, for messages and for the paths in it.
 pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
+    let quick = if text.len() < bulk::WORTH_IT { None } else { parse_bulk(text, path) };
+    quick.map_or_else(|| parse_toml(text, path), Ok)
+}
+
+/// A long file of plain jobs; None if it is not that, or not valid.
+fn parse_bulk(text: &str, path: &Path) -> Option<JobsFile> {
+    let bulk = Bulk::of(text)?;
+    let head = parse_toml(bulk.head, path).ok().filter(|head| head.jobs.is_empty())?;
+    let known = head.services.iter().map(|service| (&*service.name, Some(Arc::clone(service)))).collect();
+    let jobs = bulk.jobs(&known)?;
+    Some(JobsFile { jobs, ..head })
+}
+
+fn parse_toml(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::of_syntax(&errors);
     let place = Place { directory: directory(path), home: paths::home() };

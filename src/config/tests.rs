@@ -96,6 +96,18 @@ tags = ['nightly']
 }
 
 #[test]
+fn the_sample_is_valid() {
+    assert_eq!(read(SAMPLE).map(|file| file.jobs.len()), Ok(1));
+}
+
+#[test]
+fn the_query_of_a_base_url_is_not_in_the_debug_output() {
+    let file = read(&LLAMA.replace("/llama", "/llama?key=CANARY7")).unwrap();
+    let shown = format!("{file:?}");
+    assert!(shown.contains("https://host.example/llama?***") && !shown.contains("CANARY7"), "{shown}");
+}
+
+#[test]
 fn a_file_without_jobs_or_services_is_valid() {
     let texts = ["", "\u{feff}# nothing\r\n", "jobs = []\n", "[poll]\ninterval = '1s'\n", LLAMA, "[services]\n"];
     for text in texts {

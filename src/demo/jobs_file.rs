@@ -95,7 +95,7 @@ fn write_groups(out: &mut String, world: &World) {
 fn duration(world: &World, seconds: f64) -> String {
     let real = world.clock.real(seconds).clamp(Duration::from_millis(100), Duration::from_secs(60));
     let millis = real.as_millis();
-    text(&if millis % 1000 == 0 { format!("{}s", millis / 1000) } else { format!("{millis}ms") })
+    text(&if millis.is_multiple_of(1000) { format!("{}s", millis / 1000) } else { format!("{millis}ms") })
 }
 
 fn text(text: &str) -> String {

@@ -334,8 +334,18 @@ fn head(scripted: &Scripted) -> Vec<u8> {
         Fault::Chunked | Fault::CutChunked(_) => line("Transfer-Encoding", "chunked"),
         Fault::WrongLength(length) => line("Content-Length", &length.to_string()),
         Fault::UntilClose => line("Connection", "close"),
-        _ if has("content-length") => {}
-        _ => line("Content-Length", &scripted.body.len().to_string()),
+        Fault::Whole
+        | Fault::CutAfter(_)
+        | Fault::NoReply
+        | Fault::ResetBeforeReply
+        | Fault::StallAfter(..)
+        | Fault::StallHead(_)
+        | Fault::Trickle(..)
+        | Fault::WrongGzip => {
+            if !has("content-length") {
+                line("Content-Length", &scripted.body.len().to_string());
+            }
+        }
     }
     if scripted.fault == Fault::WrongGzip {
         line("Content-Encoding", "gzip");

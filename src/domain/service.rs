@@ -1,5 +1,6 @@
 //! What a service of the jobs file is: where it is, how it is asked, and at what pace.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::job::Provider;
 use super::secret::TokenSource;
 
 /// A service as the jobs file declares it, every default filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Service {
     /// The user's name for it.
     pub name: Arc<str>,
@@ -30,6 +31,20 @@ pub struct Service {
     pub rate: Option<Rate>,
     /// What an Unstract read asks for; of no use to the others.
     pub include: Include,
+}
+
+/// Without the query of `base`, which may be a gateway's key.
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut base = self.base.clone();
+        base.set_query(base.query().map(|_| "***"));
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("provider", &self.provider)
+            .field("base", &base.as_str())
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How often a job is read.

@@ -42,10 +42,14 @@ impl Run {
             self.tell(Fact::Declared { ix, job, known: Arc::clone(&slot.known) });
             self.slots.push(slot);
         }
-        if let Err(error) = self.store.declare(self.slots.iter().map(|slot| Arc::clone(&slot.job)).collect()).await {
-            tracing::warn!("{error}");
-        }
         self.claim(&unfinished).await;
+        let (store, declared) = (self.store.clone(), self.slots.iter().map(|slot| Arc::clone(&slot.job)).collect());
+        self.chores.spawn(async move {
+            if let Err(error) = store.declare(declared).await {
+                tracing::warn!("{error}");
+            }
+            Chore::Done
+        });
         Ok(())
     }
 

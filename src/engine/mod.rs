@@ -12,11 +12,13 @@ use crate::domain::service::{Poll, Service};
 use crate::net::Net;
 use crate::store::Store;
 
+mod chronicle;
 mod dispatch;
 mod follow;
 mod gate;
 mod gatekeeping;
 mod mask;
+pub mod online;
 mod reader;
 mod run;
 pub mod saved;

@@ -77,6 +77,10 @@ pub struct Received {
 }
 
 impl Sink for Spool {
+    fn begin(&mut self, status: u16) {
+        self.set_status(status);
+    }
+
     fn push(&mut self, chunk: &[u8]) {
         Spool::push(self, chunk);
     }
@@ -91,7 +95,7 @@ pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch:
     match result {
         Ok(arrived) => taken(errand, arrived, spool, store, sent_at).await,
         Err(no_reply) => {
-            drop_spool(spool);
+            forget(&store, spool.finish().1);
             nothing(&errand, &no_reply, sent_at)
         }
     }
@@ -130,19 +134,19 @@ fn digest(errand: &Errand, arrived: Arrived, spool: Spool, store: &Store) -> (Re
     let decoded = decode::decoded(headers.content_encoding.as_deref(), &received_bytes);
     let (bytes, spooled) = match decoded {
         Some(bytes) => {
-            forget(spooled);
+            forget(store, spooled);
             (bytes, None)
         }
         None => (received_bytes, spooled),
     };
     let (bytes, spooled, masked) = match mask::bytes(&bytes, &errand.token) {
         Some(clean) => {
-            forget(spooled);
+            forget(store, spooled);
             (clean, None, true)
         }
         None => (bytes, spooled, false),
     };
-    let (bytes, spooled) = respooled(bytes, spooled, errand, store);
+    let (bytes, spooled) = respooled(bytes, spooled, errand, arrived.status, store);
     let reply = Reply {
         status: arrived.status,
         headers,
@@ -159,24 +163,26 @@ fn digest(errand: &Errand, arrived: Arrived, spool: Spool, store: &Store) -> (Re
 }
 
 /// A long body that is not in a file of its own any more, because it was decoded or masked, goes into one again.
-fn respooled(bytes: Bytes, spooled: Option<PathBuf>, errand: &Errand, store: &Store) -> (Bytes, Option<PathBuf>) {
+fn respooled(
+    bytes: Bytes,
+    spooled: Option<PathBuf>,
+    errand: &Errand,
+    status: u16,
+    store: &Store,
+) -> (Bytes, Option<PathBuf>) {
     if spooled.is_some() || bytes.len() <= LONG_BODY {
         return (bytes, spooled);
     }
     let mut spool = store.spool(&errand.key, errand.seq);
+    spool.set_status(status);
     spool.push(&bytes);
     spool.finish()
 }
 
-fn forget(spooled: Option<PathBuf>) {
+fn forget(store: &Store, spooled: Option<PathBuf>) {
     if let Some(path) = spooled {
-        let _ = std::fs::remove_file(path);
+        store.discard(&path);
     }
-}
-
-fn drop_spool(spool: Spool) {
-    let (_, spooled) = spool.finish();
-    forget(spooled);
 }
 
 fn nothing(errand: &Errand, no_reply: &NoReply, sent_at: Timestamp) -> Outcome {

@@ -19,7 +19,7 @@ use super::reader::{Outcome, Received};
 use super::run::{Mode, Run};
 use super::saving::{Pending, Step};
 use super::slot::{Next, Phase, Reply};
-use super::{Purpose, follow};
+use super::{Purpose, chronicle, follow};
 
 impl Run {
     /// Takes what a read's task came back with.
@@ -97,7 +97,7 @@ impl Run {
     fn settle(&mut self, ix: JobIx, applied: Applied, next: Next, reply: Option<Received>, news: Option<News>) {
         let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
         let Applied::Known { observation, changed, durable, keep } = applied else {
-            forget_file(reply.as_ref());
+            self.forget_file(reply.as_ref());
             self.proceed(ix, next, news);
             return;
         };
@@ -110,14 +110,21 @@ impl Run {
         }
         let keep = if is_kept_already(&slot.known, keep, reply.as_ref()) { Keep::Nothing } else { keep };
         if !durable && !changed && keep == Keep::Nothing {
-            forget_file(reply.as_ref());
             slot.known = Arc::new(observation);
+            self.forget_file(reply.as_ref());
             self.proceed(ix, next, news);
             return;
         }
         let step = Step { changed, next, news };
         let pending = Pending::new(slot, observation, keep, reply, step);
         self.save(ix, pending);
+    }
+
+    /// A reply that is not kept leaves no file behind.
+    fn forget_file(&self, reply: Option<&Received>) {
+        if let Some(path) = reply.and_then(|reply| reply.spooled.as_ref()) {
+            self.store.discard(path);
+        }
     }
 
     /// What is known of a job is on disk now (or cannot be, for a job that can be read again): tell it.
@@ -127,7 +134,7 @@ impl Run {
         slot.known = Arc::new(known);
         let known = Arc::clone(&slot.known);
         if changed {
-            log_change(&slot.job.label(), previous, &known);
+            chronicle::change(&slot.job, previous, &known, slot.attempts.last());
         }
         self.tell(Fact::Observed { ix, previous, changed, known });
     }
@@ -181,14 +188,7 @@ impl Run {
         let gate = self.services.get(slot.service).and_then(|run| run.gate.opens_at(self.now()));
         let held = gate.map(|until| until.saturating_sub(self.now()));
         let retry_in = retry.map(|pause| held.map_or(pause, |held| held.max(pause)));
-        let label = crate::domain::clean::Clean::from(slot.job.label());
-        let words = crate::domain::clean::Clean::new(&reason);
-        match retry_in {
-            Some(pause) => {
-                tracing::warn!(job = %label, "{read}: {words}; read again in {:.1} s, state kept", pause.as_secs_f64());
-            }
-            None => tracing::warn!(job = %label, "{read}: {words}"),
-        }
+        chronicle::not_ok(&slot.job, slot.known.state, read, &reason, retry_in);
         self.tell(Fact::NotOk { ix, read, http_status, reason, retry_in });
     }
 }
@@ -204,25 +204,4 @@ fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) ->
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A reply that is not kept leaves no file behind.
-pub(super) fn forget_file(reply: Option<&Received>) {
-    if let Some(path) = reply.and_then(|reply| reply.spooled.as_ref()) {
-        let _ = std::fs::remove_file(path);
-    }
-}
-
-fn log_change(label: &str, previous: Option<crate::domain::state::State>, known: &Observation) {
-    let label = crate::domain::clean::Clean::new(label);
-    let from = previous.map_or_else(|| "new".to_owned(), |state| state.to_string());
-    let word = crate::domain::clean::Clean::new(known.word.as_deref().unwrap_or("-"));
-    let saved = match &known.saved {
-        Some(saved) if known.state.is_terminal() => format!(", {} bytes saved before display", saved.bytes),
-        Some(_) | None => String::new(),
-    };
-    match known.lost {
-        Some(cause) => tracing::warn!(job = %label, "{from} -> {}: {}", known.state, cause.sentence()),
-        None => tracing::info!(job = %label, "{from} -> {} ({word}){saved}", known.state),
-    }
 }

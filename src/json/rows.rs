@@ -23,8 +23,8 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct Rows {
     trees: Vec<Tree>,
-    /// The tree of each decoded string, and whether it is open.
-    decoded: HashMap<Place, (usize, bool)>,
+    /// The tree of each string that was ever decoded, and how it is seen now.
+    decoded: HashMap<Place, (usize, Seen)>,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +34,15 @@ struct Tree {
     rule: Rule,
     /// Values whose fold is the opposite of what the rule says.
     flipped: HashSet<Node>,
+}
+
+/// How a decoded string is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Open,
+    Folded,
+    /// As text again; its document is kept with its folds.
+    Text,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +79,7 @@ impl Rows {
 
     /// The same value in the same document as seen from here; the first row if it has none of its own.
     pub fn place_in(&self, host: Option<Place>, node: Node) -> Place {
-        let tree = host.and_then(|host| self.decoded.get(&host)).map_or(0, |(tree, _)| *tree);
+        let tree = host.and_then(|host| self.held(host)).map_or(0, |(tree, _)| tree);
         if node == Node::ROOT { self.first_of(tree) } else { Place { tree, node } }
     }
 
@@ -117,8 +126,8 @@ impl Rows {
 
     /// The first row under a row, were it open.
     pub fn first_child(&self, place: Place) -> Option<Place> {
-        match self.decoded.get(&place) {
-            Some((tree, _)) => Some(self.first_of(*tree)),
+        match self.held(place) {
+            Some((tree, _)) => Some(self.first_of(tree)),
             None => Some(Place { node: self.trees.get(place.tree)?.document.first_child(place.node)?, ..place }),
         }
     }
@@ -130,13 +139,13 @@ impl Rows {
 
     /// Whether a row is a string that has been decoded.
     pub fn is_decoded(&self, place: Place) -> bool {
-        self.decoded.contains_key(&place)
+        self.held(place).is_some()
     }
 
     /// Whether the rows under a row are seen.
     pub fn is_open(&self, place: Place) -> bool {
-        if let Some((_, open)) = self.decoded.get(&place) {
-            return *open;
+        if let Some((_, seen)) = self.held(place) {
+            return seen == Seen::Open;
         }
         self.trees
             .get(place.tree)
@@ -145,8 +154,8 @@ impl Rows {
 
     /// Opens or folds a row. Nothing happens to a leaf.
     pub fn set_open(&mut self, place: Place, open: bool) {
-        if let Some((_, state)) = self.decoded.get_mut(&place) {
-            *state = open;
+        if let Some((_, seen @ (Seen::Open | Seen::Folded))) = self.decoded.get_mut(&place) {
+            *seen = if open { Seen::Open } else { Seen::Folded };
         } else if self.is_container(place)
             && self.is_open(place) != open
             && let Some(tree) = self.trees.get_mut(place.tree)
@@ -162,8 +171,8 @@ impl Rows {
             tree.rule = if open { Rule::Open } else { Rule::Folded };
             tree.flipped.clear();
         }
-        for (_, state) in self.decoded.values_mut() {
-            *state = open;
+        for (_, seen) in self.decoded.values_mut().filter(|(_, seen)| *seen != Seen::Text) {
+            *seen = if open { Seen::Open } else { Seen::Folded };
         }
     }
 
@@ -202,12 +211,35 @@ impl Rows {
         self.way_to(a).cmp(&self.way_to(b))
     }
 
+    /// The document that a decoded string holds.
+    pub fn held_document(&self, host: Place) -> Option<&Arc<Document>> {
+        self.held(host).and_then(|(tree, _)| self.trees.get(tree)).map(|tree| &tree.document)
+    }
+
+    /// Shows a string that was once decoded as its document again. False if it never was.
+    pub fn show_document(&mut self, host: Place) -> bool {
+        self.decoded.get_mut(&host).is_some_and(|(_, seen)| {
+            *seen = Seen::Open;
+            true
+        })
+    }
+
+    /// Shows a decoded string as text again.
+    pub fn show_text(&mut self, host: Place) {
+        if let Some((_, seen)) = self.decoded.get_mut(&host) {
+            *seen = Seen::Text;
+        }
+    }
+
     /// Shows the document that a string holds under the string's row. False if it has no values to show.
     pub fn attach(&mut self, host: Place, document: Arc<Document>) -> bool {
         if !document.has_children(Node::ROOT) || self.is_container(host) {
             return false;
         }
-        self.decoded.insert(host, (self.trees.len(), true));
+        if self.show_document(host) {
+            return true;
+        }
+        self.decoded.insert(host, (self.trees.len(), Seen::Open));
         self.trees.push(Tree { document, host: Some(host), rule: Rule::Opening, flipped: HashSet::new() });
         true
     }
@@ -232,6 +264,10 @@ impl Rows {
         if path.is_empty() { ".".to_owned() } else { path }
     }
 
+    fn held(&self, host: Place) -> Option<(usize, Seen)> {
+        self.decoded.get(&host).copied().filter(|(_, seen)| *seen != Seen::Text)
+    }
+
     fn first_of(&self, tree: usize) -> Place {
         let document = self.trees.get(tree).map(|tree| &tree.document);
         Place { tree, node: document.and_then(|document| document.first_child(Node::ROOT)).unwrap_or(Node::ROOT) }
@@ -252,8 +288,8 @@ impl Rows {
     /// The last row seen among a row and all that hangs under it.
     fn last_within(&self, mut place: Place) -> Place {
         while self.is_open(place) {
-            let last = match self.decoded.get(&place) {
-                Some((tree, _)) => self.last_child(Place { tree: *tree, node: Node::ROOT }),
+            let last = match self.held(place) {
+                Some((tree, _)) => self.last_child(Place { tree, node: Node::ROOT }),
                 None if self.is_all_open(place.tree) => return self.very_last(place),
                 None => self.last_child(place),
             };
@@ -409,6 +445,11 @@ mod tests {
         rows.reveal(inner);
         assert_eq!(paths(&rows), all);
         assert!(!rows.attach(at(&rows, ".end"), document("[1]")));
+        rows.set_open(at(&rows, ".result | fromjson | .a"), false);
+        rows.show_text(host);
+        assert_eq!(paths(&rows), [".result", ".end", ".end[0]"]);
+        assert!(rows.show_document(host));
+        assert_eq!(paths(&rows), [".result", ".result | fromjson | .a", ".end", ".end[0]"]);
     }
 
     #[test]

@@ -33,6 +33,14 @@ pub fn shown(source: &[u8], most: usize) -> Shown {
     Shown { text: Clean::new(&out.text), whole: all }
 }
 
+/// Whether a value is a string that begins as a JSON object or array begins.
+pub fn may_hold_json(source: &[u8]) -> bool {
+    source.strip_prefix(b"\"").is_some_and(|inside| {
+        let first = Chars { rest: inside, escapes: true }.find(|c| !c.is_whitespace() && *c != '\u{feff}');
+        matches!(first, Some('{' | '['))
+    })
+}
+
 struct Out {
     text: String,
     left: usize,

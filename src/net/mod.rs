@@ -22,6 +22,9 @@ const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
 
 /// Takes a reply's bytes as they arrive.
 pub trait Sink {
+    /// A reply begins, with this HTTP code.
+    fn begin(&mut self, status: u16);
+
     /// The next bytes.
     fn push(&mut self, chunk: &[u8]);
 }
@@ -104,6 +107,7 @@ impl Net {
         let at = Timestamp::now();
         let status = response.status().as_u16();
         let headers = headers(response.headers());
+        sink.begin(status);
         let broken = loop {
             let chunk = tokio::select! {
                 chunk = response.chunk() => chunk,

@@ -63,7 +63,7 @@ impl StateDir {
         }
         // SQLite gives its -wal and -shm files the mode of the database.
         match new_file(&self.database()) {
-            Ok(_) => {}
+            Ok(_) => sync_dir(&self.root)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(&self.database(), 0o600),
             Err(error) => return Err(error),
         }

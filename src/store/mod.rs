@@ -254,6 +254,12 @@ impl Store {
         Spool::new(self.inner.dir.clone(), key, seq, instance)
     }
 
+    /// Deletes the file of a finished one-shot reply that is not worth saving. What is neither saved nor discarded is
+    /// taken for the remains of a dead instance later.
+    pub fn discard(&self, spooled: &Path) {
+        let _ = std::fs::remove_file(spooled);
+    }
+
     /// The state directory, absolute.
     pub fn dir(&self) -> &Path {
         self.inner.dir.root()

@@ -116,11 +116,8 @@ pub fn find_job(connection: &Connection, key: &JobKey) -> rusqlite::Result<Optio
         .optional()
 }
 
-/// A job's number, a new one if need be.
-pub fn find_or_add_job(connection: &Connection, key: &JobKey) -> rusqlite::Result<i64> {
-    if let Some(job) = find_job(connection, key)? {
-        return Ok(job);
-    }
+/// The number of a job that was never heard of.
+pub fn add_job(connection: &Connection, key: &JobKey) -> rusqlite::Result<i64> {
     let provider = key.provider.as_str();
     connection
         .prepare_cached("INSERT OR IGNORE INTO endpoint (provider, url) VALUES (?1, ?2)")?
@@ -134,17 +131,30 @@ pub fn find_or_add_job(connection: &Connection, key: &JobKey) -> rusqlite::Resul
     Ok(connection.last_insert_rowid())
 }
 
-/// Keeps a job's declaration; nothing is written if it is the one that is there.
-pub fn declare(connection: &Connection, job: i64, declared: &Job) -> rusqlite::Result<()> {
+/// Keeps a job's declaration and answers with the job's number. Nothing is written if it is the one that is there.
+pub fn declare(connection: &Connection, declared: &Job) -> rusqlite::Result<i64> {
+    let key = &declared.key;
     let tags = serde_json::to_string(&declared.tags).unwrap_or_else(|_| "[]".to_owned());
-    connection
+    let found: Option<(i64, bool)> = connection
         .prepare_cached(
-            "INSERT INTO declaration (job, service, name, tags) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (job) DO UPDATE SET service = excluded.service, name = excluded.name, tags = excluded.tags \
-             WHERE service IS NOT excluded.service OR name IS NOT excluded.name OR tags IS NOT excluded.tags",
+            "SELECT j.id, d.service IS ?4 AND d.name IS ?5 AND d.tags IS ?6 \
+             FROM endpoint e JOIN job j ON j.endpoint = e.id LEFT JOIN declaration d ON d.job = j.id \
+             WHERE e.provider = ?1 AND e.url = ?2 AND j.service_id = ?3",
         )?
+        .query_row(
+            params![key.provider.as_str(), key.endpoint, key.id, &*declared.service, declared.name, tags],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let job = match found {
+        Some((job, true)) => return Ok(job),
+        Some((job, false)) => job,
+        None => add_job(connection, key)?,
+    };
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO declaration (job, service, name, tags) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![job, &*declared.service, declared.name, tags])?;
-    Ok(())
+    Ok(job)
 }
 
 /// A job of six columns: provider, endpoint, id, service, name, tags. Jobs that were never declared are called after

@@ -91,23 +91,22 @@ impl Spool {
     }
 
     /// All bytes, and the file that holds them if there is one. The file is synced by `Store::save`, on the writer's
-    /// thread, so that nobody waits here.
+    /// thread, so that nobody waits here. If it is not saved it goes with its bytes, but that of a one-shot reply
+    /// stays until `Store::discard`.
     pub fn finish(mut self) -> (Bytes, Option<PathBuf>) {
         let sink = std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new()));
         match sink {
             Bytesink::Memory(memory) | Bytesink::MemoryOnly(memory) => (Bytes::from(memory), None),
             Bytesink::File(mut file, path) => {
-                let bytes = match map(&file).or_else(|_| read_back(&mut file, self.len).map(Bytes::from)) {
-                    Ok(bytes) => bytes,
-                    Err(error) => {
-                        tracing::error!(%error, "a reply's file cannot be read back");
-                        Bytes::new()
-                    }
-                };
                 self.name.sha256 = Some(format!("{:x}", std::mem::take(&mut self.hasher).finalize()));
                 let whole = path.with_file_name(self.name.to_string());
-                let path = if std::fs::rename(&path, &whole).is_ok() { Some(whole) } else { None };
-                (bytes, path)
+                let path = std::fs::rename(&path, &whole).is_ok().then_some(whole);
+                // Only a one-shot reply has to outlive those who hold its bytes.
+                let drop_with_bytes = path.clone().filter(|_| !self.one_shot);
+                let bytes = map_whole(&file, drop_with_bytes)
+                    .or_else(|_| read_back(&mut file, self.len).map(Bytes::from))
+                    .inspect_err(|error| tracing::error!(%error, "a reply's file cannot be read back"));
+                (bytes.unwrap_or_default(), path)
             }
         }
     }
@@ -150,7 +149,31 @@ fn read_back(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
 
 /// A file's bytes without reading them all.
 pub(super) fn map(file: &File) -> io::Result<Bytes> {
+    map_whole(file, None)
+}
+
+fn map_whole(file: &File, drop_with_bytes: Option<PathBuf>) -> io::Result<Bytes> {
     #[expect(unsafe_code, reason = "a body file is 0600, written once and never changed afterwards, only renamed")]
     let map = unsafe { memmap2::Mmap::map(file) }?;
-    Ok(Bytes::from_owner(map))
+    Ok(Bytes::from_owner(Mapped { map, drop_with_bytes }))
+}
+
+/// A mapped file that may go with its last holder. Once it is saved it stands elsewhere and is safe.
+struct Mapped {
+    map: memmap2::Mmap,
+    drop_with_bytes: Option<PathBuf>,
+}
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        if let Some(path) = &self.drop_with_bytes {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }

@@ -35,8 +35,7 @@ impl Steps<'_> {
     /// anything where the only copy of a one-shot result is held. The body is kept in any case.
     pub fn save(&mut self, save: &Save, placed: Option<&Placed>) -> Result<Observation, Trouble> {
         let key = &save.job.key;
-        let job = rows::find_or_add_job(self.connection, key)?;
-        rows::declare(self.connection, job, &save.job)?;
+        let job = rows::declare(self.connection, &save.job)?;
         let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
         let one_shot = key.provider.is_one_shot();
         let held = one_shot && stands.saved.is_some();
@@ -84,14 +83,25 @@ impl Steps<'_> {
         let mut taken = Vec::new();
         let mut dead = Vec::new();
         for key in keys {
-            let job = rows::find_or_add_job(self.connection, key)?;
-            let holder = self
+            let found = self
                 .connection
                 .prepare_cached(
-                    "SELECT i.id, i.name, i.pid FROM claim c JOIN instance i ON i.id = c.instance WHERE c.job = ?1",
+                    "SELECT j.id, i.id, i.name, i.pid FROM endpoint e JOIN job j ON j.endpoint = e.id \
+                     LEFT JOIN claim c ON c.job = j.id LEFT JOIN instance i ON i.id = c.instance \
+                     WHERE e.provider = ?1 AND e.url = ?2 AND j.service_id = ?3",
                 )?
-                .query_row([job], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, u32>(2)?)))
+                .query_row(params![key.provider.as_str(), key.endpoint, key.id], |row| {
+                    let holder = match row.get(1)? {
+                        Some(id) => Some((id, row.get::<_, String>(2)?, row.get(3)?)),
+                        None => None,
+                    };
+                    Ok((row.get(0)?, holder))
+                })
                 .optional()?;
+            let (job, holder): (i64, Option<(i64, String, u32)>) = match found {
+                Some(found) => found,
+                None => (rows::add_job(self.connection, key)?, None),
+            };
             let orphaned = match holder {
                 Some((id, ..)) if id == self.instance => {
                     claims.push(Claim::Ours { orphaned: false });
@@ -139,8 +149,7 @@ impl Steps<'_> {
     /// Keeps what the jobs file says about these jobs.
     pub fn declare(&mut self, jobs: &[Arc<Job>]) -> Result<(), Trouble> {
         for declared in jobs {
-            let job = rows::find_or_add_job(self.connection, &declared.key)?;
-            rows::declare(self.connection, job, declared)?;
+            rows::declare(self.connection, declared)?;
         }
         Ok(())
     }

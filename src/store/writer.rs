@@ -186,6 +186,7 @@ impl Writer {
         };
         let mut outcomes = Vec::with_capacity(batch.len());
         for (command, placed) in batch.iter().zip(placed) {
+            let garbage = steps.garbage.len();
             let outcome = (|| {
                 let placed = placed?;
                 run("SAVEPOINT step")?;
@@ -196,6 +197,9 @@ impl Writer {
                 outcome
             })();
             if let Err(trouble) = &outcome {
+                // What is not committed has made no file superfluous, and may have found one that it then left.
+                steps.garbage.truncate(garbage);
+                *steps.looked_through = false;
                 if connection.is_autocommit() || trouble.spoils_connection() {
                     let _ = run("ROLLBACK");
                     return Err(Failed::OnTheWay(outcome.err().unwrap_or(Trouble::NoSuchBody(0))));
@@ -207,6 +211,7 @@ impl Writer {
         }
         if let Err(error) = run("COMMIT") {
             let _ = run("ROLLBACK");
+            *steps.looked_through = false;
             return Err(Failed::OnTheWay(error.into()));
         }
         for path in steps.garbage {

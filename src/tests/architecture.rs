@@ -29,7 +29,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["net"]),
     ("rusqlite", &["store"]),
     ("axum", &["demo"]),
-    ("ratatui", &["ui", "tui"]),
+    ("ratatui", &["app", "ui", "tui"]),
     ("tokio", &["net", "store", "engine", "config", "tui", "cli", "demo", "lib", "logging"]),
 ];
 
@@ -190,11 +190,13 @@ fn violations(path: &Path, text: &str) -> Vec<String> {
     if !text.starts_with("//! ") {
         wrong.push(format!("{shown}: its first line is no //! sentence"));
     }
+    // A room's tests may stand in files of their own, and may need what the room may not.
+    let is_test = module.iter().any(|part| part == "tests");
     let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
-    if lines > LONGEST {
+    if lines > LONGEST && !is_test {
         wrong.push(format!("{shown}: {lines} lines before its tests"));
     }
-    if room == "tests" {
+    if is_test {
         return wrong;
     }
     let code = code(text);

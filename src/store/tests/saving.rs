@@ -93,6 +93,31 @@ async fn a_spooled_reply_is_moved_and_not_written_twice() {
 }
 
 #[tokio::test]
+async fn a_reply_that_is_not_saved_leaves_no_file_but_for_a_one_shot_one_that_nobody_discarded() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let count = || files_in(&dir.path().join("spool")).len();
+    for (provider, left) in [(Provider::Vessl, 0), (Provider::Optexity, 0), (Provider::Unstract, 1)] {
+        for finished in [true, false] {
+            let mut spool = store.spool(&key(provider, "a"), u64::from(finished));
+            spool.push(&[b'x'; 2 * LONGEST_INLINE]);
+            assert_eq!(count(), 1, "{provider}");
+            let spooled = if finished {
+                spool.finish().1
+            } else {
+                drop(spool);
+                None
+            };
+            assert_eq!(count(), left, "{provider}");
+            if let Some(spooled) = spooled {
+                store.discard(&spooled);
+                assert_eq!(count(), 0, "{provider}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_short_reply_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -1,0 +1,97 @@
+//! One harmless request to a service, for `check --online`: the status of a job that nobody has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::domain::job::{JobKey, Provider};
+use crate::domain::reply::Reply;
+use crate::domain::secret::Token;
+use crate::domain::service::{Poll, Service};
+use crate::domain::state::Read;
+use crate::net::{Net, Sink, decode};
+use crate::providers;
+
+/// Longer than a service that is there takes to answer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Asks every service that has a token, all at once. By the service's name: what it answered in a few words, or why
+/// that is no good answer. Texts are foreign and not sanitised.
+pub async fn ask_all(
+    poll: &Poll,
+    services: &[(Arc<Service>, Result<Token, String>)],
+) -> Vec<(Arc<str>, Result<String, String>)> {
+    let net = Net::new(poll.connect_timeout, poll.read_timeout);
+    let asked = services.iter().filter_map(|(service, token)| Some((service, token.as_ref().ok()?)));
+    join_all(asked.map(|(service, token)| async {
+        let answer = timeout(LIMIT, ask(&net, service, token)).await;
+        let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs())));
+        (Arc::clone(&service.name), answer)
+    }))
+    .await
+}
+
+async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, String> {
+    let id = nobodys_id(service.provider);
+    let request = providers::request(service, id);
+    let mut body = Body::default();
+    // The sender is kept: nobody leaves.
+    let (_stay, mut leave) = watch::channel(false);
+    let arrived = net.send(&request, token, &mut body, &mut leave).await.map_err(|no_reply| no_reply.reason)?;
+    let received = body.0.freeze();
+    let body = decode::decoded(arrived.headers.content_encoding.as_deref(), &received).unwrap_or(received);
+    let reply = Reply {
+        status: arrived.status,
+        headers: arrived.headers,
+        body: without(token, body),
+        broken: arrived.broken,
+        at: arrived.at,
+        latency: arrived.latency,
+    };
+    let key = JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id: id.to_owned() };
+    let reading = providers::read(&key, &reply);
+    let reason = reading.reason.unwrap_or_else(|| "no reason given".to_owned());
+    let status = reply.status;
+    match reading.read {
+        Read::Ok | Read::NotFound => Ok(format!("answers, HTTP {status}")),
+        Read::Throttled => Ok(format!("answers, but asks us to wait, HTTP {status}")),
+        Read::Rejected if matches!(status, 400 | 422) => Ok(format!("answers, HTTP {status} to a made-up job")),
+        Read::Unauthorized => Err(format!("it refuses the token, HTTP {status}: {reason}")),
+        Read::Unreachable | Read::ServerError | Read::Malformed | Read::Rejected => {
+            Err(format!("HTTP {status}: {reason}"))
+        }
+    }
+}
+
+/// An id that has the right form and that no service gives out.
+fn nobodys_id(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Vessl => "000000000000",
+        Provider::Optexity | Provider::Unstract => "00000000-0000-0000-0000-000000000000",
+    }
+}
+
+/// The body, unless it echoes our token: then nothing of it may be said.
+fn without(token: &Token, body: Bytes) -> Bytes {
+    if memchr::memmem::find(&body, token.expose().as_bytes()).is_some() { Bytes::new() } else { body }
+}
+
+#[derive(Default)]
+struct Body(BytesMut);
+
+/// More than any error page has.
+const LONGEST: usize = 1024 * 1024;
+
+impl Sink for Body {
+    fn begin(&mut self, _: u16) {}
+
+    fn push(&mut self, chunk: &[u8]) {
+        if self.0.len() < LONGEST {
+            self.0.extend_from_slice(chunk);
+        }
+    }
+}

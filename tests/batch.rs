@@ -1,0 +1,185 @@
+//! Whole batches from outside: `demo --serve` gives the services, the other commands follow its jobs.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Simulated services, and a directory with the jobs file that they printed.
+struct Services {
+    home: TempDir,
+    child: Child,
+    _stdout: ChildStdout,
+}
+
+impl Services {
+    fn start(args: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = jobdeck(home.path(), &["demo", "--serve"]);
+        let mut child = command.args(args).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // The note on stderr comes after the whole file was printed.
+        let mut note = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut note).unwrap();
+        assert!(note.contains("http://127.0.0.1:"), "{note}");
+        let mut stdout = child.stdout.take().unwrap();
+        let mut file = vec![0; 1 << 20];
+        let read = stdout.read(&mut file).unwrap();
+        std::fs::write(home.path().join("jobs.toml"), &file[..read]).unwrap();
+        Self { home, child, _stdout: stdout }
+    }
+
+    fn jobdeck(&self, args: &[&str]) -> Command {
+        jobdeck(self.home.path(), args)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.jobdeck(args).output().unwrap()
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn jobdeck(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_jobdeck")));
+    command.current_dir(home).env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap());
+    command.env("XDG_STATE_HOME", home.join("state")).args(args).stdin(Stdio::null());
+    command
+}
+
+fn lines(stdout: &[u8]) -> Vec<Value> {
+    String::from_utf8(stdout.to_vec()).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+const STATES: [&str; 8] = ["queued", "running", "succeeded", "partial", "failed", "cancelled", "lost", "unknown"];
+
+#[test]
+fn a_watch_ends_with_a_truthful_summary_and_everything_is_there_offline() {
+    let services = Services::start(&["--jobs", "60", "--seed", "1", "--speed", "40"]);
+    let watch = services.run(&["watch", "--format", "jsonl"]);
+    let lines = lines(&watch.stdout);
+    let summary = lines.last().unwrap();
+    assert_eq!(watch.status.code(), Some(5), "{summary}");
+    assert_eq!((&summary["type"], &summary["total"], &summary["exit"]), (&"summary".into(), &60.into(), &5.into()));
+    assert_eq!(STATES.iter().map(|state| summary[state].as_u64().unwrap()).sum::<u64>(), 60);
+
+    let mut last = std::collections::BTreeMap::new();
+    for line in lines.iter().filter(|line| line["type"] == "state") {
+        let before = last.insert(line["job"].as_str().unwrap(), line);
+        assert_eq!(line["previous"], before.map_or(Value::Null, |before| before["state"].clone()), "{line}");
+    }
+    for state in STATES {
+        let count = last.values().filter(|line| line["state"] == state).count() as u64;
+        assert_eq!(summary[state], count, "{state}");
+    }
+
+    drop_network_and_compare(services, &last);
+}
+
+/// What `watch` said last is what `status` says from disk, and `show` gives the bytes that it counted.
+fn drop_network_and_compare(mut services: Services, last: &std::collections::BTreeMap<&str, &Value>) {
+    services.child.kill().unwrap();
+    let status = services.run(&["status", "--format", "jsonl"]);
+    assert_eq!(status.status.code(), Some(5));
+    for line in lines(&status.stdout).iter().filter(|line| line["type"] == "state") {
+        let watched = last[line["job"].as_str().unwrap()];
+        for key in ["state", "provider_status", "fail_reason", "saved", "lost_because", "files", "finished_at"] {
+            assert_eq!(line[key], watched[key], "{key} of {line}");
+        }
+        if let Some(bytes) = line["saved"]["bytes"].as_u64() {
+            let body = services.run(&["show", line["job"].as_str().unwrap(), "--body"]);
+            assert_eq!((body.status.code(), body.stdout.len() as u64), (Some(0), bytes), "{line}");
+        }
+    }
+    let all = services.run(&["status", "--all", "--format", "csv", "-c", "/nowhere"]);
+    assert_eq!(String::from_utf8(all.stdout).unwrap().lines().filter(|line| line.contains("/")).count(), 60);
+    for format in ["files", "csv", "jsonl"] {
+        let export = services.run(&["export", "out", "--format", format]);
+        assert_eq!(export.status.code(), Some(0), "{export:?}");
+    }
+    let folders = std::fs::read_dir(services.home.path().join("out")).unwrap();
+    let saved = last.values().filter(|line| !line["saved"].is_null()).count();
+    assert_eq!(folders.count(), saved + 2);
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_selected_jobs() {
+    let services = Services::start(&["--jobs", "60", "--seed", "1", "--speed", "40"]);
+    for (filter, code) in [("name:summary-*", 0), ("name:fax-*", 3), ("name:weekend-*", 5)] {
+        for command in [&["watch"][..], &["once"], &["status"]] {
+            let run = services.jobdeck(command).args(["--filter", filter]).output().unwrap();
+            assert_eq!(run.status.code(), Some(code), "{command:?} {filter}: {run:?}");
+        }
+    }
+    assert_eq!(services.run(&["status"]).status.code(), Some(5));
+    assert_eq!(services.run(&["watch", "--filter", "name:nobody"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_watch_that_runs_out_of_time_says_what_is_unfinished() {
+    let services = Services::start(&["--jobs", "3", "--seed", "2", "--speed", "0.05"]);
+    let watch = services.run(&["watch", "--format", "jsonl", "--timeout", "700ms"]);
+    let summary = lines(&watch.stdout).pop().unwrap();
+    assert_eq!(watch.status.code(), summary["exit"].as_i64().map(|exit| exit as i32));
+    assert!([Some(4), Some(6)].contains(&watch.status.code()), "{summary}");
+}
+
+#[test]
+fn a_signal_ends_a_watch_in_good_order_with_its_own_exit_code() {
+    let services = Services::start(&["--jobs", "20", "--seed", "3", "--speed", "0.5"]);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let mut child = services.jobdeck(&["watch", "--format", "jsonl"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        out.read_line(&mut text).unwrap();
+        send(&child, signal);
+        out.read_to_string(&mut text).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        let summary = lines(text.as_bytes()).pop().unwrap();
+        assert_eq!((&summary["type"], &summary["exit"]), (&"summary".into(), &code.into()));
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_ends_a_watch_by_the_table_even_while_nothing_happens() {
+    let services = Services::start(&["--jobs", "20", "--seed", "3", "--speed", "0.05"]);
+    let mut watch = services.jobdeck(&["watch", "--format", "jsonl"]);
+    let mut child = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+    drop(out);
+    let code = child.wait().unwrap().code();
+    assert!([Some(3), Some(4), Some(6)].contains(&code), "{code:?}");
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert!(!err.to_lowercase().contains("broken pipe") && !err.contains("panicked"), "{err}");
+}
+
+#[test]
+fn the_first_failure_ends_a_watch_where_that_is_asked_for() {
+    let services = Services::start(&["--jobs", "60", "--seed", "1", "--speed", "40"]);
+    let watch = services.run(&["watch", "--format", "jsonl", "--until", "first-failure"]);
+    assert!([Some(3), Some(5)].contains(&watch.status.code()), "{watch:?}");
+    let summary = lines(&watch.stdout).pop().unwrap();
+    assert!(summary["running"].as_u64().unwrap() + summary["queued"].as_u64().unwrap() > 0, "{summary}");
+}
+
+#[test]
+fn a_check_asks_each_service_one_harmless_thing() {
+    let services = Services::start(&["--jobs", "8", "--seed", "1", "--speed", "1"]);
+    let check = services.run(&["check", "--online"]);
+    let said = String::from_utf8(check.stdout).unwrap();
+    assert_eq!(check.status.code(), Some(0), "{said}");
+    assert!(said.contains("answers, HTTP 404"), "{said}");
+}
