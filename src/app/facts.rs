@@ -78,7 +78,8 @@ impl App {
                     self.redraw = true;
                 }
             }
-            Fact::Suspended => return vec![Effect::Suspend],
+            // The loop stops the process.
+            Fact::Suspended => {}
             Fact::Ended(ending) => return self.end(&ending),
         }
         Vec::new()

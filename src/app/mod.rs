@@ -93,8 +93,8 @@ pub struct Prompt {
 /// What a line is typed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PromptKind {
-    /// A filter of the list; what was wanted before it, for `Esc`.
-    Filter(Box<Wanted>),
+    /// A filter of the list; what was wanted and selected before it, for `Esc`.
+    Filter(Box<Wanted>, Option<JobIx>),
     /// A search in this pane.
     Search(Pane),
 }
@@ -252,7 +252,9 @@ impl App {
                 Vec::new()
             }
             Event::TreeReady { ix, body, part, tree } => {
-                self.redraw |= self.detail.take_tree(ix, body, part, tree);
+                if let Some(provider) = self.jobs.get(ix).map(|row| row.job.key.provider) {
+                    self.redraw |= self.detail.take_tree((ix, provider), body, part, tree);
+                }
                 Vec::new()
             }
             Event::Copied(copied) => self.say_copied(&copied),

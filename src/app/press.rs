@@ -63,7 +63,7 @@ impl App {
             MouseKind::WheelUp => self.wheel(pane, Motion::Up),
             MouseKind::WheelDown => self.wheel(pane, Motion::Down),
             MouseKind::Press => {
-                self.dragging = layout.divider.is_some_and(|divider| divider.contains((mouse.x, mouse.y).into()));
+                self.dragging = layout.divider.is_some_and(|divider| divider.contains(mouse.x, mouse.y));
                 if let Some(pane) = pane.filter(|_| self.overlay.is_none()) {
                     self.focus = pane;
                     let row = layout.pane(pane).map_or(0, |rect| mouse.y.saturating_sub(rect.y));
@@ -113,7 +113,10 @@ impl App {
             Typed::Cancelled => {
                 let before = self.prompt.take().map(|prompt| prompt.kind);
                 match before {
-                    Some(PromptKind::Filter(wanted)) => self.list.want(*wanted),
+                    Some(PromptKind::Filter(wanted, selected)) => {
+                        self.list.want(*wanted);
+                        self.list.prefer(selected);
+                    }
                     Some(PromptKind::Search(_)) | None => {}
                 }
             }
@@ -124,11 +127,12 @@ impl App {
     /// A broken filter keeps the last good result.
     fn prompt_changed(&mut self) {
         let Some(prompt) = &mut self.prompt else { return };
-        if let PromptKind::Filter(_) = prompt.kind {
+        if let PromptKind::Filter(_, selected) = prompt.kind {
             match Filter::parse(&prompt.input.text()) {
                 Ok(filter) => {
                     prompt.error = None;
                     self.list.want(Wanted { filter, ..self.list.wanted().clone() });
+                    self.list.prefer(selected);
                 }
                 Err(error) => prompt.error = Some(error),
             }
@@ -139,8 +143,8 @@ impl App {
         let Some(prompt) = &self.prompt else { return Vec::new() };
         match prompt.kind {
             // A broken filter stays open, so that it can be mended.
-            PromptKind::Filter(_) if prompt.error.is_some() => Vec::new(),
-            PromptKind::Filter(_) => {
+            PromptKind::Filter(..) if prompt.error.is_some() => Vec::new(),
+            PromptKind::Filter(..) => {
                 self.prompt = None;
                 Vec::new()
             }
@@ -295,7 +299,7 @@ impl App {
             Pane::List => {
                 let wanted = self.list.wanted().clone();
                 let text = wanted.filter.source().to_owned();
-                (PromptKind::Filter(Box::new(wanted)), text)
+                (PromptKind::Filter(Box::new(wanted), self.list.selected()), text)
             }
             Pane::Detail | Pane::Log => (PromptKind::Search(self.focus), String::new()),
         };

@@ -117,8 +117,9 @@ impl Screen {
 
     /// Answers what was asked for, as the outside would.
     fn load(&mut self) {
-        for effect in self.effects.clone() {
-            match effect {
+        let wanted = |effect: &Effect| matches!(effect, Effect::LoadBody { .. } | Effect::BuildTree { .. });
+        while let Some(at) = self.effects.iter().position(wanted) {
+            match self.effects.remove(at) {
                 Effect::LoadBody { subject, body } => {
                     let result = Ok(Arc::new(content(&subject.job)));
                     self.event(Event::BodyLoaded { ix: subject.ix, body, result });
@@ -129,10 +130,8 @@ impl Screen {
                     let tree = tree.map(Arc::new).map_err(|error| error.to_string().into());
                     self.event(Event::TreeReady { ix, body, part, tree });
                 }
-                _ => continue,
+                _ => {}
             }
-            self.effects.retain(|other| !matches!(other, Effect::LoadBody { .. } | Effect::BuildTree { .. }));
-            return self.load();
         }
     }
 
@@ -341,12 +340,12 @@ screens! {
 fn every_size_can_be_drawn() {
     for keys in ["", "Enter ]", "? ", "Y", "e", ":", "/", "z", "3", "j j j 2 ] ] ] Enter"] {
         let mut screen = Screen::busy(80, 24).keys(keys);
-        for width in (0..=300).step_by(7) {
-            for height in (0..=100).step_by(3) {
-                screen.event(Event::Resize { width, height });
-                screen.settle();
-                screen.draw();
-            }
+        let coarse = (0..=300).step_by(43).flat_map(|width| (0..=100).step_by(9).map(move |height| (width, height)));
+        let fine = (0..=45).step_by(3).flat_map(|width| (0..=25).step_by(2).map(move |height| (width, height)));
+        for (width, height) in coarse.chain(fine) {
+            screen.event(Event::Resize { width, height });
+            screen.settle();
+            screen.draw();
         }
     }
 }

@@ -12,7 +12,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::App;
-use crate::app::layout::Class;
 use crate::domain::fact::{Gate, Health};
 use crate::domain::state::State;
 use crate::domain::{human, note};
@@ -60,7 +59,7 @@ pub fn tiny(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
 
 fn first(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let Ok(file) = &app.file else { return };
-    let words = app.layout().class >= Class::Side;
+    let words = area.width >= 112;
     let mut right = counts(app, theme, words);
     let stats = app.jobs.stats().counts();
     if let Some(rate) = stats.success().filter(|_| !words) {
