@@ -94,7 +94,7 @@ impl Run {
         if let Some(slot) = self.slot_mut(ix) {
             slot.told = (reading.read != Read::Ok).then_some(told);
         }
-        let news = is_news.then(|| (reading.read, http_status, reason));
+        let news = is_news.then_some((reading.read, http_status, reason));
         self.settle(ix, applied, next, reply, news);
     }
 
