@@ -51,6 +51,20 @@ impl State {
         }
     }
 
+    /// The short word of lists and of the log.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Queued => "WAIT",
+            Self::Running => "RUN",
+            Self::Succeeded => "DONE",
+            Self::Partial => "PART",
+            Self::Failed => "FAIL",
+            Self::Cancelled => "CANC",
+            Self::Lost => "LOST",
+            Self::Unknown => "?",
+        }
+    }
+
     /// The state that [`as_str`](Self::as_str) names so.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)

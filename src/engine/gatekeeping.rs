@@ -10,7 +10,7 @@ use crate::domain::secret::Token;
 use super::gate::{Closed, Gate};
 use super::run::{Chore, Mode, Run};
 use super::slot::{Phase, Slot};
-use super::{Purpose, follow, token};
+use super::{Purpose, chronicle, follow, token};
 
 /// After so many vain requests for a token that may change, a watch gives its service up.
 const VAIN_ASKS: u32 = 5;
@@ -39,7 +39,7 @@ impl Run {
         }
         let name = run.service.name.clone();
         let (can_change, max_interval) = (run.service.token.can_change(), run.service.pace.max_interval);
-        log_gate(&name, &told);
+        chronicle::gate(&name, &told);
         let refused = if let Told::KeyRefused(reason) = &told { Some(reason.clone()) } else { None };
         let now = self.now();
         if let Some(run) = self.services.get_mut(service) {
@@ -189,17 +189,5 @@ fn is_same(one: &Told, other: &Told) -> bool {
             Told::Open | Told::Throttled(_) | Told::BackingOff(_) | Told::KeyRefused(_),
             Told::Open | Told::Throttled(_) | Told::BackingOff(_) | Told::KeyRefused(_),
         ) => one == other,
-    }
-}
-
-fn log_gate(name: &str, gate: &Told) {
-    let clean = |text: &str| crate::domain::clean::Clean::new(text);
-    match gate {
-        Told::Open => tracing::info!(job = name, "read as asked for again"),
-        Told::Throttled(until) => tracing::info!(job = name, "asked to wait: all its reads are held until {until:.0}"),
-        Told::BackingOff(until) => {
-            tracing::warn!(job = name, "three reads in a row failed: the next one is tried at {until:.0}");
-        }
-        Told::KeyRefused(reason) => tracing::warn!(job = name, "key refused: {}", clean(reason)),
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::service::{Poll, Service};
 use crate::net::Net;
 use crate::store::Store;
 
+mod chronicle;
 mod dispatch;
 mod follow;
 mod gate;

@@ -12,14 +12,15 @@ use crate::domain::attempt::Attempt;
 use crate::domain::fact::{Fact, Health};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{self, Applied, Keep, Observation};
-use crate::domain::state::Read;
+use crate::domain::reading::Verdict;
+use crate::domain::state::{Read, State};
 
 use super::gate::Arrival;
 use super::reader::{Outcome, Received};
 use super::run::{Mode, Run};
 use super::saving::{Pending, Step};
 use super::slot::{Next, Phase, Reply};
-use super::{Purpose, follow};
+use super::{Purpose, chronicle, follow};
 
 impl Run {
     /// Takes what a read's task came back with.
@@ -77,7 +78,10 @@ impl Run {
         let pace = run.service.pace;
         let changed = matches!(&applied, Applied::Known { changed: true, .. });
         let reason = reading.reason.clone().unwrap_or_default();
-        let next = slot.replied(Reply { read: reading.read, changed, now, draw }, pace, self.poll.not_found_grace);
+        let unfamiliar =
+            matches!(reading.answer.as_ref().map(|answer| answer.verdict), Some(Verdict::State(State::Unknown)));
+        let reply_seen = Reply { read: reading.read, changed, unfamiliar, now, draw };
+        let next = slot.replied(reply_seen, pace, self.poll.not_found_grace);
         let arrival = Arrival { read: reading.read, retry_after: reading.retry_after, reason: &reason, now, draw };
         let resumes = run.gate.arrived(arrival, pace);
         let service = slot.service;
@@ -90,7 +94,7 @@ impl Run {
         if let Some(slot) = self.slot_mut(ix) {
             slot.told = (reading.read != Read::Ok).then_some(told);
         }
-        let news = is_news.then(|| (reading.read, http_status, reason));
+        let news = is_news.then_some((reading.read, http_status, reason));
         self.settle(ix, applied, next, reply, news);
     }
 
@@ -134,7 +138,7 @@ impl Run {
         slot.known = Arc::new(known);
         let known = Arc::clone(&slot.known);
         if changed {
-            log_change(&slot.job.label(), previous, &known);
+            chronicle::change(&slot.job, previous, &known, slot.attempts.last());
         }
         self.tell(Fact::Observed { ix, previous, changed, known });
     }
@@ -188,14 +192,7 @@ impl Run {
         let gate = self.services.get(slot.service).and_then(|run| run.gate.opens_at(self.now()));
         let held = gate.map(|until| until.saturating_sub(self.now()));
         let retry_in = retry.map(|pause| held.map_or(pause, |held| held.max(pause)));
-        let label = crate::domain::clean::Clean::from(slot.job.label());
-        let words = crate::domain::clean::Clean::new(&reason);
-        match retry_in {
-            Some(pause) => {
-                tracing::warn!(job = %label, "{read}: {words}; read again in {:.1} s, state kept", pause.as_secs_f64());
-            }
-            None => tracing::warn!(job = %label, "{read}: {words}"),
-        }
+        chronicle::not_ok(&slot.job, slot.known.state, read, &reason, retry_in);
         self.tell(Fact::NotOk { ix, read, http_status, reason, retry_in });
     }
 }
@@ -211,18 +208,4 @@ fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) ->
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn log_change(label: &str, previous: Option<crate::domain::state::State>, known: &Observation) {
-    let label = crate::domain::clean::Clean::new(label);
-    let from = previous.map_or_else(|| "new".to_owned(), |state| state.to_string());
-    let word = crate::domain::clean::Clean::new(known.word.as_deref().unwrap_or("-"));
-    let saved = match &known.saved {
-        Some(saved) if known.state.is_terminal() => format!(", {} bytes saved before display", saved.bytes),
-        Some(_) | None => String::new(),
-    };
-    match known.lost {
-        Some(cause) => tracing::warn!(job = %label, "{from} -> {}: {}", known.state, cause.sentence()),
-        None => tracing::info!(job = %label, "{from} -> {} ({word}){saved}", known.state),
-    }
 }

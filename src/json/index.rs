@@ -108,7 +108,9 @@ impl Document {
     /// Where a member's key stands, quotes included. None for elements and the document itself.
     pub fn key_range(&self, node: Node) -> Option<Range<usize>> {
         let start = self.start(node);
-        self.is_member(node).then(|| start..scan::end_of_string(&self.body, start).unwrap_or(self.body.len()))
+        let quoted = self.body.get(start) == Some(&b'"');
+        (quoted && self.is_member(node))
+            .then(|| start..scan::end_of_string(&self.body, start).unwrap_or(self.body.len()))
     }
 
     /// Where a value stands: a string with its quotes, a container with its brackets.

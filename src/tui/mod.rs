@@ -11,6 +11,8 @@ mod run;
 mod signals;
 mod terminal;
 
+pub use crate::ui::theme;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use ratatui::layout::{Position, Rect};
 use rustix::process;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
@@ -417,7 +418,9 @@ impl Dashboard {
 
     fn clear(&mut self) {
         if self.state.hold == Hold::Ours {
-            let cleared = self.screen.clear();
+            // `Terminal::clear` would ask the terminal where its cursor is and wait for an answer, against our own
+            // reader; a resize to the same size clears as well and asks nothing.
+            let cleared = self.screen.size().and_then(|size| self.screen.resize(Rect::from((Position::ORIGIN, size))));
             self.check(cleared);
             (self.state.hurry, self.state.stale) = (true, true);
         }

@@ -1,0 +1,65 @@
+//! The engine's words for the log: what changed, what went wrong, and what follows from it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::attempt::Attempt;
+use crate::domain::clean::Clean;
+use crate::domain::fact::Gate;
+use crate::domain::human;
+use crate::domain::job::Job;
+use crate::domain::observation::Observation;
+use crate::domain::state::{Read, State};
+
+/// A job's state, word or progress changed; `attempt` is the read that brought it.
+pub fn change(job: &Job, previous: Option<State>, known: &Observation, attempt: Option<&Attempt>) {
+    let job = Clean::new(job.title());
+    let from = previous.map_or("new", State::label);
+    let to = known.state.label();
+    if let Some(cause) = known.lost {
+        tracing::warn!(%job, "{from} -> {to}: {}", cause.sentence());
+        return;
+    }
+    let word = Clean::new(known.word.as_deref().unwrap_or("-"));
+    match (&known.saved, attempt) {
+        (Some(saved), Some(attempt)) if known.state.is_terminal() => {
+            let size = human::bytes(saved.bytes);
+            let took = human::latency(attempt.latency);
+            tracing::info!(%job, "{from} -> {to}  HTTP {} {size} in {took}, saved before display", saved.http_status);
+        }
+        _ if previous == Some(known.state) => match known.progress {
+            Some(percent) => tracing::debug!(%job, "{to}  {word}, {percent:.0}%"),
+            None => tracing::info!(%job, "{to}  {word}"),
+        },
+        _ => tracing::info!(%job, "{from} -> {to}  {word}"),
+    }
+}
+
+/// A read was not `ok`, and the one before was another.
+pub fn not_ok(job: &Job, state: State, read: Read, reason: &str, retry: Option<Duration>) {
+    let job = Clean::new(job.title());
+    let reason = Clean::new(reason);
+    let kept = state.label();
+    match retry {
+        Some(pause) => {
+            tracing::warn!(%job, "{read}: {reason}. Read again in {}, state kept: {kept}", human::latency(pause));
+        }
+        None => tracing::warn!(%job, "{read}: {reason}. State kept: {kept}"),
+    }
+}
+
+/// A whole service is read differently from now on.
+pub fn gate(service: &str, gate: &Gate) {
+    let clock = |at: &Timestamp| at.strftime("%H:%M:%S UTC").to_string();
+    match gate {
+        Gate::Open => tracing::info!(job = service, "read as asked for again"),
+        Gate::Throttled(until) => {
+            tracing::info!(job = service, "asked to wait: all its reads held until {}", clock(until))
+        }
+        Gate::BackingOff(until) => {
+            tracing::warn!(job = service, "three reads in a row failed: the next is tried at {}", clock(until));
+        }
+        Gate::KeyRefused(reason) => tracing::warn!(job = service, "key refused: {}", Clean::new(reason)),
+    }
+}
