@@ -76,6 +76,7 @@ pub struct List {
     wanted: Wanted,
     changed: HashSet<JobIx>,
     rebuild: bool,
+    preferred: Option<JobIx>,
     touched: Option<Duration>,
 }
 
@@ -191,6 +192,12 @@ impl List {
         }
     }
 
+    /// Selects this job when the list is brought into order next, if it is listed then.
+    pub fn prefer(&mut self, ix: Option<JobIx>) {
+        self.preferred = ix;
+        self.rebuild = true;
+    }
+
     /// Moves the selection.
     pub fn go(&mut self, motion: Motion, height: usize) {
         self.go_to(motion.from(self.at, self.order.len(), height), height);
@@ -227,7 +234,9 @@ impl List {
         } else if !self.changed.is_empty() && !still {
             self.merge(jobs, now.wall);
         } else {
-            self.top = scroll::window(self.top, self.at, self.order.len(), height);
+            if self.touched.is_some() {
+                self.top = scroll::window(self.top, self.at, self.order.len(), height);
+            }
             return false;
         }
         self.rebuild = false;
@@ -261,6 +270,8 @@ impl List {
     /// Follows the selected job to its new row, and keeps it in the same row of the screen where that can be.
     fn find_selection(&mut self, jobs: &Jobs, height: usize) {
         let len = self.order.len();
+        let preferred = self.preferred.take().filter(|ix| self.order.contains(ix));
+        self.selected = preferred.or(self.selected);
         let gone = self.selected.is_none_or(|ix| jobs.get(ix).is_none());
         let found = self.selected.and_then(|ix| self.order.iter().position(|other| *other == ix));
         match found {
@@ -278,7 +289,11 @@ impl List {
                 }
             }
         }
-        self.top = scroll::window(self.top, self.at, len, height);
+        // Before the first key press nobody has a place in the list yet: what needs attention stays in sight.
+        self.top = match self.touched {
+            Some(_) => scroll::window(self.top, self.at, len, height),
+            None => 0,
+        };
     }
 
     fn compare(&self, jobs: &Jobs, a: JobIx, b: JobIx) -> Ordering {

@@ -70,7 +70,7 @@ fn copy_menu(title: &str, items: &[CopyItem], cursor: Cursor, theme: &Theme, buf
 fn errors(app: &App, reasons: &[Reason], cursor: Cursor, theme: &Theme, buf: &mut Buffer) {
     let jobs: usize = reasons.iter().map(|reason| reason.jobs.len()).sum();
     let title = format!("e  failures by reason ({jobs} jobs, {} reasons)", reasons.len());
-    let rows = (reasons.len() + 2).clamp(3, app.overlay_rows());
+    let rows = (reasons.len() + 2).max(3).min(app.overlay_rows());
     let inner = frame(&title, 110, rows, theme, buf);
     if reasons.is_empty() {
         pen::write(&[plain(" no job has failed, is partial or lost")], pen::row(inner, 0), theme, buf);
