@@ -6,3 +6,4 @@ mod support;
 
 mod disk;
 mod endings;
+mod secrets;
