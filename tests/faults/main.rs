@@ -6,4 +6,5 @@ mod support;
 
 mod disk;
 mod endings;
+mod hostile;
 mod secrets;
