@@ -7,4 +7,5 @@ mod support;
 mod disk;
 mod endings;
 mod hostile;
+mod losses;
 mod secrets;
