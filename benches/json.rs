@@ -1,6 +1,8 @@
 //! How fast large JSON is indexed, walked, searched and shown. `JOBDECK_BENCH_JSON` names a file to take instead of the
 //! made-up one.
 
+#![expect(clippy::expect_used, clippy::print_stderr, reason = "a benchmark may stop and says what it measures")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -234,7 +234,9 @@ impl List {
         } else if !self.changed.is_empty() && !still {
             self.merge(jobs, now.wall);
         } else {
-            self.top = scroll::window(self.top, self.at, self.order.len(), height);
+            if self.touched.is_some() {
+                self.top = scroll::window(self.top, self.at, self.order.len(), height);
+            }
             return false;
         }
         self.rebuild = false;
@@ -287,7 +289,11 @@ impl List {
                 }
             }
         }
-        self.top = scroll::window(self.top, self.at, len, height);
+        // Before the first key press nobody has a place in the list yet: what needs attention stays in sight.
+        self.top = match self.touched {
+            Some(_) => scroll::window(self.top, self.at, len, height),
+            None => 0,
+        };
     }
 
     fn compare(&self, jobs: &Jobs, a: JobIx, b: JobIx) -> Ordering {

@@ -1,5 +1,7 @@
 //! Keys, pasted text and the mouse: to the line that is being typed, to what stands over the panes, or to an action.
 
+use std::time::Duration;
+
 use crossterm::event::KeyCode;
 
 use super::action::Action;
@@ -13,12 +15,17 @@ use super::list::{Group, Wanted};
 use super::scroll::{self, Motion};
 use super::{App, Prompt, PromptKind};
 use crate::domain::filter::Filter;
+use crate::domain::human;
+
+/// How long without a key it takes to be away.
+const AWAY: Duration = Duration::from_secs(60);
 
 impl App {
     /// A key was pressed.
     pub(super) fn press(&mut self, key: Key) -> Vec<Effect> {
         self.redraw = true;
         self.toast = None;
+        self.tell_what_happened_meanwhile();
         if self.focus == Pane::List {
             self.list.touch(self.now.mono);
         }
@@ -35,6 +42,20 @@ impl App {
         match action {
             Some(action) => self.act(action),
             None => Vec::new(),
+        }
+    }
+
+    /// After a minute without a key: what has come to an end since.
+    fn tell_what_happened_meanwhile(&mut self) {
+        let counts = self.jobs.stats().counts();
+        let (finished, problems) = (counts.finished(), counts.problems());
+        let before = std::mem::replace(&mut self.last_input, (self.now.mono, finished, problems));
+        let away = self.now.mono.saturating_sub(before.0);
+        let (finished, problems) = (finished.saturating_sub(before.1), problems.saturating_sub(before.2));
+        if away >= AWAY && finished > 0 {
+            let away = human::duration(away);
+            let _ =
+                self.say(format!("while away ({away}): {finished} jobs finished, {problems} of them with problems"));
         }
     }
 
@@ -198,10 +219,7 @@ impl App {
 
     fn press_in_copy_menu(&mut self, key: Key, action: Option<Action>) -> Vec<Effect> {
         let Overlay::Copy { items, cursor, jobs, .. } = &mut self.overlay else { return Vec::new() };
-        let by_key = match key.code {
-            KeyCode::Char(c) if !key.ctrl && !key.alt => items.iter().find(|item| item.key == c),
-            _ => None,
-        };
+        let by_key = items.iter().find(|item| key == Key { code: KeyCode::Char(item.key), ctrl: false, alt: false });
         let chosen = match (by_key, action) {
             (Some(item), _) => Some(item.what.clone()),
             (None, Some(Action::Open)) => items.get(cursor.at).map(|item| item.what.clone()),

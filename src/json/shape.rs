@@ -319,6 +319,7 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
         #[test]
         fn relations_are_those_of_a_plain_tree(choices in proptest::collection::vec(0u8..8, 0..3000), deep in 0u8..7) {
             let (shape, parents) = tree(&choices, deep);

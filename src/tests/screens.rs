@@ -40,12 +40,24 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn empty(width: u16, height: u16) -> Self {
+        Self::of(width, height, None)
+    }
+
+    pub(super) fn busy(width: u16, height: u16) -> Self {
+        Self::empty(width, height).filled()
+    }
+
+    pub(super) fn restored(width: u16, height: u16, view: String) -> Self {
+        Self::of(width, height, Some(view)).filled()
+    }
+
+    fn of(width: u16, height: u16, view: Option<String>) -> Self {
         let now = Now { wall: start(), mono: Duration::from_secs(100) };
         let options = Options {
             file: Ok("invoices-nov.toml".into()),
             keymap: Keymap::default(),
             zone: TimeZone::UTC,
-            view: None,
+            view,
             size: (width, height),
             now,
         };
@@ -53,8 +65,8 @@ impl Screen {
         Self { app: App::new(options), now, effects: Vec::new(), theme }
     }
 
-    pub(super) fn busy(width: u16, height: u16) -> Self {
-        let mut screen = Self::empty(width, height);
+    fn filled(mut self) -> Self {
+        let screen = &mut self;
         for (ix, (job, known, health)) in (0u32..).zip(batch()) {
             screen.fact(Fact::Declared { ix: JobIx(ix), job: Arc::new(job), known: Arc::new(known) });
             screen.fact(Fact::Health { ix: JobIx(ix), health });
@@ -69,12 +81,12 @@ impl Screen {
             screen.event(Event::Log(line));
         }
         screen.settle();
-        screen
+        self
     }
 
     pub(super) fn event(&mut self, event: Event) {
         let effects = self.app.apply(event, self.now);
-        self.effects.extend(effects);
+        self.effects.extend(effects.into_iter().filter(|effect| !matches!(effect, Effect::SetTitle(_))));
     }
 
     pub(super) fn fact(&mut self, fact: Fact) {
@@ -119,18 +131,15 @@ impl Screen {
     fn load(&mut self) {
         let wanted = |effect: &Effect| matches!(effect, Effect::LoadBody { .. } | Effect::BuildTree { .. });
         while let Some(at) = self.effects.iter().position(wanted) {
-            match self.effects.remove(at) {
-                Effect::LoadBody { subject, body } => {
-                    let result = Ok(Arc::new(content(&subject.job)));
-                    self.event(Event::BodyLoaded { ix: subject.ix, body, result });
-                }
-                Effect::BuildTree { ix, body, part, text } => {
-                    let never = std::sync::atomic::AtomicBool::new(false);
-                    let tree = crate::json::index::Document::parse(text, &never);
-                    let tree = tree.map(Arc::new).map_err(|error| error.to_string().into());
-                    self.event(Event::TreeReady { ix, body, part, tree });
-                }
-                _ => {}
+            let effect = self.effects.remove(at);
+            if let Effect::LoadBody { subject, body } = effect {
+                let result = Ok(Arc::new(content(&subject.job)));
+                self.event(Event::BodyLoaded { ix: subject.ix, body, result });
+            } else if let Effect::BuildTree { ix, body, part, text } = effect {
+                let never = std::sync::atomic::AtomicBool::new(false);
+                let tree = crate::json::index::Document::parse(text, &never);
+                let tree = tree.map(Arc::new).map_err(|error| error.to_string().into());
+                self.event(Event::TreeReady { ix, body, part, tree });
             }
         }
     }

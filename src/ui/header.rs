@@ -106,7 +106,8 @@ fn second(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let wide = area.width >= 100;
     let cells = if wide { 45 } else { 25 }.min(usize::from(area.width) / 3);
     let (finished, total) = (u64::from(counts.finished()), u64::from(counts.total()));
-    let filled = if total == 0 { 0 } else { usize::try_from(finished * cells as u64 / total).unwrap_or(0) };
+    let filled =
+        (finished * cells as u64).checked_div(total).and_then(|cells| usize::try_from(cells).ok()).unwrap_or(0);
     let (full, empty) = theme.blocks();
     let mut spans = vec![
         plain(" "),
