@@ -1,5 +1,12 @@
 //! The dashboard in a pseudo-terminal: it starts, quits, stops and dies as a good guest of the terminal.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may say what it means; clippy knows that only of functions that are tests themselves"
+)]
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
