@@ -85,12 +85,6 @@ impl Terminal {
             if Instant::now() >= end {
                 let written = String::from_utf8_lossy(&self.written()).into_owned();
                 let tail: String = written.chars().rev().take(1500).collect::<Vec<_>>().into_iter().rev().collect();
-                let pid = self.child.process_id().unwrap();
-                for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-                    let path = task.unwrap().path();
-                    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap_or_default();
-                    eprintln!("{} {} {}", read("comm").trim(), read("wchan"), read("stat"));
-                }
                 panic!("no {whatever}:\n{}\n{tail:?}", self.screen());
             }
             thread::sleep(Duration::from_millis(20));
@@ -126,6 +120,8 @@ impl Terminal {
     }
 
     fn assert_given_back(&self) {
+        // What was written last may still be under way when the program has ended.
+        self.wait_for(|terminal| terminal.written().ends_with(b"\x1b[23;0t"), "end of the output");
         let text = String::from_utf8_lossy(&self.written()).into_owned();
         for sequence in LEFT {
             assert!(text.contains(sequence), "{sequence:?} was not sent");
