@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use ratatui::layout::{Position, Rect};
 use rustix::process;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
@@ -417,7 +418,8 @@ impl Dashboard {
 
     fn clear(&mut self) {
         if self.state.hold == Hold::Ours {
-            let cleared = self.screen.clear();
+            // Not `Terminal::clear`: it asks the terminal where the cursor is, and not every terminal answers.
+            let cleared = self.screen.size().and_then(|size| self.screen.resize(Rect::from((Position::ORIGIN, size))));
             self.check(cleared);
             (self.state.hurry, self.state.stale) = (true, true);
         }
