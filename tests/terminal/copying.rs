@@ -52,7 +52,7 @@ fn f_then_y_gives_the_raw_output_byte_for_byte_to_the_native_tool() {
         let mut terminal = finished(&home);
         for _ in 0..6 {
             let job = next_problem(&mut terminal);
-            let raw = home.show(&job, "--raw");
+            let raw = home.raw(&job);
             let _ = fs::remove_file(home.path("clip"));
             terminal.press("y");
             terminal.until("the copy", |_| home.path("clip").exists());
@@ -75,7 +75,7 @@ fn over_ssh_the_terminal_is_sent_the_bytes_and_nobody_claims_that_it_took_them()
     terminal.press("y");
     terminal.sees("by OSC 52, the terminal must allow it");
     assert!(terminal.text().contains("sent "));
-    assert_eq!(osc52(&terminal.raw).unwrap(), home.show(&job, "--raw"));
+    assert_eq!(osc52(&terminal.raw).unwrap(), home.raw(&job));
     assert!(!home.path("clip").exists(), "the far machine's clipboard is nobody's");
     terminal.press("q");
     terminal.ends_well(0);

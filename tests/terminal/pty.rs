@@ -95,6 +95,12 @@ impl Home {
         Terminal::start(width, height, command, Arc::clone(&self.dir))
     }
 
+    /// What `y` copies of a job, as `show` gives it: its raw output, or the body where there is none in it.
+    pub fn raw(&self, job: &str) -> Vec<u8> {
+        let shown = self.run(&["show", job, "--raw"]);
+        if shown.status.code() == Some(4) { self.show(job, "--body") } else { self.show(job, "--raw") }
+    }
+
     /// The bytes of a part of a job, as `show` gives them.
     pub fn show(&self, job: &str, part: &str) -> Vec<u8> {
         let shown = self.run(&["show", job, part]);
