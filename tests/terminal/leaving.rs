@@ -143,6 +143,16 @@ fn a_broken_jobs_file_is_shown_and_nothing_is_written_to_it() {
 }
 
 #[test]
+fn without_a_jobs_file_the_screen_says_how_to_begin() {
+    let mut terminal = Home::new().terminal(&[]);
+    terminal.sees("jobdeck init");
+    terminal.press("q");
+    let status = terminal.ends();
+    assert!([0, 2].contains(&status.exit_code()));
+    terminal.is_restored();
+}
+
+#[test]
 fn without_a_terminal_the_demo_says_what_to_do_instead() {
     let run = Home::new().run(&["demo"]);
     let said = String::from_utf8(run.stderr).unwrap();

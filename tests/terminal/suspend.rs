@@ -91,3 +91,27 @@ fn the_leader_of_a_session_goes_on_since_nobody_could_wake_it_up() {
     terminal.press("q");
     terminal.ends_well(0);
 }
+
+#[test]
+fn a_shell_with_jobs_sees_it_stop_and_brings_it_back() {
+    if std::process::Command::new("bash").arg("--version").output().is_err() {
+        println!("skipped: there is no bash here");
+        return;
+    }
+    let home = Home::new();
+    let _service = Service::start(&home, one_running_job());
+    let mut shell = home.terminal_of(80, 24, &["bash", "--norc", "--noprofile", "-i"]);
+    shell.press(&format!("{JOBDECK}; echo left-$?\n"));
+    shell.sees("RUN");
+    shell.press("\x1a");
+    shell.sees("Stopped");
+    assert!(!shell.screen().alternate_screen() && !shell.screen().hide_cursor());
+    shell.press("stty -a; fg\n");
+    shell.sees("RUN");
+    shell.press("q");
+    shell.sees("left-0");
+    let said = String::from_utf8_lossy(&shell.raw).into_owned();
+    assert!(said.contains(" icanon") && said.contains(" echo "), "the shell's modes were not as a shell wants them");
+    shell.press("exit\n");
+    shell.ends();
+}
