@@ -37,3 +37,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = panic::catch_unwind(AssertUnwindSafe(|| cli::run(args))).unwrap_or(1);
     ExitCode::from(code)
 }
+
+/// What the benchmarks and fuzz targets need of the insides. No promise to anybody else.
+#[doc(hidden)]
+pub mod bench_api {
+    pub use crate::app::raw::RawView;
+    pub use crate::app::tree::{Fold, Found, Motion, TreeView};
+    pub use crate::json::index::{Document, Node};
+    pub use crate::json::pretty::pretty;
+    pub use crate::json::{scan, search, text};
+}

@@ -4,9 +4,8 @@ use super::action::Action;
 use super::detail::Tab;
 use super::dialog::Overlay;
 use super::effect::{Effect, What};
-use super::event::Level;
 use super::layout::{Class, Pane};
-use super::list::{SortBy, Wanted};
+use super::list::Wanted;
 use super::press::motion_of;
 use super::scroll::{Cursor, Motion};
 use super::tree::Fold;
@@ -214,37 +213,6 @@ impl App {
         let class = Class::of(width, height);
         let split = self.splits.entry(class).or_insert_with(|| class.default_split());
         *split = if more { (*split + 4).min(80) } else { split.saturating_sub(4).max(20) };
-    }
-}
-
-/// The state of the view as text for the next start, and back.
-impl App {
-    /// As `Options::view` takes it.
-    pub(super) fn view_text(&self) -> String {
-        let (sort, reversed) = self.list.sort();
-        format!("sort {} {reversed}\n", sort.as_str())
-    }
-
-    /// Takes back what an earlier start kept; what cannot be read is left out.
-    pub(super) fn restore(&mut self, view: &str) {
-        for line in view.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            if let ["sort", by, reversed] = words.as_slice()
-                && let Some(by) = SortBy::ALL.into_iter().find(|sort| sort.as_str() == *by)
-            {
-                self.list.set_sort(by, *reversed == "true");
-            }
-        }
-    }
-}
-
-/// The name of a log level in the log's title.
-pub fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Debug => "debug+",
-        Level::Info => "info+",
-        Level::Warn => "warn+",
-        Level::Error => "error",
     }
 }
 

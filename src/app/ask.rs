@@ -17,6 +17,10 @@ impl App {
         if (seen && place.tab.needs_body()) || menu {
             effects.extend(self.ask_for_body(ix));
         }
+        // Loading for one job gives up what is built for another.
+        if effects.iter().any(|effect| matches!(effect, Effect::LoadBody { .. })) {
+            self.detail.give_up_other_trees(ix);
+        }
         if !seen {
             return effects;
         }
@@ -28,6 +32,7 @@ impl App {
         if let Some(part) = part
             && let Some((body, text)) = self.detail.want_tree(ix, part)
         {
+            self.detail.give_up_other_trees(ix);
             effects.push(Effect::BuildTree { ix, body, part, text });
         }
         if place.tab == Tab::Attempts && self.detail.want_past(ix) {

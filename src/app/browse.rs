@@ -43,7 +43,7 @@ impl App {
             }
             Tab::Raw => {
                 if let Some(raw) = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()) {
-                    raw.go(motion, width, height);
+                    raw.go(motion, width.saturating_sub(1), height);
                 }
             }
             Tab::Files if place.file.is_none() => {
@@ -81,7 +81,7 @@ impl App {
         let rows = self.tree_rows(ix);
         if self.detail.place(ix).tab == Tab::Raw {
             if let Some(raw) = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()) {
-                raw.go_sideways(matches!(fold, Fold::Unfold | Fold::UnfoldAll), width);
+                raw.go_sideways(matches!(fold, Fold::Unfold | Fold::UnfoldAll), width.saturating_sub(1));
             }
             return;
         }
@@ -131,7 +131,7 @@ impl App {
                     Tab::Summary | Tab::Attempts => return self.next_match(true),
                     Tab::Raw => {
                         let raw = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut());
-                        raw.map(|raw| raw.search(&text, width, height))
+                        raw.map(|raw| raw.search(&text, width.saturating_sub(1), height))
                     }
                     Tab::Output | Tab::Files => self.detail.open_tree(ix).map(|tree| tree.search(&text, rows)),
                 };
@@ -155,8 +155,8 @@ impl App {
                 let found = match self.detail.place(ix).tab {
                     Tab::Summary | Tab::Attempts => return self.find_in_text(ix, forward),
                     Tab::Raw => self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()).map(|raw| match forward {
-                        true => raw.next_match(width, height),
-                        false => raw.previous_match(width, height),
+                        true => raw.next_match(width.saturating_sub(1), height),
+                        false => raw.previous_match(width.saturating_sub(1), height),
                     }),
                     Tab::Output | Tab::Files => self.detail.open_tree(ix).map(|tree| match forward {
                         true => tree.next_match(rows),
@@ -178,7 +178,7 @@ impl App {
             Tab::Summary | Tab::Attempts => None,
             Tab::Raw => {
                 let raw = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut());
-                raw.map(|raw| raw.go_on_searching(width, height))
+                raw.map(|raw| raw.go_on_searching(width.saturating_sub(1), height))
             }
             Tab::Output | Tab::Files => self.detail.open_tree(ix).map(|tree| tree.go_on_searching(rows)),
         };

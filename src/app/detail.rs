@@ -15,7 +15,7 @@ use super::summary::History;
 use super::tree::TreeView;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
-use crate::domain::job::JobIx;
+use crate::domain::job::{JobIx, Provider};
 use crate::domain::observation::Observation;
 use crate::json::index::Document;
 
@@ -256,11 +256,28 @@ impl Detail {
         text.map(|text| (entry.body, text))
     }
 
+    /// The reader turned to this job: an index that is being built for another one will not come.
+    pub fn give_up_other_trees(&mut self, ix: JobIx) {
+        for (_, body) in self.bodies.iter_mut().filter(|(other, _)| *other != ix) {
+            let trees = std::iter::once(&mut body.output).chain(body.files.values_mut());
+            for tree in trees.filter(|tree| matches!(tree, Loaded::Asked)) {
+                *tree = Loaded::No;
+            }
+        }
+    }
+
     /// A tree came. False if nobody waits for it any more.
-    pub fn take_tree(&mut self, ix: JobIx, body: i64, part: Part, tree: Result<Arc<Document>, Clean>) -> bool {
+    pub fn take_tree(
+        &mut self,
+        (ix, provider): (JobIx, Provider),
+        body: i64,
+        part: Part,
+        tree: Result<Arc<Document>, Clean>,
+    ) -> bool {
         let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
+        let output = entry.content.ready().map(|content| output_path(provider, content)).unwrap_or_default();
         let (slot, prefix) = match part {
-            Part::Output => (&mut entry.output, String::new()),
+            Part::Output => (&mut entry.output, output.to_owned()),
             Part::File(n) => (entry.files.entry(n).or_default(), format!(".message[{n}]")),
         };
         *slot = match tree {
@@ -322,6 +339,18 @@ impl Detail {
             let (_, gone) = self.bodies.remove(0);
             total = total.saturating_sub(size(&gone));
         }
+    }
+}
+
+/// Where the decoded output stands in the body, as a path that jq would take.
+fn output_path(provider: Provider, content: &Content) -> &'static str {
+    let inside = |text: &Bytes| content.body.as_ptr_range().contains(&text.as_ptr());
+    match provider {
+        Provider::Vessl => ".output",
+        Provider::Optexity if content.output.as_ref().is_some_and(inside) => ".result",
+        Provider::Optexity => ".result | fromjson | ",
+        // An object of our own making: file name to result.
+        Provider::Unstract => "",
     }
 }
 

@@ -93,10 +93,10 @@ pub struct Reason {
 
 /// The failures grouped over all services.
 pub fn reasons(jobs: &Jobs) -> Vec<Reason> {
-    let given = jobs.iter().filter(|(_, row)| row.is_problem()).map(|(ix, row)| {
-        let reason = note::reason(&row.known).or(row.known.word.as_deref()).unwrap_or("no reason given");
-        (reason, ix)
-    });
+    let given = jobs
+        .iter()
+        .filter(|(_, row)| row.is_problem())
+        .map(|(ix, row)| (note::reason(&row.known).unwrap_or("no reason given"), ix));
     let groups = reason::groups(given);
     groups
         .into_iter()

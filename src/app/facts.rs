@@ -16,6 +16,7 @@ impl App {
         match fact {
             Fact::Declared { ix, job, known } => {
                 self.jobs.declare(ix, job, known);
+                self.restore_place(ix);
                 self.settled = false;
                 self.move_row(ix);
             }
@@ -78,7 +79,8 @@ impl App {
                     self.redraw = true;
                 }
             }
-            Fact::Suspended => return vec![Effect::Suspend],
+            // The loop stops the process.
+            Fact::Suspended => {}
             Fact::Ended(ending) => return self.end(&ending),
         }
         Vec::new()

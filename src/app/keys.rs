@@ -26,11 +26,11 @@ impl Key {
         }
         let shift = event.modifiers.contains(KeyModifiers::SHIFT);
         let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
-        let code = match event.code {
-            KeyCode::Char(c) if ctrl => KeyCode::Char(c.to_ascii_lowercase()),
-            KeyCode::Char(c) if shift => KeyCode::Char(c.to_ascii_uppercase()),
-            KeyCode::Tab if shift => KeyCode::BackTab,
-            code => code,
+        let code = match (event.code, ctrl, shift) {
+            (KeyCode::Char(c), true, _) => KeyCode::Char(c.to_ascii_lowercase()),
+            (KeyCode::Char(c), false, true) => KeyCode::Char(c.to_ascii_uppercase()),
+            (KeyCode::Tab, _, true) => KeyCode::BackTab,
+            (code, _, _) => code,
         };
         Some(Self { code, ctrl, alt: event.modifiers.contains(KeyModifiers::ALT) })
     }

@@ -1,6 +1,25 @@
 //! Where everything stands: one pure function from the terminal's size to rectangles, used by drawing and by paging.
 
-use ratatui::layout::Rect;
+/// Some cells of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Area {
+    /// First column.
+    pub x: u16,
+    /// First row.
+    pub y: u16,
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+impl Area {
+    /// Whether a cell is in it.
+    pub fn contains(&self, x: u16, y: u16) -> bool {
+        let inside = |at: u16, from: u16, length: u16| at >= from && at - from < length;
+        inside(x, self.x, self.width) && inside(y, self.y, self.height)
+    }
+}
 
 /// A pane that can have the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,22 +93,22 @@ pub struct Layout {
     /// The size class.
     pub class: Class,
     /// Counts and progress, one or two rows.
-    pub header: Rect,
+    pub header: Area,
     /// Keys, toasts and input, one row.
-    pub footer: Rect,
+    pub footer: Area,
     /// The list.
-    pub list: Option<Rect>,
+    pub list: Option<Area>,
     /// The column between list and detail.
-    pub divider: Option<Rect>,
+    pub divider: Option<Area>,
     /// The detail.
-    pub detail: Option<Rect>,
+    pub detail: Option<Area>,
     /// The log.
-    pub log: Option<Rect>,
+    pub log: Option<Area>,
 }
 
 impl Layout {
     /// The rectangle of a pane.
-    pub fn pane(&self, pane: Pane) -> Option<Rect> {
+    pub fn pane(&self, pane: Pane) -> Option<Area> {
         match pane {
             Pane::List => self.list,
             Pane::Detail => self.detail,
@@ -104,20 +123,20 @@ impl Layout {
 
     /// The pane at a cell.
     pub fn at(&self, x: u16, y: u16) -> Option<Pane> {
-        Pane::ALL.into_iter().find(|pane| self.pane(*pane).is_some_and(|rect| rect.contains((x, y).into())))
+        Pane::ALL.into_iter().find(|pane| self.pane(*pane).is_some_and(|rect| rect.contains(x, y)))
     }
 }
 
 /// What a pane's content has under its title.
-pub fn body(rect: Rect) -> Rect {
-    Rect { y: rect.y.saturating_add(1), height: rect.height.saturating_sub(1), ..rect }
+pub fn body(rect: Area) -> Area {
+    Area { y: rect.y.saturating_add(1), height: rect.height.saturating_sub(1), ..rect }
 }
 
 /// Lays a screen out. `split` is the share of the first pane in per cent; None: the class's own.
 pub fn layout(width: u16, height: u16, focus: Pane, zoom: bool, split: Option<u16>) -> Layout {
     let class = Class::of(width, height);
     let header_rows = if height < 10 { 1 } else { 2 };
-    let rect = |y: u16, rows: u16| Rect { x: 0, y, width, height: rows };
+    let rect = |y: u16, rows: u16| Area { x: 0, y, width, height: rows };
     let mut layout = Layout {
         class,
         header: rect(0, header_rows.min(height)),
@@ -151,7 +170,7 @@ pub fn layout(width: u16, height: u16, focus: Pane, zoom: bool, split: Option<u1
         layout.detail = Some(rect(main.y + list, upper.saturating_sub(list)));
     } else {
         let list = share(width, split);
-        let column = |x: u16, width: u16| Rect { x, y: main.y, width, height: upper };
+        let column = |x: u16, width: u16| Area { x, y: main.y, width, height: upper };
         layout.list = Some(column(0, list));
         layout.divider = Some(column(list, 1));
         layout.detail = Some(column(list + 1, width.saturating_sub(list + 1)));
@@ -170,7 +189,7 @@ mod tests {
     #[test]
     fn at_80x24_the_list_has_nine_rows_the_detail_ten_and_the_log_two() {
         let layout = layout(80, 24, Pane::List, false, None);
-        let rows = |rect: Option<Rect>| rect.map(|rect| (rect.y, rect.height));
+        let rows = |rect: Option<Area>| rect.map(|rect| (rect.y, rect.height));
         assert_eq!(
             (rows(layout.list), rows(layout.detail), rows(layout.log)),
             (Some((2, 9)), Some((11, 10)), Some((21, 2)))
@@ -181,9 +200,13 @@ mod tests {
     #[test]
     fn at_120x40_the_detail_stands_at_the_right_and_the_log_below() {
         let layout = layout(120, 40, Pane::List, false, None);
-        assert_eq!(layout.list, Some(Rect { x: 0, y: 2, width: 57, height: 27 }));
-        assert_eq!(layout.detail, Some(Rect { x: 58, y: 2, width: 62, height: 27 }));
-        assert_eq!(layout.log, Some(Rect { x: 0, y: 29, width: 120, height: 10 }));
+        assert_eq!(layout.list, Some(Area { x: 0, y: 2, width: 57, height: 27 }));
+        assert_eq!(layout.detail, Some(Area { x: 58, y: 2, width: 62, height: 27 }));
+        assert_eq!(layout.log, Some(Area { x: 0, y: 29, width: 120, height: 10 }));
+    }
+
+    fn apart(a: Area, b: Area) -> bool {
+        a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y
     }
 
     #[test]
@@ -192,7 +215,6 @@ mod tests {
             for height in 0..=100 {
                 for focus in Pane::ALL {
                     let layout = layout(width, height, focus, false, Some(80));
-                    let screen = Rect { x: 0, y: 0, width, height };
                     let parts = [
                         Some(layout.header),
                         Some(layout.footer),
@@ -201,10 +223,11 @@ mod tests {
                         layout.detail,
                         layout.log,
                     ];
-                    let parts: Vec<Rect> = parts.into_iter().flatten().filter(|rect| !rect.is_empty()).collect();
+                    let parts = parts.into_iter().flatten().filter(|part| part.width > 0 && part.height > 0);
+                    let parts: Vec<Area> = parts.collect();
                     for (n, part) in parts.iter().enumerate() {
-                        assert_eq!(part.intersection(screen), *part, "{width}x{height}");
-                        assert!(parts[n + 1..].iter().all(|other| !other.intersects(*part)), "{width}x{height}");
+                        assert!(part.x + part.width <= width && part.y + part.height <= height, "{width}x{height}");
+                        assert!(parts[n + 1..].iter().all(|other| apart(*other, *part)), "{width}x{height}");
                     }
                 }
             }

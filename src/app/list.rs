@@ -3,7 +3,7 @@
 //! The order is kept, not made for each drawing: changed rows are taken out and merged in again, once per batch of
 //! events, and not within two seconds of a key press.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use crate::domain::note;
 
 /// How long rows stand still after a key press in the list.
 pub const HANDS_OFF: Duration = Duration::from_secs(2);
+
+/// Changed rows that are looked through one by one.
+const FEW: usize = 8;
 
 /// What the list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,6 +79,7 @@ pub struct List {
     wanted: Wanted,
     changed: HashSet<JobIx>,
     rebuild: bool,
+    preferred: Option<JobIx>,
     touched: Option<Duration>,
 }
 
@@ -191,8 +195,19 @@ impl List {
         }
     }
 
+    /// Selects this job when the list is brought into order next, if it is listed then.
+    pub fn prefer(&mut self, ix: Option<JobIx>) {
+        self.preferred = ix;
+        self.rebuild = true;
+    }
+
     /// Moves the selection.
     pub fn go(&mut self, motion: Motion, height: usize) {
+        // A selection out of sight, as before the first key press, comes into the window first.
+        let seen = self.top..self.top + height.max(1);
+        if !seen.contains(&self.at) && matches!(motion, Motion::Up | Motion::Down) {
+            return self.go_to(self.top, height);
+        }
         self.go_to(motion.from(self.at, self.order.len(), height), height);
     }
 
@@ -222,12 +237,14 @@ impl List {
         if self.rebuild {
             let chosen = jobs.iter().filter(|(ix, row)| self.wanted.takes(*ix, row, now.wall)).map(|(ix, _)| ix);
             let mut order: Vec<JobIx> = chosen.collect();
-            order.sort_by(|a, b| self.compare(jobs, *a, *b));
+            self.sort_rows(jobs, &mut order);
             self.order = order;
         } else if !self.changed.is_empty() && !still {
             self.merge(jobs, now.wall);
         } else {
-            self.top = scroll::window(self.top, self.at, self.order.len(), height);
+            if self.touched.is_some() {
+                self.top = scroll::window(self.top, self.at, self.order.len(), height);
+            }
             return false;
         }
         self.rebuild = false;
@@ -245,10 +262,13 @@ impl List {
             (stays || self.wanted.takes(ix, row, now)).then_some(ix)
         };
         let mut moved: Vec<JobIx> = self.changed.iter().filter_map(|ix| keeps(*ix)).collect();
-        moved.sort_by(|a, b| self.compare(jobs, *a, *b));
+        self.sort_rows(jobs, &mut moved);
         let mut moved = moved.into_iter().peekable();
         let mut order = Vec::with_capacity(self.order.len() + moved.len());
-        for ix in self.order.iter().copied().filter(|ix| !self.changed.contains(ix)) {
+        // Asking a set a hundred thousand times costs more than looking through a handful.
+        let few: Vec<JobIx> = self.changed.iter().copied().take(FEW + 1).collect();
+        let changed = |ix: &JobIx| if few.len() <= FEW { few.contains(ix) } else { self.changed.contains(ix) };
+        for ix in self.order.iter().copied().filter(|ix| !changed(ix)) {
             while let Some(first) = moved.next_if(|first| self.compare(jobs, *first, ix) == Ordering::Less) {
                 order.push(first);
             }
@@ -261,6 +281,8 @@ impl List {
     /// Follows the selected job to its new row, and keeps it in the same row of the screen where that can be.
     fn find_selection(&mut self, jobs: &Jobs, height: usize) {
         let len = self.order.len();
+        let preferred = self.preferred.take().filter(|ix| self.order.contains(ix));
+        self.selected = preferred.or(self.selected);
         let gone = self.selected.is_none_or(|ix| jobs.get(ix).is_none());
         let found = self.selected.and_then(|ix| self.order.iter().position(|other| *other == ix));
         match found {
@@ -278,7 +300,19 @@ impl List {
                 }
             }
         }
-        self.top = scroll::window(self.top, self.at, len, height);
+        // Before the first key press nobody has a place in the list yet: what needs attention stays in sight.
+        self.top = match self.touched {
+            Some(_) => scroll::window(self.top, self.at, len, height),
+            None => 0,
+        };
+    }
+
+    fn sort_rows(&self, jobs: &Jobs, rows: &mut [JobIx]) {
+        if self.sort == SortBy::Status && !self.reversed {
+            rows.sort_by_cached_key(|ix| (jobs.get(*ix).map(|row| (row.need(), Reverse(row.moved))), *ix));
+        } else {
+            rows.sort_by(|a, b| self.compare(jobs, *a, *b));
+        }
     }
 
     fn compare(&self, jobs: &Jobs, a: JobIx, b: JobIx) -> Ordering {

@@ -22,6 +22,7 @@ pub mod scroll;
 pub mod summary;
 pub mod text;
 pub mod tree;
+mod view;
 mod wake;
 
 use std::collections::HashMap;
@@ -93,8 +94,8 @@ pub struct Prompt {
 /// What a line is typed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PromptKind {
-    /// A filter of the list; what was wanted before it, for `Esc`.
-    Filter(Box<Wanted>),
+    /// A filter of the list; what was wanted and selected before it, for `Esc`.
+    Filter(Box<Wanted>, Option<JobIx>),
     /// A search in this pane.
     Search(Pane),
 }
@@ -178,6 +179,11 @@ pub struct App {
     failure_told: bool,
     searching: bool,
     dragging: bool,
+    waiting: view::Waiting,
+    /// When the last key was pressed, and how many jobs were over then, and problems.
+    last_input: (Duration, u32, u32),
+    /// The terminal's title, and since when.
+    title: (String, Duration),
     redraw: bool,
 }
 
@@ -213,6 +219,9 @@ impl App {
             failure_told: false,
             searching: false,
             dragging: false,
+            waiting: view::Waiting::default(),
+            last_input: (options.now.mono, 0, 0),
+            title: (String::new(), Duration::ZERO),
             redraw: true,
         };
         app.restore(&view.unwrap_or_default());
@@ -252,7 +261,9 @@ impl App {
                 Vec::new()
             }
             Event::TreeReady { ix, body, part, tree } => {
-                self.redraw |= self.detail.take_tree(ix, body, part, tree);
+                if let Some(provider) = self.jobs.get(ix).map(|row| row.job.key.provider) {
+                    self.redraw |= self.detail.take_tree((ix, provider), body, part, tree);
+                }
                 Vec::new()
             }
             Event::Copied(copied) => self.say_copied(&copied),
@@ -273,7 +284,28 @@ impl App {
             Event::Signal => self.interrupt(),
         };
         effects.extend(self.ask());
+        effects.extend(self.retitle());
         effects
+    }
+
+    /// The terminal's title, at most once a second, and at the end.
+    fn retitle(&mut self) -> Option<Effect> {
+        let counts = self.jobs.stats().counts();
+        let (text, at) = &self.title;
+        let over = counts.finished() == counts.total();
+        if counts.total() == 0 || (self.now.mono < *at + Duration::from_secs(1) && !over) {
+            return None;
+        }
+        let problems = match counts.problems() {
+            0 => String::new(),
+            problems => format!(", {problems} problems"),
+        };
+        let fresh = format!("jobdeck {}/{}{problems}", counts.finished(), counts.total());
+        if fresh == *text {
+            return None;
+        }
+        self.title = (fresh.clone(), self.now.mono);
+        Some(Effect::SetTitle(fresh))
     }
 
     /// Whether the screen must be drawn. To be asked once after each batch of events, just before drawing: it brings

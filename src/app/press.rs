@@ -1,5 +1,7 @@
 //! Keys, pasted text and the mouse: to the line that is being typed, to what stands over the panes, or to an action.
 
+use std::time::Duration;
+
 use crossterm::event::KeyCode;
 
 use super::action::Action;
@@ -13,12 +15,17 @@ use super::list::{Group, Wanted};
 use super::scroll::{self, Motion};
 use super::{App, Prompt, PromptKind};
 use crate::domain::filter::Filter;
+use crate::domain::human;
+
+/// How long without a key it takes to be away.
+const AWAY: Duration = Duration::from_secs(60);
 
 impl App {
     /// A key was pressed.
     pub(super) fn press(&mut self, key: Key) -> Vec<Effect> {
         self.redraw = true;
         self.toast = None;
+        self.tell_what_happened_meanwhile();
         if self.focus == Pane::List {
             self.list.touch(self.now.mono);
         }
@@ -35,6 +42,20 @@ impl App {
         match action {
             Some(action) => self.act(action),
             None => Vec::new(),
+        }
+    }
+
+    /// After a minute without a key: what has come to an end since.
+    fn tell_what_happened_meanwhile(&mut self) {
+        let counts = self.jobs.stats().counts();
+        let (finished, problems) = (counts.finished(), counts.problems());
+        let before = std::mem::replace(&mut self.last_input, (self.now.mono, finished, problems));
+        let away = self.now.mono.saturating_sub(before.0);
+        let (finished, problems) = (finished.saturating_sub(before.1), problems.saturating_sub(before.2));
+        if away >= AWAY && finished > 0 {
+            let away = human::duration(away);
+            let _ =
+                self.say(format!("while away ({away}): {finished} jobs finished, {problems} of them with problems"));
         }
     }
 
@@ -63,7 +84,7 @@ impl App {
             MouseKind::WheelUp => self.wheel(pane, Motion::Up),
             MouseKind::WheelDown => self.wheel(pane, Motion::Down),
             MouseKind::Press => {
-                self.dragging = layout.divider.is_some_and(|divider| divider.contains((mouse.x, mouse.y).into()));
+                self.dragging = layout.divider.is_some_and(|divider| divider.contains(mouse.x, mouse.y));
                 if let Some(pane) = pane.filter(|_| self.overlay.is_none()) {
                     self.focus = pane;
                     let row = layout.pane(pane).map_or(0, |rect| mouse.y.saturating_sub(rect.y));
@@ -113,7 +134,10 @@ impl App {
             Typed::Cancelled => {
                 let before = self.prompt.take().map(|prompt| prompt.kind);
                 match before {
-                    Some(PromptKind::Filter(wanted)) => self.list.want(*wanted),
+                    Some(PromptKind::Filter(wanted, selected)) => {
+                        self.list.want(*wanted);
+                        self.list.prefer(selected);
+                    }
                     Some(PromptKind::Search(_)) | None => {}
                 }
             }
@@ -124,11 +148,12 @@ impl App {
     /// A broken filter keeps the last good result.
     fn prompt_changed(&mut self) {
         let Some(prompt) = &mut self.prompt else { return };
-        if let PromptKind::Filter(_) = prompt.kind {
+        if let PromptKind::Filter(_, selected) = prompt.kind {
             match Filter::parse(&prompt.input.text()) {
                 Ok(filter) => {
                     prompt.error = None;
                     self.list.want(Wanted { filter, ..self.list.wanted().clone() });
+                    self.list.prefer(selected);
                 }
                 Err(error) => prompt.error = Some(error),
             }
@@ -139,8 +164,8 @@ impl App {
         let Some(prompt) = &self.prompt else { return Vec::new() };
         match prompt.kind {
             // A broken filter stays open, so that it can be mended.
-            PromptKind::Filter(_) if prompt.error.is_some() => Vec::new(),
-            PromptKind::Filter(_) => {
+            PromptKind::Filter(..) if prompt.error.is_some() => Vec::new(),
+            PromptKind::Filter(..) => {
                 self.prompt = None;
                 Vec::new()
             }
@@ -194,10 +219,7 @@ impl App {
 
     fn press_in_copy_menu(&mut self, key: Key, action: Option<Action>) -> Vec<Effect> {
         let Overlay::Copy { items, cursor, jobs, .. } = &mut self.overlay else { return Vec::new() };
-        let by_key = match key.code {
-            KeyCode::Char(c) if !key.ctrl && !key.alt => items.iter().find(|item| item.key == c),
-            _ => None,
-        };
+        let by_key = items.iter().find(|item| key == Key { code: KeyCode::Char(item.key), ctrl: false, alt: false });
         let chosen = match (by_key, action) {
             (Some(item), _) => Some(item.what.clone()),
             (None, Some(Action::Open)) => items.get(cursor.at).map(|item| item.what.clone()),
@@ -295,7 +317,7 @@ impl App {
             Pane::List => {
                 let wanted = self.list.wanted().clone();
                 let text = wanted.filter.source().to_owned();
-                (PromptKind::Filter(Box::new(wanted)), text)
+                (PromptKind::Filter(Box::new(wanted), self.list.selected()), text)
             }
             Pane::Detail | Pane::Log => (PromptKind::Search(self.focus), String::new()),
         };

@@ -80,23 +80,16 @@ pub fn split(text: &str, width: usize) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = String::new();
     let mut used = 0;
-    for word in text.split_word_bounds() {
-        let cells = word.width();
-        if used + cells <= width {
-            row.push_str(word);
-            used += cells;
-            continue;
-        }
-        if !row.trim().is_empty() {
+    for word in text.split_inclusive(' ') {
+        let cells = word.trim_end().width();
+        if used > 0 && used + cells > width {
             rows.push(std::mem::take(&mut row));
-        }
-        (row, used) = (String::new(), 0);
-        if word.trim().is_empty() {
-            continue;
+            used = 0;
         }
         for grapheme in word.graphemes(true) {
             let cells = grapheme.width();
-            if used + cells > width && !row.is_empty() {
+            // Blanks at the end of a row may stand outside.
+            if used + cells > width && !row.is_empty() && grapheme != " " {
                 rows.push(std::mem::take(&mut row));
                 used = 0;
             }
@@ -106,6 +99,10 @@ pub fn split(text: &str, width: usize) -> Vec<String> {
     }
     if !row.is_empty() || rows.is_empty() {
         rows.push(row);
+    }
+    for (n, row) in rows.iter_mut().enumerate() {
+        let kept = if n == 0 { row.trim_end() } else { row.trim() };
+        *row = kept.to_owned();
     }
     rows
 }

@@ -97,7 +97,7 @@ pub struct TreeRow {
     pub text: Clean,
     /// Whether `text` is all of it; otherwise it is the beginning (a string is without its closing quote then).
     pub whole: bool,
-    /// The value's length in the source, in bytes.
+    /// The length of a scalar in the source, in bytes; 0 for a container.
     pub size: u64,
     /// Whether the value is a string that is shown as the document it holds.
     pub decoded: bool,
@@ -256,6 +256,11 @@ impl TreeView {
         self.rows.path(self.cursor, &self.prefix)
     }
 
+    /// The end of the path, as much of it as fills that many cells or more. Foreign text, not sanitised.
+    pub fn path_end(&self, cells: usize) -> String {
+        self.rows.path_end(self.cursor, &self.prefix, cells)
+    }
+
     /// The source bytes of the value at the cursor (of the decoded text, within a decoded string).
     pub fn value(&self) -> Bytes {
         self.rows.document(self.cursor).map(|document| document.value(self.cursor.node)).unwrap_or_default()
@@ -294,14 +299,14 @@ impl TreeView {
     fn row(&self, place: Place, width: usize) -> Option<TreeRow> {
         let document = self.rows.document(place)?;
         let kind = document.kind(place.node);
-        let range = document.value_range(place.node);
-        let size = range.len() as u64;
-        let (text, whole) = match self.rows.held_document(place) {
-            Some(held) => (sizes(held, Node::ROOT), true),
+        let (text, whole, size) = match self.rows.held_document(place) {
+            Some(held) => (sizes(held, Node::ROOT), true, 0),
             None => match kind {
-                Kind::Object | Kind::Array => (sizes(document, place.node), true),
+                Kind::Object | Kind::Array => (sizes(document, place.node), true, 0),
                 Kind::String | Kind::Number | Kind::Bool | Kind::Null => {
-                    scalar(document.body().get(range).unwrap_or_default(), width)
+                    let source = document.body().get(document.value_range(place.node)).unwrap_or_default();
+                    let (text, whole) = scalar(source, width);
+                    (text, whole, source.len() as u64)
                 }
             },
         };
@@ -620,8 +625,8 @@ mod tests {
         assert_eq!(
             rows,
             [
-                r#"0 Open Some(Key(Clean("a"))) {1} true 11"#,
-                r#"1 Folded Some(Key(Clean("b"))) [2] true 5"#,
+                r#"0 Open Some(Key(Clean("a"))) {1} true 0"#,
+                r#"1 Folded Some(Key(Clean("b"))) [2] true 0"#,
                 r#"0 Leaf Some(Key(Clean("long"))) "012345678901 false 33"#,
                 r#"0 Leaf Some(Key(Clean("n"))) 1.50e400 true 8"#,
                 r#"0 Leaf Some(Key(Clean("d\\x1b"))) "x\ny" true 6"#,

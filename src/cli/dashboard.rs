@@ -20,8 +20,8 @@ use crate::engine::saved::{Access, Store};
 use crate::engine::{self, token};
 use crate::exit;
 use crate::logging::{self, Targets};
+use crate::tui::theme::{Charset, Palette, Theme};
 use crate::tui::{self, Batch, Start};
-use crate::ui::theme::{Charset, Palette, Theme};
 
 /// Runs it over the jobs file. A file that is missing or broken is shown on the screen.
 pub async fn run(common: &Common, exit_status: bool) -> Result<u8, Failure> {

@@ -119,6 +119,8 @@ struct Follower {
     entries: BTreeMap<JobIx, Entry>,
     signal: Option<Signal>,
     leaving: bool,
+    /// One-shot reads that the drain waited for when it was last said.
+    waiting: Option<usize>,
     ended: bool,
     output_failed: bool,
     store_trouble: Option<String>,
@@ -136,6 +138,7 @@ impl Follower {
             entries: BTreeMap::new(),
             signal: None,
             leaving: false,
+            waiting: None,
             ended: false,
             output_failed: false,
             store_trouble: None,
@@ -159,7 +162,8 @@ impl Follower {
             Closed::ByReader => self.leave("standard output was closed"),
             Closed::Failed(why) => {
                 self.output_failed = true;
-                self.leave(&format!("failed to write to standard output: {why}"));
+                output::say_error(&format!("failed to write to standard output: {why}"));
+                self.leave("standard output failed");
             }
         }
     }
@@ -273,17 +277,23 @@ impl Follower {
         self.store_trouble = trouble;
     }
 
-    fn on_draining(&self, waiting: &[JobIx]) {
-        if waiting.is_empty() {
+    fn on_draining(&mut self, waiting: &[JobIx]) {
+        let before = self.waiting.replace(waiting.len());
+        if waiting.is_empty() || before == Some(waiting.len()) {
             return;
         }
-        let names: Vec<String> =
-            waiting.iter().filter_map(|ix| self.entries.get(ix)).map(|entry| named(&entry.job)).collect();
-        let shown = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        let more = if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
+        let results = if waiting.len() == 1 { "1 result".to_owned() } else { format!("{} results", waiting.len()) };
+        if before.is_some() {
+            output::say_error(&format!("still waiting for {results}"));
+            return;
+        }
+        let known = waiting.iter().filter_map(|ix| self.entries.get(ix));
+        let names: Vec<String> = known.take(5).map(|entry| named(&entry.job)).collect();
+        let more = waiting.len() - names.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         output::say_error(&format!(
-            "waiting for {} that can be read only once: {shown}{more} (a signal now leaves at once and may lose them)",
-            if waiting.len() == 1 { "1 result".to_owned() } else { format!("{} results", waiting.len()) },
+            "waiting for {results} that can be read only once: {}{more} (a signal now leaves at once and may lose them)",
+            names.join(", ")
         ));
     }
 

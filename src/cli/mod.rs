@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
-use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use args::{Args, Command, Watch};
@@ -64,10 +63,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 /// Help and version are data: exit code 0. Anything else is a usage error: 2.
 fn explain(error: &clap::Error) -> u8 {
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-        _ => 2,
-    }
+    if error.use_stderr() { 2 } else { 0 }
 }
 
 fn execute(args: Args) -> Result<u8, Failure> {

@@ -16,7 +16,11 @@ pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let setup = match setup::prepare(common, Purpose::Once, once.filter.as_deref(), &mut signals).await? {
         Prepared::Ready(setup) => *setup,
-        Prepared::Interrupted(signal) => return Ok(signal.exit_code()),
+        Prepared::Interrupted(signal, entries) => {
+            let exit = exit_code(Some(signal), None, &select::counts(&entries));
+            list::print(&entries, once.format, Look::of(common), exit)?;
+            return Ok(exit);
+        }
     };
     let store = setup.store.clone();
     let plan = Plan { until: Until::Finished, timeout: None, stream: None, verbose: common.verbose > 0 };

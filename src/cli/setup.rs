@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::args::Common;
 use super::failure::Failure;
+use super::select::Entry;
 use super::signals::Signals;
 use super::{place, select};
 use crate::engine::saved::Access;
@@ -15,8 +16,8 @@ use crate::exit::Signal;
 pub enum Prepared {
     /// An engine can start.
     Ready(Box<Setup>),
-    /// A signal came before that.
-    Interrupted(Signal),
+    /// A signal came before that; these are the jobs as they are known from disk.
+    Interrupted(Signal, Vec<Entry>),
 }
 
 /// Prepares an engine over the file's jobs that the filter matches.
@@ -44,8 +45,9 @@ pub async fn prepare(
     let services = tokio::select! {
         services = token::resolve_all(&file.services) => services,
         signal = signals.next() => {
+            let entries = select::of_file(&store, &jobs).await;
             store.close().await;
-            return Ok(Prepared::Interrupted(signal));
+            return Ok(Prepared::Interrupted(signal, entries?));
         }
     };
     let setup = Setup { purpose, poll: file.poll, services, jobs, store, seed: fastrand::u64(..) };

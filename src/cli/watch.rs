@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::args::{Common, Watch, WatchFormat};
 use super::failure::Failure;
-use super::follow::{self, Plan, Stream};
+use super::follow::{self, Followed, Plan, Stream};
 use super::output::{Lines, Look};
 use super::report::Tongue;
 use super::select;
@@ -16,21 +16,25 @@ use crate::exit::exit_code;
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
-    let setup = match setup::prepare(common, Purpose::Watch, watch.filter.as_deref(), &mut signals).await? {
-        Prepared::Ready(setup) => *setup,
-        Prepared::Interrupted(signal) => return Ok(signal.exit_code()),
-    };
-    let store = setup.store.clone();
     let tongue = match watch.format {
         WatchFormat::Jsonl => Tongue::Jsonl,
         WatchFormat::Plain => Tongue::Plain(Look::of(common)),
     };
+    let prepared = setup::prepare(common, Purpose::Watch, watch.filter.as_deref(), &mut signals).await?;
     let (lines, closed) = Lines::start();
-    let stream = Stream { tongue, lines, closed };
-    let plan = Plan { until: watch.until, timeout: watch.timeout, stream: Some(stream), verbose: common.verbose > 0 };
-    let followed = follow::follow(setup, plan, &mut signals).await;
-    store.close().await;
-    let followed = followed?;
+    let followed = match prepared {
+        Prepared::Ready(setup) => {
+            let store = setup.store.clone();
+            let stream = Some(Stream { tongue, lines, closed });
+            let plan = Plan { until: watch.until, timeout: watch.timeout, stream, verbose: common.verbose > 0 };
+            let followed = follow::follow(*setup, plan, &mut signals).await;
+            store.close().await;
+            followed?
+        }
+        Prepared::Interrupted(signal, entries) => {
+            Followed { entries, signal: Some(signal), trouble: None, lines: Some(lines) }
+        }
+    };
     let counts = select::counts(&followed.entries);
     let exit = exit_code(followed.signal, followed.trouble, &counts);
     if let Some(lines) = followed.lines {

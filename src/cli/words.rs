@@ -5,20 +5,12 @@ use crossterm::style::{Color, Stylize};
 use super::output::Look;
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
+use crate::tui::theme::{self, Charset, Palette, Theme};
 
 /// A state's symbol and label, such as `✗ FAIL`, without colour. At most six cells.
 pub fn mark(state: State, look: Look) -> String {
-    let (symbol, ascii, label) = match state {
-        State::Queued => ("◌", ".", "WAIT"),
-        State::Running => ("▸", "*", "RUN"),
-        State::Succeeded => ("✓", "+", "DONE"),
-        State::Partial => ("◧", "%", "PART"),
-        State::Failed => ("✗", "x", "FAIL"),
-        State::Cancelled => ("⊘", "-", "CANC"),
-        State::Lost => ("∅", "!", "LOST"),
-        State::Unknown => ("?", "?", "?"),
-    };
-    format!("{} {label}", if look.ascii { ascii } else { symbol })
+    let charset = if look.ascii { Charset::Ascii } else { Charset::Utf8 };
+    format!("{} {}", Theme::new(charset, Palette::Plain).symbol(state), theme::label(state))
 }
 
 /// Text in a state's colour.

@@ -11,8 +11,10 @@ use super::run::{Chore, Mode, Run, ServiceRun};
 use super::slot::Phase;
 use super::{Purpose, follow};
 
-/// How long a successful probe of the store is believed.
-const PROBE_LASTS: Duration = Duration::from_secs(10);
+/// How long a successful write to the store is believed.
+const PROBE_LASTS: Duration = Duration::from_secs(60);
+/// How long a glance at the state directory is.
+const GLANCE_LASTS: Duration = Duration::from_secs(1);
 
 impl Run {
     /// Sends every read that may be sent now.
@@ -101,8 +103,16 @@ impl Run {
         let wanted = |run: &ServiceRun| {
             run.service.provider.is_one_shot() && run.due.first().is_some_and(|(due, _)| *due <= now)
         };
-        if stale && !self.probing && self.trouble.is_none() && self.services.iter().any(wanted) {
+        if self.probing || self.trouble.is_some() || !self.services.iter().any(wanted) {
+            return;
+        }
+        if stale {
             self.start_probe();
+        } else if now.saturating_sub(self.glanced) >= GLANCE_LASTS {
+            self.glanced = now;
+            if let Err(error) = self.store.glance() {
+                self.tell_trouble(Some(error.to_string()));
+            }
         }
     }
 

@@ -110,6 +110,7 @@ pub struct Run {
     pub(super) trouble: Option<String>,
     pub(super) probed: Option<Duration>,
     pub(super) probing: bool,
+    pub(super) glanced: Duration,
     pub(super) next_tick: Option<Duration>,
     pub(super) leave_reads: watch::Sender<bool>,
     pub(super) leave_one_shots: watch::Sender<bool>,
@@ -151,6 +152,7 @@ impl Run {
             trouble: None,
             probed: None,
             probing: false,
+            glanced: Duration::ZERO,
             next_tick: None,
             leave_reads: watch::Sender::new(false),
             leave_one_shots: watch::Sender::new(false),
@@ -302,11 +304,19 @@ impl Run {
     }
 
     fn is_over(&mut self) -> bool {
-        let idle = self.reads.is_empty() && self.saves.is_empty() && self.unsaved.is_empty();
+        let ended = self.reads.is_empty() && self.saves.is_empty();
+        let idle = ended && self.unsaved.is_empty();
+        if let Mode::Draining(since) = &mut self.mode
+            && !self.reads.is_empty()
+        {
+            // The wait for a disk that fails begins when the last read has ended.
+            *since = self.started.elapsed();
+        }
         match self.mode {
             Mode::Running | Mode::Paused | Mode::Suspended => false,
             Mode::Suspending => {
-                if idle && !self.told_suspended {
+                // What the disk does not take stays in memory over a stop.
+                if ended && !self.told_suspended {
                     self.told_suspended = true;
                     self.mode = Mode::Suspended;
                     self.give_up_claims();

@@ -12,7 +12,8 @@ use crate::domain::attempt::Attempt;
 use crate::domain::fact::{Fact, Health};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{self, Applied, Keep, Observation};
-use crate::domain::state::Read;
+use crate::domain::reading::Verdict;
+use crate::domain::state::{Read, State};
 
 use super::gate::Arrival;
 use super::reader::{Outcome, Received};
@@ -77,7 +78,10 @@ impl Run {
         let pace = run.service.pace;
         let changed = matches!(&applied, Applied::Known { changed: true, .. });
         let reason = reading.reason.clone().unwrap_or_default();
-        let next = slot.replied(Reply { read: reading.read, changed, now, draw }, pace, self.poll.not_found_grace);
+        let unfamiliar =
+            matches!(reading.answer.as_ref().map(|answer| answer.verdict), Some(Verdict::State(State::Unknown)));
+        let reply_seen = Reply { read: reading.read, changed, unfamiliar, now, draw };
+        let next = slot.replied(reply_seen, pace, self.poll.not_found_grace);
         let arrival = Arrival { read: reading.read, retry_after: reading.retry_after, reason: &reason, now, draw };
         let resumes = run.gate.arrived(arrival, pace);
         let service = slot.service;
@@ -90,7 +94,7 @@ impl Run {
         if let Some(slot) = self.slot_mut(ix) {
             slot.told = (reading.read != Read::Ok).then_some(told);
         }
-        let news = is_news.then(|| (reading.read, http_status, reason));
+        let news = is_news.then_some((reading.read, http_status, reason));
         self.settle(ix, applied, next, reply, news);
     }
 

@@ -8,7 +8,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::fact::Health;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
-use crate::domain::schedule::{back_off, pause};
+use crate::domain::schedule::{back_off, jittered, pause};
 use crate::domain::service::Pace;
 use crate::domain::state::{LostBecause, Read};
 
@@ -128,6 +128,9 @@ impl Slot {
                 self.failures = 0;
                 self.denial = None;
                 self.unchanged = if reply.changed { 0 } else { self.unchanged.saturating_add(1) };
+                if reply.unfamiliar {
+                    return Next::In(jittered(pace.max_interval.max(pace.interval), reply.draw));
+                }
                 Next::In(pause(pace, self.unchanged, reply.draw))
             }
             Read::NotFound | Read::Rejected => {
@@ -162,6 +165,8 @@ pub struct Reply {
     pub read: Read,
     /// Whether it changed what is known.
     pub changed: bool,
+    /// Whether its status word is one that we do not know: such a job is read on slowly.
+    pub unfamiliar: bool,
     /// When it arrived.
     pub now: Duration,
     /// Between 0 and 1.
@@ -186,7 +191,8 @@ mod tests {
         let mut slot = slot();
         let mut next = Next::GiveUp;
         for (second, read) in list {
-            let reply = Reply { read: *read, changed: false, now: Duration::from_secs(*second), draw: 1.0 };
+            let reply =
+                Reply { read: *read, changed: false, unfamiliar: false, now: Duration::from_secs(*second), draw: 1.0 };
             next = slot.replied(reply, PACE, GRACE);
         }
         next
@@ -205,6 +211,12 @@ mod tests {
     #[test]
     fn a_denied_job_is_asked_again_at_the_end_of_its_grace_at_the_latest() {
         assert_eq!(replies(&[(0, Read::NotFound), (57, Read::NotFound)]), Next::In(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_job_with_a_word_that_nobody_knows_is_read_on_at_max_interval() {
+        let reply = Reply { read: Read::Ok, changed: true, unfamiliar: true, now: Duration::ZERO, draw: 0.5 };
+        assert_eq!(slot().replied(reply, PACE, GRACE), Next::In(Duration::from_secs(60)));
     }
 
     #[test]

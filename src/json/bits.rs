@@ -130,6 +130,7 @@ mod tests {
     use super::*;
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
         #[test]
         fn ranks_and_places_are_those_of_a_plain_count(bits in proptest::collection::vec(proptest::bool::weighted(0.3), 0..3000)) {
             let mut builder = BitsBuilder::default();

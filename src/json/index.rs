@@ -84,7 +84,7 @@ impl Document {
     }
 
     /// Number of values, the document itself included. At least 1.
-    pub fn len(&self) -> usize {
+    pub fn values(&self) -> usize {
         self.shape.nodes()
     }
 
@@ -108,7 +108,9 @@ impl Document {
     /// Where a member's key stands, quotes included. None for elements and the document itself.
     pub fn key_range(&self, node: Node) -> Option<Range<usize>> {
         let start = self.start(node);
-        self.is_member(node).then(|| start..scan::end_of_string(&self.body, start).unwrap_or(self.body.len()))
+        let quoted = self.body.get(start) == Some(&b'"');
+        (quoted && self.is_member(node))
+            .then(|| start..scan::end_of_string(&self.body, start).unwrap_or(self.body.len()))
     }
 
     /// Where a value stands: a string with its quotes, a container with its brackets.
@@ -168,7 +170,7 @@ impl Document {
         self.shape.previous_sibling(index(node)).map(number)
     }
 
-    /// The first value after a value and everything in it. It need not exist: then it is [`Document::len`].
+    /// The first value after a value and everything in it. It need not exist: then it is [`Document::values`].
     pub fn end(&self, node: Node) -> Node {
         number(self.shape.end(index(node)))
     }
@@ -428,7 +430,7 @@ mod tests {
         let document = parsed(text);
         let value: Value = serde_json::from_str(text).unwrap();
         let end = compare(&document, Node::ROOT, &value, &(None, 0, 0));
-        assert_eq!(end.0 as usize, document.len());
+        assert_eq!(end.0 as usize, document.values());
     }
 
     fn json() -> impl Strategy<Value = Value> {
@@ -493,7 +495,7 @@ mod tests {
             format!("{{{}\"\":1}}", "\"\":1,".repeat(100_000)),
         ];
         for text in texts {
-            assert!(parsed(&text).index_bytes() * 2 < text.len(), "{}", &text[..10]);
+            assert!(parsed(&text).index_bytes() * 2 < text.len(), "{text:.10}");
         }
     }
 
@@ -532,7 +534,7 @@ mod tests {
             for text in [bytes, text] {
                 let length = text.len();
                 if let Ok(document) = Document::parse(Bytes::from(text), &AtomicBool::new(false)) {
-                    for node in (0..document.len()).map(number) {
+                    for node in (0..document.values()).map(number) {
                         prop_assert!(document.value_range(node).end <= length);
                         let _ = (document.key_range(node), document.kind(node), document.child_count(node));
                     }

@@ -247,14 +247,25 @@ impl Rows {
     /// The path of a row after that of the whole document, as jq would take it: `.output.steps[0]`, `.["a b"]`,
     /// `.result | fromjson | .id`. Foreign text, not sanitised.
     pub fn path(&self, place: Place, prefix: &str) -> String {
+        self.path_end(place, prefix, usize::MAX)
+    }
+
+    /// The last steps of a path; with an ellipsis in front if those are not all.
+    pub fn path_end(&self, place: Place, prefix: &str, most: usize) -> String {
         let Some(tree) = self.trees.get(place.tree) else { return String::new() };
+        let document = &tree.document;
+        let ancestry = std::iter::successors(Some(place.node), |node| document.parent(*node));
+        let mut steps: Vec<Node> =
+            ancestry.take_while(|node| *node != Node::ROOT).take(most.saturating_add(1)).collect();
+        let cut = steps.len() > most;
+        steps.truncate(most);
         let mut path = match tree.host {
-            Some(host) => self.path(host, prefix) + " | fromjson | ",
+            _ if cut => "…".to_owned(),
+            Some(host) => self.path_end(host, prefix, most - steps.len()) + " | fromjson | ",
             None => prefix.to_owned(),
         };
-        let begins = tree.host.is_some() || prefix.is_empty();
-        let steps: Vec<Node> = std::iter::successors(Some(place.node), |node| tree.document.parent(*node)).collect();
-        for (n, node) in steps.iter().rev().skip(1).enumerate() {
+        let begins = !cut && (tree.host.is_some() || prefix.is_empty());
+        for (n, node) in steps.iter().rev().enumerate() {
             let step = tree.step(*node);
             if begins && n == 0 && !step.starts_with('.') {
                 path.push('.');
@@ -278,7 +289,7 @@ impl Rows {
         loop {
             let tree = self.trees.get(place.tree)?;
             let node = tree.document.end(place.node);
-            if (node.0 as usize) < tree.document.len() {
+            if (node.0 as usize) < tree.document.values() {
                 return Some(Place { node, ..place });
             }
             place = tree.host?;
@@ -473,6 +484,7 @@ mod tests {
         rows.reveal(deepest);
         assert_eq!(rows.last(), deepest);
         assert_eq!(rows.levels(deepest), 199_999);
+        assert_eq!(rows.path_end(deepest, "", 3), "…[0][0][0]");
         assert_eq!(rows.previous(deepest), Some(Place { tree: 0, node: Node(199_999) }));
     }
 
@@ -494,7 +506,7 @@ mod tests {
             }
             text.push_str(&"]".repeat(open + 1));
             let mut rows = Rows::new(document(&text));
-            let length = u32::try_from(rows.main().unwrap().len()).unwrap();
+            let length = u32::try_from(rows.main().unwrap().values()).unwrap();
             if let Some(all) = all { rows.set_all(all); }
             for (node, open) in folds {
                 rows.set_open(Place { tree: 0, node: Node(node % length) }, open);

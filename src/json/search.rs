@@ -32,7 +32,7 @@ const WINDOW: usize = 1 << 9;
 /// No window is larger.
 const LARGEST_WINDOW: usize = 1 << 17;
 /// Matches in mere punctuation that one slice puts up with.
-const PATIENCE: usize = 1 << 14;
+const PATIENCE: usize = 1 << 12;
 
 impl Needle {
     /// None for an empty text.

@@ -39,10 +39,15 @@ impl ShapeBuilder {
         let mut depth: i64 = 0;
         let mut blocks = Vec::with_capacity(parens.len().div_ceil(BLOCK));
         for start in (0..parens.len()).step_by(BLOCK) {
+            let end = parens.len().min(start + BLOCK);
             let mut least = i64::MAX;
-            for at in start..parens.len().min(start + BLOCK) {
-                depth += if parens.get(at) { 1 } else { -1 };
-                least = least.min(depth);
+            for first in (start..end).step_by(64) {
+                let mut word = parens.word(first / 64);
+                for _ in first..end.min(first + 64) {
+                    depth += 2 * i64::from(word & 1 == 1) - 1;
+                    least = least.min(depth);
+                    word >>= 1;
+                }
             }
             blocks.push(u32::try_from(least.max(0)).unwrap_or(u32::MAX));
         }
@@ -314,6 +319,7 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
         #[test]
         fn relations_are_those_of_a_plain_tree(choices in proptest::collection::vec(0u8..8, 0..3000), deep in 0u8..7) {
             let (shape, parents) = tree(&choices, deep);

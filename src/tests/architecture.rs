@@ -18,7 +18,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("demo", &["domain"]),
     ("logging", &["domain"]),
     ("exit", &["domain"]),
-    ("app", &["json", "domain"]),
+    ("app", &["json", "domain", "exit"]),
     ("ui", &["app", "json", "domain"]),
     ("tui", &["ui", "app", "engine", "config", "demo", "json", "domain", "logging", "exit"]),
     ("cli", &["app", "tui", "engine", "config", "demo", "json", "domain", "logging", "exit"]),

@@ -158,9 +158,9 @@ impl Running {
 
     pub(super) async fn end(mut self, command: Command) -> Ending {
         self.engine.send(command);
-        match self.until(|fact| matches!(fact, Fact::Ended(_))).await {
-            Fact::Ended(ending) => ending,
-            _ => unreachable!(),
-        }
+        let Fact::Ended(ending) = self.until(|fact| matches!(fact, Fact::Ended(_))).await else {
+            panic!("another fact than the one that was waited for");
+        };
+        ending
     }
 }

@@ -1,7 +1,10 @@
 //! In-crate tests that need the insides.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test picks out what it waits for")]
+
 mod architecture;
 mod bench;
+mod dashboard;
 mod engine;
 mod screens;
 pub mod wire_cases;

@@ -13,7 +13,8 @@ use crate::app::effect::Effect;
 use crate::app::event::{Content, Event, Level, LogLine, Now};
 use crate::app::keys::{Key, Keymap};
 use crate::app::{App, Options};
-use crate::domain::fact::{Fact, Health};
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::{LastRead, Observation, Saved};
@@ -40,12 +41,24 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn empty(width: u16, height: u16) -> Self {
+        Self::of(width, height, None)
+    }
+
+    pub(super) fn busy(width: u16, height: u16) -> Self {
+        Self::empty(width, height).filled()
+    }
+
+    pub(super) fn restored(width: u16, height: u16, view: String) -> Self {
+        Self::of(width, height, Some(view)).filled()
+    }
+
+    fn of(width: u16, height: u16, view: Option<String>) -> Self {
         let now = Now { wall: start(), mono: Duration::from_secs(100) };
         let options = Options {
             file: Ok("invoices-nov.toml".into()),
             keymap: Keymap::default(),
             zone: TimeZone::UTC,
-            view: None,
+            view,
             size: (width, height),
             now,
         };
@@ -53,8 +66,8 @@ impl Screen {
         Self { app: App::new(options), now, effects: Vec::new(), theme }
     }
 
-    pub(super) fn busy(width: u16, height: u16) -> Self {
-        let mut screen = Self::empty(width, height);
+    fn filled(mut self) -> Self {
+        let screen = &mut self;
         for (ix, (job, known, health)) in (0u32..).zip(batch()) {
             screen.fact(Fact::Declared { ix: JobIx(ix), job: Arc::new(job), known: Arc::new(known) });
             screen.fact(Fact::Health { ix: JobIx(ix), health });
@@ -69,12 +82,12 @@ impl Screen {
             screen.event(Event::Log(line));
         }
         screen.settle();
-        screen
+        self
     }
 
     pub(super) fn event(&mut self, event: Event) {
         let effects = self.app.apply(event, self.now);
-        self.effects.extend(effects);
+        self.effects.extend(effects.into_iter().filter(|effect| !matches!(effect, Effect::SetTitle(_))));
     }
 
     pub(super) fn fact(&mut self, fact: Fact) {
@@ -110,6 +123,12 @@ impl Screen {
         self
     }
 
+    fn told(mut self, facts: Vec<Fact>) -> Self {
+        facts.into_iter().for_each(|fact| self.fact(fact));
+        self.wait(2);
+        self
+    }
+
     fn ascii(mut self) -> Self {
         self.theme = Theme::new(Charset::Ascii, Palette::Plain);
         self
@@ -117,22 +136,18 @@ impl Screen {
 
     /// Answers what was asked for, as the outside would.
     fn load(&mut self) {
-        for effect in self.effects.clone() {
-            match effect {
-                Effect::LoadBody { subject, body } => {
-                    let result = Ok(Arc::new(content(&subject.job)));
-                    self.event(Event::BodyLoaded { ix: subject.ix, body, result });
-                }
-                Effect::BuildTree { ix, body, part, text } => {
-                    let never = std::sync::atomic::AtomicBool::new(false);
-                    let tree = crate::json::index::Document::parse(text, &never);
-                    let tree = tree.map(Arc::new).map_err(|error| error.to_string().into());
-                    self.event(Event::TreeReady { ix, body, part, tree });
-                }
-                _ => continue,
+        let wanted = |effect: &Effect| matches!(effect, Effect::LoadBody { .. } | Effect::BuildTree { .. });
+        while let Some(at) = self.effects.iter().position(wanted) {
+            let effect = self.effects.remove(at);
+            if let Effect::LoadBody { subject, body } = effect {
+                let result = Ok(Arc::new(content(&subject.job)));
+                self.event(Event::BodyLoaded { ix: subject.ix, body, result });
+            } else if let Effect::BuildTree { ix, body, part, text } = effect {
+                let never = std::sync::atomic::AtomicBool::new(false);
+                let tree = crate::json::index::Document::parse(text, &never);
+                let tree = tree.map(Arc::new).map_err(|error| error.to_string().into());
+                self.event(Event::TreeReady { ix, body, part, tree });
             }
-            self.effects.retain(|other| !matches!(other, Effect::LoadBody { .. } | Effect::BuildTree { .. }));
-            return self.load();
         }
     }
 
@@ -301,6 +316,42 @@ fn content(job: &Job) -> Content {
     }
 }
 
+fn history() -> Fact {
+    let attempt = |second, read, http_status, count, reason: Option<&str>| Attempt {
+        first: ago(second),
+        last: ago(second - 5),
+        count,
+        read,
+        http_status,
+        latency: Duration::from_millis(412),
+        bytes: 3100,
+        retry_after: (read == Read::Throttled).then_some(Duration::from_secs(18)),
+        word: reason.is_none().then(|| "running".to_owned()),
+        reason: reason.map(str::to_owned),
+    };
+    let attempts = vec![
+        attempt(300, Read::Ok, Some(200), 14, None),
+        attempt(200, Read::Throttled, Some(429), 1, Some("too many requests")),
+        attempt(100, Read::Unreachable, None, 3, Some("connect timed out")),
+    ];
+    let change =
+        |second, previous, state: State| Change { at: ago(second), previous, state, word: Some(state.to_string()) };
+    let changes = vec![
+        change(400, None, State::Queued),
+        change(300, Some(State::Queued), State::Running),
+        change(273, Some(State::Running), State::Failed),
+    ];
+    Fact::History { ix: JobIx(7), attempts, changes }
+}
+
+#[test]
+fn without_a_jobs_file_the_screen_says_where_it_was_looked_for() {
+    let mut screen = Screen::empty(80, 24);
+    screen.app.file =
+        Err(vec!["there is no jobs file: looked for ./jobs.toml".into(), "jobdeck init writes one".into()]);
+    insta::assert_snapshot!(screen.draw());
+}
+
 macro_rules! screens {
     ($($name:ident: $screen:expr;)*) => {
         $(
@@ -334,6 +385,35 @@ screens! {
     the_raw_tab_makes_controls_visible: Screen::busy(80, 24).keys("2 ] ]");
     a_file_s_own_tree_opens_below_the_table: Screen::busy(120, 40).keys("j j j 2 ] ] ] Enter");
     sorted_by_name: Screen::busy(80, 24).keys("o");
+    the_quit_dialog_names_the_reads_that_are_waited_for: Screen::busy(80, 24).keys("q").told(vec![
+        Fact::Draining(vec![JobIx(2), JobIx(3)]),
+    ]);
+    a_refused_key_is_the_first_alert: Screen::busy(80, 24).told(vec![
+        Fact::Gate { service: "prod".into(), gate: Gate::KeyRefused("401".to_owned()) },
+        Fact::Health { ix: JobIx(1), health: Health::KeyRefused },
+    ]);
+    a_throttled_service_says_until_when: Screen::busy(120, 40).told(vec![
+        Fact::Gate { service: "prod".into(), gate: Gate::Throttled(start() + SignedDuration::from_secs(18)) },
+        Fact::Health { ix: JobIx(1), health: Health::Throttled(start() + SignedDuration::from_secs(18)) },
+    ]);
+    a_store_that_cannot_be_written_withholds_one_shot_reads: Screen::busy(80, 24).told(vec![
+        Fact::StoreTrouble(Some("no space left on device".to_owned())),
+        Fact::Health { ix: JobIx(2), health: Health::Held },
+    ]);
+    paused: Screen::busy(80, 24).keys("p");
+    all_done_tells_the_exit_code: Screen::busy(80, 24).keys("").told(vec![
+        Fact::Withdrawn(JobIx(1)),
+        Fact::Withdrawn(JobIx(2)),
+        Fact::Withdrawn(JobIx(3)),
+        Fact::Withdrawn(JobIx(8)),
+        Fact::NextRead(None),
+        Fact::Settled,
+    ]);
+    attempts_are_told_newest_first: Screen::busy(100, 30).keys("2 [").told(vec![history()]);
+    the_log_has_the_whole_screen: Screen::busy(80, 24).keys("3 z -");
+    utc: Screen::busy(80, 24).keys("t t");
+    the_split_can_be_moved: Screen::busy(120, 40).keys("> > >");
+    a_job_s_failures_can_be_listed_by_reason: Screen::busy(80, 24).keys("e Enter");
     marked_jobs_carry_a_star: Screen::busy(80, 24).keys("Space Space");
 }
 
@@ -341,12 +421,12 @@ screens! {
 fn every_size_can_be_drawn() {
     for keys in ["", "Enter ]", "? ", "Y", "e", ":", "/", "z", "3", "j j j 2 ] ] ] Enter"] {
         let mut screen = Screen::busy(80, 24).keys(keys);
-        for width in (0..=300).step_by(7) {
-            for height in (0..=100).step_by(3) {
-                screen.event(Event::Resize { width, height });
-                screen.settle();
-                screen.draw();
-            }
+        let coarse = (0..=300).step_by(43).flat_map(|width| (0..=100).step_by(9).map(move |height| (width, height)));
+        let fine = (0..=45).step_by(3).flat_map(|width| (0..=25).step_by(2).map(move |height| (width, height)));
+        for (width, height) in coarse.chain(fine) {
+            screen.event(Event::Resize { width, height });
+            screen.settle();
+            screen.draw();
         }
     }
 }

@@ -5,11 +5,15 @@ mod content;
 mod effects;
 mod files;
 mod input;
+mod lend;
 mod notify;
 mod pager;
+mod reload;
 mod run;
 mod signals;
 mod terminal;
+
+pub use crate::ui::theme;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rustix::process;
+use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
 
+use super::clipboard;
 use super::effects::{Hands, Order};
 use super::input::Reader;
 use super::terminal::{self, Guard, Screen};
-use super::{clipboard, pager};
 use crate::app::App;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};
 use crate::config::watch::Change;
@@ -80,7 +80,7 @@ pub struct Ears {
 
 /// Whose the terminal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
+pub(super) enum Hold {
     /// Ours.
     Ours,
     /// The pager's.
@@ -101,7 +101,7 @@ pub struct Dashboard {
     pub started: Instant,
     pub inputs: UnboundedSender<Input>,
     pub end: End,
-    state: Loop,
+    pub(super) state: Loop,
 }
 
 /// How it is ending, and what is known for the exit code.
@@ -118,20 +118,20 @@ pub struct End {
 }
 
 #[derive(Debug)]
-struct Loop {
-    hold: Hold,
+pub(super) struct Loop {
+    pub(super) hold: Hold,
     /// Whether the app can no longer be trusted.
-    app_broken: bool,
-    hung_up: bool,
-    leaving: bool,
-    stopping: bool,
+    pub(super) app_broken: bool,
+    pub(super) hung_up: bool,
+    pub(super) leaving: bool,
+    pub(super) stopping: bool,
     /// SIGCONT of a stop of our own, already dealt with.
-    continued: bool,
-    drawn: Option<Instant>,
-    ticked: Instant,
+    pub(super) continued: bool,
+    pub(super) drawn: Option<Instant>,
+    pub(super) ticked: Instant,
     /// Whether a key is among what was taken in since the last drawing.
-    hurry: bool,
-    stale: bool,
+    pub(super) hurry: bool,
+    pub(super) stale: bool,
 }
 
 impl Dashboard {
@@ -199,11 +199,14 @@ impl Dashboard {
     /// Gives the terminal back and says how it ended.
     pub fn leave(self) -> End {
         let Self { screen, guard, end, state, .. } = self;
-        drop(guard);
         if state.hold == Hold::Gone {
             // Its drop would complain on a terminal that is gone.
             std::mem::forget(screen);
+        } else {
+            // Before the guard: what it still has to write belongs on our screen, not on the shell's.
+            drop(screen);
         }
+        drop(guard);
         end
     }
 
@@ -326,7 +329,7 @@ impl Dashboard {
         false
     }
 
-    fn apply(&mut self, event: Event) {
+    pub(super) fn apply(&mut self, event: Event) {
         if self.state.app_broken {
             return;
         }
@@ -397,7 +400,7 @@ impl Dashboard {
         self.take(Input::HangUp);
     }
 
-    fn check(&mut self, done: io::Result<()>) -> bool {
+    pub(super) fn check(&mut self, done: io::Result<()>) -> bool {
         match done {
             Ok(()) => true,
             Err(error) => {
@@ -415,15 +418,17 @@ impl Dashboard {
         self.check(sent)
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         if self.state.hold == Hold::Ours {
-            let cleared = self.screen.clear();
+            // `Terminal::clear` would ask the terminal where its cursor is and wait for an answer, against our own
+            // reader; a resize to the same size clears as well and asks nothing.
+            let cleared = self.screen.size().and_then(|size| self.screen.resize(Rect::from((Position::ORIGIN, size))));
             self.check(cleared);
             (self.state.hurry, self.state.stale) = (true, true);
         }
     }
 
-    fn resize(&mut self) {
+    pub(super) fn resize(&mut self) {
         if self.state.hold == Hold::Ours
             && let Ok((width, height)) = crossterm::terminal::size()
         {
@@ -435,112 +440,6 @@ impl Dashboard {
         let sent = outcome.sequence.is_none_or(|sequence| self.send(&sequence));
         let why = || Copied::Failed(Clean::new("nothing was copied: the terminal is another program's just now"));
         self.apply(Event::Copied(if sent { outcome.copied } else { why() }));
-    }
-}
-
-/// Suspending and lending.
-impl Dashboard {
-    fn suspend(&mut self) {
-        // The leader of a session has no shell that could wake it up again.
-        let alone = process::getsid(None).is_ok_and(|session| session == process::getpid());
-        if alone || self.state.hold == Hold::Gone {
-            self.apply(Event::Resumed);
-            return;
-        }
-        self.state.stopping = true;
-        if !self.hands.ask(Command::Suspend) {
-            self.stop();
-        }
-    }
-
-    /// Stops the process, and goes on when the shell lets it.
-    fn stop(&mut self) {
-        self.state.stopping = false;
-        let ours = self.state.hold == Hold::Ours;
-        if ours {
-            self.reader.pause();
-            terminal::give_back();
-        }
-        // The whole group, as the terminal's own Ctrl-z would: a wrapper such as `cargo run` stops with us.
-        if let Err(error) = process::kill_current_process_group(process::Signal::STOP) {
-            tracing::warn!("failed to stop: {error}");
-        }
-        self.state.continued = true;
-        self.hands.ask(Command::Resume);
-        if ours {
-            self.take_over();
-            self.reader.resume();
-        }
-    }
-
-    fn continue_after_a_stop(&mut self) {
-        if std::mem::take(&mut self.state.continued) || self.state.hold != Hold::Ours {
-            return;
-        }
-        self.take_over();
-    }
-
-    /// Sets the terminal up again and tells the app.
-    fn take_over(&mut self) {
-        let taken = self.guard.take_again();
-        if self.check(taken) {
-            self.clear();
-            self.apply(Event::Resumed);
-            self.resize();
-        }
-    }
-
-    fn lend(&mut self, path: PathBuf) {
-        if self.state.hold != Hold::Ours {
-            return;
-        }
-        self.reader.pause();
-        terminal::give_back();
-        self.state.hold = Hold::Lent;
-        let inputs = self.inputs.clone();
-        tokio::spawn(async move {
-            let _ = inputs.send(Input::PagerEnded(pager::show(path).await));
-        });
-    }
-
-    fn take_back(&mut self, ended: Result<(), String>) {
-        if self.state.hold != Hold::Lent {
-            return;
-        }
-        self.state.hold = Hold::Ours;
-        self.take_over();
-        self.reader.resume();
-        if let Err(why) = ended {
-            self.apply(Event::PagerFailed(Clean::new(&why)));
-        }
-    }
-}
-
-/// The jobs file while we run.
-impl Dashboard {
-    fn reload(&mut self, change: Change) {
-        let file = match change {
-            Ok(file) => file,
-            Err(error) => {
-                self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
-                return;
-            }
-        };
-        let inputs = self.inputs.clone();
-        tokio::spawn(async move {
-            let services = crate::engine::token::resolve_all(&file.services).await;
-            let reload = crate::engine::Reload { poll: file.poll, services, jobs: file.jobs };
-            let _ = inputs.send(Input::Reloaded(Box::new(reload)));
-        });
-    }
-
-    fn put_in_force(&mut self, reload: crate::engine::Reload) {
-        let before: HashMap<_, _> = self.end.jobs.values().map(|(job, _)| (&job.key, ())).collect();
-        let kept = reload.jobs.iter().filter(|job| before.contains_key(&job.key)).count();
-        let (added, removed) = (reload.jobs.len() - kept, before.len().saturating_sub(kept));
-        self.hands.know(reload.services.iter().map(|(service, _)| Arc::clone(service)));
-        self.hands.ask(Command::Reload(Box::new(reload)));
-        self.apply(Event::ConfigReloaded { added, removed });
     }
 }
 

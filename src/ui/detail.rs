@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::app::detail::{Body, Loaded, Place, Tab, share_files};
 use crate::app::event::Content;
 use crate::app::jobs::Row;
-use crate::app::layout::{self, Pane};
+use crate::app::layout::Pane;
 use crate::app::text::{LABEL, Line, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
@@ -27,7 +27,7 @@ use crate::ui::{raw, tree};
 
 /// Draws title and tab. `ruled`: the title is a line across the pane.
 pub fn draw(app: &App, area: Rect, ruled: bool, theme: &Theme, buf: &mut Buffer) {
-    let body = layout::body(area);
+    let body = pen::body(area);
     let Some((ix, row)) = app.selected() else {
         pen::rule(&[plain("no job")], &[], area, theme, buf);
         return;
@@ -79,11 +79,14 @@ pub fn lines(lines: &[Line], top: usize, area: Rect, search: &str, theme: &Theme
 fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &Theme, buf: &mut Buffer) {
     let focus = if super::is_focused(app, Pane::Detail) { theme.strong() } else { Style::new() };
     let name = Clean::new(row.job.title());
-    let position = format!("{}/{}", app.list.at() + 1, app.list.order().len());
+    let listed = app.list.order().get(app.list.at()) == app.list.selected().as_ref();
+    let at = if listed { (app.list.at() + 1).to_string() } else { "-".to_owned() };
+    let position = format!("{at}/{}", app.list.order().len());
     let percent = percent(app, place, area).map(|percent| format!("{percent}%"));
     let tabs_of = |gap: bool| {
         Tab::ALL.map(|tab| match (tab == place.tab, gap) {
-            (true, _) => format!("[{}]", tab.as_str()),
+            (true, true) => format!("[{}]", tab.as_str()),
+            (true, false) => format!(" [{}]", tab.as_str()),
             (false, true) => format!(" {} ", tab.as_str()),
             (false, false) => format!(" {}", tab.as_str()),
         })
@@ -93,7 +96,7 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
     if tabs.len() + 20 > room {
         tabs = tabs_of(false).concat().trim().to_owned();
     }
-    if tabs.len() + 12 > room {
+    if tabs.len() + 16 > room {
         tabs = format!("[{}]", place.tab.as_str());
     }
     let name = crate::app::text::cut(&name, room.saturating_sub(tabs.len() + 9).min(28), theme.cut());
@@ -120,7 +123,7 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
 /// How far down the reader stands.
 fn percent(app: &App, place: &Place, area: Rect) -> Option<u8> {
     let (ix, _) = app.selected()?;
-    let body = layout::body(area);
+    let body = pen::body(area);
     let rows = usize::from(body.height);
     let of_text = |top: usize| {
         let len = app.detail_lines(body.width.into()).map_or(0, |lines| lines.len());
@@ -129,7 +132,7 @@ fn percent(app: &App, place: &Place, area: Rect) -> Option<u8> {
     match place.tab {
         Tab::Summary => Some(of_text(place.summary)),
         Tab::Attempts => Some(of_text(place.attempts)),
-        Tab::Raw => Some(app.detail.body(ix)?.raw.as_ref()?.percent(body.width, body.height)),
+        Tab::Raw => Some(app.detail.body(ix)?.raw.as_ref()?.percent(body.width.saturating_sub(1), body.height)),
         Tab::Output => Some(app.detail.body(ix)?.output.ready()?.percent()),
         Tab::Files => Some(app.detail.body(ix)?.files.get(&place.file?)?.ready()?.percent()),
     }
@@ -167,11 +170,11 @@ fn opened(app: &App, place: &Place, body: &Body, content: &Content, area: Rect, 
             if content.body.is_empty() {
                 say("the reply was empty: 0 bytes", area, theme, buf);
             } else if let Some(view) = &body.raw {
-                raw::draw(view, area, &theme.raw(), buf);
+                raw::draw(view, indented(area), &theme.raw(), buf);
             }
         }
         Tab::Output => match &body.output {
-            Loaded::Ready(view) => tree::draw(view, area, focused, &theme.tree(), buf),
+            Loaded::Ready(view) => tree::draw(view, indented(area), focused, &theme.tree(), buf),
             Loaded::Failed(why) => {
                 let size = human::bytes(content.body.len() as u64);
                 let kind = content.content_type.as_ref().map(|kind| format!(", {kind}")).unwrap_or_default();
@@ -188,7 +191,7 @@ fn opened(app: &App, place: &Place, body: &Body, content: &Content, area: Rect, 
 
 fn files(place: &Place, body: &Body, content: &Content, focused: bool, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let (table, below) = share_files(area.height.into(), body.order.len());
-    let name = usize::from(area.width).saturating_sub(4 + 10 + 7 + 9 + 9).max(8);
+    let name = usize::from(area.width).saturating_sub(5 + 10 + 7 + 9 + 9).max(8);
     let heading = format!("    {} STATUS       KEYS     SIZE     COST", pen::fit("FILE", name, theme));
     pen::write(&[plain(heading)], pen::row(area, 0), theme, buf);
     let rows = table.saturating_sub(1);
@@ -239,10 +242,10 @@ fn below_files(
     let Some(file) = content.files.get(number) else { return };
     let name = Clean::new(&file.name).to_string();
     pen::rule(&[span(name, theme.strong())], &[], area, theme, buf);
-    let rest = layout::body(area);
+    let rest = pen::body(area);
     if place.file.is_some() {
         match body.files.get(&number) {
-            Some(Loaded::Ready(view)) => tree::draw(view, rest, focused, &theme.tree(), buf),
+            Some(Loaded::Ready(view)) => tree::draw(view, indented(rest), focused, &theme.tree(), buf),
             Some(Loaded::Failed(why)) => say(why, rest, theme, buf),
             Some(Loaded::No | Loaded::Asked) | None => say("building the tree…", rest, theme, buf),
         }
@@ -253,6 +256,11 @@ fn below_files(
         None => vec![Line::new("", "Enter opens the file's own tree")],
     };
     lines(&crate::app::text::wrapped(all, rest.width.into(), true), 0, rest, "", theme, buf);
+}
+
+/// A blank column at the left, as every pane has it.
+fn indented(area: Rect) -> Rect {
+    Rect { x: area.x.saturating_add(1), width: area.width.saturating_sub(1), ..area }
 }
 
 fn say(text: &str, area: Rect, theme: &Theme, buf: &mut Buffer) {

@@ -52,6 +52,9 @@ fn hints(app: &App, width: usize, theme: &Theme) -> Vec<Span> {
         }
     }
     spans.extend(last);
+    if let Some(last) = spans.last_mut() {
+        last.text.truncate(last.text.trim_end().len());
+    }
     spans
 }
 
@@ -89,7 +92,7 @@ fn typed(app: &App, prompt: &Prompt, area: Rect, theme: &Theme, buf: &mut Buffer
     }
     pen::write(&spans, area, theme, buf);
     let tail = match prompt.kind {
-        PromptKind::Filter(_) => {
+        PromptKind::Filter(..) => {
             format!(" {} of {} match ", app.list.order().len(), app.jobs.stats().counts().total())
         }
         PromptKind::Search(pane) => match pane {

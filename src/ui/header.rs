@@ -12,7 +12,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::App;
-use crate::app::layout::Class;
 use crate::domain::fact::{Gate, Health};
 use crate::domain::state::State;
 use crate::domain::{human, note};
@@ -60,7 +59,7 @@ pub fn tiny(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
 
 fn first(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let Ok(file) = &app.file else { return };
-    let words = app.layout().class >= Class::Side;
+    let words = area.width >= 112;
     let mut right = counts(app, theme, words);
     let stats = app.jobs.stats().counts();
     if let Some(rate) = stats.success().filter(|_| !words) {
@@ -107,7 +106,8 @@ fn second(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let wide = area.width >= 100;
     let cells = if wide { 45 } else { 25 }.min(usize::from(area.width) / 3);
     let (finished, total) = (u64::from(counts.finished()), u64::from(counts.total()));
-    let filled = if total == 0 { 0 } else { usize::try_from(finished * cells as u64 / total).unwrap_or(0) };
+    let filled =
+        (finished * cells as u64).checked_div(total).and_then(|cells| usize::try_from(cells).ok()).unwrap_or(0);
     let (full, empty) = theme.blocks();
     let mut spans = vec![
         plain(" "),

@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::jobs::Row;
-use crate::app::layout::{self, Class, Pane};
+use crate::app::layout::{Class, Pane};
 use crate::app::{App, Times};
 use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
@@ -71,7 +71,7 @@ impl Columns {
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let columns = Columns::of(area.width.into(), app.layout().class);
     heading(app, columns, pen::row(area, 0), theme, buf);
-    let body = layout::body(area);
+    let body = pen::body(area);
     let order = app.list.order();
     if order.is_empty() {
         empty(app, body, theme, buf);

@@ -11,7 +11,7 @@ use ratatui::style::Style;
 
 use crate::app::App;
 use crate::app::event::{Level, LogLine};
-use crate::app::layout::{self, Pane};
+use crate::app::layout::Pane;
 use crate::domain::human;
 use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
@@ -19,7 +19,7 @@ use crate::ui::theme::Theme;
 /// Draws title and lines.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     title(app, area, theme, buf);
-    let body = layout::body(area);
+    let body = pen::body(area);
     let wide = area.width >= 100;
     for (n, line) in app.log.window(body.height.into()).into_iter().enumerate() {
         let found = has(line, app.log.search());

@@ -35,25 +35,25 @@ pub fn draw_into(app: &App, theme: &Theme, buf: &mut Buffer) {
     }
     let layout = app.layout();
     if layout.class == Class::Tiny {
-        header::tiny(app, layout.header, theme, buf);
+        header::tiny(app, pen::rect(layout.header), theme, buf);
         return;
     }
-    header::draw(app, layout.header, theme, buf);
-    if let Some(area) = layout.list {
+    header::draw(app, pen::rect(layout.header), theme, buf);
+    if let Some(area) = layout.list.map(pen::rect) {
         list::draw(app, area, theme, buf);
     }
-    if let Some(area) = layout.divider {
+    if let Some(area) = layout.divider.map(pen::rect) {
         for n in 0..usize::from(area.height) {
             pen::write(&[pen::plain(theme.column())], pen::row(area, n), theme, buf);
         }
     }
-    if let Some(area) = layout.detail {
+    if let Some(area) = layout.detail.map(pen::rect) {
         detail::draw(app, area, layout.divider.is_none(), theme, buf);
     }
-    if let Some(area) = layout.log {
+    if let Some(area) = layout.log.map(pen::rect) {
         log::draw(app, area, theme, buf);
     }
-    footer::draw(app, layout.footer, theme, buf);
+    footer::draw(app, pen::rect(layout.footer), theme, buf);
     dialogs::draw(app, theme, buf);
 }
 

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
+use crate::app::layout::Area;
 use crate::app::text;
 use crate::ui::theme::Theme;
 
@@ -30,6 +31,16 @@ pub fn plain(text: impl Into<String>) -> Span {
 /// Cells of some pieces together.
 pub fn width(spans: &[Span]) -> usize {
     spans.iter().map(|span| span.text.width()).sum()
+}
+
+/// The cells of the layout as the terminal library takes them.
+pub fn rect(area: Area) -> Rect {
+    Rect { x: area.x, y: area.y, width: area.width, height: area.height }
+}
+
+/// What a pane has under its title.
+pub fn body(area: Rect) -> Rect {
+    Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area }
 }
 
 /// The n-th row of a rectangle; empty if it has none.

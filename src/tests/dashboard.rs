@@ -1,0 +1,212 @@
+//! What the dashboard does on events: transitions as data, without drawing.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::screens::{Screen, start};
+use crate::app::effect::{Effect, NoticeKind, What};
+use crate::app::event::{Copied, Event};
+use crate::app::layout::Pane;
+use crate::domain::fact::{Ending, Fact, Health};
+use crate::domain::job::JobIx;
+use crate::domain::observation::Observation;
+use crate::domain::state::State;
+
+/// The effects of keys, in short.
+fn after(keys: &str) -> Vec<String> {
+    Screen::busy(80, 24).keys(keys).effects.iter().map(short).collect()
+}
+
+fn short(effect: &Effect) -> String {
+    let names = |jobs: &[crate::app::effect::Subject]| {
+        let names: Vec<&str> = jobs.iter().map(|subject| subject.job.title()).collect();
+        names.join(" ")
+    };
+    if let Effect::Copy { what: What::Text(text), .. } = effect {
+        return format!("copy {}", String::from_utf8_lossy(text));
+    }
+    if let Effect::Copy { what, jobs } = effect {
+        return format!("copy {what:?} of {}", names(jobs));
+    }
+    if let Effect::SaveFile { what, jobs } = effect {
+        return format!("save {what:?} of {}", names(jobs));
+    }
+    if let Effect::SaveView(_) = effect { "save view".to_owned() } else { format!("{effect:?}") }
+}
+
+#[test]
+fn each_key_asks_for_what_the_manual_says() {
+    let cases: [(&str, &[&str]); 16] = [
+        ("y", &["copy Raw of acme-2211"]),
+        ("f y", &["copy Raw of rerank-batch-07"]),
+        ("3 f F y", &["copy Raw of acme-2211"]),
+        ("2 ] z f y", &["copy Raw of rerank-batch-07"]),
+        ("F y", &["copy Raw of scan-0402"]),
+        ("Y b", &["copy Body of acme-2211"]),
+        ("Y i", &["copy 6b1f2f0a-77d1-4d4e-b6b1-a5f2ff0c00c2"]),
+        ("2 ] c", &["copy .result | fromjson | .steps"]),
+        ("s", &["save Raw of acme-2211"]),
+        ("Space Space s", &["save Raw of rerank-batch-07 acme-2211"]),
+        ("r", &["ReadNow([JobIx(7)])"]),
+        ("p p", &["Pause(true)", "Pause(false)"]),
+        ("G k y", &[]),
+        ("M", &["SetMouse(true)"]),
+        ("Ctrl-z Ctrl-l", &["Suspend", "ClearScreen"]),
+        ("Esc Esc Esc", &[]),
+    ];
+    for (keys, effects) in cases {
+        assert_eq!(after(keys), effects, "{keys}");
+    }
+}
+
+#[test]
+fn quitting_waits_for_the_one_shot_reads_and_a_second_interrupt_does_not() {
+    let mut screen = Screen::busy(80, 24).keys("q q q");
+    assert_eq!(screen.effects.iter().map(short).collect::<Vec<_>>(), ["save view", "Drain"]);
+    screen.fact(Fact::Draining(vec![JobIx(2)]));
+    assert!(screen.draw().contains("scan-0422"), "the dialog names the reads");
+    let mut screen = screen.keys("Ctrl-c");
+    assert_eq!(screen.effects.last(), Some(&Effect::Abort));
+    screen.fact(Fact::Ended(Ending::default()));
+    assert_eq!(screen.effects.last(), Some(&Effect::Exit));
+}
+
+#[test]
+fn escape_goes_one_step_back_and_never_quits() {
+    let steps = [("Enter z", Pane::Detail), ("Esc", Pane::Detail), ("Esc", Pane::List), ("Esc", Pane::List)];
+    let mut screen = Screen::busy(80, 24).keys("! Space");
+    for (keys, focus) in steps {
+        screen = screen.keys(keys);
+        assert_eq!(screen.app.focus, focus, "{keys}");
+    }
+    assert!(!screen.app.list.wanted().is_narrow());
+    assert!(screen.app.jobs.iter().any(|(_, row)| row.marked));
+    let screen = screen.keys("Esc Esc");
+    assert!(screen.app.jobs.iter().all(|(_, row)| !row.marked));
+    assert!(screen.effects.is_empty());
+}
+
+#[test]
+fn after_a_minute_away_the_first_key_tells_what_has_happened() {
+    let mut screen = Screen::busy(80, 24).keys("j");
+    screen.fact(observed(1, State::Failed, 1));
+    screen.fact(observed(2, State::Succeeded, 1));
+    screen.wait(61);
+    let screen = screen.keys("j");
+    let told = screen.app.toast.as_ref().unwrap().text.to_string();
+    assert_eq!(told, "while away (1m01s): 2 jobs finished, 1 of them with problems");
+}
+
+#[test]
+fn a_copy_is_worded_as_far_as_is_known() {
+    let cases = [
+        (Copied::By { bytes: 3100, tool: "wl-copy".into() }, "copied 3.1 KB (wl-copy)"),
+        (Copied::Sent { bytes: 3100 }, "sent 3.1 KB by OSC 52, the terminal must allow it"),
+        (Copied::Path { bytes: 212_000, path: "/x".into() }, "too large for OSC 52 (212 KB): copied the path /x"),
+    ];
+    for (copied, text) in cases {
+        let mut screen = Screen::busy(80, 24);
+        screen.event(Event::Copied(copied));
+        assert_eq!(screen.app.toast.as_ref().unwrap().text.as_str(), text);
+    }
+}
+
+fn observed(ix: u32, state: State, second: i64) -> Fact {
+    let at = start() + SignedDuration::from_secs(second);
+    let known = Observation {
+        state,
+        word: Some(state.to_string()),
+        first_seen: Some(start()),
+        changed_at: Some(at),
+        ..Observation::default()
+    };
+    Fact::Observed { ix: JobIx(ix), previous: Some(State::Running), changed: true, known: Arc::new(known) }
+}
+
+#[test]
+fn rows_stand_still_for_two_seconds_after_a_key_press() {
+    let mut screen = Screen::busy(80, 24).keys("j");
+    let before = screen.app.list.order().to_vec();
+    screen.fact(observed(1, State::Lost, 1));
+    screen.wait(1);
+    assert_eq!(screen.app.list.order(), before);
+    assert_eq!(screen.app.wake_at().map(|at| at <= screen.now.mono + std::time::Duration::from_secs(1)), Some(true));
+    screen.wait(1);
+    assert_eq!(screen.app.list.order()[0], JobIx(1));
+}
+
+#[test]
+fn nothing_is_drawn_and_nothing_wakes_when_nothing_changes() {
+    let mut screen = Screen::empty(80, 24);
+    screen.settle();
+    assert!(!screen.settle());
+    assert_eq!(screen.app.wake_at(), None);
+    for ix in 0..3 {
+        let job = Screen::busy(80, 24).app.jobs.get(JobIx(ix)).unwrap().job.clone();
+        screen.fact(Fact::Declared { ix: JobIx(ix), job, known: Arc::new(Observation::default()) });
+        screen.fact(observed(ix, State::Succeeded, 0));
+    }
+    screen.wait(60);
+    assert_eq!(screen.app.wake_at(), None);
+    screen.fact(observed(1, State::Succeeded, 0));
+    screen.wait(0);
+    let mut same = (*screen.app.jobs.get(JobIx(1)).unwrap().known).clone();
+    same.applied += 1;
+    screen.fact(Fact::Observed { ix: JobIx(1), previous: None, changed: false, known: Arc::new(same) });
+    assert!(!screen.settle(), "a read that changes nothing draws nothing");
+}
+
+#[test]
+fn the_first_failure_and_the_end_are_told_once() {
+    let mut screen = Screen::busy(80, 24);
+    screen.fact(observed(1, State::Failed, 1));
+    screen.fact(observed(2, State::Failed, 1));
+    screen.fact(Fact::Settled);
+    screen.fact(Fact::Settled);
+    let kinds = screen
+        .effects
+        .iter()
+        .filter_map(|effect| if let Effect::Notify(notice) = effect { Some(notice.kind) } else { None });
+    assert_eq!(kinds.collect::<Vec<_>>(), [NoticeKind::FirstFailure, NoticeKind::Finished]);
+}
+
+#[test]
+fn the_view_survives_a_restart() {
+    let kept = Screen::busy(80, 24).keys("o O j j 2 ] ] t <").typed("").keys("q");
+    let view = kept
+        .effects
+        .iter()
+        .find_map(|effect| if let Effect::SaveView(view) = effect { Some(view.clone()) } else { None });
+    let again = Screen::restored(80, 24, view.unwrap());
+    assert_eq!(again.app.list.selected(), kept.app.list.selected());
+    assert_eq!(again.app.list.sort(), kept.app.list.sort());
+    assert_eq!((again.app.focus, again.app.times), (kept.app.focus, kept.app.times));
+    assert_eq!(again.app.layout(), kept.app.layout());
+    let ix = kept.app.list.selected().unwrap();
+    assert_eq!(again.app.detail.place(ix).tab, kept.app.detail.place(ix).tab);
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_selection_never_moves_by_itself(
+        start in 0usize..9,
+        facts in proptest::collection::vec((0u32..9, 0usize..8, 0u64..4, 0usize..3), 0..40),
+        narrow in proptest::bool::ANY,
+    ) {
+        let keys = "j ".repeat(start) + if narrow { "!" } else { "" };
+        let mut screen = Screen::busy(80, 24).keys(&keys);
+        let selected = screen.app.list.selected();
+        for (second, (ix, state, wait, health)) in (0i64..).zip(facts) {
+            screen.fact(observed(ix, State::ALL[state], second));
+            let health = [Health::Fresh, Health::Stale, Health::KeyRefused][health].clone();
+            screen.fact(Fact::Health { ix: JobIx(ix), health });
+            screen.wait(wait);
+            proptest::prop_assert_eq!(screen.app.list.selected(), selected);
+            let at = screen.app.list.at();
+            proptest::prop_assert_eq!(screen.app.list.order().get(at).copied(), selected);
+            let rows = screen.app.layout().rows(Pane::List);
+            proptest::prop_assert!((screen.app.list.top()..screen.app.list.top() + rows).contains(&at) || keys.is_empty());
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The terminal while it is another's: the shell's after Ctrl-z, the pager's, and ours again.
+
+use std::path::PathBuf;
+
+use rustix::process;
+
+use super::pager;
+use super::run::{Dashboard, Hold, Input};
+use super::terminal;
+use crate::app::event::Event;
+use crate::domain::clean::Clean;
+use crate::engine::Command;
+
+impl Dashboard {
+    pub(super) fn suspend(&mut self) {
+        // The leader of a session has no shell that could wake it up again.
+        let alone = process::getsid(None).is_ok_and(|session| session == process::getpid());
+        if alone || self.state.hold == Hold::Gone {
+            self.apply(Event::Resumed);
+            return;
+        }
+        self.state.stopping = true;
+        if !self.hands.ask(Command::Suspend) {
+            self.stop();
+        }
+    }
+
+    /// Stops the process, and goes on when the shell lets it.
+    pub(super) fn stop(&mut self) {
+        self.state.stopping = false;
+        let ours = self.state.hold == Hold::Ours;
+        if ours {
+            self.reader.pause();
+            terminal::give_back();
+        }
+        // The whole group, as the terminal's own Ctrl-z would: a wrapper such as `cargo run` stops with us.
+        if let Err(error) = process::kill_current_process_group(process::Signal::STOP) {
+            tracing::warn!("failed to stop: {error}");
+        }
+        self.state.continued = true;
+        self.hands.ask(Command::Resume);
+        if ours {
+            self.take_over();
+            self.reader.resume();
+        }
+    }
+
+    pub(super) fn continue_after_a_stop(&mut self) {
+        if std::mem::take(&mut self.state.continued) || self.state.hold != Hold::Ours {
+            return;
+        }
+        self.take_over();
+    }
+
+    /// Sets the terminal up again and tells the app.
+    pub(super) fn take_over(&mut self) {
+        let taken = self.guard.take_again();
+        if self.check(taken) {
+            self.clear();
+            self.apply(Event::Resumed);
+            self.resize();
+        }
+    }
+
+    pub(super) fn lend(&mut self, path: PathBuf) {
+        if self.state.hold != Hold::Ours {
+            return;
+        }
+        self.reader.pause();
+        terminal::give_back();
+        self.state.hold = Hold::Lent;
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let _ = inputs.send(Input::PagerEnded(pager::show(path).await));
+        });
+    }
+
+    pub(super) fn take_back(&mut self, ended: Result<(), String>) {
+        if self.state.hold != Hold::Lent {
+            return;
+        }
+        self.state.hold = Hold::Ours;
+        self.take_over();
+        self.reader.resume();
+        if let Err(why) = ended {
+            self.apply(Event::PagerFailed(Clean::new(&why)));
+        }
+    }
+}
