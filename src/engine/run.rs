@@ -323,7 +323,9 @@ impl Run {
                 }
                 false
             }
-            Mode::Draining(since) | Mode::Aborting(since) => idle || self.is_rescue_due(since),
+            // Whether the disk is well again at the end decides the exit code.
+            Mode::Draining(since) => (idle && !(self.probing && self.trouble.is_some())) || self.is_rescue_due(since),
+            Mode::Aborting(since) => idle || self.is_rescue_due(since),
         }
     }
 
