@@ -354,7 +354,7 @@ impl Run {
         }
     }
 
-    fn chore_done(&mut self, chore: Chore) {
+    pub(super) fn chore_done(&mut self, chore: Chore) {
         match chore {
             Chore::Probed(result) => self.probe_done(result),
             Chore::Token(service, result, asked) => self.token_arrived(service, result, asked),

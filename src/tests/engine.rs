@@ -232,6 +232,16 @@ async fn a_paused_instance_gives_its_jobs_up_to_another() {
 }
 
 #[tokio::test]
+async fn a_pause_that_ends_while_the_disk_is_being_tried_withholds_nothing_for_ever() {
+    let bench = Bench::new().job(Unstract, "job-1", [result(), acknowledged()]);
+    let mut running = bench.start(Purpose::Watch);
+    running.engine.send(Command::Pause(true));
+    running.engine.send(Command::Pause(false));
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!((running.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 1));
+}
+
+#[tokio::test]
 async fn a_suspend_finishes_one_shot_reads_and_gives_up_the_claims_before_it_is_told() {
     let slow = result().fault(Fault::StallHead(Duration::from_millis(300)));
     let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]).job(Unstract, "job-2", [executing()]);
