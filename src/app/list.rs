@@ -3,7 +3,7 @@
 //! The order is kept, not made for each drawing: changed rows are taken out and merged in again, once per batch of
 //! events, and not within two seconds of a key press.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use crate::domain::note;
 
 /// How long rows stand still after a key press in the list.
 pub const HANDS_OFF: Duration = Duration::from_secs(2);
+
+/// Changed rows that are looked through one by one.
+const FEW: usize = 8;
 
 /// What the list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -200,6 +203,11 @@ impl List {
 
     /// Moves the selection.
     pub fn go(&mut self, motion: Motion, height: usize) {
+        // A selection out of sight, as before the first key press, comes into the window first.
+        let seen = self.top..self.top + height.max(1);
+        if !seen.contains(&self.at) && matches!(motion, Motion::Up | Motion::Down) {
+            return self.go_to(self.top, height);
+        }
         self.go_to(motion.from(self.at, self.order.len(), height), height);
     }
 
@@ -229,7 +237,7 @@ impl List {
         if self.rebuild {
             let chosen = jobs.iter().filter(|(ix, row)| self.wanted.takes(*ix, row, now.wall)).map(|(ix, _)| ix);
             let mut order: Vec<JobIx> = chosen.collect();
-            order.sort_by(|a, b| self.compare(jobs, *a, *b));
+            self.sort_rows(jobs, &mut order);
             self.order = order;
         } else if !self.changed.is_empty() && !still {
             self.merge(jobs, now.wall);
@@ -254,10 +262,13 @@ impl List {
             (stays || self.wanted.takes(ix, row, now)).then_some(ix)
         };
         let mut moved: Vec<JobIx> = self.changed.iter().filter_map(|ix| keeps(*ix)).collect();
-        moved.sort_by(|a, b| self.compare(jobs, *a, *b));
+        self.sort_rows(jobs, &mut moved);
         let mut moved = moved.into_iter().peekable();
         let mut order = Vec::with_capacity(self.order.len() + moved.len());
-        for ix in self.order.iter().copied().filter(|ix| !self.changed.contains(ix)) {
+        // Asking a set a hundred thousand times costs more than looking through a handful.
+        let few: Vec<JobIx> = self.changed.iter().copied().take(FEW + 1).collect();
+        let changed = |ix: &JobIx| if few.len() <= FEW { few.contains(ix) } else { self.changed.contains(ix) };
+        for ix in self.order.iter().copied().filter(|ix| !changed(ix)) {
             while let Some(first) = moved.next_if(|first| self.compare(jobs, *first, ix) == Ordering::Less) {
                 order.push(first);
             }
@@ -294,6 +305,14 @@ impl List {
             Some(_) => scroll::window(self.top, self.at, len, height),
             None => 0,
         };
+    }
+
+    fn sort_rows(&self, jobs: &Jobs, rows: &mut [JobIx]) {
+        if self.sort == SortBy::Status && !self.reversed {
+            rows.sort_by_cached_key(|ix| (jobs.get(*ix).map(|row| (row.need(), Reverse(row.moved))), *ix));
+        } else {
+            rows.sort_by(|a, b| self.compare(jobs, *a, *b));
+        }
     }
 
     fn compare(&self, jobs: &Jobs, a: JobIx, b: JobIx) -> Ordering {

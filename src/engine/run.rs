@@ -67,6 +67,8 @@ pub struct ServiceRun {
     pub in_flight: usize,
     /// How often a token was asked for in vain.
     pub asks: u32,
+    /// When the first of these was.
+    pub refused_since: Option<Duration>,
     /// When it is asked for again.
     pub next_ask: Option<Duration>,
     /// Why a watch has given all its jobs up.
@@ -100,6 +102,7 @@ pub struct Run {
     pub(super) unsettled: usize,
     pub(super) mode: Mode,
     pub(super) turn: usize,
+    pub(super) dispatched: Duration,
     pub(super) reads: JoinSet<Outcome>,
     pub(super) reading: HashMap<Id, JobIx>,
     pub(super) one_shots: BTreeSet<JobIx>,
@@ -110,6 +113,7 @@ pub struct Run {
     pub(super) trouble: Option<String>,
     pub(super) probed: Option<Duration>,
     pub(super) probing: bool,
+    pub(super) glanced: Duration,
     pub(super) next_tick: Option<Duration>,
     pub(super) leave_reads: watch::Sender<bool>,
     pub(super) leave_one_shots: watch::Sender<bool>,
@@ -141,6 +145,7 @@ impl Run {
             unsettled: 0,
             mode: Mode::Running,
             turn: 0,
+            dispatched: Duration::ZERO,
             reads: JoinSet::new(),
             reading: HashMap::new(),
             one_shots: BTreeSet::new(),
@@ -151,6 +156,7 @@ impl Run {
             trouble: None,
             probed: None,
             probing: false,
+            glanced: Duration::ZERO,
             next_tick: None,
             leave_reads: watch::Sender::new(false),
             leave_one_shots: watch::Sender::new(false),
@@ -302,11 +308,19 @@ impl Run {
     }
 
     fn is_over(&mut self) -> bool {
-        let idle = self.reads.is_empty() && self.saves.is_empty() && self.unsaved.is_empty();
+        let ended = self.reads.is_empty() && self.saves.is_empty();
+        let idle = ended && self.unsaved.is_empty();
+        if let Mode::Draining(since) = &mut self.mode
+            && !self.reads.is_empty()
+        {
+            // The wait for a disk that fails begins when the last read has ended.
+            *since = self.started.elapsed();
+        }
         match self.mode {
             Mode::Running | Mode::Paused | Mode::Suspended => false,
             Mode::Suspending => {
-                if idle && !self.told_suspended {
+                // What the disk does not take stays in memory over a stop.
+                if ended && !self.told_suspended {
                     self.told_suspended = true;
                     self.mode = Mode::Suspended;
                     self.give_up_claims();
@@ -340,7 +354,7 @@ impl Run {
         }
     }
 
-    fn chore_done(&mut self, chore: Chore) {
+    pub(super) fn chore_done(&mut self, chore: Chore) {
         match chore {
             Chore::Probed(result) => self.probe_done(result),
             Chore::Token(service, result, asked) => self.token_arrived(service, result, asked),
@@ -441,6 +455,7 @@ impl ServiceRun {
             due: BTreeSet::new(),
             in_flight: 0,
             asks: 0,
+            refused_since: None,
             next_ask: None,
             given_up: None,
         }

@@ -197,7 +197,6 @@ impl Run {
         match self.mode {
             Mode::Aborting(_) => waited >= HASTE,
             Mode::Draining(_) => {
-                // The wait for the disk begins when the last read has ended.
                 self.reads.is_empty() && self.saves.is_empty() && self.trouble.is_some() && waited >= PATIENCE
             }
             Mode::Running | Mode::Paused | Mode::Suspending | Mode::Suspended => false,

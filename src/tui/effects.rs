@@ -256,6 +256,12 @@ impl Tools {
     }
 
     async fn save(self: Arc<Self>, what: What, jobs: Vec<Subject>) -> Input {
+        // A text of the dashboard's own, such as the table of failures, belongs to no job.
+        if let (What::Text(text), []) = (&what, jobs.as_slice()) {
+            let saved = save_here("failures".to_owned(), text.clone()).await;
+            let said = saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(|why| Clean::new(&why));
+            return Input::Event(Event::Saved(said));
+        }
         let mut paths = Vec::new();
         for job in &jobs {
             match self.save_one(&what, job).await {
@@ -276,12 +282,7 @@ impl Tools {
 
     async fn save_one(self: &Arc<Self>, what: &What, job: &Subject) -> Result<PathBuf, String> {
         let bytes = self.bytes(what, job).await?;
-        let name = job.job.title().to_owned();
-        let work = move || {
-            let here = std::env::current_dir().map_err(|error| format!("failed to find the directory: {error}"))?;
-            files::save(&here, &name, &bytes)
-        };
-        spawn_blocking(work).await.map_err(|error| error.to_string())?
+        save_here(job.job.title().to_owned(), bytes).await
     }
 
     async fn page(self: Arc<Self>, what: What, job: Subject) -> Input {
@@ -300,6 +301,14 @@ impl Tools {
         let work = move || files::keep(&tools.state, folder, &name, &bytes);
         spawn_blocking(work).await.map_err(|error| error.to_string())?
     }
+}
+
+async fn save_here(name: String, bytes: Bytes) -> Result<PathBuf, String> {
+    let work = move || {
+        let here = std::env::current_dir().map_err(|error| format!("failed to find the directory: {error}"))?;
+        files::save(&here, &name, &bytes)
+    };
+    spawn_blocking(work).await.map_err(|error| error.to_string())?
 }
 
 fn name(jobs: &[Subject]) -> String {

@@ -111,11 +111,12 @@ fn quit(app: &App, theme: &Theme, buf: &mut Buffer) {
     let names: Vec<String> = reads.iter().take(3).map(|ix| name(app, *ix)).collect();
     let more = if reads.len() > 3 { format!(" and {} more", reads.len() - 3) } else { String::new() };
     let waited = human::duration(app.now.mono.saturating_sub(since));
+    let them = if reads.len() == 1 { "it" } else { "them" };
     let lines = [
         format!(" {count}"),
-        " leaving now would lose what it brings.".to_owned(),
+        " leaving now would lose those results.".to_owned(),
         format!(" {}{more}", names.join(", ")),
-        format!(" Waiting for it: {waited} ...   Ctrl-C again: lose it"),
+        format!(" Waiting for {them}: {waited} ...   Ctrl-c again: lose {them}"),
     ];
     let inner = frame("quit?", 60, lines.len(), theme, buf);
     for (n, line) in lines.into_iter().enumerate() {
