@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
-use crate::support::script::Fault;
+use crate::support::script::{Fault, Scripted};
 use crate::support::{
     Bench, RESULT, Running, acknowledged, as_ordinary_user, done, executing, pending, result, row, wait_for,
 };
@@ -56,6 +56,11 @@ impl Drop for Small {
 fn limit_file_size(watch: &Running, bytes: Option<u64>) {
     let limit = Rlimit { current: bytes, maximum: None };
     prlimit(Some(watch.pid()), Resource::Fsize, limit).unwrap();
+}
+
+/// A change of a job that is not lost by asking again: it has to be saved, which shows at once that the disk fails.
+fn in_progress() -> Scripted {
+    Scripted::json(200, r#"{"status":"in_progress"}"#)
 }
 
 /// The path that was printed behind these words.
@@ -147,6 +152,7 @@ fn a_limit_on_file_sizes_is_a_disk_that_is_full_and_never_the_end_of_the_program
     let watch = bench.start(&["watch", "--format", "jsonl"]);
     bench.until_read("job-1", 2);
     limit_file_size(&watch, Some(0));
+    bench.script.on("job-2", [in_progress()]);
     watch.until_said(WITHHELD);
     let reads = bench.script.reads("job-1");
     bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());
@@ -226,6 +232,7 @@ fn a_database_that_another_program_holds_is_waited_for() {
     bench.until_read("job-1", 1);
     let other = Connection::open(bench.state_dir().join("jobdeck.db")).unwrap();
     other.execute_batch("PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE").unwrap();
+    bench.script.on("job-2", [in_progress()]);
     watch.until_said(WITHHELD);
     let reads = bench.script.reads("job-1");
     bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());

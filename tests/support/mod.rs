@@ -178,7 +178,8 @@ impl Bench {
         wait_for(&format!("read {times} of {id}"), || self.script.reads(id) >= times);
     }
 
-    /// Waits until so many bytes of a reply stand in a file of the state directory.
+    /// Waits until so many bytes of a reply stand in a file of the state directory. The last few stay in memory until it
+    /// is known whether they begin with our token.
     pub fn until_spooled(&self, bytes: u64) {
         let spool = self.state_dir().join("spool");
         let longest = || -> Option<u64> {
