@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::output::{self, Closed, Lines};
 use super::report::{NotOk, Tongue, named};
 use super::select::Entry;
-use super::signals::Signals;
+use super::signals::{self, Signals, Stops};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
 use crate::domain::human;
@@ -63,6 +63,7 @@ pub struct Followed {
 /// Runs an engine until its jobs are over or given up, or until the plan says so. Engine errors and trouble with
 /// output come back in the result; only an engine that cannot start is an error.
 pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<Followed, Failure> {
+    let mut stops = Stops::listen()?;
     let (facts_in, mut facts) = unbounded_channel();
     let engine = engine::start(setup, facts_in)?;
     let Plan { until, timeout, stream, verbose } = plan;
@@ -76,6 +77,7 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
         tokio::select! {
             biased;
             signal = signals.next() => follower.on_signal(signal),
+            () = stops.next() => follower.on_stop(),
             how = wait_closed(&mut closed) => follower.on_closed(&how),
             () = wait_until(deadline), if !follower.leaving => {
                 follower.leave("the time is up");
@@ -119,6 +121,8 @@ struct Follower {
     entries: BTreeMap<JobIx, Entry>,
     signal: Option<Signal>,
     leaving: bool,
+    /// Whether the process stops as soon as the engine has given its claims up.
+    stopping: bool,
     /// One-shot reads that the drain waited for when it was last said.
     waiting: Option<usize>,
     ended: bool,
@@ -138,6 +142,7 @@ impl Follower {
             entries: BTreeMap::new(),
             signal: None,
             leaving: false,
+            stopping: false,
             waiting: None,
             ended: false,
             output_failed: false,
@@ -154,6 +159,23 @@ impl Follower {
         }
         self.signal = Some(signal);
         self.leave(signal.as_str());
+    }
+
+    /// A stopped process holds no claims, so that another instance can go on with its jobs.
+    fn on_stop(&mut self) {
+        if self.leaving {
+            signals::stop();
+        } else if !self.stopping {
+            self.stopping = true;
+            self.engine.send(Command::Suspend);
+        }
+    }
+
+    fn on_suspended(&mut self) {
+        if std::mem::take(&mut self.stopping) && !self.leaving {
+            signals::stop();
+            self.engine.send(Command::Resume);
+        }
     }
 
     fn on_closed(&mut self, how: &Closed) {
@@ -195,7 +217,8 @@ impl Follower {
                 self.ending = ending;
                 self.ended = true;
             }
-            Fact::NextRead(_) | Fact::History { .. } | Fact::Suspended => {}
+            Fact::Suspended => self.on_suspended(),
+            Fact::NextRead(_) | Fact::History { .. } => {}
         }
     }
 

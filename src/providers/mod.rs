@@ -449,6 +449,9 @@ mod tests {
             (406, "COMPLETED", &mixed, state(State::Partial)),
             (406, "EXECUTING", "null", state(State::Running)),
             (406, "EXECUTING", "\"Result already acknowledged\"", Verdict::Acknowledged),
+            (406, "EXECUTING", "\"Not Acceptable\"", state(State::Running)),
+            (406, "EXECUTING", "[]", state(State::Running)),
+            (406, "SOON", "{}", state(State::Unknown)),
         ];
         for (status, word, message, verdict) in cases {
             let body = format!("{{\"status\":\"{word}\",\"message\":{message}}}");
