@@ -30,8 +30,9 @@ pub struct Common {
     /// The jobs file [default: ./jobs.toml, then $XDG_CONFIG_HOME/jobdeck/jobs.toml]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where results are kept [default: $XDG_STATE_HOME/jobdeck]
-    #[arg(long, global = true, value_name = "DIR", env = "JOBDECK_STATE_DIR")]
+    /// Where results are kept [default: $JOBDECK_STATE_DIR, then $XDG_STATE_HOME/jobdeck]
+    // Not by clap's `env`: a variable set to nothing is not set, and `demo` must not take the real directory from it.
+    #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
