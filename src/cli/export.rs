@@ -55,7 +55,7 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such, `job.json`.
+/// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such.
 async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<(), Failure> {
     for entry in entries {
         let provider = entry.job.key.provider;
