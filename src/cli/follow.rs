@@ -18,6 +18,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
 use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
+use crate::domain::note;
 use crate::domain::observation::{LastRead, Observation};
 use crate::domain::state::State;
 use crate::engine::{self, Command, Engine, Setup};
@@ -243,7 +244,11 @@ impl Follower {
 
     fn on_health(&mut self, ix: JobIx, health: Health) {
         match &health {
-            Health::GivenUp(reason) => self.tell(ix, &format!("given up: {}", Clean::new(reason))),
+            Health::GivenUp(reason) => {
+                let last = self.entries.get(&ix).and_then(|entry| entry.known.last_read.as_ref());
+                let what = last.map_or_else(String::new, |last| format!(", {}", note::read_in_words(last.read)));
+                self.tell(ix, &format!("given up{what}: {}", Clean::new(reason)));
+            }
             Health::Following(pid) if self.verbose => self.tell(ix, &format!("read by process {pid}, following")),
             Health::Fresh
             | Health::Stale
@@ -260,7 +265,7 @@ impl Follower {
 
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
-            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: {}", Clean::new(why))),
+            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: key refused: {}", Clean::new(why))),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
                 let wait = human::duration(human::age(Timestamp::now(), *until));
                 output::say_error(&format!("service {service}: waiting {wait}"));
