@@ -180,6 +180,24 @@ fn a_state_directory_that_cannot_be_one_is_an_error_of_every_command_that_needs_
 }
 
 #[test]
+fn a_token_command_is_not_waited_for_longer_than_the_timeout_and_not_run_for_jobs_that_are_not_meant() {
+    let home = tempfile::tempdir().unwrap();
+    let service = |name: &str, command: &str| {
+        format!(
+            "[services.{name}]\nprovider = \"optexity\"\nbase_url = \"http://127.0.0.1:9\"\n\
+             token = {{ command = [{command}] }}\n[[jobs]]\nservice = \"{name}\"\nid = \"{name}\"\n"
+        )
+    };
+    let file = service("slow", "\"sleep\", \"1000\"") + &service("other", "\"touch\", \"asked\"");
+    std::fs::write(home.path().join("jobs.toml"), file).unwrap();
+    let run = jobdeck(home.path()).args(["watch", "--timeout", "300ms", "--filter", "service:slow"]).assert();
+    run.code(6)
+        .stdout(predicate::str::contains("1 job: 1 never observed (exit code 6)"))
+        .stderr(predicate::str::contains("before every token was had"));
+    assert!(!home.path().join("asked").exists());
+}
+
+#[test]
 fn demo_without_a_terminal_says_how_to_run_it() {
     runs(&[], &["demo"], 2, "", "--serve");
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -30,7 +29,7 @@ pub struct Plan {
     /// When to leave.
     pub until: Until,
     /// When to leave in any case.
-    pub timeout: Option<Duration>,
+    pub deadline: Option<Instant>,
     /// Where lines go; None for none.
     pub stream: Option<Stream>,
     /// Whether to say on standard error what else happens.
@@ -66,12 +65,11 @@ pub struct Followed {
 pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<Followed, Failure> {
     let (facts_in, mut facts) = unbounded_channel();
     let engine = engine::start(setup, facts_in)?;
-    let Plan { until, timeout, stream, verbose } = plan;
+    let Plan { until, deadline, stream, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
         Some(Stream { tongue, lines, closed }) => (Some(tongue), Some(lines), Some(closed)),
         None => (None, None, None),
     };
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut follower = Follower::new(engine, until, tongue, lines, verbose);
     loop {
         tokio::select! {
@@ -93,7 +91,8 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     Ok(follower.finished())
 }
 
-async fn wait_until(deadline: Option<Instant>) {
+/// Resolves at a time; never without one.
+pub async fn wait_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
