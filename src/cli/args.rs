@@ -12,12 +12,13 @@ use crate::config::units;
 #[command(name = "jobdeck", bin_name = "jobdeck", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// What holds for every command.
-    #[command(flatten)]
-    pub common: Common,
     /// Exit by the table of exit codes when the dashboard is left, not with 0
     #[arg(long)]
     pub exit_status: bool,
+
+    /// What holds for every command.
+    #[command(flatten)]
+    pub common: Common,
     /// What to do; the dashboard if there is none.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -84,7 +85,7 @@ pub enum Command {
 /// `demo`.
 #[derive(Debug, ClapArgs)]
 pub struct Demo {
-    /// How many jobs
+    /// How many jobs [default: 40]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Makes the batch, and its ids, the same each time
