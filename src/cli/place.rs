@@ -49,7 +49,7 @@ fn must_be_readable(dir: &Path) -> Result<(), Failure> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Failure::internal(format!(
-            "failed to open the state directory {}: {error}. Make it readable for you, or use another --state-dir.",
+            "failed to open the state directory {}: {error}. Look after it, or use another --state-dir.",
             dir.display()
         ))),
     }
