@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn failures_slow_a_job_down_and_an_answer_brings_it_back_to_its_pace() {
         use Read::{Ok, Unreachable};
-        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable)]), Next::In(Duration::from_secs(10)));
+        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable)]), Next::In(Duration::from_secs(20)));
         assert_eq!(replies(&[(0, Unreachable), (1, Unreachable), (2, Ok)]), Next::In(pause(PACE, 1, 1.0)));
     }
 }
