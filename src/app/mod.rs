@@ -177,6 +177,8 @@ pub struct App {
     /// Whether the terminal has the focus; None as long as it has not said.
     focused: Option<bool>,
     failure_told: bool,
+    /// Another job was selected by the order of the rows: what its detail needs is asked for at the next event.
+    unasked: bool,
     searching: bool,
     dragging: bool,
     waiting: view::Waiting,
@@ -217,6 +219,7 @@ impl App {
             splits: HashMap::new(),
             focused: None,
             failure_told: false,
+            unasked: false,
             searching: false,
             dragging: false,
             waiting: view::Waiting::default(),
@@ -283,6 +286,7 @@ impl App {
             }
             Event::Signal => self.interrupt(),
         };
+        self.unasked = false;
         effects.extend(self.ask());
         effects.extend(self.retitle());
         effects
@@ -313,7 +317,9 @@ impl App {
     pub fn needs_redraw(&mut self, now: Now) -> bool {
         self.now = now;
         let rows = self.list_rows();
+        let selected = self.list.selected();
         self.redraw |= self.list.settle(&self.jobs, now, rows);
+        self.unasked |= self.list.selected() != selected;
         std::mem::take(&mut self.redraw)
     }
 

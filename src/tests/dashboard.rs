@@ -137,6 +137,22 @@ fn rows_stand_still_for_two_seconds_after_a_key_press() {
 }
 
 #[test]
+fn before_the_first_key_the_most_urgent_job_is_selected_and_then_never_another_by_itself() {
+    let mut screen = Screen::busy(80, 24);
+    for ix in [2, 1, 3] {
+        screen.fact(observed(ix, State::Lost, 1 + i64::from(ix)));
+        screen.wait(1);
+        assert_eq!(screen.app.list.selected(), screen.app.list.order().first().copied());
+        assert_eq!(screen.app.list.top(), 0);
+    }
+    let selected = screen.app.list.selected();
+    let mut screen = screen.keys("3");
+    screen.fact(observed(0, State::Lost, 9));
+    screen.wait(3);
+    assert_eq!((screen.app.list.selected(), screen.app.list.at()), (selected, 1));
+}
+
+#[test]
 fn nothing_is_drawn_and_nothing_wakes_when_nothing_changes() {
     let mut screen = Screen::empty(80, 24);
     screen.settle();
@@ -190,7 +206,7 @@ fn the_view_survives_a_restart() {
 proptest::proptest! {
     #[test]
     fn the_selection_never_moves_by_itself(
-        start in 0usize..9,
+        start in 1usize..9,
         facts in proptest::collection::vec((0u32..9, 0usize..8, 0u64..4, 0usize..3), 0..40),
         narrow in proptest::bool::ANY,
     ) {
@@ -206,7 +222,7 @@ proptest::proptest! {
             let at = screen.app.list.at();
             proptest::prop_assert_eq!(screen.app.list.order().get(at).copied(), selected);
             let rows = screen.app.layout().rows(Pane::List);
-            proptest::prop_assert!((screen.app.list.top()..screen.app.list.top() + rows).contains(&at) || keys.is_empty());
+            proptest::prop_assert!((screen.app.list.top()..screen.app.list.top() + rows).contains(&at));
         }
     }
 }

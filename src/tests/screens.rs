@@ -95,7 +95,11 @@ impl Screen {
     }
 
     pub(super) fn settle(&mut self) -> bool {
-        self.app.needs_redraw(self.now)
+        let drawn = self.app.needs_redraw(self.now);
+        if self.app.wake_at().is_some_and(|at| at <= self.now.mono) {
+            self.event(Event::Tick);
+        }
+        drawn
     }
 
     pub(super) fn wait(&mut self, seconds: u64) {
