@@ -18,6 +18,7 @@ pub mod list;
 pub mod log;
 mod press;
 pub mod raw;
+mod replies;
 pub mod scroll;
 pub mod summary;
 pub mod text;
@@ -37,7 +38,7 @@ use crate::domain::job::JobIx;
 use detail::Detail;
 use dialog::Overlay;
 use effect::Effect;
-use event::{Copied, Event, Now};
+use event::{Copied, Event, FilesOf, Now};
 use input::Input;
 use jobs::{Jobs, Row};
 use keys::Keymap;
@@ -255,12 +256,16 @@ impl App {
                 Vec::new()
             }
             Event::BodyLoaded { ix, body, result } => {
-                let files = result.as_ref().map(|content| content.files.clone()).unwrap_or_default();
+                let files = result.as_ref().map(|content| content.files.clone()).ok();
                 if self.detail.take_body(ix, body, result) {
-                    self.jobs.set_files(ix, files.into_iter().map(|file| file.name).collect());
+                    self.take_files(files.map(|files| FilesOf { ix, body, files }).into_iter().collect());
                     self.refresh_copy_menu();
                     self.redraw = true;
                 }
+                Vec::new()
+            }
+            Event::FilesRead(files) => {
+                self.take_files(files);
                 Vec::new()
             }
             Event::TreeReady { ix, body, part, tree } => {

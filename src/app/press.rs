@@ -270,7 +270,7 @@ impl App {
             Some(Action::Save) => {
                 let table = dialog::reasons_csv(reasons);
                 self.overlay = Overlay::None;
-                return vec![Effect::SaveFile { what: What::Text(table.into()), jobs: Vec::new() }];
+                return vec![Effect::SaveTable { name: "failures", csv: table.into() }];
             }
             Some(Action::Back | Action::Errors | Action::Quit) => self.overlay = Overlay::None,
             Some(action) => {

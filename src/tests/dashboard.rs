@@ -61,6 +61,21 @@ fn each_key_asks_for_what_the_manual_says() {
 }
 
 #[test]
+fn the_failures_of_single_files_are_reasons_of_their_own() {
+    let screen = Screen::busy(120, 40).keys("e s");
+    let Some(Effect::SaveTable { name: "failures", csv }) = screen.effects.last() else { panic!("no table") };
+    let expected = "jobs,files,reason,services
+2,2,\"OCR returned # characters on page # (LLMWhisperer #): document may be password protected or blank\",\"unstract\"
+1,0,\"# upstream: CUDA OOM\",\"vessl\"
+1,0,\"Login page did not load within # s: selector #user not found\",\"optexity\"
+";
+    assert_eq!(String::from_utf8_lossy(csv), expected);
+    let screen = Screen::busy(120, 40).keys("e Enter");
+    assert_eq!(screen.app.list.order(), [JobIx(5), JobIx(4)]);
+    assert!(screen.effects.is_empty());
+}
+
+#[test]
 fn quitting_waits_for_the_one_shot_reads_and_a_second_interrupt_does_not() {
     let mut screen = Screen::busy(80, 24).keys("q q q");
     assert_eq!(screen.effects.iter().map(short).collect::<Vec<_>>(), ["save view", "Drain"]);
