@@ -62,11 +62,15 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
         Read::Ok | Read::NotFound => Ok(format!("answers, HTTP {status}")),
         Read::Throttled => Ok(format!("answers, but asks us to wait, HTTP {status}")),
         Read::Rejected if matches!(status, 400 | 422) => Ok(format!("answers, HTTP {status} to a made-up job")),
-        Read::Unauthorized => Err(format!("it refuses the token, HTTP {status}: {reason}")),
-        Read::Unreachable | Read::ServerError | Read::Malformed | Read::Rejected => {
-            Err(format!("HTTP {status}: {reason}"))
-        }
+        Read::Unauthorized => Err(format!("it refuses the token, {}", with_status(status, &reason))),
+        Read::Unreachable | Read::ServerError | Read::Malformed | Read::Rejected => Err(with_status(status, &reason)),
     }
+}
+
+/// A reason with its HTTP code, which many name themselves.
+fn with_status(status: u16, reason: &str) -> String {
+    let code = format!("HTTP {status}");
+    if reason.contains(&code) { reason.to_owned() } else { format!("{code}: {reason}") }
 }
 
 /// An id that has the right form and that no service gives out.
