@@ -47,7 +47,7 @@ fn a_second_signal_leaves_at_once_saves_what_came_and_says_what_may_be_lost() {
     watch.signal(Signal::TERM);
     watch.end().with(130).said("leaving at once").said("unstract/job-1: its only reply was broken off");
     assert!(at.elapsed() < Duration::from_secs(30), "it waited for the reply");
-    let kept = bench.run(&["show", "job-1", "--body"]).with(0).said("broke off");
+    let kept = bench.run(&["show", "job-1", "--body"]).with(0).said("no result is saved");
     assert_eq!(kept.out, &body.as_bytes()[..200 << 10]);
     let after = bench.run(&["watch", "--format", "jsonl"]).with(5);
     assert_eq!(after.line(|line| line["type"] == "state").unwrap()["lost_because"], "cut");
