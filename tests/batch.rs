@@ -1,4 +1,5 @@
 //! Whole batches from outside: `demo --serve` gives the services, the other commands follow its jobs.
+#![cfg(test)] // Helpers of tests are tests to the lints too.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! The binary from outside: what it prints, where, and how it exits.
+#![cfg(test)] // Helpers of tests are tests to the lints too.
 
 use std::path::Path;
 

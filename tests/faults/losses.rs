@@ -75,7 +75,7 @@ fn what_a_proxy_a_gateway_or_a_wrong_key_says_loses_no_job() {
         Scripted::json(200, ""),
         Scripted::json(200, r#"["COMPLETED"]"#),
         Scripted::json(200, r#"{"status":"COMPLETED","message":"please wait"}"#),
-        Scripted::json(200, &RESULT[..60]),
+        Scripted::json(200, &RESULT.as_bytes()[..60]),
         Scripted::json(503, "{}").header("Retry-After", "0"),
         Scripted::json(429, "{}")
             .header("Retry-After", "Sat, 21 Nov 2026 10:00:00 GMT")

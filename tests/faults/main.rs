@@ -1,5 +1,5 @@
 //! What happens when something breaks: the binary under signals, kills, full disks, hostile replies and prying eyes.
-#![cfg(test)]
+#![cfg(test)] // Helpers of tests are tests to the lints too.
 
 #[path = "../support/mod.rs"]
 mod support;
