@@ -88,14 +88,11 @@ async fn a_name_that_nobody_knows_a_closed_port_and_a_plain_one_under_https_are_
     assert!(plain.received("").is_empty(), "nothing of the request, least of all the token, went out in plain");
 }
 
-fn bomb(bytes: usize) -> Vec<u8> {
+/// So many gzip members of a mebibyte each, which is how a bomb is made in no time.
+fn bomb(mebibytes: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    let block = vec![b' '; 1 << 20];
-    for _ in 0..bytes >> 20 {
-        encoder.write_all(&block).unwrap();
-    }
-    encoder.write_all(br#"{"status":"completed","raw_output":"x"}"#).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(&vec![b' '; 1 << 20]).unwrap();
+    encoder.finish().unwrap().repeat(mebibytes)
 }
 
 /// The most memory that this process ever had, in bytes.
@@ -107,13 +104,14 @@ fn peak() -> usize {
 
 #[tokio::test]
 async fn a_decompression_bomb_takes_bounded_memory_and_what_came_of_it_is_kept() {
-    let bomb = bomb(2 << 30);
+    let bomb = bomb(4096);
     let replies = [Scripted::json(200, bomb.clone()).header("Content-Encoding", "gzip")];
     let bench = Bench::new().job(Vessl, "job-1", replies);
     let before = peak();
     let mut running = bench.start(Purpose::Once);
     running.until(|fact| *fact == Fact::Settled).await;
-    assert!(peak() - before < 800 << 20, "{} MiB more", (peak() - before) >> 20);
+    // Other tests run in this process: only the order of magnitude can be told.
+    assert!(peak() - before < 2 << 30, "{} MiB more", (peak() - before) >> 20);
     let known = running.known(0);
     running.drain().await;
     assert_eq!((known.state, known.evidence.as_ref().unwrap().bytes), (State::Unknown, bomb.len() as u64));
