@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -18,6 +17,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
 use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
+use crate::domain::note;
 use crate::domain::observation::{LastRead, Observation};
 use crate::domain::state::State;
 use crate::engine::{self, Command, Engine, Setup};
@@ -29,7 +29,7 @@ pub struct Plan {
     /// When to leave.
     pub until: Until,
     /// When to leave in any case.
-    pub timeout: Option<Duration>,
+    pub deadline: Option<Instant>,
     /// Where lines go; None for none.
     pub stream: Option<Stream>,
     /// Whether to say on standard error what else happens.
@@ -66,12 +66,11 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     let mut stops = Stops::listen()?;
     let (facts_in, mut facts) = unbounded_channel();
     let engine = engine::start(setup, facts_in)?;
-    let Plan { until, timeout, stream, verbose } = plan;
+    let Plan { until, deadline, stream, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
         Some(Stream { tongue, lines, closed }) => (Some(tongue), Some(lines), Some(closed)),
         None => (None, None, None),
     };
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut follower = Follower::new(engine, until, tongue, lines, verbose);
     loop {
         tokio::select! {
@@ -94,7 +93,8 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     Ok(follower.finished())
 }
 
-async fn wait_until(deadline: Option<Instant>) {
+/// Resolves at a time; never without one.
+pub async fn wait_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
@@ -266,7 +266,11 @@ impl Follower {
 
     fn on_health(&mut self, ix: JobIx, health: Health) {
         match &health {
-            Health::GivenUp(reason) => self.tell(ix, &format!("given up: {}", Clean::new(reason))),
+            Health::GivenUp(reason) => {
+                let last = self.entries.get(&ix).and_then(|entry| entry.known.last_read.as_ref());
+                let what = last.map_or_else(String::new, |last| format!(", {}", note::read_in_words(last.read)));
+                self.tell(ix, &format!("given up{what}: {}", Clean::new(reason)));
+            }
             Health::Following(pid) if self.verbose => self.tell(ix, &format!("read by process {pid}, following")),
             Health::Fresh
             | Health::Stale
@@ -283,7 +287,7 @@ impl Follower {
 
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
-            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: {}", Clean::new(why))),
+            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: key refused: {}", Clean::new(why))),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
                 let wait = human::duration(human::age(Timestamp::now(), *until));
                 output::say_error(&format!("service {service}: waiting {wait}"));

@@ -74,7 +74,7 @@ fn echoing(elsewhere: &Script) -> Bench {
     let echo = result().body_with(|body| {
         body.replace("a.pdf", &in_json(TOKEN)).replace("\"n\":1", &format!("\"n\":\"{}\"", in_json(TOKEN)))
     });
-    let large = large_result(200 << 10).replace("0123456789abcdef0123456789abcdef", TOKEN);
+    let large = large_result(400 << 10).replace("0123456789abcdef0123456789abcdef", TOKEN);
     bench
         .service("vessl", &vessl)
         .service("optexity", &optexity)
@@ -171,8 +171,8 @@ fn no_secret_is_found_in_any_file_output_or_child_whatever_the_services_echo() {
 
 #[test]
 fn a_token_in_a_reply_that_a_kill_cuts_short_is_on_no_disk() {
-    let body = large_result(400 << 10).replace("0123456789abcdef0123456789abcdef", TOKEN);
-    let cut = Scripted::json(200, body).fault(Fault::StallAfter(300 << 10, Duration::from_secs(45)));
+    let body = large_result(600 << 10).replace("0123456789abcdef0123456789abcdef", TOKEN);
+    let cut = Scripted::json(200, body).fault(Fault::StallAfter(250 << 10, Duration::from_secs(45)));
     let bench = Bench::new().job("unstract", "job-1", [cut, acknowledged()]);
     let watch = bench.start(&["watch"]);
     bench.until_spooled(200 << 10);

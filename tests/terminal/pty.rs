@@ -230,7 +230,8 @@ impl Terminal {
     }
 
     pub fn resize(&mut self, width: u16, height: u16) {
-        self.parser.screen_mut().set_size(height, width);
+        // The emulator does not survive one column or one line where something is still under way for more.
+        self.parser.screen_mut().set_size(height.max(2), width.max(2));
         self.line.as_ref().unwrap().master.resize(size(width, height)).unwrap();
     }
 

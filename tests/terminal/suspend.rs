@@ -101,7 +101,7 @@ fn a_shell_with_jobs_sees_it_stop_and_brings_it_back() {
     let home = Home::new();
     let _service = Service::start(&home, one_running_job());
     let mut shell = home.terminal_of(80, 24, &["bash", "--norc", "--noprofile", "-i"]);
-    shell.press(&format!("{JOBDECK}; echo left-$?\n"));
+    shell.press(&format!("{JOBDECK}\n"));
     shell.sees("RUN");
     shell.press("\x1a");
     shell.sees("Stopped");
@@ -109,6 +109,8 @@ fn a_shell_with_jobs_sees_it_stop_and_brings_it_back() {
     shell.press("stty -a; fg\n");
     shell.sees("RUN");
     shell.press("q");
+    shell.sees_no_more("RUN");
+    shell.press("echo left-$?\n");
     shell.sees("left-0");
     let said = String::from_utf8_lossy(&shell.raw).into_owned();
     assert!(said.contains(" icanon") && said.contains(" echo "), "the shell's modes were not as a shell wants them");
