@@ -369,6 +369,19 @@ async fn once_reads_every_job_once() {
 }
 
 #[tokio::test]
+async fn once_asks_on_where_a_service_answers_nonsense_about_some_jobs() {
+    let mut bench = Bench::new();
+    bench.poll.in_flight = 1;
+    for id in ["job-1", "job-2", "job-3", "job-4"] {
+        bench = bench.job(Vessl, id, [page(500)]);
+    }
+    let bench = bench.job(Vessl, "job-5", [Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)]);
+    let mut running = bench.start(Purpose::Once);
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!(running.known(4).state, State::Succeeded);
+}
+
+#[tokio::test]
 async fn a_job_whose_reader_died_and_whose_result_was_used_up_says_so() {
     let bench = Bench::new().job(Unstract, "job-1", [acknowledged()]);
     let dead = bench.open_store();
