@@ -6,5 +6,6 @@ mod architecture;
 mod bench;
 mod dashboard;
 mod engine;
+mod panics;
 mod screens;
 pub mod wire_cases;
