@@ -16,8 +16,7 @@ fn finished(home: &Home) -> Terminal {
     let state = home.path("state/jobdeck");
     fs::create_dir_all(&state).unwrap();
     let state = state.to_str().unwrap();
-    let mut terminal =
-        home.terminal(&["demo", "--seed", "1", "--jobs", "40", "--speed", "100", "--state-dir", state]);
+    let mut terminal = home.terminal(&["demo", "--seed", "1", "--jobs", "40", "--speed", "100", "--state-dir", state]);
     terminal.sees("40/40");
     // For two seconds after a key rows stay where they are; until then they may move under the cursor.
     terminal.settle(std::time::Duration::from_millis(200));
@@ -82,7 +81,8 @@ fn over_ssh_the_terminal_is_sent_the_bytes_and_nobody_claims_that_it_took_them()
 }
 
 /// Bytes that a careless copy would change.
-const AWKWARD: &str = "line\r\n\ttab \u{0}nul \u{1b}[31mred\u{7} \u{9b} \u{202e}x\u{202c} 漢字 e\u{301} \u{feff}end  \n\n";
+const AWKWARD: &str =
+    "line\r\n\ttab \u{0}nul \u{1b}[31mred\u{7} \u{9b} \u{202e}x\u{202c} 漢字 e\u{301} \u{feff}end  \n\n";
 
 fn awkward_jobs() -> Vec<Job> {
     let answer = vessl("completed", AWKWARD, None);
@@ -188,7 +188,10 @@ fn in_a_default_tmux_the_copy_is_in_its_buffer() {
         for _ in 0..2 {
             std::thread::sleep(std::time::Duration::from_millis(300));
             let screen = String::from_utf8(tmux.run(&["capture-pane", "-p"])).unwrap();
-            if screen.contains(&selected) || screen.contains(&format!("{job} ─")) || screen.contains(&format!("{job}  [Summary]")) {
+            if screen.contains(&selected)
+                || screen.contains(&format!("{job} ─"))
+                || screen.contains(&format!("{job}  [Summary]"))
+            {
                 break;
             }
             tmux.run(&["send-keys", "j"]);

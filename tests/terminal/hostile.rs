@@ -70,7 +70,8 @@ fn is_harmless(terminal: &mut Terminal) {
 
 #[test]
 fn the_check_itself_finds_what_it_looks_for() {
-    for bad in ["\x1b]52;c;AA==\x07", "\x1b]0;PWNED\x07", "\x1b[6n", "\x1bP1$r\x1b\\", "\u{9b}31m", "\u{202e}", "\x08"] {
+    for bad in ["\x1b]52;c;AA==\x07", "\x1b]0;PWNED\x07", "\x1b[6n", "\x1bP1$r\x1b\\", "\u{9b}31m", "\u{202e}", "\x08"]
+    {
         assert_ne!(foreign(bad.as_bytes()), [""; 0], "{bad:?}");
     }
     assert_eq!(foreign("\x1b[1;2H\x1b[0;7mjobdeck 漢\x1b[?1049l\x1b]0;jobdeck 1/2\x07\r\n".as_bytes()), [""; 0]);

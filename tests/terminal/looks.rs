@@ -28,7 +28,9 @@ fn styles(raw: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(raw).into_owned();
     let sequences = text.split("\x1b[").skip(1);
     let ends = sequences.filter_map(|rest| rest.split_once('m'));
-    ends.map(|(style, _)| style.to_owned()).filter(|style| style.chars().all(|c| c.is_ascii_digit() || c == ';')).collect()
+    ends.map(|(style, _)| style.to_owned())
+        .filter(|style| style.chars().all(|c| c.is_ascii_digit() || c == ';'))
+        .collect()
 }
 
 fn is_colour(style: &str) -> bool {

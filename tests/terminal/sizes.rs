@@ -49,7 +49,8 @@ fn whatever_stands_over_the_panes_fits_every_size() {
     for keys in ["?", "Y", "e", ":", "/state:fai", "2", "3", "z", "f]", "f]]", "f]]]", "f]]]]"] {
         let mut terminal = demo();
         terminal.press(keys);
-        for (width, height) in [(300, 100), (1, 1), (2, 30), (40, 8), (39, 7), (60, 15), (120, 40), (300, 1), (1, 100)] {
+        for (width, height) in [(300, 100), (1, 1), (2, 30), (40, 8), (39, 7), (60, 15), (120, 40), (300, 1), (1, 100)]
+        {
             terminal.resize(width, height);
             terminal.pump_for(Duration::from_millis(40));
             assert!(terminal.is_running(), "{keys:?} {width}x{height}");
