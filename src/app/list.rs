@@ -81,6 +81,8 @@ pub struct List {
     rebuild: bool,
     preferred: Option<JobIx>,
     touched: Option<Duration>,
+    /// Whether the user has a place in the list. Before the first key the most urgent job is selected.
+    held: bool,
 }
 
 /// Which jobs are listed.
@@ -152,6 +154,11 @@ impl List {
         self.changed.insert(ix);
     }
 
+    /// The user pressed a key somewhere: from now on the selection is the user's alone.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
     /// The user pressed a key here: rows stand still for a while.
     pub fn touch(&mut self, now: Duration) {
         self.touched = Some(now);
@@ -203,11 +210,6 @@ impl List {
 
     /// Moves the selection.
     pub fn go(&mut self, motion: Motion, height: usize) {
-        // A selection out of sight, as before the first key press, comes into the window first.
-        let seen = self.top..self.top + height.max(1);
-        if !seen.contains(&self.at) && matches!(motion, Motion::Up | Motion::Down) {
-            return self.go_to(self.top, height);
-        }
         self.go_to(motion.from(self.at, self.order.len(), height), height);
     }
 
@@ -242,7 +244,7 @@ impl List {
         } else if !self.changed.is_empty() && !still {
             self.merge(jobs, now.wall);
         } else {
-            if self.touched.is_some() {
+            if self.held {
                 self.top = scroll::window(self.top, self.at, self.order.len(), height);
             }
             return false;
@@ -282,6 +284,11 @@ impl List {
     fn find_selection(&mut self, jobs: &Jobs, height: usize) {
         let len = self.order.len();
         let preferred = self.preferred.take().filter(|ix| self.order.contains(ix));
+        self.held |= preferred.is_some();
+        if !self.held {
+            (self.selected, self.at, self.top) = (self.order.first().copied(), 0, 0);
+            return;
+        }
         self.selected = preferred.or(self.selected);
         let gone = self.selected.is_none_or(|ix| jobs.get(ix).is_none());
         let found = self.selected.and_then(|ix| self.order.iter().position(|other| *other == ix));
@@ -300,11 +307,7 @@ impl List {
                 }
             }
         }
-        // Before the first key press nobody has a place in the list yet: what needs attention stays in sight.
-        self.top = match self.touched {
-            Some(_) => scroll::window(self.top, self.at, len, height),
-            None => 0,
-        };
+        self.top = scroll::window(self.top, self.at, len, height);
     }
 
     fn sort_rows(&self, jobs: &Jobs, rows: &mut [JobIx]) {

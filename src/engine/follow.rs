@@ -11,7 +11,7 @@ use crate::store::Claim;
 
 use super::gate::Closed;
 use super::run::{Chore, Mode, Run, ServiceRun};
-use super::slot::{Phase, Slot};
+use super::slot::{Denials, Phase, Slot};
 use super::{Purpose, Reload};
 
 /// How many followed jobs are tried for a takeover at once.
@@ -217,7 +217,11 @@ impl Run {
     pub(super) async fn resume(&mut self) {
         if matches!(self.mode, Mode::Suspending | Mode::Suspended) {
             self.leave_reads.send_replace(false);
-            self.go_on().await;
+            if self.paused {
+                self.mode = Mode::Paused;
+            } else {
+                self.go_on().await;
+            }
         }
     }
 
@@ -259,7 +263,7 @@ impl Run {
         self.reload_known(&idle).await;
         for ix in idle.iter().chain(&waiting) {
             let Some(slot) = self.slot_mut(*ix) else { continue };
-            slot.denial = None;
+            slot.denials = Denials::default();
             match slot.phase.clone() {
                 Phase::Waiting => {}
                 Phase::Followed(pid) => {
@@ -396,7 +400,7 @@ impl Run {
             if was != Phase::Reading {
                 slot.service = service;
             }
-            slot.denial = None;
+            slot.denials = Denials::default();
         }
         if moved && let (Phase::Waiting, Some(due)) = (was, due) {
             self.schedule(ix, due);

@@ -101,6 +101,8 @@ pub struct Run {
     pub(super) to_release: Vec<JobKey>,
     pub(super) unsettled: usize,
     pub(super) mode: Mode,
+    /// Whether the user had paused it before it was suspended.
+    pub(super) paused: bool,
     pub(super) turn: usize,
     pub(super) dispatched: Duration,
     pub(super) reads: JoinSet<Outcome>,
@@ -144,6 +146,7 @@ impl Run {
             to_release: Vec::new(),
             unsettled: 0,
             mode: Mode::Running,
+            paused: false,
             turn: 0,
             dispatched: Duration::ZERO,
             reads: JoinSet::new(),
@@ -278,9 +281,13 @@ impl Run {
             Command::History(ix) => self.history(ix),
             Command::Reload(reload) => self.reload(*reload).await,
             Command::Suspend => {
-                self.leave_reads.send_replace(true);
-                self.mode = Mode::Suspending;
-                self.told_suspended = false;
+                // An end that has begun is not put off.
+                if matches!(self.mode, Mode::Running | Mode::Paused) {
+                    self.paused = self.mode == Mode::Paused;
+                    self.leave_reads.send_replace(true);
+                    self.mode = Mode::Suspending;
+                    self.told_suspended = false;
+                }
             }
             Command::Resume => self.resume().await,
             Command::Drain => {

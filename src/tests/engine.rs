@@ -153,6 +153,16 @@ async fn only_silence_ends_a_read_and_never_its_length() {
 }
 
 #[tokio::test]
+async fn a_head_that_does_not_come_is_waited_for_as_long_as_silence_may_last_and_not_as_long_as_connecting_may() {
+    let silent = result().fault(Fault::StallHead(Duration::from_secs(60)));
+    let mut bench = Bench::new();
+    bench.poll.read_timeout = Duration::from_millis(300);
+    bench.poll.connect_timeout = Duration::from_secs(60);
+    let bench = bench.job(Unstract, "job-1", [silent, acknowledged()]);
+    assert_eq!(bench.watch().await.lost, Some(LostBecause::NoReply));
+}
+
+#[tokio::test]
 async fn a_redirect_is_never_followed() {
     for provider in Provider::ALL {
         let away = Scripted::json(307, "").header("Location", "http://127.0.0.1:9/elsewhere?key=1");

@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::effect::Effect;
-use crate::app::event::{Content, Event, Level, LogLine, Now};
+use crate::app::event::{Content, Event, FilesOf, Level, LogLine, Now};
 use crate::app::keys::{Key, Keymap};
 use crate::app::{App, Options};
 use crate::domain::attempt::{Attempt, Change};
@@ -95,7 +95,11 @@ impl Screen {
     }
 
     pub(super) fn settle(&mut self) -> bool {
-        self.app.needs_redraw(self.now)
+        let drawn = self.app.needs_redraw(self.now);
+        if self.app.wake_at().is_some_and(|at| at <= self.now.mono) {
+            self.event(Event::Tick);
+        }
+        drawn
     }
 
     pub(super) fn wait(&mut self, seconds: u64) {
@@ -114,10 +118,20 @@ impl Screen {
         self
     }
 
+    /// Keys whose effects take their time.
+    fn unanswered(mut self, keys: &str) -> Self {
+        for key in keys.split_whitespace() {
+            self.event(Event::Key(Key::parse(key).unwrap()));
+            self.settle();
+        }
+        self
+    }
+
     pub(super) fn typed(mut self, text: &str) -> Self {
         for c in text.chars() {
             let code = crossterm::event::KeyCode::Char(c);
             self.event(Event::Key(Key { code, ctrl: false, alt: false }));
+            self.load();
             self.settle();
         }
         self
@@ -136,12 +150,18 @@ impl Screen {
 
     /// Answers what was asked for, as the outside would.
     fn load(&mut self) {
-        let wanted = |effect: &Effect| matches!(effect, Effect::LoadBody { .. } | Effect::BuildTree { .. });
+        let wanted = |effect: &Effect| {
+            matches!(effect, Effect::LoadBody { .. } | Effect::BuildTree { .. } | Effect::ReadFiles(_))
+        };
         while let Some(at) = self.effects.iter().position(wanted) {
             let effect = self.effects.remove(at);
             if let Effect::LoadBody { subject, body } = effect {
                 let result = Ok(Arc::new(content(&subject.job)));
                 self.event(Event::BodyLoaded { ix: subject.ix, body, result });
+            } else if let Effect::ReadFiles(bodies) = effect {
+                let files = |ix: JobIx| content(&self.app.jobs.get(ix).unwrap().job).files;
+                let read = bodies.into_iter().map(|(ix, body)| FilesOf { ix, body, files: files(ix) }).collect();
+                self.event(Event::FilesRead(read));
             } else if let Effect::BuildTree { ix, body, part, text } = effect {
                 let never = std::sync::atomic::AtomicBool::new(false);
                 let tree = crate::json::index::Document::parse(text, &never);
@@ -375,6 +395,8 @@ screens! {
     a_filter_is_live_and_counts_its_matches: Screen::busy(80, 24).keys("/").typed("scan state:failed");
     a_broken_filter_keeps_the_last_result_and_underlines_the_bad_word: Screen::busy(80, 24).keys("/").typed("state:failing");
     no_match_says_how_to_get_back: Screen::busy(80, 24).keys("/").typed("nowhere").keys("Enter");
+    a_filter_for_files_looks_into_the_saved_replies: Screen::busy(80, 24).keys("/").typed("file:inv-88122*");
+    failures_are_read_one_reply_after_the_other: Screen::busy(120, 40).unanswered("e");
     problems_only: Screen::busy(80, 24).keys("!");
     help_lists_the_keys_of_the_pane_first: Screen::busy(80, 24).keys("?");
     help_can_be_searched: Screen::busy(80, 24).keys("? /").typed("copy");

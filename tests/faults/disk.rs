@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use rusqlite::Connection;
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
 use crate::support::script::Fault;
 use crate::support::{

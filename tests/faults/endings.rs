@@ -128,9 +128,11 @@ fn two_processes_together_use_a_result_up_once_and_both_know_it() {
 #[test]
 fn a_reader_of_the_output_who_leaves_costs_no_result() {
     let late = result().fault(Fault::StallHead(Duration::from_millis(1500)));
-    let bench = Bench::new()
-        .job("vessl", "job-0", [crate::support::pending()])
-        .job("unstract", "job-1", [late, acknowledged()]);
+    let bench = Bench::new().job("vessl", "job-0", [crate::support::pending()]).job(
+        "unstract",
+        "job-1",
+        [late, acknowledged()],
+    );
     for format in ["jsonl", "plain"] {
         let bench = if format == "jsonl" { &bench } else { &slow() };
         let mut child = bench
@@ -157,9 +159,11 @@ fn a_reader_of_the_output_who_leaves_costs_no_result() {
 #[test]
 fn a_time_limit_waits_for_the_result_that_is_under_way() {
     let late = result().fault(Fault::StallHead(Duration::from_secs(3)));
-    let bench = Bench::new()
-        .job("vessl", "job-0", [crate::support::pending()])
-        .job("unstract", "job-1", [late, acknowledged()]);
+    let bench = Bench::new().job("vessl", "job-0", [crate::support::pending()]).job(
+        "unstract",
+        "job-1",
+        [late, acknowledged()],
+    );
     let ended = bench.run(&["watch", "--format", "jsonl", "--timeout", "1s"]).with(4).said("waiting for 1 result");
     assert_eq!((&ended.summary()["succeeded"], &ended.summary()["queued"]), (&1.into(), &1.into()));
     assert_eq!(bench.body("job-1"), RESULT.as_bytes());

@@ -6,4 +6,6 @@ mod support;
 
 mod disk;
 mod endings;
+mod hostile;
+mod losses;
 mod secrets;

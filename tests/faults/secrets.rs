@@ -58,8 +58,11 @@ fn echoing(elsewhere: &Script) -> Bench {
     let away = format!("{}?x-api-key={FROM_COMMAND}", elsewhere.url("/collect"));
     let refused = |token: &str| {
         let token = in_json(token);
-        Scripted::json(401, format!(r#"{{"detail":"Bad key {token}","error":"{token}","code":"{token}","x":"{token}"}}"#))
-            .header("Location", &format!("/{token}"))
+        Scripted::json(
+            401,
+            format!(r#"{{"detail":"Bad key {token}","error":"{token}","code":"{token}","x":"{token}"}}"#),
+        )
+        .header("Location", &format!("/{token}"))
     };
     let failed = |token: &str| {
         let token = in_json(token);
@@ -68,15 +71,21 @@ fn echoing(elsewhere: &Script) -> Bench {
         );
         Scripted::json(200, body)
     };
-    let echo = result().body_with(|body| body.replace("a.pdf", &in_json(TOKEN)).replace("\"n\":1", &format!("\"n\":\"{}\"", in_json(TOKEN))));
-    let large = large_result(200 << 10).replace("0123456789abcdef0123456789abcdef", TOKEN);
+    let echo = result().body_with(|body| {
+        body.replace("a.pdf", &in_json(TOKEN)).replace("\"n\":1", &format!("\"n\":\"{}\"", in_json(TOKEN)))
+    });
+    let large = large_result(400 << 10).replace("0123456789abcdef0123456789abcdef", TOKEN);
     bench
         .service("vessl", &vessl)
         .service("optexity", &optexity)
         .job("unstract", "un-page", [executing(), Scripted::typed(500, "text/html", debug_page(TOKEN)), echo])
         .job("unstract", "un-large", [Scripted::json(200, large.clone()), acknowledged()])
         .job("unstract", "un-cut", [Scripted::json(200, large).fault(Fault::CutAfter(150 << 10)), acknowledged()])
-        .job("vessl", "ve-failed", [pending(), Scripted::typed(502, "text/html", debug_page(FROM_FILE)), failed(FROM_FILE)])
+        .job(
+            "vessl",
+            "ve-failed",
+            [pending(), Scripted::typed(502, "text/html", debug_page(FROM_FILE)), failed(FROM_FILE)],
+        )
         .job("vessl", "ve-refused", [refused(FROM_FILE), pending(), failed(FROM_FILE)])
         .job("optexity", "op-away", [Scripted::json(307, FROM_COMMAND).header("Location", &away)])
         .job("optexity", "op-refused", [Scripted::json(400, format!(r#"{{"error":"no such key {FROM_COMMAND}"}}"#))])
@@ -162,8 +171,8 @@ fn no_secret_is_found_in_any_file_output_or_child_whatever_the_services_echo() {
 
 #[test]
 fn a_token_in_a_reply_that_a_kill_cuts_short_is_on_no_disk() {
-    let body = large_result(400 << 10).replace("0123456789abcdef0123456789abcdef", TOKEN);
-    let cut = Scripted::json(200, body).fault(Fault::StallAfter(300 << 10, Duration::from_secs(45)));
+    let body = large_result(600 << 10).replace("0123456789abcdef0123456789abcdef", TOKEN);
+    let cut = Scripted::json(200, body).fault(Fault::StallAfter(250 << 10, Duration::from_secs(45)));
     let bench = Bench::new().job("unstract", "job-1", [cut, acknowledged()]);
     let watch = bench.start(&["watch"]);
     bench.until_spooled(200 << 10);
@@ -216,9 +225,11 @@ fn plain_http_is_for_loopback_unless_it_was_allowed() {
 
 #[test]
 fn what_is_kept_is_for_its_user_alone() {
-    let bench = Bench::new()
-        .job("unstract", "job-1", [Scripted::json(200, large_result(100 << 10))])
-        .job("vessl", "job-2", [crate::support::done("x")]);
+    let bench = Bench::new().job("unstract", "job-1", [Scripted::json(200, large_result(100 << 10))]).job(
+        "vessl",
+        "job-2",
+        [crate::support::done("x")],
+    );
     bench.run(&["watch"]).with(0);
     let mut left = vec![bench.state_dir()];
     while let Some(path) = left.pop() {

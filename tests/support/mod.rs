@@ -361,4 +361,3 @@ fn toml_text(text: &str) -> String {
     }
     quoted + "\""
 }
-
