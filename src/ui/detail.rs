@@ -218,7 +218,11 @@ fn files(place: &Place, body: &Body, content: &Content, focused: bool, area: Rec
 
 fn file_cells(file: &FileResult, theme: &Theme) -> String {
     let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
-    let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));
+    // Ten-thousandths of a dollar tell cheap files apart, and leave a gap to the size.
+    let cost = file.cost.as_ref().map_or_else(
+        || "-".to_owned(),
+        |cost| cost.parse::<f64>().map_or_else(|_| format!("${}", Clean::new(cost)), |cost| format!("${cost:.4}")),
+    );
     format!(
         "{}{}{}{}",
         pen::fit(&Clean::new(&file.status), 10, theme),
