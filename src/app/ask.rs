@@ -9,11 +9,11 @@ use crate::domain::job::JobIx;
 impl App {
     /// What is seen, or about to be copied, and not loaded yet.
     pub(super) fn ask(&mut self) -> Vec<Effect> {
-        let Some(ix) = self.list.selected() else { return Vec::new() };
+        let mut effects: Vec<Effect> = self.ask_for_files().into_iter().collect();
+        let Some(ix) = self.list.selected() else { return effects };
         let place = self.detail.place(ix);
         let seen = self.layout().detail.is_some();
         let menu = matches!(self.overlay, Overlay::Copy { .. });
-        let mut effects = Vec::new();
         if (seen && place.tab.needs_body()) || menu {
             effects.extend(self.ask_for_body(ix));
         }

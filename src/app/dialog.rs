@@ -1,6 +1,7 @@
 //! What may stand over the panes: help, copy menu, failures by reason, palette. One at a time.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher};
@@ -89,35 +90,49 @@ pub struct Reason {
     pub providers: String,
     /// Whose it is.
     pub jobs: Vec<JobIx>,
+    /// How many of their files, where it is a reason of files.
+    pub files: usize,
 }
 
-/// The failures grouped over all services.
+/// The failures grouped over all services. Each failed file counts by its own reason, as far as it is known.
 pub fn reasons(jobs: &Jobs) -> Vec<Reason> {
-    let given = jobs
-        .iter()
-        .filter(|(_, row)| row.is_problem())
-        .map(|(ix, row)| (note::reason(&row.known).unwrap_or("no reason given"), ix));
-    let groups = reason::groups(given);
-    groups
+    let given = jobs.iter().filter(|(_, row)| row.is_problem()).flat_map(|(ix, row)| {
+        let whole = row.errors.is_empty().then(|| (note::reason(&row.known).unwrap_or_default(), (ix, false)));
+        let files = row.errors.iter().map(move |error| (error.as_str(), (ix, true)));
+        whole.into_iter().chain(files)
+    });
+    let given = given.map(|(reason, whose)| (if reason.is_empty() { "no reason given" } else { reason }, whose));
+    let mut reasons: Vec<Reason> = reason::groups(given)
         .into_iter()
         .map(|group| {
+            let files = group.items.iter().filter(|(_, file)| *file).count();
+            let mut owners: Vec<JobIx> = group.items.into_iter().map(|(ix, _)| ix).collect();
+            owners.dedup();
             let mut providers: Vec<&str> = Vec::new();
-            for row in group.items.iter().filter_map(|ix| jobs.get(*ix)) {
+            for row in owners.iter().filter_map(|ix| jobs.get(*ix)) {
                 let provider = row.job.key.provider.as_str();
                 if !providers.contains(&provider) {
                     providers.push(provider);
                 }
             }
-            Reason { pattern: group.pattern, providers: providers.join(" "), jobs: group.items }
+            Reason { pattern: group.pattern, providers: providers.join(" "), jobs: owners, files }
         })
-        .collect()
+        .collect();
+    reasons.sort_by_key(|reason| Reverse((reason.jobs.len(), reason.files)));
+    reasons
+}
+
+/// How many jobs have any of these reasons.
+pub fn jobs_of(reasons: &[Reason]) -> usize {
+    reasons.iter().flat_map(|reason| &reason.jobs).collect::<HashSet<_>>().len()
 }
 
 /// The reasons as a table of tab-separated values.
 pub fn reasons_table(reasons: &[Reason]) -> String {
-    let mut out = "jobs\treason\tservices\n".to_owned();
+    let mut out = "jobs\tfiles\treason\tservices\n".to_owned();
     for reason in reasons {
-        out.push_str(&format!("{}\t{}\t{}\n", reason.jobs.len(), reason.pattern, reason.providers));
+        let Reason { pattern, providers, jobs, files } = reason;
+        out.push_str(&format!("{}\t{files}\t{pattern}\t{providers}\n", jobs.len()));
     }
     out
 }
@@ -127,10 +142,10 @@ pub fn reasons_csv(reasons: &[Reason]) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     // A spreadsheet takes a cell that begins like this for a formula.
     let tamed = |text: &str| if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
-    let mut out = "jobs,reason,services\n".to_owned();
+    let mut out = "jobs,files,reason,services\n".to_owned();
     for reason in reasons {
         let (pattern, providers) = (quoted(&tamed(&reason.pattern)), quoted(&reason.providers));
-        out.push_str(&format!("{},{pattern},{providers}\n", reason.jobs.len()));
+        out.push_str(&format!("{},{},{pattern},{providers}\n", reason.jobs.len(), reason.files));
     }
     out
 }

@@ -25,6 +25,9 @@ pub enum Effect {
         /// The store's number of the body.
         body: i64,
     },
+    /// Look for the files in these saved Unstract replies (by the store's numbers), off the drawing thread; answered
+    /// by some `Event::FilesRead`.
+    ReadFiles(Vec<(JobIx, i64)>),
     /// Build the index of a JSON text, off the drawing thread; answered by `Event::TreeReady`.
     BuildTree {
         /// The job.
@@ -49,6 +52,13 @@ pub enum Effect {
         what: What,
         /// Of these jobs, one file each.
         jobs: Vec<Subject>,
+    },
+    /// Save a table of the dashboard's own under this name, as `SaveFile` does.
+    SaveTable {
+        /// The file's name without its ending.
+        name: &'static str,
+        /// The table as comma-separated values.
+        csv: Bytes,
     },
     /// Show in the pager; an `Event::Resumed` or `Event::PagerFailed` follows.
     OpenPager {

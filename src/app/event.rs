@@ -56,6 +56,8 @@ pub enum Event {
         /// What is in it, or a sentence why it cannot be had.
         result: Result<Arc<Content>, Clean>,
     },
+    /// `Effect::ReadFiles` has got so far: what is in some of the replies, nothing in those that cannot be had.
+    FilesRead(Vec<FilesOf>),
     /// `Effect::BuildTree` ended.
     TreeReady {
         /// The job.
@@ -100,6 +102,17 @@ pub struct Content {
     /// The decoded output as JSON text. None if there is none.
     pub output: Option<Bytes>,
     /// Unstract: its files, in the body's order.
+    pub files: Vec<FileResult>,
+}
+
+/// The files in a job's saved reply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilesOf {
+    /// The job.
+    pub ix: JobIx,
+    /// The store's number of the reply.
+    pub body: i64,
+    /// Its files, in the body's order.
     pub files: Vec<FileResult>,
 }
 

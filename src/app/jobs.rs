@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::detail::shown_body;
+pub use super::replies::Replies;
 use crate::domain::fact::{Gate, Health};
+use crate::domain::files::FileResult;
 use crate::domain::filter::{Filter, Subject, Text};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
@@ -25,8 +28,10 @@ pub struct Row {
     pub marked: bool,
     /// When its need of attention last changed: the newest stands first among its like.
     pub moved: Timestamp,
-    /// The names of its files, as far as its body was looked at.
+    /// The names of its files, as far as its reply was looked into.
     pub files: Vec<String>,
+    /// Why each of its failed files failed, as far as its reply was looked into; empty: no reason was given.
+    pub errors: Vec<String>,
     text: Text,
 }
 
@@ -111,12 +116,20 @@ pub struct Jobs {
     /// How many problems share a folded reason.
     alike: HashMap<String, u32>,
     stale: u32,
+    replies: Replies,
 }
 
 impl Jobs {
     /// None yet.
     pub fn new(started: Timestamp) -> Self {
-        Self { rows: Vec::new(), stats: Stats::new(started), gates: HashMap::new(), alike: HashMap::new(), stale: 0 }
+        Self {
+            rows: Vec::new(),
+            stats: Stats::new(started),
+            gates: HashMap::new(),
+            alike: HashMap::new(),
+            stale: 0,
+            replies: Replies::default(),
+        }
     }
 
     /// A job by its place.
@@ -163,8 +176,9 @@ impl Jobs {
         self.count_reason(&known, true);
         let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
         let text = Text::new(&job, &known);
-        let row = Row { job, known, health, marked, moved, files: Vec::new(), text };
+        let row = Row { job, known, health, marked, moved, files: Vec::new(), errors: Vec::new(), text };
         self.stale += u32::from(row.need() == Need::Stale);
+        self.replies.note(ix, Some(&row));
         if let Some(slot) = self.rows.get_mut(place(ix)) {
             *slot = Some(row);
         }
@@ -176,6 +190,7 @@ impl Jobs {
         self.stats.withdrawn(&row.known);
         self.stale = self.stale.saturating_sub(u32::from(row.need() == Need::Stale));
         self.count_reason(&row.known, false);
+        self.replies.note(ix, None);
     }
 
     /// Something was learned about a job. False for a job that is not on the list.
@@ -186,10 +201,15 @@ impl Jobs {
             self.count_reason(&before, false);
             self.count_reason(&known, true);
         }
-        self.change(ix, now, |row| {
+        let other_reply = shown_body(&before) != shown_body(&known);
+        let listed = self.change(ix, now, |row| {
             row.text = Text::new(&row.job, &known);
             row.known = known;
-        })
+        });
+        if other_reply {
+            self.replies.note(ix, self.rows.get(place(ix)).and_then(Option::as_ref));
+        }
+        listed
     }
 
     /// A job is read better or worse. False for a job that is not on the list.
@@ -197,11 +217,23 @@ impl Jobs {
         self.change(ix, now, |row| row.health = health)
     }
 
-    /// The names of a job's files were found in its body.
-    pub fn set_files(&mut self, ix: JobIx, files: Vec<String>) {
+    /// A job's files were found in its reply.
+    pub fn set_files(&mut self, ix: JobIx, files: &[FileResult]) {
         if let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) {
-            row.files = files;
+            row.files = files.iter().map(|file| file.name.clone()).collect();
+            let failed = files.iter().filter(|file| file.failed);
+            row.errors = failed.map(|file| file.error.clone().unwrap_or_default()).collect();
         }
+    }
+
+    /// The saved replies, and which of them were looked into.
+    pub fn replies(&self) -> &Replies {
+        &self.replies
+    }
+
+    /// The same, to be changed.
+    pub fn replies_mut(&mut self) -> &mut Replies {
+        &mut self.replies
     }
 
     /// A service is read otherwise.

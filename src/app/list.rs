@@ -3,7 +3,7 @@
 //! The order is kept, not made for each drawing: changed rows are taken out and merged in again, once per batch of
 //! events, and not within two seconds of a key press.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ use crate::domain::note;
 
 /// How long rows stand still after a key press in the list.
 pub const HANDS_OFF: Duration = Duration::from_secs(2);
+
+/// Changed rows that are looked through one by one.
+const FEW: usize = 8;
 
 /// What the list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +81,8 @@ pub struct List {
     rebuild: bool,
     preferred: Option<JobIx>,
     touched: Option<Duration>,
+    /// Whether the user has a place in the list. Before the first key the most urgent job is selected.
+    held: bool,
 }
 
 /// Which jobs are listed.
@@ -147,6 +152,11 @@ impl List {
     /// A job came, went or changed: its row may have to move.
     pub fn note_change(&mut self, ix: JobIx) {
         self.changed.insert(ix);
+    }
+
+    /// The user pressed a key somewhere: from now on the selection is the user's alone.
+    pub fn hold(&mut self) {
+        self.held = true;
     }
 
     /// The user pressed a key here: rows stand still for a while.
@@ -229,12 +239,12 @@ impl List {
         if self.rebuild {
             let chosen = jobs.iter().filter(|(ix, row)| self.wanted.takes(*ix, row, now.wall)).map(|(ix, _)| ix);
             let mut order: Vec<JobIx> = chosen.collect();
-            order.sort_by(|a, b| self.compare(jobs, *a, *b));
+            self.sort_rows(jobs, &mut order);
             self.order = order;
         } else if !self.changed.is_empty() && !still {
             self.merge(jobs, now.wall);
         } else {
-            if self.touched.is_some() {
+            if self.held {
                 self.top = scroll::window(self.top, self.at, self.order.len(), height);
             }
             return false;
@@ -254,10 +264,13 @@ impl List {
             (stays || self.wanted.takes(ix, row, now)).then_some(ix)
         };
         let mut moved: Vec<JobIx> = self.changed.iter().filter_map(|ix| keeps(*ix)).collect();
-        moved.sort_by(|a, b| self.compare(jobs, *a, *b));
+        self.sort_rows(jobs, &mut moved);
         let mut moved = moved.into_iter().peekable();
         let mut order = Vec::with_capacity(self.order.len() + moved.len());
-        for ix in self.order.iter().copied().filter(|ix| !self.changed.contains(ix)) {
+        // Asking a set a hundred thousand times costs more than looking through a handful.
+        let few: Vec<JobIx> = self.changed.iter().copied().take(FEW + 1).collect();
+        let changed = |ix: &JobIx| if few.len() <= FEW { few.contains(ix) } else { self.changed.contains(ix) };
+        for ix in self.order.iter().copied().filter(|ix| !changed(ix)) {
             while let Some(first) = moved.next_if(|first| self.compare(jobs, *first, ix) == Ordering::Less) {
                 order.push(first);
             }
@@ -271,6 +284,11 @@ impl List {
     fn find_selection(&mut self, jobs: &Jobs, height: usize) {
         let len = self.order.len();
         let preferred = self.preferred.take().filter(|ix| self.order.contains(ix));
+        self.held |= preferred.is_some();
+        if !self.held {
+            (self.selected, self.at, self.top) = (self.order.first().copied(), 0, 0);
+            return;
+        }
         self.selected = preferred.or(self.selected);
         let gone = self.selected.is_none_or(|ix| jobs.get(ix).is_none());
         let found = self.selected.and_then(|ix| self.order.iter().position(|other| *other == ix));
@@ -289,11 +307,15 @@ impl List {
                 }
             }
         }
-        // Before the first key press nobody has a place in the list yet: what needs attention stays in sight.
-        self.top = match self.touched {
-            Some(_) => scroll::window(self.top, self.at, len, height),
-            None => 0,
-        };
+        self.top = scroll::window(self.top, self.at, len, height);
+    }
+
+    fn sort_rows(&self, jobs: &Jobs, rows: &mut [JobIx]) {
+        if self.sort == SortBy::Status && !self.reversed {
+            rows.sort_by_cached_key(|ix| (jobs.get(*ix).map(|row| (row.need(), Reverse(row.moved))), *ix));
+        } else {
+            rows.sort_by(|a, b| self.compare(jobs, *a, *b));
+        }
     }
 
     fn compare(&self, jobs: &Jobs, a: JobIx, b: JobIx) -> Ordering {

@@ -18,6 +18,7 @@ pub mod list;
 pub mod log;
 mod press;
 pub mod raw;
+mod replies;
 pub mod scroll;
 pub mod summary;
 pub mod text;
@@ -37,7 +38,7 @@ use crate::domain::job::JobIx;
 use detail::Detail;
 use dialog::Overlay;
 use effect::Effect;
-use event::{Copied, Event, Now};
+use event::{Copied, Event, FilesOf, Now};
 use input::Input;
 use jobs::{Jobs, Row};
 use keys::Keymap;
@@ -177,6 +178,8 @@ pub struct App {
     /// Whether the terminal has the focus; None as long as it has not said.
     focused: Option<bool>,
     failure_told: bool,
+    /// Another job was selected by the order of the rows: what its detail needs is asked for at the next event.
+    unasked: bool,
     searching: bool,
     dragging: bool,
     waiting: view::Waiting,
@@ -217,6 +220,7 @@ impl App {
             splits: HashMap::new(),
             focused: None,
             failure_told: false,
+            unasked: false,
             searching: false,
             dragging: false,
             waiting: view::Waiting::default(),
@@ -252,12 +256,16 @@ impl App {
                 Vec::new()
             }
             Event::BodyLoaded { ix, body, result } => {
-                let files = result.as_ref().map(|content| content.files.clone()).unwrap_or_default();
+                let files = result.as_ref().map(|content| content.files.clone()).ok();
                 if self.detail.take_body(ix, body, result) {
-                    self.jobs.set_files(ix, files.into_iter().map(|file| file.name).collect());
+                    self.take_files(files.map(|files| FilesOf { ix, body, files }).into_iter().collect());
                     self.refresh_copy_menu();
                     self.redraw = true;
                 }
+                Vec::new()
+            }
+            Event::FilesRead(files) => {
+                self.take_files(files);
                 Vec::new()
             }
             Event::TreeReady { ix, body, part, tree } => {
@@ -283,6 +291,7 @@ impl App {
             }
             Event::Signal => self.interrupt(),
         };
+        self.unasked = false;
         effects.extend(self.ask());
         effects.extend(self.retitle());
         effects
@@ -313,7 +322,9 @@ impl App {
     pub fn needs_redraw(&mut self, now: Now) -> bool {
         self.now = now;
         let rows = self.list_rows();
+        let selected = self.list.selected();
         self.redraw |= self.list.settle(&self.jobs, now, rows);
+        self.unasked |= self.list.selected() != selected;
         std::mem::take(&mut self.redraw)
     }
 

@@ -26,6 +26,7 @@ impl App {
         self.redraw = true;
         self.toast = None;
         self.tell_what_happened_meanwhile();
+        self.list.hold();
         if self.focus == Pane::List {
             self.list.touch(self.now.mono);
         }
@@ -89,6 +90,7 @@ impl App {
                     self.focus = pane;
                     let row = layout.pane(pane).map_or(0, |rect| mouse.y.saturating_sub(rect.y));
                     if pane == Pane::List && row > 0 {
+                        self.list.hold();
                         self.list.touch(self.now.mono);
                         let rows = layout.rows(Pane::List);
                         self.list.go_to(self.list.top() + usize::from(row) - 1, rows);
@@ -117,6 +119,7 @@ impl App {
     }
 
     fn wheel(&mut self, pane: Option<Pane>, motion: Motion) {
+        self.list.hold();
         for _ in 0..3 {
             match pane {
                 Some(pane) => self.go_in(pane, motion),
@@ -267,7 +270,7 @@ impl App {
             Some(Action::Save) => {
                 let table = dialog::reasons_csv(reasons);
                 self.overlay = Overlay::None;
-                return vec![Effect::SaveFile { what: What::Text(table.into()), jobs: Vec::new() }];
+                return vec![Effect::SaveTable { name: "failures", csv: table.into() }];
             }
             Some(Action::Back | Action::Errors | Action::Quit) => self.overlay = Overlay::None,
             Some(action) => {

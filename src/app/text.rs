@@ -100,8 +100,9 @@ pub fn split(text: &str, width: usize) -> Vec<String> {
     if !row.is_empty() || rows.is_empty() {
         rows.push(row);
     }
-    for row in &mut rows {
-        row.truncate(row.trim_end().len());
+    for (n, row) in rows.iter_mut().enumerate() {
+        let kept = if n == 0 { row.trim_end() } else { row.trim() };
+        *row = kept.to_owned();
     }
     rows
 }

@@ -14,7 +14,7 @@ impl App {
     /// When something on the screen changes by time alone, on the clock of `Now::mono`; None if nothing does. An
     /// `Event::Tick` is due then. All clocks change together, once a second at most.
     pub fn wake_at(&self) -> Option<Duration> {
-        if self.searching {
+        if self.searching || self.unasked {
             return Some(self.now.mono);
         }
         let toast = self.toast.as_ref().map(|toast| toast.until);
@@ -26,6 +26,10 @@ impl App {
     pub(super) fn tick(&mut self) -> Vec<Effect> {
         if self.toast.as_ref().is_some_and(|toast| toast.until <= self.now.mono) {
             self.toast = None;
+        }
+        // What was only to be asked for changes nothing by itself.
+        if std::mem::take(&mut self.unasked) {
+            return Vec::new();
         }
         if self.searching {
             self.go_on_searching();

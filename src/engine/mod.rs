@@ -105,12 +105,20 @@ impl Engine {
 #[error("{0}")]
 pub struct StartError(pub String);
 
-/// Starts an engine on the current (single-threaded) runtime. It first declares every job with what is known of it,
-/// and ends with `Fact::Ended`, after which nothing more is sent.
+/// Starts an engine on a thread and a runtime of its own: a terminal or a pipe that takes no more output must not hold
+/// up a reply that can be read once. It first declares every job with what is known of it, and ends with
+/// `Fact::Ended`, after which nothing more is sent.
 pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine, StartError> {
     let (commands, inbox) = mpsc::unbounded_channel();
+    let failed = |error: std::io::Error| StartError(format!("failed to start the engine: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let run = run::Run::new(setup, facts)?;
-    tokio::spawn(run.run(inbox));
+    let work = move || {
+        runtime.block_on(run.run(inbox));
+        // A look-up or a token command that nobody waits for any more must not keep the thread.
+        runtime.shutdown_background();
+    };
+    std::thread::Builder::new().name("engine".to_owned()).spawn(work).map_err(failed)?;
     Ok(Engine { commands })
 }
 

@@ -116,8 +116,10 @@ impl Run {
         match result {
             Ok(known) => {
                 self.unsaved.remove(&ix);
-                self.tell_trouble(None);
-                self.probed = Some(self.now());
+                // That one write succeeded does not say that there is room for a result: only a probe does.
+                if self.trouble.is_some() && !self.probing {
+                    self.start_probe();
+                }
                 if let Some(slot) = self.slot_mut(ix) {
                     slot.attempts = std::mem::take(&mut pending.save.attempts);
                     slot.attempts_loaded = pending.attempts_loaded;
@@ -195,7 +197,6 @@ impl Run {
         match self.mode {
             Mode::Aborting(_) => waited >= HASTE,
             Mode::Draining(_) => {
-                // The wait for the disk begins when the last read has ended.
                 self.reads.is_empty() && self.saves.is_empty() && self.trouble.is_some() && waited >= PATIENCE
             }
             Mode::Running | Mode::Paused | Mode::Suspending | Mode::Suspended => false,

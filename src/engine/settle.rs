@@ -80,7 +80,8 @@ impl Run {
         let reason = reading.reason.clone().unwrap_or_default();
         let unfamiliar =
             matches!(reading.answer.as_ref().map(|answer| answer.verdict), Some(Verdict::State(State::Unknown)));
-        let reply_seen = Reply { read: reading.read, changed, unfamiliar, now, draw };
+        let reply_seen =
+            Reply { read: reading.read, changed, told_when: reading.retry_after.is_some(), unfamiliar, now, draw };
         let next = slot.replied(reply_seen, pace, self.poll.not_found_grace);
         let arrival = Arrival { read: reading.read, retry_after: reading.retry_after, reason: &reason, now, draw };
         let resumes = run.gate.arrived(arrival, pace);

@@ -20,6 +20,13 @@ pub mod decode;
 /// Sent with every request.
 const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
 
+/// A connection idle for longer is not used again: most servers and balancers close theirs after a minute, and a
+/// request sent at that moment is a request of which nobody knows whether it arrived.
+const POOL_IDLE: Duration = Duration::from_secs(50);
+/// A process that was stopped finds its timers due before its sockets were read: silence is believed only after
+/// another moment of it.
+const SECOND_THOUGHT: Duration = Duration::from_millis(500);
+
 /// Takes a reply's bytes as they arrive.
 pub trait Sink {
     /// A reply begins, with this HTTP code.
@@ -101,7 +108,10 @@ impl Net {
         }
         let started = Instant::now();
         let mut response = tokio::select! {
-            response = builder.send() => response.map_err(|error| self.no_reply(&error))?,
+            response = within(self.head_limit(), builder.send()) => match response {
+                Some(response) => response.map_err(|error| self.no_reply(&error))?,
+                None => return Err(NoReply { sent: true, reason: self.silence() }),
+            },
             () = left(leave) => return Err(NoReply { sent: true, reason: "left before the reply came".to_owned() }),
         };
         let at = Timestamp::now();
@@ -110,13 +120,14 @@ impl Net {
         sink.begin(status);
         let broken = loop {
             let chunk = tokio::select! {
-                chunk = response.chunk() => chunk,
+                chunk = within(self.read_timeout, response.chunk()) => chunk,
                 () = left(leave) => break Some("left before the reply was whole".to_owned()),
             };
             match chunk {
-                Ok(Some(bytes)) => sink.push(&bytes),
-                Ok(None) => break None,
-                Err(error) => break Some(self.sentence(&error)),
+                Some(Ok(Some(bytes))) => sink.push(&bytes),
+                Some(Ok(None)) => break None,
+                Some(Err(error)) => break Some(self.sentence(&error)),
+                None => break Some(self.silence()),
             }
         };
         Ok(Arrived { status, headers, broken, at, latency: started.elapsed() })
@@ -144,7 +155,7 @@ impl Net {
             .referer(false)
             .retry(reqwest::retry::never())
             .connect_timeout(self.connect_timeout)
-            .read_timeout(self.read_timeout);
+            .pool_idle_timeout(POOL_IDLE);
         if kind.http1 {
             builder = builder.http1_only();
         }
@@ -167,15 +178,35 @@ impl Net {
         NoReply { sent: !(error.is_connect() || error.is_builder()), reason: self.sentence(error) }
     }
 
+    /// How long the head may be waited for. The client does not tell when it has connected, so that the silence after
+    /// it cannot be timed by itself: what connecting may take comes on top, but never so much that a short
+    /// `read_timeout` would mean nothing.
+    fn head_limit(&self) -> Duration {
+        self.read_timeout + self.connect_timeout.min(self.read_timeout / 2)
+    }
+
+    fn silence(&self) -> String {
+        format!("no byte came for {:?}", self.read_timeout)
+    }
+
     /// What went wrong, in words that never hold the URL: it may carry a gateway's key.
     fn sentence(&self, error: &reqwest::Error) -> String {
         let cause = root_cause(error);
         match (error.is_connect(), error.is_timeout()) {
             (true, true) => format!("connect timed out after {:?}", self.connect_timeout),
-            (false, true) => format!("no byte came for {:?}", self.read_timeout),
+            (false, true) => self.silence(),
             (true, false) => format!("cannot connect: {cause}"),
             (false, false) => format!("connection broke off: {cause}"),
         }
+    }
+}
+
+/// What the future comes to; None after so much silence, and a second thought.
+async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    match tokio::time::timeout(limit, &mut future).await {
+        Ok(output) => Some(output),
+        Err(_) => tokio::time::timeout(SECOND_THOUGHT.min(limit / 2), future).await.ok(),
     }
 }
 

@@ -248,6 +248,13 @@ impl Store {
         self.order(Command::Probe).await
     }
 
+    /// Asks for the free space and makes a file, without a sync: cheap enough to be done before every one-shot read,
+    /// where [`probe`](Self::probe) is not.
+    pub fn glance(&self) -> Result<(), StoreError> {
+        let dir = &self.inner.dir;
+        writer::try_a_file(dir).map_err(|trouble| trouble.say("write to the state directory", dir.root()))
+    }
+
     /// A place for a reply's bytes as they arrive.
     pub fn spool(&self, key: &JobKey, seq: u64) -> Spool {
         let instance = self.inner.instance.as_ref().map_or("none", |instance| &instance.name);

@@ -394,7 +394,7 @@ fn step(steps: &mut Steps<'_>, command: &Command, placed: Option<&Placed>) -> Re
 }
 
 /// Whether there is room for a reply's file and one can be made.
-fn try_a_file(dir: &StateDir) -> Result<(), Trouble> {
+pub fn try_a_file(dir: &StateDir) -> Result<(), Trouble> {
     let free = dir.free_bytes()?;
     if free < LEAST_FREE_BYTES {
         return Err(Trouble::LittleSpace(free));

@@ -6,5 +6,8 @@ mod architecture;
 mod bench;
 mod dashboard;
 mod engine;
+mod network;
+mod properties;
 mod screens;
 pub mod wire_cases;
+mod wire_http;

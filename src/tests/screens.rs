@@ -10,10 +10,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::effect::Effect;
-use crate::app::event::{Content, Event, Level, LogLine, Now};
+use crate::app::event::{Content, Event, FilesOf, Level, LogLine, Now};
 use crate::app::keys::{Key, Keymap};
 use crate::app::{App, Options};
-use crate::domain::fact::{Fact, Health};
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::{LastRead, Observation, Saved};
@@ -94,7 +95,11 @@ impl Screen {
     }
 
     pub(super) fn settle(&mut self) -> bool {
-        self.app.needs_redraw(self.now)
+        let drawn = self.app.needs_redraw(self.now);
+        if self.app.wake_at().is_some_and(|at| at <= self.now.mono) {
+            self.event(Event::Tick);
+        }
+        drawn
     }
 
     pub(super) fn wait(&mut self, seconds: u64) {
@@ -113,12 +118,28 @@ impl Screen {
         self
     }
 
+    /// Keys whose effects take their time.
+    fn unanswered(mut self, keys: &str) -> Self {
+        for key in keys.split_whitespace() {
+            self.event(Event::Key(Key::parse(key).unwrap()));
+            self.settle();
+        }
+        self
+    }
+
     pub(super) fn typed(mut self, text: &str) -> Self {
         for c in text.chars() {
             let code = crossterm::event::KeyCode::Char(c);
             self.event(Event::Key(Key { code, ctrl: false, alt: false }));
+            self.load();
             self.settle();
         }
+        self
+    }
+
+    fn told(mut self, facts: Vec<Fact>) -> Self {
+        facts.into_iter().for_each(|fact| self.fact(fact));
+        self.wait(2);
         self
     }
 
@@ -129,12 +150,18 @@ impl Screen {
 
     /// Answers what was asked for, as the outside would.
     fn load(&mut self) {
-        let wanted = |effect: &Effect| matches!(effect, Effect::LoadBody { .. } | Effect::BuildTree { .. });
+        let wanted = |effect: &Effect| {
+            matches!(effect, Effect::LoadBody { .. } | Effect::BuildTree { .. } | Effect::ReadFiles(_))
+        };
         while let Some(at) = self.effects.iter().position(wanted) {
             let effect = self.effects.remove(at);
             if let Effect::LoadBody { subject, body } = effect {
                 let result = Ok(Arc::new(content(&subject.job)));
                 self.event(Event::BodyLoaded { ix: subject.ix, body, result });
+            } else if let Effect::ReadFiles(bodies) = effect {
+                let files = |ix: JobIx| content(&self.app.jobs.get(ix).unwrap().job).files;
+                let read = bodies.into_iter().map(|(ix, body)| FilesOf { ix, body, files: files(ix) }).collect();
+                self.event(Event::FilesRead(read));
             } else if let Effect::BuildTree { ix, body, part, text } = effect {
                 let never = std::sync::atomic::AtomicBool::new(false);
                 let tree = crate::json::index::Document::parse(text, &never);
@@ -309,6 +336,42 @@ fn content(job: &Job) -> Content {
     }
 }
 
+fn history() -> Fact {
+    let attempt = |second, read, http_status, count, reason: Option<&str>| Attempt {
+        first: ago(second),
+        last: ago(second - 5),
+        count,
+        read,
+        http_status,
+        latency: Duration::from_millis(412),
+        bytes: 3100,
+        retry_after: (read == Read::Throttled).then_some(Duration::from_secs(18)),
+        word: reason.is_none().then(|| "running".to_owned()),
+        reason: reason.map(str::to_owned),
+    };
+    let attempts = vec![
+        attempt(300, Read::Ok, Some(200), 14, None),
+        attempt(200, Read::Throttled, Some(429), 1, Some("too many requests")),
+        attempt(100, Read::Unreachable, None, 3, Some("connect timed out")),
+    ];
+    let change =
+        |second, previous, state: State| Change { at: ago(second), previous, state, word: Some(state.to_string()) };
+    let changes = vec![
+        change(400, None, State::Queued),
+        change(300, Some(State::Queued), State::Running),
+        change(273, Some(State::Running), State::Failed),
+    ];
+    Fact::History { ix: JobIx(7), attempts, changes }
+}
+
+#[test]
+fn without_a_jobs_file_the_screen_says_where_it_was_looked_for() {
+    let mut screen = Screen::empty(80, 24);
+    screen.app.file =
+        Err(vec!["there is no jobs file: looked for ./jobs.toml".into(), "jobdeck init writes one".into()]);
+    insta::assert_snapshot!(screen.draw());
+}
+
 macro_rules! screens {
     ($($name:ident: $screen:expr;)*) => {
         $(
@@ -332,6 +395,8 @@ screens! {
     a_filter_is_live_and_counts_its_matches: Screen::busy(80, 24).keys("/").typed("scan state:failed");
     a_broken_filter_keeps_the_last_result_and_underlines_the_bad_word: Screen::busy(80, 24).keys("/").typed("state:failing");
     no_match_says_how_to_get_back: Screen::busy(80, 24).keys("/").typed("nowhere").keys("Enter");
+    a_filter_for_files_looks_into_the_saved_replies: Screen::busy(80, 24).keys("/").typed("file:inv-88122*");
+    failures_are_read_one_reply_after_the_other: Screen::busy(120, 40).unanswered("e");
     problems_only: Screen::busy(80, 24).keys("!");
     help_lists_the_keys_of_the_pane_first: Screen::busy(80, 24).keys("?");
     help_can_be_searched: Screen::busy(80, 24).keys("? /").typed("copy");
@@ -342,6 +407,35 @@ screens! {
     the_raw_tab_makes_controls_visible: Screen::busy(80, 24).keys("2 ] ]");
     a_file_s_own_tree_opens_below_the_table: Screen::busy(120, 40).keys("j j j 2 ] ] ] Enter");
     sorted_by_name: Screen::busy(80, 24).keys("o");
+    the_quit_dialog_names_the_reads_that_are_waited_for: Screen::busy(80, 24).keys("q").told(vec![
+        Fact::Draining(vec![JobIx(2), JobIx(3)]),
+    ]);
+    a_refused_key_is_the_first_alert: Screen::busy(80, 24).told(vec![
+        Fact::Gate { service: "prod".into(), gate: Gate::KeyRefused("401".to_owned()) },
+        Fact::Health { ix: JobIx(1), health: Health::KeyRefused },
+    ]);
+    a_throttled_service_says_until_when: Screen::busy(120, 40).told(vec![
+        Fact::Gate { service: "prod".into(), gate: Gate::Throttled(start() + SignedDuration::from_secs(18)) },
+        Fact::Health { ix: JobIx(1), health: Health::Throttled(start() + SignedDuration::from_secs(18)) },
+    ]);
+    a_store_that_cannot_be_written_withholds_one_shot_reads: Screen::busy(80, 24).told(vec![
+        Fact::StoreTrouble(Some("no space left on device".to_owned())),
+        Fact::Health { ix: JobIx(2), health: Health::Held },
+    ]);
+    paused: Screen::busy(80, 24).keys("p");
+    all_done_tells_the_exit_code: Screen::busy(80, 24).keys("").told(vec![
+        Fact::Withdrawn(JobIx(1)),
+        Fact::Withdrawn(JobIx(2)),
+        Fact::Withdrawn(JobIx(3)),
+        Fact::Withdrawn(JobIx(8)),
+        Fact::NextRead(None),
+        Fact::Settled,
+    ]);
+    attempts_are_told_newest_first: Screen::busy(100, 30).keys("2 [").told(vec![history()]);
+    the_log_has_the_whole_screen: Screen::busy(80, 24).keys("3 z -");
+    utc: Screen::busy(80, 24).keys("t t");
+    the_split_can_be_moved: Screen::busy(120, 40).keys("> > >");
+    a_job_s_failures_can_be_listed_by_reason: Screen::busy(80, 24).keys("e Enter");
     marked_jobs_carry_a_star: Screen::busy(80, 24).keys("Space Space");
 }
 

@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 
 use crate::app::effect::{Subject, What};
 use crate::app::event::Content;
+use crate::domain::files::FileResult;
 use crate::domain::job::Provider;
 use crate::domain::service::Service;
 use crate::engine::saved::{self, Store};
@@ -17,6 +18,12 @@ use crate::json::pretty::pretty;
 pub async fn load(store: &Store, provider: Provider, body: i64) -> Result<Arc<Content>, String> {
     let body = store.body(body).await.map_err(|error| error.to_string())?;
     spawn_blocking(move || Arc::new(take_apart(provider, body))).await.map_err(|error| error.to_string())
+}
+
+/// The files in a saved Unstract reply; none if it cannot be had.
+pub async fn files(store: &Store, body: i64) -> Vec<FileResult> {
+    let Ok(body) = store.body(body).await else { return Vec::new() };
+    spawn_blocking(move || saved::files(Provider::Unstract, &body)).await.unwrap_or_default()
 }
 
 /// The bytes that are meant, of one job. The error is a sentence that says what there is instead.

@@ -15,7 +15,7 @@ use super::notify::Notifier;
 use super::run::Input;
 use super::{content, files};
 use crate::app::effect::{Effect, Part, Subject, What};
-use crate::app::event::{Copied, Event};
+use crate::app::event::{Copied, Event, FilesOf};
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
@@ -23,6 +23,9 @@ use crate::domain::service::Service;
 use crate::engine::saved::Store;
 use crate::engine::{Command, Engine};
 use crate::json::index::{Document, IndexError};
+
+/// How many replies are looked into before the screen hears of it.
+const HANDFUL: usize = 32;
 
 /// What an effect asks of the loop itself: the terminal and the end are in its hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,9 +131,14 @@ impl Hands {
                 self.ask(Command::History(ix));
             }
             Effect::LoadBody { subject, body } => self.load(subject, body),
+            Effect::ReadFiles(bodies) => self.read_files(bodies),
             Effect::BuildTree { ix, body, part, text } => self.index(ix, body, part, text),
             Effect::Copy { what, jobs } => self.task(|tools| tools.copy(what, jobs)),
             Effect::SaveFile { what, jobs } => self.task(|tools| tools.save(what, jobs)),
+            Effect::SaveTable { name, csv } => self.task(|_| async move {
+                let saved = save_here(name.to_owned(), Some("csv"), csv).await;
+                Input::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
+            }),
             Effect::OpenPager { what, job } => self.task(|tools| tools.page(what, job)),
             Effect::Notify(notice) => return Some(Order::Send(self.notifier.notify(&notice))),
             Effect::SetTitle(title) => return Some(Order::Send(self.notifier.title(&title))),
@@ -162,6 +170,26 @@ impl Hands {
                 None => Err("there is no state directory".to_owned()),
             };
             Input::Event(Event::BodyLoaded { ix: subject.ix, body, result: result.map_err(Clean::from) })
+        });
+    }
+
+    /// One reply after the other, told of in handfuls, so that the screen can follow.
+    fn read_files(&self, bodies: Vec<(JobIx, i64)>) {
+        let tools = Arc::clone(&self.tools);
+        tokio::spawn(async move {
+            for some in bodies.chunks(HANDFUL) {
+                let mut read = Vec::with_capacity(some.len());
+                for (ix, body) in some.iter().copied() {
+                    let files = match &tools.store {
+                        Some(store) => content::files(store, body).await,
+                        None => Vec::new(),
+                    };
+                    read.push(FilesOf { ix, body, files });
+                }
+                if tools.inputs.send(Input::Event(Event::FilesRead(read))).is_err() {
+                    return;
+                }
+            }
         });
     }
 
@@ -276,12 +304,7 @@ impl Tools {
 
     async fn save_one(self: &Arc<Self>, what: &What, job: &Subject) -> Result<PathBuf, String> {
         let bytes = self.bytes(what, job).await?;
-        let name = job.job.title().to_owned();
-        let work = move || {
-            let here = std::env::current_dir().map_err(|error| format!("failed to find the directory: {error}"))?;
-            files::save(&here, &name, &bytes)
-        };
-        spawn_blocking(work).await.map_err(|error| error.to_string())?
+        save_here(job.job.title().to_owned(), None, bytes).await
     }
 
     async fn page(self: Arc<Self>, what: What, job: Subject) -> Input {
@@ -300,6 +323,14 @@ impl Tools {
         let work = move || files::keep(&tools.state, folder, &name, &bytes);
         spawn_blocking(work).await.map_err(|error| error.to_string())?
     }
+}
+
+async fn save_here(name: String, ending: Option<&'static str>, bytes: Bytes) -> Result<PathBuf, String> {
+    let work = move || {
+        let here = std::env::current_dir().map_err(|error| format!("failed to find the directory: {error}"))?;
+        files::save(&here, &name, ending, &bytes)
+    };
+    spawn_blocking(work).await.map_err(|error| error.to_string())?
 }
 
 fn name(jobs: &[Subject]) -> String {

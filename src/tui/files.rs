@@ -12,11 +12,12 @@ const TRIES: u32 = 10_000;
 /// The longest name made of foreign text.
 const LONGEST: usize = 100;
 
-/// Writes a new file in this directory, named after a job; never over an existing one. Its whole path.
-pub fn save(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, String> {
+/// Writes a new file in this directory, named after a job; never over an existing one. Its whole path. Without an ending
+/// of its own it gets the one that its bytes call for.
+pub fn save(dir: &Path, name: &str, ending: Option<&str>, bytes: &[u8]) -> Result<PathBuf, String> {
     let failed = |error: io::Error| format!("failed to save to {}: {error}", dir.display());
     let dir = dir.canonicalize().map_err(failed)?;
-    let (stem, ending) = (stem(name), ending(bytes));
+    let (stem, ending) = (stem(name), ending.unwrap_or_else(|| self::ending(bytes)));
     for nth in 1..=TRIES {
         let mark = if nth == 1 { String::new() } else { format!("-{nth}") };
         let path = dir.join(format!("{stem}{mark}.{ending}"));
@@ -99,11 +100,12 @@ mod tests {
         let names = ["a b", "a b", "../../etc/passwd", "-rf", "..", "\u{1b}[2J"];
         let expected = ["a_b.json", "a_b-2.json", "_.._etc_passwd.json", "rf.json", "job.json", "__2J.json"];
         for (name, expected) in names.iter().zip(expected) {
-            let path = save(dir.path(), name, b" [1]").unwrap();
+            let path = save(dir.path(), name, None, b" [1]").unwrap();
             assert_eq!(path, dir.path().canonicalize().unwrap().join(expected), "{name}");
         }
-        assert!(save(dir.path(), "x", b"plain").unwrap().ends_with("x.txt"));
-        assert!(save(&dir.path().join("nowhere"), "x", b"").unwrap_err().starts_with("failed to save to "));
+        assert!(save(dir.path(), "x", None, b"plain").unwrap().ends_with("x.txt"));
+        assert!(save(dir.path(), "x", Some("csv"), b"a,b").unwrap().ends_with("x.csv"));
+        assert!(save(&dir.path().join("nowhere"), "x", None, b"").unwrap_err().starts_with("failed to save to "));
     }
 
     #[test]

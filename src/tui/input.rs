@@ -20,6 +20,8 @@ use crate::app::keys::Key;
 
 /// How long to leave alone what the library would not take: half an escape sequence, or bytes that it has not seen.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How long the library may look for more. It looks not at all if this is zero.
+const GLANCE: Duration = Duration::from_millis(1);
 /// How long `pause` waits for the reader to come out of the library.
 const ANSWER: Duration = Duration::from_millis(250);
 
@@ -161,7 +163,7 @@ impl Thread {
     /// Reads what is there; whether anything was.
     fn take(&self) -> io::Result<bool> {
         let mut taken = false;
-        while event::poll(Duration::ZERO)? {
+        while event::poll(GLANCE)? {
             taken = true;
             if let Some(event) = event_of(event::read()?) {
                 let _ = self.inputs.send(Input::Event(event));

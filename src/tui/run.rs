@@ -199,11 +199,14 @@ impl Dashboard {
     /// Gives the terminal back and says how it ended.
     pub fn leave(self) -> End {
         let Self { screen, guard, end, state, .. } = self;
-        drop(guard);
         if state.hold == Hold::Gone {
             // Its drop would complain on a terminal that is gone.
             std::mem::forget(screen);
+        } else {
+            // Before the guard: what it still has to write belongs on our screen, not on the shell's.
+            drop(screen);
         }
+        drop(guard);
         end
     }
 

@@ -85,7 +85,8 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
     let percent = percent(app, place, area).map(|percent| format!("{percent}%"));
     let tabs_of = |gap: bool| {
         Tab::ALL.map(|tab| match (tab == place.tab, gap) {
-            (true, _) => format!("[{}]", tab.as_str()),
+            (true, true) => format!("[{}]", tab.as_str()),
+            (true, false) => format!(" [{}]", tab.as_str()),
             (false, true) => format!(" {} ", tab.as_str()),
             (false, false) => format!(" {}", tab.as_str()),
         })
@@ -95,7 +96,7 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
     if tabs.len() + 20 > room {
         tabs = tabs_of(false).concat().trim().to_owned();
     }
-    if tabs.len() + 12 > room {
+    if tabs.len() + 16 > room {
         tabs = format!("[{}]", place.tab.as_str());
     }
     let name = crate::app::text::cut(&name, room.saturating_sub(tabs.len() + 9).min(28), theme.cut());

@@ -68,7 +68,7 @@ fn copy_menu(title: &str, items: &[CopyItem], cursor: Cursor, theme: &Theme, buf
 }
 
 fn errors(app: &App, reasons: &[Reason], cursor: Cursor, theme: &Theme, buf: &mut Buffer) {
-    let jobs: usize = reasons.iter().map(|reason| reason.jobs.len()).sum();
+    let jobs = dialog::jobs_of(reasons);
     let title = format!("e  failures by reason ({jobs} jobs, {} reasons)", reasons.len());
     let rows = (reasons.len() + 2).max(3).min(app.overlay_rows());
     let inner = frame(&title, 110, rows, theme, buf);
@@ -76,7 +76,7 @@ fn errors(app: &App, reasons: &[Reason], cursor: Cursor, theme: &Theme, buf: &mu
         pen::write(&[plain(" no job has failed, is partial or lost")], pen::row(inner, 0), theme, buf);
     }
     let height = usize::from(inner.height).saturating_sub(2);
-    let wide = usize::from(inner.width).saturating_sub(8 + 20);
+    let wide = usize::from(inner.width).saturating_sub(10 + 21);
     let top = crate::app::scroll::window(cursor.top, cursor.at, reasons.len(), height);
     for (n, (at, reason)) in reasons.iter().enumerate().skip(top).take(height).enumerate() {
         let text = format!(
@@ -84,12 +84,28 @@ fn errors(app: &App, reasons: &[Reason], cursor: Cursor, theme: &Theme, buf: &mu
             if at == cursor.at { ">" } else { " " },
             reason.jobs.len(),
             pen::fit(&reason.pattern, wide, theme),
-            reason.providers
+            pen::fit(&of_whom(reason), 20, theme)
         );
         choice(&[plain(text)], at == cursor.at, pen::row(inner, n), theme, buf);
     }
     let last = usize::from(inner.height).saturating_sub(1);
-    pen::write(&[plain(" Enter list them   y copy the table   s save as CSV")], pen::row(inner, last), theme, buf);
+    let keys = plain(" Enter list them   y copy the table   s save as CSV");
+    pen::write(&[keys], pen::row(inner, last), theme, buf);
+    let reading = app.jobs.replies().asked();
+    if reading > 0 {
+        let word = if reading == 1 { "reply" } else { "replies" };
+        let text = format!("reading {reading} {word}{} ", theme.either("…", "..."));
+        pen::write_right(&[span(text, theme.warn())], pen::row(inner, last), theme, buf);
+    }
+}
+
+/// The services that gave a reason, and for how many files.
+fn of_whom(reason: &Reason) -> String {
+    match reason.files {
+        0 => reason.providers.clone(),
+        1 => format!("{}, 1 file", reason.providers),
+        files => format!("{}, {files} files", reason.providers),
+    }
 }
 
 /// What is waited for at the end: which reads, and for how long already.
@@ -111,11 +127,12 @@ fn quit(app: &App, theme: &Theme, buf: &mut Buffer) {
     let names: Vec<String> = reads.iter().take(3).map(|ix| name(app, *ix)).collect();
     let more = if reads.len() > 3 { format!(" and {} more", reads.len() - 3) } else { String::new() };
     let waited = human::duration(app.now.mono.saturating_sub(since));
+    let them = if reads.len() == 1 { "it" } else { "them" };
     let lines = [
         format!(" {count}"),
-        " leaving now would lose what it brings.".to_owned(),
+        " leaving now would lose those results.".to_owned(),
         format!(" {}{more}", names.join(", ")),
-        format!(" Waiting for it: {waited} ...   Ctrl-C again: lose it"),
+        format!(" Waiting for {them}: {waited} ...   Ctrl-c again: lose {them}"),
     ];
     let inner = frame("quit?", 60, lines.len(), theme, buf);
     for (n, line) in lines.into_iter().enumerate() {

@@ -93,7 +93,11 @@ fn typed(app: &App, prompt: &Prompt, area: Rect, theme: &Theme, buf: &mut Buffer
     pen::write(&spans, area, theme, buf);
     let tail = match prompt.kind {
         PromptKind::Filter(..) => {
-            format!(" {} of {} match ", app.list.order().len(), app.jobs.stats().counts().total())
+            let reading = match app.jobs.replies().asked() {
+                0 => String::new(),
+                replies => format!(", reading {replies} replies{}", theme.either("…", "...")),
+            };
+            format!(" {} of {} match{reading} ", app.list.order().len(), app.jobs.stats().counts().total())
         }
         PromptKind::Search(pane) => match pane {
             Pane::List => String::new(),
