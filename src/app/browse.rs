@@ -3,37 +3,31 @@
 use std::sync::atomic::AtomicBool;
 
 use super::App;
-use super::detail::{Tab, share_files};
+use super::detail::Tab;
 use super::effect::Effect;
-use super::layout::{self, Pane};
+use super::layout::Pane;
 use super::scroll::{self, Motion};
 use super::text;
 use super::tree::{Fold, Found, TreeView, rows_seen};
 use crate::domain::job::JobIx;
 
 impl App {
-    /// Width and height of the detail under its title.
-    pub fn detail_area(&self) -> (u16, u16) {
-        let layout = self.layout();
-        let body = layout.detail.map(layout::body).unwrap_or_default();
-        (body.width, body.height)
-    }
-
     /// Height of the open tree.
     fn tree_rows(&self, ix: JobIx) -> u16 {
-        let (_, height) = self.detail_area();
-        if self.detail.place(ix).tab != Tab::Files {
-            return rows_seen(height);
-        }
-        let files = self.detail.body(ix).map_or(0, |body| body.order.len());
-        let (_, below) = share_files(height.into(), files);
-        rows_seen(u16::try_from(below.saturating_sub(1)).unwrap_or(u16::MAX))
+        let parts = self.parts(ix);
+        rows_seen(if self.detail.place(ix).tab == Tab::Files { parts.below.height } else { parts.main.height })
+    }
+
+    /// Width and height of the open text or of the raw bytes.
+    fn page(&self, ix: JobIx) -> (u16, u16) {
+        let main = self.parts(ix).main;
+        (main.width, main.height)
     }
 
     /// Moves the cursor or the window of the open tab.
     pub(super) fn go_in_detail(&mut self, motion: Motion) {
         let Some(ix) = self.list.selected() else { return };
-        let (width, height) = self.detail_area();
+        let (width, height) = self.page(ix);
         let place = self.detail.place(ix);
         let tree_rows = self.tree_rows(ix);
         match place.tab {
@@ -48,8 +42,7 @@ impl App {
             }
             Tab::Files if place.file.is_none() => {
                 let files = self.detail.body(ix).map_or(0, |body| body.order.len());
-                let (table, _) = share_files(height.into(), files);
-                self.detail.place_mut(ix).files.go(motion, files, table.saturating_sub(1));
+                self.detail.place_mut(ix).files.go(motion, files, usize::from(height).saturating_sub(1));
             }
             Tab::Output | Tab::Files => {
                 if let Some(tree) = self.detail.open_tree(ix) {
@@ -77,7 +70,7 @@ impl App {
     /// Folds in a tree; goes sideways in the raw tab.
     pub(super) fn fold(&mut self, fold: Fold) {
         let Some(ix) = self.list.selected() else { return };
-        let (width, _) = self.detail_area();
+        let (width, _) = self.page(ix);
         let rows = self.tree_rows(ix);
         if self.detail.place(ix).tab == Tab::Raw {
             if let Some(raw) = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()) {
@@ -125,7 +118,7 @@ impl App {
             Pane::Detail => {
                 let Some(ix) = self.list.selected() else { return Vec::new() };
                 self.detail.place_mut(ix).search.clone_from(&text);
-                let (width, height) = self.detail_area();
+                let (width, height) = self.page(ix);
                 let rows = self.tree_rows(ix);
                 let found = match self.detail.place(ix).tab {
                     Tab::Summary | Tab::Attempts => return self.next_match(true),
@@ -150,7 +143,7 @@ impl App {
             }
             Pane::Detail => {
                 let Some(ix) = self.list.selected() else { return Vec::new() };
-                let (width, height) = self.detail_area();
+                let (width, height) = self.page(ix);
                 let rows = self.tree_rows(ix);
                 let found = match self.detail.place(ix).tab {
                     Tab::Summary | Tab::Attempts => return self.find_in_text(ix, forward),
@@ -172,7 +165,7 @@ impl App {
     pub(super) fn go_on_searching(&mut self) {
         self.searching = false;
         let Some(ix) = self.list.selected() else { return };
-        let (width, height) = self.detail_area();
+        let (width, height) = self.page(ix);
         let rows = self.tree_rows(ix);
         let found = match self.detail.place(ix).tab {
             Tab::Summary | Tab::Attempts => None,
@@ -204,7 +197,7 @@ impl App {
     }
 
     fn find_in_text(&mut self, ix: JobIx, forward: bool) -> Vec<Effect> {
-        let (width, height) = self.detail_area();
+        let (width, height) = self.page(ix);
         let place = self.detail.place(ix);
         let lines = self.detail_lines(width.into()).unwrap_or_default();
         let from = if place.tab == Tab::Summary { place.summary } else { place.attempts };

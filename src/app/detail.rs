@@ -162,12 +162,6 @@ pub fn shown_body(known: &Observation) -> Option<i64> {
     known.saved.as_ref().or(known.evidence.as_ref()).map(|saved| saved.body)
 }
 
-/// How the rows of the Files tab are shared between the table (its heading included) and what stands below it.
-pub fn share_files(height: usize, files: usize) -> (usize, usize) {
-    let table = (files + 1).min((height * 3 / 5).max(2)).min(height);
-    (table, height - table)
-}
-
 impl Detail {
     /// Where the reader stands in a job.
     pub fn place(&self, ix: JobIx) -> Place {

@@ -97,6 +97,10 @@ pub struct Content {
     pub body: Bytes,
     /// Its `Content-Type`.
     pub content_type: Option<Clean>,
+    /// Why it is no JSON, with the byte at which it is none.
+    pub fault: Option<Clean>,
+    /// Whether it broke off.
+    pub broken: bool,
     /// The raw output: what `y` copies. None if there is none in it.
     pub raw: Option<Bytes>,
     /// The decoded output as JSON text. None if there is none.

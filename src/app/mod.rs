@@ -17,6 +17,7 @@ pub mod layout;
 pub mod list;
 pub mod log;
 mod press;
+pub mod parts;
 pub mod raw;
 mod replies;
 pub mod scroll;
@@ -235,6 +236,7 @@ impl App {
     /// Takes in what has happened and says what must be done.
     pub fn apply(&mut self, event: Event, now: Now) -> Vec<Effect> {
         self.now = now;
+        let elsewhere = matches!(&event, Event::Fact(fact) if self.is_elsewhere(fact)) && !self.unasked;
         let mut effects = match event {
             Event::Key(key) => self.press(key),
             Event::Paste(text) => self.paste(&text),
@@ -292,7 +294,7 @@ impl App {
             Event::Signal => self.interrupt(),
         };
         self.unasked = false;
-        effects.extend(self.ask());
+        effects.extend(self.ask(elsewhere));
         effects.extend(self.retitle());
         effects
     }
@@ -351,7 +353,11 @@ impl App {
 
     /// The lines of the selected job's open text tab, wrapped to a width; None if the open tab is no text.
     pub fn detail_lines(&self, width: usize) -> Option<Vec<text::Line>> {
-        let (ix, row) = self.selected()?;
+        self.lines_of(self.list.selected()?, width)
+    }
+
+    fn lines_of(&self, ix: JobIx, width: usize) -> Option<Vec<text::Line>> {
+        let row = self.jobs.get(ix)?;
         let place = self.detail.place(ix);
         let around = summary::Circumstances { now: self.now.wall, zone: self.zone(), alike: self.jobs.alike(row) };
         let lines = match place.tab {

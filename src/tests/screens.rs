@@ -82,6 +82,7 @@ impl Screen {
             screen.event(Event::Log(line));
         }
         screen.settle();
+        screen.load();
         self
     }
 
@@ -114,6 +115,7 @@ impl Screen {
             self.event(Event::Key(key));
             self.load();
             self.settle();
+            self.load();
         }
         self
     }
@@ -133,6 +135,7 @@ impl Screen {
             self.event(Event::Key(Key { code, ctrl: false, alt: false }));
             self.load();
             self.settle();
+            self.load();
         }
         self
     }
@@ -322,6 +325,8 @@ fn content(job: &Job) -> Content {
                 raw: Some(body.slice(33..body.len() - 1)),
                 body,
                 content_type: None,
+                fault: None,
+                broken: false,
                 output: Some("{\"inv-88121.pdf\":{\"output\":{\"total\":12.50}}}".into()),
                 files,
             }
@@ -329,6 +334,8 @@ fn content(job: &Job) -> Content {
         Provider::Vessl | Provider::Optexity => Content {
             body: "{\"raw_output\":\"503 \\u001b[31mupstream\",\"output\":{\"steps\":[1,2,3],\"ok\":false}}".into(),
             content_type: Some("application/json".into()),
+            fault: None,
+            broken: false,
             raw: Some("503 \u{1b}[31mupstream: CUDA OOM\nsecond line".into()),
             output: Some("{\"steps\":[{\"name\":\"login\",\"took\":1.50},2,3],\"ok\":false}".into()),
             files: Vec::new(),
@@ -422,6 +429,9 @@ screens! {
         Fact::StoreTrouble(Some("no space left on device".to_owned())),
         Fact::Health { ix: JobIx(2), health: Health::Held },
     ]);
+    at_200x60_a_file_s_json_stands_beside_the_table: Screen::busy(200, 60).keys("j j 2 ] ] ]");
+    at_120x40_the_summary_has_the_output_below: Screen::busy(120, 40).keys("2");
+    at_80x24_the_files: Screen::busy(80, 24).keys("j j 2 ] ] ]");
     paused: Screen::busy(80, 24).keys("p");
     all_done_tells_the_exit_code: Screen::busy(80, 24).keys("").told(vec![
         Fact::Withdrawn(JobIx(1)),

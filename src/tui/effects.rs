@@ -165,9 +165,8 @@ impl Hands {
     fn load(&mut self, subject: Subject, body: i64) {
         self.turn_to(subject.ix);
         self.task(|tools| async move {
-            let provider = subject.job.key.provider;
             let result = match &tools.store {
-                Some(store) => content::load(store, provider, body).await,
+                Some(store) => content::load_whole(store, &subject.job.key, body).await,
                 None => Err("there is no state directory".to_owned()),
             };
             Input::Event(Event::BodyLoaded { ix: subject.ix, body, result: result.map_err(Clean::from) })
