@@ -51,7 +51,11 @@ impl Columns {
     fn cells(self, status: &str, [keys, size, cost]: [&str; 3], theme: &Theme) -> String {
         let mut out = format!(" {}", pen::fit(status, self.status - 1, theme));
         for (cells, text) in [(self.keys, keys), (self.size, size), (self.cost, cost)] {
-            out.push_str(&pen::fit_right(text, cells, theme));
+            // A blank before each: a long cost must not run into the size.
+            if cells > 0 {
+                out.push(' ');
+                out.push_str(&pen::fit_right(text, cells - 1, theme));
+            }
         }
         out
     }
@@ -87,15 +91,7 @@ pub fn draw(
     }
 }
 
-fn table(
-    place: &Place,
-    body: &Body,
-    content: &Content,
-    parts: &Parts,
-    focused: bool,
-    theme: &Theme,
-    buf: &mut Buffer,
-) {
+fn table(place: &Place, body: &Body, content: &Content, parts: &Parts, focused: bool, theme: &Theme, buf: &mut Buffer) {
     let area = pen::rect(parts.main);
     let columns = Columns::of(area.width.into());
     let titles = columns.cells("STATUS", ["KEYS", "SIZE", "COST"], theme);
