@@ -218,11 +218,7 @@ fn files(place: &Place, body: &Body, content: &Content, focused: bool, area: Rec
 
 fn file_cells(file: &FileResult, theme: &Theme) -> String {
     let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
-    // Ten-thousandths of a dollar tell cheap files apart, and leave a gap to the size.
-    let cost = file.cost.as_ref().map_or_else(
-        || "-".to_owned(),
-        |cost| cost.parse::<f64>().map_or_else(|_| format!("${}", Clean::new(cost)), |cost| format!("${cost:.4}")),
-    );
+    let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| dollars(cost));
     format!(
         "{}{}{}{}",
         pen::fit(&Clean::new(&file.status), 10, theme),
@@ -230,6 +226,14 @@ fn file_cells(file: &FileResult, theme: &Theme) -> String {
         pen::fit_right(&human::bytes(file.size), 9, theme),
         pen::fit_right(&cost, 9, theme)
     )
+}
+
+/// A cost that is too long for its column is rounded, so that it keeps its distance from the size.
+fn dollars(cost: &str) -> String {
+    match cost.parse::<f64>() {
+        Ok(amount) if cost.len() > 7 => format!("${amount:.4}"),
+        Ok(_) | Err(_) => format!("${}", Clean::new(cost)),
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one pane, used in one place")]
