@@ -61,6 +61,14 @@ impl Columns {
     }
 }
 
+/// A cost that is too long for its column is rounded; the file's own tree has every digit.
+fn dollars(cost: &str) -> String {
+    match cost.parse::<f64>() {
+        Ok(amount) if cost.len() > 7 => format!("${amount:.4}"),
+        Ok(_) | Err(_) => format!("${}", Clean::new(cost)),
+    }
+}
+
 /// Draws the tab. `shown` is the file that stands below or beside the table.
 pub fn draw(
     place: &Place,
@@ -119,6 +127,6 @@ fn table(place: &Place, body: &Body, content: &Content, parts: &Parts, focused: 
 
 fn cells(file: &FileResult, columns: Columns, theme: &Theme) -> String {
     let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
-    let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));
+    let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| dollars(cost));
     columns.cells(&Clean::new(&file.status), [&keys, &human::bytes(file.size), &cost], theme)
 }
