@@ -1,6 +1,12 @@
 //! Whole batches from outside: `demo --serve` gives the services, the other commands follow its jobs.
 #![cfg(test)] // Helpers of tests are tests to the lints too.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may say what it means; clippy knows that only of functions that are tests themselves"
+)]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};

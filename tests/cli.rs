@@ -1,6 +1,11 @@
 //! The binary from outside: what it prints, where, and how it exits.
 #![cfg(test)] // Helpers of tests are tests to the lints too.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test may say what it means; clippy knows that only of functions that are tests themselves"
+)]
+
 use std::path::Path;
 
 use assert_cmd::Command;
