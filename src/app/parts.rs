@@ -110,7 +110,8 @@ impl App {
         let why = file.and_then(|file| file.error.as_ref()).map(|why| Line::warn("error", Clean::new(why).to_string()));
         let mut error = text::wrapped(why.into_iter().collect(), rest.width.into(), true);
         // The opened file's tree has some rows in any case; a glimpse of it only has what is left.
-        let most = if self.detail.place(ix).file.is_some() { rest.height.saturating_sub(3).max(1) } else { rest.height };
+        let most =
+            if self.detail.place(ix).file.is_some() { rest.height.saturating_sub(3).max(1) } else { rest.height };
         error.truncate(most.into());
         let (error_area, below) = cut(rest, error.len());
         Parts { head, head_area, main, divider, title, error, error_area, below }

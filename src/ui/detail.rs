@@ -12,10 +12,10 @@ use ratatui::style::Style;
 
 use crate::app::App;
 use crate::app::detail::{Body, Loaded, Place, Tab};
-use crate::app::parts::Parts;
 use crate::app::event::Content;
 use crate::app::jobs::Row;
 use crate::app::layout::Pane;
+use crate::app::parts::Parts;
 use crate::app::text::{LABEL, Line, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::human;

@@ -87,15 +87,7 @@ pub fn draw(
     }
 }
 
-fn table(
-    place: &Place,
-    body: &Body,
-    content: &Content,
-    parts: &Parts,
-    focused: bool,
-    theme: &Theme,
-    buf: &mut Buffer,
-) {
+fn table(place: &Place, body: &Body, content: &Content, parts: &Parts, focused: bool, theme: &Theme, buf: &mut Buffer) {
     let area = pen::rect(parts.main);
     let columns = Columns::of(area.width.into());
     let titles = columns.cells("STATUS", ["KEYS", "SIZE", "COST"], theme);
