@@ -165,7 +165,7 @@ fn a_copy_is_worded_as_far_as_is_known() {
     }
 }
 
-fn observed(ix: u32, state: State, second: i64) -> Fact {
+pub(super) fn observed(ix: u32, state: State, second: i64) -> Fact {
     let at = start() + SignedDuration::from_secs(second);
     let known = Observation {
         state,
