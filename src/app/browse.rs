@@ -1,10 +1,8 @@
 //! Moving, folding and searching in the detail.
 
-use std::sync::atomic::AtomicBool;
-
 use super::App;
 use super::detail::Tab;
-use super::effect::Effect;
+use super::effect::{Effect, Part};
 use super::layout::Pane;
 use super::scroll::{self, Motion};
 use super::text;
@@ -53,36 +51,42 @@ impl App {
     }
 
     /// `Enter`: a fold of a tree, or a file's own tree.
-    pub(super) fn open_in_detail(&mut self) {
-        let Some(ix) = self.list.selected() else { return };
+    pub(super) fn open_in_detail(&mut self) -> Vec<Effect> {
+        let Some(ix) = self.list.selected() else { return Vec::new() };
         let place = self.detail.place(ix);
         match place.tab {
-            Tab::Output => self.fold(Fold::Toggle),
-            Tab::Files if place.file.is_some() => self.fold(Fold::Toggle),
+            Tab::Output => return self.fold(Fold::Toggle),
+            Tab::Files if place.file.is_some() => return self.fold(Fold::Toggle),
             Tab::Files => {
                 let file = self.detail.body(ix).and_then(|body| body.order.get(place.files.at).copied());
                 self.detail.place_mut(ix).file = file;
             }
             Tab::Summary | Tab::Raw | Tab::Attempts => self.zoom = !self.zoom,
         }
+        Vec::new()
     }
 
-    /// Folds in a tree; goes sideways in the raw tab.
-    pub(super) fn fold(&mut self, fold: Fold) {
-        let Some(ix) = self.list.selected() else { return };
+    /// Folds in a tree; goes sideways in the raw tab. A very long string is decoded elsewhere.
+    pub(super) fn fold(&mut self, fold: Fold) -> Vec<Effect> {
+        let Some(ix) = self.list.selected() else { return Vec::new() };
         let (width, _) = self.page(ix);
         let rows = self.tree_rows(ix);
-        if self.detail.place(ix).tab == Tab::Raw {
+        let place = self.detail.place(ix);
+        if place.tab == Tab::Raw {
             if let Some(raw) = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()) {
                 raw.go_sideways(matches!(fold, Fold::Unfold | Fold::UnfoldAll), width.saturating_sub(1));
             }
-            return;
+            return Vec::new();
         }
-        if let Some(tree) = self.detail.open_tree(ix)
-            && let Some(decode) = tree.fold(fold, rows)
-            && let Some(decoded) = decode.run(&AtomicBool::new(false))
-        {
-            tree.attach(decoded);
+        let decode = self.detail.open_tree(ix).and_then(|tree| tree.fold(fold, rows));
+        let part = if place.tab == Tab::Output { Some(Part::Output) } else { place.file.map(Part::File) };
+        let body = self.detail.body(ix).map(|body| body.body);
+        match (decode, part, body) {
+            (Some(decode), Some(part), Some(body)) => {
+                let _ = self.say("decoding the string");
+                vec![Effect::Decode { ix, body, part, decode }]
+            }
+            (_, _, _) => Vec::new(),
         }
     }
 
@@ -163,8 +167,12 @@ impl App {
 
     /// One more slice of a search in a large body.
     pub(super) fn go_on_searching(&mut self) {
-        self.searching = false;
+        let where_it_was = self.searching.take();
         let Some(ix) = self.list.selected() else { return };
+        // A reader who went elsewhere does not look for it any more.
+        if where_it_was != Some((ix, self.detail.place(ix).tab)) {
+            return;
+        }
         let (width, height) = self.page(ix);
         let rows = self.tree_rows(ix);
         let found = match self.detail.place(ix).tab {
@@ -190,7 +198,7 @@ impl App {
             Some(Found::Here { wrapped: false }) | None => Vec::new(),
             Some(Found::Nowhere) => self.say("no match"),
             Some(Found::NotYet) => {
-                self.searching = true;
+                self.searching = self.list.selected().map(|ix| (ix, self.detail.place(ix).tab));
                 Vec::new()
             }
         }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::effect::Part;
 use super::keys::Key;
+use super::tree::Decoded;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
 use crate::domain::files::FileResult;
@@ -68,6 +69,17 @@ pub enum Event {
         part: Part,
         /// Its index, or a sentence why there is none (with the byte at which it is no JSON).
         tree: Result<Arc<Document>, Clean>,
+    },
+    /// `Effect::Decode` ended.
+    Decoded {
+        /// The job.
+        ix: JobIx,
+        /// The store's number of the body.
+        body: i64,
+        /// In which part of it the string is.
+        part: Part,
+        /// What it holds; None if that is no JSON.
+        decoded: Option<Decoded>,
     },
     /// `Effect::Copy` ended.
     Copied(Copied),

@@ -3,6 +3,7 @@
 mod act;
 pub mod action;
 mod ask;
+mod branch;
 mod browse;
 mod copying;
 pub mod detail;
@@ -181,7 +182,8 @@ pub struct App {
     failure_told: bool,
     /// Another job was selected by the order of the rows: what its detail needs is asked for at the next event.
     unasked: bool,
-    searching: bool,
+    /// Where a search goes on in slices.
+    searching: Option<(JobIx, detail::Tab)>,
     dragging: bool,
     waiting: view::Waiting,
     /// When the last key was pressed, and how many jobs were over then, and problems.
@@ -222,7 +224,7 @@ impl App {
             focused: None,
             failure_told: false,
             unasked: false,
-            searching: false,
+            searching: None,
             dragging: false,
             waiting: view::Waiting::default(),
             last_input: (options.now.mono, 0, 0),
@@ -276,6 +278,11 @@ impl App {
                 }
                 Vec::new()
             }
+            Event::Decoded { ix, body, part, decoded: Some(decoded) } => {
+                self.redraw |= self.detail.take_decoded(ix, body, part, decoded);
+                Vec::new()
+            }
+            Event::Decoded { decoded: None, .. } => self.say("this string holds no JSON"),
             Event::Copied(copied) => self.say_copied(&copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),

@@ -134,6 +134,16 @@ impl Hands {
             Effect::LoadBody { subject, body } => self.load(subject, body),
             Effect::ReadFiles(bodies) => self.read_files(bodies),
             Effect::BuildTree { ix, body, part, text } => self.index(ix, body, part, text),
+            Effect::Decode { ix, body, part, decode } => {
+                let stop = self.turn_to(ix);
+                let inputs = self.tools.inputs.clone();
+                spawn_blocking(move || {
+                    let decoded = decode.run(&stop);
+                    if !stop.load(Ordering::Relaxed) {
+                        let _ = inputs.send(Input::Event(Event::Decoded { ix, body, part, decoded }));
+                    }
+                });
+            }
             Effect::Copy { what, jobs } => self.task(|tools| tools.copy(what, jobs)),
             Effect::SaveFile { what, jobs } => self.task(|tools| tools.save(what, jobs)),
             Effect::SaveTable { name, csv } => self.task(|_| async move {
