@@ -1,7 +1,5 @@
 //! jobdeck: a terminal dashboard that follows batches of hosted jobs without losing a result.
 
-#![expect(dead_code, reason = "rooms are being furnished")]
-
 mod app;
 mod cli;
 mod config;
@@ -41,9 +39,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// What the benchmarks and fuzz targets need of the insides. No promise to anybody else.
 #[doc(hidden)]
 pub mod bench_api {
+    pub use crate::app::event::{Event, Now};
+    pub use crate::app::keys::{Key, Keymap};
     pub use crate::app::raw::RawView;
     pub use crate::app::tree::{Fold, Found, Motion, TreeView};
+    pub use crate::app::{App, Options};
+    pub use crate::domain::fact::Fact;
+    pub use crate::domain::job::{Job, JobIx, JobKey, Provider};
+    pub use crate::domain::observation::Observation;
+    pub use crate::domain::state::State;
     pub use crate::json::index::{Document, Node};
     pub use crate::json::pretty::pretty;
     pub use crate::json::{scan, search, text};
+    pub use crate::ui::draw_into;
+    pub use crate::ui::theme::{Charset, Palette, Theme};
 }

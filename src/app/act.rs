@@ -67,16 +67,17 @@ impl App {
             Action::Mark => {
                 if let Some(ix) = self.list.selected() {
                     self.jobs.toggle_mark(ix);
+                    self.list.note_change(ix);
                     self.list.go(Motion::Down, self.list_rows());
                 }
             }
             Action::NextTab => self.turn_tab(true),
             Action::PreviousTab => self.turn_tab(false),
-            Action::Fold => self.fold(Fold::Fold),
-            Action::Unfold => self.fold(Fold::Unfold),
-            Action::FoldAll => self.fold(Fold::FoldAll),
-            Action::UnfoldAll => self.fold(Fold::UnfoldAll),
-            Action::Decode => self.fold(Fold::Toggle),
+            Action::Fold => return self.fold(Fold::Fold),
+            Action::Unfold => return self.fold(Fold::Unfold),
+            Action::FoldAll => return self.fold(Fold::FoldAll),
+            Action::UnfoldAll => return self.fold(Fold::UnfoldAll),
+            Action::Decode => return self.fold(Fold::Decode),
             Action::DetailDown => self.go_in(Pane::Detail, Motion::Down),
             Action::DetailUp => self.go_in(Pane::Detail, Motion::Up),
             Action::Wrap => self.toggle_wrap(),
@@ -160,7 +161,7 @@ impl App {
                     self.focus = Pane::Detail;
                 }
             }
-            Pane::Detail => self.open_in_detail(),
+            Pane::Detail => return self.open_in_detail(),
             Pane::Log => self.log.go(Motion::Bottom, self.layout().rows(Pane::Log)),
         }
         Vec::new()

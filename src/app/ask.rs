@@ -4,17 +4,19 @@ use super::App;
 use super::detail::{self, Tab};
 use super::dialog::Overlay;
 use super::effect::{Effect, Part, Subject};
+use crate::domain::fact::Fact;
 use crate::domain::job::JobIx;
 
 impl App {
-    /// What is seen, or about to be copied, and not loaded yet.
-    pub(super) fn ask(&mut self) -> Vec<Effect> {
+    /// What is seen, or about to be copied, and not loaded yet. `elsewhere`: nothing has happened to the selected job.
+    pub(super) fn ask(&mut self, elsewhere: bool) -> Vec<Effect> {
         let mut effects: Vec<Effect> = self.ask_for_files().into_iter().collect();
-        let Some(ix) = self.list.selected() else { return effects };
+        let Some(ix) = self.list.selected().filter(|_| !elsewhere) else { return effects };
         let place = self.detail.place(ix);
         let seen = self.layout().detail.is_some();
         let menu = matches!(self.overlay, Overlay::Copy { .. });
-        if (seen && place.tab.needs_body()) || menu {
+        let preview = seen && self.previews(ix);
+        if (seen && place.tab.needs_body()) || menu || preview {
             effects.extend(self.ask_for_body(ix));
         }
         // Loading for one job gives up what is built for another.
@@ -24,10 +26,11 @@ impl App {
         if !seen {
             return effects;
         }
-        let part = match (place.tab, place.file) {
-            (Tab::Output, _) => Some(Part::Output),
-            (Tab::Files, Some(file)) => Some(Part::File(file)),
-            (Tab::Files, None) | (Tab::Summary | Tab::Raw | Tab::Attempts, _) => None,
+        let part = match place.tab {
+            Tab::Output => Some(Part::Output),
+            Tab::Summary => preview.then_some(Part::Output),
+            Tab::Files => self.shown_file(ix).map(Part::File),
+            Tab::Raw | Tab::Attempts => None,
         };
         if let Some(part) = part
             && let Some((body, text)) = self.detail.want_tree(ix, part)
@@ -39,6 +42,22 @@ impl App {
             effects.push(Effect::LoadHistory(ix));
         }
         effects
+    }
+
+    /// Whether a fact is about another job than the selected one, as nearly all of a flood of them are.
+    pub(super) fn is_elsewhere(&self, fact: &Fact) -> bool {
+        let about = match fact {
+            Fact::Declared { ix, .. }
+            | Fact::Observed { ix, .. }
+            | Fact::NotOk { ix, .. }
+            | Fact::Health { ix, .. }
+            | Fact::History { ix, .. }
+            | Fact::Refused { ix, .. }
+            | Fact::Withdrawn(ix) => *ix,
+            Fact::Gate { .. } | Fact::StoreTrouble(_) | Fact::NextRead(_) | Fact::Settled => return true,
+            Fact::Draining(_) | Fact::Suspended | Fact::Ended(_) => return false,
+        };
+        self.list.selected() != Some(about)
     }
 
     /// A job with all that is known of it, for an effect.

@@ -1,39 +1,31 @@
 //! Moving, folding and searching in the detail.
 
-use std::sync::atomic::AtomicBool;
-
 use super::App;
-use super::detail::{Tab, share_files};
-use super::effect::Effect;
-use super::layout::{self, Pane};
+use super::detail::Tab;
+use super::effect::{Effect, Part};
+use super::layout::Pane;
 use super::scroll::{self, Motion};
 use super::text;
 use super::tree::{Fold, Found, TreeView, rows_seen};
 use crate::domain::job::JobIx;
 
 impl App {
-    /// Width and height of the detail under its title.
-    pub fn detail_area(&self) -> (u16, u16) {
-        let layout = self.layout();
-        let body = layout.detail.map(layout::body).unwrap_or_default();
-        (body.width, body.height)
-    }
-
     /// Height of the open tree.
     fn tree_rows(&self, ix: JobIx) -> u16 {
-        let (_, height) = self.detail_area();
-        if self.detail.place(ix).tab != Tab::Files {
-            return rows_seen(height);
-        }
-        let files = self.detail.body(ix).map_or(0, |body| body.order.len());
-        let (_, below) = share_files(height.into(), files);
-        rows_seen(u16::try_from(below.saturating_sub(1)).unwrap_or(u16::MAX))
+        let parts = self.parts(ix);
+        rows_seen(if self.detail.place(ix).tab == Tab::Files { parts.below.height } else { parts.main.height })
+    }
+
+    /// Width and height of the open text or of the raw bytes.
+    fn page(&self, ix: JobIx) -> (u16, u16) {
+        let main = self.parts(ix).main;
+        (main.width, main.height)
     }
 
     /// Moves the cursor or the window of the open tab.
     pub(super) fn go_in_detail(&mut self, motion: Motion) {
         let Some(ix) = self.list.selected() else { return };
-        let (width, height) = self.detail_area();
+        let (width, height) = self.page(ix);
         let place = self.detail.place(ix);
         let tree_rows = self.tree_rows(ix);
         match place.tab {
@@ -48,8 +40,7 @@ impl App {
             }
             Tab::Files if place.file.is_none() => {
                 let files = self.detail.body(ix).map_or(0, |body| body.order.len());
-                let (table, _) = share_files(height.into(), files);
-                self.detail.place_mut(ix).files.go(motion, files, table.saturating_sub(1));
+                self.detail.place_mut(ix).files.go(motion, files, usize::from(height).saturating_sub(1));
             }
             Tab::Output | Tab::Files => {
                 if let Some(tree) = self.detail.open_tree(ix) {
@@ -60,36 +51,42 @@ impl App {
     }
 
     /// `Enter`: a fold of a tree, or a file's own tree.
-    pub(super) fn open_in_detail(&mut self) {
-        let Some(ix) = self.list.selected() else { return };
+    pub(super) fn open_in_detail(&mut self) -> Vec<Effect> {
+        let Some(ix) = self.list.selected() else { return Vec::new() };
         let place = self.detail.place(ix);
         match place.tab {
-            Tab::Output => self.fold(Fold::Toggle),
-            Tab::Files if place.file.is_some() => self.fold(Fold::Toggle),
+            Tab::Output => return self.fold(Fold::Toggle),
+            Tab::Files if place.file.is_some() => return self.fold(Fold::Toggle),
             Tab::Files => {
                 let file = self.detail.body(ix).and_then(|body| body.order.get(place.files.at).copied());
                 self.detail.place_mut(ix).file = file;
             }
             Tab::Summary | Tab::Raw | Tab::Attempts => self.zoom = !self.zoom,
         }
+        Vec::new()
     }
 
-    /// Folds in a tree; goes sideways in the raw tab.
-    pub(super) fn fold(&mut self, fold: Fold) {
-        let Some(ix) = self.list.selected() else { return };
-        let (width, _) = self.detail_area();
+    /// Folds in a tree; goes sideways in the raw tab. A very long string is decoded elsewhere.
+    pub(super) fn fold(&mut self, fold: Fold) -> Vec<Effect> {
+        let Some(ix) = self.list.selected() else { return Vec::new() };
+        let (width, _) = self.page(ix);
         let rows = self.tree_rows(ix);
-        if self.detail.place(ix).tab == Tab::Raw {
+        let place = self.detail.place(ix);
+        if place.tab == Tab::Raw {
             if let Some(raw) = self.detail.body_mut(ix).and_then(|body| body.raw.as_mut()) {
                 raw.go_sideways(matches!(fold, Fold::Unfold | Fold::UnfoldAll), width.saturating_sub(1));
             }
-            return;
+            return Vec::new();
         }
-        if let Some(tree) = self.detail.open_tree(ix)
-            && let Some(decode) = tree.fold(fold, rows)
-            && let Some(decoded) = decode.run(&AtomicBool::new(false))
-        {
-            tree.attach(decoded);
+        let decode = self.detail.open_tree(ix).and_then(|tree| tree.fold(fold, rows));
+        let part = if place.tab == Tab::Output { Some(Part::Output) } else { place.file.map(Part::File) };
+        let body = self.detail.body(ix).map(|body| body.body);
+        match (decode, part, body) {
+            (Some(decode), Some(part), Some(body)) => {
+                let _ = self.say("decoding the string");
+                vec![Effect::Decode { ix, body, part, decode }]
+            }
+            (_, _, _) => Vec::new(),
         }
     }
 
@@ -125,7 +122,7 @@ impl App {
             Pane::Detail => {
                 let Some(ix) = self.list.selected() else { return Vec::new() };
                 self.detail.place_mut(ix).search.clone_from(&text);
-                let (width, height) = self.detail_area();
+                let (width, height) = self.page(ix);
                 let rows = self.tree_rows(ix);
                 let found = match self.detail.place(ix).tab {
                     Tab::Summary | Tab::Attempts => return self.next_match(true),
@@ -150,7 +147,7 @@ impl App {
             }
             Pane::Detail => {
                 let Some(ix) = self.list.selected() else { return Vec::new() };
-                let (width, height) = self.detail_area();
+                let (width, height) = self.page(ix);
                 let rows = self.tree_rows(ix);
                 let found = match self.detail.place(ix).tab {
                     Tab::Summary | Tab::Attempts => return self.find_in_text(ix, forward),
@@ -170,9 +167,13 @@ impl App {
 
     /// One more slice of a search in a large body.
     pub(super) fn go_on_searching(&mut self) {
-        self.searching = false;
+        let where_it_was = self.searching.take();
         let Some(ix) = self.list.selected() else { return };
-        let (width, height) = self.detail_area();
+        // A reader who went elsewhere does not look for it any more.
+        if where_it_was != Some((ix, self.detail.place(ix).tab)) {
+            return;
+        }
+        let (width, height) = self.page(ix);
         let rows = self.tree_rows(ix);
         let found = match self.detail.place(ix).tab {
             Tab::Summary | Tab::Attempts => None,
@@ -197,14 +198,14 @@ impl App {
             Some(Found::Here { wrapped: false }) | None => Vec::new(),
             Some(Found::Nowhere) => self.say("no match"),
             Some(Found::NotYet) => {
-                self.searching = true;
+                self.searching = self.list.selected().map(|ix| (ix, self.detail.place(ix).tab));
                 Vec::new()
             }
         }
     }
 
     fn find_in_text(&mut self, ix: JobIx, forward: bool) -> Vec<Effect> {
-        let (width, height) = self.detail_area();
+        let (width, height) = self.page(ix);
         let place = self.detail.place(ix);
         let lines = self.detail_lines(width.into()).unwrap_or_default();
         let from = if place.tab == Tab::Summary { place.summary } else { place.attempts };

@@ -12,7 +12,7 @@ use super::event::Content;
 use super::raw::RawView;
 use super::scroll::Cursor;
 use super::summary::History;
-use super::tree::TreeView;
+use super::tree::{Decoded, KeptTree, TreeView};
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::job::{JobIx, Provider};
@@ -115,6 +115,10 @@ pub struct Place {
     pub cut: bool,
     /// What is searched for.
     pub search: String,
+    /// What is kept of the raw tab: of which body, the first byte that is seen, and whether lines are wrapped.
+    pub raw: Option<(i64, usize, bool)>,
+    /// What is kept of the trees: of which body, and which part of it.
+    pub trees: HashMap<Part, (i64, KeptTree)>,
 }
 
 /// What was loaded of a job's body.
@@ -160,12 +164,6 @@ pub struct Detail {
 /// The number of the body that the detail shows: the copy, else what else was kept.
 pub fn shown_body(known: &Observation) -> Option<i64> {
     known.saved.as_ref().or(known.evidence.as_ref()).map(|saved| saved.body)
-}
-
-/// How the rows of the Files tab are shared between the table (its heading included) and what stands below it.
-pub fn share_files(height: usize, files: usize) -> (usize, usize) {
-    let table = (files + 1).min((height * 3 / 5).max(2)).min(height);
-    (table, height - table)
 }
 
 impl Detail {
@@ -228,8 +226,14 @@ impl Detail {
         match result {
             Ok(content) => {
                 entry.order = failed_first(&content.files);
-                entry.raw = Some(RawView::new(content.raw.clone().unwrap_or_else(|| content.body.clone())));
+                let mut raw = RawView::new(content.raw.clone().unwrap_or_else(|| content.body.clone()));
                 entry.content = Loaded::Ready(content);
+                if let Some((_, top, wrap)) = self.place(ix).raw.filter(|(of, ..)| *of == body) {
+                    raw.take_up((top, wrap));
+                }
+                if let Some(entry) = self.body_mut(ix) {
+                    entry.raw = Some(raw);
+                }
             }
             Err(why) => entry.content = Loaded::Failed(why),
         }
@@ -274,6 +278,8 @@ impl Detail {
         part: Part,
         tree: Result<Arc<Document>, Clean>,
     ) -> bool {
+        let kept = self.places.get(&ix).and_then(|place| place.trees.get(&part)).filter(|(of, _)| *of == body);
+        let kept = kept.map(|(_, kept)| kept.clone());
         let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
         let output = entry.content.ready().map(|content| output_path(provider, content)).unwrap_or_default();
         let (slot, prefix) = match part {
@@ -281,10 +287,36 @@ impl Detail {
             Part::File(n) => (entry.files.entry(n).or_default(), format!(".message[{n}]")),
         };
         *slot = match tree {
-            Ok(document) => Loaded::Ready(TreeView::new(document, &prefix)),
+            Ok(document) => {
+                let mut tree = TreeView::new(document, &prefix);
+                if let Some(kept) = kept {
+                    tree.take_up(&kept);
+                }
+                Loaded::Ready(tree)
+            }
             Err(why) => Loaded::Failed(why),
         };
         true
+    }
+
+    /// A long string was decoded. False if its tree is not here any more.
+    pub fn take_decoded(&mut self, ix: JobIx, body: i64, part: Part, decoded: Decoded) -> bool {
+        let entry = self.body_mut(ix).filter(|entry| entry.body == body);
+        let tree = entry.and_then(|entry| match part {
+            Part::Output => entry.output.ready_mut(),
+            Part::File(n) => entry.files.get_mut(&n)?.ready_mut(),
+        });
+        let Some(tree) = tree else { return false };
+        tree.attach(decoded);
+        true
+    }
+
+    /// Writes down where the reader stands in what is loaded, so that it can be forgotten.
+    pub fn remember(&mut self) {
+        let Self { places, bodies, .. } = self;
+        for (ix, body) in bodies.iter() {
+            remember(places, *ix, body);
+        }
     }
 
     /// The tree that is open in a job's detail.
@@ -336,10 +368,26 @@ impl Detail {
         let size = |body: &Body| body.content.ready().map_or(0, |content| content.body.len());
         let mut total: usize = self.bodies.iter().map(|(_, body)| size(body)).sum();
         while self.bodies.len() > KEPT || (self.bodies.len() > 1 && total > KEPT_BYTES) {
-            let (_, gone) = self.bodies.remove(0);
+            let (ix, gone) = self.bodies.remove(0);
+            remember(&mut self.places, ix, &gone);
             total = total.saturating_sub(size(&gone));
         }
     }
+}
+
+fn remember(places: &mut HashMap<JobIx, Place>, ix: JobIx, body: &Body) {
+    let fresh = body.content.ready().map(|content| RawView::new(content.body.clone()).kept());
+    let raw = body.raw.as_ref().map(RawView::kept).filter(|kept| fresh.as_ref() != Some(kept));
+    let output = body.output.ready().map(|tree| (Part::Output, tree));
+    let files = body.files.iter().filter_map(|(n, tree)| Some((Part::File(*n), tree.ready()?)));
+    let trees = output.into_iter().chain(files).map(|(part, tree)| (part, (body.body, tree.kept())));
+    let trees: Vec<_> = trees.filter(|(_, (_, kept))| *kept != KeptTree::default()).collect();
+    if raw.is_none() && trees.is_empty() && !places.contains_key(&ix) {
+        return;
+    }
+    let place = places.entry(ix).or_default();
+    place.raw = raw.map(|(top, wrap)| (body.body, top, wrap));
+    place.trees.extend(trees);
 }
 
 /// Where the decoded output stands in the body, as a path that jq would take.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::tree::Decode;
 use crate::domain::clean::Clean;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
@@ -38,6 +39,17 @@ pub enum Effect {
         part: Part,
         /// The text.
         text: Bytes,
+    },
+    /// Decode a long string that holds JSON, off the drawing thread; answered by `Event::Decoded`.
+    Decode {
+        /// The job.
+        ix: JobIx,
+        /// The store's number of the body.
+        body: i64,
+        /// In which part of it the string is.
+        part: Part,
+        /// The work.
+        decode: Decode,
     },
     /// Copy; answered by `Event::Copied`.
     Copy {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::effect::Part;
 use super::keys::Key;
+use super::tree::Decoded;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
 use crate::domain::files::FileResult;
@@ -69,6 +70,17 @@ pub enum Event {
         /// Its index, or a sentence why there is none (with the byte at which it is no JSON).
         tree: Result<Arc<Document>, Clean>,
     },
+    /// `Effect::Decode` ended.
+    Decoded {
+        /// The job.
+        ix: JobIx,
+        /// The store's number of the body.
+        body: i64,
+        /// In which part of it the string is.
+        part: Part,
+        /// What it holds; None if that is no JSON.
+        decoded: Option<Decoded>,
+    },
     /// `Effect::Copy` ended.
     Copied(Copied),
     /// `Effect::SaveFile` ended: the path, or a sentence why not.
@@ -97,6 +109,10 @@ pub struct Content {
     pub body: Bytes,
     /// Its `Content-Type`.
     pub content_type: Option<Clean>,
+    /// Why it is no JSON, with the byte at which it is none.
+    pub fault: Option<Clean>,
+    /// Whether it broke off.
+    pub broken: bool,
     /// The raw output: what `y` copies. None if there is none in it.
     pub raw: Option<Bytes>,
     /// The decoded output as JSON text. None if there is none.

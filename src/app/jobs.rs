@@ -28,6 +28,8 @@ pub struct Row {
     pub marked: bool,
     /// When its need of attention last changed: the newest stands first among its like.
     pub moved: Timestamp,
+    /// How many reads of it were told of in this run.
+    pub reads: u32,
     /// The names of its files, as far as its reply was looked into.
     pub files: Vec<String>,
     /// Why each of its failed files failed, as far as its reply was looked into; empty: no reason was given.
@@ -176,7 +178,7 @@ impl Jobs {
         self.count_reason(&known, true);
         let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
         let text = Text::new(&job, &known);
-        let row = Row { job, known, health, marked, moved, files: Vec::new(), errors: Vec::new(), text };
+        let row = Row { job, known, health, marked, moved, reads: 0, files: Vec::new(), errors: Vec::new(), text };
         self.stale += u32::from(row.need() == Need::Stale);
         self.replies.note(ix, Some(&row));
         if let Some(slot) = self.rows.get_mut(place(ix)) {
@@ -205,6 +207,7 @@ impl Jobs {
         let listed = self.change(ix, now, |row| {
             row.text = Text::new(&row.job, &known);
             row.known = known;
+            row.reads = row.reads.saturating_add(1);
         });
         if other_reply {
             self.replies.note(ix, self.rows.get(place(ix)).and_then(Option::as_ref));

@@ -82,7 +82,7 @@ impl Class {
     pub fn default_split(self) -> u16 {
         match self {
             Self::Tiny | Self::Single | Self::Stacked | Self::Side => 48,
-            Self::Wide => 54,
+            Self::Wide => 60,
         }
     }
 }

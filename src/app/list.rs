@@ -255,6 +255,16 @@ impl List {
         true
     }
 
+    /// Looks which jobs a filter means by now that asks for something that changes by time alone.
+    pub fn recheck(&mut self, jobs: &Jobs, now: Timestamp) {
+        let listed: HashSet<JobIx> = self.order.iter().copied().collect();
+        let other = |(ix, row): &(JobIx, &Row)| self.wanted.takes(*ix, row, now) != listed.contains(ix);
+        let changed: Vec<JobIx> = jobs.iter().filter(other).map(|(ix, _)| ix).collect();
+        let stays = |ix: &JobIx| self.selected == Some(*ix) && self.order.get(self.at) == Some(ix);
+        let changed: Vec<JobIx> = changed.into_iter().filter(|ix| !stays(ix)).collect();
+        self.changed.extend(changed);
+    }
+
     /// Takes the changed rows out and merges them in again: linear and cheap, whether one changed or all.
     fn merge(&mut self, jobs: &Jobs, now: Timestamp) {
         let keeps = |ix: JobIx| {

@@ -3,6 +3,7 @@
 mod act;
 pub mod action;
 mod ask;
+mod branch;
 mod browse;
 mod copying;
 pub mod detail;
@@ -16,6 +17,7 @@ pub mod keys;
 pub mod layout;
 pub mod list;
 pub mod log;
+pub mod parts;
 mod press;
 pub mod raw;
 mod replies;
@@ -180,7 +182,8 @@ pub struct App {
     failure_told: bool,
     /// Another job was selected by the order of the rows: what its detail needs is asked for at the next event.
     unasked: bool,
-    searching: bool,
+    /// Where a search goes on in slices.
+    searching: Option<(JobIx, detail::Tab)>,
     dragging: bool,
     waiting: view::Waiting,
     /// When the last key was pressed, and how many jobs were over then, and problems.
@@ -221,7 +224,7 @@ impl App {
             focused: None,
             failure_told: false,
             unasked: false,
-            searching: false,
+            searching: None,
             dragging: false,
             waiting: view::Waiting::default(),
             last_input: (options.now.mono, 0, 0),
@@ -235,6 +238,7 @@ impl App {
     /// Takes in what has happened and says what must be done.
     pub fn apply(&mut self, event: Event, now: Now) -> Vec<Effect> {
         self.now = now;
+        let elsewhere = matches!(&event, Event::Fact(fact) if self.is_elsewhere(fact)) && !self.unasked;
         let mut effects = match event {
             Event::Key(key) => self.press(key),
             Event::Paste(text) => self.paste(&text),
@@ -274,6 +278,11 @@ impl App {
                 }
                 Vec::new()
             }
+            Event::Decoded { ix, body, part, decoded: Some(decoded) } => {
+                self.redraw |= self.detail.take_decoded(ix, body, part, decoded);
+                Vec::new()
+            }
+            Event::Decoded { decoded: None, .. } => self.say("this string holds no JSON"),
             Event::Copied(copied) => self.say_copied(&copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
@@ -292,7 +301,7 @@ impl App {
             Event::Signal => self.interrupt(),
         };
         self.unasked = false;
-        effects.extend(self.ask());
+        effects.extend(self.ask(elsewhere));
         effects.extend(self.retitle());
         effects
     }
@@ -351,7 +360,11 @@ impl App {
 
     /// The lines of the selected job's open text tab, wrapped to a width; None if the open tab is no text.
     pub fn detail_lines(&self, width: usize) -> Option<Vec<text::Line>> {
-        let (ix, row) = self.selected()?;
+        self.lines_of(self.list.selected()?, width)
+    }
+
+    fn lines_of(&self, ix: JobIx, width: usize) -> Option<Vec<text::Line>> {
+        let row = self.jobs.get(ix)?;
         let place = self.detail.place(ix);
         let around = summary::Circumstances { now: self.now.wall, zone: self.zone(), alike: self.jobs.alike(row) };
         let lines = match place.tab {

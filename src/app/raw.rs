@@ -82,6 +82,19 @@ impl RawView {
         Self { bytes, top: 0, left: 0, wrap: true, needle: None, search: None, hit: None }
     }
 
+    /// The byte that the window begins with, and whether lines are wrapped: to be kept.
+    pub fn kept(&self) -> (usize, bool) {
+        (self.top, self.wrap)
+    }
+
+    /// Takes up what was kept of the same bytes.
+    pub fn take_up(&mut self, (top, wrap): (usize, bool)) {
+        if top < self.bytes.len() {
+            self.top = top;
+        }
+        self.wrap = wrap;
+    }
+
     /// Scrolls a window of this width and height in cells.
     pub fn go(&mut self, motion: Motion, width: u16, height: u16) {
         let page = usize::from(height.max(1));

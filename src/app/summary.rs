@@ -73,6 +73,28 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
     lines
 }
 
+/// What stands over a job's files: state, ids, what is saved, and a blank line.
+pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
+    let known = &row.known;
+    let word = known.word.as_deref().map(Clean::new).unwrap_or_default();
+    let failed = known.files.map(|files| format!(", {} of {} files failed", files.failed, files.total));
+    let state = format!("{}  {word}{}", row.job.key.provider, failed.unwrap_or_default());
+    let mut id = Clean::new(&row.job.key.id).to_string();
+    if let Some(took) = note::took(known) {
+        id.push_str(&format!("   took {}", human::duration(took)));
+    }
+    let mut lines = vec![Line { tone: Tone::State(known.state), ..Line::new("", state) }];
+    lines.push(Line::new(id_word(row.job.key.provider), id));
+    if let Some(saved) = &known.saved {
+        let hash: String = saved.sha256.chars().take(8).collect();
+        let at = moment(saved.at, around);
+        let text = format!("{} at {at}, HTTP {}, sha256 {hash}…", human::bytes(saved.bytes), saved.http_status);
+        lines.push(Line::new("saved", text));
+    }
+    lines.push(Line::heading(""));
+    lines
+}
+
 /// Every change of state and the last reads, newest first.
 pub fn attempts(history: &History, around: Circumstances<'_>) -> Vec<Line> {
     let mut lines = vec![Line::heading("changes of state")];

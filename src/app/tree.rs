@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::clean::Clean;
+pub use super::branch::{FoldMark, Label, TreeRow};
+use super::branch::{scalar, sizes};
 use crate::json::index::{Document, Node};
-use crate::json::rows::{Place, Rows};
+use crate::json::rows::{Folds, Place, Rows};
 use crate::json::scan::{self, Kind};
 use crate::json::search::{Needle, Slice};
 use crate::json::text;
@@ -59,6 +61,20 @@ pub struct Decode {
     document: Arc<Document>,
 }
 
+impl PartialEq for Decode {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place && Arc::ptr_eq(&self.document, &other.document)
+    }
+}
+
+/// What is kept of a view.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeptTree {
+    folds: Folds,
+    cursor: u32,
+}
+
 /// What a decoded string holds.
 #[derive(Debug, Clone)]
 pub struct Decoded {
@@ -78,49 +94,6 @@ pub enum Found {
     Nowhere,
     /// Not found yet in this slice of work: call `go_on_searching` until it says something else.
     NotYet,
-}
-
-/// One row as drawn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreeRow {
-    /// Steps of indentation.
-    pub depth: usize,
-    /// Whether the cursor is here.
-    pub at_cursor: bool,
-    /// Whether it is open, folded, or neither.
-    pub fold: FoldMark,
-    /// A key (decoded) or an element's number.
-    pub label: Option<Label>,
-    /// What the value is.
-    pub kind: Kind,
-    /// The value's text: a scalar's, or a size such as `{3}` and `[11]`.
-    pub text: Clean,
-    /// Whether `text` is all of it; otherwise it is the beginning (a string is without its closing quote then).
-    pub whole: bool,
-    /// The length of a scalar in the source, in bytes; 0 for a container.
-    pub size: u64,
-    /// Whether the value is a string that is shown as the document it holds.
-    pub decoded: bool,
-}
-
-/// The sign in front of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FoldMark {
-    /// Its children follow.
-    Open,
-    /// Its children are hidden.
-    Folded,
-    /// It has none.
-    Leaf,
-}
-
-/// What a value is called in its parent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Label {
-    /// A member's key.
-    Key(Clean),
-    /// An element's number, from 0.
-    Number(u64),
 }
 
 /// The tree tab of one job. Cheap to clone: documents are shared.
@@ -148,6 +121,8 @@ struct Search {
 
 /// Strings up to this length are decoded at once.
 const QUICK: usize = 1 << 22;
+/// Single folds that are kept.
+const FOLDS: usize = 1000;
 /// Bytes searched in one slice.
 const SLICE: usize = 1 << 23;
 
@@ -158,6 +133,20 @@ impl TreeView {
         let rows = Rows::new(document);
         let first = rows.first();
         Self { rows, cursor: first, top: first, prefix: prefix.to_owned(), needle: None, search: None }
+    }
+
+    /// What is folded and where the cursor is, to be kept.
+    pub fn kept(&self) -> KeptTree {
+        KeptTree { folds: self.rows.folds(FOLDS), cursor: self.outermost(self.cursor).node.0 }
+    }
+
+    /// Takes up what was kept of the same document.
+    pub fn take_up(&mut self, kept: &KeptTree) {
+        self.rows.set_folds(&kept.folds);
+        let known = self.rows.main().is_some_and(|main| usize::try_from(kept.cursor).is_ok_and(|n| n < main.values()));
+        if known {
+            self.cursor = self.rows.visible(self.rows.place_in(None, Node(kept.cursor)));
+        }
     }
 
     /// Moves the cursor. `height` is the number of rows that are seen, here and below: [`rows_seen`].
@@ -456,20 +445,6 @@ impl Decode {
 /// How many rows a pane of this height shows: the last line is the path's.
 pub fn rows_seen(pane_height: u16) -> u16 {
     if pane_height > 1 { pane_height - 1 } else { pane_height }
-}
-
-fn sizes(document: &Document, node: Node) -> Clean {
-    let count = document.child_count(node);
-    Clean::new(&if document.kind(node) == Kind::Object { format!("{{{count}}}") } else { format!("[{count}]") })
-}
-
-fn scalar(source: &[u8], width: usize) -> (Clean, bool) {
-    let shown = text::shown(source, width);
-    match (source.first() == Some(&b'"'), shown.whole) {
-        (false, whole) => (shown.text, whole),
-        (true, true) => (Clean::new(&format!("\"{}\"", shown.text)), true),
-        (true, false) => (Clean::new(&format!("\"{}", shown.text)), false),
-    }
 }
 
 #[cfg(test)]

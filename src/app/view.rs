@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::detail::{Place, Tab};
+use super::effect::Part;
 use super::layout::{Class, Pane};
 use super::list::{SortBy, Wanted};
+use super::tree::KeptTree;
 use super::{App, Times};
 use crate::domain::filter::Filter;
 use crate::domain::job::JobIx;
@@ -40,6 +42,9 @@ struct KeptPlace {
     file: usize,
     cut: bool,
     search: String,
+    raw: Option<(i64, usize, bool)>,
+    output: Option<(i64, KeptTree)>,
+    files: BTreeMap<usize, (i64, KeptTree)>,
 }
 
 /// What waits for its job to be declared, by the job's label.
@@ -51,7 +56,8 @@ pub(super) struct Waiting {
 
 impl App {
     /// As `Options::view` takes it.
-    pub(super) fn view_text(&self) -> String {
+    pub(super) fn view_text(&mut self) -> String {
+        self.detail.remember();
         let (sort, reversed) = self.list.sort();
         let wanted = self.list.wanted();
         let places = self.detail.places().filter_map(|(ix, place)| {
@@ -62,6 +68,9 @@ impl App {
                 file: place.files.at,
                 cut: place.cut,
                 search: place.search.clone(),
+                raw: place.raw,
+                output: place.trees.get(&Part::Output).cloned(),
+                files: place.trees.iter().filter_map(|(part, tree)| Some((file(*part)?, tree.clone()))).collect(),
             };
             (kept != KeptPlace::of(&Place::default())).then_some((self.jobs.get(ix)?.job.label(), kept))
         });
@@ -109,7 +118,9 @@ impl App {
             let place = self.detail.place_mut(ix);
             place.tab = Tab::ALL.into_iter().find(|tab| tab.as_str() == kept.tab).unwrap_or_default();
             (place.summary, place.attempts, place.files.at) = (kept.summary, kept.attempts, kept.file);
-            (place.cut, place.search) = (kept.cut, kept.search);
+            (place.cut, place.search, place.raw) = (kept.cut, kept.search, kept.raw);
+            let files = kept.files.into_iter().map(|(n, tree)| (Part::File(n), tree));
+            place.trees = kept.output.map(|tree| (Part::Output, tree)).into_iter().chain(files).collect();
         }
     }
 }
@@ -117,6 +128,13 @@ impl App {
 impl KeptPlace {
     fn of(place: &Place) -> Self {
         Self { tab: place.tab.as_str().to_owned(), ..Self::default() }
+    }
+}
+
+fn file(part: Part) -> Option<usize> {
+    match part {
+        Part::Output => None,
+        Part::File(n) => Some(n),
     }
 }
 

@@ -14,7 +14,7 @@ impl App {
     /// When something on the screen changes by time alone, on the clock of `Now::mono`; None if nothing does. An
     /// `Event::Tick` is due then. All clocks change together, once a second at most.
     pub fn wake_at(&self) -> Option<Duration> {
-        if self.searching || self.unasked {
+        if self.searching.is_some() || self.unasked {
             return Some(self.now.mono);
         }
         let toast = self.toast.as_ref().map(|toast| toast.until);
@@ -31,11 +31,21 @@ impl App {
         if std::mem::take(&mut self.unasked) {
             return Vec::new();
         }
-        if self.searching {
+        if self.searching.is_some() {
             self.go_on_searching();
+        }
+        let second = self.now.wall.as_second();
+        let every = i64::try_from(self.recheck_every()).unwrap_or(i64::MAX);
+        if self.list.wanted().filter.depends_on_time() && second % every == 0 {
+            self.list.recheck(&self.jobs, self.now.wall);
         }
         self.redraw = true;
         Vec::new()
+    }
+
+    /// Seconds between two looks at a filter that asks for ages: the longer, the more jobs it has to be asked about.
+    fn recheck_every(&self) -> u64 {
+        1 + u64::from(self.jobs.stats().counts().total()) / 10_000
     }
 
     /// How long until a visible clock shows something else, on a whole second.
@@ -44,7 +54,8 @@ impl App {
         let reads = self.next_read.filter(|at| *at > wall && !self.paused).map(|_| 1);
         let quitting = matches!(self.leaving, Leaving::Draining { .. }).then_some(1);
         let rows = self.visible_rows().filter_map(|row| self.ticks_in(row)).min();
-        let seconds = [reads, quitting, rows].into_iter().flatten().min()?;
+        let filter = self.list.wanted().filter.depends_on_time().then_some(self.recheck_every());
+        let seconds = [reads, quitting, rows, filter].into_iter().flatten().min()?;
         let into_second = u64::try_from(wall.subsec_nanosecond()).unwrap_or_default();
         let rest = Duration::from_secs(seconds).saturating_sub(Duration::from_nanos(into_second));
         Some(rest.max(Duration::from_millis(1)))

@@ -105,13 +105,17 @@ impl Run {
     }
 
     fn learn_from_others(&mut self, ix: JobIx, known: Observation) {
+        // What is ours and the disk has not taken yet is newer than what is on it.
+        if self.unsaved.contains_key(&ix) {
+            return;
+        }
         let Some(slot) = self.slot_mut(ix) else { return };
-        if *slot.known == known || known.applied < slot.known.applied {
+        slot.seq = slot.seq.max(known.applied);
+        if tells_nothing_new(&known, &slot.known) {
             return;
         }
         let before = (slot.known.is_observed(), slot.known.state, slot.known.word.clone(), slot.known.progress);
         let changed = before != (known.is_observed(), known.state, known.word.clone(), known.progress);
-        slot.seq = slot.seq.max(known.applied);
         slot.attempts_loaded = false;
         slot.attempts.clear();
         let over = known.is_over();
@@ -417,6 +421,17 @@ impl Run {
             release(self, ix);
         }
     }
+}
+
+/// Whether the disk knows no more than we do. The numbers of the reads do not tell: ours run ahead of the disk's, for a
+/// read that changes nothing is not written, and whoever takes a job over counts on from the disk's.
+fn tells_nothing_new(on_disk: &Observation, ours: &Observation) -> bool {
+    let read_at = |known: &Observation| known.last_read.as_ref().map(|read| read.at);
+    if on_disk == ours {
+        return true;
+    }
+    let same = Observation { applied: ours.applied, last_read: ours.last_read.clone(), ..on_disk.clone() };
+    read_at(on_disk) <= read_at(ours) && same == *ours
 }
 
 fn followed_by(pid: u32) -> String {

@@ -52,7 +52,6 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
         body: mask::bytes(&body, token).unwrap_or(body),
         broken: arrived.broken,
         at: arrived.at,
-        latency: arrived.latency,
     };
     let key = JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id: id.to_owned() };
     let reading = providers::read(&key, &reply);

@@ -152,14 +152,7 @@ fn digest(errand: &Errand, arrived: Arrived, (spool, masked): (Spool, bool), sto
         None => (received_bytes, spooled, masked),
     };
     let (bytes, spooled) = respooled(bytes, spooled, errand, arrived.status, store);
-    let reply = Reply {
-        status: arrived.status,
-        headers,
-        body: bytes,
-        broken: arrived.broken,
-        at: arrived.at,
-        latency: arrived.latency,
-    };
+    let reply = Reply { status: arrived.status, headers, body: bytes, broken: arrived.broken, at: arrived.at };
     let reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply)))
         .unwrap_or_else(|_| Reading::refused(Read::Malformed, "jobdeck failed to read this reply: please report it"));
     let broken = reply.broken.is_some() && reading.read != Read::Ok;

@@ -66,8 +66,6 @@ pub struct Slot {
     pub denials: Denials,
     /// Last told health.
     pub health: Health,
-    /// Whether the user asked for the read that is due or under way.
-    pub asked: bool,
 }
 
 /// What follows from a reply for the schedule of its job.
@@ -98,7 +96,6 @@ impl Slot {
             failures: 0,
             denials: Denials::default(),
             health: Health::Fresh,
-            asked: false,
         }
     }
 

@@ -8,6 +8,8 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::json::index::{Document, Node};
 use crate::json::scan;
 
@@ -34,6 +36,16 @@ struct Tree {
     rule: Rule,
     /// Values whose fold is the opposite of what the rule says.
     flipped: HashSet<Node>,
+}
+
+/// What is folded in a document, to be taken up again later over the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Folds {
+    /// Whether everything was opened (true) or folded at once.
+    all: Option<bool>,
+    /// Values whose fold is the opposite.
+    flipped: Vec<u32>,
 }
 
 /// How a decoded string is seen.
@@ -174,6 +186,34 @@ impl Rows {
         for (_, seen) in self.decoded.values_mut().filter(|(_, seen)| *seen != Seen::Text) {
             *seen = if open { Seen::Open } else { Seen::Folded };
         }
+    }
+
+    /// What is folded, decoded strings aside, and no more than so many single folds.
+    pub fn folds(&self, most: usize) -> Folds {
+        let Some(tree) = self.trees.first() else { return Folds::default() };
+        let all = match tree.rule {
+            Rule::Opening => None,
+            Rule::Folded => Some(false),
+            Rule::Open => Some(true),
+        };
+        let mut flipped: Vec<u32> = tree.flipped.iter().map(|node| node.0).collect();
+        flipped.sort_unstable();
+        flipped.truncate(most);
+        Folds { all, flipped }
+    }
+
+    /// Takes up what was folded. Values that the document does not have are left out.
+    pub fn set_folds(&mut self, folds: &Folds) {
+        let Some(tree) = self.trees.first_mut() else { return };
+        tree.rule = match folds.all {
+            None => Rule::Opening,
+            Some(false) => Rule::Folded,
+            Some(true) => Rule::Open,
+        };
+        let values = tree.document.values();
+        let known = |node: &u32| usize::try_from(*node).is_ok_and(|node| node < values);
+        let nodes = folds.flipped.iter().copied().filter(known).map(Node);
+        tree.flipped = nodes.filter(|node| tree.document.has_children(*node)).collect();
     }
 
     /// Opens everything that a row is in.

@@ -144,7 +144,6 @@ mod tests {
             body: Bytes::copy_from_slice(body),
             broken: None,
             at: Timestamp::from_second(1_800_000_000).unwrap(),
-            latency: Duration::ZERO,
         }
     }
 

@@ -76,6 +76,44 @@ fn the_failures_of_single_files_are_reasons_of_their_own() {
 }
 
 #[test]
+fn a_filter_for_ages_is_asked_again_as_time_goes_by_and_one_for_marks_at_each_mark() {
+    let mut screen = Screen::busy(120, 40).keys("/").typed("age:>2m state:running").keys("Enter");
+    assert_eq!(screen.app.list.order(), [JobIx(3)]);
+    screen.wait(3);
+    screen.event(Event::Tick);
+    screen.wait(6);
+    screen.event(Event::Tick);
+    screen.settle();
+    assert_eq!(screen.app.list.order(), [JobIx(3), JobIx(2)]);
+    let mut screen = Screen::busy(120, 40).keys("Space j Space / i s : m a r k e d Enter");
+    screen.wait(3);
+    assert_eq!(screen.app.list.order(), [JobIx(7), JobIx(5)]);
+}
+
+#[test]
+fn folds_cursor_and_wrapping_survive_a_restart() {
+    let kept = Screen::busy(120, 40).keys("2 ] l L j ] w q");
+    let view = kept
+        .effects
+        .iter()
+        .find_map(|effect| if let Effect::SaveView(view) = effect { Some(view.clone()) } else { None });
+    let again = Screen::restored(120, 40, view.unwrap());
+    let body = |screen: &Screen| screen.app.detail.body(screen.app.list.selected().unwrap()).unwrap().clone();
+    assert!(!body(&again.keys("z z")).raw.unwrap().wraps());
+    let again = Screen::restored(
+        120,
+        40,
+        kept.effects
+            .iter()
+            .find_map(|effect| if let Effect::SaveView(view) = effect { Some(view.clone()) } else { None })
+            .unwrap(),
+    )
+    .keys("[");
+    assert_eq!(body(&again).output.ready().unwrap().kept(), body(&kept).output.ready().unwrap().kept());
+    assert_ne!(body(&again).output.ready().unwrap().kept(), Default::default());
+}
+
+#[test]
 fn quitting_waits_for_the_one_shot_reads_and_a_second_interrupt_does_not() {
     let mut screen = Screen::busy(80, 24).keys("q q q");
     assert_eq!(screen.effects.iter().map(short).collect::<Vec<_>>(), ["save view", "Drain"]);
@@ -127,7 +165,7 @@ fn a_copy_is_worded_as_far_as_is_known() {
     }
 }
 
-fn observed(ix: u32, state: State, second: i64) -> Fact {
+pub(super) fn observed(ix: u32, state: State, second: i64) -> Fact {
     let at = start() + SignedDuration::from_secs(second);
     let known = Observation {
         state,

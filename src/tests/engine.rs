@@ -242,6 +242,22 @@ async fn a_paused_instance_gives_its_jobs_up_to_another() {
 }
 
 #[tokio::test]
+async fn what_another_instance_saved_during_a_pause_is_not_asked_for_again_however_often_we_had_asked_before() {
+    let replies = std::iter::repeat_n(executing(), 14).chain([result(), acknowledged()]);
+    let bench = Bench::new().job(Unstract, "job-1", replies);
+    let mut first = bench.start(Purpose::Dashboard);
+    while bench.script.reads("job-1") < 9 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    first.engine.send(Command::Pause(true));
+    let mut second = bench.start(Purpose::Watch);
+    second.until(|fact| *fact == Fact::Settled).await;
+    first.engine.send(Command::Pause(false));
+    first.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!((first.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 15));
+}
+
+#[tokio::test]
 async fn a_pause_that_ends_while_the_disk_is_being_tried_withholds_nothing_for_ever() {
     let bench = Bench::new().job(Unstract, "job-1", [result(), acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
@@ -366,6 +382,19 @@ async fn once_reads_every_job_once() {
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!(["job-1", "job-2", "job-3"].map(|id| bench.script.reads(id)), [1, 1, 1]);
     assert_eq!(running.known(2).progress, Some(40.0));
+}
+
+#[tokio::test]
+async fn once_asks_on_where_a_service_answers_nonsense_about_some_jobs() {
+    let mut bench = Bench::new();
+    bench.poll.in_flight = 1;
+    for id in ["job-1", "job-2", "job-3", "job-4"] {
+        bench = bench.job(Vessl, id, [page(500)]);
+    }
+    let bench = bench.job(Vessl, "job-5", [Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)]);
+    let mut running = bench.start(Purpose::Once);
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!(running.known(4).state, State::Succeeded);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod bench;
 mod dashboard;
 mod engine;
 mod network;
+mod panics;
 mod properties;
 mod screens;
 pub mod wire_cases;

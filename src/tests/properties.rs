@@ -1,7 +1,5 @@
 //! What holds for any sequence of replies: a read outcome never changes a state, and what is over stays over.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -69,7 +67,6 @@ fn read(provider: Provider, status: u16, body: &[u8], broken: bool) -> Reading {
         body: bytes::Bytes::copy_from_slice(body),
         broken: broken.then(|| "cut".to_owned()),
         at: Timestamp::UNIX_EPOCH,
-        latency: Duration::ZERO,
     };
     providers::read(&key, &reply)
 }

@@ -82,6 +82,7 @@ impl Screen {
             screen.event(Event::Log(line));
         }
         screen.settle();
+        screen.load();
         self
     }
 
@@ -114,6 +115,7 @@ impl Screen {
             self.event(Event::Key(key));
             self.load();
             self.settle();
+            self.load();
         }
         self
     }
@@ -133,6 +135,7 @@ impl Screen {
             self.event(Event::Key(Key { code, ctrl: false, alt: false }));
             self.load();
             self.settle();
+            self.load();
         }
         self
     }
@@ -141,6 +144,31 @@ impl Screen {
         facts.into_iter().for_each(|fact| self.fact(fact));
         self.wait(2);
         self
+    }
+
+    fn later(mut self, seconds: u64) -> Self {
+        self.wait(seconds);
+        self
+    }
+
+    /// The selected job's reply is this, in the Raw tab.
+    fn broken(self, body: &'static str) -> Self {
+        let mut screen = self.unanswered("] ]");
+        let Some(at) = screen.effects.iter().position(|effect| matches!(effect, Effect::LoadBody { .. })) else {
+            panic!("the body was not asked for")
+        };
+        let Effect::LoadBody { subject, body: number } = screen.effects.remove(at) else { panic!("another effect") };
+        let fault = crate::json::scan::document(body.as_bytes()).err().map(|error| error.to_string().into());
+        let content =
+            Content { body: body.into(), fault, content_type: Some("text/html".into()), ..Content::default() };
+        screen.event(Event::BodyLoaded { ix: subject.ix, body: number, result: Ok(Arc::new(content)) });
+        screen.settle();
+        screen
+    }
+
+    fn broken_file(mut self) -> Self {
+        self.event(Event::ConfigBroken(vec!["jobs.toml:3:1: there is no such key".into()]));
+        self.later(7)
     }
 
     fn ascii(mut self) -> Self {
@@ -322,6 +350,8 @@ fn content(job: &Job) -> Content {
                 raw: Some(body.slice(33..body.len() - 1)),
                 body,
                 content_type: None,
+                fault: None,
+                broken: false,
                 output: Some("{\"inv-88121.pdf\":{\"output\":{\"total\":12.50}}}".into()),
                 files,
             }
@@ -329,6 +359,8 @@ fn content(job: &Job) -> Content {
         Provider::Vessl | Provider::Optexity => Content {
             body: "{\"raw_output\":\"503 \\u001b[31mupstream\",\"output\":{\"steps\":[1,2,3],\"ok\":false}}".into(),
             content_type: Some("application/json".into()),
+            fault: None,
+            broken: false,
             raw: Some("503 \u{1b}[31mupstream: CUDA OOM\nsecond line".into()),
             output: Some("{\"steps\":[{\"name\":\"login\",\"took\":1.50},2,3],\"ok\":false}".into()),
             files: Vec::new(),
@@ -422,6 +454,39 @@ screens! {
         Fact::StoreTrouble(Some("no space left on device".to_owned())),
         Fact::Health { ix: JobIx(2), health: Health::Held },
     ]);
+    at_200x60_a_file_s_json_stands_beside_the_table: Screen::busy(200, 60).keys("j j 2 ] ] ]");
+    at_120x40_the_summary_has_the_output_below: Screen::busy(120, 40).keys("2");
+    at_80x24_the_files: Screen::busy(80, 24).keys("j j 2 ] ] ]");
+    at_39x7_there_are_counts_and_the_newest_failure: Screen::busy(39, 7);
+    at_120x40_the_output: Screen::busy(120, 40).keys("]");
+    at_120x40_the_raw_bytes: Screen::busy(120, 40).keys("] ]");
+    at_120x40_the_attempts: Screen::busy(120, 40).keys("[").told(vec![history()]);
+    at_60x15_the_output: Screen::busy(60, 15).keys("Enter ]");
+    at_60x15_the_log: Screen::busy(60, 15).keys("3");
+    help_of_the_detail: Screen::busy(120, 40).keys("2 ?");
+    help_of_the_log: Screen::busy(80, 24).keys("3 ?");
+    a_reply_that_is_no_json_says_so_over_its_bytes: Screen::busy(80, 24).broken("<html><body>502 Bad Gateway</body></html>");
+    an_empty_reply_says_so: Screen::busy(80, 24).broken("");
+    offline: Screen::busy(120, 40).told(vec![
+        Fact::Gate { service: "invoices".into(), gate: Gate::BackingOff(start() + SignedDuration::from_secs(16)) },
+    ]);
+    after_sleep_all_are_stale: Screen::busy(80, 24).told((0..4).map(|ix| {
+        Fact::Health { ix: JobIx(ix), health: Health::Stale }
+    }).collect());
+    followed_by_another_instance: Screen::busy(80, 24).told(vec![
+        Fact::Health { ix: JobIx(1), health: Health::Following(4711) },
+        Fact::Health { ix: JobIx(2), health: Health::Following(4711) },
+    ]);
+    given_up: Screen::busy(80, 24).told(vec![
+        Fact::Health { ix: JobIx(8), health: Health::GivenUp("404 not found, twice".to_owned()) },
+    ]);
+    a_file_error_leaves_the_old_one_in_force: Screen::busy(80, 24).broken_file();
+    while_away: Screen::busy(80, 24).keys("j").told(vec![super::dashboard::observed(1, State::Failed, 1)]).later(61).keys("j");
+    search_in_the_detail: Screen::busy(80, 24).keys("2 /").typed("loGin").keys("Enter");
+    sorted_by_age_reversed: Screen::busy(80, 24).keys("o o o O");
+    the_detail_has_the_whole_screen: Screen::busy(80, 24).keys("2 z");
+    ascii_at_120x40: Screen::busy(120, 40).keys("j j ] ] ]").ascii();
+    cut_lines: Screen::busy(80, 24).keys("w");
     paused: Screen::busy(80, 24).keys("p");
     all_done_tells_the_exit_code: Screen::busy(80, 24).keys("").told(vec![
         Fact::Withdrawn(JobIx(1)),

@@ -61,7 +61,6 @@ async fn fetched(case: &Case, script: &Script, net: &Net) -> (JobKey, Reply) {
         body: decoded,
         broken: arrived.broken,
         at: arrived.at,
-        latency: arrived.latency,
     };
     (key, reply)
 }

@@ -8,16 +8,30 @@ use tokio::task::spawn_blocking;
 
 use crate::app::effect::{Subject, What};
 use crate::app::event::Content;
+use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
-use crate::domain::job::Provider;
+use crate::domain::job::{JobKey, Provider};
 use crate::domain::service::Service;
 use crate::engine::saved::{self, Store};
 use crate::json::pretty::pretty;
+use crate::json::scan;
 
 /// A saved body and what a person looks for in it. The error is a sentence.
 pub async fn load(store: &Store, provider: Provider, body: i64) -> Result<Arc<Content>, String> {
     let body = store.body(body).await.map_err(|error| error.to_string())?;
     spawn_blocking(move || Arc::new(take_apart(provider, body))).await.map_err(|error| error.to_string())
+}
+
+/// The same with what is known of the reply that it came with.
+pub async fn load_whole(store: &Store, key: &JobKey, body: i64) -> Result<Arc<Content>, String> {
+    let mut content = load(store, key.provider, body).await?;
+    let kept = store.kept(key.clone()).await.unwrap_or_default();
+    if let Some(kept) = kept.into_iter().find(|kept| kept.saved.body == body) {
+        let known = Arc::make_mut(&mut content);
+        known.content_type = kept.headers.content_type.as_deref().map(Clean::new);
+        known.broken = kept.broken;
+    }
+    Ok(content)
 }
 
 /// The files in a saved Unstract reply; none if it cannot be had.
@@ -71,11 +85,21 @@ fn curl(service: Option<&Service>, job: &Subject) -> Result<String, String> {
 fn take_apart(provider: Provider, body: Bytes) -> Content {
     Content {
         content_type: None,
+        fault: fault(&body),
+        broken: false,
         raw: saved::raw_output(provider, &body).map(|raw| shared(&body, raw)),
         output: saved::output(provider, &body).map(|output| shared(&body, output)),
         files: saved::files(provider, &body),
         body,
     }
+}
+
+/// Why a body is no JSON.
+fn fault(body: &[u8]) -> Option<Clean> {
+    if body.is_empty() {
+        return Some(Clean::new("the reply was empty: 0 bytes"));
+    }
+    scan::document(body).err().map(|error| Clean::new(&error.to_string()))
 }
 
 /// A part of a body without a copy, where it stands in it as it is.

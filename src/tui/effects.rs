@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use super::clipboard::{self, Place, Way};
 use super::notify::Notifier;
 use super::run::Input;
+use super::trip::trip;
 use super::{content, files};
 use crate::app::effect::{Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event, FilesOf};
@@ -133,6 +134,16 @@ impl Hands {
             Effect::LoadBody { subject, body } => self.load(subject, body),
             Effect::ReadFiles(bodies) => self.read_files(bodies),
             Effect::BuildTree { ix, body, part, text } => self.index(ix, body, part, text),
+            Effect::Decode { ix, body, part, decode } => {
+                let stop = self.turn_to(ix);
+                let inputs = self.tools.inputs.clone();
+                spawn_blocking(move || {
+                    let decoded = decode.run(&stop);
+                    if !stop.load(Ordering::Relaxed) {
+                        let _ = inputs.send(Input::Event(Event::Decoded { ix, body, part, decoded }));
+                    }
+                });
+            }
             Effect::Copy { what, jobs } => self.task(|tools| tools.copy(what, jobs)),
             Effect::SaveFile { what, jobs } => self.task(|tools| tools.save(what, jobs)),
             Effect::SaveTable { name, csv } => self.task(|_| async move {
@@ -164,9 +175,8 @@ impl Hands {
     fn load(&mut self, subject: Subject, body: i64) {
         self.turn_to(subject.ix);
         self.task(|tools| async move {
-            let provider = subject.job.key.provider;
             let result = match &tools.store {
-                Some(store) => content::load(store, provider, body).await,
+                Some(store) => content::load_whole(store, &subject.job.key, body).await,
                 None => Err("there is no state directory".to_owned()),
             };
             Input::Event(Event::BodyLoaded { ix: subject.ix, body, result: result.map_err(Clean::from) })
@@ -230,6 +240,7 @@ impl Hands {
 
 impl Tools {
     async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>) -> Input {
+        trip("task");
         let ways = clipboard::ways(&self.clipboard, Place::from_environment(), clipboard::is_on_path);
         let outcome = match self.copied_bytes(&what, &jobs).await {
             Ok(text) => self.copy_by(&ways, text, &jobs).await,

@@ -11,19 +11,18 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::App;
-use crate::app::detail::{Body, Loaded, Place, Tab, share_files};
+use crate::app::detail::{Body, Loaded, Place, Tab};
 use crate::app::event::Content;
 use crate::app::jobs::Row;
 use crate::app::layout::Pane;
+use crate::app::parts::Parts;
 use crate::app::text::{LABEL, Line, Tone};
 use crate::domain::clean::Clean;
-use crate::domain::files::FileResult;
 use crate::domain::human;
 use crate::domain::job::JobIx;
-use crate::domain::state::State;
 use crate::ui::pen::{self, plain, span};
 use crate::ui::theme::Theme;
-use crate::ui::{raw, tree};
+use crate::ui::{files, raw, tree};
 
 /// Draws title and tab. `ruled`: the title is a line across the pane.
 pub fn draw(app: &App, area: Rect, ruled: bool, theme: &Theme, buf: &mut Buffer) {
@@ -34,14 +33,18 @@ pub fn draw(app: &App, area: Rect, ruled: bool, theme: &Theme, buf: &mut Buffer)
     };
     let place = app.detail.place(ix);
     title(app, row, &place, area, ruled, theme, buf);
+    let parts = app.parts(ix);
     match place.tab {
-        Tab::Summary => text(app, place.summary, body, &place.search, theme, buf),
+        Tab::Summary => {
+            text(app, place.summary, pen::rect(parts.main), &place.search, theme, buf);
+            preview(app, ix, &parts, theme, buf);
+        }
         Tab::Attempts => match app.detail.past(ix).map(|past| &past.history) {
             Some(Loaded::Ready(_)) => text(app, place.attempts, body, &place.search, theme, buf),
             Some(Loaded::Failed(why)) => say(why, body, theme, buf),
             Some(Loaded::Asked | Loaded::No) | None => say("loading…", body, theme, buf),
         },
-        Tab::Output | Tab::Raw | Tab::Files => saved(app, ix, row, &place, body, theme, buf),
+        Tab::Output | Tab::Raw | Tab::Files => saved(app, (ix, row), &place, &parts, theme, buf),
     }
 }
 
@@ -82,7 +85,7 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
     let listed = app.list.order().get(app.list.at()) == app.list.selected().as_ref();
     let at = if listed { (app.list.at() + 1).to_string() } else { "-".to_owned() };
     let position = format!("{at}/{}", app.list.order().len());
-    let percent = percent(app, place, area).map(|percent| format!("{percent}%"));
+    let percent = percent(app, place).map(|percent| format!("{percent}%"));
     let tabs_of = |gap: bool| {
         Tab::ALL.map(|tab| match (tab == place.tab, gap) {
             (true, true) => format!("[{}]", tab.as_str()),
@@ -121,9 +124,9 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
 }
 
 /// How far down the reader stands.
-fn percent(app: &App, place: &Place, area: Rect) -> Option<u8> {
+fn percent(app: &App, place: &Place) -> Option<u8> {
     let (ix, _) = app.selected()?;
-    let body = pen::body(area);
+    let body = app.parts(ix).main;
     let rows = usize::from(body.height);
     let of_text = |top: usize| {
         let len = app.detail_lines(body.width.into()).map_or(0, |lines| lines.len());
@@ -144,7 +147,28 @@ fn text(app: &App, top: usize, area: Rect, search: &str, theme: &Theme, buf: &mu
     lines(&all, top, area, search, theme, buf);
 }
 
-fn saved(app: &App, ix: JobIx, row: &Row, place: &Place, area: Rect, theme: &Theme, buf: &mut Buffer) {
+/// The beginning of the output under the summary, where there is room.
+fn preview(app: &App, ix: JobIx, parts: &Parts, theme: &Theme, buf: &mut Buffer) {
+    let area = indented(pen::rect(parts.below));
+    let Some(body) = app.detail.body(ix).filter(|_| !area.is_empty()) else { return };
+    let title = match (&body.output, &body.content) {
+        (Loaded::Ready(view), _) => {
+            tree::preview(view, area, &theme.tree(), buf);
+            "output"
+        }
+        (Loaded::Failed(_), Loaded::Ready(_)) => {
+            if let Some(view) = &body.raw {
+                raw::draw(view, area, &theme.raw(), buf);
+            }
+            "raw output"
+        }
+        (Loaded::No | Loaded::Asked | Loaded::Failed(_), _) => return,
+    };
+    pen::write(&[plain(" "), span(title, theme.strong())], pen::rect(parts.title), theme, buf);
+}
+
+fn saved(app: &App, (ix, row): (JobIx, &Row), place: &Place, parts: &Parts, theme: &Theme, buf: &mut Buffer) {
+    let area = pen::rect(parts.main);
     let Some(body) = app.detail.body(ix) else {
         let over = row.known.state.is_terminal();
         say(
@@ -158,18 +182,26 @@ fn saved(app: &App, ix: JobIx, row: &Row, place: &Place, area: Rect, theme: &The
     match &body.content {
         Loaded::No | Loaded::Asked => say("loading…", area, theme, buf),
         Loaded::Failed(why) => say(why, area, theme, buf),
-        Loaded::Ready(content) => opened(app, place, body, content, area, theme, buf),
+        Loaded::Ready(content) => opened(app, ix, place, (body, content), parts, theme, buf),
     }
 }
 
-fn opened(app: &App, place: &Place, body: &Body, content: &Content, area: Rect, theme: &Theme, buf: &mut Buffer) {
+fn opened(
+    app: &App,
+    ix: JobIx,
+    place: &Place,
+    (body, content): (&Body, &Content),
+    parts: &Parts,
+    theme: &Theme,
+    buf: &mut Buffer,
+) {
+    let area = pen::rect(parts.main);
     let focused = super::is_focused(app, Pane::Detail);
     match place.tab {
         Tab::Summary | Tab::Attempts => {}
         Tab::Raw => {
-            if content.body.is_empty() {
-                say("the reply was empty: 0 bytes", area, theme, buf);
-            } else if let Some(view) = &body.raw {
+            lines(&parts.head, 0, pen::rect(parts.head_area), "", theme, buf);
+            if let Some(view) = &body.raw {
                 raw::draw(view, indented(area), &theme.raw(), buf);
             }
         }
@@ -185,85 +217,17 @@ fn opened(app: &App, place: &Place, body: &Body, content: &Content, area: Rect, 
             }
         },
         Tab::Files if content.files.is_empty() => say("this reply names no files", area, theme, buf),
-        Tab::Files => files(place, body, content, focused, area, theme, buf),
+        Tab::Files => files::draw(place, (body, content), app.shown_file(ix), parts, focused, theme, buf),
     }
-}
-
-fn files(place: &Place, body: &Body, content: &Content, focused: bool, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let (table, below) = share_files(area.height.into(), body.order.len());
-    let name = usize::from(area.width).saturating_sub(5 + 10 + 7 + 9 + 9).max(8);
-    let heading = format!("    {} STATUS       KEYS     SIZE     COST", pen::fit("FILE", name, theme));
-    pen::write(&[plain(heading)], pen::row(area, 0), theme, buf);
-    let rows = table.saturating_sub(1);
-    for (n, (at, number)) in body.order.iter().enumerate().skip(place.files.top).take(rows).enumerate() {
-        let Some(file) = content.files.get(*number) else { continue };
-        let selected = at == place.files.at;
-        let line = pen::row(area, n + 1);
-        let state = if file.failed { State::Failed } else { State::Succeeded };
-        let spans = [
-            plain(if selected { "> " } else { "  " }),
-            span(theme.symbol(state), theme.state(state)),
-            plain(format!(" {} {}", pen::fit(&Clean::new(&file.name), name, theme), file_cells(file, theme))),
-        ];
-        pen::write(&spans, line, theme, buf);
-        if selected && focused && place.file.is_none() {
-            pen::restyle(line, theme.selected(), buf);
-        }
-    }
-    let Some(file) = body.order.get(place.files.at) else { return };
-    let rest =
-        Rect { y: area.y + u16::try_from(table).unwrap_or(0), height: u16::try_from(below).unwrap_or(0), ..area };
-    below_files(place.file.unwrap_or(*file), place, body, content, focused, rest, theme, buf);
-}
-
-fn file_cells(file: &FileResult, theme: &Theme) -> String {
-    let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
-    let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));
-    format!(
-        "{}{}{}{}",
-        pen::fit(&Clean::new(&file.status), 10, theme),
-        pen::fit_right(&keys, 7, theme),
-        pen::fit_right(&human::bytes(file.size), 9, theme),
-        pen::fit_right(&cost, 9, theme)
-    )
-}
-
-#[expect(clippy::too_many_arguments, reason = "the parts of one pane, used in one place")]
-fn below_files(
-    number: usize,
-    place: &Place,
-    body: &Body,
-    content: &Content,
-    focused: bool,
-    area: Rect,
-    theme: &Theme,
-    buf: &mut Buffer,
-) {
-    let Some(file) = content.files.get(number) else { return };
-    let name = Clean::new(&file.name).to_string();
-    pen::rule(&[span(name, theme.strong())], &[], area, theme, buf);
-    let rest = pen::body(area);
-    if place.file.is_some() {
-        match body.files.get(&number) {
-            Some(Loaded::Ready(view)) => tree::draw(view, indented(rest), focused, &theme.tree(), buf),
-            Some(Loaded::Failed(why)) => say(why, rest, theme, buf),
-            Some(Loaded::No | Loaded::Asked) | None => say("building the tree…", rest, theme, buf),
-        }
-        return;
-    }
-    let all = match &file.error {
-        Some(error) => vec![Line::warn("error", Clean::new(error).to_string())],
-        None => vec![Line::new("", "Enter opens the file's own tree")],
-    };
-    lines(&crate::app::text::wrapped(all, rest.width.into(), true), 0, rest, "", theme, buf);
 }
 
 /// A blank column at the left, as every pane has it.
-fn indented(area: Rect) -> Rect {
+pub fn indented(area: Rect) -> Rect {
     Rect { x: area.x.saturating_add(1), width: area.width.saturating_sub(1), ..area }
 }
 
-fn say(text: &str, area: Rect, theme: &Theme, buf: &mut Buffer) {
+/// A sentence in place of what cannot be shown.
+pub fn say(text: &str, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let text = if theme.is_ascii() { text.replace('…', "...") } else { text.to_owned() };
     for (n, row) in crate::app::text::split(&text, usize::from(area.width).saturating_sub(2)).into_iter().enumerate() {
         pen::write(&[plain(format!(" {row}"))], pen::row(area, n), theme, buf);

@@ -12,6 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::App;
+use crate::app::action::Action;
 use crate::domain::fact::{Gate, Health};
 use crate::domain::state::State;
 use crate::domain::{human, note};
@@ -97,52 +98,80 @@ fn counts(app: &App, theme: &Theme, words: bool) -> Vec<Span> {
     spans
 }
 
+/// Parts of the second row that can be left out, the first of these first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    Strip,
+    Success,
+    Rate,
+    NextRead,
+    Eta,
+    Always,
+}
+
 fn second(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
+    let width = usize::from(area.width);
+    let mut parts = parts(app, width, theme);
+    for worth in [Worth::Strip, Worth::Success, Worth::Rate, Worth::NextRead, Worth::Eta] {
+        let cells: usize = parts.iter().map(|(_, span)| pen::width(std::slice::from_ref(span))).sum();
+        if cells > width {
+            parts.retain(|(other, _)| *other != worth);
+        }
+    }
+    let spans: Vec<Span> = parts.into_iter().map(|(_, span)| span).collect();
+    pen::write(&spans, area, theme, buf);
+}
+
+fn parts(app: &App, width: usize, theme: &Theme) -> Vec<(Worth, Span)> {
     let stats = app.jobs.stats();
     let counts = stats.counts();
-    let wide = area.width >= 100;
-    let cells = if wide { 45 } else { 25 }.min(usize::from(area.width) / 3);
+    let wide = width >= 100;
+    let cells = if wide { 45 } else { 25 }.min(width / 3);
     let (finished, total) = (u64::from(counts.finished()), u64::from(counts.total()));
     let filled =
         (finished * cells as u64).checked_div(total).and_then(|cells| usize::try_from(cells).ok()).unwrap_or(0);
     let (full, empty) = theme.blocks();
-    let mut spans = vec![
-        plain(" "),
-        span(full.repeat(filled), theme.bar()),
-        plain(empty.repeat(cells - filled)),
-        plain(format!(" {}/{}", human::count(finished), human::count(total))),
+    let mut parts = vec![
+        (Worth::Always, plain(" ")),
+        (Worth::Always, span(full.repeat(filled), theme.bar())),
+        (Worth::Always, plain(empty.repeat(cells - filled))),
+        (Worth::Always, plain(format!(" {}/{}", human::count(finished), human::count(total)))),
     ];
-    if let Some(rate) = counts.success().filter(|_| wide) {
-        spans.push(plain(format!("   {rate} ok")));
-    }
     let gap = if wide { "   " } else { "  " };
+    let mut add = |worth, text: String, style| parts.push((worth, span(format!("{gap}{text}"), style)));
+    if let Some(rate) = counts.success().filter(|_| wide) {
+        add(Worth::Success, format!("{rate} ok"), Style::new());
+    }
     let now = app.now.wall;
     if let Some(rate) = stats.per_minute(now).filter(|_| finished < total) {
-        spans.push(plain(format!("{gap}{}", per_minute(rate))));
+        add(Worth::Rate, per_minute(rate), Style::new());
         if wide {
-            spans.push(plain(format!(" {}", strip(app, theme))));
+            add(Worth::Strip, strip(app, if width >= 160 { 20 } else { 6 }, theme), Style::new());
         }
     }
     if let Some((low, high)) = stats.eta(now) {
-        spans.push(plain(format!("{gap}ETA {}", human::range(low, high))));
+        add(Worth::Eta, format!("ETA {}", human::range(low, high)), Style::new());
     }
     if finished == total && total > 0 {
-        spans.push(plain(format!("{gap}all done, exit code {}", app.exit_code())));
+        add(Worth::Always, format!("all done, exit code {}", app.exit_code()), Style::new());
     } else if app.paused {
-        spans.push(span(format!("{gap}paused (p goes on)"), theme.warn()));
+        let key = app.keymap.first_key(Action::Pause);
+        add(Worth::Always, format!("paused ({key} goes on)"), theme.warn());
     } else if let Some(at) = app.next_read {
         let what = if wide { "next poll" } else { "poll in" };
-        let wait = Duration::from_secs(u64::try_from(at.as_second() - now.as_second()).unwrap_or(0));
-        spans.push(plain(format!("{gap}{what} {}", human::duration(wait))));
+        let text = match u64::try_from(at.as_second() - now.as_second()) {
+            Err(_) | Ok(0) => "reading".to_owned(),
+            Ok(wait) => format!("{what} {}", human::duration(Duration::from_secs(wait))),
+        };
+        add(Worth::NextRead, text, Style::new());
     }
     if let Some((text, style)) = alert(app, theme) {
-        spans.push(plain(gap));
-        spans.push(span(text, style));
+        add(Worth::Always, text, style);
     }
-    pen::write(&spans, area, theme, buf);
+    parts
 }
 
 /// The one alert: key refused, held, throttled, offline, stale, file error, whichever comes first.
@@ -184,9 +213,9 @@ fn per_minute(rate: f64) -> String {
     if rate >= 100.0 { format!("{rate:.0}/min") } else { format!("{rate:.1}/min") }
 }
 
-/// Finishes of the last six minutes, a cell each minute.
-fn strip(app: &App, theme: &Theme) -> String {
-    let recent = app.jobs.stats().recent(app.now.wall, Duration::from_secs(60), 6);
+/// Finishes of the last minutes, a cell each.
+fn strip(app: &App, minutes: usize, theme: &Theme) -> String {
+    let recent = app.jobs.stats().recent(app.now.wall, Duration::from_secs(60), minutes);
     let most = recent.iter().copied().max().unwrap_or(0).max(1);
     let steps = theme.steps();
     let top = steps.len().saturating_sub(1);

@@ -26,6 +26,7 @@ struct Columns {
     name: usize,
     provider: usize,
     id: usize,
+    reads: usize,
     size: usize,
     tags: usize,
     note: usize,
@@ -38,7 +39,7 @@ const NOTE: usize = 12;
 
 impl Columns {
     fn of(width: usize, class: Class) -> Self {
-        let mut columns = Self { name: 0, provider: 9, id: 0, size: 0, tags: 0, note: 0 };
+        let mut columns = Self { name: 0, provider: 9, id: 0, reads: 0, size: 0, tags: 0, note: 0 };
         if width < 70 && class == Class::Single {
             columns.provider = 0;
             let room = width.saturating_sub(FIXED + 1);
@@ -51,17 +52,20 @@ impl Columns {
             columns.name = room.saturating_sub(4);
             return columns;
         }
-        columns.name = 24;
-        let mut spare = room - 24 - 1;
+        columns.name = if class == Class::Wide { 20 } else { 24 };
+        let mut spare = room - columns.name - 1;
         let mut take = |least: usize, cells: usize| {
             let fits = spare >= least + cells;
             spare -= if fits { cells } else { 0 };
             if fits { cells } else { 0 }
         };
-        columns.size = take(22, 8);
-        columns.id = take(24, 14);
-        columns.tags = take(24, 13);
-        columns.name += take(40, 8);
+        columns.size = take(18, 8);
+        columns.id = take(18, 10);
+        columns.reads = take(18, 6);
+        columns.tags = take(24, 10);
+        columns.name += take(24, 8);
+        columns.id += take(30, 4);
+        columns.name += take(48, 8);
         columns.note = spare;
         columns
     }
@@ -82,7 +86,9 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let Some(row) = app.jobs.get(*ix) else { continue };
         let selected = at == app.list.at();
         let line = pen::row(body, n);
-        pen::write(&cells(app, row, selected, columns, theme), line, theme, buf);
+        // A blank stands between the row and what is beside it.
+        let text = Rect { width: line.width.saturating_sub(u16::from(app.layout().divider.is_some())), ..line };
+        pen::write(&cells(app, row, selected, columns, theme), text, theme, buf);
         if selected && super::is_focused(app, Pane::List) {
             pen::restyle(line, theme.selected(), buf);
         }
@@ -102,6 +108,9 @@ fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buf
     column(columns.id, "ID");
     column(columns.tags, "TAGS");
     text.push_str("    AGE   TOOK");
+    if columns.reads > 0 {
+        text.push_str(" READS");
+    }
     if columns.size > 0 {
         text.push_str("    SIZE");
     }
@@ -165,6 +174,10 @@ fn cells(app: &App, row: &Row, selected: bool, columns: Columns, theme: &Theme) 
     column(columns.tags, &Clean::new(&row.job.tags.join(" ")));
     spans.push(plain(pen::fit_right(&age(app, row), 7, theme)));
     spans.push(plain(pen::fit_right(&note::took(known).map_or_else(|| "-".to_owned(), human::duration), 7, theme)));
+    if columns.reads > 0 {
+        let reads = if row.reads > 0 { human::count(row.reads.into()) } else { "-".to_owned() };
+        spans.push(plain(pen::fit_right(&reads, columns.reads, theme)));
+    }
     if columns.size > 0 {
         let size = known.saved.as_ref().map(|saved| human::bytes(saved.bytes)).unwrap_or_default();
         spans.push(plain(pen::fit_right(&size, columns.size, theme)));

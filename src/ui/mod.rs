@@ -2,6 +2,7 @@
 
 mod detail;
 mod dialogs;
+mod files;
 mod footer;
 mod header;
 mod list;

@@ -104,7 +104,8 @@ impl Theme {
 
     /// The row under the cursor.
     pub fn selected(&self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        // Colours turned round would be patches of colour.
+        Style::new().fg(Color::Reset).add_modifier(Modifier::REVERSED)
     }
 
     /// Text that matches a search.

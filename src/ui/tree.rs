@@ -66,6 +66,14 @@ pub fn draw(view: &TreeView, area: Rect, focused: bool, styles: &TreeStyles, buf
     }
 }
 
+/// Draws rows of the view without cursor and path: a glimpse of it.
+pub fn preview(view: &TreeView, area: Rect, styles: &TreeStyles, buf: &mut Buffer) {
+    let area = area.intersection(buf.area);
+    for (place, row) in area.rows().zip(view.window(area.height, area.width)) {
+        line(&row, None, usize::from(area.width), styles).render(place, buf);
+    }
+}
+
 fn line<'a>(row: &'a TreeRow, needle: Option<&Needle>, width: usize, styles: &TreeStyles) -> Line<'a> {
     let mark = match (row.fold, styles.ascii) {
         (FoldMark::Open, false) => "▾ ",

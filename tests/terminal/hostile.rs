@@ -51,8 +51,7 @@ fn is_unseen(c: char) -> bool {
 /// Goes everywhere where a job's text may be seen.
 fn looks_around(terminal: &mut Terminal) {
     for key in ["]", "H", "L", "\t", "G", "w", "]", "]", "]", "3", "1", "Y", "\x1b", "e", "\x1b", "!", "!", "z", "z"] {
-        terminal.press(key);
-        terminal.settle(std::time::Duration::from_millis(60));
+        terminal.press_calmly(key);
     }
     for (width, height) in [(200, 60), (120, 40), (60, 15), (38, 6), (80, 24)] {
         terminal.resize(width, height);

@@ -4,7 +4,6 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::unwrap_used,
-    clippy::print_stdout,
     reason = "a test may say what it means; clippy knows that only of functions that are tests themselves"
 )]
 

@@ -165,6 +165,14 @@ impl Terminal {
         writer.flush().unwrap();
     }
 
+    /// Types this, and waits until what follows from it is on the screen, as far as that can be known.
+    #[track_caller]
+    pub fn press_calmly(&mut self, key: &str) {
+        self.press(key);
+        // Esc and another key that are read together would be one key.
+        self.settle(Duration::from_millis(if key == "\x1b" { 250 } else { 60 }));
+    }
+
     /// Waits until the screen shows this.
     #[track_caller]
     pub fn sees(&mut self, text: &str) {
