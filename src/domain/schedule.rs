@@ -12,7 +12,7 @@ const SLOWDOWN: f64 = 1.2;
 pub fn pause(pace: Pace, unchanged: u32, draw: f64) -> Duration {
     let factor = SLOWDOWN.powi(unchanged.min(64).cast_signed());
     let longest = pace.max_interval.max(pace.interval);
-    jittered(bounded(pace.interval, factor, longest), draw)
+    jittered(bounded(pace.interval, factor, longest), draw).min(longest)
 }
 
 /// The pause after the `failures`-th read in a row (from 1) that was no answer: exponential, half of it by chance,
@@ -80,6 +80,7 @@ mod tests {
         assert_eq!(pauses.first(), Some(&Duration::from_secs(5)));
         assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]));
         assert_eq!(pauses.last(), Some(&Duration::from_secs(60)));
+        assert!((0..40).all(|n| pause(PACE, n, 1.0) <= PACE.max_interval), "not even by chance");
     }
 
     #[test]

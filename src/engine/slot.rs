@@ -8,7 +8,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::fact::Health;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
-use crate::domain::schedule::{back_off, jittered, pause};
+use crate::domain::schedule::{back_off, pause};
 use crate::domain::service::Pace;
 use crate::domain::state::{LostBecause, Read};
 
@@ -125,7 +125,7 @@ impl Slot {
                 self.denials = Denials::default();
                 self.unchanged = if reply.changed { 0 } else { self.unchanged.saturating_add(1) };
                 if reply.unfamiliar {
-                    return Next::In(jittered(pace.max_interval.max(pace.interval), reply.draw));
+                    return Next::In(pause(pace, u32::MAX, reply.draw));
                 }
                 Next::In(pause(pace, self.unchanged, reply.draw))
             }

@@ -18,11 +18,15 @@ pub fn decoded(encoding: Option<&str>, body: &Bytes) -> Option<Bytes> {
 
 fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<Bytes> {
     let codings = encoding.unwrap_or_default().split(',').map(|coding| coding.trim().to_ascii_lowercase());
+    let codings: Vec<String> = codings.filter(|coding| !coding.is_empty() && coding != "identity").collect();
+    // A body that its label called gzip was tried as that: a bomb is not to go off twice.
+    if body.starts_with(GZIP) && !matches!(codings.last().map(String::as_str), Some("gzip" | "x-gzip")) {
+        return undone_gzip(longest, body);
+    }
     // Listed in the order in which they were applied.
-    let undone = codings.rev().filter(|coding| !coding.is_empty() && coding != "identity").try_fold(None, {
-        |inner: Option<Bytes>, coding| undone(longest, &coding, inner.as_ref().unwrap_or(body)).map(Some)
-    });
-    undone.flatten().or_else(|| if body.starts_with(GZIP) { undone_gzip(longest, body) } else { None })
+    let undo =
+        |inner: Option<Bytes>, coding: &String| undone(longest, coding, inner.as_ref().unwrap_or(body)).map(Some);
+    codings.iter().rev().try_fold(None, undo).flatten()
 }
 
 fn undone(longest: u64, coding: &str, body: &Bytes) -> Option<Bytes> {
