@@ -1,7 +1,5 @@
 //! jobdeck: a terminal dashboard that follows batches of hosted jobs without losing a result.
 
-#![expect(dead_code, reason = "rooms are being furnished")]
-
 mod app;
 mod cli;
 mod config;

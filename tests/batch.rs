@@ -1,4 +1,5 @@
 //! Whole batches from outside: `demo --serve` gives the services, the other commands follow its jobs.
+#![cfg(test)] // Helpers of tests are tests to the lints too.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -150,6 +151,23 @@ fn a_signal_ends_a_watch_in_good_order_with_its_own_exit_code() {
         let summary = lines(text.as_bytes()).pop().unwrap();
         assert_eq!((&summary["type"], &summary["exit"]), (&"summary".into(), &code.into()));
     }
+}
+
+#[test]
+fn a_watch_that_is_stopped_by_the_shell_leaves_its_jobs_to_another() {
+    let services = Services::start(&["--jobs", "60", "--seed", "1", "--speed", "20"]);
+    let watch = |stdout: Stdio| {
+        let mut watch = services.jobdeck(&["watch", "--format", "jsonl", "--filter", "name:summary-*"]);
+        watch.stdout(stdout).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut stopped = watch(Stdio::piped());
+    let mut out = BufReader::new(stopped.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+    send(&stopped, Signal::TSTP);
+    assert_eq!(watch(Stdio::null()).wait().unwrap().code(), Some(0), "it takes over what the stopped one had claimed");
+    assert_eq!(stopped.try_wait().unwrap(), None);
+    send(&stopped, Signal::CONT);
+    stopped.wait().unwrap();
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The binary from outside: what it prints, where, and how it exits.
+#![cfg(test)] // Helpers of tests are tests to the lints too.
 
 use std::path::Path;
 
@@ -115,6 +116,23 @@ fn status_of_jobs_that_were_never_read_needs_neither_network_nor_token_nor_state
 }
 
 #[test]
+fn colours_are_for_terminals_unless_they_are_asked_for_and_a_flag_goes_before_no_color() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("jobs.toml"), ONE_JOB).unwrap();
+    for (args, no_color, coloured) in [
+        (&["status"][..], "", false),
+        (&["status", "--color", "always"], "", true),
+        (&["status", "--color", "always"], "1", true),
+        (&["--color=never", "status"], "", false),
+    ] {
+        let run = jobdeck(home.path()).env("NO_COLOR", no_color).args(args).assert().code(6);
+        let out = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+        assert_eq!(out.contains("\u{1b}[1m"), coloured, "{args:?} {no_color:?}: {out:?}");
+        assert!(!out.contains("\u{1b}[m"), "{out:?}");
+    }
+}
+
+#[test]
 fn show_knows_a_job_by_its_name_and_says_which_part_is_not_there() {
     let file = [("jobs.toml", ONE_JOB)];
     runs(&file, &["show", "hello prompt"], 0, "llama/98nl", "");
@@ -126,6 +144,58 @@ fn show_knows_a_job_by_its_name_and_says_which_part_is_not_there() {
     runs(&[], &["show", "nobody"], 2, "", "there is no job");
     let twins = format!("{ONE_JOB}\n[[jobs]]\nservice = \"llama\"\nid = \"99\"\nname = \"hello prompt\"\n");
     runs(&[("jobs.toml", &twins)], &["show", "hello prompt"], 2, "", "llama/99");
+}
+
+#[test]
+fn the_state_directory_is_the_flags_then_the_variables_and_a_variable_set_to_nothing_is_not_set() {
+    let home = tempfile::tempdir().unwrap();
+    let cases = [
+        ("", &["paths"][..], "state/jobdeck"),
+        ("mine", &["paths"], "mine"),
+        ("mine", &["paths", "--state-dir", "flag"], "flag"),
+        ("mine", &["--state-dir", "flag", "paths"], "flag"),
+    ];
+    for (variable, args, state) in cases {
+        let state = home.path().canonicalize().unwrap().join(state);
+        let line = format!("state\t{}\n", state.display());
+        jobdeck(home.path())
+            .env("XDG_STATE_HOME", home.path().canonicalize().unwrap().join("state"))
+            .env("JOBDECK_STATE_DIR", variable)
+            .args(args)
+            .assert()
+            .code(0)
+            .stdout(predicate::str::ends_with(line));
+    }
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_one_is_an_error_of_every_command_that_needs_it() {
+    let files = [("jobs.toml", ONE_JOB), ("plain", "")];
+    for command in [&["watch"][..], &["once"], &["status"], &["status", "--all"], &["show", "98nl"], &["export", "out"]]
+    {
+        for dir in ["plain", "plain/below"] {
+            let args = [command, &["--state-dir", dir]].concat();
+            runs(&files, &args, 1, "", "failed to open the state directory");
+        }
+    }
+}
+
+#[test]
+fn a_token_command_is_not_waited_for_longer_than_the_timeout_and_not_run_for_jobs_that_are_not_meant() {
+    let home = tempfile::tempdir().unwrap();
+    let service = |name: &str, command: &str| {
+        format!(
+            "[services.{name}]\nprovider = \"optexity\"\nbase_url = \"http://127.0.0.1:9\"\n\
+             token = {{ command = [{command}] }}\n[[jobs]]\nservice = \"{name}\"\nid = \"{name}\"\n"
+        )
+    };
+    let file = service("slow", "\"sleep\", \"1000\"") + &service("other", "\"touch\", \"asked\"");
+    std::fs::write(home.path().join("jobs.toml"), file).unwrap();
+    let run = jobdeck(home.path()).args(["watch", "--timeout", "300ms", "--filter", "service:slow"]).assert();
+    run.code(6)
+        .stdout(predicate::str::contains("1 job: 1 never observed (exit code 6)"))
+        .stderr(predicate::str::contains("before every token was had"));
+    assert!(!home.path().join("asked").exists());
 }
 
 #[test]

@@ -22,7 +22,10 @@ pub fn run(
                 match line {
                     Ok(line) => ids.push(line),
                     Err(error) => {
-                        writeln!(err, "failed to read ids from standard input: {error}; give one id a line, in UTF-8")?;
+                        writeln!(
+                            err,
+                            "jobdeck: failed to read ids from standard input: {error}; give one id a line, in UTF-8"
+                        )?;
                         return Ok(2);
                     }
                 }
@@ -32,7 +35,7 @@ pub fn run(
         }
     }
     if ids.iter().all(|id| id.trim().is_empty()) {
-        writeln!(err, "there is no id to add; give ids, or `-` and one id a line on standard input")?;
+        writeln!(err, "jobdeck: there is no id to add; give ids, or `-` and one id a line on standard input")?;
         return Ok(2);
     }
     match append::add(file, &Addition { ids: &ids, ..*addition }) {
@@ -41,12 +44,12 @@ pub fn run(
                 writeln!(out, "{}", Clean::new(label))?;
             }
             for label in &done.duplicates {
-                writeln!(err, "{} is in the file already", Clean::new(label))?;
+                writeln!(err, "jobdeck: {} is in the file already", Clean::new(label))?;
             }
             Ok(0)
         }
         Err(error) => {
-            writeln!(err, "{error}")?;
+            writeln!(err, "jobdeck: {error}")?;
             Ok(2)
         }
     }
@@ -64,7 +67,7 @@ mod tests {
         std::fs::write(&file, service).unwrap();
         let cases = [
             ("b", &["x", "-"][..], "y\n\n z \n", 0, "b/x\nb/y\nb/z\n", ""),
-            ("b", &["y", "w"], "", 0, "b/w\n", "b/y is in the file already\n"),
+            ("b", &["y", "w"], "", 0, "b/w\n", "jobdeck: b/y is in the file already\n"),
             ("b", &["-"], "\n", 2, "", "there is no id to add"),
             ("c", &["x"], "", 2, "", "the file defines no service \"c\""),
             ("b", &["https://other.example/?task_id=7"], "", 2, "", "of another host"),

@@ -12,12 +12,13 @@ use crate::config::units;
 #[command(name = "jobdeck", bin_name = "jobdeck", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// What holds for every command.
-    #[command(flatten)]
-    pub common: Common,
     /// Exit by the table of exit codes when the dashboard is left, not with 0
     #[arg(long)]
     pub exit_status: bool,
+
+    /// What holds for every command.
+    #[command(flatten)]
+    pub common: Common,
     /// What to do; the dashboard if there is none.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -30,8 +31,9 @@ pub struct Common {
     /// The jobs file [default: ./jobs.toml, then $XDG_CONFIG_HOME/jobdeck/jobs.toml]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where results are kept [default: $XDG_STATE_HOME/jobdeck]
-    #[arg(long, global = true, value_name = "DIR", env = "JOBDECK_STATE_DIR")]
+    /// Where results are kept [default: $JOBDECK_STATE_DIR, then $XDG_STATE_HOME/jobdeck]
+    // Not by clap's `env`: a variable set to nothing is not set, and `demo` must not take the real directory from it.
+    #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -83,7 +85,7 @@ pub enum Command {
 /// `demo`.
 #[derive(Debug, ClapArgs)]
 pub struct Demo {
-    /// How many jobs
+    /// How many jobs [default: 40]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Makes the batch, and its ids, the same each time
@@ -294,6 +296,7 @@ pub struct Check {
 
 /// The end of `--help`: what the manual page says at length.
 const AFTER_HELP: &str = concat!(
+    "Without a command: the dashboard where standard output is a terminal, otherwise `jobdeck watch`.\n\n",
     "Exit codes of watch, once and status: 0 all succeeded, 3 some failed, partial or cancelled, 4 some unfinished, ",
     "5 some results lost, 6 some never observed, 2 usage or jobs file, 1 internal error or state directory, ",
     "130, 143, 129 after SIGINT, SIGTERM, SIGHUP.\n\n",

@@ -1,5 +1,6 @@
 //! `jobdeck export DIR`: saved results as files, from disk, without network or token. Nothing is ever overwritten.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use super::lines::{StateLine, json};
 use super::names::file_name;
 use super::select::Entry;
 use super::{output, sheet, status};
+use crate::domain::job::Job;
 use crate::engine::saved::{self, Store};
 
 /// Runs it.
@@ -55,11 +57,12 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such, `job.json`.
+/// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such.
 async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<(), Failure> {
-    for entry in entries {
+    let folders = folders(entries.iter().map(|entry| &*entry.job));
+    for (entry, folder) in entries.iter().zip(folders) {
         let provider = entry.job.key.provider;
-        let folder = dir.join(file_name(&format!("{}__{}", entry.job.service, entry.job.key.id)));
+        let folder = dir.join(folder);
         fs::create_dir_all(&folder).map_err(|error| failed("make the directory", &folder, &error))?;
         let body = body(store, entry).await?;
         let ending = if serde_json::from_slice::<&RawValue>(&body).is_ok() { "json" } else { "txt" };
@@ -72,6 +75,22 @@ async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target
         }
     }
     Ok(())
+}
+
+/// A folder's name for each job. Those that would share one (two files may call two services the same) are told
+/// apart by their addresses.
+fn folders<'a>(jobs: impl Iterator<Item = &'a Job>) -> Vec<String> {
+    let plain = |job: &Job| file_name(&format!("{}__{}", job.service, job.key.id));
+    let jobs: Vec<&Job> = jobs.collect();
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for job in &jobs {
+        *uses.entry(plain(job)).or_default() += 1;
+    }
+    let name = |job: &&Job| match plain(job) {
+        name if uses.get(&name) == Some(&1) => name,
+        _ => file_name(&format!("{} at {}", job.label(), job.key.endpoint)),
+    };
+    jobs.iter().map(name).collect()
 }
 
 async fn body(store: &Store, entry: &Entry) -> Result<Bytes, Failure> {
@@ -175,6 +194,7 @@ fn failed(what: &str, path: &Path, error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::{JobKey, Provider};
 
     #[test]
     fn compact_json_keeps_every_digit_and_every_string() {
@@ -192,5 +212,24 @@ mod tests {
         assert_eq!((target.written, target.same), (2, 2));
         assert_eq!(fs::read(dir.path().join("body.json")).unwrap(), b"one");
         assert_eq!(fs::read(dir.path().join("body.2.json")).unwrap(), b"two");
+    }
+
+    #[test]
+    fn no_two_jobs_share_a_folder() {
+        let job = |service: &str, endpoint: &str, id: &str| {
+            let key = JobKey { provider: Provider::Vessl, endpoint: endpoint.to_owned(), id: id.to_owned() };
+            Job { key, service: service.into(), name: None, tags: Vec::new() }
+        };
+        let jobs = [
+            job("a", "https://h", "1"),
+            job("a", "https://h", "2"),
+            job("a", "https://other", "2"),
+            job("b__c", "https://h", "3"),
+            job("b", "https://h", "c__3"),
+        ];
+        let names = folders(jobs.iter());
+        assert_eq!(names.first().unwrap(), "a__1");
+        let distinct: std::collections::HashSet<&String> = names.iter().collect();
+        assert_eq!(distinct.len(), jobs.len(), "{names:?}");
     }
 }

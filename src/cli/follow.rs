@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -13,11 +12,12 @@ use super::failure::Failure;
 use super::output::{self, Closed, Lines};
 use super::report::{NotOk, Tongue, named};
 use super::select::Entry;
-use super::signals::Signals;
+use super::signals::{self, Signals, Stops};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
 use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
+use crate::domain::note;
 use crate::domain::observation::{LastRead, Observation};
 use crate::domain::state::State;
 use crate::engine::{self, Command, Engine, Setup};
@@ -29,7 +29,7 @@ pub struct Plan {
     /// When to leave.
     pub until: Until,
     /// When to leave in any case.
-    pub timeout: Option<Duration>,
+    pub deadline: Option<Instant>,
     /// Where lines go; None for none.
     pub stream: Option<Stream>,
     /// Whether to say on standard error what else happens.
@@ -63,19 +63,20 @@ pub struct Followed {
 /// Runs an engine until its jobs are over or given up, or until the plan says so. Engine errors and trouble with
 /// output come back in the result; only an engine that cannot start is an error.
 pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<Followed, Failure> {
+    let mut stops = Stops::listen()?;
     let (facts_in, mut facts) = unbounded_channel();
     let engine = engine::start(setup, facts_in)?;
-    let Plan { until, timeout, stream, verbose } = plan;
+    let Plan { until, deadline, stream, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
         Some(Stream { tongue, lines, closed }) => (Some(tongue), Some(lines), Some(closed)),
         None => (None, None, None),
     };
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut follower = Follower::new(engine, until, tongue, lines, verbose);
     loop {
         tokio::select! {
             biased;
             signal = signals.next() => follower.on_signal(signal),
+            () = stops.next() => follower.on_stop(),
             how = wait_closed(&mut closed) => follower.on_closed(&how),
             () = wait_until(deadline), if !follower.leaving => {
                 follower.leave("the time is up");
@@ -92,7 +93,8 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     Ok(follower.finished())
 }
 
-async fn wait_until(deadline: Option<Instant>) {
+/// Resolves at a time; never without one.
+pub async fn wait_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
@@ -119,6 +121,8 @@ struct Follower {
     entries: BTreeMap<JobIx, Entry>,
     signal: Option<Signal>,
     leaving: bool,
+    /// Whether the process stops as soon as the engine has given its claims up.
+    stopping: bool,
     /// One-shot reads that the drain waited for when it was last said.
     waiting: Option<usize>,
     ended: bool,
@@ -138,6 +142,7 @@ impl Follower {
             entries: BTreeMap::new(),
             signal: None,
             leaving: false,
+            stopping: false,
             waiting: None,
             ended: false,
             output_failed: false,
@@ -154,6 +159,23 @@ impl Follower {
         }
         self.signal = Some(signal);
         self.leave(signal.as_str());
+    }
+
+    /// A stopped process holds no claims, so that another instance can go on with its jobs.
+    fn on_stop(&mut self) {
+        if self.leaving {
+            signals::stop();
+        } else if !self.stopping {
+            self.stopping = true;
+            self.engine.send(Command::Suspend);
+        }
+    }
+
+    fn on_suspended(&mut self) {
+        if std::mem::take(&mut self.stopping) && !self.leaving {
+            signals::stop();
+            self.engine.send(Command::Resume);
+        }
     }
 
     fn on_closed(&mut self, how: &Closed) {
@@ -195,7 +217,8 @@ impl Follower {
                 self.ending = ending;
                 self.ended = true;
             }
-            Fact::NextRead(_) | Fact::History { .. } | Fact::Suspended => {}
+            Fact::Suspended => self.on_suspended(),
+            Fact::NextRead(_) | Fact::History { .. } => {}
         }
     }
 
@@ -243,7 +266,11 @@ impl Follower {
 
     fn on_health(&mut self, ix: JobIx, health: Health) {
         match &health {
-            Health::GivenUp(reason) => self.tell(ix, &format!("given up: {}", Clean::new(reason))),
+            Health::GivenUp(reason) => {
+                let last = self.entries.get(&ix).and_then(|entry| entry.known.last_read.as_ref());
+                let what = last.map_or_else(String::new, |last| format!(", {}", note::read_in_words(last.read)));
+                self.tell(ix, &format!("given up{what}: {}", Clean::new(reason)));
+            }
             Health::Following(pid) if self.verbose => self.tell(ix, &format!("read by process {pid}, following")),
             Health::Fresh
             | Health::Stale
@@ -260,7 +287,7 @@ impl Follower {
 
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
-            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: {}", Clean::new(why))),
+            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: key refused: {}", Clean::new(why))),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
                 let wait = human::duration(human::age(Timestamp::now(), *until));
                 output::say_error(&format!("service {service}: waiting {wait}"));

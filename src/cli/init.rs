@@ -12,11 +12,11 @@ pub fn run(named: Option<&Path>, err: &mut dyn Write) -> io::Result<u8> {
     match config::init::init(path) {
         Ok(()) => {
             let path = Clean::new(&path.to_string_lossy());
-            writeln!(err, "wrote {path}; take the # from the lines that you need, then see `jobdeck check`")?;
+            writeln!(err, "jobdeck: wrote {path}; take the # from the lines that you need, then see `jobdeck check`")?;
             Ok(0)
         }
         Err(error) => {
-            writeln!(err, "{error}")?;
+            writeln!(err, "jobdeck: {error}")?;
             Ok(2)
         }
     }

@@ -7,7 +7,17 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::failure::Failure;
 use super::keys;
 use super::output::Out;
+use crate::config;
 use crate::domain::filter::SYNTAX;
+
+/// What the page says after the program's first sentence.
+const DESCRIPTION: [&str; 2] = [
+    "Without a command: the dashboard where standard output is a terminal, otherwise jobdeck watch --format plain. \
+     Standard output carries data only, everything else goes to standard error. A job is called service/id; an id \
+     alone, or its name, will do where only one job has it.",
+    "What a service hands out once only (Unstract) is saved before it is shown, and is never read again. Results stay \
+     in the state directory: status, show and export need neither network nor token.",
+];
 
 /// Exit codes and what they mean, in the order in which they apply.
 const EXIT_CODES: [(&str, &str); 8] = [
@@ -35,10 +45,11 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// Variables that matter, besides those that hold tokens.
-const ENVIRONMENT: [(&str, &str); 3] = [
+const ENVIRONMENT: [(&str, &str); 4] = [
     ("JOBDECK_STATE_DIR", "the state directory, unless --state-dir is given"),
     ("NO_COLOR, CLICOLOR=0, TERM=dumb", "no colours, unless --color is given"),
     ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies"),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "where the CA certificates are, if not where the system has them"),
 ];
 
 /// Prints it.
@@ -58,6 +69,11 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
+    let mut description = Roff::new();
+    for paragraph in DESCRIPTION {
+        description.control("PP", []).text([roman(paragraph)]);
+    }
+    description.to_writer(&mut page)?;
     man.render_options_section(&mut page)?;
 
     let mut rest = Roff::new();
@@ -81,10 +97,19 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
     let keys = keys::table();
     section(&mut rest, "KEYS", keys.iter().map(|line| (line.keys.as_str(), line.help.as_str())));
     section(&mut rest, "FILTER", SYNTAX.iter().copied());
+    rest.control("SH", ["JOBS FILE"]).text([roman(
+        "Every key stands once in this example. Each key of [poll] may be left out; its value here is the default.",
+    )]);
+    rest.control("PP", []).control("nf", []);
+    for line in config::init::EXAMPLE.lines() {
+        rest.text([roman(line)]);
+    }
+    rest.control("fi", []);
     section(&mut rest, "FILES", FILES);
     section(&mut rest, "ENVIRONMENT", ENVIRONMENT);
     section(&mut rest, "EXIT STATUS", EXIT_CODES);
-    rest.text([roman("Of watch, once and status: the first that applies. The other commands use 0, 1 and 2.")]);
+    rest.control("PP", [])
+        .text([roman("Of watch, once and status: the first that applies. The other commands use 0, 1 and 2.")]);
     rest.to_writer(&mut page)?;
     Ok(page)
 }

@@ -11,6 +11,7 @@ use output::Out;
 
 use crate::config;
 use crate::config::append::Addition;
+use crate::domain::clean::is_harmless;
 
 mod add;
 pub mod args;
@@ -62,7 +63,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// Help and version are data: exit code 0. Anything else is a usage error: 2.
 fn explain(error: &clap::Error) -> u8 {
-    let _ = error.print();
+    let text = error.render().to_string();
+    if text.lines().all(|line| line.chars().all(is_harmless)) {
+        let _ = error.print();
+    } else {
+        // It repeats the arguments, which may be foreign text.
+        output::say(&text);
+    }
     if error.use_stderr() { 2 } else { 0 }
 }
 

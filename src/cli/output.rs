@@ -38,6 +38,8 @@ impl Look {
                 terminal && !dumb && set("NO_COLOR").is_none() && set("CLICOLOR").is_none_or(|value| value != "0")
             }
         };
+        // crossterm leaves colours out by itself where NO_COLOR is set; a flag goes before that.
+        crossterm::style::force_color_output(colour);
         let console = terminal && set("TERM").is_some_and(|term| term == "linux" || term == "dumb");
         let width = if terminal { crossterm::terminal::size().ok().map(|(columns, _)| columns.into()) } else { None };
         Self { colour, ascii: common.ascii || console, width }

@@ -1,5 +1,7 @@
 //! One job by what the user calls it: `service/id`, an id alone, or a name, where that is unambiguous.
 
+use std::collections::HashSet;
+
 use super::args::Common;
 use super::failure::Failure;
 use super::report::named;
@@ -44,16 +46,24 @@ fn among(entries: Vec<Entry>, wanted: &str) -> Result<Option<Entry>, Failure> {
         if others.is_empty() {
             return Ok(Some(first.clone()));
         }
-        let candidates: Vec<String> =
-            std::iter::once(first).chain(others).map(|entry| format!("  {}", named(&entry.job))).collect();
-        return Err(Failure::usage(format!(
-            "{:?} may be any of {} jobs; name one of them in full:\n{}",
-            Clean::new(wanted).as_str(),
-            candidates.len(),
-            candidates.join("\n")
-        )));
+        let found: Vec<&Entry> = std::iter::once(first).chain(others).collect();
+        return Err(Failure::usage(ambiguous(wanted, &found)));
     }
     Ok(None)
+}
+
+/// What to say of several jobs that are called the same, and how to get at one of them.
+fn ambiguous(wanted: &str, found: &[&Entry]) -> String {
+    let labels: HashSet<String> = found.iter().map(|entry| entry.job.label()).collect();
+    // Two files may call two services the same.
+    let twins = labels.len() < found.len();
+    let candidate = |entry: &&Entry| {
+        let at = if twins { format!(" at {}", Clean::new(&entry.job.key.endpoint)) } else { String::new() };
+        format!("  {}{at}", named(&entry.job))
+    };
+    let how = if twins { "name its jobs file with --config" } else { "name one of them in full" };
+    let candidates: Vec<String> = found.iter().map(candidate).collect();
+    format!("{:?} may be any of {} jobs; {how}:\n{}", Clean::new(wanted).as_str(), found.len(), candidates.join("\n"))
 }
 
 #[cfg(test)]
@@ -70,6 +80,11 @@ mod tests {
         Entry::new(Arc::new(job), Observation::default())
     }
 
+    fn at(endpoint: &str, mut entry: Entry) -> Entry {
+        Arc::make_mut(&mut entry.job).key.endpoint = endpoint.to_owned();
+        entry
+    }
+
     #[test]
     fn a_job_is_named_in_full_or_by_an_id_or_a_name_that_only_it_has() {
         let entries = vec![
@@ -79,6 +94,8 @@ mod tests {
             entry("b", "3", Some("same")),
             entry("x", "y", None),
             entry("b", "one", None),
+            entry("t", "z", None),
+            at("https://h", entry("t", "z", None)),
         ];
         let cases = [
             ("a/1", Ok(Some("a/1"))),
@@ -87,6 +104,7 @@ mod tests {
             ("x/y", Ok(Some("x/y"))),
             ("nobody", Ok(None)),
             ("1", Err("\"1\" may be any of 2 jobs; name one of them in full:\n  a/1 \"one\"\n  b/1 \"x/y\"")),
+            ("z", Err("\"z\" may be any of 2 jobs; name its jobs file with --config:\n  t/z at t\n  t/z at https://h")),
             ("same", Err("\"same\" may be any of 2 jobs; name one of them in full:\n  b/2 \"same\"\n  b/3 \"same\"")),
         ];
         for (wanted, expected) in cases {

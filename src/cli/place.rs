@@ -1,6 +1,8 @@
 //! What the common flags mean: the jobs file, the state directory and the store in it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use super::args::Common;
 use super::failure::Failure;
@@ -11,7 +13,7 @@ use crate::logging::{self, Targets};
 
 /// The state directory: as given, else `$XDG_STATE_HOME/jobdeck`.
 pub fn state_dir(common: &Common) -> Result<PathBuf, Failure> {
-    config::paths::state_dir(common.state_dir.as_deref().filter(|dir| !dir.as_os_str().is_empty())).ok_or_else(|| {
+    config::paths::state_dir(common.state_dir.as_deref()).ok_or_else(|| {
         Failure::internal("failed to find the home directory. Set HOME, or name a directory with --state-dir.")
     })
 }
@@ -25,6 +27,9 @@ pub fn jobs_file(common: &Common) -> Result<JobsFile, Failure> {
 /// there, and to standard error where it was asked for.
 pub fn store(common: &Common, access: Access) -> Result<Store, Failure> {
     let dir = state_dir(common)?;
+    if access == Access::Viewer {
+        must_be_readable(&dir)?;
+    }
     let (store, notes) = Store::open(&dir, access)?;
     let state_dir = match access {
         Access::Reader => Some(dir),
@@ -35,4 +40,17 @@ pub fn store(common: &Common, access: Access) -> Result<Store, Failure> {
         output::say_error(&note);
     }
     Ok(store)
+}
+
+/// A viewer makes nothing, so a state directory that is not there yet is an empty one. Anything else that cannot be
+/// looked into must not pass for one: its jobs would be said never to have been read.
+fn must_be_readable(dir: &Path) -> Result<(), Failure> {
+    match fs::read_dir(dir) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::internal(format!(
+            "failed to open the state directory {}: {error}. Look after it, or use another --state-dir.",
+            dir.display()
+        ))),
+    }
 }

@@ -10,6 +10,7 @@ use crate::domain::fact::Health;
 use crate::domain::filter::{Filter, Subject, Text};
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
+use crate::domain::state::Read;
 use crate::domain::stats::Counts;
 use crate::engine::saved::{self, Store};
 
@@ -82,7 +83,8 @@ pub async fn matching(
         let files = if filter.needs_files() { file_names(store, &entry).await? } else { Vec::new() };
         let text = Text::new(&entry.job, &entry.known);
         let Entry { job, known, .. } = &entry;
-        let subject = Subject { job, known, text: &text, stale: false, marked: false, files: &files };
+        let stale = is_stale(known);
+        let subject = Subject { job, known, text: &text, stale, marked: false, files: &files };
         if filter.matches(&subject, now) {
             matching.push(entry);
         }
@@ -92,6 +94,12 @@ pub async fn matching(
         return Err(Failure::usage(format!("the filter `{source}` matches none of {all} jobs")));
     }
     Ok(matching)
+}
+
+/// Whether the last read of a job that is not over was no answer. The dashboard counts two in a row; the disk
+/// keeps only the last.
+fn is_stale(known: &Observation) -> bool {
+    !known.is_over() && known.last_read.as_ref().is_some_and(|last| last.read != Read::Ok)
 }
 
 async fn file_names(store: &Store, entry: &Entry) -> Result<Vec<String>, Failure> {

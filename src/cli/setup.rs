@@ -1,12 +1,15 @@
 //! What `watch` and `once` need before an engine can start: file, store, selected jobs, tokens.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::args::Common;
 use super::failure::Failure;
 use super::select::Entry;
 use super::signals::Signals;
-use super::{place, select};
+use super::{follow, output, place, select};
 use crate::engine::saved::Access;
 use crate::engine::{self, Purpose, Setup, token};
 use crate::exit::Signal;
@@ -16,15 +19,17 @@ use crate::exit::Signal;
 pub enum Prepared {
     /// An engine can start.
     Ready(Box<Setup>),
-    /// A signal came before that; these are the jobs as they are known from disk.
-    Interrupted(Signal, Vec<Entry>),
+    /// A signal came before that, or the time was up; these are the jobs as they are known from disk.
+    Interrupted(Option<Signal>, Vec<Entry>),
 }
 
-/// Prepares an engine over the file's jobs that the filter matches.
+/// Prepares an engine over the file's jobs that the filter matches. What takes its time is only that a token is asked
+/// for; services without such a job are not asked.
 pub async fn prepare(
     common: &Common,
     purpose: Purpose,
     filter: Option<&str>,
+    deadline: Option<Instant>,
     signals: &mut Signals,
 ) -> Result<Prepared, Failure> {
     let filter = select::filter(filter)?;
@@ -42,9 +47,19 @@ pub async fn prepare(
             entries?.into_iter().map(|entry| entry.job).collect()
         }
     };
-    let services = tokio::select! {
-        services = token::resolve_all(&file.services) => services,
-        signal = signals.next() => {
+    let of_jobs: HashSet<&str> = jobs.iter().map(|job| &*job.service).collect();
+    let services: Vec<_> = file.services.into_iter().filter(|service| of_jobs.contains(&*service.name)).collect();
+    let interrupted = tokio::select! {
+        services = token::resolve_all(&services) => Ok(services),
+        signal = signals.next() => Err(Some(signal)),
+        () = follow::wait_until(deadline) => {
+            output::say_error("the time was up before every token was had");
+            Err(None)
+        }
+    };
+    let services = match interrupted {
+        Ok(services) => services,
+        Err(signal) => {
             let entries = select::of_file(&store, &jobs).await;
             store.close().await;
             return Ok(Prepared::Interrupted(signal, entries?));

@@ -81,12 +81,19 @@ pub fn csv(rows: impl Iterator<Item = Vec<String>>, with_output: bool) -> Result
 }
 
 /// A cell that no spreadsheet takes for a formula: a leading `=`, `+`, `-`, `@`, tab or carriage return gets a `'`
-/// before it. What a terminal would obey is written out; line breaks stay, quoted by the writer.
+/// before it. What a terminal would obey is written out; line breaks stay, quoted by the writer, but a carriage return
+/// alone would let a cell overwrite the line that it stands in.
 fn guarded(cell: &str) -> String {
-    let harmless: String = cell
-        .chars()
-        .map(|c| if matches!(c, '\n' | '\t' | '\r') || is_harmless(c) { c.to_string() } else { escaped(c) })
-        .collect();
+    let mut harmless = String::with_capacity(cell.len());
+    let mut rest = cell.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\r' if rest.peek() == Some(&'\n') => harmless.push(c),
+            '\n' | '\t' => harmless.push(c),
+            c if is_harmless(c) => harmless.push(c),
+            c => harmless.push_str(&escaped(c)),
+        }
+    }
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if formula { format!("'{harmless}") } else { harmless }
 }
@@ -108,7 +115,8 @@ mod tests {
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\tx", "'\tx"),
-            ("\rx", "'\rx"),
+            ("\rx", "'\\x0dx"),
+            ("a\rb\r\nc", "a\\x0db\r\nc"),
             ("a=b", "a=b"),
             ("a\u{1b}]0;t\u{7}", "a\\x1b]0;t\\x07"),
         ];

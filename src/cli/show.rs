@@ -18,6 +18,8 @@ use crate::json;
 /// What `show` exits with where the part asked for is not there.
 const NOT_THERE: u8 = 4;
 
+const NO_BODY: &str = "no body is saved";
+
 /// Runs it.
 pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
     let (store, entry) = pick::one(common, &show.job).await?;
@@ -34,13 +36,7 @@ pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
             None
         }
         Part::Error => print_error(&entry, &mut out)?,
-        Part::Body => match body(&store, &entry).await? {
-            Some(body) => {
-                out.bytes(&body)?;
-                None
-            }
-            None => Some("no body is saved"),
-        },
+        Part::Body => print_body(&store, &entry, &mut out).await?,
         Part::Raw => print_raw(&store, &entry, &mut out).await?,
         Part::Output => print_output(&store, &entry, &mut out).await?,
         Part::Files => print_files(&store, &entry, &mut out).await?,
@@ -62,31 +58,47 @@ fn standing(entry: &Entry) -> String {
     }
 }
 
+/// The bytes to show a part of: the saved result, else what was kept of a reply that was none.
 async fn body(store: &Store, entry: &Entry) -> Result<Option<Bytes>, Failure> {
-    let Some(saved) = saved::best(&entry.known) else { return Ok(None) };
-    if entry.known.saved.is_none() {
-        output::say_error("no result is saved; this is what else was kept, a reply that broke off or made no sense");
+    match saved::best(&entry.known) {
+        Some(saved) => Ok(Some(saved::bytes(store, saved).await?)),
+        None => Ok(None),
     }
-    if saved.masked {
+}
+
+/// What has to be known of bytes that are shown. Said only where something is shown.
+fn say_what_it_is(entry: &Entry) {
+    if entry.known.saved.is_none() {
+        output::say_error("no result is saved; this is the last reply that was kept, which held none or not the whole");
+    }
+    if saved::best(&entry.known).is_some_and(|saved| saved.masked) {
         output::say_error("our own token stood in this body and was masked before saving");
     }
-    Ok(Some(saved::bytes(store, saved).await?))
+}
+
+async fn print_body(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
+    say_what_it_is(entry);
+    out.bytes(&body)?;
+    Ok(None)
 }
 
 async fn print_raw(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
-    let Some(body) = body(store, entry).await? else { return Ok(Some("no body is saved")) };
+    let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let Some(raw) = saved::raw_output(entry.job.key.provider, &body) else {
         return Ok(Some("the saved body holds no raw output; --body prints it whole"));
     };
+    say_what_it_is(entry);
     out.bytes(&raw)?;
     Ok(None)
 }
 
 async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
-    let Some(body) = body(store, entry).await? else { return Ok(Some("no body is saved")) };
+    let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let Some(decoded) = saved::output(entry.job.key.provider, &body) else {
         return Ok(Some("the saved body holds no decoded output; --raw or --body may have it"));
     };
+    say_what_it_is(entry);
     let mut pretty = Vec::new();
     if let Err(error) = json::pretty::pretty(&decoded, &mut pretty) {
         output::say_error(&format!("the output is no JSON from here on: {error}"));
@@ -96,11 +108,12 @@ async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opt
 }
 
 async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
-    let Some(body) = body(store, entry).await? else { return Ok(Some("no body is saved")) };
+    let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let files = saved::files(entry.job.key.provider, &body);
     if files.is_empty() {
         return Ok(Some("the saved body names no files"));
     }
+    say_what_it_is(entry);
     for file in files {
         let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
         let cost = file.cost.as_deref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));

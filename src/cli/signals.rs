@@ -1,10 +1,10 @@
-//! Signals that end a command in good order, and the one that must not end it.
+//! Signals that end or stop a command in good order, and the one that must not end it.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use rustix::process::Signal as Number;
+use rustix::process::{self, Signal as Number};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::exit::Signal;
@@ -32,6 +32,34 @@ impl Signals {
     /// The next of them.
     pub fn next(&mut self) -> impl Future<Output = Signal> + '_ {
         Next(self)
+    }
+}
+
+/// SIGTSTP as it comes: a shell's Ctrl-z.
+#[derive(Debug)]
+pub struct Stops(unix::Signal);
+
+impl Stops {
+    /// Listens from now on; the signal no longer stops the process by itself.
+    pub fn listen() -> std::io::Result<Self> {
+        unix::signal(SignalKind::from_raw(Number::TSTP.as_raw())).map(Self)
+    }
+
+    /// The next of them.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+/// Stops this process until the shell lets it go on. Not the leader of a session: it has no shell that could.
+pub fn stop() {
+    if process::getsid(None).is_ok_and(|session| session == process::getpid()) {
+        return;
+    }
+    if let Err(error) = process::kill_process(process::getpid(), Number::STOP) {
+        tracing::warn!("failed to stop: {error}");
     }
 }
 

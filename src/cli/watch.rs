@@ -1,6 +1,7 @@
 //! `jobdeck watch`: follows the jobs to their end without a screen.
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::args::{Common, Watch, WatchFormat};
 use super::failure::Failure;
@@ -16,24 +17,23 @@ use crate::exit::exit_code;
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
+    let deadline = watch.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let tongue = match watch.format {
         WatchFormat::Jsonl => Tongue::Jsonl,
         WatchFormat::Plain => Tongue::Plain(Look::of(common)),
     };
-    let prepared = setup::prepare(common, Purpose::Watch, watch.filter.as_deref(), &mut signals).await?;
+    let prepared = setup::prepare(common, Purpose::Watch, watch.filter.as_deref(), deadline, &mut signals).await?;
     let (lines, closed) = Lines::start();
     let followed = match prepared {
         Prepared::Ready(setup) => {
             let store = setup.store.clone();
             let stream = Some(Stream { tongue, lines, closed });
-            let plan = Plan { until: watch.until, timeout: watch.timeout, stream, verbose: common.verbose > 0 };
+            let plan = Plan { until: watch.until, deadline, stream, verbose: common.verbose > 0 };
             let followed = follow::follow(*setup, plan, &mut signals).await;
             store.close().await;
             followed?
         }
-        Prepared::Interrupted(signal, entries) => {
-            Followed { entries, signal: Some(signal), trouble: None, lines: Some(lines) }
-        }
+        Prepared::Interrupted(signal, entries) => Followed { entries, signal, trouble: None, lines: Some(lines) },
     };
     let counts = select::counts(&followed.entries);
     let exit = exit_code(followed.signal, followed.trouble, &counts);

@@ -107,30 +107,41 @@ fn segment<'a>(field: &Field<'a>, problems: &mut Problems) -> Option<&'a str> {
     Some(word)
 }
 
+/// The URL, also where something about it is refused: what else is wrong with the service and its jobs is told as well.
 fn address(field: &Field<'_>, example: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
     let text = field.word(example, problems)?;
-    let refused = |message: String, help: &str| Problem::at(field.span.clone(), message).help(help.to_owned());
     let key = field.key;
-    let problem = match Url::parse(text) {
-        Err(error) => refused(format!("`{key}` is no URL: {error}"), &format!("write it like {example}")),
-        Ok(url) if !matches!(url.scheme(), "https" | "http") => {
-            refused(format!("`{key}` is no https URL"), &format!("write it like {example}"))
+    let mut refuse = |message: String, help: &str| {
+        problems.add(Problem::at(field.span.clone(), message).help(help.to_owned()));
+    };
+    let mut url = match Url::parse(text) {
+        Err(error) => {
+            refuse(format!("`{key}` is no URL: {error}"), &format!("write it like {example}"));
+            return None;
         }
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => refused(
+        Ok(url) if !matches!(url.scheme(), "https" | "http") => {
+            refuse(format!("`{key}` is no https URL"), &format!("write it like {example}"));
+            return None;
+        }
+        Ok(url) => url,
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        refuse(
             format!("`{key}` holds a user or a password"),
             "take what stands before the @ out: a secret is given by `token`",
-        ),
-        Ok(url) if url.scheme() == "http" && !insecure && !is_loopback(&url) => refused(
+        );
+        // Neither can fail where there is a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+    }
+    if url.scheme() == "http" && !insecure && !is_loopback(&url) {
+        refuse(
             format!("`{key}` is plain http, which would show the token to the network"),
             "write https, or allow it with insecure = true",
-        ),
-        Ok(mut url) => {
-            url.set_fragment(None);
-            return Some(url);
-        }
-    };
-    problems.add(problem);
-    None
+        );
+    }
+    url.set_fragment(None);
+    Some(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -318,6 +318,29 @@ colour = 1
 }
 
 #[test]
+fn a_service_that_is_refused_does_not_hide_what_is_wrong_with_its_jobs() {
+    let text = "[services.a]
+provider = 'optexity'
+base_url = 'http://me:pw@h.example'
+token = 'sk-live'
+[[jobs]]
+service = 'a'
+ids = ['q', ' q', 'https://other.example/?task_id=1']
+";
+    let found: Vec<String> = errors(text).iter().map(|error| error.split(" = ").take(1).collect()).collect();
+    assert_eq!(
+        found,
+        [
+            "3:12: `base_url` holds a user or a password",
+            "3:12: `base_url` is plain http, which would show the token to the network",
+            "4:9: a token is never written in the file",
+            "7:13: the same job as in line 7",
+            "7:19: this id is an address of another host than its service's",
+        ]
+    );
+}
+
+#[test]
 fn the_schema_knows_the_keys_that_the_reader_knows_and_no_others() {
     let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
     let cases = [

@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use crate::domain::state::{LostBecause, State};
 use world::World;
 
 mod jobs_file;
@@ -117,11 +116,19 @@ impl Demo {
         jobs_file::jobs_file(&self.world, self.address)
     }
 
-    /// The ids of the batch, in the order of the jobs file.
-    pub fn ids(&self) -> Vec<String> {
-        self.world.batch.iter().map(|job| job.id.clone()).collect()
+    fn of(world: World, seed: u64, port: u16) -> Result<Self, DemoError> {
+        let world = Arc::new(world);
+        let listener = server::listen(port).map_err(|cause| DemoError::Listen { port, cause })?;
+        let address = listener.local_addr().map_err(DemoError::Start)?;
+        let (end, ended) = oneshot::channel();
+        let thread = server::spawn(world.clone(), listener, ended).map_err(DemoError::Start)?;
+        Ok(Self { world, address, seed, end: Some(end), thread: Some(thread) })
     }
+}
 
+/// What the services know of themselves, for tests; from outside it is `GET /demo/ledger`.
+#[cfg(test)]
+impl Demo {
     /// How often a job was asked for, trouble included.
     pub fn reads(&self, id: &str) -> u32 {
         self.world.record(id).map_or(0, |record| record.reads)
@@ -136,25 +143,6 @@ impl Demo {
     /// The body of the terminal reply that was handed out whole; None if there was none, or only a part of it.
     pub fn handed_out(&self, id: &str) -> Option<Vec<u8>> {
         ledger::handed_out(&self.world, id)
-    }
-
-    /// The state in which a reader that is alone sees the job end.
-    pub fn expected(&self, id: &str) -> Option<State> {
-        Some(self.world.record(id)?.job.kind.state())
-    }
-
-    /// Why the job's result is lost to that reader, where it is.
-    pub fn expected_loss(&self, id: &str) -> Option<LostBecause> {
-        self.world.record(id)?.job.kind.lost()
-    }
-
-    fn of(world: World, seed: u64, port: u16) -> Result<Self, DemoError> {
-        let world = Arc::new(world);
-        let listener = server::listen(port).map_err(|cause| DemoError::Listen { port, cause })?;
-        let address = listener.local_addr().map_err(DemoError::Start)?;
-        let (end, ended) = oneshot::channel();
-        let thread = server::spawn(world.clone(), listener, ended).map_err(DemoError::Start)?;
-        Ok(Self { world, address, seed, end: Some(end), thread: Some(thread) })
     }
 }
 

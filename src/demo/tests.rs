@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::scenario::{Delivery, Kind, TroubleKind, UnstractEnd};
 use super::world::Window;
 use super::*;
+use crate::domain::state::LostBecause;
 
 const DEPLOYMENT: &str = "/deployment/api/org_Kq3ZtV81nPx/invoice-extract/";
 const LLAMA: &str = "k3v9m2q7xw1d";

@@ -56,8 +56,6 @@ pub struct Met {
     pub phase: Phase,
     /// Which read of the job this is, from 1.
     pub read: u32,
-    /// Whether its result was read before.
-    pub taken: bool,
 }
 
 /// What is known of a job's reads.
@@ -176,7 +174,6 @@ impl World {
             names: record.names.clone(),
             phase: record.job.phase(now),
             read: record.reads,
-            taken: record.taken.is_some(),
         })
     }
 

@@ -1,7 +1,5 @@
 //! A reply as it came off the wire: status, the headers that matter, and its bytes, whole or broken off.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -18,8 +16,6 @@ pub struct Reply {
     pub broken: Option<String>,
     /// When the reply's head arrived, by our clock.
     pub at: Timestamp,
-    /// From sending to the end of the body.
-    pub latency: Duration,
 }
 
 /// The reply headers that mean something to jobdeck, as sent. Foreign text.

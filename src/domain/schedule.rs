@@ -15,11 +15,12 @@ pub fn pause(pace: Pace, unchanged: u32, draw: f64) -> Duration {
     jittered(bounded(pace.interval, factor, longest), draw)
 }
 
-/// The pause after the `failures`-th read in a row (from 1) that was no answer: exponential, half of it by chance.
+/// The pause after the `failures`-th read in a row (from 1) that was no answer: exponential, half of it by chance,
+/// and never shorter than that of a job that is well.
 pub fn back_off(pace: Pace, failures: u32, draw: f64) -> Duration {
-    let factor = 2f64.powi(failures.saturating_sub(1).min(32).cast_signed());
+    let factor = 2f64.powi(failures.min(32).cast_signed());
     let longest = pace.max_interval.max(pace.interval);
-    bounded(pace.interval, factor, longest).mul_f64(0.5 + 0.5 * draw)
+    bounded(pace.interval, factor, longest).mul_f64(0.5 + 0.5 * draw).max(pace.interval)
 }
 
 /// Ten per cent more or less, so that jobs declared together are not read together for ever.
@@ -83,10 +84,19 @@ mod tests {
 
     #[test]
     fn failures_back_off_exponentially_with_jitter_and_never_beyond_max_interval() {
-        assert_eq!(back_off(PACE, 1, 1.0), Duration::from_secs(5));
-        assert_eq!(back_off(PACE, 2, 1.0), Duration::from_secs(10));
-        assert_eq!(back_off(PACE, 2, 0.0), Duration::from_secs(5));
+        assert_eq!(back_off(PACE, 1, 1.0), Duration::from_secs(10));
+        assert_eq!(back_off(PACE, 2, 1.0), Duration::from_secs(20));
+        assert_eq!(back_off(PACE, 2, 0.0), Duration::from_secs(10));
         assert_eq!(back_off(PACE, u32::MAX, 1.0), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_service_in_trouble_is_never_asked_sooner_than_one_that_is_well() {
+        let flat = Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(5) };
+        for failures in 1..9 {
+            assert!(back_off(PACE, failures, 0.0) >= PACE.interval, "{failures}");
+            assert_eq!(back_off(flat, failures, 0.0), flat.interval, "{failures}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ impl Run {
             return;
         }
         let now = self.now();
+        self.dispatched = now;
         if self.purpose == Purpose::Once {
             self.pass_over_closed_services(now);
         }
@@ -32,12 +33,13 @@ impl Run {
         }
     }
 
-    /// When a read may be sent next, if that only takes time.
+    /// When a read may be sent next, if that only takes time. What the last dispatch could have sent and did not is
+    /// held by the share of its service: it waits for a reply, not for the clock.
     pub(super) fn next_dispatch(&self) -> Option<Duration> {
         if self.mode != Mode::Running || self.reads.len() >= self.poll.in_flight {
             return None;
         }
-        self.services.iter().filter_map(|run| self.ready_at(run)).min()
+        self.services.iter().filter_map(|run| self.ready_at(run)).filter(|at| *at > self.dispatched).min()
     }
 
     fn ready_at(&self, run: &ServiceRun) -> Option<Duration> {
@@ -58,29 +60,36 @@ impl Run {
             return None;
         }
         self.probe_if_needed(now);
-        let able: Vec<usize> = (0..self.services.len())
-            .filter(|&at| self.services.get(at).is_some_and(|run| self.can_send(run, now)))
-            .collect();
         let half = (self.poll.in_flight / 2).max(1);
-        let turn = self.turn;
-        let mut order = able.clone();
-        order.sort_by_key(|&at| if at >= turn { (0, at) } else { (1, at) });
-        for at in order {
+        loop {
+            let able: Vec<usize> = (0..self.services.len())
+                .filter(|&at| self.services.get(at).is_some_and(|run| self.can_send(run, now)))
+                .collect();
             let contended = able.len() > 1;
-            let Some(run) = self.services.get_mut(at) else { continue };
-            if contended && run.in_flight >= half {
-                continue;
+            let turn = self.turn;
+            let mut order = able;
+            order.sort_by_key(|&at| if at >= turn { (0, at) } else { (1, at) });
+            let mut limited = false;
+            for at in order {
+                let Some(run) = self.services.get_mut(at) else { continue };
+                if contended && run.in_flight >= half {
+                    continue;
+                }
+                if let Some(bucket) = &mut run.bucket
+                    && let Err(wait) = bucket.take(now)
+                {
+                    run.limited_until = now + wait.max(Duration::from_micros(1));
+                    limited = true;
+                    continue;
+                }
+                self.turn = at + 1;
+                return Some(at);
             }
-            if let Some(bucket) = &mut run.bucket
-                && let Err(wait) = bucket.take(now)
-            {
-                run.limited_until = now + wait;
-                continue;
+            // A service that may not be read yet is no reason for the others to hold back.
+            if !limited {
+                return None;
             }
-            self.turn = at + 1;
-            return Some(at);
         }
-        None
     }
 
     fn can_send(&self, run: &ServiceRun, now: Duration) -> bool {

@@ -11,7 +11,7 @@ use crate::store::Claim;
 
 use super::gate::Closed;
 use super::run::{Chore, Mode, Run, ServiceRun};
-use super::slot::{Phase, Slot};
+use super::slot::{Denials, Phase, Slot};
 use super::{Purpose, Reload};
 
 /// How many followed jobs are tried for a takeover at once.
@@ -83,7 +83,13 @@ impl Run {
             self.refresh_health(*ix);
         }
         // A dead instance leaves a doubt, and perhaps what it had received.
-        self.reload_known(&orphans).await;
+        let mut news = orphans;
+        // The last holder may have finished and given up a job between our look at it and our claim: it must not be
+        // asked for again. This question is answered once, so whoever is followed is looked at too.
+        if self.store.changed_by_others().await.unwrap_or(true) {
+            news = list.iter().chain(&self.followed).copied().collect();
+        }
+        self.reload_known(&news).await;
     }
 
     /// Takes over what others have written about these jobs.
@@ -99,13 +105,17 @@ impl Run {
     }
 
     fn learn_from_others(&mut self, ix: JobIx, known: Observation) {
+        // What is ours and the disk has not taken yet is newer than what is on it.
+        if self.unsaved.contains_key(&ix) {
+            return;
+        }
         let Some(slot) = self.slot_mut(ix) else { return };
-        if *slot.known == known || known.applied < slot.known.applied {
+        slot.seq = slot.seq.max(known.applied);
+        if tells_nothing_new(&known, &slot.known) {
             return;
         }
         let before = (slot.known.is_observed(), slot.known.state, slot.known.word.clone(), slot.known.progress);
         let changed = before != (known.is_observed(), known.state, known.word.clone(), known.progress);
-        slot.seq = slot.seq.max(known.applied);
         slot.attempts_loaded = false;
         slot.attempts.clear();
         let over = known.is_over();
@@ -211,7 +221,11 @@ impl Run {
     pub(super) async fn resume(&mut self) {
         if matches!(self.mode, Mode::Suspending | Mode::Suspended) {
             self.leave_reads.send_replace(false);
-            self.go_on().await;
+            if self.paused {
+                self.mode = Mode::Paused;
+            } else {
+                self.go_on().await;
+            }
         }
     }
 
@@ -220,7 +234,12 @@ impl Run {
         self.mode = Mode::Running;
         let waiting: Vec<JobIx> = (0..self.services.len()).flat_map(|service| self.waiting(service)).collect();
         self.flush_releases();
-        while self.chores.join_next().await.is_some() {}
+        // Claims are given up before they are asked for again; what else comes to its end meanwhile still counts.
+        while let Some(done) = self.chores.join_next().await {
+            if let Ok(chore) = done {
+                self.chore_done(chore);
+            }
+        }
         self.reload_known(&waiting).await;
         let still: Vec<JobIx> =
             waiting.into_iter().filter(|ix| self.slot(*ix).is_some_and(|slot| slot.phase == Phase::Waiting)).collect();
@@ -244,9 +263,11 @@ impl Run {
             wanted.into_iter().partition(|ix| self.slot(*ix).is_some_and(|slot| slot.phase == Phase::Waiting));
         self.flush_releases();
         self.claim(&idle).await;
+        // Nobody has told us of these since we were done with them.
+        self.reload_known(&idle).await;
         for ix in idle.iter().chain(&waiting) {
             let Some(slot) = self.slot_mut(*ix) else { continue };
-            slot.denial = None;
+            slot.denials = Denials::default();
             match slot.phase.clone() {
                 Phase::Waiting => {}
                 Phase::Followed(pid) => {
@@ -329,6 +350,7 @@ impl Run {
         }
         self.flush_releases();
         self.claim(&again).await;
+        self.reload_known(&again).await;
         if let Err(error) = self.declare(new).await {
             self.tell_trouble(Some(error));
         }
@@ -382,7 +404,7 @@ impl Run {
             if was != Phase::Reading {
                 slot.service = service;
             }
-            slot.denial = None;
+            slot.denials = Denials::default();
         }
         if moved && let (Phase::Waiting, Some(due)) = (was, due) {
             self.schedule(ix, due);
@@ -399,6 +421,17 @@ impl Run {
             release(self, ix);
         }
     }
+}
+
+/// Whether the disk knows no more than we do. The numbers of the reads do not tell: ours run ahead of the disk's, for a
+/// read that changes nothing is not written, and whoever takes a job over counts on from the disk's.
+fn tells_nothing_new(on_disk: &Observation, ours: &Observation) -> bool {
+    let read_at = |known: &Observation| known.last_read.as_ref().map(|read| read.at);
+    if on_disk == ours {
+        return true;
+    }
+    let same = Observation { applied: ours.applied, last_read: ours.last_read.clone(), ..on_disk.clone() };
+    read_at(on_disk) <= read_at(ours) && same == *ours
 }
 
 fn followed_by(pid: u32) -> String {

@@ -195,9 +195,9 @@ mod tests {
         }
         let closed =
             after(&[(1, Unreachable, None), (2, ServerError, None), (2, NotFound, None), (3, Malformed, None)]);
-        assert_eq!(closed.closed(), &Closed::BackingOff(at(8)));
-        assert!(!closed.admits(at(7), 0));
-        assert!(closed.admits(at(8), 0) && !closed.admits(at(8), 1));
+        assert_eq!(closed.closed(), &Closed::BackingOff(at(13)));
+        assert!(!closed.admits(at(12), 0));
+        assert!(closed.admits(at(13), 0) && !closed.admits(at(13), 1));
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
         assert!(after(&[(0, Read::Throttled, Some(100_000))]).admits(at(3600), 0));
         assert_eq!(
             after(&[(0, Read::Throttled, None), (5, Read::Throttled, None)]).closed(),
-            &Closed::Throttled(at(15))
+            &Closed::Throttled(at(25))
         );
     }
 

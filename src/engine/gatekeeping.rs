@@ -12,8 +12,10 @@ use super::run::{Chore, Mode, Run};
 use super::slot::{Phase, Slot};
 use super::{Purpose, chronicle, follow, token};
 
-/// After so many vain requests for a token that may change, a watch gives its service up.
+/// A watch gives a service up once its token was asked for in vain so often, and for so long: a key that is being
+/// rotated must have its chance also where the jobs file asks every second.
 const VAIN_ASKS: u32 = 5;
+const VAIN_TIME: Duration = Duration::from_secs(5 * 60);
 /// Reads in a row without an answer that make a job stale.
 const MISSED: u32 = 2;
 
@@ -47,6 +49,7 @@ impl Run {
             run.next_ask = (refused.is_some() && can_change).then_some(now + max_interval);
             if told == Told::Open {
                 run.asks = 0;
+                run.refused_since = None;
             }
         }
         self.tell(Fact::Gate { service: name, gate: told });
@@ -98,22 +101,24 @@ impl Run {
                 let spread = run.gate.reopen(now);
                 self.respread(service, Duration::ZERO, spread);
             }
-            Ok(_) => self.asked_in_vain(service, now + max_interval),
+            Ok(_) => self.asked_in_vain(service, now, max_interval),
             Err(reason) => {
                 if run.token.is_none() {
                     run.gate = Gate::without_token(reason);
                 }
-                self.asked_in_vain(service, now + max_interval);
+                self.asked_in_vain(service, now, max_interval);
             }
         }
         self.gate_changed(service);
     }
 
-    fn asked_in_vain(&mut self, service: usize, again: Duration) {
+    fn asked_in_vain(&mut self, service: usize, now: Duration, max_interval: Duration) {
         let Some(run) = self.services.get_mut(service) else { return };
         run.asks += 1;
-        run.next_ask = run.service.token.can_change().then_some(again);
-        if run.asks >= VAIN_ASKS && self.purpose == Purpose::Watch {
+        run.next_ask = run.service.token.can_change().then_some(now + max_interval);
+        let since = *run.refused_since.get_or_insert(now);
+        let is_vain = run.asks >= VAIN_ASKS && now.saturating_sub(since) >= VAIN_TIME;
+        if is_vain && self.purpose == Purpose::Watch {
             let reason = "its key is refused".to_owned();
             self.give_up_service(service, &reason);
         }

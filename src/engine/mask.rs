@@ -2,28 +2,88 @@
 
 use bytes::Bytes;
 use memchr::memmem;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::domain::reply::Headers;
 use crate::domain::secret::Token;
+use crate::net::Sink;
 
 /// A shorter token is no secret that could be told from ordinary text: masking it would damage results.
 const SHORTEST: usize = 6;
 
-/// The bytes with every spelling of the token overwritten by asterisks, length kept; None if it is not in them.
-pub fn bytes(body: &Bytes, token: &Token) -> Option<Bytes> {
-    let mut masked: Option<Vec<u8>> = None;
-    for spelling in spellings(token) {
-        let finder = memmem::Finder::new(&spelling);
-        let found: Vec<usize> = finder.find_iter(masked.as_deref().unwrap_or(body)).collect();
-        for start in found {
-            let bytes = masked.get_or_insert_with(|| body.to_vec());
-            if let Some(echo) = bytes.get_mut(start..start + spelling.len()) {
-                echo.fill(b'*');
+/// What a URL escapes.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The same where a slash is let be.
+const RESERVED_IN_PATHS: &AsciiSet = &RESERVED.remove(b'/');
+
+/// Masks bytes on their way to a sink, so that no echo is ever on disk, not even if we are killed meanwhile.
+pub struct Masking<'a> {
+    sink: &'a mut (dyn Sink + Send),
+    spellings: Vec<Vec<u8>>,
+    /// What may be the beginning of an echo.
+    held: Vec<u8>,
+    masked: bool,
+}
+
+impl<'a> Masking<'a> {
+    /// What is pushed into it goes on into that sink.
+    pub fn new(sink: &'a mut (dyn Sink + Send), token: &Token) -> Self {
+        Self { sink, spellings: spellings(token), held: Vec::new(), masked: false }
+    }
+
+    /// Hands on the last bytes; whether any were masked. In bytes that broke off the beginning of an echo is one too.
+    pub fn finish(mut self, broken: bool) -> bool {
+        if broken {
+            let begun = |spelling: &Vec<u8>| {
+                let longest = self.held.len().min(spelling.len().saturating_sub(1));
+                (SHORTEST..=longest)
+                    .rev()
+                    .find(|&len| spelling.get(..len).is_some_and(|part| self.held.ends_with(part)))
+            };
+            if let Some(len) = self.spellings.iter().filter_map(begun).max() {
+                let start = self.held.len() - len;
+                self.held.iter_mut().skip(start).for_each(|byte| *byte = b'*');
+                self.masked = true;
             }
         }
+        if !self.held.is_empty() {
+            self.sink.push(&self.held);
+        }
+        self.masked
     }
-    masked.map(Bytes::from)
+}
+
+impl Sink for Masking<'_> {
+    fn begin(&mut self, status: u16) {
+        self.sink.begin(status);
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        let longest = self.spellings.iter().map(Vec::len).max().unwrap_or(0);
+        if longest == 0 {
+            self.sink.push(chunk);
+            return;
+        }
+        self.held.extend_from_slice(chunk);
+        self.masked |= fill(&mut self.held, &self.spellings);
+        let rest = self.held.split_off(self.held.len().saturating_sub(longest - 1));
+        if !self.held.is_empty() {
+            self.sink.push(&self.held);
+        }
+        self.held = rest;
+    }
+}
+
+/// The bytes with every spelling of the token overwritten by asterisks, length kept; None if it is not in them.
+pub fn bytes(body: &Bytes, token: &Token) -> Option<Bytes> {
+    let spellings = spellings(token);
+    if !spellings.iter().any(|spelling| memmem::find(body, spelling).is_some()) {
+        return None;
+    }
+    let mut masked = body.to_vec();
+    fill(&mut masked, &spellings);
+    Some(Bytes::from(masked))
 }
 
 /// The headers likewise.
@@ -43,27 +103,62 @@ pub fn headers(headers: Headers, token: &Token) -> Headers {
     }
 }
 
-/// As it is, and as JSON, HTML and URLs would spell it.
+/// Overwrites every spelling; whether there was one.
+fn fill(bytes: &mut [u8], spellings: &[Vec<u8>]) -> bool {
+    let mut masked = false;
+    for spelling in spellings {
+        let found: Vec<usize> = memmem::find_iter(bytes, spelling).collect();
+        for start in found {
+            if let Some(echo) = bytes.get_mut(start..start + spelling.len()) {
+                echo.fill(b'*');
+                masked = true;
+            }
+        }
+    }
+    masked
+}
+
+/// As it is, and as JSON, HTML and URLs would spell it, each in the ways that are about.
 fn spellings(token: &Token) -> Vec<Vec<u8>> {
     let plain = token.expose();
     if plain.len() < SHORTEST {
         return Vec::new();
     }
     let json = serde_json::to_string(plain).unwrap_or_default();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
+    let html = |quote: &str, apostrophe: &str| {
+        let text = plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        text.replace('"', quote).replace('\'', apostrophe)
+    };
+    let url = utf8_percent_encode(plain, RESERVED).to_string();
+    let path = utf8_percent_encode(plain, RESERVED_IN_PATHS).to_string();
     let mut spellings = vec![
         plain.to_owned(),
-        json.trim_matches('"').to_owned(),
-        json.trim_matches('"').replace('/', "\\/"),
-        plain
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-            .replace('"', "&quot;")
-            .replace('\'', "&#x27;"),
-        utf8_percent_encode(plain, NON_ALPHANUMERIC).to_string(),
+        json.to_owned(),
+        json.replace('/', "\\/"),
+        json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e"),
+        html("&quot;", "&#x27;"),
+        html("&quot;", "&#39;"),
+        html("&#34;", "&#39;"),
+        lower_escapes(&url),
+        lower_escapes(&path),
+        url,
+        path,
     ];
+    spellings.retain(|spelling| !spelling.is_empty());
+    spellings.sort_unstable();
     spellings.dedup();
-    spellings.into_iter().filter(|spelling| !spelling.is_empty()).map(String::into_bytes).collect()
+    spellings.into_iter().map(String::into_bytes).collect()
+}
+
+/// `%2F` as `%2f`.
+fn lower_escapes(url: &str) -> String {
+    let mut parts = url.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        format!("{text}%{}{rest}", digits.to_ascii_lowercase())
+    })
 }
 
 #[cfg(test)]
@@ -73,12 +168,14 @@ mod tests {
     #[test]
     fn every_echo_of_our_token_is_masked_and_nothing_else() {
         let token = Token::new("s3cr/et\"key").unwrap();
-        let cases: [(&str, Option<&str>); 5] = [
+        let cases: [(&str, Option<&str>); 7] = [
             ("no echo s3cr/et", None),
             ("a s3cr/et\"key b s3cr/et\"key", Some("a *********** b ***********")),
             (r#"{"k":"s3cr/et\"key"}"#, Some(r#"{"k":"************"}"#)),
             (r#"{"k":"s3cr\/et\"key"}"#, Some(r#"{"k":"*************"}"#)),
             ("s3cr%2Fet%22key", Some("***************")),
+            ("s3cr/et%22key s3cr%2fet%22key", Some("************* ***************")),
+            ("s3cr/et&quot;key s3cr/et&#34;key", Some("**************** ***************")),
         ];
         for (body, masked) in cases {
             let result = bytes(&Bytes::from(body), &token);
@@ -89,5 +186,56 @@ mod tests {
     #[test]
     fn a_token_too_short_to_be_a_secret_masks_nothing() {
         assert_eq!(bytes(&Bytes::from("demo demo"), &Token::new("demo").unwrap()), None);
+    }
+
+    #[derive(Default)]
+    struct Pieces(Vec<u8>);
+
+    impl Sink for Pieces {
+        fn begin(&mut self, _: u16) {}
+
+        fn push(&mut self, chunk: &[u8]) {
+            self.0.extend_from_slice(chunk);
+        }
+    }
+
+    #[test]
+    fn an_echo_that_broke_off_is_masked_too() {
+        let token = Token::new("s3cret-token").unwrap();
+        for (body, broken, masked) in [
+            ("a s3cret-tok", true, "a **********"),
+            ("a s3cret-tok", false, "a s3cret-tok"),
+            ("a s3cre", true, "a s3cre"),
+            ("a s3cret-token", true, "a ************"),
+            ("s3cret-token s3cret", true, "************ ******"),
+        ] {
+            let mut pieces = Pieces::default();
+            let mut masking = Masking::new(&mut pieces, &token);
+            masking.push(body.as_bytes());
+            assert_eq!(masking.finish(broken), body != masked);
+            assert_eq!(String::from_utf8(pieces.0).unwrap(), masked);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn bytes_that_come_in_pieces_are_masked_as_those_that_come_at_once(
+            body in "(s3cr/et\"key|s3cr/|s3|et%22key|s3cr%2Fet%22key|x){0,12}", cuts in proptest::collection::vec(1usize..9, 0..60)
+        ) {
+            let token = Token::new("s3cr/et\"key").unwrap();
+            let mut pieces = Pieces::default();
+            let mut masking = Masking::new(&mut pieces, &token);
+            let mut rest = body.as_bytes();
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                masking.push(piece);
+                rest = after;
+            }
+            masking.push(rest);
+            let masked = masking.finish(false);
+            let whole = bytes(&Bytes::from(body.clone()), &token);
+            proptest::prop_assert_eq!(masked, whole.is_some());
+            proptest::prop_assert_eq!(pieces.0, whole.map_or_else(|| body.into_bytes(), |bytes| bytes.to_vec()));
+        }
     }
 }

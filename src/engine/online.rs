@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -15,6 +15,8 @@ use crate::domain::service::{Poll, Service};
 use crate::domain::state::Read;
 use crate::net::{Net, Sink, decode};
 use crate::providers;
+
+use super::mask;
 
 /// Longer than a service that is there takes to answer.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -46,11 +48,10 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
     let body = decode::decoded(arrived.headers.content_encoding.as_deref(), &received).unwrap_or(received);
     let reply = Reply {
         status: arrived.status,
-        headers: arrived.headers,
-        body: without(token, body),
+        headers: mask::headers(arrived.headers, token),
+        body: mask::bytes(&body, token).unwrap_or(body),
         broken: arrived.broken,
         at: arrived.at,
-        latency: arrived.latency,
     };
     let key = JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id: id.to_owned() };
     let reading = providers::read(&key, &reply);
@@ -60,11 +61,15 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
         Read::Ok | Read::NotFound => Ok(format!("answers, HTTP {status}")),
         Read::Throttled => Ok(format!("answers, but asks us to wait, HTTP {status}")),
         Read::Rejected if matches!(status, 400 | 422) => Ok(format!("answers, HTTP {status} to a made-up job")),
-        Read::Unauthorized => Err(format!("it refuses the token, HTTP {status}: {reason}")),
-        Read::Unreachable | Read::ServerError | Read::Malformed | Read::Rejected => {
-            Err(format!("HTTP {status}: {reason}"))
-        }
+        Read::Unauthorized => Err(format!("it refuses the token, {}", with_status(status, &reason))),
+        Read::Unreachable | Read::ServerError | Read::Malformed | Read::Rejected => Err(with_status(status, &reason)),
     }
+}
+
+/// A reason with its HTTP code, which many name themselves.
+fn with_status(status: u16, reason: &str) -> String {
+    let code = format!("HTTP {status}");
+    if reason.contains(&code) { reason.to_owned() } else { format!("{code}: {reason}") }
 }
 
 /// An id that has the right form and that no service gives out.
@@ -73,11 +78,6 @@ fn nobodys_id(provider: Provider) -> &'static str {
         Provider::Vessl => "000000000000",
         Provider::Optexity | Provider::Unstract => "00000000-0000-0000-0000-000000000000",
     }
-}
-
-/// The body, unless it echoes our token: then nothing of it may be said.
-fn without(token: &Token, body: Bytes) -> Bytes {
-    if memchr::memmem::find(&body, token.expose().as_bytes()).is_some() { Bytes::new() } else { body }
 }
 
 #[derive(Default)]

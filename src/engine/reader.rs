@@ -20,7 +20,7 @@ use crate::net::{Arrived, Net, Sink, decode};
 use crate::providers;
 use crate::store::{Spool, Store};
 
-use super::mask;
+use super::mask::{self, Masking};
 
 /// A reply longer than this is read off the loop's thread.
 const LONG_BODY: usize = 256 * 1024;
@@ -91,9 +91,12 @@ pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch:
     let sent_at = Timestamp::now();
     let request = providers::request(&errand.service, &errand.key.id);
     let mut spool = store.spool(&errand.key, errand.seq);
-    let result = net.send(&request, &errand.token, &mut spool, &mut leave).await;
+    let mut masking = Masking::new(&mut spool, &errand.token);
+    let result = net.send(&request, &errand.token, &mut masking, &mut leave).await;
+    let broken = result.as_ref().map_or(true, |arrived| arrived.broken.is_some());
+    let masked = masking.finish(broken);
     match result {
-        Ok(arrived) => taken(errand, arrived, spool, store, sent_at).await,
+        Ok(arrived) => taken(errand, arrived, (spool, masked), store, sent_at).await,
         Err(no_reply) => {
             forget(&store, spool.finish().1);
             nothing(&errand, &no_reply, sent_at)
@@ -101,11 +104,17 @@ pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch:
     }
 }
 
-async fn taken(errand: Errand, arrived: Arrived, spool: Spool, store: Store, sent_at: Timestamp) -> Outcome {
+async fn taken(
+    errand: Errand,
+    arrived: Arrived,
+    (spool, masked): (Spool, bool),
+    store: Store,
+    sent_at: Timestamp,
+) -> Outcome {
     let long = spool.len() > LONG_BODY as u64;
     let (ix, seq) = (errand.ix, errand.seq);
     let latency = arrived.latency;
-    let work = move || digest(&errand, arrived, spool, &store);
+    let work = move || digest(&errand, arrived, (spool, masked), &store);
     let digested = if long { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
     let (received, reading) = match digested {
         Some((received, reading)) => (Some(received), reading),
@@ -128,33 +137,22 @@ async fn taken(errand: Errand, arrived: Arrived, spool: Spool, store: Store, sen
 
 /// The bytes are whole in memory or in a synced file before anything looks into them, and a fault of ours while
 /// looking costs the reading, never the bytes.
-fn digest(errand: &Errand, arrived: Arrived, spool: Spool, store: &Store) -> (Received, Reading) {
+fn digest(errand: &Errand, arrived: Arrived, (spool, masked): (Spool, bool), store: &Store) -> (Received, Reading) {
     let (received_bytes, spooled) = spool.finish();
     let headers = mask::headers(arrived.headers, &errand.token);
     let decoded = decode::decoded(headers.content_encoding.as_deref(), &received_bytes);
-    let (bytes, spooled) = match decoded {
+    let (bytes, spooled, masked) = match decoded {
         Some(bytes) => {
             forget(store, spooled);
-            (bytes, None)
+            match mask::bytes(&bytes, &errand.token) {
+                Some(clean) => (clean, None, true),
+                None => (bytes, None, masked),
+            }
         }
-        None => (received_bytes, spooled),
-    };
-    let (bytes, spooled, masked) = match mask::bytes(&bytes, &errand.token) {
-        Some(clean) => {
-            forget(store, spooled);
-            (clean, None, true)
-        }
-        None => (bytes, spooled, false),
+        None => (received_bytes, spooled, masked),
     };
     let (bytes, spooled) = respooled(bytes, spooled, errand, arrived.status, store);
-    let reply = Reply {
-        status: arrived.status,
-        headers,
-        body: bytes,
-        broken: arrived.broken,
-        at: arrived.at,
-        latency: arrived.latency,
-    };
+    let reply = Reply { status: arrived.status, headers, body: bytes, broken: arrived.broken, at: arrived.at };
     let reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply)))
         .unwrap_or_else(|_| Reading::refused(Read::Malformed, "jobdeck failed to read this reply: please report it"));
     let broken = reply.broken.is_some() && reading.read != Read::Ok;
@@ -162,7 +160,7 @@ fn digest(errand: &Errand, arrived: Arrived, spool: Spool, store: &Store) -> (Re
     (Received { status, headers, bytes: body, spooled, broken, masked, at }, reading)
 }
 
-/// A long body that is not in a file of its own any more, because it was decoded or masked, goes into one again.
+/// A long body that is not in a file of its own any more, because it was decoded, goes into one again.
 fn respooled(
     bytes: Bytes,
     spooled: Option<PathBuf>,

@@ -67,6 +67,8 @@ pub struct ServiceRun {
     pub in_flight: usize,
     /// How often a token was asked for in vain.
     pub asks: u32,
+    /// When the first of these was.
+    pub refused_since: Option<Duration>,
     /// When it is asked for again.
     pub next_ask: Option<Duration>,
     /// Why a watch has given all its jobs up.
@@ -99,7 +101,10 @@ pub struct Run {
     pub(super) to_release: Vec<JobKey>,
     pub(super) unsettled: usize,
     pub(super) mode: Mode,
+    /// Whether the user had paused it before it was suspended.
+    pub(super) paused: bool,
     pub(super) turn: usize,
+    pub(super) dispatched: Duration,
     pub(super) reads: JoinSet<Outcome>,
     pub(super) reading: HashMap<Id, JobIx>,
     pub(super) one_shots: BTreeSet<JobIx>,
@@ -141,7 +146,9 @@ impl Run {
             to_release: Vec::new(),
             unsettled: 0,
             mode: Mode::Running,
+            paused: false,
             turn: 0,
+            dispatched: Duration::ZERO,
             reads: JoinSet::new(),
             reading: HashMap::new(),
             one_shots: BTreeSet::new(),
@@ -274,9 +281,13 @@ impl Run {
             Command::History(ix) => self.history(ix),
             Command::Reload(reload) => self.reload(*reload).await,
             Command::Suspend => {
-                self.leave_reads.send_replace(true);
-                self.mode = Mode::Suspending;
-                self.told_suspended = false;
+                // An end that has begun is not put off.
+                if matches!(self.mode, Mode::Running | Mode::Paused) {
+                    self.paused = self.mode == Mode::Paused;
+                    self.leave_reads.send_replace(true);
+                    self.mode = Mode::Suspending;
+                    self.told_suspended = false;
+                }
             }
             Command::Resume => self.resume().await,
             Command::Drain => {
@@ -323,7 +334,9 @@ impl Run {
                 }
                 false
             }
-            Mode::Draining(since) | Mode::Aborting(since) => idle || self.is_rescue_due(since),
+            // Whether the disk is well again at the end decides the exit code.
+            Mode::Draining(since) => (idle && !(self.probing && self.trouble.is_some())) || self.is_rescue_due(since),
+            Mode::Aborting(since) => idle || self.is_rescue_due(since),
         }
     }
 
@@ -348,7 +361,7 @@ impl Run {
         }
     }
 
-    fn chore_done(&mut self, chore: Chore) {
+    pub(super) fn chore_done(&mut self, chore: Chore) {
         match chore {
             Chore::Probed(result) => self.probe_done(result),
             Chore::Token(service, result, asked) => self.token_arrived(service, result, asked),
@@ -449,6 +462,7 @@ impl ServiceRun {
             due: BTreeSet::new(),
             in_flight: 0,
             asks: 0,
+            refused_since: None,
             next_ask: None,
             given_up: None,
         }

@@ -116,8 +116,10 @@ impl Run {
         match result {
             Ok(known) => {
                 self.unsaved.remove(&ix);
-                self.tell_trouble(None);
-                self.probed = Some(self.now());
+                // That one write succeeded does not say that there is room for a result: only a probe does.
+                if self.trouble.is_some() && !self.probing {
+                    self.start_probe();
+                }
                 if let Some(slot) = self.slot_mut(ix) {
                     slot.attempts = std::mem::take(&mut pending.save.attempts);
                     slot.attempts_loaded = pending.attempts_loaded;

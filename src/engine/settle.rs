@@ -80,10 +80,13 @@ impl Run {
         let reason = reading.reason.clone().unwrap_or_default();
         let unfamiliar =
             matches!(reading.answer.as_ref().map(|answer| answer.verdict), Some(Verdict::State(State::Unknown)));
-        let reply_seen = Reply { read: reading.read, changed, unfamiliar, now, draw };
+        let reply_seen =
+            Reply { read: reading.read, changed, told_when: reading.retry_after.is_some(), unfamiliar, now, draw };
         let next = slot.replied(reply_seen, pace, self.poll.not_found_grace);
         let arrival = Arrival { read: reading.read, retry_after: reading.retry_after, reason: &reason, now, draw };
-        let resumes = run.gate.arrived(arrival, pace);
+        // Each job is asked but once: what a service answers about one says nothing yet about the others.
+        let of_one_job = self.purpose == Purpose::Once && matches!(reading.read, Read::ServerError | Read::Malformed);
+        let resumes = if of_one_job { None } else { run.gate.arrived(arrival, pace) };
         let service = slot.service;
         if let Some(spread) = resumes {
             self.respread(service, Duration::ZERO, spread);

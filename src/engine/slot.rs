@@ -29,13 +29,12 @@ pub enum Phase {
     Withdrawn,
 }
 
-/// Replies in a row that deny the job, or refuse the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Denial {
-    /// `not_found` or `rejected`.
-    pub read: Read,
-    /// When the first of them arrived.
-    pub since: Duration,
+/// Since when a job is denied, and since when its request is refused: the arrival of the first such reply, with no
+/// answer since then. What else came in between, the other of the two included, does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Denials {
+    not_found: Option<Duration>,
+    rejected: Option<Duration>,
 }
 
 /// One job's place in the engine.
@@ -64,11 +63,9 @@ pub struct Slot {
     /// Replies in a row that were no answer.
     pub failures: u32,
     /// Replies in a row that deny it.
-    pub denial: Option<Denial>,
+    pub denials: Denials,
     /// Last told health.
     pub health: Health,
-    /// Whether the user asked for the read that is due or under way.
-    pub asked: bool,
 }
 
 /// What follows from a reply for the schedule of its job.
@@ -97,9 +94,8 @@ impl Slot {
             told: None,
             unchanged: 0,
             failures: 0,
-            denial: None,
+            denials: Denials::default(),
             health: Health::Fresh,
-            asked: false,
         }
     }
 
@@ -126,7 +122,7 @@ impl Slot {
         match reply.read {
             Read::Ok => {
                 self.failures = 0;
-                self.denial = None;
+                self.denials = Denials::default();
                 self.unchanged = if reply.changed { 0 } else { self.unchanged.saturating_add(1) };
                 if reply.unfamiliar {
                     return Next::In(jittered(pace.max_interval.max(pace.interval), reply.draw));
@@ -135,21 +131,18 @@ impl Slot {
             }
             Read::NotFound | Read::Rejected => {
                 self.failures = self.failures.saturating_add(1);
-                let since = match self.denial {
-                    Some(denial) if denial.read == reply.read => denial.since,
-                    Some(_) | None => {
-                        self.denial = Some(Denial { read: reply.read, since: reply.now });
-                        reply.now
-                    }
-                };
-                let doubted = reply.now.saturating_sub(since);
-                if self.denial.is_some() && doubted >= grace && doubted > Duration::ZERO {
-                    return if reply.read == Read::NotFound { Next::Gone } else { Next::GiveUp };
+                let not_found = reply.read == Read::NotFound;
+                let since = if not_found { &mut self.denials.not_found } else { &mut self.denials.rejected };
+                let doubted = reply.now.saturating_sub(*since.get_or_insert(reply.now));
+                if doubted >= grace && doubted > Duration::ZERO {
+                    return if not_found { Next::Gone } else { Next::GiveUp };
                 }
                 // Asked again at the end of the grace at the latest: that reply decides.
                 let left = grace.saturating_sub(doubted).max(Duration::from_millis(1));
                 Next::In(back_off(pace, self.failures, reply.draw).min(left))
             }
+            // Its service waits as long as it asked, see `Gate`: of its own the job adds no more than its pace.
+            Read::Throttled if reply.told_when => Next::In(pause(pace, 0, reply.draw)),
             Read::Throttled | Read::Unreachable | Read::ServerError | Read::Malformed | Read::Unauthorized => {
                 self.failures = self.failures.saturating_add(1);
                 Next::In(back_off(pace, self.failures, reply.draw))
@@ -165,6 +158,8 @@ pub struct Reply {
     pub read: Read,
     /// Whether it changed what is known.
     pub changed: bool,
+    /// Whether it says when to come again.
+    pub told_when: bool,
     /// Whether its status word is one that we do not know: such a job is read on slowly.
     pub unfamiliar: bool,
     /// When it arrived.
@@ -191,8 +186,8 @@ mod tests {
         let mut slot = slot();
         let mut next = Next::GiveUp;
         for (second, read) in list {
-            let reply =
-                Reply { read: *read, changed: false, unfamiliar: false, now: Duration::from_secs(*second), draw: 1.0 };
+            let now = Duration::from_secs(*second);
+            let reply = Reply { read: *read, changed: false, told_when: true, unfamiliar: false, now, draw: 1.0 };
             next = slot.replied(reply, PACE, GRACE);
         }
         next
@@ -206,6 +201,8 @@ mod tests {
         assert!(matches!(replies(&[(0, NotFound)]), Next::In(_)));
         assert!(matches!(replies(&[(0, NotFound), (30, Ok), (61, NotFound)]), Next::In(_)));
         assert!(matches!(replies(&[(0, NotFound), (61, Rejected)]), Next::In(_)));
+        assert_eq!(replies(&[(0, NotFound), (30, Rejected), (61, NotFound)]), Next::Gone);
+        assert_eq!(replies(&[(0, Rejected), (30, NotFound), (61, Rejected)]), Next::GiveUp);
     }
 
     #[test]
@@ -215,14 +212,22 @@ mod tests {
 
     #[test]
     fn a_job_with_a_word_that_nobody_knows_is_read_on_at_max_interval() {
-        let reply = Reply { read: Read::Ok, changed: true, unfamiliar: true, now: Duration::ZERO, draw: 0.5 };
+        let now = Duration::ZERO;
+        let reply = Reply { read: Read::Ok, changed: true, told_when: false, unfamiliar: true, now, draw: 0.5 };
         assert_eq!(slot().replied(reply, PACE, GRACE), Next::In(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_job_that_is_told_when_to_come_again_waits_no_longer_of_its_own() {
+        use Read::Throttled;
+        let often = [(0, Throttled), (1, Throttled), (2, Throttled), (3, Throttled)];
+        assert_eq!(replies(&often), Next::In(pause(PACE, 0, 1.0)));
     }
 
     #[test]
     fn failures_slow_a_job_down_and_an_answer_brings_it_back_to_its_pace() {
         use Read::{Ok, Unreachable};
-        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable)]), Next::In(Duration::from_secs(10)));
+        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable)]), Next::In(Duration::from_secs(20)));
         assert_eq!(replies(&[(0, Unreachable), (1, Unreachable), (2, Ok)]), Next::In(pause(PACE, 1, 1.0)));
     }
 }

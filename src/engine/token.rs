@@ -101,6 +101,9 @@ async fn from_command(argv: &[String]) -> Result<Token, String> {
     if !status.success() {
         return Err(format!("{what} failed ({status}); run it by hand to see why"));
     }
+    if text.trim().is_empty() {
+        return Err(format!("{what} printed nothing; run it by hand to see why"));
+    }
     token(&text, &what, "it has to print the token alone")
 }
 
@@ -167,7 +170,7 @@ mod tests {
         assert_eq!(asked(command(&["echo", "$HOME; `id`"])), Ok("$HOME; `id`".to_owned()), "no shell");
         assert_eq!(
             asked(command(&["cat"])).unwrap_err(),
-            "the token command cat is empty; it has to print the token alone"
+            "the token command cat printed nothing; run it by hand to see why"
         );
     }
 

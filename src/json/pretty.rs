@@ -66,8 +66,8 @@ pub fn pretty(text: &[u8], out: &mut dyn Write) -> Result<(), PrettyError> {
     Ok(())
 }
 
-/// Levels that are indented; deeper ones are not indented further, or a text of brackets alone would grow a millionfold.
-const DEEPEST: usize = 512;
+/// Levels that are indented; deeper ones are not indented further, or a text of brackets alone would grow a thousandfold.
+const DEEPEST: usize = 64;
 
 fn new_line(depth: usize, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "\n{:1$}", "", depth.min(DEEPEST) * 2)

@@ -25,7 +25,7 @@ const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
 const POOL_IDLE: Duration = Duration::from_secs(50);
 /// A process that was stopped finds its timers due before its sockets were read: silence is believed only after
 /// another moment of it.
-const SECOND_THOUGHT: Duration = Duration::from_secs(1);
+const SECOND_THOUGHT: Duration = Duration::from_millis(500);
 
 /// Takes a reply's bytes as they arrive.
 pub trait Sink {
@@ -108,7 +108,7 @@ impl Net {
         }
         let started = Instant::now();
         let mut response = tokio::select! {
-            response = within(self.connect_timeout + self.read_timeout, builder.send()) => match response {
+            response = within(self.head_limit(), builder.send()) => match response {
                 Some(response) => response.map_err(|error| self.no_reply(&error))?,
                 None => return Err(NoReply { sent: true, reason: self.silence() }),
             },
@@ -178,6 +178,13 @@ impl Net {
         NoReply { sent: !(error.is_connect() || error.is_builder()), reason: self.sentence(error) }
     }
 
+    /// How long the head may be waited for. The client does not tell when it has connected, so that the silence after
+    /// it cannot be timed by itself: what connecting may take comes on top, but never so much that a short
+    /// `read_timeout` would mean nothing.
+    fn head_limit(&self) -> Duration {
+        self.read_timeout + self.connect_timeout.min(self.read_timeout / 2)
+    }
+
     fn silence(&self) -> String {
         format!("no byte came for {:?}", self.read_timeout)
     }
@@ -199,7 +206,7 @@ async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
     match tokio::time::timeout(limit, &mut future).await {
         Ok(output) => Some(output),
-        Err(_) => tokio::time::timeout(SECOND_THOUGHT.min(limit), future).await.ok(),
+        Err(_) => tokio::time::timeout(SECOND_THOUGHT.min(limit / 2), future).await.ok(),
     }
 }
 

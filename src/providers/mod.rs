@@ -144,7 +144,6 @@ mod tests {
             body: Bytes::copy_from_slice(body),
             broken: None,
             at: Timestamp::from_second(1_800_000_000).unwrap(),
-            latency: Duration::ZERO,
         }
     }
 
@@ -449,6 +448,9 @@ mod tests {
             (406, "COMPLETED", &mixed, state(State::Partial)),
             (406, "EXECUTING", "null", state(State::Running)),
             (406, "EXECUTING", "\"Result already acknowledged\"", Verdict::Acknowledged),
+            (406, "EXECUTING", "\"Not Acceptable\"", state(State::Running)),
+            (406, "EXECUTING", "[]", state(State::Running)),
+            (406, "SOON", "{}", state(State::Unknown)),
         ];
         for (status, word, message, verdict) in cases {
             let body = format!("{{\"status\":\"{word}\",\"message\":{message}}}");
@@ -689,7 +691,7 @@ mod tests {
     fn the_raw_output_is_byte_for_byte_what_stands_in_the_body() {
         use Provider::{Optexity, Unstract, Vessl};
         type Case<'a> = (Provider, &'a [u8], Option<&'a [u8]>);
-        let cases: [Case<'_>; 15] = [
+        let cases: [Case<'_>; 16] = [
             (Vessl, br#"{"raw_output":"a\nb\u0000\u00e9"}"#, Some(b"a\nb\0\xc3\xa9")),
             (Vessl, br#"{"raw_output":"\ud800x"}"#, Some("\u{fffd}x".as_bytes())),
             (Vessl, b"{\"raw_output\":\"caf\xff\xfe\"}", Some(b"caf\xff\xfe")),
@@ -701,6 +703,7 @@ mod tests {
             (Optexity, br#"{"result":"{\"a\": 1}"}"#, Some(br#"{"a": 1}"#)),
             (Optexity, br#"{"result":[1e400, 0.10]}"#, Some(b"[1e400, 0.10]")),
             (Optexity, br#"{"result":null}"#, None),
+            (Optexity, br#"{"result":""}"#, Some(b"")),
             (Unstract, b"\xef\xbb\xbf{\"message\" : [ {\"a\":\"\xff\"} ] }", Some(b"[ {\"a\":\"\xff\"} ]")),
             (Unstract, br#"{"message":"t"}"#, Some(br#""t""#)),
             (Unstract, br#"{"message":null}"#, None),

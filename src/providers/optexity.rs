@@ -77,7 +77,7 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
 /// The string in `result`, byte for byte; its JSON text if it is no string.
 pub fn raw_output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     let object = Object::parse(body).ok()?;
-    let value = object.held("result")?;
+    let value = object.get("result").filter(|value| *value != b"null")?;
     Some(scan::string_bytes(value).unwrap_or(Cow::Borrowed(value)))
 }
 

@@ -45,7 +45,7 @@ pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
         Verdict::NoWord | Verdict::Acknowledged | Verdict::Expired => None,
     };
     let over = state.is_some_and(State::is_terminal);
-    if reply.status == 406 && !message.is_result() && (over || message != Message::Nothing) {
+    if reply.status == 406 && !message.is_result() && (over || message.says_acknowledged()) {
         return Reading::answered(Answer { verdict: Verdict::Acknowledged, word, ..Answer::default() });
     }
     if let (true, Message::Text(said)) = (over, &message) {
@@ -132,7 +132,7 @@ fn is_answer(object: &Object<'_>, message: &Message<'_>, reply: &Reply) -> bool 
     match (reply.status, message) {
         (200, _) => true,
         // A loss is final, so a 406 that neither has a word of the service's nor says so is not taken for one.
-        (406, Message::Text(said)) if !has_known_word(object) => said.to_lowercase().contains("acknowledged"),
+        (406, Message::Text(_)) if !has_known_word(object) => message.says_acknowledged(),
         (406 | 422, _) => !repeats_the_code,
         (_, Message::List(_)) => true,
         (_, Message::Nothing | Message::Text(_) | Message::Other(_)) => false,
@@ -176,6 +176,13 @@ impl<'a> Message<'a> {
             Self::List(list) => !list.is_empty(),
             Self::Other(value) => Object::parse(value).is_ok_and(|object| object.count() > 0),
             Self::Nothing | Self::Text(_) => false,
+        }
+    }
+
+    fn says_acknowledged(&self) -> bool {
+        match self {
+            Self::Text(said) => said.to_lowercase().contains("acknowledged"),
+            Self::Nothing | Self::List(_) | Self::Other(_) => false,
         }
     }
 

@@ -85,11 +85,6 @@ impl Spool {
         self.len
     }
 
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// All bytes, and the file that holds them if there is one. The file is synced by `Store::save`, on the writer's
     /// thread, so that nobody waits here. If it is not saved it goes with its bytes, but that of a one-shot reply
     /// stays until `Store::discard`.

@@ -27,6 +27,7 @@ pub(super) struct Bench {
     pub(super) script: Script,
     pub(super) dir: tempfile::TempDir,
     pub(super) poll: Poll,
+    pub(super) token: TokenSource,
     jobs: Vec<(Provider, String)>,
 }
 
@@ -51,6 +52,7 @@ impl Bench {
                 read_timeout: Duration::from_secs(2),
                 not_found_grace: Duration::from_millis(150),
             },
+            token: TokenSource::Env("JOBDECK_TEST_TOKEN".to_owned()),
             jobs: Vec::new(),
         }
     }
@@ -114,7 +116,7 @@ impl Bench {
             provider,
             endpoint: providers::endpoint(provider, &base),
             base,
-            token: TokenSource::Env("JOBDECK_TEST_TOKEN".to_owned()),
+            token: self.token.clone(),
             pace: self.poll.pace,
             in_flight: None,
             rate: None,

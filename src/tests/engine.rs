@@ -8,6 +8,7 @@ use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::job::Provider::{Optexity, Unstract, Vessl};
 use crate::domain::job::{JobIx, Provider};
 use crate::domain::observation::Observation;
+use crate::domain::secret::TokenSource;
 use crate::domain::state::{LostBecause, Read, State};
 use crate::engine::{Command, Purpose};
 
@@ -152,6 +153,16 @@ async fn only_silence_ends_a_read_and_never_its_length() {
 }
 
 #[tokio::test]
+async fn a_head_that_does_not_come_is_waited_for_as_long_as_silence_may_last_and_not_as_long_as_connecting_may() {
+    let silent = result().fault(Fault::StallHead(Duration::from_secs(60)));
+    let mut bench = Bench::new();
+    bench.poll.read_timeout = Duration::from_millis(300);
+    bench.poll.connect_timeout = Duration::from_secs(60);
+    let bench = bench.job(Unstract, "job-1", [silent, acknowledged()]);
+    assert_eq!(bench.watch().await.lost, Some(LostBecause::NoReply));
+}
+
+#[tokio::test]
 async fn a_redirect_is_never_followed() {
     for provider in Provider::ALL {
         let away = Scripted::json(307, "").header("Location", "http://127.0.0.1:9/elsewhere?key=1");
@@ -231,6 +242,32 @@ async fn a_paused_instance_gives_its_jobs_up_to_another() {
 }
 
 #[tokio::test]
+async fn what_another_instance_saved_during_a_pause_is_not_asked_for_again_however_often_we_had_asked_before() {
+    let replies = std::iter::repeat_n(executing(), 14).chain([result(), acknowledged()]);
+    let bench = Bench::new().job(Unstract, "job-1", replies);
+    let mut first = bench.start(Purpose::Dashboard);
+    while bench.script.reads("job-1") < 9 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    first.engine.send(Command::Pause(true));
+    let mut second = bench.start(Purpose::Watch);
+    second.until(|fact| *fact == Fact::Settled).await;
+    first.engine.send(Command::Pause(false));
+    first.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!((first.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 15));
+}
+
+#[tokio::test]
+async fn a_pause_that_ends_while_the_disk_is_being_tried_withholds_nothing_for_ever() {
+    let bench = Bench::new().job(Unstract, "job-1", [result(), acknowledged()]);
+    let mut running = bench.start(Purpose::Watch);
+    running.engine.send(Command::Pause(true));
+    running.engine.send(Command::Pause(false));
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!((running.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 1));
+}
+
+#[tokio::test]
 async fn a_suspend_finishes_one_shot_reads_and_gives_up_the_claims_before_it_is_told() {
     let slow = result().fault(Fault::StallHead(Duration::from_millis(300)));
     let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]).job(Unstract, "job-2", [executing()]);
@@ -266,6 +303,24 @@ async fn two_refusals_close_a_service_and_the_others_go_on() {
     assert_eq!((running.known(0).state, running.known(3).state), (State::Unknown, State::Succeeded));
     let reads: usize = ["job-1", "job-2", "job-3"].iter().map(|id| bench.script.reads(id)).sum();
     assert!((2..=3).contains(&reads), "{reads}");
+}
+
+#[tokio::test]
+async fn a_watch_waits_for_a_key_that_is_being_rotated_however_often_it_asks() {
+    let refused = Scripted::json(401, r#"{"error":"Invalid API key"}"#);
+    let done = Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#);
+    let mut bench = Bench::new();
+    let file = bench.dir.path().join("token");
+    std::fs::write(&file, TOKEN).unwrap();
+    bench.token = TokenSource::File(file.clone());
+    let bench = bench.job(Vessl, "job-1", [refused.clone(), refused, done]);
+    let mut running = bench.start(Purpose::Watch);
+    running.until(|fact| matches!(fact, Fact::Gate { gate: Gate::KeyRefused(_), .. })).await;
+    tokio::time::sleep(bench.poll.pace.max_interval * 8).await;
+    assert_eq!(bench.script.reads("job-1"), 2, "a key that was refused twice is not shown again");
+    std::fs::write(&file, "another-token-of-the-tests").unwrap();
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!((running.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 3));
 }
 
 #[tokio::test]
@@ -327,6 +382,19 @@ async fn once_reads_every_job_once() {
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!(["job-1", "job-2", "job-3"].map(|id| bench.script.reads(id)), [1, 1, 1]);
     assert_eq!(running.known(2).progress, Some(40.0));
+}
+
+#[tokio::test]
+async fn once_asks_on_where_a_service_answers_nonsense_about_some_jobs() {
+    let mut bench = Bench::new();
+    bench.poll.in_flight = 1;
+    for id in ["job-1", "job-2", "job-3", "job-4"] {
+        bench = bench.job(Vessl, id, [page(500)]);
+    }
+    let bench = bench.job(Vessl, "job-5", [Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)]);
+    let mut running = bench.start(Purpose::Once);
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!(running.known(4).state, State::Succeeded);
 }
 
 #[tokio::test]

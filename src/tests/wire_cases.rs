@@ -142,7 +142,6 @@ impl Case {
             body: self.body(),
             broken: self.is_cut().then(|| "connection closed before the message was complete".to_owned()),
             at: "2026-11-21T16:00:00Z".parse().unwrap(),
-            latency: Duration::from_millis(20),
         }
     }
 

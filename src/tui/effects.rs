@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use super::clipboard::{self, Place, Way};
 use super::notify::Notifier;
 use super::run::Input;
+use super::trip::trip;
 use super::{content, files};
 use crate::app::effect::{Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event, FilesOf};
@@ -239,6 +240,7 @@ impl Hands {
 
 impl Tools {
     async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>) -> Input {
+        trip("task");
         let ways = clipboard::ways(&self.clipboard, Place::from_environment(), clipboard::is_on_path);
         let outcome = match self.copied_bytes(&what, &jobs).await {
             Ok(text) => self.copy_by(&ways, text, &jobs).await,

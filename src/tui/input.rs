@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::run::Input;
+use super::trip::trip;
 use crate::app::event::{Event, Mouse, MouseKind};
 use crate::app::keys::Key;
 
@@ -165,6 +166,7 @@ impl Thread {
         let mut taken = false;
         while event::poll(GLANCE)? {
             taken = true;
+            trip("input");
             if let Some(event) = event_of(event::read()?) {
                 let _ = self.inputs.send(Input::Event(event));
             }

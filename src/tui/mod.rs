@@ -12,6 +12,7 @@ mod reload;
 mod run;
 mod signals;
 mod terminal;
+mod trip;
 
 pub use crate::ui::theme;
 

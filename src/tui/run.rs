@@ -20,6 +20,7 @@ use super::clipboard;
 use super::effects::{Hands, Order};
 use super::input::Reader;
 use super::terminal::{self, Guard, Screen};
+use super::trip::trip;
 use crate::app::App;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};
 use crate::config::watch::Change;
@@ -225,6 +226,7 @@ impl Dashboard {
             if !self.app.needs_redraw(now) {
                 return Ok(false);
             }
+            trip("draw");
             let (app, theme) = (&self.app, &self.theme);
             self.screen.draw(|frame| ui::draw(app, theme, frame)).map(|_| true)
         }));

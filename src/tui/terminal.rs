@@ -58,10 +58,13 @@ impl Guard {
     }
 
     fn set_up(&self) -> io::Result<()> {
-        TAKEN.store(true, Ordering::SeqCst);
+        let was_taken = TAKEN.swap(true, Ordering::SeqCst);
         enable_raw_mode()?;
         let mut out = stdout();
-        out.write_all(KEEP_TITLE)?;
+        // After a stop that asked nobody the shell's title is kept already; it is brought back once.
+        if !was_taken {
+            out.write_all(KEEP_TITLE)?;
+        }
         execute!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
         if self.mouse {
             execute!(out, EnableMouseCapture)?;

@@ -51,9 +51,21 @@ impl Columns {
     fn cells(self, status: &str, [keys, size, cost]: [&str; 3], theme: &Theme) -> String {
         let mut out = format!(" {}", pen::fit(status, self.status - 1, theme));
         for (cells, text) in [(self.keys, keys), (self.size, size), (self.cost, cost)] {
-            out.push_str(&pen::fit_right(text, cells, theme));
+            // A blank before each: a long cost must not run into the size.
+            if cells > 0 {
+                out.push(' ');
+                out.push_str(&pen::fit_right(text, cells - 1, theme));
+            }
         }
         out
+    }
+}
+
+/// A cost that is too long for its column is rounded; the file's own tree has every digit.
+fn dollars(cost: &str) -> String {
+    match cost.parse::<f64>() {
+        Ok(amount) if cost.len() > 7 => format!("${amount:.4}"),
+        Ok(_) | Err(_) => format!("${}", Clean::new(cost)),
     }
 }
 
@@ -115,6 +127,6 @@ fn table(place: &Place, body: &Body, content: &Content, parts: &Parts, focused: 
 
 fn cells(file: &FileResult, columns: Columns, theme: &Theme) -> String {
     let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
-    let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));
+    let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| dollars(cost));
     columns.cells(&Clean::new(&file.status), [&keys, &human::bytes(file.size), &cost], theme)
 }

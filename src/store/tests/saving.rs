@@ -122,7 +122,7 @@ async fn a_short_reply_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let mut spool = store.spool(&scan("a"), 1);
-    assert!(spool.is_empty());
+    assert_eq!(spool.len(), 0);
     spool.push(b"short");
     assert_eq!(spool.finish(), (Bytes::from_static(b"short"), None));
     assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());

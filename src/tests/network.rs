@@ -1,0 +1,142 @@
+//! The engine and a network that fails in every other way: names, certificates, bombs, storms, a clock that jumps.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::sync::mpsc::unbounded_channel;
+use url::Url;
+
+use super::bench::{Bench, TOKEN, open};
+use crate::demo::script::{Script, Scripted};
+use crate::domain::fact::Fact;
+use crate::domain::job::Provider::{Unstract, Vessl};
+use crate::domain::job::{Job, JobKey, Provider};
+use crate::domain::observation::LastRead;
+use crate::domain::secret::{Token, TokenSource};
+use crate::domain::service::{Include, Pace, Poll, Service};
+use crate::domain::state::{Read, State};
+use crate::engine::{self, Command, Purpose, Setup};
+use crate::providers;
+
+/// What the last read of one job at such an address came to.
+async fn read_at(provider: Provider, base: &str) -> LastRead {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    let base = Url::parse(base).unwrap();
+    let pace = Pace { interval: Duration::from_millis(20), max_interval: Duration::from_millis(50) };
+    let service = Arc::new(Service {
+        name: "s".into(),
+        provider,
+        endpoint: providers::endpoint(provider, &base),
+        base,
+        token: TokenSource::Env("TOKEN".to_owned()),
+        pace,
+        in_flight: None,
+        rate: None,
+        include: Include::default(),
+    });
+    let poll = Poll {
+        pace,
+        in_flight: 2,
+        connect_timeout: Duration::from_secs(2),
+        read_timeout: Duration::from_secs(30),
+        not_found_grace: Duration::from_millis(50),
+    };
+    let key = JobKey { provider, endpoint: service.endpoint.clone(), id: "job-1".to_owned() };
+    let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Vec::new() });
+    let (tell, mut facts) = unbounded_channel();
+    let services = vec![(service, Ok(Token::new(TOKEN).unwrap()))];
+    let setup = Setup { purpose: Purpose::Once, poll, services, jobs: vec![job], store: open(dir.path()), seed: 1 };
+    let engine = engine::start(setup, tell).unwrap();
+    let mut told = None;
+    let ended = async {
+        while let Some(fact) = facts.recv().await {
+            match fact {
+                Fact::NotOk { read, http_status, reason, .. } => {
+                    told = Some(LastRead { read, http_status, reason: Some(reason), at: jiff::Timestamp::now() });
+                }
+                Fact::Settled => engine.send(Command::Drain),
+                Fact::Ended(_) => break,
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.expect("once ends whatever the network does");
+    told.expect("what went wrong is told")
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_knows_a_closed_port_and_a_plain_one_under_https_are_unreachable_and_say_why() {
+    let plain = Script::start().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let cases = [
+        ("http://no-such-host.invalid/x".to_owned(), "connect"),
+        (format!("http://{closed}/x"), "connect"),
+        (format!("https://{}/x", plain.address()), "connect"),
+    ];
+    for provider in [Vessl, Unstract] {
+        for (base, word) in &cases {
+            let last = read_at(provider, base).await;
+            let reason = last.reason.unwrap();
+            assert_eq!((last.read, last.http_status), (Read::Unreachable, None), "{base}: {reason}");
+            assert!(reason.contains(word) && !reason.contains("://"), "{base}: {reason}");
+        }
+    }
+    assert!(plain.received("").is_empty(), "nothing of the request, least of all the token, went out in plain");
+}
+
+fn bomb(bytes: usize) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let block = vec![b' '; 1 << 20];
+    for _ in 0..bytes >> 20 {
+        encoder.write_all(&block).unwrap();
+    }
+    encoder.write_all(br#"{"status":"completed","raw_output":"x"}"#).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The most memory that this process ever had, in bytes.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+}
+
+#[tokio::test]
+async fn a_decompression_bomb_takes_bounded_memory_and_what_came_of_it_is_kept() {
+    let bomb = bomb(2 << 30);
+    let replies = [Scripted::json(200, bomb.clone()).header("Content-Encoding", "gzip")];
+    let bench = Bench::new().job(Vessl, "job-1", replies);
+    let before = peak();
+    let mut running = bench.start(Purpose::Once);
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert!(peak() - before < 800 << 20, "{} MiB more", (peak() - before) >> 20);
+    let known = running.known(0);
+    running.drain().await;
+    assert_eq!((known.state, known.evidence.as_ref().unwrap().bytes), (State::Unknown, bomb.len() as u64));
+    let kept = bench.open_store().body(known.evidence.unwrap().body).await.unwrap();
+    assert!(kept == bomb, "byte for byte as received");
+}
+
+#[tokio::test]
+async fn a_service_that_fails_for_a_thousand_jobs_is_tried_one_read_at_a_time() {
+    let mut bench = Bench::new();
+    bench.poll.pace = Pace { interval: Duration::from_millis(200), max_interval: Duration::from_secs(2) };
+    let down = Scripted::json(500, r#"{"error":"down"}"#);
+    for n in 0..1000 {
+        bench = bench.job(Vessl, &format!("job-{n:04}"), [down.clone()]);
+    }
+    let bench = bench.job(Unstract, "other", [Scripted::json(422, r#"{"status":"EXECUTING","message":null}"#)]);
+    let mut running = bench.start(Purpose::Watch);
+    while bench.script.reads("other") < 8 {
+        running.until(|fact| matches!(fact, Fact::NextRead(_) | Fact::Observed { .. } | Fact::NotOk { .. })).await;
+    }
+    let reads: usize = (0..1000).map(|n| bench.script.reads(&format!("job-{n:04}"))).sum();
+    assert!((3..100).contains(&reads), "{reads} reads");
+    let told = running.told.iter().filter(|fact| matches!(fact, Fact::NotOk { .. })).count();
+    assert!(told <= reads, "each failure is told once at most: {told} of {reads}");
+    running.drain().await;
+}

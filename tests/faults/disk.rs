@@ -1,0 +1,265 @@
+//! The disk full, read-only, gone, damaged or locked: nothing that can be read only once is asked for in vain, and
+//! nothing that came is lost.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rustix::process::{Resource, Rlimit, Signal, prlimit};
+
+use crate::support::script::{Fault, Scripted};
+use crate::support::{
+    Bench, RESULT, Running, acknowledged, as_ordinary_user, done, executing, pending, result, row, wait_for,
+};
+
+const WITHHELD: &str = "one-shot reads wait until it can be written again";
+
+/// A small file system of its own, where the machine lets us mount one.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: &Path, mebibytes: usize) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let size = format!("size={mebibytes}m,mode=0777");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Self(at.to_owned()));
+        }
+        println!("skipped: no file system can be mounted here (that takes root)");
+        None
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.0.join("ballast")).unwrap();
+        let block = vec![b'x'; 1 << 20];
+        while file.write_all(&block).is_ok() {}
+        while file.write_all(b"x").is_ok() {}
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Lets a running process write files of so many bytes only: a write error by the system, not by a hook of ours.
+fn limit_file_size(watch: &Running, bytes: Option<u64>) {
+    let limit = Rlimit { current: bytes, maximum: None };
+    prlimit(Some(watch.pid()), Resource::Fsize, limit).unwrap();
+}
+
+/// A change of a job that is not lost by asking again: it has to be saved, which shows at once that the disk fails.
+fn in_progress() -> Scripted {
+    Scripted::json(200, r#"{"status":"in_progress"}"#)
+}
+
+/// The path that was printed behind these words.
+fn path_after(err: &str, words: &str) -> PathBuf {
+    let rest = err.split(words).nth(1).unwrap_or_else(|| panic!("{words:?} was not said: {err}"));
+    PathBuf::from(rest.lines().next().unwrap().trim())
+}
+
+#[test]
+fn with_less_than_64_mib_free_no_one_shot_read_is_sent_and_the_others_go_on() {
+    let bench = Bench::new().job("unstract", "job-1", [result()]).job("vessl", "job-2", [done("x")]);
+    let Some(_small) = Small::mount(&bench.state_dir(), 32) else { return };
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    watch.until_said(WITHHELD);
+    bench.until_read("job-2", 1);
+    wait_for("the line of the other job", || watch.out().contains("\"succeeded\""));
+    watch.signal(Signal::TERM);
+    let ended = watch.end().with(143).said("64 MiB are needed");
+    assert_eq!((ended.summary()["succeeded"].clone(), bench.script.reads("job-1")), (1.into(), 0));
+    bench.run(&["once"]).with(1);
+    assert_eq!(bench.script.reads("job-1"), 0);
+}
+
+#[test]
+fn a_disk_that_fills_up_holds_one_shot_reads_back_and_reading_resumes_by_itself() {
+    let bench = Bench::new().job("unstract", "job-1", [executing()]).job("vessl", "job-2", [pending()]);
+    let Some(small) = Small::mount(&bench.state_dir(), 100) else { return };
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 2);
+    small.fill();
+    watch.until_said(WITHHELD);
+    let reads = bench.script.reads("job-1");
+    bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());
+    let others = bench.script.reads("job-2");
+    bench.until_read("job-2", others + 3);
+    assert_eq!(bench.script.reads("job-1"), reads, "withheld");
+    bench.script.on("job-2", [done("x")]);
+    small.free();
+    let at = Instant::now();
+    watch.until_said("can be written again\n");
+    watch.end().with(0);
+    row("disk full, then free again", 1, 0, at.elapsed());
+    assert_eq!(bench.body("job-1"), RESULT.as_bytes());
+}
+
+#[test]
+fn a_result_that_a_full_disk_does_not_take_is_tried_again_until_it_does() {
+    let late = result().fault(Fault::StallHead(Duration::from_secs(2)));
+    let bench = Bench::new().job("unstract", "job-1", [late, acknowledged()]);
+    let Some(small) = Small::mount(&bench.state_dir(), 100) else { return };
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 1);
+    small.fill();
+    watch.until_said(WITHHELD);
+    assert!(!watch.out().contains("\"succeeded\",\"previous\""), "nothing is shown before it is saved");
+    small.free();
+    let at = Instant::now();
+    watch.end().with(0);
+    row("disk full while a result arrives, then free", 1, 0, at.elapsed());
+    assert_eq!((bench.body("job-1"), bench.script.reads("job-1")), (RESULT.into(), 1));
+}
+
+#[test]
+fn a_result_that_the_disk_never_takes_goes_to_a_rescue_file_whose_path_is_printed() {
+    for signals in [&[Signal::TERM][..], &[Signal::INT, Signal::INT]] {
+        let late = result().fault(Fault::StallHead(Duration::from_secs(2)));
+        let bench = Bench::new().job("unstract", "job-1", [late, acknowledged()]);
+        let Some(small) = Small::mount(&bench.state_dir(), 100) else { return };
+        let watch = bench.start(&["watch", "--format", "jsonl"]);
+        bench.until_read("job-1", 1);
+        small.fill();
+        watch.until_said(WITHHELD);
+        for signal in signals {
+            watch.signal(*signal);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let at = Instant::now();
+        let ended = watch.end().with(if signals.len() == 1 { 143 } else { 130 });
+        row("disk full to the end: rescue file", 1, 0, at.elapsed());
+        let rescued = path_after(&ended.err, "was saved to ");
+        assert_eq!(fs::read(&rescued).unwrap(), RESULT.as_bytes());
+        assert_eq!(fs::metadata(&rescued).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_a_disk_that_is_full_and_never_the_end_of_the_program() {
+    let bench = Bench::new().job("unstract", "job-1", [executing()]).job("vessl", "job-2", [pending()]);
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 2);
+    limit_file_size(&watch, Some(0));
+    bench.script.on("job-2", [in_progress()]);
+    watch.until_said(WITHHELD);
+    let reads = bench.script.reads("job-1");
+    bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());
+    bench.script.on("job-2", [done("x")]);
+    wait_for("the other job, marked", || watch.out().contains("not saved: the state directory cannot be written"));
+    assert_eq!(bench.script.reads("job-1"), reads, "withheld");
+    limit_file_size(&watch, None);
+    let at = Instant::now();
+    watch.end().with(0);
+    row("every write fails (RLIMIT_FSIZE), then none", 1, 0, at.elapsed());
+    assert_eq!(bench.body("job-1"), RESULT.as_bytes());
+    assert_eq!(bench.known("job-2")["state"], "succeeded");
+    assert_eq!(bench.known("job-2")["warning"], serde_json::Value::Null, "what is saved is no more marked as unsaved");
+}
+
+#[test]
+fn with_no_room_for_any_file_from_the_start_nothing_is_read_and_the_exit_code_is_1() {
+    let bench = Bench::new().job("unstract", "job-1", [result()]);
+    let mut command = Command::new("sh");
+    let inner = bench.command(&["watch", "--format", "jsonl", "--timeout", "3s"]);
+    command.arg("-c").arg("ulimit -f 0; exec \"$0\" \"$@\"").arg(inner.get_program()).args(inner.get_args());
+    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(bench.home());
+    Running::start(command).end().with(1).said("failed to");
+    assert_eq!(bench.script.reads("job-1"), 0);
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_made_or_written_is_said_and_no_one_shot_read_is_sent() {
+    let read_only = |bench: &Bench| {
+        bench.run(&["once", "--filter", "id:job-2"]);
+        let mut command = bench.command(&["watch", "--format", "jsonl", "--timeout", "3s"]);
+        as_ordinary_user(&mut command, bench.home());
+        fs::set_permissions(bench.state_dir(), fs::Permissions::from_mode(0o555)).unwrap();
+        for entry in fs::read_dir(bench.state_dir()).unwrap() {
+            let path = entry.unwrap().path();
+            let mode = if path.is_dir() { 0o555 } else { 0o444 };
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let ended = Running::start(command).end();
+        fs::set_permissions(bench.state_dir(), fs::Permissions::from_mode(0o755)).unwrap();
+        ended
+    };
+    let under_a_file = |bench: &Bench| {
+        fs::write(bench.home().join("file"), "in the way").unwrap();
+        bench.run(&["watch", "--state-dir", "file/below", "--timeout", "3s"])
+    };
+    for name in ["read-only", "under a file"] {
+        let bench = Bench::new().job("unstract", "job-1", [result()]).job("vessl", "job-2", [done("x")]);
+        let ended = if name == "read-only" { read_only(&bench) } else { under_a_file(&bench) };
+        assert_eq!((ended.code, bench.script.reads("job-1")), (Some(1), 0), "{name}: {ended:?}");
+        assert!(ended.err.contains("failed to") && ended.err.contains("--state-dir"), "{name}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_damaged_database_is_moved_aside_with_a_message_and_never_deleted() {
+    let bench = Bench::new().job("unstract", "job-1", [result(), acknowledged()]).job("vessl", "job-2", [done("x")]);
+    bench.run(&["watch"]).with(0);
+    let database = bench.state_dir().join("jobdeck.db");
+    let garbage = vec![0x5a; 40_000];
+    fs::write(&database, &garbage).unwrap();
+    let at = Instant::now();
+    let after = bench.run(&["watch", "--format", "jsonl"]).with(5).said("damaged and a new one was begun");
+    row("the database is overwritten with garbage", 1, 1, at.elapsed());
+    assert_eq!((&after.summary()["succeeded"], &after.summary()["lost"]), (&1.into(), &1.into()));
+    let aside = fs::read_dir(bench.state_dir()).unwrap().map(|entry| entry.unwrap().path());
+    assert!(aside.filter(|path| path.is_file()).any(|path| fs::read(path).unwrap() == garbage), "{after:?}");
+}
+
+#[test]
+fn a_database_that_another_program_holds_is_waited_for() {
+    let bench = Bench::new().job("unstract", "job-1", [executing()]).job("vessl", "job-2", [pending()]);
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 1);
+    let other = Connection::open(bench.state_dir().join("jobdeck.db")).unwrap();
+    other.execute_batch("PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE").unwrap();
+    bench.script.on("job-2", [in_progress()]);
+    watch.until_said(WITHHELD);
+    let reads = bench.script.reads("job-1");
+    bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());
+    bench.script.on("job-2", [done("x")]);
+    bench.until_read("job-2", bench.script.reads("job-2") + 1);
+    assert_eq!(bench.script.reads("job-1"), reads, "withheld");
+    other.execute_batch("ROLLBACK").unwrap();
+    let at = Instant::now();
+    watch.end().with(0);
+    row("the database is locked, then free", 1, 0, at.elapsed());
+    assert_eq!(bench.body("job-1"), RESULT.as_bytes());
+}
+
+#[test]
+fn a_state_directory_that_vanishes_under_a_running_program_costs_no_result() {
+    let late = result().fault(Fault::StallHead(Duration::from_secs(2)));
+    let bench = Bench::new().job("unstract", "job-1", [late, acknowledged()]);
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 1);
+    let at = Instant::now();
+    fs::remove_dir_all(bench.state_dir()).unwrap();
+    wait_for("an end or a complaint", || watch.err().contains(WITHHELD) || watch.out().contains("summary"));
+    watch.signal(Signal::TERM);
+    let ended = watch.end();
+    row("the state directory vanishes", 1, 0, at.elapsed());
+    let kept = bench.body("job-1");
+    if kept.is_empty() {
+        assert_eq!(fs::read(path_after(&ended.err, "was saved to ")).unwrap(), RESULT.as_bytes());
+    } else {
+        assert_eq!(kept, RESULT.as_bytes());
+    }
+}

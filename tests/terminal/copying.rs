@@ -1,0 +1,206 @@
+//! Copying: the very bytes, by the way that is there, and words that are true.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+
+use crate::pty::{Home, JOBDECK, Terminal};
+use crate::service::{Job, Service, completed, file, unstract_job, vessl};
+
+/// Every kind of result of the demo, saved where `show` finds it.
+fn finished(home: &Home) -> Terminal {
+    let state = home.path("state/jobdeck");
+    fs::create_dir_all(&state).unwrap();
+    let state = state.to_str().unwrap();
+    let mut terminal = home.terminal(&["demo", "--seed", "1", "--jobs", "40", "--speed", "100", "--state-dir", state]);
+    terminal.sees("40/40");
+    // For two seconds after a key rows stay where they are; until then they may move under the cursor.
+    terminal.settle(std::time::Duration::from_millis(200));
+    terminal
+}
+
+/// The payload of the last OSC 52 in there.
+fn osc52(raw: &[u8]) -> Option<Vec<u8>> {
+    let text = String::from_utf8_lossy(raw);
+    let (_, rest) = text.rsplit_once("\x1b]52;c;")?;
+    let (payload, _) = rest.split_once("\x1b\\")?;
+    Some(BASE64_STANDARD.decode(payload).unwrap())
+}
+
+/// Goes to the next problem that has a result, and tells its name.
+fn next_problem(terminal: &mut Terminal) -> String {
+    loop {
+        let before = terminal.selected();
+        terminal.press("f");
+        terminal.until("another job", |terminal| terminal.selected() != before);
+        if !terminal.text().contains("∅ LOST  ") {
+            return terminal.selected();
+        }
+    }
+}
+
+#[test]
+fn f_then_y_gives_the_raw_output_byte_for_byte_to_the_native_tool() {
+    for (tool, display) in [("wl-copy", "WAYLAND_DISPLAY"), ("xclip", "DISPLAY")] {
+        let home = Home::new().with(display, "test-0");
+        home.script(tool, "cat > \"$HOME/clip.new\"; mv \"$HOME/clip.new\" \"$HOME/clip\"");
+        let mut terminal = finished(&home);
+        for _ in 0..6 {
+            let job = next_problem(&mut terminal);
+            let raw = home.raw(&job);
+            let _ = fs::remove_file(home.path("clip"));
+            terminal.press("y");
+            terminal.until("the copy", |_| home.path("clip").exists());
+            terminal.sees(&format!("({tool})"));
+            assert!(terminal.text().contains("copied "), "{}", terminal.text());
+            assert_eq!(fs::read(home.path("clip")).unwrap(), raw, "{job}");
+        }
+        assert_eq!(osc52(&terminal.raw), None, "the terminal was sent something as well");
+        terminal.press("q");
+        terminal.ends_well(0);
+    }
+}
+
+#[test]
+fn over_ssh_the_terminal_is_sent_the_bytes_and_nobody_claims_that_it_took_them() {
+    let home = Home::new().with("SSH_TTY", "/dev/pts/9").with("DISPLAY", "test-0");
+    home.script("xclip", "touch \"$HOME/clip\"; cat > /dev/null");
+    let mut terminal = finished(&home);
+    let job = next_problem(&mut terminal);
+    terminal.press("y");
+    terminal.sees("by OSC 52, the terminal must allow it");
+    assert!(terminal.text().contains("sent "));
+    assert_eq!(osc52(&terminal.raw).unwrap(), home.raw(&job));
+    assert!(!home.path("clip").exists(), "the far machine's clipboard is nobody's");
+    terminal.press("q");
+    terminal.ends_well(0);
+}
+
+/// Bytes that a careless copy would change.
+const AWKWARD: &str =
+    "line\r\n\ttab \u{0}nul \u{1b}[31mred\u{7} \u{9b} \u{202e}x\u{202c} 漢字 e\u{301} \u{feff}end  \n\n";
+
+fn awkward_jobs() -> Vec<Job> {
+    let answer = vessl("completed", AWKWARD, None);
+    let big = json!([file("a.pdf", &json!({"text": "0123456789".repeat(8000)}))]);
+    vec![
+        Job { provider: "vessl", id: "awkward".to_owned(), name: "a-awkward".to_owned(), answers: vec![answer] },
+        unstract_job("b-large", vec![completed(big)]),
+    ]
+}
+
+fn selects(terminal: &mut Terminal, job: &str) {
+    terminal.sees("2/2");
+    terminal.press("g");
+    terminal.settle(std::time::Duration::from_millis(150));
+    if terminal.selected() != job {
+        terminal.press("j");
+    }
+    terminal.until(job, |terminal| terminal.selected() == job);
+}
+
+#[test]
+fn what_is_too_large_for_osc_52_is_not_cut_its_path_is_copied_and_that_is_said() {
+    let home = Home::new().with("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22");
+    let _service = Service::start(&home, awkward_jobs());
+    let mut terminal = home.terminal(&[]);
+    selects(&mut terminal, "b-large");
+    terminal.press("y");
+    terminal.sees("too large for OSC 52");
+    assert!(terminal.text().contains("copied the path"), "{}", terminal.text());
+    let path = String::from_utf8(osc52(&terminal.raw).unwrap()).unwrap();
+    assert_eq!(fs::read(Path::new(&path)).unwrap(), home.show("b-large", "--raw"), "{path}");
+    terminal.press("q");
+    terminal.ends_well(0);
+}
+
+#[test]
+fn awkward_bytes_arrive_as_they_are() {
+    let home = Home::new().with("SSH_TTY", "/dev/pts/9");
+    let _service = Service::start(&home, awkward_jobs());
+    let mut terminal = home.terminal(&[]);
+    selects(&mut terminal, "a-awkward");
+    terminal.press("y");
+    terminal.sees("by OSC 52");
+    assert_eq!(osc52(&terminal.raw).unwrap(), AWKWARD.as_bytes());
+    assert_eq!(home.show("a-awkward", "--raw"), AWKWARD.as_bytes());
+    terminal.press("q");
+    terminal.ends_well(0);
+}
+
+/// A tmux server of its own, with the settings that tmux comes with.
+struct Tmux<'a> {
+    home: &'a Home,
+}
+
+impl Tmux<'_> {
+    fn run(&self, args: &[&str]) -> Vec<u8> {
+        let socket = self.home.path("tmux");
+        let output = self
+            .home
+            .command(Path::new("tmux"))
+            .args(["-f", "/dev/null", "-S", socket.to_str().unwrap()])
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "tmux {args:?}: {output:?}");
+        output.stdout
+    }
+
+    fn sees(&self, text: &str) {
+        let end = std::time::Instant::now() + crate::pty::PATIENCE;
+        loop {
+            let screen = String::from_utf8(self.run(&["capture-pane", "-p"])).unwrap();
+            if screen.contains(text) {
+                return;
+            }
+            assert!(std::time::Instant::now() < end, "{text:?} is not on the screen of tmux:\n{screen}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Tmux<'_> {
+    fn drop(&mut self) {
+        let socket = self.home.path("tmux");
+        let _ = self.home.command(Path::new("tmux")).arg("-S").arg(socket).arg("kill-server").output();
+    }
+}
+
+#[test]
+fn in_a_default_tmux_the_copy_is_in_its_buffer() {
+    if Command::new("tmux").arg("-V").output().is_err() {
+        println!("skipped: there is no tmux here");
+        return;
+    }
+    let home = Home::new();
+    let _service = Service::start(&home, awkward_jobs());
+    let tmux = Tmux { home: &home };
+    tmux.run(&["new-session", "-d", "-x", "100", "-y", "30", JOBDECK]);
+    tmux.sees("2/2");
+    tmux.run(&["send-keys", "g"]);
+    for job in ["a-awkward", "b-large"] {
+        let selected = format!("{job}  Summary");
+        for _ in 0..2 {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            let screen = String::from_utf8(tmux.run(&["capture-pane", "-p"])).unwrap();
+            if screen.contains(&selected)
+                || screen.contains(&format!("{job} ─"))
+                || screen.contains(&format!("{job}  [Summary]"))
+            {
+                break;
+            }
+            tmux.run(&["send-keys", "j"]);
+        }
+        tmux.run(&["send-keys", "y"]);
+        tmux.sees("(tmux)");
+        assert_eq!(tmux.run(&["save-buffer", "-"]), home.show(job, "--raw"), "{job}");
+        tmux.run(&["send-keys", "g"]);
+    }
+    assert_eq!(tmux.run(&["show-buffer"]), home.show("b-large", "--raw"));
+    tmux.run(&["send-keys", "q"]);
+}
