@@ -1,6 +1,6 @@
 //! What a fact, a key and a drawing cost with a hundred thousand jobs on the list.
 
-#![expect(clippy::expect_used, reason = "a benchmark may stop")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark may stop")]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -291,8 +291,9 @@ impl App {
                 self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"))
             }
             Event::ConfigBroken(lines) => {
+                let first = lines.first().map(|line| format!(": {line}")).unwrap_or_default();
                 self.file_trouble = Some(lines);
-                self.say_bad("the jobs file has errors; the old one is in force")
+                self.say_bad(format!("the jobs file has errors, the old one is in force{first}"))
             }
             Event::Resumed => {
                 self.redraw = true;

@@ -55,8 +55,9 @@ impl App {
         let (finished, problems) = (finished.saturating_sub(before.1), problems.saturating_sub(before.2));
         if away >= AWAY && finished > 0 {
             let away = human::duration(away);
+            let jobs = if finished == 1 { "job" } else { "jobs" };
             let _ =
-                self.say(format!("while away ({away}): {finished} jobs finished, {problems} of them with problems"));
+                self.say(format!("while away ({away}): {finished} {jobs} finished, {problems} of them with problems"));
         }
     }
 

@@ -168,7 +168,7 @@ impl Screen {
 
     fn broken_file(mut self) -> Self {
         self.event(Event::ConfigBroken(vec!["jobs.toml:3:1: there is no such key".into()]));
-        self.later(7)
+        self
     }
 
     fn ascii(mut self) -> Self {

@@ -156,11 +156,11 @@ fn preview(app: &App, ix: JobIx, parts: &Parts, theme: &Theme, buf: &mut Buffer)
             tree::preview(view, area, &theme.tree(), buf);
             "output"
         }
-        (Loaded::Failed(_), Loaded::Ready(_)) => {
+        (Loaded::Failed(_), Loaded::Ready(content)) => {
             if let Some(view) = &body.raw {
                 raw::draw(view, area, &theme.raw(), buf);
             }
-            "raw output"
+            if content.raw.is_some() { "raw output" } else { "reply" }
         }
         (Loaded::No | Loaded::Asked | Loaded::Failed(_), _) => return,
     };
@@ -216,7 +216,9 @@ fn opened(
                 say("building the tree…   the tab Raw shows the bytes already", area, theme, buf)
             }
         },
-        Tab::Files if content.files.is_empty() => say("this reply names no files", area, theme, buf),
+        Tab::Files if content.files.is_empty() => {
+            say("this reply names no files   (those of Unstract do)", area, theme, buf);
+        }
         Tab::Files => files::draw(place, (body, content), app.shown_file(ix), parts, focused, theme, buf),
     }
 }
