@@ -133,7 +133,7 @@ pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User
 }
 
 fn keys(file: &Fields<'_>, excerpts: &Excerpts<'_>, actions: &Actions<'_>, problems: &mut Problems) -> Vec<Binding> {
-    let help = "write it as [keys], and below it next_problem = [\"f\"]";
+    let help = "write it as [keys], and below it next-problem = [\"f\"]";
     let Some(table) = file.get("keys").and_then(|field| field.table(help, problems)) else { return Vec::new() };
     table.expect_only(actions.names, "in [keys]", problems);
     let mut bindings: Vec<Binding> = Vec::new();

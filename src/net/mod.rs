@@ -23,6 +23,8 @@ const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
 /// A connection idle for longer is not used again: most servers and balancers close theirs after a minute, and a
 /// request sent at that moment is a request of which nobody knows whether it arrived.
 const POOL_IDLE: Duration = Duration::from_secs(50);
+/// The HTTP library's own limit is a hundred.
+const MOST_HEADERS: usize = 1000;
 /// A process that was stopped finds its timers due before its sockets were read: silence is believed only after
 /// another moment of it.
 const SECOND_THOUGHT: Duration = Duration::from_millis(500);
@@ -154,6 +156,11 @@ impl Net {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
+            // A reply that can be read once is not thrown away over how its head is written.
+            .http1_max_headers(MOST_HEADERS)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(POOL_IDLE);
         if kind.http1 {
