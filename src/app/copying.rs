@@ -77,12 +77,21 @@ impl App {
         let size = |bytes: Option<usize>| bytes.and_then(|bytes| u64::try_from(bytes).ok()).map(human::bytes);
         let saved = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).any(|row| shown_body(&row.known).is_some());
         if saved {
-            let raw = content.as_ref().map(|content| content.raw.as_ref().map_or(0, bytes::Bytes::len));
-            add('r', "raw output", size(raw).unwrap_or_default(), What::Raw);
-            let whole = jobs.iter().filter_map(|ix| self.jobs.get(*ix)?.known.saved.as_ref()).map(|saved| saved.bytes);
+            let raw = content.as_ref().map(|content| content.raw.as_ref().unwrap_or(&content.body).len());
+            let named = match &content {
+                Some(content) if content.raw.is_none() => "raw output (none: the whole reply)",
+                Some(_) | None => "raw output",
+            };
+            add('r', named, size(raw).unwrap_or_default(), What::Raw);
+            let whole = jobs.iter().filter_map(|ix| {
+                let known = &self.jobs.get(*ix)?.known;
+                Some(known.saved.as_ref().or(known.evidence.as_ref())?.bytes)
+            });
             add('b', "raw response body", human::bytes(whole.sum()), What::Body);
             let output = content.as_ref().and_then(|content| content.output.as_ref()).map(bytes::Bytes::len);
-            add('o', "decoded output, pretty JSON", size(output).unwrap_or_default(), What::Output);
+            if content.is_none() || output.is_some() {
+                add('o', "decoded output, pretty JSON", size(output).unwrap_or_default(), What::Output);
+            }
         }
         let rows: Vec<&Row> = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).collect();
         let reasons = lines(&rows, |row| note::reason(&row.known).map(str::to_owned));
