@@ -21,7 +21,7 @@ pub struct Addition<'a> {
     pub service: &'a str,
     /// Ids as the service gave them; blank ones are passed over.
     pub ids: &'a [String],
-    /// A name; of several jobs, "<name> 1", "<name> 2" and so on.
+    /// A name; of several jobs, `<name> 1`, `<name> 2` and so on.
     pub name: Option<&'a str>,
     /// Tags of each.
     pub tags: &'a [String],
@@ -126,7 +126,7 @@ fn fields(addition: &Addition<'_>, ids: &[&str]) -> Vec<(&'static str, Value)> {
     fields
 }
 
-/// The text with one more [[jobs]] at its end: not a byte of what is there is changed.
+/// The text with one more `[[jobs]]` at its end: not a byte of what is there is changed.
 fn appended(text: &str, addition: &Addition<'_>, ids: &[&str]) -> String {
     let mut entry = String::new();
     if !text.is_empty() && !text.ends_with('\n') {

@@ -23,7 +23,7 @@ pub struct Bulk<'a> {
     entries: Vec<Entry<'a>>,
 }
 
-/// One [[jobs]], its strings as written.
+/// One `[[jobs]]`, its strings as written.
 #[derive(Debug, Default)]
 struct Entry<'a> {
     service: Option<&'a str>,

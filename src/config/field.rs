@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// Every key that is not known is an error. `place` ends the sentence: "in [poll]".
+    /// Every key that is not known is an error. `place` ends the sentence: `in [poll]`.
     pub fn expect_only(&self, known: &[&str], place: &str, problems: &mut Problems) {
         for (key, _) in self.table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref();

@@ -111,7 +111,7 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
 }
 
 /// A long file of plain jobs; None if it is not that, or not valid.
-fn parse_bulk(text: &str, path: &Path) -> Option<JobsFile> {
+pub fn parse_bulk(text: &str, path: &Path) -> Option<JobsFile> {
     let bulk = Bulk::of(text)?;
     let head = parse_toml(bulk.head, path).ok().filter(|head| head.jobs.is_empty())?;
     let known = head.services.iter().map(|service| (&*service.name, Some(Arc::clone(service)))).collect();
@@ -119,7 +119,8 @@ fn parse_bulk(text: &str, path: &Path) -> Option<JobsFile> {
     Some(JobsFile { jobs, ..head })
 }
 
-fn parse_toml(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
+/// Any file, by the TOML reader.
+pub fn parse_toml(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::of_syntax(&errors);
     let place = Place { directory: directory(path), home: paths::home() };

@@ -109,7 +109,8 @@ impl Rows {
     pub fn last(&self) -> Place {
         match self.trees.first().and_then(|tree| tree.document.last_child(Node::ROOT)) {
             Some(node) => self.last_within(Place { tree: 0, node }),
-            None => self.first(),
+            // The document may be a string that has been decoded.
+            None => self.last_within(self.first()),
         }
     }
 
@@ -501,6 +502,14 @@ mod tests {
         assert_eq!(paths(&rows), [".result", ".end", ".end[0]"]);
         assert!(rows.show_document(host));
         assert_eq!(paths(&rows), [".result", ".result | fromjson | .a", ".end", ".end[0]"]);
+    }
+
+    #[test]
+    fn the_last_row_of_a_document_that_is_one_decoded_string_is_within_it() {
+        let mut rows = Rows::new(document(r#""{\"a\":[1]}""#));
+        assert!(rows.attach(rows.first(), document(r#"{"a":[1]}"#)));
+        assert_eq!(paths(&rows), [".", ". | fromjson | .a", ". | fromjson | .a[0]"]);
+        assert_eq!(down(&rows), up(&rows));
     }
 
     #[test]

@@ -75,7 +75,10 @@ impl Needle {
         loop {
             let start = end.saturating_sub(window);
             let slice = bytes.get(start..end).unwrap_or_default();
-            if let Some(found) = self.regex.find_iter(slice).last() {
+            // One match may hide another that begins within it.
+            let begin = |at: usize| self.regex.find_at(slice, at);
+            let all = std::iter::successors(begin(0), |found| begin(found.start() + 1));
+            if let Some(found) = all.last() {
                 return Slice::Found(found.start() + start..found.end() + start);
             }
             if start == 0 {
@@ -213,6 +216,11 @@ mod tests {
         for (needle, nodes) in cases {
             assert_eq!(all(text, needle, 1 << 20), (nodes.to_vec(), nodes.to_vec()), "{needle}");
         }
+    }
+
+    #[test]
+    fn a_match_that_begins_within_one_in_mere_punctuation_is_found_both_ways() {
+        assert_eq!(all(r#"["a",",\"b"]"#, "\",\"", 1 << 20), (vec![2], vec![2]));
     }
 
     #[test]

@@ -1,0 +1,33 @@
+//! Any text as a jobs file: it is read without a panic, its errors are fit to be shown, and its two readers are of one
+//! mind.
+
+#![no_main]
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use jobdeck::bench_api::{parse, parse_bulk, parse_toml};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let path = Path::new("/batch/jobs.toml");
+    let read = parse(text, path);
+    match &read {
+        Ok(file) => {
+            let keys: HashSet<_> = file.jobs.iter().map(|job| &job.key).collect();
+            assert_eq!(keys.len(), file.jobs.len());
+            for job in &file.jobs {
+                let service = file.services.iter().find(|service| service.name == job.service).expect("its service");
+                assert_eq!((service.provider, &service.endpoint), (job.key.provider, &job.key.endpoint));
+                assert!(!job.key.id.is_empty() && job.key.id.trim() == job.key.id);
+            }
+        }
+        Err(error) => {
+            assert_eq!(error.text.split("\n\n").count(), error.count, "{error}");
+            assert!(!error.text.chars().any(|c| c.is_control() && c != '\n'), "{error:?}");
+        }
+    }
+    if let Some(quick) = parse_bulk(text, path) {
+        assert_eq!(Ok(quick), parse_toml(text, path));
+    }
+});

@@ -1,0 +1,117 @@
+//! Any reply of any service: it is read without a panic, and what is read holds together.
+//!
+//! An input is a byte (bits 0 and 1 the provider, bit 2 whether the reply broke off), two bytes of HTTP code, six lines
+//! (`Content-Type`, `Content-Encoding`, `Retry-After`, `Date`, `Location`, the job's id), and the body.
+
+#![no_main]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use jobdeck::bench_api::{
+    Clean, Headers, JobKey, Provider, Read, Reading, Reply, Verdict, files, is_harmless, output, raw_output, read, scan,
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((key, reply)) = input(data) else { return };
+    let reading = read(&key, &reply);
+    check_reading(&key, &reply, &reading);
+    check_body(key.provider, &reply.body);
+    if key.provider == Provider::Unstract {
+        check_files(&reply, &reading);
+    }
+});
+
+fn input(data: &[u8]) -> Option<(JobKey, Reply)> {
+    let (head, rest) = data.split_at_checked(3)?;
+    let (provider, endpoint) = match head[0] & 3 {
+        0 => (Provider::Vessl, "https://serve-api.vessl.ai/api/v1/services/slug"),
+        1 => (Provider::Optexity, "https://api.optexity.com"),
+        _ => (Provider::Unstract, "https://us-central.unstract.com"),
+    };
+    let mut lines = rest.splitn(7, |byte| *byte == b'\n');
+    let mut line = || Some(String::from_utf8_lossy(lines.next()?).into_owned()).filter(|line| !line.is_empty());
+    let headers =
+        Headers { content_type: line(), content_encoding: line(), retry_after: line(), date: line(), location: line() };
+    let id = line().unwrap_or_default();
+    let reply = Reply {
+        status: 100 + u16::from_le_bytes([head[1], head[2]]) % 500,
+        headers,
+        body: Bytes::copy_from_slice(lines.next()?),
+        broken: (head[0] & 4 != 0).then(|| "connection closed before the message was complete".to_owned()),
+        at: Timestamp::from_second(1_800_000_000).unwrap(),
+        latency: Duration::ZERO,
+    };
+    Some((JobKey { provider, endpoint: endpoint.to_owned(), id: id.trim().to_owned() }, reply))
+}
+
+fn check_reading(key: &JobKey, reply: &Reply, reading: &Reading) {
+    assert_eq!(reading.answer.is_some(), reading.read == Read::Ok);
+    assert_eq!(reading.reason.is_some(), reading.read != Read::Ok);
+    assert!(reading.reason.as_deref().is_none_or(|reason| !reason.trim().is_empty()));
+    assert!(reading.retry_after.is_none_or(|wait| wait <= Duration::from_secs(3600)));
+    assert!(reading.retry_after.is_none() || reading.read == Read::Throttled);
+    assert!(reply.broken.is_none() || is_self_contained(&reply.body) || reading.read == Read::Unreachable);
+    assert!(reply.broken.is_some() || reading.read != Read::Unreachable);
+    assert!(key.provider == Provider::Unstract || reading.read != Read::Ok || (200..300).contains(&reply.status));
+    if (300..400).contains(&reply.status) && reply.broken.is_none() {
+        // A query may be a signature.
+        assert!(reading.reason.as_deref().is_none_or(|reason| !reason.contains('?')));
+    }
+    if let Some(answer) = &reading.answer {
+        assert!(answer.progress.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
+        assert!(reply.broken.is_none() || answer.warning.is_some());
+        let without_result = matches!(answer.verdict, Verdict::Acknowledged | Verdict::Expired);
+        assert!(!without_result || (key.provider == Provider::Unstract && !answer.has_payload));
+        for text in [&answer.word, &answer.fail_reason, &answer.error_code, &answer.warning] {
+            check_text(text.as_deref());
+        }
+    }
+    check_text(reading.reason.as_deref());
+    check_text(reading.error_code.as_deref());
+}
+
+/// Whether nothing can be missing at the end: of a bare number nobody knows.
+fn is_self_contained(text: &[u8]) -> bool {
+    scan::document(text).is_ok_and(|range| scan::kind(&text[range]) != Some(scan::Kind::Number))
+}
+
+fn check_text(text: Option<&str>) {
+    assert!(Clean::new(text.unwrap_or_default()).chars().all(is_harmless));
+}
+
+fn check_body(provider: Provider, body: &[u8]) {
+    let is_document = scan::document(body).is_ok();
+    let (raw, output) = (raw_output(provider, body), output(provider, body));
+    assert!(is_document || (raw.is_none() && output.is_none()));
+    if let Some(output) = output {
+        assert!(scan::document(&output).is_ok(), "{}", String::from_utf8_lossy(&output));
+    }
+    if let (Provider::Unstract, Some(raw)) = (provider, raw) {
+        assert_eq!(scan::document(&raw), Ok(0..raw.len()));
+    }
+    assert!(provider == Provider::Unstract || files(provider, body).is_empty());
+}
+
+fn check_files(reply: &Reply, reading: &Reading) {
+    let body = &reply.body[..];
+    let files = files(Provider::Unstract, body);
+    let mut end = 0;
+    for file in &files {
+        assert!(end <= file.range.start && file.size == file.range.len() as u64);
+        end = file.range.end;
+        assert!(scan::fields(&body[file.range.clone()]).is_ok());
+        if let Some(result) = &file.result {
+            assert!(file.range.start < result.start && result.end < file.range.end);
+            assert_eq!(scan::document(&body[result.clone()]), Ok(0..result.len()));
+        }
+    }
+    let Some(answer) = &reading.answer else { return };
+    // What was handed out once is never taken for nothing.
+    assert!(answer.has_payload || files.is_empty());
+    let failed = files.iter().filter(|file| file.failed).count();
+    let counts = answer.files.map_or((0, 0), |counts| (counts.total as usize, counts.failed as usize));
+    assert_eq!(counts, (files.len(), failed));
+}
