@@ -44,29 +44,20 @@ pub mod bench_api {
     pub use crate::app::keys::{Key, Keymap};
     pub use crate::app::raw::RawView;
     pub use crate::app::tree::{Fold, Found, Motion, TreeView};
-<<<<<<< HEAD
     pub use crate::app::{App, Options};
+    pub use crate::config::{parse, parse_bulk, parse_toml};
+    pub use crate::domain::clean::{Clean, is_harmless};
     pub use crate::domain::fact::Fact;
     pub use crate::domain::job::{Job, JobIx, JobKey, Provider};
     pub use crate::domain::observation::Observation;
-    pub use crate::domain::state::State;
-    pub use crate::json::index::{Document, Node};
-=======
-    pub use crate::config::{parse, parse_bulk, parse_toml};
-    pub use crate::domain::clean::{Clean, is_harmless};
-    pub use crate::domain::job::{JobKey, Provider};
     pub use crate::domain::reading::{Reading, Verdict};
     pub use crate::domain::reply::{Headers, Reply};
-    pub use crate::domain::state::Read;
+    pub use crate::domain::state::{Read, State};
     pub use crate::json::index::{Document, IndexError, Node};
->>>>>>> fuzz
     pub use crate::json::pretty::pretty;
     pub use crate::json::rows::{Place, Rows};
     pub use crate::json::{scan, search, text};
-<<<<<<< HEAD
+    pub use crate::providers::{files, output, raw_output, read};
     pub use crate::ui::draw_into;
     pub use crate::ui::theme::{Charset, Palette, Theme};
-=======
-    pub use crate::providers::{files, output, raw_output, read};
->>>>>>> fuzz
 }
