@@ -53,7 +53,7 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
     lines.push(read_line(row, around));
     match &known.saved {
         Some(saved) => lines.push(Line::new("saved", saved_text(saved, row, around))),
-        None if known.state.is_terminal() => lines.push(Line::warn("saved", "nothing: there is no copy on disk")),
+        None if known.state.is_terminal() => lines.push(Line::warn("saved", "no result: there is no copy on disk")),
         None => {}
     }
     if let Some(evidence) = &known.evidence {

@@ -48,8 +48,9 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
         }
     }
     let Target { written, same } = target;
+    let files = if written == 1 { "file" } else { "files" };
     output::say(&format!(
-        "exported {} of {all} jobs to {}: {written} files written, {same} were there already; {} have no saved result",
+        "exported {} of {all} jobs to {}: {written} {files} written, {same} were there already; {} have no saved result",
         entries.len(),
         export.dir.display(),
         all - entries.len()

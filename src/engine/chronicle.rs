@@ -51,14 +51,14 @@ pub fn not_ok(job: &Job, state: State, read: Read, reason: &str, retry: Option<D
 
 /// A whole service is read differently from now on.
 pub fn gate(service: &str, gate: &Gate) {
-    let clock = |at: &Timestamp| at.strftime("%H:%M:%S UTC").to_string();
+    let wait = |until: &Timestamp| human::latency(human::age(Timestamp::now(), *until));
     match gate {
-        Gate::Open => tracing::info!(job = service, "read as asked for again"),
+        Gate::Open => tracing::info!(job = service, "its reads resume"),
         Gate::Throttled(until) => {
-            tracing::info!(job = service, "asked to wait: all its reads held until {}", clock(until))
+            tracing::info!(job = service, "asked to wait: all its reads are held for {}", wait(until));
         }
         Gate::BackingOff(until) => {
-            tracing::warn!(job = service, "three reads in a row failed: the next is tried at {}", clock(until));
+            tracing::warn!(job = service, "three reads in a row failed: the next is tried in {}", wait(until));
         }
         Gate::KeyRefused(reason) => tracing::warn!(job = service, "key refused: {}", Clean::new(reason)),
     }

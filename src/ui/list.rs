@@ -118,7 +118,6 @@ fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buf
     if columns.note > 0 {
         text.push_str(" NOTE");
     }
-    pen::write(&[span(&text, style)], area, theme, buf);
     let (sort, reversed) = app.list.sort();
     let wanted = app.list.wanted();
     let mut tail = String::new();
@@ -139,6 +138,16 @@ fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buf
     }
     let used = unicode_width::UnicodeWidthStr::width(text.as_str());
     let room = usize::from(area.width).saturating_sub(used);
+    if room < tail.len() + 4 && wanted.is_narrow() {
+        // What is listed says more than the names of the columns, but none of them is left half covered.
+        let left = usize::from(area.width).saturating_sub(tail.chars().count() + 3);
+        let shown: String = text.chars().take(left).collect();
+        let whole = shown.trim_end().rsplit_once(' ').map_or("", |(whole, _)| whole);
+        pen::write(&[span(whole, style)], area, theme, buf);
+        pen::write_right(&[span(format!(" {tail} "), theme.strong())], area, theme, buf);
+        return;
+    }
+    pen::write(&[span(&text, style)], area, theme, buf);
     if room >= tail.len() + 4 && !tail.is_empty() {
         let rest = Rect {
             x: area.x + u16::try_from(used).unwrap_or(0) + 3,
@@ -146,9 +155,6 @@ fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buf
             ..area
         };
         pen::write(&[span(tail, style)], rest, theme, buf);
-    } else if wanted.is_narrow() {
-        let tail = format!(" {tail} ");
-        pen::write_right(&[span(tail, theme.strong())], area, theme, buf);
     }
 }
 
