@@ -75,36 +75,64 @@ pub fn wrapped(lines: Vec<Line>, width: usize, wrap: bool) -> Vec<Line> {
     out
 }
 
-/// Text in rows of at most this many cells, broken between words where that can be.
+/// What stands apart in a line: three blanks are between a label with its value and the next.
+const APART: &str = "   ";
+
+/// Text in rows of at most this many cells, broken where things stand apart, else between words, where that can be.
 pub fn split(text: &str, width: usize) -> Vec<String> {
-    let mut rows = Vec::new();
-    let mut row = String::new();
-    let mut used = 0;
-    for word in text.split_inclusive(' ') {
-        let cells = word.trim_end().width();
-        if used > 0 && used + cells > width {
-            rows.push(std::mem::take(&mut row));
-            used = 0;
+    let mut rows = Rows { width, done: Vec::new(), row: String::new(), used: 0 };
+    for group in text.split_inclusive(APART) {
+        if group.trim_end().width() <= width {
+            rows.make_room(group);
         }
+        for word in group.split_inclusive(' ') {
+            rows.make_room(word);
+            rows.add(word);
+        }
+    }
+    rows.finish()
+}
+
+/// Rows that are being filled.
+struct Rows {
+    width: usize,
+    done: Vec<String>,
+    row: String,
+    used: usize,
+}
+
+impl Rows {
+    /// Begins a new row if a piece, without the blanks at its end, does not fit into this one.
+    fn make_room(&mut self, piece: &str) {
+        if self.used > 0 && self.used + piece.trim_end().width() > self.width {
+            self.begin();
+        }
+    }
+
+    fn add(&mut self, word: &str) {
         for grapheme in word.graphemes(true) {
             let cells = grapheme.width();
             // Blanks at the end of a row may stand outside.
-            if used + cells > width && !row.is_empty() && grapheme != " " {
-                rows.push(std::mem::take(&mut row));
-                used = 0;
+            if self.used + cells > self.width && !self.row.is_empty() && grapheme != " " {
+                self.begin();
             }
-            row.push_str(grapheme);
-            used += cells;
+            self.row.push_str(grapheme);
+            self.used += cells;
         }
     }
-    if !row.is_empty() || rows.is_empty() {
-        rows.push(row);
+
+    fn begin(&mut self) {
+        self.done.push(std::mem::take(&mut self.row));
+        self.used = 0;
     }
-    for (n, row) in rows.iter_mut().enumerate() {
-        let kept = if n == 0 { row.trim_end() } else { row.trim() };
-        *row = kept.to_owned();
+
+    fn finish(mut self) -> Vec<String> {
+        if !self.row.is_empty() || self.done.is_empty() {
+            self.begin();
+        }
+        let kept = |(n, row): (usize, String)| if n == 0 { row.trim_end().to_owned() } else { row.trim().to_owned() };
+        self.done.into_iter().enumerate().map(kept).collect()
     }
-    rows
 }
 
 /// The next line (or the one before) with this text in any case, from a line on, round the end.
