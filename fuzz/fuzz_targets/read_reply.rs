@@ -42,7 +42,6 @@ fn input(data: &[u8]) -> Option<(JobKey, Reply)> {
         body: Bytes::copy_from_slice(lines.next()?),
         broken: (head[0] & 4 != 0).then(|| "connection closed before the message was complete".to_owned()),
         at: Timestamp::from_second(1_800_000_000).unwrap(),
-        latency: Duration::ZERO,
     };
     Some((JobKey { provider, endpoint: endpoint.to_owned(), id: id.trim().to_owned() }, reply))
 }
