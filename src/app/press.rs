@@ -34,6 +34,12 @@ impl App {
         if action == Some(Action::Interrupt) {
             return self.interrupt();
         }
+        // The shell and a clean screen are a Ctrl away from everywhere, whatever is being typed or stands open.
+        if key.ctrl
+            && let Some(action @ (Action::Suspend | Action::Redraw)) = action
+        {
+            return self.act(action);
+        }
         if self.prompt.is_some() {
             return self.type_in_prompt(key);
         }

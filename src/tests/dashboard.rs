@@ -37,7 +37,7 @@ fn short(effect: &Effect) -> String {
 
 #[test]
 fn each_key_asks_for_what_the_manual_says() {
-    let cases: [(&str, &[&str]); 16] = [
+    let cases: [(&str, &[&str]); 17] = [
         ("y", &["copy Raw of acme-2211"]),
         ("f y", &["copy Raw of rerank-batch-07"]),
         ("3 f F y", &["copy Raw of acme-2211"]),
@@ -53,6 +53,7 @@ fn each_key_asks_for_what_the_manual_says() {
         ("G k y", &[]),
         ("M", &["SetMouse(true)"]),
         ("Ctrl-z Ctrl-l", &["Suspend", "ClearScreen"]),
+        ("? Ctrl-z Esc / Ctrl-z", &["Suspend", "Suspend"]),
         ("Esc Esc Esc", &[]),
     ];
     for (keys, effects) in cases {
