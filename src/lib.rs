@@ -11,6 +11,7 @@ mod json;
 mod logging;
 mod net;
 mod providers;
+mod shell;
 mod store;
 mod tui;
 mod ui;

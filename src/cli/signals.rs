@@ -8,6 +8,7 @@ use rustix::process::{self, Signal as Number};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::exit::Signal;
+use crate::shell;
 
 /// SIGINT, SIGTERM and SIGHUP as they come.
 #[derive(Debug)]
@@ -53,9 +54,9 @@ impl Stops {
     }
 }
 
-/// Stops this process until the shell lets it go on. Not the leader of a session: it has no shell that could.
+/// Stops this process until the shell lets it go on. Not where no shell could.
 pub fn stop() {
-    if process::getsid(None).is_ok_and(|session| session == process::getpid()) {
+    if !shell::can_wake_us() {
         return;
     }
     if let Err(error) = process::kill_process(process::getpid(), Number::STOP) {

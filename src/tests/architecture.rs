@@ -18,10 +18,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("demo", &["domain"]),
     ("logging", &["domain"]),
     ("exit", &["domain"]),
+    ("shell", &[]),
     ("app", &["json", "domain", "exit"]),
     ("ui", &["app", "json", "domain"]),
-    ("tui", &["ui", "app", "engine", "config", "demo", "json", "domain", "logging", "exit"]),
-    ("cli", &["app", "tui", "engine", "config", "demo", "json", "domain", "logging", "exit"]),
+    ("tui", &["ui", "app", "engine", "config", "demo", "json", "domain", "logging", "exit", "shell"]),
+    ("cli", &["app", "tui", "engine", "config", "demo", "json", "domain", "logging", "exit", "shell"]),
 ];
 
 /// Crates that one room alone may name, and rooms that may name none of these.

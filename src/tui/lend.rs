@@ -10,12 +10,11 @@ use super::terminal;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
 use crate::engine::Command;
+use crate::shell;
 
 impl Dashboard {
     pub(super) fn suspend(&mut self) {
-        // The leader of a session has no shell that could wake it up again.
-        let alone = process::getsid(None).is_ok_and(|session| session == process::getpid());
-        if alone || self.state.hold == Hold::Gone {
+        if !shell::can_wake_us() || self.state.hold == Hold::Gone {
             self.apply(Event::Resumed);
             return;
         }
