@@ -371,6 +371,7 @@ const TABLE: &[Binding] = &[
     all(Action::PreviousMatch, &["N"], "previous-match", "match before"),
     all(Action::ProblemsOnly, &["!"], "problems-only", "show problems only, or all again"),
     foot(all(Action::Errors, &["e"], "errors", "failures by reason"), "errors"),
+    foot(all(Action::FileErrors, &["E"], "file-errors", "what is wrong with the changed jobs file"), "file errors"),
     at(Context::List, Action::SortBy, &["o"], "sort-by", "sort by the next column"),
     at(Context::List, Action::SortReverse, &["O"], "sort-reverse", "reverse the order"),
     at(
@@ -378,7 +379,7 @@ const TABLE: &[Binding] = &[
         Action::Mark,
         &["Space"],
         "mark",
-        "mark the job and move down; s, r and the copy menu act on the marked",
+        "mark the job and move down; save, read-now and the copy menu act on the marked",
     ),
     at(Context::Detail, Action::Fold, &["h", "Left"], "fold", "fold, or go to the parent"),
     at(Context::Detail, Action::Unfold, &["l", "Right"], "unfold", "unfold"),

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod layout;
 pub mod list;
 pub mod log;
+pub mod overlay;
 pub mod parts;
 mod press;
 pub mod raw;
@@ -37,6 +38,7 @@ use jiff::tz::TimeZone;
 use crate::domain::clean::Clean;
 use crate::domain::filter::FilterError;
 use crate::domain::job::JobIx;
+use action::Action;
 use detail::Detail;
 use dialog::Overlay;
 use effect::Effect;
@@ -61,6 +63,8 @@ pub struct Options {
     pub file: Result<Clean, Vec<Clean>>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// By which ways a copy goes, in words.
+    pub copies_by: Clean,
     /// The user's time zone.
     pub zone: TimeZone,
     /// What `Effect::SaveView` kept the last time.
@@ -137,6 +141,8 @@ pub struct App {
     pub file: Result<Clean, Vec<Clean>>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// By which ways a copy goes, in words.
+    pub copies_by: Clean,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// When the last event came.
@@ -197,9 +203,11 @@ impl App {
     /// A dashboard without jobs: they come as facts.
     pub fn new(options: Options) -> Self {
         let view = options.view;
+        let overlay = if options.file.is_err() { Overlay::File { top: 0 } } else { Overlay::None };
         let mut app = Self {
             file: options.file,
             keymap: options.keymap,
+            copies_by: options.copies_by,
             size: options.size,
             now: options.now,
             jobs: Jobs::new(options.now.wall),
@@ -208,7 +216,7 @@ impl App {
             log: Log::default(),
             focus: Pane::List,
             zoom: false,
-            overlay: Overlay::None,
+            overlay,
             prompt: None,
             times: Times::Relative,
             mouse: false,
@@ -288,12 +296,18 @@ impl App {
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
             Event::ConfigReloaded { added, removed } => {
                 self.file_trouble = None;
+                if matches!(self.overlay, Overlay::File { .. }) {
+                    self.overlay = Overlay::None;
+                }
                 self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"))
             }
             Event::ConfigBroken(lines) => {
-                let first = lines.first().map(|line| format!(": {line}")).unwrap_or_default();
+                let first = lines.first().cloned().unwrap_or_default();
+                let key = self.keymap.first_key(Action::FileErrors);
+                let all =
+                    if lines.len() > 1 && !key.is_empty() { format!("   ({key} shows all)") } else { String::new() };
                 self.file_trouble = Some(lines);
-                self.say_bad(format!("the jobs file has errors, the old one is in force{first}"))
+                self.say_bad(format!("the jobs file has errors, the old one is in force: {first}{all}"))
             }
             Event::Resumed => {
                 self.redraw = true;

@@ -14,6 +14,10 @@ impl Dashboard {
         let file = match change {
             Ok(file) => file,
             Err(error) => {
+                // What is wrong stands in front of each excerpt.
+                for first in error.text.split("\n\n").filter_map(|problem| problem.lines().next()) {
+                    tracing::warn!("the jobs file has an error, the old one is in force: {first}");
+                }
                 self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
                 return;
             }
@@ -32,6 +36,7 @@ impl Dashboard {
         let (added, removed) = (reload.jobs.len() - kept, before.len().saturating_sub(kept));
         self.hands.know(reload.services.iter().map(|(service, _)| Arc::clone(service)));
         self.hands.ask(Command::Reload(Box::new(reload)));
+        tracing::info!("the jobs file was changed and is in force: +{added} jobs, {removed} removed");
         self.apply(Event::ConfigReloaded { added, removed });
     }
 }
