@@ -16,7 +16,7 @@ impl Dashboard {
             Err(error) => {
                 // What is wrong stands in front of each excerpt.
                 for first in error.text.split("\n\n").filter_map(|problem| problem.lines().next()) {
-                    tracing::warn!("the jobs file has an error, the old one is in force: {first}");
+                    tracing::warn!(job = "config", "{first} (the old file is in force)");
                 }
                 self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
                 return;
@@ -36,7 +36,7 @@ impl Dashboard {
         let (added, removed) = (reload.jobs.len() - kept, before.len().saturating_sub(kept));
         self.hands.know(reload.services.iter().map(|(service, _)| Arc::clone(service)));
         self.hands.ask(Command::Reload(Box::new(reload)));
-        tracing::info!("the jobs file was changed and is in force: +{added} jobs, {removed} removed");
+        tracing::info!(job = "config", "the jobs file was reloaded: +{added} jobs, {removed} removed");
         self.apply(Event::ConfigReloaded { added, removed });
     }
 }
