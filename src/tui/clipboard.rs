@@ -189,12 +189,13 @@ async fn hand_over(argv: &[String], text: &[u8]) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let input = as_it_reads(program, text);
     let work = async {
+        let mut written = Ok(());
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(&input).await.map_err(|error| error.to_string())?;
-            drop(stdin);
+            written = stdin.write_all(&input).await;
         }
         let status = child.wait().await.map_err(|error| error.to_string())?;
-        if status.success() { Ok(()) } else { Err(status.to_string()) }
+        // One that fails reads no further: that it failed says more than that the pipe broke.
+        if status.success() { written.map_err(|error| error.to_string()) } else { Err(status.to_string()) }
     };
     timeout(TIME_LIMIT, work).await.unwrap_or_else(|_| Err("it took longer than 2 s".to_owned()))
 }
