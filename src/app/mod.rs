@@ -299,7 +299,7 @@ impl App {
                 if matches!(self.overlay, Overlay::File { .. }) {
                     self.overlay = Overlay::None;
                 }
-                self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"))
+                self.say(format!("jobs file reloaded: {added} added, {removed} removed"))
             }
             Event::ConfigBroken(lines) => {
                 let first = lines.first().cloned().unwrap_or_default();
@@ -331,6 +331,7 @@ impl App {
         }
         let problems = match counts.problems() {
             0 => String::new(),
+            1 => ", 1 problem".to_owned(),
             problems => format!(", {problems} problems"),
         };
         let fresh = format!("jobdeck {}/{}{problems}", counts.finished(), counts.total());

@@ -36,7 +36,7 @@ impl Dashboard {
         let (added, removed) = (reload.jobs.len() - kept, before.len().saturating_sub(kept));
         self.hands.know(reload.services.iter().map(|(service, _)| Arc::clone(service)));
         self.hands.ask(Command::Reload(Box::new(reload)));
-        tracing::info!(job = "config", "the jobs file was reloaded: +{added} jobs, {removed} removed");
+        tracing::info!(job = "config", "the jobs file was reloaded: {added} added, {removed} removed");
         self.apply(Event::ConfigReloaded { added, removed });
     }
 }
