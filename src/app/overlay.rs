@@ -18,7 +18,7 @@ use super::text::{self, Line};
 /// Cells of a line of the help page and of the palette, where there are so many.
 pub const TEXT_WIDTH: u16 = 76;
 /// Cells of a line of the failures by reason, where there are so many.
-pub const TABLE_WIDTH: u16 = 110;
+pub const TABLE_WIDTH: u16 = 150;
 
 /// How what is chosen from is laid out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -8,6 +8,7 @@ use super::screens::{Screen, start};
 use crate::app::dialog::Overlay;
 use crate::app::effect::{Effect, NoticeKind, What};
 use crate::app::event::{Copied, Event, Mouse, MouseKind};
+use crate::app::keys::Keymap;
 use crate::app::layout::Pane;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Health};
@@ -63,6 +64,35 @@ fn each_key_asks_for_what_the_manual_says() {
     ];
     for (keys, effects) in cases {
         assert_eq!(after(keys), effects, "{keys}");
+    }
+}
+
+#[test]
+fn keys_that_were_bound_anew_are_told_wherever_a_key_is_told() {
+    let bound = [("next-problem", "F8"), ("back", "Alt-b"), ("interrupt", "F12"), ("mouse", "F9"), ("errors", "F7")];
+    let bound = bound.map(|(name, key)| (name, [key.to_owned()]));
+    let mut screen = Screen::busy(80, 24);
+    screen.app.keymap = Keymap::rebound(bound.iter().map(|(name, keys)| (*name, keys.as_slice())));
+    let steps: [(&str, &[&str], &[&str]); 6] = [
+        ("j", &[" F8 next fail"], &[" f next"]),
+        ("?", &["│ F8        select the next problem", " Alt-b close"], &["Esc"]),
+        ("Alt-b :", &["next-problem     F8 "], &[]),
+        ("Esc F7", &["F7  failures by reason", "Alt-b close"], &[]),
+        ("Alt-b F9", &["mouse on: F9 gives it back"], &[]),
+        ("q", &["F12 again: lose them"], &["Ctrl-c"]),
+    ];
+    for (keys, there, not_there) in steps {
+        screen = screen.keys(keys);
+        if keys == "q" {
+            screen.fact(Fact::Draining(vec![JobIx(2), JobIx(3)]));
+        }
+        let shown = screen.draw();
+        for text in there {
+            assert!(shown.contains(text), "{keys}: {text}\n{shown}");
+        }
+        for text in not_there {
+            assert!(!shown.contains(text), "{keys}: {text}\n{shown}");
+        }
     }
 }
 

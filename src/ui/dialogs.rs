@@ -80,7 +80,7 @@ fn copy_menu(app: &App, title: &str, items: &[CopyItem], cursor: Cursor, theme: 
     );
     let top = window(cursor.top, cursor.at, items.len(), choices.rows);
     for (n, (at, item)) in items.iter().enumerate().skip(top).take(choices.rows).enumerate() {
-        let name = pen::fit(item.name, 28, theme);
+        let name = pen::fit(item.name, usize::from(inner.width).saturating_sub(15).min(28), theme);
         let text = [span(format!(" {}", item.key), theme.strong()), plain(format!("  {name} {}", item.detail))];
         choice(&text, at == cursor.at, pen::row(inner, n), theme, buf);
     }

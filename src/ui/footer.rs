@@ -62,7 +62,8 @@ fn own_keys(app: &App) -> Option<(Vec<Hint>, Hint)> {
         (true, _) | (_, true) => (one + &other, words),
     };
     let scroll = || either(first(Action::Down, ""), first(Action::Up, "scroll"));
-    let close = first(Action::Back, "close");
+    let close = [Action::Back, Action::Quit].map(|action| first(action, "close"));
+    let close = close.into_iter().find(|(key, _)| !key.is_empty()).unwrap_or_default();
     let keys = match &app.overlay {
         _ if app.file.is_err() => (vec![scroll()], first(Action::Quit, "quit")),
         Overlay::None => return None,
