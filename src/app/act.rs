@@ -45,11 +45,11 @@ impl App {
             Action::CopyPath => return self.copy_path(),
             Action::Save => return self.save(&self.chosen()),
             Action::Pager => {
-                let subject = self.list.selected().and_then(|ix| self.subject(ix));
-                let Some(job) = subject.filter(|job| super::detail::shown_body(&job.known).is_some()) else {
-                    return self.say_bad("nothing is saved of this job yet");
+                let selected: Vec<JobIx> = self.list.selected().into_iter().collect();
+                return match self.saved_subjects(&selected).pop() {
+                    Some(job) => vec![Effect::OpenPager { what: What::Raw, job }],
+                    None => self.say_nothing_is_saved("there is nothing to show", &selected),
                 };
-                return vec![Effect::OpenPager { what: What::Raw, job }];
             }
             Action::Errors => {
                 let reasons = super::dialog::reasons(&self.jobs);

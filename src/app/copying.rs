@@ -18,22 +18,34 @@ impl App {
             What::Text(_) => vec![Effect::Copy { what, jobs: Vec::new() }],
             What::Curl | What::Report(_) => vec![Effect::Copy { what, jobs: self.subjects(jobs) }],
             What::Raw | What::Body | What::Output | What::SavedPath => {
-                let jobs = self.saved_subjects(jobs);
-                if jobs.is_empty() {
-                    return self.say_bad("nothing is saved of this job yet, so there is nothing to copy");
+                let saved = self.saved_subjects(jobs);
+                if saved.is_empty() {
+                    return self.say_nothing_is_saved("there is nothing to copy", jobs);
                 }
-                vec![Effect::Copy { what, jobs }]
+                vec![Effect::Copy { what, jobs: saved }]
             }
         }
     }
 
     /// Saves the raw output of these jobs to files.
     pub(super) fn save(&mut self, jobs: &[JobIx]) -> Vec<Effect> {
-        let jobs = self.saved_subjects(jobs);
-        if jobs.is_empty() {
-            return self.say_bad("nothing is saved of this job yet, so there is nothing to write to a file");
+        let saved = self.saved_subjects(jobs);
+        if saved.is_empty() {
+            return self.say_nothing_is_saved("there is nothing to write to a file", jobs);
         }
-        vec![Effect::SaveFile { what: What::Raw, jobs }]
+        vec![Effect::SaveFile { what: What::Raw, jobs: saved }]
+    }
+
+    /// Says what there is not, and why: a lost result will not come any more.
+    pub(super) fn say_nothing_is_saved(&mut self, what: &str, jobs: &[JobIx]) -> Vec<Effect> {
+        let rows: Vec<&Row> = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).collect();
+        let why = match rows.as_slice() {
+            [] => "there is no job".to_owned(),
+            [row] if row.known.state.is_terminal() => note::reason(&row.known).unwrap_or("it has no result").to_owned(),
+            [_] => "the job is not over, and nothing of it is saved yet".to_owned(),
+            [_, ..] => "none of these jobs has a saved result".to_owned(),
+        };
+        self.say_bad(format!("{what}: {why}"))
     }
 
     /// Copies the path of the value under the cursor.
@@ -163,7 +175,7 @@ impl App {
         jobs.iter().filter_map(|ix| self.subject(*ix)).collect()
     }
 
-    fn saved_subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {
+    pub(super) fn saved_subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {
         self.subjects(jobs).into_iter().filter(|subject| shown_body(&subject.known).is_some()).collect()
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Health};
 use crate::domain::job::JobIx;
 use crate::domain::observation::Observation;
-use crate::domain::state::State;
+use crate::domain::state::{LostBecause, State};
 
 /// The effects of keys, in short.
 fn after(keys: &str) -> Vec<String> {
@@ -65,6 +65,29 @@ fn each_key_asks_for_what_the_manual_says() {
     for (keys, effects) in cases {
         assert_eq!(after(keys), effects, "{keys}");
     }
+}
+
+#[test]
+fn what_cannot_be_copied_is_said_with_the_reason() {
+    let mut screen = Screen::busy(80, 24);
+    let Fact::Observed { known, .. } = observed(2, State::Lost, 1) else { panic!("another fact") };
+    let known = Observation { lost: Some(LostBecause::Expired), ..(*known).clone() };
+    screen.fact(Fact::Observed { ix: JobIx(2), previous: None, changed: true, known: Arc::new(known) });
+    screen.wait(3);
+    let cases = [
+        ("g y", "there is nothing to copy: the result had expired on the server before it was read"),
+        ("s", "there is nothing to write to a file: the result had expired on the server before it was read"),
+        ("v", "there is nothing to show: the result had expired on the server before it was read"),
+        (
+            "/ s c a n - 0 4 2 1 Enter y",
+            "there is nothing to copy: the job is not over, and nothing of it is saved yet",
+        ),
+    ];
+    for (keys, said) in cases {
+        screen = screen.keys(keys);
+        assert_eq!(screen.app.toast.as_ref().map(|toast| toast.text.as_str()), Some(said), "{keys}");
+    }
+    assert!(screen.effects.is_empty());
 }
 
 #[test]

@@ -70,21 +70,16 @@ pub fn reading(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
 
 fn copy_menu(app: &App, title: &str, items: &[CopyItem], cursor: Cursor, theme: &Theme, buf: &mut Buffer) {
     let choices = app.overlay_choices();
-    let inner = frame(
-        app,
-        &headed(app, Action::CopyMenu, &format!("copy from {title}")),
-        MENU_WIDTH,
-        choices.rows + 1,
-        theme,
-        buf,
-    );
+    let title = headed(app, Action::CopyMenu, &format!("copy from {title}"));
+    let rows = (choices.rows + 2).min(app.overlay_rows());
+    let inner = frame(app, &title, MENU_WIDTH, rows, theme, buf);
     let top = window(cursor.top, cursor.at, items.len(), choices.rows);
     for (n, (at, item)) in items.iter().enumerate().skip(top).take(choices.rows).enumerate() {
         let name = pen::fit(item.name, usize::from(inner.width).saturating_sub(15).min(28), theme);
         let text = [span(format!(" {}", item.key), theme.strong()), plain(format!("  {name} {}", item.detail))];
         choice(&text, at == cursor.at, pen::row(inner, n), theme, buf);
     }
-    pen::write(&[plain(format!(" {}", app.copies_by))], pen::row(inner, choices.rows), theme, buf);
+    pen::write(&[plain(format!(" {}", app.copies_by))], pen::row(inner, rows - 1), theme, buf);
 }
 
 fn palette(app: &App, typed: &str, cursor: Cursor, theme: &Theme, buf: &mut Buffer) {

@@ -238,14 +238,26 @@ impl Tmux<'_> {
     }
 
     fn sees(&self, text: &str) {
+        self.sees_after(text, || {});
+    }
+
+    /// Presses one of these keys after the other until the cursor is on this job, which is done.
+    fn goes_to(&self, job: &str, keys: &[&str]) {
+        let mut keys = keys.iter().cycle();
+        self.sees_after(&format!(">✓ DONE {job} "), || drop(self.run(&["send-keys", keys.next().unwrap()])));
+    }
+
+    /// Does this, time and again, until the text is on the screen.
+    fn sees_after(&self, text: &str, mut act: impl FnMut()) {
         let end = std::time::Instant::now() + crate::pty::PATIENCE;
         loop {
+            act();
+            std::thread::sleep(std::time::Duration::from_millis(100));
             let screen = String::from_utf8(self.run(&["capture-pane", "-p"])).unwrap();
             if screen.contains(text) {
                 return;
             }
             assert!(std::time::Instant::now() < end, "{text:?} is not on the screen of tmux:\n{screen}");
-            std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }
 }
@@ -267,25 +279,13 @@ fn in_a_default_tmux_the_copy_is_in_its_buffer() {
     let _service = Service::start(&home, awkward_jobs());
     let tmux = Tmux { home: &home };
     tmux.run(&["new-session", "-d", "-x", "100", "-y", "30", JOBDECK]);
-    tmux.sees("2/2");
-    tmux.run(&["send-keys", "g"]);
+    tmux.sees("all done");
     for job in ["a-awkward", "b-large"] {
-        let selected = format!("{job}  Summary");
-        for _ in 0..2 {
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            let screen = String::from_utf8(tmux.run(&["capture-pane", "-p"])).unwrap();
-            if screen.contains(&selected)
-                || screen.contains(&format!("{job} ─"))
-                || screen.contains(&format!("{job}  [Summary]"))
-            {
-                break;
-            }
-            tmux.run(&["send-keys", "j"]);
-        }
+        // Which of the two is the first in the list depends on which was over first.
+        tmux.goes_to(job, &["g", "j"]);
         tmux.run(&["send-keys", "y"]);
         tmux.sees("(tmux)");
         assert_eq!(tmux.run(&["save-buffer", "-"]), home.show(job, "--raw"), "{job}");
-        tmux.run(&["send-keys", "g"]);
     }
     assert_eq!(tmux.run(&["show-buffer"]), home.show("b-large", "--raw"));
     tmux.run(&["send-keys", "q"]);
