@@ -110,7 +110,8 @@ impl App {
             return Vec::new();
         }
         let counts = self.jobs.stats().counts();
-        let text = format!("{} of {} jobs finished, {} problems", counts.finished(), counts.total(), counts.problems());
+        let problems = super::problems_in_words(counts.problems());
+        let text = format!("{} of {} jobs finished, {problems}", counts.finished(), counts.total());
         vec![Effect::Notify(Notice { kind: NoticeKind::Finished, text: Clean::from(text) })]
     }
 

@@ -331,8 +331,7 @@ impl App {
         }
         let problems = match counts.problems() {
             0 => String::new(),
-            1 => ", 1 problem".to_owned(),
-            problems => format!(", {problems} problems"),
+            problems => format!(", {}", problems_in_words(problems)),
         };
         let fresh = format!("jobdeck {}/{}{problems}", counts.finished(), counts.total());
         if fresh == *text {
@@ -432,4 +431,8 @@ impl App {
             Copied::Failed(why) => self.say_bad(why.to_string()),
         }
     }
+}
+
+fn problems_in_words(problems: u32) -> String {
+    format!("{problems} problem{}", if problems == 1 { "" } else { "s" })
 }
