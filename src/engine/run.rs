@@ -294,6 +294,7 @@ impl Run {
                 if !matches!(self.mode, Mode::Draining(_) | Mode::Aborting(_)) {
                     self.leave_reads.send_replace(true);
                     self.mode = Mode::Draining(self.now());
+                    self.retry_unsaved();
                     self.tell_draining();
                 }
             }
