@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::domain::attempt::Attempt;
+use crate::domain::clock::Clock;
 use crate::domain::job::{JobIx, JobKey};
 use crate::domain::reading::Reading;
 use crate::domain::reply::{Headers, NoReply, Reply};
@@ -38,6 +39,8 @@ pub struct Errand {
     pub token: Token,
     /// The request's number.
     pub seq: u64,
+    /// The time of day.
+    pub clock: Clock,
 }
 
 /// What one read came to.
@@ -88,7 +91,7 @@ impl Sink for Spool {
 
 /// Does one read to its end, or until `leave` becomes true.
 pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch::Receiver<bool>) -> Outcome {
-    let sent_at = Timestamp::now();
+    let sent_at = errand.clock.now();
     let request = providers::request(&errand.service, &errand.key.id);
     let mut spool = store.spool(&errand.key, errand.seq);
     let mut masking = Masking::new(&mut spool, &errand.token);
