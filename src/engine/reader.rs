@@ -84,6 +84,10 @@ impl Sink for Spool {
         self.set_status(status);
     }
 
+    fn masked(&mut self) {
+        self.set_masked();
+    }
+
     fn push(&mut self, chunk: &[u8]) {
         Spool::push(self, chunk);
     }
@@ -154,7 +158,7 @@ fn digest(errand: &Errand, arrived: Arrived, (spool, masked): (Spool, bool), sto
         }
         None => (received_bytes, spooled, masked),
     };
-    let (bytes, spooled) = respooled(bytes, spooled, errand, arrived.status, store);
+    let (bytes, spooled) = respooled(bytes, spooled, errand, (arrived.status, masked), store);
     let reply = Reply { status: arrived.status, headers, body: bytes, broken: arrived.broken, at: arrived.at };
     let reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply)))
         .unwrap_or_else(|_| Reading::refused(Read::Malformed, "jobdeck failed to read this reply: please report it"));
@@ -168,7 +172,7 @@ fn respooled(
     bytes: Bytes,
     spooled: Option<PathBuf>,
     errand: &Errand,
-    status: u16,
+    (status, masked): (u16, bool),
     store: &Store,
 ) -> (Bytes, Option<PathBuf>) {
     if spooled.is_some() || bytes.len() <= LONG_BODY {
@@ -176,6 +180,9 @@ fn respooled(
     }
     let mut spool = store.spool(&errand.key, errand.seq);
     spool.set_status(status);
+    if masked {
+        spool.set_masked();
+    }
     spool.push(&bytes);
     spool.finish()
 }

@@ -36,6 +36,9 @@ pub trait Sink {
     /// A reply begins, with this HTTP code.
     fn begin(&mut self, status: u16);
 
+    /// In the next bytes, and perhaps in later ones, something was masked on the way here.
+    fn masked(&mut self) {}
+
     /// The next bytes.
     fn push(&mut self, chunk: &[u8]);
 }
