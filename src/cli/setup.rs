@@ -51,7 +51,7 @@ pub async fn prepare(
     let of_jobs: HashSet<&str> = jobs.iter().map(|job| &*job.service).collect();
     let services: Vec<_> = file.services.into_iter().filter(|service| of_jobs.contains(&*service.name)).collect();
     let interrupted = tokio::select! {
-        services = token::resolve_all(&services) => Ok(services),
+        services = token::resolve_all(&services, output::say_error) => Ok(services),
         signal = signals.next() => Err(Some(signal)),
         () = follow::wait_until(deadline) => {
             output::say_error("the time was up before every token was had");

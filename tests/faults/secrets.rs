@@ -206,6 +206,22 @@ fn a_secret_in_the_jobs_file_is_refused_and_never_shown() {
 }
 
 #[test]
+fn a_token_command_that_takes_its_time_is_said_and_waited_for() {
+    let bench = Bench::new();
+    let command = format!("until [ -e {0}/go ]; do sleep 0.05; done; echo {FROM_COMMAND}", bench.home().display());
+    let text = format!(
+        "provider = \"vessl\"\nbase_url = \"{}\"\ntoken = {{ command = [\"sh\", \"-c\", \"{command}\"] }}",
+        bench.script.url("/s")
+    );
+    let bench = bench.service("vessl", &text).job("vessl", "job-1", [crate::support::done("x")]);
+    let watch = bench.start(&["watch"]);
+    watch.until_said("waiting for the token command of service vessl, for 30 s at most");
+    fs::write(bench.home().join("go"), "").unwrap();
+    clean_run("watch", &watch.end().with(0));
+    assert_eq!(bench.script.reads("job-1"), 1);
+}
+
+#[test]
 fn plain_http_is_for_loopback_unless_it_was_allowed() {
     let cases = [
         ("http://127.0.0.1:9/s", "", 0),
