@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::select::Entry;
 use super::signals::Signals;
 use super::{follow, output, place, select};
+use crate::domain::clock::Clock;
 use crate::engine::saved::Access;
 use crate::engine::{self, Purpose, Setup, token};
 use crate::exit::Signal;
@@ -50,7 +51,7 @@ pub async fn prepare(
     let of_jobs: HashSet<&str> = jobs.iter().map(|job| &*job.service).collect();
     let services: Vec<_> = file.services.into_iter().filter(|service| of_jobs.contains(&*service.name)).collect();
     let interrupted = tokio::select! {
-        services = token::resolve_all(&services) => Ok(services),
+        services = token::resolve_all(&services, output::say_error) => Ok(services),
         signal = signals.next() => Err(Some(signal)),
         () = follow::wait_until(deadline) => {
             output::say_error("the time was up before every token was had");
@@ -65,6 +66,7 @@ pub async fn prepare(
             return Ok(Prepared::Interrupted(signal, entries?));
         }
     };
-    let setup = Setup { purpose, poll: file.poll, services, jobs, store, seed: fastrand::u64(..) };
+    let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
+    let setup = Setup { purpose, poll: file.poll, services, jobs, store, seed, clock };
     Ok(Prepared::Ready(Box::new(setup)))
 }

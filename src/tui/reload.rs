@@ -24,7 +24,7 @@ impl Dashboard {
         };
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
-            let services = token::resolve_all(&file.services).await;
+            let services = token::resolve_all(&file.services, |waiting| tracing::info!("{waiting}")).await;
             let reload = Reload { poll: file.poll, services, jobs: file.jobs };
             let _ = inputs.send(Input::Reloaded(Box::new(reload)));
         });
