@@ -218,7 +218,7 @@ impl Follower {
                 self.ended = true;
             }
             Fact::Suspended => self.on_suspended(),
-            Fact::NextRead(_) | Fact::History { .. } => {}
+            Fact::Reloaded { .. } | Fact::NextRead(_) | Fact::History { .. } => {}
         }
     }
 

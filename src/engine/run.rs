@@ -125,7 +125,7 @@ pub struct Run {
     clocks: (Duration, Timestamp),
     setup_jobs: Vec<Arc<crate::domain::job::Job>>,
     told_next: Option<i64>,
-    told_settled: bool,
+    pub(super) told_settled: bool,
     told_suspended: bool,
 }
 
