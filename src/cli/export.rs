@@ -47,15 +47,29 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
             target.write(&export.dir, "jobs", "jsonl", &lines)?;
         }
     }
-    let Target { written, same } = target;
-    let files = if written == 1 { "file" } else { "files" };
-    output::say(&format!(
-        "exported {} of {all} jobs to {}: {written} {files} written, {same} were there already; {} have no saved result",
-        entries.len(),
-        export.dir.display(),
-        all - entries.len()
-    ));
+    output::say(&told(&export, &target, entries.len(), all));
     Ok(0)
+}
+
+/// What was done, in one line.
+fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
+    let Target { written, same, path } = target;
+    let what = match export.format {
+        ExportFormat::Files => {
+            let files = if *written == 1 { "file" } else { "files" };
+            format!("{}: {written} {files} written, {same} were there already", export.dir.display())
+        }
+        ExportFormat::Csv | ExportFormat::Jsonl => {
+            let already = if *same > 0 { ", which says so already" } else { "" };
+            format!("{}{already}", path.display())
+        }
+    };
+    let without = match all - saved {
+        0 => String::new(),
+        1 => "; 1 has no saved result".to_owned(),
+        without => format!("; {without} have no saved result"),
+    };
+    format!("exported {saved} of {all} jobs to {what}{without}")
 }
 
 /// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such.
@@ -146,6 +160,8 @@ fn compacted(text: &[u8]) -> Option<String> {
 struct Target {
     written: usize,
     same: usize,
+    /// The last of them.
+    path: PathBuf,
 }
 
 impl Target {
@@ -158,6 +174,7 @@ impl Target {
                 Ok(mut file) => {
                     file.write_all(bytes).map_err(|error| failed("write", &path, &error))?;
                     self.written += 1;
+                    self.path.clone_from(&path);
                     if number > 1 {
                         let there = dir.join(format!("{stem}.{ending}"));
                         output::say(&format!(
@@ -171,6 +188,7 @@ impl Target {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     if holds(&path, bytes) {
                         self.same += 1;
+                        self.path = path;
                         return Ok(());
                     }
                 }

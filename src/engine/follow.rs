@@ -369,6 +369,7 @@ impl Run {
                 self.give_up_service(service, &why);
             }
         }
+        tracing::info!("the jobs file was changed and is in force: +{added} jobs, {removed} removed");
         self.tell(Fact::Reloaded { added, removed });
         self.told_settled = false;
     }

@@ -73,6 +73,10 @@ impl Dashboard {
         match news {
             News::Saved(file) => reloads.prepare(ready(file)),
             News::Broken(error) => {
+                // What is wrong stands in front of each excerpt.
+                for first in error.text.split("\n\n").filter_map(|problem| problem.lines().next()) {
+                    tracing::warn!("the jobs file has an error, the old one is in force: {first}");
+                }
                 self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
             }
             News::Ready(reload) => {
