@@ -81,7 +81,9 @@ pub async fn matching(
     let matching = matches(store, entries, filter, now).await?;
     if matching.is_empty() {
         let source = crate::domain::clean::Clean::new(filter.source());
-        return Err(Failure::usage(format!("the filter `{source}` matches none of {all} jobs")));
+        return Err(Failure::usage(format!(
+            "the filter `{source}` matches none of {all} jobs; `jobdeck status` lists them"
+        )));
     }
     Ok(matching)
 }
