@@ -108,11 +108,18 @@ fn drop_network_and_compare(mut services: Services, last: &std::collections::BTr
             assert_eq!((body.status.code(), body.stdout.len() as u64), (Some(0), bytes), "{line}");
         }
     }
+    let export = |format: &str| {
+        let run = services.run(&["export", "out", "--format", format]);
+        assert_eq!(run.status.code(), Some(0), "{run:?}");
+        String::from_utf8(run.stderr).unwrap()
+    };
     let all = services.run(&["status", "--all", "--format", "csv", "-c", "/nowhere"]);
     assert_eq!(String::from_utf8(all.stdout).unwrap().lines().filter(|line| line.contains("/")).count(), 60);
-    for format in ["files", "csv", "jsonl"] {
-        let export = services.run(&["export", "out", "--format", format]);
-        assert_eq!(export.status.code(), Some(0), "{export:?}");
+    export("files");
+    for format in ["csv", "jsonl"] {
+        let file = format!("out/jobs.{format}");
+        assert!(export(format).contains(&format!("to {file};")), "it names the file");
+        assert!(export(format).contains(&format!("to {file} (it was there already)")), "nothing is written twice");
     }
     let folders = std::fs::read_dir(services.home.path().join("out")).unwrap();
     let saved = last.values().filter(|line| !line["saved"].is_null()).count();

@@ -60,7 +60,7 @@ fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
             format!("{}: {written} {files} written, {same} were there already", export.dir.display())
         }
         ExportFormat::Csv | ExportFormat::Jsonl => {
-            let already = if *same > 0 { ", which says so already" } else { "" };
+            let already = if *same > 0 { " (it was there already)" } else { "" };
             format!("{}{already}", path.display())
         }
     };
@@ -133,7 +133,9 @@ fn json_line(entry: &Entry, body: &[u8]) -> String {
         Some(_) => None,
         None => saved::raw_output(provider, body).map(|raw| String::from_utf8_lossy(&raw).into_owned()),
     };
-    json(&Exported { job: StateLine::with_read(Timestamp::now(), &entry.job, &entry.known), output, raw })
+    // Not the time of the export: what has not changed is the same file again.
+    let at = entry.known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
+    json(&Exported { job: StateLine::with_read(at, &entry.job, &entry.known), output, raw })
 }
 
 /// JSON text without white space between its tokens, otherwise digit for digit as it came.
@@ -207,7 +209,10 @@ fn holds(path: &Path, bytes: &[u8]) -> bool {
 
 fn failed(what: &str, path: &Path, error: &std::io::Error) -> Failure {
     let path: PathBuf = path.to_owned();
-    Failure::internal(format!("failed to {what} {}: {error}", path.display()))
+    Failure::internal(format!(
+        "failed to {what} {}: {error}. Make room there, or name another directory.",
+        path.display()
+    ))
 }
 
 #[cfg(test)]

@@ -339,7 +339,10 @@ impl Follower {
 
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
-            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: key refused: {}", Clean::new(why))),
+            Gate::KeyRefused(why) => output::say_error(&format!(
+                "service {service}: key refused: {} (`jobdeck check` says where its token comes from)",
+                Clean::new(why)
+            )),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
                 let wait = human::duration(human::age(Timestamp::now(), *until));
                 output::say_error(&format!("service {service}: waiting {wait}"));

@@ -243,7 +243,7 @@ mod tests {
 
     fn read(text: &str) -> Result<User, String> {
         let actions = Actions {
-            names: &["next-problem", "previous-problem", "copy-raw", "tree-fold"],
+            names: &["next_problem", "previous_problem", "copy_raw", "tree_fold"],
             key: &|text| {
                 (text.len() == 1 || text.to_lowercase().starts_with("ctrl-")).then(|| text.replace("ctrl-", "Ctrl-"))
             },
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn the_settings_are_read_and_whatever_is_left_out_has_its_default() {
         assert_eq!(read(""), Ok(User::default()));
-        let text = "theme = 'cvd'\ncharset = 'ascii'\nclipboard = ['wl-copy']\n[keys]\nnext-problem = ['f', 'ctrl-f']\ncopy-raw = 'Y'\ntree-fold = 'Y'\n[notify]\non = ['finished']\ncommand = ['notify-send', 'x']\n";
+        let text = "theme = 'cvd'\ncharset = 'ascii'\nclipboard = ['wl-copy']\n[keys]\nnext_problem = ['f', 'ctrl-f']\ncopy_raw = 'Y'\ntree_fold = 'Y'\n[notify]\non = ['finished']\ncommand = ['notify-send', 'x']\n";
         let user = read(text).unwrap();
         let binding = |action: &str, keys: &[&str], line| Binding {
             action: action.to_owned(),
@@ -263,9 +263,9 @@ mod tests {
             line,
         };
         let keys = [
-            binding("next-problem", &["f", "Ctrl-f"], 5),
-            binding("copy-raw", &["Y"], 6),
-            binding("tree-fold", &["Y"], 7),
+            binding("next_problem", &["f", "Ctrl-f"], 5),
+            binding("copy_raw", &["Y"], 6),
+            binding("tree_fold", &["Y"], 7),
         ];
         assert_eq!(user.keys, keys);
         assert_eq!((user.theme, user.charset), (Theme::Cvd, Charset::Ascii));
@@ -281,15 +281,15 @@ mod tests {
             ("theme = 'dark'", "1:9: `theme` has no such value"),
             ("charset = 3", "1:11: key `charset` must be a string, not an integer"),
             ("clipboard = 'xclip'", "1:13: `clipboard` has no such value"),
-            ("[keys]\nnext-problm = 'f'", "did you mean `next-problem`?"),
-            ("[keys]\ncopy-raw = 'Hyper-x'", "2:12: there is no such key for `copy-raw`"),
+            ("[keys]\nnext_problm = 'f'", "did you mean `next_problem`?"),
+            ("[keys]\ncopy_raw = 'Hyper-x'", "2:12: there is no such key for `copy_raw`"),
             (
-                "[keys]\nnext-problem = 'x'\ncopy-raw = ['y', 'x']",
-                "3:18: this key of `copy-raw` in line 3 is a key of `next-problem` in line 2",
+                "[keys]\nnext_problem = 'x'\ncopy_raw = ['y', 'x']",
+                "3:18: this key of `copy_raw` in line 3 is a key of `next_problem` in line 2",
             ),
             (
-                "[keys]\ncopy-raw = ['ctrl-x', 'Ctrl-x']",
-                "2:23: this key of `copy-raw` in line 2 is a key of `copy-raw` in line 2",
+                "[keys]\ncopy_raw = ['ctrl-x', 'Ctrl-x']",
+                "2:23: this key of `copy_raw` in line 2 is a key of `copy_raw` in line 2",
             ),
             ("[notify]\non = ['never']", "2:7: there is no such event in `on`"),
             ("[notify]\ncommand = []", "2:11: this command names no program"),

@@ -369,7 +369,7 @@ impl Run {
                 self.give_up_service(service, &why);
             }
         }
-        tracing::info!("the jobs file was changed and is in force: +{added} jobs, {removed} removed");
+        tracing::info!(job = "config", "the jobs file was reloaded: +{added} jobs, {removed} removed");
         self.tell(Fact::Reloaded { added, removed });
         self.told_settled = false;
     }

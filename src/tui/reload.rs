@@ -75,7 +75,7 @@ impl Dashboard {
             News::Broken(error) => {
                 // What is wrong stands in front of each excerpt.
                 for first in error.text.split("\n\n").filter_map(|problem| problem.lines().next()) {
-                    tracing::warn!("the jobs file has an error, the old one is in force: {first}");
+                    tracing::warn!(job = "config", "{first} (the old file is in force)");
                 }
                 self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
             }
