@@ -123,6 +123,8 @@ struct Follower {
     lines: Option<Lines>,
     verbose: bool,
     entries: BTreeMap<JobIx, Entry>,
+    /// Jobs that were taken out of the file: their reads in flight may still be waited for.
+    withdrawn: BTreeMap<JobIx, Entry>,
     signal: Option<Signal>,
     /// What made the end, if it was not the jobs'.
     cut: Option<Cut>,
@@ -150,6 +152,7 @@ impl Follower {
             lines,
             verbose,
             entries: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             signal: None,
             cut: None,
             leaving: false,
@@ -254,7 +257,7 @@ impl Follower {
     fn on_fact(&mut self, fact: Fact) {
         match fact {
             Fact::Declared { ix, job, known } => self.on_declared(ix, job, known),
-            Fact::Withdrawn(ix) => drop(self.entries.remove(&ix)),
+            Fact::Withdrawn(ix) => self.withdrawn.extend(self.entries.remove(&ix).map(|entry| (ix, entry))),
             Fact::Observed { ix, previous, changed, known } => self.on_observed(ix, previous, changed, known),
             Fact::NotOk { ix, read, http_status, reason, retry_in } => {
                 self.on_not_ok(ix, NotOk { read, http_status, reason, retry_in });
@@ -369,7 +372,7 @@ impl Follower {
             output::say_error(&format!("still waiting for {results}"));
             return;
         }
-        let known = waiting.iter().filter_map(|ix| self.entries.get(ix));
+        let known = waiting.iter().filter_map(|ix| self.entry(*ix));
         let names: Vec<String> = known.take(5).map(|entry| named(&entry.job)).collect();
         let more = waiting.len() - names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -379,8 +382,12 @@ impl Follower {
         ));
     }
 
+    fn entry(&self, ix: JobIx) -> Option<&Entry> {
+        self.entries.get(&ix).or_else(|| self.withdrawn.get(&ix))
+    }
+
     fn tell(&self, ix: JobIx, what: &str) {
-        if let Some(entry) = self.entries.get(&ix) {
+        if let Some(entry) = self.entry(ix) {
             output::say_error(&format!("{}: {what}", named(&entry.job)));
         }
     }
