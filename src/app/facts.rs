@@ -25,6 +25,10 @@ impl App {
                 self.detail.forget(ix);
                 self.move_row(ix);
             }
+            Fact::Reloaded { added, removed } => {
+                self.file_trouble = None;
+                return self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"));
+            }
             Fact::Observed { ix, known, changed, .. } => {
                 let before = self.jobs.get(ix).map(|row| row.known.clone());
                 if !self.jobs.observe(ix, known.clone(), now) {

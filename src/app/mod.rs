@@ -295,10 +295,6 @@ impl App {
             Event::Copied(copied) => self.say_copied(&copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
-            Event::ConfigReloaded { added, removed } => {
-                self.file_trouble = None;
-                self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"))
-            }
             Event::ConfigBroken(lines) => {
                 let first = lines.first().map(|line| format!(": {line}")).unwrap_or_default();
                 self.file_trouble = Some(lines);
