@@ -10,7 +10,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
 use crate::domain::job::Provider;
 use crate::domain::observation::Saved;
-use crate::domain::state::{Read, State};
+use crate::domain::state::Read;
 use crate::domain::{human, note};
 
 /// What a summary is made of besides the job.
@@ -97,13 +97,12 @@ pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
 
 /// Every change of state and the last reads, newest first.
 pub fn attempts(history: &History, around: Circumstances<'_>) -> Vec<Line> {
-    let mut lines = vec![Line::heading("changes of state")];
-    for change in history.changes.iter().rev() {
-        let before = change.previous.map_or("first seen", State::as_str);
-        let word = change.word.as_deref().map(|word| format!("   {}", Clean::new(word))).unwrap_or_default();
-        lines.push(Line::new(moment(change.at, around), format!("{before} -> {}{word}", change.state)));
+    let mut lines = vec![Line::heading("changes of state, newest first")];
+    let older = history.changes.iter().rev().skip(1).map(Some).chain([None]);
+    for (change, older) in history.changes.iter().rev().zip(older) {
+        lines.push(Line::new(moment(change.at, around), change_text(change, older)));
     }
-    lines.push(Line::heading("reads"));
+    lines.push(Line::heading("reads, newest first"));
     for attempt in history.attempts.iter().rev() {
         lines.push(attempt_line(attempt, around));
     }
@@ -198,6 +197,21 @@ fn times(row: &Row, around: Circumstances<'_>) -> String {
     let told: Vec<String> =
         parts.into_iter().filter_map(|(what, at)| at.map(|at| format!("{what} {}", moment(at, around)))).collect();
     if told.is_empty() { "none known yet".to_owned() } else { told.join("   ") }
+}
+
+/// What became of a job, how long it had been what it was before, and the service's word if that is another.
+fn change_text(change: &Change, older: Option<&Change>) -> String {
+    let mut text = match change.previous {
+        Some(previous) => format!("{previous} -> {}", change.state),
+        None => format!("{}, first seen", change.state),
+    };
+    if let Some(older) = older {
+        text.push_str(&format!("   after {}", human::duration(human::age(older.at, change.at))));
+    }
+    if let Some(word) = change.word.as_ref().filter(|word| !word.eq_ignore_ascii_case(change.state.as_str())) {
+        text.push_str(&format!("   status {}", Clean::new(word)));
+    }
+    text
 }
 
 fn attempt_line(attempt: &Attempt, around: Circumstances<'_>) -> Line {
