@@ -47,11 +47,12 @@ impl App {
         let place = self.detail.place(ix);
         let body = self.detail.body(ix);
         match place.tab {
-            Tab::Output | Tab::Attempts => whole,
+            Tab::Attempts => whole,
             Tab::Summary => self.with_preview(ix, whole),
-            Tab::Raw => match body.and_then(|body| body.content.ready()) {
+            Tab::Output | Tab::Raw => match body.and_then(|body| body.content.ready()) {
                 Some(content) => {
-                    let lines = text::wrapped(faults(content), area.width.into(), true);
+                    let lines = if place.tab == Tab::Raw { faults(content) } else { instead_of_output(content) };
+                    let lines = text::wrapped(lines, area.width.into(), true);
                     let (head_area, main) = cut(area, lines.len());
                     Parts { head: lines, head_area, main, ..whole }
                 }
@@ -135,6 +136,14 @@ fn faults(content: &Content) -> Vec<Line> {
     lines.push(Line::new("reply", format!("{size}, {kind}")));
     lines.push(Line::heading(""));
     lines
+}
+
+/// What a reader of the tree has to know: that it is not the output, if it is not.
+fn instead_of_output(content: &Content) -> Vec<Line> {
+    match (&content.output, content.tree()) {
+        (None, Some(_)) => vec![Line::new("output", "none in this reply; this is all of it")],
+        (Some(_), _) | (None, None) => Vec::new(),
+    }
 }
 
 /// The first rows of an area, and the rest.

@@ -98,9 +98,10 @@ pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
 /// Every change of state and the last reads, newest first.
 pub fn attempts(history: &History, around: Circumstances<'_>) -> Vec<Line> {
     let mut lines = vec![Line::heading("changes of state, newest first")];
-    let older = history.changes.iter().rev().skip(1).map(Some).chain([None]);
-    for (change, older) in history.changes.iter().rev().zip(older) {
-        lines.push(Line::new(moment(change.at, around), change_text(change, older)));
+    let changes = told(&history.changes);
+    let older = changes.iter().rev().skip(1).map(Some).chain([None]);
+    for (change, older) in changes.iter().rev().zip(older) {
+        lines.push(Line::new(moment(change.at, around), change_text(change, older.copied())));
     }
     lines.push(Line::heading("reads, newest first"));
     for attempt in history.attempts.iter().rev() {
@@ -199,9 +200,21 @@ fn times(row: &Row, around: Circumstances<'_>) -> String {
     if told.is_empty() { "none known yet".to_owned() } else { told.join("   ") }
 }
 
+/// The changes of state or of the service's word: mere progress is none.
+fn told(changes: &[Change]) -> Vec<&Change> {
+    let mut told: Vec<&Change> = Vec::new();
+    for change in changes {
+        if told.last().is_none_or(|last| (last.state, &last.word) != (change.state, &change.word)) {
+            told.push(change);
+        }
+    }
+    told
+}
+
 /// What became of a job, how long it had been what it was before, and the service's word if that is another.
 fn change_text(change: &Change, older: Option<&Change>) -> String {
     let mut text = match change.previous {
+        Some(previous) if previous == change.state => change.state.to_string(),
         Some(previous) => format!("{previous} -> {}", change.state),
         None => format!("{}, first seen", change.state),
     };

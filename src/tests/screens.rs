@@ -151,19 +151,25 @@ impl Screen {
         self
     }
 
-    /// The selected job's reply is this, in the Raw tab.
-    fn broken(self, body: &'static str) -> Self {
-        let mut screen = self.unanswered("] ]");
+    /// The selected job's reply is this, after these keys.
+    fn replied(self, keys: &str, body: &'static str, content_type: &str) -> Self {
+        let mut screen = self.unanswered(keys);
         let Some(at) = screen.effects.iter().position(|effect| matches!(effect, Effect::LoadBody { .. })) else {
             panic!("the body was not asked for")
         };
         let Effect::LoadBody { subject, body: number } = screen.effects.remove(at) else { panic!("another effect") };
         let fault = crate::json::scan::document(body.as_bytes()).err().map(|error| error.to_string().into());
         let content =
-            Content { body: body.into(), fault, content_type: Some("text/html".into()), ..Content::default() };
+            Content { body: body.into(), fault, content_type: Some(content_type.into()), ..Content::default() };
         screen.event(Event::BodyLoaded { ix: subject.ix, body: number, result: Ok(Arc::new(content)) });
         screen.settle();
+        screen.load();
         screen
+    }
+
+    /// The selected job's reply is this, in the Raw tab.
+    fn broken(self, body: &'static str) -> Self {
+        self.replied("] ]", body, "text/html")
     }
 
     fn broken_file(mut self) -> Self {
@@ -391,6 +397,7 @@ fn history() -> Fact {
     let changes = vec![
         change(400, None, State::Queued),
         change(300, Some(State::Queued), State::Running),
+        change(280, Some(State::Running), State::Running),
         change(273, Some(State::Running), State::Failed),
     ];
     Fact::History { ix: JobIx(7), attempts, changes }
@@ -466,6 +473,12 @@ screens! {
     help_of_the_detail: Screen::busy(120, 40).keys("2 ?");
     help_of_the_log: Screen::busy(80, 24).keys("3 ?");
     a_reply_that_is_no_json_says_so_over_its_bytes: Screen::busy(80, 24).broken("<html><body>502 Bad Gateway</body></html>");
+    a_reply_without_output_is_shown_whole: Screen::busy(80, 24).replied(
+        "2 ]",
+        "{\"status\":\"failed\",\"error\":\"Login page did not load\",\"final_screenshot\":\"https://x.example/final.png\"}",
+        "application/json",
+    );
+    the_output_of_a_reply_that_is_no_json_says_where_to_look: Screen::busy(80, 24).replied("2 ]", "<html>", "text/html");
     an_empty_reply_says_so: Screen::busy(80, 24).broken("");
     offline: Screen::busy(120, 40).told(vec![
         Fact::Gate { service: "invoices".into(), gate: Gate::BackingOff(start() + SignedDuration::from_secs(16)) },

@@ -65,7 +65,7 @@ impl Columns {
         columns.id = take(18, 10);
         columns.reads = take(18, 6);
         columns.tags = take(24, 10);
-        columns.name += take(24, 8);
+        columns.name += take(36, 8);
         columns.id += take(30, 4);
         columns.name += take(48, 8);
         columns.note = spare;
