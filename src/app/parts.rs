@@ -97,13 +97,16 @@ impl App {
         let head = text::wrapped(head.unwrap_or_default(), area.width.into(), true);
         let (head_area, area) = cut(area, head.len());
         let wanted = body.order.len() + 1;
+        let opened = self.detail.place(ix).file.is_some();
         let (main, divider, rest) = if self.layout().class == Class::Wide && area.width >= BESIDE {
             let left = area.width * 11 / 20;
             let column = |x: u16, width: u16| Area { x: area.x + x, width, ..area };
             (column(0, left), column(left, 1), column(left + 1, area.width - left - 1))
         } else {
             let height = usize::from(area.height);
-            let (table, rest) = cut(area, wanted.min((height / 2).max(2)));
+            // An opened file needs the few rows for itself.
+            let most = if opened && area.height < HEAD { 0 } else { (height / 2).max(2) };
+            let (table, rest) = cut(area, wanted.min(most));
             (table, Area::default(), rest)
         };
         let (title, rest) = cut(rest, 1);
@@ -111,8 +114,7 @@ impl App {
         let why = file.and_then(|file| file.error.as_ref()).map(|why| Line::warn("error", Clean::new(why).to_string()));
         let mut error = text::wrapped(why.into_iter().collect(), rest.width.into(), true);
         // The opened file's tree has some rows in any case; a glimpse of it only has what is left.
-        let most =
-            if self.detail.place(ix).file.is_some() { rest.height.saturating_sub(3).max(1) } else { rest.height };
+        let most = if opened { rest.height.saturating_sub(3).max(1) } else { rest.height };
         error.truncate(most.into());
         let (error_area, below) = cut(rest, error.len());
         Parts { head, head_area, main, divider, title, error, error_area, below }

@@ -464,6 +464,7 @@ screens! {
     at_200x60_a_file_s_json_stands_beside_the_table: Screen::busy(200, 60).keys("j j 2 ] ] ]");
     at_120x40_the_summary_has_the_output_below: Screen::busy(120, 40).keys("2");
     at_80x24_the_files: Screen::busy(80, 24).keys("j j 2 ] ] ]");
+    at_80x24_an_opened_file_has_the_pane_for_itself: Screen::busy(80, 24).keys("j j 2 ] ] ] Enter");
     at_39x7_there_are_counts_and_the_newest_failure: Screen::busy(39, 7);
     at_120x40_the_output: Screen::busy(120, 40).keys("]");
     at_120x40_the_raw_bytes: Screen::busy(120, 40).keys("] ]");

@@ -37,7 +37,7 @@ impl Columns {
     /// Room for the names comes first. The sign before each says most of what the status does.
     fn of(width: usize) -> Self {
         let room = width.saturating_sub(4);
-        let mut columns = Self { name: 0, status: 9, keys: 5, size: 8, cost: 9 };
+        let mut columns = Self { name: 0, status: 9, keys: 5, size: 8, cost: 8 };
         let cells = |columns: &Self| columns.status + columns.keys + columns.size + columns.cost;
         let drops: [fn(&mut Self); 3] = [|it| it.status = 0, |it| it.cost = 0, |it| it.size = 0];
         for drop in drops {
@@ -69,7 +69,7 @@ impl Columns {
 /// A cost that is too long for its column is rounded; the file's own tree has every digit.
 fn dollars(cost: &str) -> String {
     match cost.parse::<f64>() {
-        Ok(amount) if cost.len() > 7 => format!("${amount:.4}"),
+        Ok(amount) if cost.len() > 6 => format!("${amount:.0$}", if amount < 10.0 { 4 } else { 2 }),
         Ok(_) | Err(_) => format!("${}", Clean::new(cost)),
     }
 }
@@ -134,4 +134,17 @@ fn cells(file: &FileResult, columns: Columns, theme: &Theme) -> String {
     let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
     let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| dollars(cost));
     columns.cells(&Clean::new(&file.status), [&keys, &human::bytes(file.size), &cost], theme)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_takes_seven_cells_at_most_and_small_ones_keep_every_digit() {
+        let cases = [("0.011", "$0.011"), ("0.01384321", "$0.0138"), ("12.345678", "$12.35"), ("free", "$free")];
+        for (cost, shown) in cases {
+            assert_eq!(dollars(cost), shown);
+        }
+    }
 }

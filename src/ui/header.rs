@@ -180,7 +180,10 @@ fn second(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         if plan.rate {
             let rate = stats.per_minute(now);
             let strip = if plan.strip > 0 { format!(" {}", strip(app, plan.strip, theme)) } else { String::new() };
-            add(RATE + strip.chars().count(), rate.map(|rate| format!("{:<RATE$}{strip}", per_minute(rate))).unwrap_or_default());
+            add(
+                RATE + strip.chars().count(),
+                rate.map(|rate| format!("{:<RATE$}{strip}", per_minute(rate))).unwrap_or_default(),
+            );
         }
         if plan.eta {
             add(ETA, stats.eta(now).map(|(low, high)| format!("ETA {}", human::range(low, high))).unwrap_or_default());
