@@ -142,10 +142,14 @@ fn faults(content: &Content) -> Vec<Line> {
 
 /// What a reader of the tree has to know: that it is not the output, if it is not.
 fn instead_of_output(content: &Content) -> Vec<Line> {
-    match (&content.output, content.tree()) {
-        (None, Some(_)) => vec![Line::new("output", "none in this reply; this is all of it")],
-        (Some(_), _) | (None, None) => Vec::new(),
+    if content.output.is_some() || content.tree().is_none() {
+        return Vec::new();
     }
+    let text = match content.raw {
+        Some(_) => "it is no JSON: the tab Raw shows it; this is the whole reply",
+        None => "none in this reply; this is all of it",
+    };
+    vec![Line::new("output", text)]
 }
 
 /// The first rows of an area, and the rest.

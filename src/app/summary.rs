@@ -139,7 +139,7 @@ fn head(row: &Row, around: Circumstances<'_>) -> String {
 fn short(id: &str) -> String {
     let id = Clean::new(id);
     let count = id.chars().count();
-    if count <= 12 {
+    if count <= 20 {
         return id.to_string();
     }
     let head: String = id.chars().take(4).collect();

@@ -470,6 +470,7 @@ screens! {
     at_120x40_the_raw_bytes: Screen::busy(120, 40).keys("] ]");
     at_120x40_the_attempts: Screen::busy(120, 40).keys("[").told(vec![history()]);
     at_60x15_the_output: Screen::busy(60, 15).keys("Enter ]");
+    a_log_without_a_line_of_the_level_says_so: Screen::busy(80, 24).keys("3 - -");
     at_60x15_the_log: Screen::busy(60, 15).keys("3");
     help_of_the_detail: Screen::busy(120, 40).keys("2 ?");
     help_of_the_log: Screen::busy(80, 24).keys("3 ?");

@@ -149,18 +149,20 @@ fn text(app: &App, top: usize, area: Rect, search: &str, theme: &Theme, buf: &mu
 fn preview(app: &App, ix: JobIx, parts: &Parts, theme: &Theme, buf: &mut Buffer) {
     let area = indented(pen::rect(parts.below));
     let Some(body) = app.detail.body(ix).filter(|_| !area.is_empty()) else { return };
-    let title = match (&body.output, &body.content) {
-        (Loaded::Ready(view), _) => {
+    let Loaded::Ready(content) = &body.content else { return };
+    let text = content.output.is_none() && content.raw.is_some();
+    let title = match &body.output {
+        Loaded::Ready(view) if !text => {
             tree::preview(view, area, &theme.tree(), buf);
-            if body.content.ready().is_some_and(|content| content.output.is_some()) { "output" } else { "reply" }
+            if content.output.is_some() { "output" } else { "reply" }
         }
-        (Loaded::Failed(_), Loaded::Ready(content)) => {
+        Loaded::Ready(_) | Loaded::Failed(_) => {
             if let Some(view) = &body.raw {
                 raw::draw(view, area, &theme.raw(), buf);
             }
             if content.raw.is_some() { "raw output" } else { "reply" }
         }
-        (Loaded::No | Loaded::Asked | Loaded::Failed(_), _) => return,
+        Loaded::No | Loaded::Asked => return,
     };
     pen::write(&[plain(" "), span(title, theme.strong())], pen::rect(parts.title), theme, buf);
 }
