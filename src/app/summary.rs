@@ -99,6 +99,9 @@ pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
 pub fn attempts(history: &History, around: Circumstances<'_>) -> Vec<Line> {
     let mut lines = vec![Line::heading("changes of state, newest first")];
     let changes = told(&history.changes);
+    if changes.is_empty() {
+        lines.push(Line::new("none yet", ""));
+    }
     let older = changes.iter().rev().skip(1).map(Some).chain([None]);
     for (change, older) in changes.iter().rev().zip(older) {
         lines.push(Line::new(moment(change.at, around), change_text(change, older.copied())));
@@ -106,6 +109,9 @@ pub fn attempts(history: &History, around: Circumstances<'_>) -> Vec<Line> {
     lines.push(Line::heading("reads, newest first"));
     for attempt in history.attempts.iter().rev() {
         lines.push(attempt_line(attempt, around));
+    }
+    if history.attempts.is_empty() {
+        lines.push(Line::new("none yet", ""));
     }
     lines
 }

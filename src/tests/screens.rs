@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Color;
 
 use crate::app::effect::Effect;
 use crate::app::event::{Content, Event, FilesOf, Level, LogLine, Now};
@@ -205,10 +206,16 @@ impl Screen {
         }
     }
 
-    pub(super) fn draw(&self) -> String {
+    fn buffer(&self) -> Buffer {
         let (width, height) = self.app.size;
         let mut buffer = Buffer::empty(Rect { x: 0, y: 0, width, height });
         ui::draw_into(&self.app, &self.theme, &mut buffer);
+        buffer
+    }
+
+    pub(super) fn draw(&self) -> String {
+        let (width, height) = self.app.size;
+        let buffer = self.buffer();
         let mut out = String::new();
         for y in 0..height {
             let mut skip = 0;
@@ -512,11 +519,26 @@ screens! {
         Fact::Settled,
     ]);
     attempts_are_told_newest_first: Screen::busy(100, 30).keys("2 [").told(vec![history()]);
+    a_job_that_was_never_read_has_no_attempts: Screen::busy(80, 24).keys("G k 2 [").told(vec![
+        Fact::History { ix: JobIx(8), attempts: Vec::new(), changes: Vec::new() },
+    ]);
     the_log_has_the_whole_screen: Screen::busy(80, 24).keys("3 z -");
     utc: Screen::busy(80, 24).keys("t t");
     the_split_can_be_moved: Screen::busy(120, 40).keys("> > >");
     a_job_s_failures_can_be_listed_by_reason: Screen::busy(80, 24).keys("e Enter");
     marked_jobs_carry_a_star: Screen::busy(80, 24).keys("Space Space");
+}
+
+#[test]
+fn what_has_to_be_read_has_the_terminal_s_own_colours() {
+    let screen = Screen::busy(80, 24);
+    let (text, buffer) = (screen.draw(), screen.buffer());
+    let rows: Vec<&str> = text.lines().collect();
+    for (row, words) in [(1, "stale"), (4, "503 upstream"), (6, "1 of 4 files"), (13, "Login page"), (14, "TIMEOUT")] {
+        let column = rows[row].find(words).map(|at| rows[row][..at].chars().count());
+        let cell = &buffer[(u16::try_from(column.unwrap()).unwrap(), u16::try_from(row).unwrap())];
+        assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{words}");
+    }
 }
 
 #[test]

@@ -55,8 +55,7 @@ pub fn lines(lines: &[Line], top: usize, area: Rect, search: &str, theme: &Theme
     for (n, line) in lines.iter().skip(top).take(area.height.into()).enumerate() {
         let found = !search.is_empty() && line.text.to_lowercase().contains(&search);
         let mut style = match line.tone {
-            Tone::Plain | Tone::State(_) => Style::new(),
-            Tone::Warn => theme.warn(),
+            Tone::Plain | Tone::Warn | Tone::State(_) => Style::new(),
             Tone::Heading => theme.strong(),
         };
         if found {
@@ -70,7 +69,9 @@ pub fn lines(lines: &[Line], top: usize, area: Rect, search: &str, theme: &Theme
             Tone::Heading => vec![plain(" ")],
             Tone::Plain | Tone::Warn => {
                 let cells = line.label.width().max(LABEL - 1);
-                vec![plain(format!(" {} ", pen::fit(&line.label, cells, theme)))]
+                // The colour is on the label alone: what has to be read looks like text on any background.
+                let label = if line.tone == Tone::Warn { theme.warn().patch(theme.strong()) } else { Style::new() };
+                vec![plain(" "), span(pen::fit(&line.label, cells, theme), label), plain(" ")]
             }
         };
         let mut spans = head;

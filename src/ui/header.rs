@@ -209,7 +209,9 @@ fn end(app: &App, width: usize, room: usize, theme: &Theme) -> Vec<Span> {
     if let Some(next) = next.filter(|_| text.width() + least + gap <= room) {
         spans.push(plain(format!("{next:<0$}", least + gap)));
     }
-    spans.push(span(text, alert.style));
+    // The colour is on the sign, the words look like text on any background.
+    let (sign, words) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
+    spans.extend([span(sign, alert.style), span(words, theme.strong())]);
     spans
 }
 

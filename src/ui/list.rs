@@ -17,7 +17,6 @@ use crate::app::layout::{Class, Pane};
 use crate::app::list::SortBy;
 use crate::app::{App, Times};
 use crate::domain::clean::Clean;
-use crate::domain::fact::Health;
 use crate::domain::{human, note};
 use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::{Theme, label};
@@ -214,11 +213,8 @@ fn cells(app: &App, row: &Row, selected: bool, columns: Columns, theme: &Theme) 
         spans.push(span(format!("{health} "), theme.warn()));
     }
     let note = note::note(known, &row.health, app.now.wall, app.zone());
-    let style = if row.health == Health::Fresh && known.state.is_problem() {
-        theme.state(known.state).not_reversed()
-    } else {
-        Style::new()
-    };
+    // Bold and no colour: it has to be read on any background.
+    let style = if known.state.is_problem() { theme.strong() } else { Style::new() };
     spans.push(span(note.to_string(), style));
     spans
 }
