@@ -24,7 +24,8 @@ impl App {
     /// A key was pressed.
     pub(super) fn press(&mut self, key: Key) -> Vec<Effect> {
         self.redraw = true;
-        self.toast = None;
+        let now = self.now.mono;
+        self.toast = self.toast.take().filter(|toast| toast.is_fresh(now));
         self.tell_what_happened_meanwhile();
         self.list.hold();
         if self.focus == Pane::List {

@@ -201,8 +201,9 @@ fn times(row: &Row, around: Circumstances<'_>) -> String {
         ("finished", known.finished_at),
         ("expected", known.eta),
     ];
-    let told: Vec<String> =
-        parts.into_iter().filter_map(|(what, at)| at.map(|at| format!("{what} {}", moment(at, around)))).collect();
+    let mut known: Vec<_> = parts.into_iter().filter_map(|(what, at)| Some((at?, what))).collect();
+    known.sort_by_key(|(at, _)| *at);
+    let told: Vec<String> = known.into_iter().map(|(at, what)| format!("{what} {}", moment(at, around))).collect();
     if told.is_empty() { "none known yet".to_owned() } else { told.join("   ") }
 }
 

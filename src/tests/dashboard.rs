@@ -150,6 +150,10 @@ fn after_a_minute_away_the_first_key_tells_what_has_happened() {
     let screen = screen.keys("j");
     let told = screen.app.toast.as_ref().unwrap().text.to_string();
     assert_eq!(told, "while away (1m01s): 2 jobs finished, 1 of them with problems");
+    let mut screen = screen.keys("j j");
+    assert!(screen.app.toast.is_some(), "nobody reads so fast");
+    screen.wait(2);
+    assert!(screen.keys("j").app.toast.is_none());
 }
 
 #[test]
