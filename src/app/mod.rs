@@ -50,8 +50,9 @@ use layout::{Class, Layout, Pane};
 use list::{List, Wanted};
 use log::Log;
 
-/// How long a toast is seen.
+/// How long a toast is seen, and how long at least.
 const TOAST: Duration = Duration::from_secs(6);
+const UNREAD: Duration = Duration::from_secs(2);
 
 static UTC: TimeZone = TimeZone::UTC;
 
@@ -115,6 +116,13 @@ pub struct Toast {
     /// Whether something went wrong.
     pub bad: bool,
     until: Duration,
+}
+
+impl Toast {
+    /// Whether it came so lately that it cannot have been read: no key takes it away yet.
+    fn is_fresh(&self, now: Duration) -> bool {
+        self.until > now + TOAST - UNREAD
+    }
 }
 
 /// How far leaving has come.

@@ -129,6 +129,8 @@ fn parent(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::config::load;
 
@@ -144,18 +146,27 @@ mod tests {
         let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
         let _watch = watch(&file, sender).unwrap();
         let mut next = || changes.blocking_recv().unwrap().map(|file| file.jobs.len()).map_err(|error| error.count);
+        // In one step: a file that is written in place may be seen half written on a busy machine.
+        let save = |text: &str| {
+            std::fs::write(path.with_extension("new"), text).unwrap();
+            std::fs::rename(path.with_extension("new"), &path).unwrap();
+        };
         let with_job = format!("{FILE}[[jobs]]\nservice = \"llama\"\nid = \"a\"\n");
-        std::fs::write(&path, &with_job).unwrap();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(&with_job.as_bytes()[FILE.len()..])
+            .unwrap();
         assert_eq!(next(), Ok(1), "written in place");
-        std::fs::write(&path, format!("{with_job}colour = 1\n")).unwrap();
+        save(&format!("{with_job}colour = 1\n"));
         assert_eq!(next(), Err(1), "a bad file");
         // What is in force again is said, a remark alone is not.
-        std::fs::write(path.with_extension("new"), format!("# remark\n{with_job}")).unwrap();
-        std::fs::rename(path.with_extension("new"), &path).unwrap();
+        save(&format!("# remark\n{with_job}"));
         assert_eq!(next(), Ok(1), "replaced");
-        std::fs::write(&path, "\n").unwrap();
+        save("\n");
         assert_eq!(next(), Err(1), "a file that is only begun takes no job out");
-        std::fs::write(&path, FILE).unwrap();
+        save(FILE);
         assert_eq!(next(), Ok(0));
     }
 
