@@ -136,6 +136,7 @@ mod tests {
 
     const FILE: &str =
         "[services.llama]\nprovider = \"vessl\"\nbase_url = \"https://host.example\"\ntoken = { env = \"T\" }\n";
+    const JOB: &str = "[[jobs]]\nservice = \"llama\"\nid = \"a\"\n";
 
     #[test]
     fn a_file_that_is_saved_in_any_way_is_read_again_and_a_bad_one_says_so() {
@@ -151,13 +152,9 @@ mod tests {
             std::fs::write(path.with_extension("new"), text).unwrap();
             std::fs::rename(path.with_extension("new"), &path).unwrap();
         };
-        let with_job = format!("{FILE}[[jobs]]\nservice = \"llama\"\nid = \"a\"\n");
-        std::fs::OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .unwrap()
-            .write_all(&with_job.as_bytes()[FILE.len()..])
-            .unwrap();
+        let with_job = format!("{FILE}{JOB}");
+        let mut in_place = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        in_place.write_all(JOB.as_bytes()).unwrap();
         assert_eq!(next(), Ok(1), "written in place");
         save(&format!("{with_job}colour = 1\n"));
         assert_eq!(next(), Err(1), "a bad file");
