@@ -12,7 +12,7 @@ use crate::domain::observation::Observation;
 impl App {
     /// Takes in a fact.
     pub(super) fn learn(&mut self, fact: Fact) -> Vec<Effect> {
-        let now = self.now.wall;
+        let now = self.steady();
         match fact {
             Fact::Declared { ix, job, known } => {
                 self.jobs.declare(ix, job, known);

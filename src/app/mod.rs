@@ -141,6 +141,8 @@ pub struct App {
     pub size: (u16, u16),
     /// When the last event came.
     pub now: Now,
+    /// When it started.
+    born: Now,
     /// The jobs.
     pub jobs: Jobs,
     /// The list of them.
@@ -202,6 +204,7 @@ impl App {
             keymap: options.keymap,
             size: options.size,
             now: options.now,
+            born: options.now,
             jobs: Jobs::new(options.now.wall),
             list: List::default(),
             detail: Detail::default(),
@@ -233,6 +236,12 @@ impl App {
         };
         app.restore(&view.unwrap_or_default());
         app
+    }
+
+    /// Now, by the time of day at the start and a clock that never jumps: what numbers per minute and the order of
+    /// changes go by.
+    pub fn steady(&self) -> Timestamp {
+        self.born.wall + self.now.mono.saturating_sub(self.born.mono)
     }
 
     /// Takes in what has happened and says what must be done.

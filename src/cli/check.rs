@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::output;
 use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::secret::{Token, TokenSource};
@@ -25,7 +26,7 @@ pub type Online = Vec<(Arc<str>, Result<String, String>)>;
 /// Reads the file and asks for its tokens.
 pub async fn check(named: Option<&Path>) -> Result<Checked, ConfigError> {
     let file = config::load(&config::locate(named)?)?;
-    let tokens = token::resolve_all(&file.services).await;
+    let tokens = token::resolve_all(&file.services, output::say_error).await;
     Ok(Checked { file, tokens })
 }
 

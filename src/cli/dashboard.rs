@@ -69,7 +69,7 @@ async fn show(
                 tracing::warn!("{note}");
             }
             engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
-            let services = token::resolve_all(&file.services).await;
+            let services = token::resolve_all(&file.services, output::say_error).await;
             Ok(Batch { file, services, store, watched })
         }
         Err(error) => Err(error),

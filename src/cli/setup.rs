@@ -11,6 +11,7 @@ use super::select::Entry;
 use super::signals::Signals;
 use super::{output, place, select};
 use crate::config::JobsFile;
+use crate::domain::clock::Clock;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobKey;
 use crate::engine::saved::Access;
@@ -64,7 +65,7 @@ pub async fn prepare(
     };
     let JobsFile { poll, services, jobs, .. } = chosen;
     let interrupted = tokio::select! {
-        services = token::resolve_all(&services) => Ok(services),
+        services = token::resolve_all(&services, output::say_error) => Ok(services),
         signal = signals.next() => Err((Some(signal), Cut::Signal(signal))),
         cut = wait_until(deadline) => Err((None, cut)),
     };
@@ -78,7 +79,8 @@ pub async fn prepare(
             return Ok(Prepared::Interrupted(signal, entries));
         }
     };
-    let setup = Setup { purpose, poll, services, jobs, store, seed: fastrand::u64(..) };
+    let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
+    let setup = Setup { purpose, poll, services, jobs, store, seed, clock };
     Ok(Prepared::Ready(Box::new(Ready { setup, file, filter })))
 }
 

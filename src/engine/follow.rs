@@ -111,7 +111,7 @@ impl Run {
         }
         let Some(slot) = self.slot_mut(ix) else { return };
         slot.seq = slot.seq.max(known.applied);
-        if tells_nothing_new(&known, &slot.known) {
+        if tells_nothing_new(&known, slot) {
             return;
         }
         let before = (slot.known.is_observed(), slot.known.state, slot.known.word.clone(), slot.known.progress);
@@ -324,7 +324,7 @@ impl Run {
     pub(super) async fn reload(&mut self, reload: Reload) {
         let Reload { poll, services, jobs } = reload;
         self.poll = poll;
-        self.net = Arc::new(crate::net::Net::new(poll.connect_timeout, poll.read_timeout));
+        self.net = Arc::new(crate::net::Net::new(&poll, self.clock.clone()));
         for run in &mut self.services {
             // The token of a service that is no longer in the file is not asked for.
             run.next_ask = run.next_ask.filter(|_| services.iter().any(|(new, _)| new.name == run.service.name));
@@ -454,10 +454,12 @@ impl Run {
 
 /// Whether the disk knows no more than we do. The numbers of the reads do not tell: ours run ahead of the disk's, for a
 /// read that changes nothing is not written, and whoever takes a job over counts on from the disk's.
-fn tells_nothing_new(on_disk: &Observation, ours: &Observation) -> bool {
+fn tells_nothing_new(on_disk: &Observation, slot: &Slot) -> bool {
+    let ours = &*slot.known;
     let read_at = |known: &Observation| known.last_read.as_ref().map(|read| read.at);
-    if on_disk == ours {
-        return true;
+    // Of what another reads the disk knows all, whatever its clock says.
+    if on_disk == ours || matches!(slot.phase, Phase::Followed(_)) {
+        return on_disk == ours;
     }
     let same = Observation { applied: ours.applied, last_read: ours.last_read.clone(), ..on_disk.clone() };
     read_at(on_disk) <= read_at(ours) && same == *ours

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use url::Url;
 
 use crate::demo::script::{Script, Scripted};
+use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::Observation;
@@ -20,7 +23,7 @@ use crate::store::{Access, Store};
 /// The token of every test.
 pub(super) const TOKEN: &str = "s3cret-token-of-the-tests";
 /// No test waits longer than this for a fact that has to come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a test runs on.
 pub(super) struct Bench {
@@ -28,6 +31,8 @@ pub(super) struct Bench {
     pub(super) dir: tempfile::TempDir,
     pub(super) poll: Poll,
     pub(super) token: TokenSource,
+    /// Seconds by which the engine's time of day is ahead of ours.
+    ahead: Arc<AtomicI64>,
     jobs: Vec<(Provider, String)>,
 }
 
@@ -53,8 +58,15 @@ impl Bench {
                 not_found_grace: Duration::from_millis(150),
             },
             token: TokenSource::Env("JOBDECK_TEST_TOKEN".to_owned()),
+            ahead: Arc::default(),
             jobs: Vec::new(),
         }
+    }
+
+    /// The time of day jumps by so many seconds, and something happens by which a running engine sees it.
+    pub(super) fn jump(&self, seconds: i64, running: &Running) {
+        self.ahead.fetch_add(seconds, Ordering::SeqCst);
+        running.engine.send(Command::History(JobIx(0)));
     }
 
     /// A job and what its reads are answered, the last answer for ever.
@@ -80,7 +92,9 @@ impl Bench {
     pub(super) fn start_on(&self, purpose: Purpose, store: Store) -> Running {
         let Reload { poll, services, jobs } = self.file(&Ok(Token::new(TOKEN).unwrap()), |_| true);
         let (tell, facts) = unbounded_channel();
-        let setup = Setup { purpose, poll, services, jobs, store, seed: 7 };
+        let ahead = Arc::clone(&self.ahead);
+        let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)));
+        let setup = Setup { purpose, poll, services, jobs, store, seed: 7, clock };
         Running { engine: engine::start(setup, tell).unwrap(), facts, told: Vec::new() }
     }
 

@@ -191,6 +191,26 @@ fn rows_stand_still_for_two_seconds_after_a_key_press() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_leaves_the_numbers_of_the_header_and_the_order_of_changes_as_they_are() {
+    let mut screen = Screen::busy(120, 40);
+    screen.fact(observed(1, State::Succeeded, 0));
+    screen.wait(60);
+    let header = |screen: &Screen| screen.draw();
+    let before = header(&screen);
+    assert!(before.contains("/min"), "{before}");
+    screen.now.wall -= SignedDuration::from_hours(1);
+    screen.event(Event::Tick);
+    let number = |header: &str| header.split_whitespace().find(|word| word.ends_with("/min")).map(str::to_owned);
+    assert_eq!(number(&header(&screen)), number(&before));
+    let age = screen.app.steady().duration_since(start());
+    assert_eq!(age, SignedDuration::from_secs(60));
+    screen.fact(observed(2, State::Lost, 0));
+    screen.fact(observed(3, State::Lost, 0));
+    screen.wait(3);
+    assert_eq!(screen.app.list.order()[0], JobIx(2));
+}
+
+#[test]
 fn before_the_first_key_the_most_urgent_job_is_selected_and_then_never_another_by_itself() {
     let mut screen = Screen::busy(80, 24);
     for ix in [2, 1, 3] {

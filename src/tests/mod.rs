@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bench;
+mod clock;
 mod dashboard;
 mod engine;
 mod network;

@@ -31,6 +31,7 @@ use crate::app::{App, Options};
 use crate::config::user::User;
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
+use crate::domain::clock::Clock;
 use crate::domain::fact::Ending;
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
@@ -148,8 +149,9 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
             reloads = Reloads::of(&batch.file);
         }
         let Batch { file, services, store, .. } = batch;
-        let seed = fastrand::u64(..);
-        let setup = Setup { purpose: Purpose::Dashboard, poll: file.poll, services, jobs: file.jobs, store, seed };
+        let JobsFile { poll, jobs, .. } = file;
+        let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
+        let setup = Setup { purpose: Purpose::Dashboard, poll, services, jobs, store, seed, clock };
         let engine = engine::start(setup, says).map_err(|error| StartError(error.0))?;
         dashboard.hands.hold(engine);
     }
