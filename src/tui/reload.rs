@@ -58,7 +58,8 @@ impl Reloads {
     pub fn prepare(&mut self, file: impl Future<Output = JobsFile> + Send + 'static) {
         self.preparing.spawn(async {
             let JobsFile { poll, services, jobs, .. } = file.await;
-            Reload { poll, services: token::resolve_all(&services, |waiting| tracing::info!("{waiting}")).await, jobs }
+            let services = token::resolve_all(&services, |waiting| tracing::info!("{waiting}")).await;
+            Reload { poll, services, jobs }
         });
     }
 
