@@ -19,7 +19,9 @@ fn jobdeck(home: &Path) -> Command {
 fn runs(files: &[(&str, &str)], args: &[&str], code: i32, out: &str, err: &str) {
     let home = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        std::fs::write(home.path().join(name), text).unwrap();
+        let path = home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
     let run = jobdeck(home.path()).args(args).assert().code(code);
     let run =
@@ -29,6 +31,18 @@ fn runs(files: &[(&str, &str)], args: &[&str], code: i32, out: &str, err: &str) 
     } else {
         run.stderr(predicate::str::contains(err));
     }
+}
+
+#[test]
+fn keys_are_told_as_they_are_bound_and_two_actions_on_one_key_are_an_error_with_both_lines() {
+    let bound = |keys| [("config/jobdeck/config.toml", keys)];
+    runs(&[], &["keys"], 0, "q          quit ", "");
+    runs(&bound("[keys]\nquit = ['Ctrl-Q', 'F10']\nhelp = []\n"), &["keys"], 0, "Ctrl-q F10  quit ", "");
+    runs(&bound("[keys]\nhelp = []\n"), &["keys"], 0, ":          help ", "");
+    let both = "config.toml:3:8: this key of `help` in line 3 is a key of `quit` in line 2";
+    runs(&bound("[keys]\nquit = 'x'\nhelp = 'x'\n"), &["keys"], 2, "", both);
+    let own = "config.toml:2:8: this key of `quit` in line 2 is `copy-raw`'s own";
+    runs(&bound("[keys]\nquit = 'y'\n"), &["keys"], 2, "", own);
 }
 
 const ONE_JOB: &str = r#"

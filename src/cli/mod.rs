@@ -39,6 +39,7 @@ mod place;
 mod report;
 mod schema;
 mod select;
+mod settings;
 mod setup;
 mod sheet;
 mod show;

@@ -41,6 +41,7 @@ use crate::engine::{self, Purpose, Setup};
 use crate::exit::{Signal, Trouble};
 use crate::logging::Line;
 use crate::ui::theme::Theme;
+use clipboard::Place;
 use effects::{Hands, Reach};
 use input::Reader;
 use notify::Notifier;
@@ -120,12 +121,14 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     let guard = Guard::take().map_err(no_terminal)?;
     let screen = terminal::screen().map_err(no_terminal)?;
     let reader = Reader::start(inputs.clone()).map_err(no_terminal)?;
+    let ways = clipboard::ways(&start.user.clipboard, Place::from_environment(), clipboard::is_on_path);
     let app = App::new(Options {
         file: match &start.batch {
             Ok(batch) => Ok(Clean::new(&file_name(&batch.file.path))),
             Err(error) => Err(error.text.lines().map(Clean::new).collect()),
         },
         keymap: start.keymap,
+        copies_by: Clean::from(clipboard::in_words(&ways)),
         zone: TimeZone::system(),
         view: view.as_deref().and_then(|path| std::fs::read_to_string(path).ok()),
         size: crossterm::terminal::size().unwrap_or((80, 24)),
