@@ -17,6 +17,7 @@ pub mod keys;
 pub mod layout;
 pub mod list;
 pub mod log;
+pub mod overlay;
 pub mod parts;
 mod press;
 pub mod raw;
@@ -37,6 +38,7 @@ use jiff::tz::TimeZone;
 use crate::domain::clean::Clean;
 use crate::domain::filter::FilterError;
 use crate::domain::job::JobIx;
+use action::Action;
 use detail::Detail;
 use dialog::Overlay;
 use effect::Effect;
@@ -48,9 +50,8 @@ use layout::{Class, Layout, Pane};
 use list::{List, Wanted};
 use log::Log;
 
-/// How long a toast is seen, and how long at least.
+/// How long a toast is seen.
 const TOAST: Duration = Duration::from_secs(6);
-const UNREAD: Duration = Duration::from_secs(2);
 
 static UTC: TimeZone = TimeZone::UTC;
 
@@ -62,6 +63,8 @@ pub struct Options {
     pub file: Result<Clean, Vec<Clean>>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// By which ways a copy goes, in words.
+    pub copies_by: Clean,
     /// The user's time zone.
     pub zone: TimeZone,
     /// What `Effect::SaveView` kept the last time.
@@ -112,13 +115,8 @@ pub struct Toast {
     /// Whether something went wrong.
     pub bad: bool,
     until: Duration,
-}
-
-impl Toast {
-    /// Whether it came so lately that it cannot have been read: no key takes it away yet.
-    fn is_fresh(&self, now: Duration) -> bool {
-        self.until > now + TOAST - UNREAD
-    }
+    /// Until when no key takes it away.
+    kept: Duration,
 }
 
 /// How far leaving has come.
@@ -145,10 +143,14 @@ pub struct App {
     pub file: Result<Clean, Vec<Clean>>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// By which ways a copy goes, in words.
+    pub copies_by: Clean,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// When the last event came.
     pub now: Now,
+    /// When it started.
+    born: Now,
     /// The jobs.
     pub jobs: Jobs,
     /// The list of them.
@@ -205,18 +207,21 @@ impl App {
     /// A dashboard without jobs: they come as facts.
     pub fn new(options: Options) -> Self {
         let view = options.view;
+        let overlay = if options.file.is_err() { Overlay::File { top: 0 } } else { Overlay::None };
         let mut app = Self {
             file: options.file,
             keymap: options.keymap,
+            copies_by: options.copies_by,
             size: options.size,
             now: options.now,
+            born: options.now,
             jobs: Jobs::new(options.now.wall),
             list: List::default(),
             detail: Detail::default(),
             log: Log::default(),
             focus: Pane::List,
             zoom: false,
-            overlay: Overlay::None,
+            overlay,
             prompt: None,
             times: Times::Relative,
             mouse: false,
@@ -241,6 +246,12 @@ impl App {
         };
         app.restore(&view.unwrap_or_default());
         app
+    }
+
+    /// Now, by the time of day at the start and a clock that never jumps: what numbers per minute and the order of
+    /// changes go by.
+    pub fn steady(&self) -> Timestamp {
+        self.born.wall + self.now.mono.saturating_sub(self.born.mono)
     }
 
     /// Takes in what has happened and says what must be done.
@@ -294,14 +305,13 @@ impl App {
             Event::Copied(copied) => self.say_copied(&copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
-            Event::ConfigReloaded { added, removed } => {
-                self.file_trouble = None;
-                self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"))
-            }
             Event::ConfigBroken(lines) => {
-                let first = lines.first().map(|line| format!(": {line}")).unwrap_or_default();
+                let first = lines.first().cloned().unwrap_or_default();
+                let key = self.keymap.first_key(Action::FileErrors);
+                let all =
+                    if lines.len() > 1 && !key.is_empty() { format!("   ({key} shows all)") } else { String::new() };
                 self.file_trouble = Some(lines);
-                self.say_bad(format!("the jobs file has errors, the old one is in force{first}"))
+                self.say_bad(format!("the jobs file has errors, the old one is in force: {first}{all}"))
             }
             Event::Resumed => {
                 self.redraw = true;
@@ -325,7 +335,7 @@ impl App {
         }
         let problems = match counts.problems() {
             0 => String::new(),
-            problems => format!(", {problems} problems"),
+            problems => format!(", {}", problems_in_words(problems)),
         };
         let fresh = format!("jobdeck {}/{}{problems}", counts.finished(), counts.total());
         if fresh == *text {
@@ -398,7 +408,8 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>) -> Vec<Effect> {
-        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: self.now.mono + TOAST });
+        let now = self.now.mono;
+        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: now + TOAST, kept: now });
         self.redraw = true;
         Vec::new()
     }
@@ -425,4 +436,8 @@ impl App {
             Copied::Failed(why) => self.say_bad(why.to_string()),
         }
     }
+}
+
+fn problems_in_words(problems: u32) -> String {
+    format!("{problems} problem{}", if problems == 1 { "" } else { "s" })
 }

@@ -153,7 +153,7 @@ fn is_wide(width: usize) -> bool {
 
 fn second(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let width = usize::from(area.width);
-    let (stats, now) = (app.jobs.stats(), app.now.wall);
+    let (stats, now) = (app.jobs.stats(), app.steady());
     let counts = stats.counts();
     let (finished, total) = (u64::from(counts.finished()), u64::from(counts.total()));
     let all = human::count(total);
@@ -263,7 +263,7 @@ fn alert(app: &App, theme: &Theme) -> Option<Alert> {
         }
     }
     if let Some((service, since)) = offline {
-        let text = format!(" offline {}", human::duration(human::age(*since, app.now.wall)));
+        let text = format!(" offline {}", human::duration(human::age(*since, app.steady())));
         return Some(Alert::new(who("~", service), &text, &text, theme.warn()));
     }
     if app.jobs.stale() > 0 {
@@ -280,7 +280,7 @@ fn per_minute(rate: f64) -> String {
 
 /// Finishes of the last minutes, a cell each.
 fn strip(app: &App, minutes: usize, theme: &Theme) -> String {
-    let recent = app.jobs.stats().recent(app.now.wall, Duration::from_secs(60), minutes);
+    let recent = app.jobs.stats().recent(app.steady(), Duration::from_secs(60), minutes);
     let most = recent.iter().copied().max().unwrap_or(0).max(1);
     let steps = theme.steps();
     let top = steps.len().saturating_sub(1);
