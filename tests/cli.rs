@@ -100,6 +100,23 @@ fn a_broken_filter_is_underlined_and_one_without_a_match_is_an_error() {
 }
 
 #[test]
+fn a_starter_file_is_checked_for_what_was_not_filled_in() {
+    let home = tempfile::tempdir().unwrap();
+    jobdeck(home.path()).arg("init").assert().code(0).stderr(predicate::str::contains("take the # from the lines"));
+    jobdeck(home.path()).arg("check").assert().code(0).stdout(predicate::str::contains("nothing is filled in yet"));
+    let starter = std::fs::read_to_string(home.path().join("jobs.toml")).unwrap();
+    let filled = starter
+        .replace("#[services.llama]", "[services.llama]")
+        .replace("#provider = \"vessl\"", "provider = \"vessl\"");
+    let filled = filled
+        .replace("#base_url = \"https://serve", "base_url = \"https://serve")
+        .replace("#token = { env = \"VESSL", "token = { env = \"VESSL");
+    std::fs::write(home.path().join("jobs.toml"), filled).unwrap();
+    let check = jobdeck(home.path()).env("VESSL_TOKEN", "t").arg("check").assert().code(0);
+    check.stdout(predicate::str::contains("put your own there:\n  <slug> in [services.llama]\n"));
+}
+
+#[test]
 fn keys_completions_and_the_manual_come_from_the_same_tables() {
     runs(&[], &["keys"], 0, "next problem", "");
     runs(&[], &["completions", "bash"], 0, "_jobdeck", "");
@@ -155,7 +172,16 @@ fn show_knows_a_job_by_its_name_and_says_which_part_is_not_there() {
         runs(&file, &["show", "llama/98nl", part], 4, "", "no answer was ever had");
     }
     runs(&file, &["show", "nobody"], 2, "", "there is no job \"nobody\"");
-    runs(&[], &["show", "nobody"], 2, "", "there is no job");
+    runs(&file, &["show", "helo prompt"], 2, "", "Did you mean\n  llama/98nl \"hello prompt\"");
+    runs(&[], &["show", "nobody"], 2, "", "No jobs file was found here");
+    let broken = format!("{ONE_JOB}colour = 1\n");
+    runs(
+        &[("jobs.toml", &broken)],
+        &["show", "98nl"],
+        2,
+        "",
+        "The names in jobs.toml are not known, for it is not valid",
+    );
     let twins = format!("{ONE_JOB}\n[[jobs]]\nservice = \"llama\"\nid = \"99\"\nname = \"hello prompt\"\n");
     runs(&[("jobs.toml", &twins)], &["show", "hello prompt"], 2, "", "llama/99");
 }

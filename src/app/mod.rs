@@ -115,6 +115,8 @@ pub struct Toast {
     /// Whether something went wrong.
     pub bad: bool,
     until: Duration,
+    /// Until when no key takes it away.
+    kept: Duration,
 }
 
 /// How far leaving has come.
@@ -303,13 +305,6 @@ impl App {
             Event::Copied(copied) => self.say_copied(&copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
-            Event::ConfigReloaded { added, removed } => {
-                self.file_trouble = None;
-                if matches!(self.overlay, Overlay::File { .. }) {
-                    self.overlay = Overlay::None;
-                }
-                self.say(format!("jobs file reloaded: {added} added, {removed} removed"))
-            }
             Event::ConfigBroken(lines) => {
                 let first = lines.first().cloned().unwrap_or_default();
                 let key = self.keymap.first_key(Action::FileErrors);
@@ -413,7 +408,8 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>) -> Vec<Effect> {
-        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: self.now.mono + TOAST });
+        let now = self.now.mono;
+        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: now + TOAST, kept: now });
         self.redraw = true;
         Vec::new()
     }

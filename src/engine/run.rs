@@ -128,7 +128,7 @@ pub struct Run {
     pub(super) clocks: (Duration, Timestamp),
     setup_jobs: Vec<Arc<crate::domain::job::Job>>,
     told_next: Option<i64>,
-    told_settled: bool,
+    pub(super) told_settled: bool,
     told_suspended: bool,
 }
 

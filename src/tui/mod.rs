@@ -8,7 +8,7 @@ mod input;
 mod lend;
 mod notify;
 mod pager;
-mod reload;
+pub mod reload;
 mod run;
 mod signals;
 mod terminal;
@@ -29,7 +29,7 @@ use crate::app::event::Now;
 use crate::app::keys::Keymap;
 use crate::app::{App, Options};
 use crate::config::user::User;
-use crate::config::{self, ConfigError, JobsFile};
+use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::clock::Clock;
 use crate::domain::fact::Ending;
@@ -45,6 +45,7 @@ use clipboard::Place;
 use effects::{Hands, Reach};
 use input::Reader;
 use notify::Notifier;
+use reload::Reloads;
 use run::{Dashboard, Ears, End};
 use terminal::Guard;
 
@@ -145,11 +146,10 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     let mut dashboard = Dashboard::new(app, start.theme, screen, guard, reader, hands, started, inputs);
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
-    let (changed, changes) = unbounded_channel();
-    let mut watch = None;
+    let mut reloads = Reloads::default();
     if let Ok(batch) = start.batch {
         if batch.watched {
-            watch = config::watch::watch(&batch.file, changed).inspect_err(|why| tracing::warn!("{why}")).ok();
+            reloads = Reloads::of(&batch.file);
         }
         let Batch { file, services, store, .. } = batch;
         let JobsFile { poll, jobs, .. } = file;
@@ -158,8 +158,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         let engine = engine::start(setup, says).map_err(|error| StartError(error.0))?;
         dashboard.hands.hold(engine);
     }
-    dashboard.run(Ears { inputs: inbox, facts, log: start.log, changes }).await;
-    drop(watch);
+    dashboard.run(Ears { inputs: inbox, facts, log: start.log, reloads }).await;
     Ok(dashboard.leave())
 }
 
