@@ -540,6 +540,7 @@ screens! {
     at_60x15_help_is_wrapped: Screen::busy(60, 15).keys("? PgDn PgDn");
     at_60x15_the_failures: Screen::busy(60, 15).keys("e");
     at_60x15_the_palette: Screen::busy(60, 15).keys(":").typed("mark");
+    at_60x15_a_long_filter_is_seen_where_it_is_typed: Screen::busy(60, 15).keys("/").typed("state:failed,partial tag:nov service:invoices name:scan* age:>10m").keys("Left Left");
     at_60x15_a_broken_filter: Screen::busy(60, 15).keys("/").typed("state:failing");
     at_39x7_what_was_copied_is_said: Screen::busy(39, 7).copied();
     at_39x7_the_reads_in_flight_are_named: Screen::busy(39, 7).keys("q").told(vec![

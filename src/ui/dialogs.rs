@@ -17,6 +17,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::action::Action;
 use crate::app::dialog::{self, CopyItem, Overlay, Reason};
+use crate::app::input::Input;
 use crate::app::overlay::{Choices, TABLE_WIDTH, TEXT_WIDTH};
 use crate::app::scroll::{Cursor, window};
 use crate::app::text;
@@ -26,6 +27,7 @@ use crate::domain::human;
 use crate::domain::job::JobIx;
 use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
+use crate::ui::typed;
 
 /// Cells of a line of the copy menu.
 const MENU_WIDTH: u16 = 58;
@@ -40,7 +42,9 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
             let inner = frame(app, "help", TEXT_WIDTH, app.overlay_rows(), theme, buf);
             reading(app, inner, theme, buf);
             if *typing || !search.text().is_empty() {
-                bottom(&format!(" /{} ", Clean::new(&search.text())), inner, theme, buf);
+                let mut spans = vec![plain(" /")];
+                spans.extend(typed::line(search, None, usize::from(inner.width).saturating_sub(4), theme));
+                pen::write_right(&spans, Rect { y: inner.bottom(), height: 1, ..inner }, theme, buf);
             }
         }
         Overlay::File { .. } => {
@@ -50,7 +54,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
         }
         Overlay::Copy { title, items, cursor, .. } => copy_menu(app, title, items, *cursor, theme, buf),
         Overlay::Errors { reasons, cursor } => errors(app, reasons, *cursor, theme, buf),
-        Overlay::Palette { input, cursor } => palette(app, &input.text(), *cursor, theme, buf),
+        Overlay::Palette { input, cursor } => palette(app, input, *cursor, theme, buf),
     }
     quit(app, theme, buf);
 }
@@ -82,11 +86,12 @@ fn copy_menu(app: &App, title: &str, items: &[CopyItem], cursor: Cursor, theme: 
     pen::write(&[plain(format!(" {}", app.copies_by))], pen::row(inner, rows - 1), theme, buf);
 }
 
-fn palette(app: &App, typed: &str, cursor: Cursor, theme: &Theme, buf: &mut Buffer) {
-    let found = dialog::palette(typed);
+fn palette(app: &App, input: &Input, cursor: Cursor, theme: &Theme, buf: &mut Buffer) {
+    let found = dialog::palette(&input.text());
     let inner = frame(app, "command", TEXT_WIDTH, app.overlay_rows(), theme, buf);
-    let typed = [plain(" :"), plain(typed), span(" ", theme.selected())];
-    pen::write(&typed, pen::row(inner, 0), theme, buf);
+    let mut spans = vec![plain(" :")];
+    spans.extend(typed::line(input, None, usize::from(inner.width).saturating_sub(2), theme));
+    pen::write(&spans, pen::row(inner, 0), theme, buf);
     if found.is_empty() {
         pen::write(&[plain(" no action is called so")], pen::row(inner, 1), theme, buf);
     }

@@ -15,9 +15,9 @@ use crate::app::action::Action;
 use crate::app::dialog::Overlay;
 use crate::app::layout::{Class, Pane};
 use crate::app::{App, Prompt, PromptKind, keys, text};
-use crate::domain::clean::Clean;
 use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
+use crate::ui::typed;
 
 /// What the footer shows first, in this order, as far as there is room.
 const ORDER: [Action; 11] = [
@@ -37,7 +37,7 @@ const ORDER: [Action; 11] = [
 /// Draws the footer. What does not fit into one row takes others above it.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     if let Some(prompt) = &app.prompt {
-        typed(app, prompt, area, theme, buf);
+        prompt_line(app, prompt, area, theme, buf);
     } else if let Some(toast) = &app.toast {
         let style = if toast.bad { theme.bad() } else { theme.strong() };
         upwards(&toast.text, style, area, theme, buf);
@@ -136,26 +136,16 @@ fn key_and_words(key: String, words: &str, theme: &Theme) -> Vec<Span> {
     vec![plain(" "), span(key, theme.strong()), plain(format!(" {words} "))]
 }
 
-fn typed(app: &App, prompt: &Prompt, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let text = prompt.input.text();
+fn prompt_line(app: &App, prompt: &Prompt, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let mut spans = vec![span(" /", theme.strong())];
-    match &prompt.error {
-        Some(error) => {
-            let part = |range: std::ops::Range<usize>| Clean::new(text.get(range).unwrap_or_default()).to_string();
-            spans.push(plain(part(0..error.span.start)));
-            let bad = part(error.span.clone());
-            spans.push(span(if bad.is_empty() { " ".to_owned() } else { bad }, theme.broken()));
-            spans.push(plain(part(error.span.end..text.len())));
-            let beside = format!("   {}", error.message);
-            if pen::width(&spans) + beside.width() <= area.width.into() {
-                spans.push(span(beside, theme.bad()));
-            } else if let Some(y) = area.y.checked_sub(1) {
-                upwards(&error.message, theme.bad(), Rect { y, ..area }, theme, buf);
-            }
-        }
-        None => {
-            spans.push(plain(Clean::new(&text).to_string()));
-            spans.push(span(" ", theme.selected()));
+    let room = usize::from(area.width).saturating_sub(2);
+    spans.extend(typed::line(&prompt.input, prompt.error.as_ref().map(|error| &error.span), room, theme));
+    if let Some(error) = &prompt.error {
+        let beside = format!("  {}", error.message);
+        if pen::width(&spans) + beside.width() <= area.width.into() {
+            spans.push(span(beside, theme.bad()));
+        } else if let Some(y) = area.y.checked_sub(1) {
+            upwards(&error.message, theme.bad(), Rect { y, ..area }, theme, buf);
         }
     }
     pen::write(&spans, area, theme, buf);

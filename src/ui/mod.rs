@@ -12,6 +12,7 @@ mod pen;
 pub mod raw;
 pub mod theme;
 pub mod tree;
+mod typed;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;

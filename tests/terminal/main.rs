@@ -17,6 +17,7 @@ mod mouse;
 mod notices;
 mod pager;
 mod pty;
+mod reload;
 mod service;
 mod sizes;
 mod suspend;

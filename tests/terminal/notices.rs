@@ -74,8 +74,9 @@ fn one_who_is_looking_hears_only_of_the_end_and_one_who_wants_nothing_hears_noth
         let (service, mut terminal) = under_way(&home);
         terminal.press("\x1b[I");
         // A key after it: when its effect is seen, the report before it was read too.
-        terminal.press("t");
-        terminal.settle(std::time::Duration::from_millis(200));
+        terminal.press("?");
+        terminal.sees("help");
+        terminal.press_calmly("\x1b");
         service.release();
         terminal.sees("all done");
         leaves_after(terminal, messages);

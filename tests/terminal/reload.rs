@@ -1,0 +1,29 @@
+//! The jobs file is saved while the dashboard runs: what is wrong with it can be read in full, what is right is in force.
+
+use crate::pty::Home;
+use crate::service::{Service, executing, unstract_job};
+
+#[test]
+fn every_error_of_a_file_that_was_broken_meanwhile_can_be_read_and_the_old_one_stays_in_force() {
+    let home = Home::new();
+    let service = Service::start(&home, vec![unstract_job("scan-1", vec![executing()])]);
+    let good = std::fs::read_to_string(home.path("jobs.toml")).unwrap();
+    let mut terminal = home.terminal(&[]);
+    terminal.sees("scan-1");
+    home.write("jobs.toml", &format!("{good}colour = 1\n[services.other]\nprovider = \"vessel\"\n"));
+    terminal.sees("(E shows all)");
+    terminal.press("E");
+    terminal.sees("errors in the jobs file");
+    let shown = terminal.text();
+    let carets = shown.lines().filter(|line| line.contains("^^^^^^")).count();
+    assert!(shown.contains("unknown key `colour`") && carets >= 2, "{shown}");
+    let requests = service.requests();
+    terminal.until("reading on", |_| service.requests() > requests + 1);
+    home.write("jobs.toml", &good.replace("scan-1\"\n", "scan-2\"\n"));
+    terminal.sees("scan-2");
+    terminal.sees_no_more("errors in the jobs file");
+    let log = std::fs::read_to_string(home.path("state/jobdeck/jobdeck.log")).unwrap();
+    assert!(log.contains("unknown key `colour`") && !log.contains("vessel\""), "{log}");
+    terminal.press("q");
+    terminal.ends_well(0);
+}
