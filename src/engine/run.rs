@@ -81,6 +81,8 @@ pub struct ServiceRun {
 pub enum Chore {
     /// The store was probed.
     Probed(Result<(), String>),
+    /// It was looked whether another program holds the store.
+    Glanced(Result<(), String>),
     /// A service's token was asked for; true if the user had asked for it.
     Token(usize, Result<Token, String>, bool),
     /// Something that answers for itself.
@@ -118,6 +120,7 @@ pub struct Run {
     pub(super) probed: Option<Duration>,
     pub(super) probing: bool,
     pub(super) glanced: Duration,
+    pub(super) glancing: bool,
     pub(super) next_tick: Option<Duration>,
     pub(super) leave_reads: watch::Sender<bool>,
     pub(super) leave_one_shots: watch::Sender<bool>,
@@ -163,6 +166,7 @@ impl Run {
             probed: None,
             probing: false,
             glanced: Duration::ZERO,
+            glancing: false,
             next_tick: None,
             leave_reads: watch::Sender::new(false),
             leave_one_shots: watch::Sender::new(false),
@@ -362,6 +366,7 @@ impl Run {
     pub(super) fn chore_done(&mut self, chore: Chore) {
         match chore {
             Chore::Probed(result) => self.probe_done(result),
+            Chore::Glanced(result) => self.glance_done(result),
             Chore::Token(service, result, asked) => self.token_arrived(service, result, asked),
             Chore::Done => {}
         }
