@@ -380,8 +380,8 @@ impl Run {
         if needs_tick || ends_soon {
             self.next_tick.get_or_insert(now + if ends_soon { TICK / 4 } else { TICK });
         }
-        let asks = self.services.iter().filter_map(|run| run.next_ask);
-        let expiries = self.services.iter().filter_map(|run| run.gate.opens_at(Duration::ZERO));
+        let asks = self.services.iter().filter_map(|run| run.next_ask).filter(|_| self.mode == Mode::Running);
+        let expiries = self.services.iter().filter_map(|run| run.gate.expires_at());
         let due = self.next_dispatch();
         let wake = asks.chain(expiries).chain(due).chain(self.next_tick).min();
         // Never at once: what could be done at once has been done.

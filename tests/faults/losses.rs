@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::script::{Fault, Scripted};
-use crate::support::{Bench, RESULT, acknowledged, executing, result, row, times};
+use crate::support::{Bench, RESULT, acknowledged, executing, rests, result, row, times};
 
 /// The last state line of a watch over one job with these answers.
 fn last_line(replies: Vec<Scripted>) -> (Value, Bench) {
@@ -135,6 +135,19 @@ fn a_thousand_failing_jobs_leave_a_small_log_and_no_storm() {
     assert!(lines < 200 && log.len() < 64 << 10, "{lines} lines, {} bytes", log.len());
     assert!(ended.err.lines().count() < 200, "{} lines on standard error", ended.err.lines().count());
     row("1,000 jobs of a service that answers 500, 5 s", 1, 0, Duration::ZERO);
+}
+
+#[test]
+fn an_engine_that_waits_for_the_one_read_that_tries_a_failing_service_sleeps() {
+    let down = Scripted::json(500, "{}");
+    let hanging = down.clone().fault(Fault::StallHead(Duration::from_secs(45)));
+    let bench = Bench::new().job("vessl", "job-1", [times(3, &down), vec![hanging]].concat());
+    let watch = bench.start(&["watch"]);
+    bench.until_read("job-1", 4);
+    let before = rests(watch.pid());
+    std::thread::sleep(Duration::from_secs(1));
+    let rests = rests(watch.pid()) - before;
+    assert!(rests < 100, "it woke {rests} times in a second");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use rustix::process::{Pid, Signal};
 use serde_json::json;
 
 use crate::pty::{Home, JOBDECK, Terminal, is_stopped};
-use crate::service::{Service, completed, executing, file, unstract_job};
-use crate::support::row;
+use crate::service::{Answer, Service, completed, executing, file, unstract_job};
+use crate::support::{rests, row};
 
 const JOBS: [&str; 2] = ["scan-1", "scan-2"];
 
@@ -100,4 +100,21 @@ fn a_job_that_is_taken_out_of_the_file_while_its_result_comes_loses_nothing() {
     disturbed.terminal.sees_no_more("scan-2");
     disturbed.terminal.press("q");
     disturbed.recovers("the jobs file is saved without the job, then q", 0);
+}
+
+#[test]
+fn a_pause_while_a_key_is_refused_lets_the_engine_sleep() {
+    let home = Home::new();
+    let refused = Answer { status: 401, body: r#"{"error":"Invalid API key"}"#.to_owned(), held: false };
+    let _service = Service::start(&home, vec![unstract_job("scan-1", vec![refused])]);
+    let mut terminal = home.terminal(&[]);
+    terminal.sees("unstract: key refused");
+    terminal.press("p");
+    terminal.sees("paused");
+    // Longer than the pause between two looks for another key.
+    terminal.pump_for(Duration::from_secs(1));
+    let before = rests(terminal.pid());
+    terminal.pump_for(Duration::from_secs(1));
+    let rests = rests(terminal.pid()) - before;
+    assert!(rests < 100, "it woke {rests} times in a second");
 }
