@@ -52,6 +52,7 @@ fn empty() -> App {
     App::new(Options {
         file: Ok("jobs.toml".into()),
         keymap: Keymap::default(),
+        copies_by: "".into(),
         zone: TimeZone::UTC,
         view: None,
         size: (SCREEN.width, SCREEN.height),

@@ -87,13 +87,6 @@ pub enum Event {
     Saved(Result<Clean, Clean>),
     /// `Effect::OpenPager` failed: a sentence.
     PagerFailed(Clean),
-    /// The jobs file was changed, is valid and is in force.
-    ConfigReloaded {
-        /// Jobs that came.
-        added: usize,
-        /// Jobs that went.
-        removed: usize,
-    },
     /// The jobs file was changed and is not valid; the old one is in force. The errors, line by line.
     ConfigBroken(Vec<Clean>),
     /// The process was suspended and goes on; the terminal is ours again.
@@ -119,6 +112,13 @@ pub struct Content {
     pub output: Option<Bytes>,
     /// Unstract: its files, in the body's order.
     pub files: Vec<FileResult>,
+}
+
+impl Content {
+    /// What is shown as a tree: the decoded output, else the whole reply if that is JSON.
+    pub fn tree(&self) -> Option<&Bytes> {
+        self.output.as_ref().or(Some(&self.body).filter(|_| self.fault.is_none()))
+    }
 }
 
 /// The files in a job's saved reply.

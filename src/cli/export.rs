@@ -32,15 +32,29 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
         ExportFormat::Csv => target.keep(csv(&store, &entries, &export.dir).await?, "csv")?,
         ExportFormat::Jsonl => target.keep(jsonl(&store, &entries, &export.dir).await?, "jsonl")?,
     }
-    let Target { written, same } = target;
-    let files = if written == 1 { "file" } else { "files" };
-    output::say(&format!(
-        "exported {} of {all} jobs to {}: {written} {files} written, {same} were there already; {} have no saved result",
-        entries.len(),
-        export.dir.display(),
-        all - entries.len()
-    ));
+    output::say(&told(&export, &target, entries.len(), all));
     Ok(0)
+}
+
+/// What was done, in one line.
+fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
+    let Target { written, same, path } = target;
+    let what = match export.format {
+        ExportFormat::Files => {
+            let files = if *written == 1 { "file" } else { "files" };
+            format!("{}: {written} {files} written, {same} were there already", export.dir.display())
+        }
+        ExportFormat::Csv | ExportFormat::Jsonl => {
+            let already = if *same > 0 { " (it was there already)" } else { "" };
+            format!("{}{already}", path.display())
+        }
+    };
+    let without = match all - saved {
+        0 => String::new(),
+        1 => "; 1 has no saved result".to_owned(),
+        without => format!("; {without} have no saved result"),
+    };
+    format!("exported {saved} of {all} jobs to {what}{without}")
 }
 
 /// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such.
@@ -131,7 +145,9 @@ fn json_line(entry: &Entry, body: &[u8]) -> String {
         Some(_) => None,
         None => saved::raw_output(provider, body).map(|raw| String::from_utf8_lossy(&raw).into_owned()),
     };
-    json(&Exported { job: StateLine::with_read(Timestamp::now(), &entry.job, &entry.known), output, raw })
+    // Not the time of the export: what has not changed is the same file again.
+    let at = entry.known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
+    json(&Exported { job: StateLine::with_read(at, &entry.job, &entry.known), output, raw })
 }
 
 /// JSON text without white space between its tokens, otherwise digit for digit as it came.
@@ -179,6 +195,8 @@ impl Drop for Part {
 struct Target {
     written: usize,
     same: usize,
+    /// The last of them.
+    path: PathBuf,
 }
 
 impl Target {
@@ -212,6 +230,7 @@ impl Target {
                 Ok(file) => {
                     put(file, &path).map_err(|error| failed("write", &path, &error))?;
                     self.written += 1;
+                    self.path.clone_from(&path);
                     if number > 1 {
                         let there = dir.join(format!("{stem}.{ending}"));
                         output::say(&format!(
@@ -225,6 +244,7 @@ impl Target {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     if is_same(&path) {
                         self.same += 1;
+                        self.path = path;
                         return Ok(());
                     }
                 }
@@ -258,7 +278,10 @@ fn are_equal(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool>
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     let path: PathBuf = path.to_owned();
-    Failure::internal(format!("failed to {what} {}: {error}", path.display()))
+    Failure::internal(format!(
+        "failed to {what} {}: {error}. Make room there, or name another directory.",
+        path.display()
+    ))
 }
 
 #[cfg(test)]
@@ -289,7 +312,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut target = Target::default();
         let long = "x".repeat(100_000);
-        for text in [long.clone(), long.clone(), format!("{}y", &long[1..]), "x".to_owned()] {
+        let other = "x".repeat(99_999) + "y";
+        for text in [long.clone(), long, other, "x".to_owned()] {
             let (part, mut file) = Part::begin(dir.path()).unwrap();
             file.write_all(text.as_bytes()).unwrap();
             target.keep(part, "csv").unwrap();

@@ -29,6 +29,10 @@ pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch,
         // The error's own text would repeat the path.
         format!("failed to watch the jobs file: {:?}; changes take effect at the next start", error.kind)
     };
+    if file.path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        // A pipe gives its text once: read again, it would seem to be empty.
+        return Err("the jobs file is no regular file and is not watched; changes need a new start".to_owned());
+    }
     let (events, received) = channel();
     let mut watcher = notify::recommended_watcher(move |event| drop(events.send(event))).map_err(failed)?;
     let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
@@ -63,7 +67,11 @@ impl Last {
         {
             return None;
         }
-        let change = text.as_ref().map_err(Clone::clone).and_then(|text| parse(text, &self.path));
+        let mut change = text.as_ref().map_err(Clone::clone).and_then(|text| parse(text, &self.path));
+        if text.as_ref().is_ok_and(|text| text.trim().is_empty()) && change != self.change {
+            // Whoever writes a file from the start, as a shell does, empties it first.
+            change = Err(ConfigError::of_file(&self.path, "the file is empty", "write the jobs to it again"));
+        }
         self.text = text.ok();
         if change == self.change {
             return None;
@@ -121,11 +129,14 @@ fn parent(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::config::load;
 
     const FILE: &str =
         "[services.llama]\nprovider = \"vessl\"\nbase_url = \"https://host.example\"\ntoken = { env = \"T\" }\n";
+    const JOB: &str = "[[jobs]]\nservice = \"llama\"\nid = \"a\"\n";
 
     #[test]
     fn a_file_that_is_saved_in_any_way_is_read_again_and_a_bad_one_says_so() {
@@ -136,16 +147,30 @@ mod tests {
         let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
         let _watch = watch(&file, sender).unwrap();
         let mut next = || changes.blocking_recv().unwrap().map(|file| file.jobs.len()).map_err(|error| error.count);
-        let with_job = format!("{FILE}[[jobs]]\nservice = \"llama\"\nid = \"a\"\n");
-        std::fs::write(&path, &with_job).unwrap();
+        // In one step: a file that is written in place may be seen half written on a busy machine.
+        let save = |text: &str| {
+            std::fs::write(path.with_extension("new"), text).unwrap();
+            std::fs::rename(path.with_extension("new"), &path).unwrap();
+        };
+        let with_job = format!("{FILE}{JOB}");
+        let mut in_place = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        in_place.write_all(JOB.as_bytes()).unwrap();
         assert_eq!(next(), Ok(1), "written in place");
-        std::fs::write(&path, format!("{with_job}colour = 1\n")).unwrap();
+        save(&format!("{with_job}colour = 1\n"));
         assert_eq!(next(), Err(1), "a bad file");
         // What is in force again is said, a remark alone is not.
-        std::fs::write(path.with_extension("new"), format!("# remark\n{with_job}")).unwrap();
-        std::fs::rename(path.with_extension("new"), &path).unwrap();
+        save(&format!("# remark\n{with_job}"));
         assert_eq!(next(), Ok(1), "replaced");
-        std::fs::write(&path, FILE).unwrap();
+        save("\n");
+        assert_eq!(next(), Err(1), "a file that is only begun takes no job out");
+        save(FILE);
         assert_eq!(next(), Ok(0));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_read_once() {
+        let file = JobsFile { path: PathBuf::from("/dev/null"), ..parse(FILE, Path::new("jobs.toml")).unwrap() };
+        let (sender, _changes) = tokio::sync::mpsc::unbounded_channel();
+        assert!(watch(&file, sender).unwrap_err().contains("no regular file"));
     }
 }

@@ -124,7 +124,7 @@ impl Run {
         }
     }
 
-    fn give_up_service(&mut self, service: usize, reason: &str) {
+    pub(super) fn give_up_service(&mut self, service: usize, reason: &str) {
         if let Some(run) = self.services.get_mut(service) {
             run.given_up = Some(reason.to_owned());
         }

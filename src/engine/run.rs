@@ -131,7 +131,7 @@ pub struct Run {
     pub(super) clocks: (Duration, Timestamp),
     setup_jobs: Vec<Arc<crate::domain::job::Job>>,
     told_next: Option<i64>,
-    told_settled: bool,
+    pub(super) told_settled: bool,
     told_suspended: bool,
 }
 
@@ -296,6 +296,7 @@ impl Run {
                 if !matches!(self.mode, Mode::Draining(_) | Mode::Aborting(_)) {
                     self.leave_reads.send_replace(true);
                     self.mode = Mode::Draining(self.now());
+                    self.retry_unsaved();
                     self.tell_draining();
                 }
             }

@@ -16,7 +16,7 @@ use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::Observation;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, Pace, Poll, Service};
-use crate::engine::{self, Command, Engine, Purpose, Setup};
+use crate::engine::{self, Command, Engine, Purpose, Reload, Setup};
 use crate::providers;
 use crate::store::{Access, Store};
 
@@ -90,23 +90,24 @@ impl Bench {
     }
 
     pub(super) fn start_on(&self, purpose: Purpose, store: Store) -> Running {
-        let services = Provider::ALL
-            .into_iter()
-            .map(|provider| (Arc::new(self.service(provider)), Ok(Token::new(TOKEN).unwrap())))
-            .collect();
-        let jobs = self
-            .jobs
-            .iter()
-            .map(|(provider, id)| {
-                let key = self.key(*provider, id);
-                Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Vec::new() })
-            })
-            .collect();
+        let Reload { poll, services, jobs } = self.file(&Ok(Token::new(TOKEN).unwrap()), |_| true);
         let (tell, facts) = unbounded_channel();
         let ahead = Arc::clone(&self.ahead);
         let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)));
-        let setup = Setup { purpose, poll: self.poll, services, jobs, store, seed: 7, clock };
+        let setup = Setup { purpose, poll, services, jobs, store, seed: 7, clock };
         Running { engine: engine::start(setup, tell).unwrap(), facts, told: Vec::new() }
+    }
+
+    /// What a jobs file says that has some of the jobs, every service with this token.
+    pub(super) fn file(&self, token: &Result<Token, String>, has: impl Fn(&str) -> bool) -> Reload {
+        let services =
+            Provider::ALL.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
+        let job = |(provider, id): &(Provider, String)| {
+            let key = self.key(*provider, id);
+            Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Vec::new() })
+        };
+        let jobs = self.jobs.iter().filter(|(_, id)| has(id)).map(job).collect();
+        Reload { poll: self.poll, services, jobs }
     }
 
     /// Runs a watch to its end and says what is known of the first job then.

@@ -10,6 +10,7 @@ mod engine;
 mod network;
 mod panics;
 mod properties;
+mod reload;
 mod screens;
 pub mod wire_cases;
 mod wire_http;
