@@ -50,9 +50,8 @@ use layout::{Class, Layout, Pane};
 use list::{List, Wanted};
 use log::Log;
 
-/// How long a toast is seen, and how long at least.
+/// How long a toast is seen.
 const TOAST: Duration = Duration::from_secs(6);
-const UNREAD: Duration = Duration::from_secs(2);
 
 static UTC: TimeZone = TimeZone::UTC;
 
@@ -116,13 +115,8 @@ pub struct Toast {
     /// Whether something went wrong.
     pub bad: bool,
     until: Duration,
-}
-
-impl Toast {
-    /// Whether it came so lately that it cannot have been read: no key takes it away yet.
-    fn is_fresh(&self, now: Duration) -> bool {
-        self.until > now + TOAST - UNREAD
-    }
+    /// Until when no key takes it away.
+    kept: Duration,
 }
 
 /// How far leaving has come.
@@ -414,7 +408,8 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>) -> Vec<Effect> {
-        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: self.now.mono + TOAST });
+        let now = self.now.mono;
+        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: now + TOAST, kept: now });
         self.redraw = true;
         Vec::new()
     }

@@ -17,13 +17,15 @@ use crate::domain::human;
 
 /// How long without a key it takes to be away.
 const AWAY: Duration = Duration::from_secs(60);
+/// How long the word about it stays, whatever is pressed.
+const UNREAD: Duration = Duration::from_secs(2);
 
 impl App {
     /// A key was pressed.
     pub(super) fn press(&mut self, key: Key) -> Vec<Effect> {
         self.redraw = true;
         let now = self.now.mono;
-        self.toast = self.toast.take().filter(|toast| toast.is_fresh(now));
+        self.toast = self.toast.take().filter(|toast| toast.kept > now);
         self.tell_what_happened_meanwhile();
         self.list.hold();
         if self.focus == Pane::List {
@@ -66,6 +68,10 @@ impl App {
             let jobs = if finished == 1 { "job" } else { "jobs" };
             let _ =
                 self.say(format!("while away ({away}): {finished} {jobs} finished, {problems} of them with problems"));
+            // Whoever comes back presses more than one key before reading.
+            if let Some(toast) = &mut self.toast {
+                toast.kept += UNREAD;
+            }
         }
     }
 

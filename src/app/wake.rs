@@ -56,7 +56,7 @@ impl App {
         let quitting = matches!(self.leaving, Leaving::Draining { .. }).then_some(1);
         let rows = self.visible_rows().filter_map(|row| self.ticks_in(row)).min();
         let filter = self.list.wanted().filter.depends_on_time().then_some(self.recheck_every());
-        let offline = |(_, gate, since)| matches!(gate, &Gate::BackingOff(_)).then(|| next_step(since, wall));
+        let offline = |(_, gate, since)| matches!(gate, &Gate::BackingOff(_)).then(|| next_step(since, self.steady()));
         let offline = self.jobs.gates().filter_map(offline).min();
         let seconds = [reads, quitting, rows, filter, offline].into_iter().flatten().min()?;
         let into_second = u64::try_from(wall.subsec_nanosecond()).unwrap_or_default();

@@ -263,7 +263,7 @@ fn alert(app: &App, theme: &Theme) -> Option<Alert> {
         }
     }
     if let Some((service, since)) = offline {
-        let text = format!(" offline {}", human::duration(human::age(*since, app.now.wall)));
+        let text = format!(" offline {}", human::duration(human::age(*since, app.steady())));
         return Some(Alert::new(who("~", service), &text, &text, theme.warn()));
     }
     if app.jobs.stale() > 0 {
