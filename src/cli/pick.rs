@@ -1,6 +1,7 @@
 //! One job by what the user calls it: `service/id`, an id alone, or a name, where that is unambiguous.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::args::Common;
 use super::failure::Failure;
@@ -8,6 +9,7 @@ use super::report::named;
 use super::select::Entry;
 use super::{place, select};
 use crate::domain::clean::Clean;
+use crate::domain::job::Job;
 use crate::engine::saved::{Access, Store};
 
 /// The job and the store that knows of it: looked for in the jobs file, if there is one that loads, then on disk.
@@ -15,8 +17,8 @@ pub async fn one(common: &Common, wanted: &str) -> Result<(Store, Entry), Failur
     let declared = place::jobs_file(common);
     let store = place::store(common, Access::Viewer)?;
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
-    let of_file = select::of_file(&store, jobs).await?;
-    if let Some(entry) = among(of_file, wanted)? {
+    let meant: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
+    if let Some(entry) = among(select::of_file(&store, &meant).await?, wanted)? {
         return Ok((store, entry));
     }
     if let Some(entry) = among(select::of_disk(&store, jobs).await?, wanted)? {
@@ -32,15 +34,21 @@ pub async fn one(common: &Common, wanted: &str) -> Result<(Store, Entry), Failur
     )))
 }
 
-/// The one entry that is meant. A full name goes before an id, an id before a name.
+/// What a job can be called: in full, by its id, by its name; one that comes earlier goes before one that comes later.
+const WAYS: [fn(&Job, &str) -> bool; 3] = [
+    |job, wanted| job.label() == wanted,
+    |job, wanted| job.key.id == wanted,
+    |job, wanted| job.name.as_deref() == Some(wanted),
+];
+
+fn is_called(job: &Job, wanted: &str) -> bool {
+    WAYS.iter().any(|way| way(job, wanted))
+}
+
+/// The one entry that is meant.
 fn among(entries: Vec<Entry>, wanted: &str) -> Result<Option<Entry>, Failure> {
-    let ways: [fn(&Entry, &str) -> bool; 3] = [
-        |entry, wanted| entry.job.label() == wanted,
-        |entry, wanted| entry.job.key.id == wanted,
-        |entry, wanted| entry.job.name.as_deref() == Some(wanted),
-    ];
-    for way in ways {
-        let mut found = entries.iter().filter(|entry| way(entry, wanted));
+    for way in WAYS {
+        let mut found = entries.iter().filter(|entry| way(&entry.job, wanted));
         let Some(first) = found.next() else { continue };
         let others: Vec<&Entry> = found.collect();
         if others.is_empty() {
