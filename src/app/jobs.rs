@@ -139,6 +139,11 @@ impl Jobs {
         self.rows.get(place(ix)).and_then(Option::as_ref)
     }
 
+    /// How many places there are: all are smaller than this.
+    pub fn places(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Every job with its place.
     pub fn iter(&self) -> impl Iterator<Item = (JobIx, &Row)> {
         let numbered = self.rows.iter().zip(0u32..);

@@ -278,5 +278,11 @@ proptest::proptest! {
             let rows = screen.app.layout().rows(Pane::List);
             proptest::prop_assert!((screen.app.list.top()..screen.app.list.top() + rows).contains(&at));
         }
+        screen.wait(3);
+        let moved = screen.app.list.order().to_vec();
+        let (sort, reversed) = screen.app.list.sort();
+        screen.app.list.set_sort(sort, reversed);
+        screen.settle();
+        proptest::prop_assert!(narrow || moved == screen.app.list.order(), "rows that moved one by one are in order");
     }
 }
