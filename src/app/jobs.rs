@@ -122,10 +122,10 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// None yet.
-    pub fn new(started: Timestamp) -> Self {
+    /// None yet; room for this many.
+    pub fn new(started: Timestamp, jobs: u32) -> Self {
         Self {
-            rows: Vec::new(),
+            rows: Vec::with_capacity(place(JobIx(jobs))),
             stats: Stats::new(started),
             gates: HashMap::new(),
             alike: HashMap::new(),

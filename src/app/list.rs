@@ -156,6 +156,11 @@ impl List {
         self.held = true;
     }
 
+    /// Whether the selection is the user's.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// The user pressed a key here: rows stand still for a while.
     pub fn touch(&mut self, now: Duration) {
         self.touched = Some(now);

@@ -9,7 +9,7 @@ use crate::app::effect::{Effect, NoticeKind, What};
 use crate::app::event::{Copied, Event};
 use crate::app::layout::Pane;
 use crate::domain::fact::{Ending, Fact, Health};
-use crate::domain::job::JobIx;
+use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::Observation;
 use crate::domain::state::State;
 
@@ -166,6 +166,13 @@ fn a_copy_is_worded_as_far_as_is_known() {
     }
 }
 
+fn declared(ix: u32, applied: u64) -> Fact {
+    let key = JobKey { provider: Provider::Vessl, endpoint: String::new(), id: format!("job-{ix}") };
+    let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Vec::new() });
+    let known = Observation { state: State::Succeeded, applied, ..Observation::default() };
+    Fact::Declared { ix: JobIx(ix), job, known: Arc::new(known) }
+}
+
 pub(super) fn observed(ix: u32, state: State, second: i64) -> Fact {
     let at = start() + SignedDuration::from_secs(second);
     let known = Observation {
@@ -239,6 +246,26 @@ fn the_first_failure_and_the_end_are_told_once() {
         .iter()
         .filter_map(|effect| if let Effect::Notify(notice) = effect { Some(notice.kind) } else { None });
     assert_eq!(kinds.collect::<Vec<_>>(), [NoticeKind::FirstFailure, NoticeKind::Finished]);
+}
+
+#[test]
+fn as_long_as_jobs_are_read_from_disk_nothing_is_said_of_all_of_them() {
+    let mut screen = Screen::empty(80, 24);
+    screen.app.loading = Some(2000);
+    let words = |screen: &Screen| {
+        let drawn = screen.draw();
+        ["loading 2,000 jobs", "there are no jobs", "all done"].map(|word| drawn.matches(word).count())
+    };
+    assert_eq!(words(&screen), [2, 0, 0], "in the header and in the list");
+    for ix in 0..2000 {
+        assert_eq!(screen.app.loading, Some(2000));
+        screen.fact(declared(ix, 1));
+    }
+    screen.settle();
+    assert_eq!(words(&screen), [0, 0, 1]);
+    screen.fact(Fact::Withdrawn(JobIx(0)));
+    screen.settle();
+    assert_eq!(words(&screen), [0, 0, 1], "fewer jobs are no reason to wait for more");
 }
 
 #[test]

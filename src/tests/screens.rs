@@ -56,6 +56,7 @@ impl Screen {
         let now = Now { wall: start(), mono: Duration::from_secs(100) };
         let options = Options {
             file: Ok("invoices-nov.toml".into()),
+            jobs: 0,
             keymap: Keymap::default(),
             zone: TimeZone::UTC,
             view,

@@ -155,7 +155,9 @@ fn parts(app: &App, width: usize, theme: &Theme) -> Vec<(Worth, Span)> {
     if let Some((low, high)) = stats.eta(now) {
         add(Worth::Eta, format!("ETA {}", human::range(low, high)), Style::new());
     }
-    if finished == total && total > 0 {
+    if let Some(all) = app.loading {
+        add(Worth::Always, format!("loading {} jobs", human::count(all.into())), theme.warn());
+    } else if finished == total && total > 0 {
         add(Worth::Always, format!("all done, exit code {}", app.exit_code()), Style::new());
     } else if app.paused {
         let key = app.keymap.first_key(Action::Pause);
