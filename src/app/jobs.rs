@@ -28,7 +28,8 @@ pub struct Row {
     pub marked: bool,
     /// When its need of attention last changed: the newest stands first among its like.
     pub moved: Timestamp,
-    /// How many reads of it were told of in this run.
+    /// How many reads of it there were: those of earlier runs up to the last that was saved, and those told of in this
+    /// run.
     pub reads: u32,
     /// The names of its files, as far as its reply was looked into.
     pub files: Vec<String>,
@@ -174,6 +175,7 @@ impl Jobs {
     /// A job is on the list, or is called or tagged otherwise. What was marked stays so.
     pub fn declare(&mut self, ix: JobIx, job: Arc<Job>, known: Arc<Observation>) {
         let marked = self.get(ix).is_some_and(|row| row.marked);
+        let reads = self.get(ix).map_or(0, |row| row.reads).max(reads(&known));
         let health = self.get(ix).map(|row| row.health.clone()).unwrap_or_default();
         self.withdraw(ix);
         if self.rows.len() <= place(ix) {
@@ -183,7 +185,7 @@ impl Jobs {
         self.count_reason(&known, true);
         let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
         let text = Text::new(&job, &known);
-        let row = Row { job, known, health, marked, moved, reads: 0, files: Vec::new(), errors: Vec::new(), text };
+        let row = Row { job, known, health, marked, moved, reads, files: Vec::new(), errors: Vec::new(), text };
         self.stale += u32::from(row.need() == Need::Stale);
         self.replies.note(ix, Some(&row));
         if let Some(slot) = self.rows.get_mut(place(ix)) {
@@ -211,8 +213,8 @@ impl Jobs {
         let other_reply = shown_body(&before) != shown_body(&known);
         let listed = self.change(ix, now, |row| {
             row.text = Text::new(&row.job, &known);
+            row.reads = row.reads.saturating_add(1).max(reads(&known));
             row.known = known;
-            row.reads = row.reads.saturating_add(1);
         });
         if other_reply {
             self.replies.note(ix, self.rows.get(place(ix)).and_then(Option::as_ref));
@@ -292,6 +294,11 @@ impl Jobs {
             }
         }
     }
+}
+
+/// The number of the last read that was applied: reads are counted over all runs.
+fn reads(known: &Observation) -> u32 {
+    u32::try_from(known.applied).unwrap_or(u32::MAX)
 }
 
 fn place(ix: JobIx) -> usize {

@@ -269,6 +269,24 @@ fn as_long_as_jobs_are_read_from_disk_nothing_is_said_of_all_of_them() {
 }
 
 #[test]
+fn reads_are_counted_over_restarts() {
+    let mut screen = Screen::empty(80, 24);
+    let mut reads = |fact: Fact| {
+        screen.fact(fact);
+        screen.app.jobs.get(JobIx(0)).unwrap().reads
+    };
+    let read = |applied: u64| {
+        let known = Arc::new(Observation { applied, ..Observation::default() });
+        Fact::Observed { ix: JobIx(0), previous: None, changed: false, known }
+    };
+    assert_eq!(reads(declared(0, 7)), 7, "those before the start");
+    assert_eq!(reads(read(8)), 8);
+    assert_eq!(reads(read(8)), 9, "one that was no answer");
+    assert_eq!(reads(read(12)), 12, "another instance's");
+    assert_eq!(reads(declared(0, 7)), 12, "called otherwise");
+}
+
+#[test]
 fn the_view_survives_a_restart() {
     let kept = Screen::busy(80, 24).keys("o O j j 2 ] ] t <").typed("").keys("q");
     let view = kept
