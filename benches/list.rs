@@ -61,6 +61,7 @@ fn empty(jobs: u32) -> App {
         file: Ok("jobs.toml".into()),
         jobs,
         keymap: Keymap::default(),
+        copies_by: "".into(),
         zone: TimeZone::UTC,
         view: None,
         size: (SCREEN.width, SCREEN.height),

@@ -52,17 +52,26 @@ pub struct Targets {
     pub pane: Option<UnboundedSender<Line>>,
     /// Whether stderr gets them too. Never while a dashboard has the terminal.
     pub stderr: bool,
-    /// How often `-v` was given: none gives information, one more detail.
+    /// How often `-v` was given: none and one give information, two what helps to find faults, three everything.
     pub verbosity: u8,
 }
 
 /// Begins to take lines, once a process. A log file that cannot be opened is no reason not to run.
 pub fn start(targets: Targets) {
-    let most = if targets.verbosity == 0 { Level::INFO } else { Level::DEBUG };
+    let most = most(targets.verbosity);
     let file = targets.state_dir.as_deref().and_then(|dir| LogFile::open(dir).ok()).map(Mutex::new);
     let layer = Lines { most, file, pane: targets.pane, stderr: targets.stderr };
     // A second start, as in tests, leaves the first in force.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
+}
+
+/// The least important lines that are wanted with so many `-v`; the first only sends them to standard error too.
+fn most(verbosity: u8) -> Level {
+    match verbosity {
+        0 | 1 => Level::INFO,
+        2 => Level::DEBUG,
+        _ => Level::TRACE,
+    }
 }
 
 struct Lines {
@@ -165,6 +174,11 @@ mod tests {
     #[test]
     fn a_line_names_time_level_and_source_and_no_escape_sequence() {
         assert_eq!(line("\u{1b}[31mred").to_string(), "1970-01-01T00:00:00.000Z WARN  a/b: red");
+    }
+
+    #[test]
+    fn each_v_after_the_first_gives_more() {
+        assert_eq!([0, 1, 2, 3, 9].map(most), [Level::INFO, Level::INFO, Level::DEBUG, Level::TRACE, Level::TRACE]);
     }
 
     #[test]

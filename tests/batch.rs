@@ -1,5 +1,9 @@
-//! Whole batches from outside: `demo --serve` gives the services, the other commands follow its jobs.
+//! Whole batches from outside: `demo --serve` gives the services, the other commands follow its jobs. Where a test has
+//! to know what comes when, the services are scripted.
 #![cfg(test)] // Helpers of tests are tests to the lints too.
+
+#[expect(dead_code, reason = "it is shared with tests that need other parts of it")]
+mod support;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -7,6 +11,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use support::{Bench, done, pending};
 use tempfile::TempDir;
 
 /// Simulated services, and a directory with the jobs file that they printed.
@@ -103,11 +108,18 @@ fn drop_network_and_compare(mut services: Services, last: &std::collections::BTr
             assert_eq!((body.status.code(), body.stdout.len() as u64), (Some(0), bytes), "{line}");
         }
     }
+    let export = |format: &str| {
+        let run = services.run(&["export", "out", "--format", format]);
+        assert_eq!(run.status.code(), Some(0), "{run:?}");
+        String::from_utf8(run.stderr).unwrap()
+    };
     let all = services.run(&["status", "--all", "--format", "csv", "-c", "/nowhere"]);
     assert_eq!(String::from_utf8(all.stdout).unwrap().lines().filter(|line| line.contains("/")).count(), 60);
-    for format in ["files", "csv", "jsonl"] {
-        let export = services.run(&["export", "out", "--format", format]);
-        assert_eq!(export.status.code(), Some(0), "{export:?}");
+    export("files");
+    for format in ["csv", "jsonl"] {
+        let file = format!("out/jobs.{format}");
+        assert!(export(format).contains(&format!("to {file};")), "it names the file");
+        assert!(export(format).contains(&format!("to {file} (it was there already)")), "nothing is written twice");
     }
     let folders = std::fs::read_dir(services.home.path().join("out")).unwrap();
     let saved = last.values().filter(|line| !line["saved"].is_null()).count();
@@ -134,6 +146,8 @@ fn a_watch_that_runs_out_of_time_says_what_is_unfinished() {
     let summary = lines(&watch.stdout).pop().unwrap();
     assert_eq!(watch.status.code(), summary["exit"].as_i64().map(|exit| exit as i32));
     assert!([Some(4), Some(6)].contains(&watch.status.code()), "{summary}");
+    let said = String::from_utf8(watch.stderr).unwrap();
+    assert!(said.contains("timed out after 700 ms: 3 of 3 jobs unfinished; run it again to go on"), "{said}");
 }
 
 #[test]
@@ -141,13 +155,15 @@ fn a_signal_ends_a_watch_in_good_order_with_its_own_exit_code() {
     let services = Services::start(&["--jobs", "20", "--seed", "3", "--speed", "0.5"]);
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let mut watch = services.jobdeck(&["watch", "--format", "jsonl"]);
-        let mut child = watch.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut text = String::new();
+        let (mut text, mut said) = (String::new(), String::new());
         out.read_line(&mut text).unwrap();
         send(&child, signal);
         out.read_to_string(&mut text).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(said.lines().last().is_some_and(|line| line.starts_with("jobdeck: interrupted (SIG")), "{said}");
         let summary = lines(text.as_bytes()).pop().unwrap();
         assert_eq!((&summary["type"], &summary["exit"]), (&"summary".into(), &code.into()));
     }
@@ -201,4 +217,54 @@ fn a_check_asks_each_service_one_harmless_thing() {
     let said = String::from_utf8(check.stdout).unwrap();
     assert_eq!(check.status.code(), Some(0), "{said}");
     assert!(said.contains("answers, HTTP 404"), "{said}");
+}
+
+#[test]
+fn a_watch_puts_a_changed_jobs_file_in_force_and_ends_with_its_last_job() {
+    let bench = Bench::new().job("vessl", "job-1", [pending()]);
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 1);
+    let path = bench.home().join("jobs.toml");
+    let first = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{first}colour = 1\nnme = \"x\"\n")).unwrap();
+    for part in ["unknown key `colour`", "unknown key `nme`", "^^^^^^", "stays in force"] {
+        watch.until_said(part);
+    }
+    let bench = bench.job("vessl", "job-2", [done("x")]);
+    drop(bench.command(&[]));
+    watch.until_said("1 added, 0 removed");
+    bench.until_read("job-2", 1);
+    let both = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, both.replace("\"job-1\"", "\"job-2\"").replacen("id = \"job-2\"", "ids = []", 1)).unwrap();
+    let ended = watch.end().with(0).said("0 added, 1 removed");
+    let summary = ended.summary();
+    assert_eq!((&summary["total"], &summary["succeeded"]), (&1.into(), &1.into()), "{ended:?}");
+    let first = ended.lines().into_iter().find(|line| line["id"] == "job-2").unwrap();
+    assert_eq!((&first["type"], &first["previous"]), (&"state".into(), &Value::Null));
+}
+
+#[test]
+fn of_a_changed_jobs_file_a_watch_takes_what_it_followed_already_and_what_its_filter_matches() {
+    let bench = Bench::new();
+    bench.script.on("job-1", [pending()]);
+    let bench = bench.declared("vessl", "job-1", "tags = [\"nov\"]");
+    let watch =
+        bench.start(&["watch", "--format", "jsonl", "--filter", "tag:nov state:unknown", "--until", "first-failure"]);
+    bench.until_read("job-1", 1);
+    let failed = support::script::Scripted::json(200, r#"{"status":"failed","fail_reason":"no"}"#);
+    bench.script.on("job-3", [failed]);
+    let bench = bench.job("vessl", "job-2", [pending()]).declared("vessl", "job-3", "tags = [\"nov\"]");
+    drop(bench.command(&[]));
+    let ended =
+        watch.end().with(3).said("1 added, 0 removed").said("left at the first failure: 1 of 2 jobs unfinished");
+    assert_eq!(bench.script.reads("job-2"), 0, "{ended:?}");
+}
+
+#[test]
+fn a_watch_that_begins_again_tells_what_was_known_from_what_happens() {
+    let bench = Bench::new().job("vessl", "job-1", [done("x")]);
+    let first = bench.run(&["watch"]).with(0).text();
+    assert!(first.starts_with(|c: char| c.is_ascii_digit()) && first.contains("vessl/job-1"), "{first}");
+    let again = bench.run(&["watch"]).with(0).text();
+    assert!(again.starts_with("known     ✓ DONE  vessl/job-1"), "{again}");
 }

@@ -19,7 +19,9 @@ fn jobdeck(home: &Path) -> Command {
 fn runs(files: &[(&str, &str)], args: &[&str], code: i32, out: &str, err: &str) {
     let home = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        std::fs::write(home.path().join(name), text).unwrap();
+        let path = home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
     let run = jobdeck(home.path()).args(args).assert().code(code);
     let run =
@@ -29,6 +31,18 @@ fn runs(files: &[(&str, &str)], args: &[&str], code: i32, out: &str, err: &str) 
     } else {
         run.stderr(predicate::str::contains(err));
     }
+}
+
+#[test]
+fn keys_are_told_as_they_are_bound_and_two_actions_on_one_key_are_an_error_with_both_lines() {
+    let bound = |keys| [("config/jobdeck/config.toml", keys)];
+    runs(&[], &["keys"], 0, "q          quit ", "");
+    runs(&bound("[keys]\nquit = ['Ctrl-Q', 'F10']\nhelp = []\n"), &["keys"], 0, "Ctrl-q F10  quit ", "");
+    runs(&bound("[keys]\nhelp = []\n"), &["keys"], 0, ":          help ", "");
+    let both = "config.toml:3:8: this key of `help` in line 3 is a key of `quit` in line 2";
+    runs(&bound("[keys]\nquit = 'x'\nhelp = 'x'\n"), &["keys"], 2, "", both);
+    let own = "config.toml:2:8: this key of `quit` in line 2 is `copy-raw`'s own";
+    runs(&bound("[keys]\nquit = 'y'\n"), &["keys"], 2, "", own);
 }
 
 const ONE_JOB: &str = r#"
@@ -83,6 +97,23 @@ fn a_broken_filter_is_underlined_and_one_without_a_match_is_an_error() {
     runs(&file, &["status", "--filter", "state:nonsense"], 2, "", "^");
     runs(&file, &["watch", "--filter", "(a or"], 2, "", "^");
     runs(&file, &["status", "--filter", "zzz"], 2, "", "matches none of 1 jobs");
+}
+
+#[test]
+fn a_starter_file_is_checked_for_what_was_not_filled_in() {
+    let home = tempfile::tempdir().unwrap();
+    jobdeck(home.path()).arg("init").assert().code(0).stderr(predicate::str::contains("take the # from the lines"));
+    jobdeck(home.path()).arg("check").assert().code(0).stdout(predicate::str::contains("nothing is filled in yet"));
+    let starter = std::fs::read_to_string(home.path().join("jobs.toml")).unwrap();
+    let filled = starter
+        .replace("#[services.llama]", "[services.llama]")
+        .replace("#provider = \"vessl\"", "provider = \"vessl\"");
+    let filled = filled
+        .replace("#base_url = \"https://serve", "base_url = \"https://serve")
+        .replace("#token = { env = \"VESSL", "token = { env = \"VESSL");
+    std::fs::write(home.path().join("jobs.toml"), filled).unwrap();
+    let check = jobdeck(home.path()).env("VESSL_TOKEN", "t").arg("check").assert().code(0);
+    check.stdout(predicate::str::contains("put your own there:\n  <slug> in [services.llama]\n"));
 }
 
 #[test]
@@ -141,7 +172,16 @@ fn show_knows_a_job_by_its_name_and_says_which_part_is_not_there() {
         runs(&file, &["show", "llama/98nl", part], 4, "", "no answer was ever had");
     }
     runs(&file, &["show", "nobody"], 2, "", "there is no job \"nobody\"");
-    runs(&[], &["show", "nobody"], 2, "", "there is no job");
+    runs(&file, &["show", "helo prompt"], 2, "", "Did you mean\n  llama/98nl \"hello prompt\"");
+    runs(&[], &["show", "nobody"], 2, "", "No jobs file was found here");
+    let broken = format!("{ONE_JOB}colour = 1\n");
+    runs(
+        &[("jobs.toml", &broken)],
+        &["show", "98nl"],
+        2,
+        "",
+        "The names in jobs.toml are not known, for it is not valid",
+    );
     let twins = format!("{ONE_JOB}\n[[jobs]]\nservice = \"llama\"\nid = \"99\"\nname = \"hello prompt\"\n");
     runs(&[("jobs.toml", &twins)], &["show", "hello prompt"], 2, "", "llama/99");
 }

@@ -4,7 +4,7 @@ use super::action::Action;
 use super::detail::Tab;
 use super::dialog::Overlay;
 use super::effect::{Effect, What};
-use super::layout::{Class, Pane};
+use super::layout::{Class, Pane, SPLITS};
 use super::list::Wanted;
 use super::press::motion_of;
 use super::scroll::{Cursor, Motion};
@@ -45,15 +45,21 @@ impl App {
             Action::CopyPath => return self.copy_path(),
             Action::Save => return self.save(&self.chosen()),
             Action::Pager => {
-                let subject = self.list.selected().and_then(|ix| self.subject(ix));
-                let Some(job) = subject.filter(|job| super::detail::shown_body(&job.known).is_some()) else {
-                    return self.say_bad("nothing is saved of this job yet");
+                let selected: Vec<JobIx> = self.list.selected().into_iter().collect();
+                return match self.saved_subjects(&selected).pop() {
+                    Some(job) => vec![Effect::OpenPager { what: What::Raw, job }],
+                    None => self.say_nothing_is_saved("there is nothing to show", &selected),
                 };
-                return vec![Effect::OpenPager { what: What::Raw, job }];
             }
             Action::Errors => {
                 let reasons = super::dialog::reasons(&self.jobs);
                 self.overlay = Overlay::Errors { reasons, cursor: Cursor::default() };
+            }
+            Action::FileErrors => {
+                if self.file_trouble.is_none() {
+                    return self.say("the jobs file has no errors");
+                }
+                self.overlay = Overlay::File { top: 0 };
             }
             Action::Find => return self.find(),
             Action::NextMatch => return self.next_match(true),
@@ -105,7 +111,9 @@ impl App {
             }
             Action::Mouse => {
                 self.mouse = !self.mouse;
-                let _ = self.say(if self.mouse { "mouse on: M gives it back" } else { "mouse off" });
+                let key = self.keymap.first_key(Action::Mouse);
+                let _ =
+                    self.say(if self.mouse { format!("mouse on: {key} gives it back") } else { "mouse off".into() });
                 return vec![Effect::SetMouse(self.mouse)];
             }
             Action::MoreLog => self.log.set_level(true),
@@ -191,12 +199,21 @@ impl App {
     fn next_problem(&mut self, forward: bool) -> Vec<Effect> {
         let rows = self.list_rows();
         let jobs = &self.jobs;
+        let (before, selected) = (self.list.at(), self.list.selected());
         let found = self.list.go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(super::jobs::Row::is_problem));
         if !found {
             return self.say("no job in the list has failed, is partial or lost");
         }
         self.list.touch(self.now.mono);
-        Vec::new()
+        let at = self.list.at();
+        if self.list.selected() == selected {
+            return self.say("this is the only problem in the list");
+        }
+        match forward {
+            true if at <= before => self.say("that was the last: wrapped to the first problem"),
+            false if at >= before => self.say("that was the first: wrapped to the last problem"),
+            true | false => Vec::new(),
+        }
     }
 
     fn quit(&mut self) -> Vec<Effect> {
@@ -213,7 +230,7 @@ impl App {
         let (width, height) = self.size;
         let class = Class::of(width, height);
         let split = self.splits.entry(class).or_insert_with(|| class.default_split());
-        *split = if more { (*split + 4).min(80) } else { split.saturating_sub(4).max(20) };
+        *split = if more { (*split + 4).min(SPLITS.1) } else { split.saturating_sub(4).max(SPLITS.0) };
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Action {
     Pager,
     /// Show the failures by reason.
     Errors,
+    /// Show what is wrong with the jobs file.
+    FileErrors,
     /// Filter the list, or search in detail and log.
     Find,
     /// Next match.

@@ -18,22 +18,34 @@ impl App {
             What::Text(_) => vec![Effect::Copy { what, jobs: Vec::new() }],
             What::Curl | What::Report(_) => vec![Effect::Copy { what, jobs: self.subjects(jobs) }],
             What::Raw | What::Body | What::Output | What::SavedPath => {
-                let jobs = self.saved_subjects(jobs);
-                if jobs.is_empty() {
-                    return self.say_bad("nothing is saved of this job yet, so there is nothing to copy");
+                let saved = self.saved_subjects(jobs);
+                if saved.is_empty() {
+                    return self.say_nothing_is_saved("there is nothing to copy", jobs);
                 }
-                vec![Effect::Copy { what, jobs }]
+                vec![Effect::Copy { what, jobs: saved }]
             }
         }
     }
 
     /// Saves the raw output of these jobs to files.
     pub(super) fn save(&mut self, jobs: &[JobIx]) -> Vec<Effect> {
-        let jobs = self.saved_subjects(jobs);
-        if jobs.is_empty() {
-            return self.say_bad("nothing is saved of this job yet, so there is nothing to write to a file");
+        let saved = self.saved_subjects(jobs);
+        if saved.is_empty() {
+            return self.say_nothing_is_saved("there is nothing to write to a file", jobs);
         }
-        vec![Effect::SaveFile { what: What::Raw, jobs }]
+        vec![Effect::SaveFile { what: What::Raw, jobs: saved }]
+    }
+
+    /// Says what there is not, and why: a lost result will not come any more.
+    pub(super) fn say_nothing_is_saved(&mut self, what: &str, jobs: &[JobIx]) -> Vec<Effect> {
+        let rows: Vec<&Row> = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).collect();
+        let why = match rows.as_slice() {
+            [] => "there is no job".to_owned(),
+            [row] if row.known.state.is_terminal() => note::reason(&row.known).unwrap_or("it has no result").to_owned(),
+            [_] => "the job is not over, and nothing of it is saved yet".to_owned(),
+            [_, ..] => "none of these jobs has a saved result".to_owned(),
+        };
+        self.say_bad(format!("{what}: {why}"))
     }
 
     /// Copies the path of the value under the cursor.
@@ -74,42 +86,53 @@ impl App {
             [ix] => self.detail.body(*ix).and_then(|body| body.content.ready().cloned()),
             _ => None,
         };
-        let size = |bytes: Option<usize>| bytes.and_then(|bytes| u64::try_from(bytes).ok()).map(human::bytes);
-        let saved = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).any(|row| shown_body(&row.known).is_some());
-        if saved {
-            let raw = content.as_ref().map(|content| content.raw.as_ref().unwrap_or(&content.body).len());
-            let named = match &content {
-                Some(content) if content.raw.is_none() => "raw output (none: the whole reply)",
-                Some(_) | None => "raw output",
+        let size = |bytes: usize| human::bytes(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let known = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).map(|row| &row.known);
+        let saved: Vec<u64> = known
+            .filter(|known| shown_body(known).is_some())
+            .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_ref())?.bytes))
+            .collect();
+        if !saved.is_empty() {
+            let whole = human::bytes(saved.iter().sum());
+            // Of several jobs the bodies are not looked into for this.
+            let of = match jobs {
+                [_] => String::new(),
+                all => format!(", {} of {} jobs", saved.len(), all.len()),
             };
-            add('r', named, size(raw).unwrap_or_default(), What::Raw);
-            let whole = jobs.iter().filter_map(|ix| {
-                let known = &self.jobs.get(*ix)?.known;
-                Some(known.saved.as_ref().or(known.evidence.as_ref())?.bytes)
-            });
-            add('b', "raw response body", human::bytes(whole.sum()), What::Body);
-            let output = content.as_ref().and_then(|content| content.output.as_ref()).map(bytes::Bytes::len);
-            if content.is_none() || output.is_some() {
-                add('o', "decoded output, pretty JSON", size(output).unwrap_or_default(), What::Output);
+            let raw = match (&content, jobs) {
+                (Some(content), _) => match &content.raw {
+                    Some(raw) => size(raw.len()),
+                    None => format!("{}, the whole reply", size(content.body.len())),
+                },
+                (None, [_]) => String::new(),
+                (None, _) => format!("up to {whole}{of}"),
+            };
+            add('r', "raw output", raw, What::Raw);
+            add('b', "raw response body", format!("{whole}{of}"), What::Body);
+            let output = content.as_ref().map(|content| content.output.as_ref().map(bytes::Bytes::len));
+            if output != Some(None) {
+                let output = output.flatten().map(size).unwrap_or_default();
+                add('o', "decoded output, pretty JSON", output, What::Output);
             }
         }
         let rows: Vec<&Row> = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).collect();
         let reasons = lines(&rows, |row| note::reason(&row.known).map(str::to_owned));
         if !reasons.is_empty() {
-            add('f', "fail reason", size(Some(reasons.len())).unwrap_or_default(), What::Text(reasons.into()));
+            add('f', "fail reason", size(reasons.len()), What::Text(reasons.into()));
         }
         let ids = lines(&rows, |row| Some(row.job.key.id.clone()));
         let table = lines(&rows, |row| Some(self.as_tsv(row)));
         let report = self.report(&rows);
         if let ([_], Some(tree)) = (jobs, self.tree_under_cursor()) {
             let (value, path) = (tree.value(), tree.path());
-            add('v', "value under cursor", size(Some(value.len())).unwrap_or_default(), What::Text(value));
+            add('v', "value under cursor", size(value.len()), What::Text(value));
             add('p', "path under cursor", Clean::new(&path).to_string(), What::Text(path.into()));
         }
-        add('i', "job id", String::new(), What::Text(ids.into()));
-        add('l', "line in list as TSV", String::new(), What::Text(table.into()));
+        let id = if jobs.len() == 1 { Clean::new(&ids).to_string() } else { format!("{} ids", jobs.len()) };
+        add('i', "job id", id, What::Text(ids.into()));
+        add('l', "line in list as TSV", size(table.len()), What::Text(table.into()));
         add('c', "curl for the status read", "key as a variable".to_owned(), What::Curl);
-        if saved {
+        if !saved.is_empty() {
             add('F', "path of the saved file", String::new(), What::SavedPath);
         }
         add('m', "all as a bug report", "Markdown, redacted".to_owned(), What::Report(report));
@@ -152,7 +175,7 @@ impl App {
         jobs.iter().filter_map(|ix| self.subject(*ix)).collect()
     }
 
-    fn saved_subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {
+    pub(super) fn saved_subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {
         self.subjects(jobs).into_iter().filter(|subject| shown_body(&subject.known).is_some()).collect()
     }
 }

@@ -59,6 +59,11 @@ pub enum Overlay {
         /// The action under the cursor.
         cursor: Cursor,
     },
+    /// What is wrong with the jobs file.
+    File {
+        /// The first line that is seen.
+        top: usize,
+    },
 }
 
 impl Overlay {

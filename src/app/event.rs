@@ -87,13 +87,6 @@ pub enum Event {
     Saved(Result<Clean, Clean>),
     /// `Effect::OpenPager` failed: a sentence.
     PagerFailed(Clean),
-    /// The jobs file was changed, is valid and is in force.
-    ConfigReloaded {
-        /// Jobs that came.
-        added: usize,
-        /// Jobs that went.
-        removed: usize,
-    },
     /// The jobs file was changed and is not valid; the old one is in force. The errors, line by line.
     ConfigBroken(Vec<Clean>),
     /// The process was suspended and goes on; the terminal is ours again.

@@ -2,7 +2,7 @@
 
 use super::effect::{Effect, Notice, NoticeKind};
 use super::summary::History;
-use super::{App, Leaving};
+use super::{App, Leaving, Overlay};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::JobIx;
@@ -12,7 +12,7 @@ use crate::domain::observation::Observation;
 impl App {
     /// Takes in a fact.
     pub(super) fn learn(&mut self, fact: Fact) -> Vec<Effect> {
-        let now = self.now.wall;
+        let now = self.steady();
         match fact {
             Fact::Declared { ix, job, known } => {
                 self.jobs.declare(ix, job, known);
@@ -25,6 +25,13 @@ impl App {
                 self.jobs.withdraw(ix);
                 self.detail.forget(ix);
                 self.move_row(ix);
+            }
+            Fact::Reloaded { added, removed } => {
+                self.file_trouble = None;
+                if matches!(self.overlay, Overlay::File { .. }) {
+                    self.overlay = Overlay::None;
+                }
+                return self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"));
             }
             Fact::Observed { ix, known, changed, .. } => {
                 let before = self.jobs.get(ix).map(|row| row.known.clone());
@@ -111,7 +118,8 @@ impl App {
             return Vec::new();
         }
         let counts = self.jobs.stats().counts();
-        let text = format!("{} of {} jobs finished, {} problems", counts.finished(), counts.total(), counts.problems());
+        let problems = super::problems_in_words(counts.problems());
+        let text = format!("{} of {} jobs finished, {problems}", counts.finished(), counts.total());
         vec![Effect::Notify(Notice { kind: NoticeKind::Finished, text: Clean::from(text) })]
     }
 

@@ -38,8 +38,7 @@ impl Key {
     /// The key that is written so: `j`, `G`, `Ctrl-d`, `Alt-x`, `Shift-Tab`, `PgDn`, `Space`, `F5`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = strip_prefix_any_case(text, "ctrl-") {
-            let key = Self::parse(rest)?;
-            return Some(Self { ctrl: true, ..key });
+            return Self::parse(rest).map(Self::with_ctrl);
         }
         if let Some(rest) = strip_prefix_any_case(text, "alt-") {
             let key = Self::parse(rest)?;
@@ -51,6 +50,21 @@ impl Key {
             _ => named(text)?,
         };
         Some(Self { code, ctrl: false, alt: false })
+    }
+
+    /// What a terminal sends for it with Ctrl: it knows no case, and three of the letters are other keys.
+    fn with_ctrl(self) -> Self {
+        let code = match self.code {
+            KeyCode::Char(c) => KeyCode::Char(c.to_ascii_lowercase()),
+            code => code,
+        };
+        let other = match code {
+            KeyCode::Char('i') => KeyCode::Tab,
+            KeyCode::Char('m') => KeyCode::Enter,
+            KeyCode::Char('[') => KeyCode::Esc,
+            _ => return Self { code, ctrl: true, ..self },
+        };
+        Self { code: other, ..self }
     }
 }
 
@@ -117,6 +131,14 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
+impl Binding {
+    /// Whether two actions can be meant at the same time, so that they must not share a key.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let everywhere = |binding: &Self| binding.context == Context::Everywhere;
+        self.context == other.context || everywhere(self) || everywhere(other)
+    }
+}
+
 /// Every action with its keys, in the order of the help page.
 pub fn table() -> &'static [Binding] {
     TABLE
@@ -129,58 +151,6 @@ pub struct Keymap {
     by_key: HashMap<Key, Vec<(Context, Action)>>,
 }
 
-/// One line of the user's `[keys]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rebind {
-    /// The action's name.
-    pub name: String,
-    /// Its keys from now on, in place of those of the table; none at all takes its keys away.
-    pub keys: Vec<String>,
-    /// The line in the file, for error messages.
-    pub line: usize,
-}
-
-/// What is wrong with one line of the user's `[keys]`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// No action is called so.
-    #[error("line {line}: there is no action \"{name}\"; `jobdeck keys` lists them all")]
-    NoAction {
-        /// Where.
-        line: usize,
-        /// What was written.
-        name: String,
-    },
-    /// No key is called so.
-    #[error("line {line}: \"{key}\" is no key; write it like j, G, Ctrl-d, Alt-x, PgDn, Space or F5")]
-    NoKey {
-        /// Where.
-        line: usize,
-        /// What was written.
-        key: String,
-    },
-    /// Two lines want the same key.
-    #[error("lines {first} and {second}: both bind {key}; give one of them another key")]
-    Conflict {
-        /// The earlier line.
-        first: usize,
-        /// The later line.
-        second: usize,
-        /// The key.
-        key: String,
-    },
-    /// A line wants the key of an action that keeps its own.
-    #[error("line {line}: {key} already means \"{other}\"; bind \"{other}\" to another key too")]
-    Taken {
-        /// Where.
-        line: usize,
-        /// The key.
-        key: String,
-        /// The action that has it.
-        other: &'static str,
-    },
-}
-
 impl Default for Keymap {
     fn default() -> Self {
         let bound = TABLE.iter().map(|binding| (binding.action, parsed(binding.keys))).collect();
@@ -189,31 +159,14 @@ impl Default for Keymap {
 }
 
 impl Keymap {
-    /// The table with the user's changes, or everything that is wrong with them.
-    pub fn rebound(changes: &[Rebind]) -> Result<Self, Vec<KeyError>> {
-        let mut errors = Vec::new();
-        let mut bound: Vec<(Action, Vec<Key>)> =
-            TABLE.iter().map(|binding| (binding.action, parsed(binding.keys))).collect();
-        let mut lines: HashMap<Action, usize> = HashMap::new();
-        for change in changes {
-            let Some(binding) = TABLE.iter().find(|binding| binding.name == change.name) else {
-                errors.push(KeyError::NoAction { line: change.line, name: change.name.clone() });
-                continue;
-            };
-            let mut keys = Vec::new();
-            for text in &change.keys {
-                match Key::parse(text) {
-                    Some(key) => keys.push(key),
-                    None => errors.push(KeyError::NoKey { line: change.line, key: text.clone() }),
-                }
-            }
-            lines.insert(binding.action, change.line);
-            if let Some(entry) = bound.iter_mut().find(|(action, _)| *action == binding.action) {
-                entry.1 = keys;
-            }
-        }
-        errors.extend(conflicts(&bound, &lines));
-        if errors.is_empty() { Ok(Self::of(bound)) } else { Err(errors) }
+    /// The table with the user's changes: the names of actions, and their keys from now on in place of those of the
+    /// table. A key that is shared is the earlier action's: whoever reads the user's file sees to it that none is.
+    pub fn rebound<'a>(changes: impl Iterator<Item = (&'a str, &'a [String])> + Clone) -> Self {
+        let keys = |binding: &Binding| match changes.clone().find(|(name, _)| *name == binding.name) {
+            Some((_, keys)) => keys.iter().filter_map(|key| Key::parse(key)).collect(),
+            None => parsed(binding.keys),
+        };
+        Self::of(TABLE.iter().map(|binding| (binding.action, keys(binding))).collect())
     }
 
     /// What a key means in a pane.
@@ -244,46 +197,8 @@ impl Keymap {
     }
 }
 
-fn conflicts(bound: &[(Action, Vec<Key>)], lines: &HashMap<Action, usize>) -> Vec<KeyError> {
-    let mut errors = Vec::new();
-    let mut seen: Vec<(Key, Action)> = Vec::new();
-    for (action, keys) in bound {
-        for key in keys {
-            let clash = seen.iter().find(|(other_key, other)| {
-                other_key == key && overlap(context_of(*other), context_of(*action)) && other != action
-            });
-            if let Some((_, other)) = clash {
-                errors.extend(clash_error(*key, (*other, lines.get(other)), (*action, lines.get(action))));
-            }
-            seen.push((*key, *action));
-        }
-    }
-    errors
-}
-
-fn clash_error(key: Key, one: (Action, Option<&usize>), two: (Action, Option<&usize>)) -> Option<KeyError> {
-    let key = key.to_string();
-    match (one, two) {
-        ((_, Some(&one)), (_, Some(&two))) => {
-            Some(KeyError::Conflict { first: one.min(two), second: one.max(two), key })
-        }
-        ((_, Some(&line)), (other, None)) | ((other, None), (_, Some(&line))) => {
-            Some(KeyError::Taken { line, key, other: name_of(other) })
-        }
-        ((_, None), (_, None)) => None,
-    }
-}
-
-fn overlap(one: Context, two: Context) -> bool {
-    one == two || one == Context::Everywhere || two == Context::Everywhere
-}
-
 fn context_of(action: Action) -> Context {
     TABLE.iter().find(|binding| binding.action == action).map_or(Context::Everywhere, |binding| binding.context)
-}
-
-fn name_of(action: Action) -> &'static str {
-    TABLE.iter().find(|binding| binding.action == action).map_or("", |binding| binding.name)
 }
 
 fn parsed(keys: &[&str]) -> Vec<Key> {
@@ -371,6 +286,7 @@ const TABLE: &[Binding] = &[
     all(Action::PreviousMatch, &["N"], "previous-match", "match before"),
     all(Action::ProblemsOnly, &["!"], "problems-only", "show problems only, or all again"),
     foot(all(Action::Errors, &["e"], "errors", "failures by reason"), "errors"),
+    foot(all(Action::FileErrors, &["E"], "file-errors", "what is wrong with the changed jobs file"), "file errors"),
     at(Context::List, Action::SortBy, &["o"], "sort-by", "sort by the next column"),
     at(Context::List, Action::SortReverse, &["O"], "sort-reverse", "reverse the order"),
     at(
@@ -378,7 +294,7 @@ const TABLE: &[Binding] = &[
         Action::Mark,
         &["Space"],
         "mark",
-        "mark the job and move down; s, r and the copy menu act on the marked",
+        "mark the job and move down; save, read-now and the copy menu act on the marked",
     ),
     at(Context::Detail, Action::Fold, &["h", "Left"], "fold", "fold, or go to the parent"),
     at(Context::Detail, Action::Unfold, &["l", "Right"], "unfold", "unfold"),
@@ -413,13 +329,15 @@ mod tests {
 
     #[test]
     fn every_key_of_the_table_can_be_read_and_means_one_thing_in_a_pane() {
-        for binding in table() {
-            assert_eq!(parsed(binding.keys).len(), binding.keys.len(), "{}", binding.name);
+        for (n, binding) in table().iter().enumerate() {
+            let keys = parsed(binding.keys);
+            assert_eq!(keys.len(), binding.keys.len(), "{}", binding.name);
+            for other in table().iter().skip(n + 1).filter(|other| binding.overlaps(other)) {
+                let shared = parsed(other.keys).into_iter().find(|key| keys.contains(key));
+                assert_eq!(shared, None, "{} and {}", binding.name, other.name);
+            }
         }
-        assert_eq!(Keymap::rebound(&[]), Ok(Keymap::default()));
-        let bound: Vec<_> = table().iter().map(|binding| (binding.action, parsed(binding.keys))).collect();
-        let lines = table().iter().map(|binding| (binding.action, 1)).collect();
-        assert_eq!(conflicts(&bound, &lines), []);
+        assert_eq!(Keymap::rebound(std::iter::empty()), Keymap::default());
     }
 
     #[test]
@@ -441,34 +359,20 @@ mod tests {
         }
     }
 
-    fn rebind(name: &str, key: &str, line: usize) -> Rebind {
-        Rebind { name: name.to_owned(), keys: vec![key.to_owned()], line }
+    #[test]
+    fn a_key_with_ctrl_is_the_one_that_a_terminal_sends() {
+        for (text, same) in [("Ctrl-Q", "Ctrl-q"), ("ctrl-i", "Tab"), ("Ctrl-M", "Enter"), ("Ctrl-[", "Esc")] {
+            assert_eq!(Key::parse(text), Key::parse(same), "{text}");
+        }
     }
 
     #[test]
-    fn keys_can_be_bound_anew_and_conflicts_name_both_lines() {
-        let keymap = Keymap::rebound(&[rebind("help", "F1", 1)]).unwrap();
-        let f1 = Key::parse("F1").unwrap();
-        assert_eq!(keymap.action(f1, Context::List), Some(Action::Help));
-        assert_eq!(keymap.action(Key::parse("?").unwrap(), Context::List), None);
-        let cases = [
-            (
-                vec![rebind("quit", "x", 3), rebind("help", "x", 7)],
-                "lines 3 and 7: both bind x; give one of them another key",
-            ),
-            (
-                vec![rebind("quit", "y", 3)],
-                "line 3: y already means \"copy-raw\"; bind \"copy-raw\" to another key too",
-            ),
-            (vec![rebind("quitt", "y", 3)], "line 3: there is no action \"quitt\"; `jobdeck keys` lists them all"),
-            (
-                vec![rebind("quit", "Hyper-x", 3)],
-                "line 3: \"Hyper-x\" is no key; write it like j, G, Ctrl-d, Alt-x, PgDn, Space or F5",
-            ),
-        ];
-        for (changes, message) in cases {
-            let errors = Keymap::rebound(&changes).unwrap_err();
-            assert_eq!(errors.iter().map(KeyError::to_string).collect::<Vec<_>>(), [message]);
-        }
+    fn keys_can_be_bound_anew_and_taken_away() {
+        let changes = [("help", vec!["F1".to_owned(), "F2".to_owned()]), ("save", vec![])];
+        let keymap = Keymap::rebound(changes.iter().map(|(name, keys)| (*name, keys.as_slice())));
+        let action = |key| keymap.action(Key::parse(key).unwrap(), Context::List);
+        assert_eq!((action("F1"), action("F2"), action("?")), (Some(Action::Help), Some(Action::Help), None));
+        assert_eq!((action("s"), keymap.first_key(Action::Save)), (None, String::new()));
+        assert_eq!(action("q"), Some(Action::Quit));
     }
 }

@@ -125,7 +125,30 @@ impl Layout {
     pub fn at(&self, x: u16, y: u16) -> Option<Pane> {
         Pane::ALL.into_iter().find(|pane| self.pane(*pane).is_some_and(|rect| rect.contains(x, y)))
     }
+
+    /// Whether a cell is on the line between list and detail: a column of its own, or the detail's title.
+    pub fn is_split_at(&self, x: u16, y: u16) -> bool {
+        match (self.divider, self.list, self.detail) {
+            (Some(divider), _, _) => divider.contains(x, y),
+            (None, Some(_), Some(detail)) => detail.contains(x, y) && y == detail.y,
+            (None, _, _) => false,
+        }
+    }
+
+    /// The share of the first pane, in per cent, with which the line between list and detail is at this cell.
+    pub fn split_at(&self, x: u16, y: u16) -> u16 {
+        let (at, whole) = match (self.divider, self.list, self.detail) {
+            (None, Some(list), Some(detail)) => (y.saturating_sub(list.y), list.height + detail.height),
+            (_, _, _) => (x, self.header.width),
+        };
+        // Rounded up, as `share` rounds down.
+        let share = (u32::from(at) * 100).div_ceil(u32::from(whole.max(1)));
+        u16::try_from(share).unwrap_or(SPLITS.1).clamp(SPLITS.0, SPLITS.1)
+    }
 }
+
+/// The least and the greatest share of the first pane in per cent.
+pub const SPLITS: (u16, u16) = (20, 80);
 
 /// What a pane's content has under its title.
 pub fn body(rect: Area) -> Area {
@@ -147,8 +170,10 @@ pub fn layout(width: u16, height: u16, focus: Pane, zoom: bool, split: Option<u1
         log: None,
     };
     if class == Class::Tiny {
-        layout.header = rect(0, height);
-        layout.footer = rect(height, 0);
+        // One line for what is said, where there is more than the counts and the newest failure take.
+        let below = u16::from(height > 2);
+        layout.header = rect(0, height - below);
+        layout.footer = rect(height - below, below);
         return layout;
     }
     let main = rect(header_rows, height.saturating_sub(header_rows + 1));
@@ -160,7 +185,7 @@ pub fn layout(width: u16, height: u16, focus: Pane, zoom: bool, split: Option<u1
         }
         return layout;
     }
-    let split = split.unwrap_or_else(|| class.default_split()).clamp(20, 80);
+    let split = split.unwrap_or_else(|| class.default_split()).clamp(SPLITS.0, SPLITS.1);
     let log_rows = if class == Class::Stacked { (height / 10).max(2) } else { height / 4 };
     let upper = main.height.saturating_sub(log_rows);
     layout.log = Some(rect(main.y + upper, log_rows));

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod layout;
 pub mod list;
 pub mod log;
+pub mod overlay;
 pub mod parts;
 mod press;
 pub mod raw;
@@ -37,6 +38,7 @@ use jiff::tz::TimeZone;
 use crate::domain::clean::Clean;
 use crate::domain::filter::FilterError;
 use crate::domain::job::JobIx;
+use action::Action;
 use detail::Detail;
 use dialog::Overlay;
 use effect::Effect;
@@ -63,6 +65,8 @@ pub struct Options {
     pub jobs: u32,
     /// The keys in force.
     pub keymap: Keymap,
+    /// By which ways a copy goes, in words.
+    pub copies_by: Clean,
     /// The user's time zone.
     pub zone: TimeZone,
     /// What `Effect::SaveView` kept the last time.
@@ -139,10 +143,14 @@ pub struct App {
     pub file: Result<Clean, Vec<Clean>>,
     /// The keys in force.
     pub keymap: Keymap,
+    /// By which ways a copy goes, in words.
+    pub copies_by: Clean,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// When the last event came.
     pub now: Now,
+    /// When it started.
+    born: Now,
     /// The jobs.
     pub jobs: Jobs,
     /// The list of them.
@@ -201,18 +209,21 @@ impl App {
     /// A dashboard without jobs: they come as facts.
     pub fn new(options: Options) -> Self {
         let view = options.view;
+        let overlay = if options.file.is_err() { Overlay::File { top: 0 } } else { Overlay::None };
         let mut app = Self {
             file: options.file,
             keymap: options.keymap,
+            copies_by: options.copies_by,
             size: options.size,
             now: options.now,
+            born: options.now,
             jobs: Jobs::new(options.now.wall, options.jobs),
             list: List::default(),
             detail: Detail::default(),
             log: Log::default(),
             focus: Pane::List,
             zoom: false,
-            overlay: Overlay::None,
+            overlay,
             prompt: None,
             times: Times::Relative,
             mouse: false,
@@ -238,6 +249,12 @@ impl App {
         };
         app.restore(&view.unwrap_or_default());
         app
+    }
+
+    /// Now, by the time of day at the start and a clock that never jumps: what numbers per minute and the order of
+    /// changes go by.
+    pub fn steady(&self) -> Timestamp {
+        self.born.wall + self.now.mono.saturating_sub(self.born.mono)
     }
 
     /// Takes in what has happened and says what must be done.
@@ -291,14 +308,13 @@ impl App {
             Event::Copied(copied) => self.say_copied(&copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
-            Event::ConfigReloaded { added, removed } => {
-                self.file_trouble = None;
-                self.say(format!("jobs file reloaded: +{added} jobs, {removed} removed"))
-            }
             Event::ConfigBroken(lines) => {
-                let first = lines.first().map(|line| format!(": {line}")).unwrap_or_default();
+                let first = lines.first().cloned().unwrap_or_default();
+                let key = self.keymap.first_key(Action::FileErrors);
+                let all =
+                    if lines.len() > 1 && !key.is_empty() { format!("   ({key} shows all)") } else { String::new() };
                 self.file_trouble = Some(lines);
-                self.say_bad(format!("the jobs file has errors, the old one is in force{first}"))
+                self.say_bad(format!("the jobs file has errors, the old one is in force: {first}{all}"))
             }
             Event::Resumed => {
                 self.redraw = true;
@@ -322,7 +338,7 @@ impl App {
         }
         let problems = match counts.problems() {
             0 => String::new(),
-            problems => format!(", {problems} problems"),
+            problems => format!(", {}", problems_in_words(problems)),
         };
         let fresh = format!("jobdeck {}/{}{problems}", counts.finished(), counts.total());
         if fresh == *text {
@@ -422,4 +438,8 @@ impl App {
             Copied::Failed(why) => self.say_bad(why.to_string()),
         }
     }
+}
+
+fn problems_in_words(problems: u32) -> String {
+    format!("{problems} problem{}", if problems == 1 { "" } else { "s" })
 }

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use crossterm::event::KeyCode;
-
 use super::action::Action;
-use super::dialog::{self, Overlay};
-use super::effect::{Effect, What};
+use super::dialog::Overlay;
+use super::effect::Effect;
 use super::event::{Mouse, MouseKind};
 use super::input::Typed;
 use super::keys::{Context, Key};
-use super::layout::{Class, Pane};
-use super::list::{Group, Wanted};
+use super::layout::Pane;
+use super::list::Wanted;
 use super::scroll::{self, Motion};
 use super::{App, Prompt, PromptKind};
 use crate::domain::filter::Filter;
@@ -39,6 +37,9 @@ impl App {
             && let Some(action @ (Action::Suspend | Action::Redraw)) = action
         {
             return self.act(action);
+        }
+        if self.file.is_err() {
+            return self.press_without_a_file(action);
         }
         if self.prompt.is_some() {
             return self.type_in_prompt(key);
@@ -88,11 +89,10 @@ impl App {
         let pane = layout.at(mouse.x, mouse.y);
         self.redraw = true;
         match mouse.kind {
-            MouseKind::WheelUp | MouseKind::WheelDown if !self.overlay.is_none() => {}
             MouseKind::WheelUp => self.wheel(pane, Motion::Up),
             MouseKind::WheelDown => self.wheel(pane, Motion::Down),
             MouseKind::Press => {
-                self.dragging = layout.divider.is_some_and(|divider| divider.contains(mouse.x, mouse.y));
+                self.dragging = self.overlay.is_none() && layout.is_split_at(mouse.x, mouse.y);
                 if let Some(pane) = pane.filter(|_| self.overlay.is_none()) {
                     self.focus = pane;
                     let row = layout.pane(pane).map_or(0, |rect| mouse.y.saturating_sub(rect.y));
@@ -105,10 +105,7 @@ impl App {
                 }
             }
             MouseKind::Drag if self.dragging => {
-                let (width, height) = self.size;
-                let share = u32::from(mouse.x) * 100 / u32::from(width.max(1));
-                let share = u16::try_from(share).unwrap_or(50).clamp(20, 80);
-                self.splits.insert(Class::of(width, height), share);
+                self.splits.insert(layout.class, layout.split_at(mouse.x, mouse.y));
             }
             MouseKind::Drag => {}
             MouseKind::Release => self.dragging = false,
@@ -129,6 +126,7 @@ impl App {
         self.list.hold();
         for _ in 0..3 {
             match pane {
+                _ if !self.overlay.is_none() => self.go_in_overlay(motion),
                 Some(pane) => self.go_in(pane, motion),
                 None => return,
             }
@@ -187,140 +185,6 @@ impl App {
         }
     }
 
-    fn press_in_overlay(&mut self, key: Key, action: Option<Action>) -> Vec<Effect> {
-        match &self.overlay {
-            Overlay::None => Vec::new(),
-            Overlay::Help { .. } => self.press_in_help(key, action),
-            Overlay::Copy { .. } => self.press_in_copy_menu(key, action),
-            Overlay::Errors { .. } => self.press_in_errors(key, action),
-            Overlay::Palette { .. } => self.press_in_palette(key),
-        }
-    }
-
-    fn press_in_help(&mut self, key: Key, action: Option<Action>) -> Vec<Effect> {
-        let height = self.overlay_rows();
-        let keymap = self.keymap.clone();
-        let Overlay::Help { top, context, search, typing } = &mut self.overlay else { return Vec::new() };
-        if *typing {
-            match search.key(key) {
-                Typed::Changed => *top = 0,
-                Typed::Same => {}
-                Typed::Done => *typing = false,
-                Typed::Cancelled => {
-                    *typing = false;
-                    *search = super::input::Input::default();
-                }
-            }
-            return Vec::new();
-        }
-        match action {
-            Some(Action::Find) => *typing = true,
-            Some(Action::Back | Action::Help | Action::Quit | Action::Open) => self.overlay = Overlay::None,
-            Some(action) => {
-                if let Some(motion) = motion_of(action) {
-                    let len = dialog::help(&keymap, *context, &search.text()).len();
-                    *top = scroll::slide(*top, motion, len, height);
-                }
-            }
-            None => {}
-        }
-        Vec::new()
-    }
-
-    fn press_in_copy_menu(&mut self, key: Key, action: Option<Action>) -> Vec<Effect> {
-        let Overlay::Copy { items, cursor, jobs, .. } = &mut self.overlay else { return Vec::new() };
-        let by_key = items.iter().find(|item| key == Key { code: KeyCode::Char(item.key), ctrl: false, alt: false });
-        let chosen = match (by_key, action) {
-            (Some(item), _) => Some(item.what.clone()),
-            (None, Some(Action::Open)) => items.get(cursor.at).map(|item| item.what.clone()),
-            (None, _) => None,
-        };
-        let jobs = jobs.clone();
-        if let Some(what) = chosen {
-            self.overlay = Overlay::None;
-            return self.copy(what, &jobs);
-        }
-        match action {
-            Some(Action::Save) => {
-                self.overlay = Overlay::None;
-                return self.save(&jobs);
-            }
-            Some(Action::Back | Action::CopyMenu | Action::Quit) => self.overlay = Overlay::None,
-            Some(action) => {
-                if let Some(motion) = motion_of(action) {
-                    let len = items.len();
-                    cursor.go(motion, len, len);
-                }
-            }
-            None => {}
-        }
-        Vec::new()
-    }
-
-    fn press_in_errors(&mut self, _key: Key, action: Option<Action>) -> Vec<Effect> {
-        let height = self.overlay_rows();
-        let Overlay::Errors { reasons, cursor } = &mut self.overlay else { return Vec::new() };
-        match action {
-            Some(Action::Open) => {
-                let chosen = reasons.get(cursor.at).cloned();
-                self.overlay = Overlay::None;
-                if let Some(reason) = chosen {
-                    let group = Group { heading: reason.pattern, jobs: reason.jobs.into_iter().collect() };
-                    self.list.want(Wanted { group: Some(group), ..Wanted::default() });
-                    self.focus = Pane::List;
-                }
-            }
-            Some(Action::CopyRaw) => {
-                let table = dialog::reasons_table(reasons);
-                return self.copy(What::Text(table.into()), &[]);
-            }
-            Some(Action::Save) => {
-                let table = dialog::reasons_csv(reasons);
-                self.overlay = Overlay::None;
-                return vec![Effect::SaveTable { name: "failures", csv: table.into() }];
-            }
-            Some(Action::Back | Action::Errors | Action::Quit) => self.overlay = Overlay::None,
-            Some(action) => {
-                if let Some(motion) = motion_of(action) {
-                    let len = reasons.len();
-                    cursor.go(motion, len, height);
-                }
-            }
-            None => {}
-        }
-        Vec::new()
-    }
-
-    fn press_in_palette(&mut self, key: Key) -> Vec<Effect> {
-        let height = self.overlay_rows();
-        let Overlay::Palette { input, cursor } = &mut self.overlay else { return Vec::new() };
-        let found = dialog::palette(&input.text());
-        let motion = match (key.code, key.ctrl) {
-            (KeyCode::Up, _) | (KeyCode::Char('p'), true) => Some(Motion::Up),
-            (KeyCode::Down, _) | (KeyCode::Char('n'), true) => Some(Motion::Down),
-            (KeyCode::PageUp, _) => Some(Motion::PageUp),
-            (KeyCode::PageDown, _) => Some(Motion::PageDown),
-            _ => None,
-        };
-        if let Some(motion) = motion {
-            cursor.go(motion, found.len(), height);
-            return Vec::new();
-        }
-        match input.key(key) {
-            Typed::Changed => *cursor = scroll::Cursor::default(),
-            Typed::Same => {}
-            Typed::Cancelled => self.overlay = Overlay::None,
-            Typed::Done => {
-                let chosen = found.get(cursor.at).map(|binding| binding.action);
-                self.overlay = Overlay::None;
-                if let Some(action) = chosen {
-                    return self.act(action);
-                }
-            }
-        }
-        Vec::new()
-    }
-
     /// Opens the line in which a filter or a search is typed.
     pub(super) fn find(&mut self) -> Vec<Effect> {
         let (kind, text) = match self.focus {
@@ -333,11 +197,6 @@ impl App {
         };
         self.prompt = Some(Prompt { kind, input: super::input::Input::new(&text), error: None });
         Vec::new()
-    }
-
-    /// Rows inside of what stands over the panes.
-    pub fn overlay_rows(&self) -> usize {
-        usize::from(self.size.1.saturating_sub(6).max(1))
     }
 }
 

@@ -86,7 +86,7 @@ impl App {
 
     /// The table of failures anew, the cursor on the reason on which it was.
     fn refresh_reasons(&mut self) {
-        let rows = self.overlay_rows();
+        let rows = self.overlay_choices().rows;
         let Overlay::Errors { reasons, cursor } = &mut self.overlay else { return };
         let at = reasons.get(cursor.at).map(|reason| reason.pattern.clone());
         *reasons = super::dialog::reasons(&self.jobs);

@@ -67,7 +67,7 @@ pub enum Command {
     Check(Check),
     /// Write a commented starter file, never over an existing one
     Init,
-    /// The keys of the dashboard
+    /// The keys of the dashboard, as config.toml has bound them
     Keys,
     /// Print a completion script
     Completions {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::output;
 use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::secret::{Token, TokenSource};
@@ -25,7 +26,7 @@ pub type Online = Vec<(Arc<str>, Result<String, String>)>;
 /// Reads the file and asks for its tokens.
 pub async fn check(named: Option<&Path>) -> Result<Checked, ConfigError> {
     let file = config::load(&config::locate(named)?)?;
-    let tokens = token::resolve_all(&file.services).await;
+    let tokens = token::resolve_all(&file.services, output::say_error).await;
     Ok(Checked { file, tokens })
 }
 
@@ -54,6 +55,21 @@ pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Re
         }
         let jobs = counted(jobs, "job");
         writeln!(out, "{:width$}  {:8}  {jobs:>10}  {token}{answer}", service.name, service.provider)?;
+    }
+    if file.services.is_empty() {
+        writeln!(
+            out,
+            "nothing is filled in yet: take the # from the lines of a service, and put your own values there"
+        )?;
+    } else if file.jobs.is_empty() {
+        writeln!(out, "no jobs yet: `jobdeck add SERVICE ID…` adds them")?;
+    }
+    let left = config::init::left_over(file);
+    if !left.is_empty() {
+        writeln!(out, "still as in the example, put your own there:")?;
+    }
+    for part in left {
+        writeln!(out, "  {}", Clean::new(&part))?;
     }
     Ok(code)
 }
@@ -104,6 +120,20 @@ mod tests {
         let (code, out, err) = checked(FILE);
         let expected = "/jobs.toml is valid: 1 service, 1 job\na  optexity       1 job  token from the command echo\n";
         assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
+    }
+
+    #[test]
+    fn what_is_not_filled_in_yet_is_told() {
+        let service = FILE.split("[[jobs]]").next().unwrap();
+        let cases = [
+            (config::init::starter(), "nothing is filled in yet: take the #"),
+            (service.to_owned(), "no jobs yet: `jobdeck add SERVICE ID…`"),
+            (FILE.replace("\"x\"", "\"98nlux8b0eu6\""), "put your own there:\n  the id of a/98nlux8b0eu6\n"),
+        ];
+        for (text, told) in cases {
+            let (code, out, _) = checked(&text);
+            assert!(code == 0 && out.contains(told), "{out}");
+        }
     }
 
     #[test]

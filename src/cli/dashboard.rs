@@ -11,9 +11,8 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{self, Look};
-use super::place;
-use crate::app::keys::{self, Context, Key, Keymap, Rebind};
-use crate::config::user::{self, Actions, Charset as WishedCharset, Theme as WishedTheme, User};
+use super::{place, settings};
+use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
 use crate::config::{self, ConfigError, JobsFile};
 use crate::demo::Demo;
 use crate::engine::saved::{Access, Store};
@@ -58,7 +57,7 @@ async fn show(
     if !io::stdout().is_terminal() {
         return Err(Failure::usage("the dashboard needs a terminal. Use `jobdeck watch` where there is none."));
     }
-    let (user, keymap) = settings()?;
+    let (user, keymap) = settings::read()?;
     let (pane, log) = unbounded_channel();
     let batch = match file {
         Ok(file) => {
@@ -69,7 +68,7 @@ async fn show(
                 tracing::warn!("{note}");
             }
             engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
-            let services = token::resolve_all(&file.services).await;
+            let services = token::resolve_all(&file.services, output::say_error).await;
             Ok(Batch { file, services, store, watched })
         }
         Err(error) => Err(error),
@@ -83,28 +82,6 @@ async fn show(
     }
     let trouble = outcome.trouble.or(broken.then_some(exit::Trouble::Usage));
     Ok(exit::exit_code(outcome.signal, trouble, &outcome.jobs))
-}
-
-/// The user's own file and the keys that follow from it.
-fn settings() -> Result<(User, Keymap), Failure> {
-    let names: Vec<&str> = keys::table().iter().map(|binding| binding.name).collect();
-    let context = |name: &str| keys::table().iter().find(|binding| binding.name == name).map(|binding| binding.context);
-    let clash = |one: &str, other: &str| match (context(one), context(other)) {
-        (Some(one), Some(other)) => one == other || one == Context::Everywhere || other == Context::Everywhere,
-        (None, _) | (_, None) => false,
-    };
-    let key = |text: &str| Key::parse(text).map(|key| key.to_string());
-    let user = user::user(&Actions { names: &names, key: &key, clash: &clash })?;
-    let changes: Vec<Rebind> = user
-        .keys
-        .iter()
-        .map(|binding| Rebind { name: binding.action.clone(), keys: binding.keys.clone(), line: binding.line })
-        .collect();
-    let keymap = Keymap::rebound(&changes).map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::usage(format!("in config.toml:\n{}", errors.join("\n")))
-    })?;
-    Ok((user, keymap))
 }
 
 fn theme(common: &Common, user: &User) -> Theme {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::lines::{StateLine, json};
 use super::names::file_name;
 use super::select::Entry;
+use super::sheet::Sheet;
 use super::{output, sheet, status};
 use crate::domain::job::Job;
 use crate::engine::saved::{self, Store};
@@ -28,34 +29,32 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     let mut target = Target::default();
     match export.format {
         ExportFormat::Files => files(&store, &entries, &export.dir, &mut target).await?,
-        ExportFormat::Csv => {
-            let mut rows = Vec::new();
-            for entry in &entries {
-                let body = body(&store, entry).await?;
-                let raw = saved::raw_output(entry.job.key.provider, &body).unwrap_or_default();
-                rows.push(sheet::row(entry, Some(String::from_utf8_lossy(&raw).into_owned())));
-            }
-            target.write(&export.dir, "jobs", "csv", &sheet::csv(rows.into_iter(), true)?)?;
-        }
-        ExportFormat::Jsonl => {
-            let mut lines = Vec::new();
-            for entry in &entries {
-                let body = body(&store, entry).await?;
-                lines.extend_from_slice(json_line(entry, &body).as_bytes());
-                lines.push(b'\n');
-            }
-            target.write(&export.dir, "jobs", "jsonl", &lines)?;
-        }
+        ExportFormat::Csv => target.keep(csv(&store, &entries, &export.dir).await?, "csv")?,
+        ExportFormat::Jsonl => target.keep(jsonl(&store, &entries, &export.dir).await?, "jsonl")?,
     }
-    let Target { written, same } = target;
-    let files = if written == 1 { "file" } else { "files" };
-    output::say(&format!(
-        "exported {} of {all} jobs to {}: {written} {files} written, {same} were there already; {} have no saved result",
-        entries.len(),
-        export.dir.display(),
-        all - entries.len()
-    ));
+    output::say(&told(&export, &target, entries.len(), all));
     Ok(0)
+}
+
+/// What was done, in one line.
+fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
+    let Target { written, same, path } = target;
+    let what = match export.format {
+        ExportFormat::Files => {
+            let files = if *written == 1 { "file" } else { "files" };
+            format!("{}: {written} {files} written, {same} were there already", export.dir.display())
+        }
+        ExportFormat::Csv | ExportFormat::Jsonl => {
+            let already = if *same > 0 { " (it was there already)" } else { "" };
+            format!("{}{already}", path.display())
+        }
+    };
+    let without = match all - saved {
+        0 => String::new(),
+        1 => "; 1 has no saved result".to_owned(),
+        without => format!("; {without} have no saved result"),
+    };
+    format!("exported {saved} of {all} jobs to {what}{without}")
 }
 
 /// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such.
@@ -76,6 +75,33 @@ async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target
         }
     }
     Ok(())
+}
+
+/// One sheet of all jobs, with their raw output.
+async fn csv(store: &Store, entries: &[Entry], dir: &Path) -> Result<Part, Failure> {
+    let (part, file) = Part::begin(dir)?;
+    let written = |error| failed("write", &part.path, &error);
+    let mut sheet = Sheet::new(file, true).map_err(written)?;
+    for entry in entries {
+        let body = body(store, entry).await?;
+        let raw = saved::raw_output(entry.job.key.provider, &body).unwrap_or_default();
+        let row = sheet::row(entry, Some(String::from_utf8_lossy(&raw).into_owned()));
+        sheet.add(&row).map_err(written)?;
+    }
+    sheet.finish().map_err(written)?;
+    Ok(part)
+}
+
+/// One line for each job, with its output.
+async fn jsonl(store: &Store, entries: &[Entry], dir: &Path) -> Result<Part, Failure> {
+    let (part, file) = Part::begin(dir)?;
+    let mut file = BufWriter::new(file);
+    for entry in entries {
+        let line = json_line(entry, &body(store, entry).await?);
+        writeln!(file, "{line}").map_err(|error| failed("write", &part.path, &error))?;
+    }
+    file.flush().map_err(|error| failed("write", &part.path, &error))?;
+    Ok(part)
 }
 
 /// A folder's name for each job. Those that would share one (two files may call two services the same) are told
@@ -119,7 +145,9 @@ fn json_line(entry: &Entry, body: &[u8]) -> String {
         Some(_) => None,
         None => saved::raw_output(provider, body).map(|raw| String::from_utf8_lossy(&raw).into_owned()),
     };
-    json(&Exported { job: StateLine::with_read(Timestamp::now(), &entry.job, &entry.known), output, raw })
+    // Not the time of the export: what has not changed is the same file again.
+    let at = entry.known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
+    json(&Exported { job: StateLine::with_read(at, &entry.job, &entry.known), output, raw })
 }
 
 /// JSON text without white space between its tokens, otherwise digit for digit as it came.
@@ -141,23 +169,68 @@ fn compacted(text: &[u8]) -> Option<String> {
     Some(out)
 }
 
+/// A file that is being written: it gets its name once it is whole, and goes if it never is.
+#[derive(Debug)]
+struct Part {
+    dir: PathBuf,
+    path: PathBuf,
+}
+
+impl Part {
+    fn begin(dir: &Path) -> Result<(Self, fs::File), Failure> {
+        let path = dir.join(format!("jobs-{:016x}.part", fastrand::u64(..)));
+        let file = fs::File::create_new(&path).map_err(|error| failed("write", &path, &error))?;
+        Ok((Self { dir: dir.to_owned(), path }, file))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 /// What was written so far.
 #[derive(Debug, Default)]
 struct Target {
     written: usize,
     same: usize,
+    /// The last of them.
+    path: PathBuf,
 }
 
 impl Target {
-    /// Writes a file; where one of other content has its name, beside it under the next free number, which is said.
+    /// Writes a file.
     fn write(&mut self, dir: &Path, stem: &str, ending: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let is_same = |path: &Path| holds(path, bytes.len() as u64, bytes);
+        self.place(dir, (stem, ending), is_same, |mut file, _| file.write_all(bytes))
+    }
+
+    /// Gives a file that is whole its name.
+    fn keep(&mut self, part: Part, ending: &str) -> Result<(), Failure> {
+        let is_same = |path: &Path| {
+            let (about, file) = (fs::metadata(&part.path), fs::File::open(&part.path));
+            about.is_ok_and(|about| file.is_ok_and(|file| holds(path, about.len(), BufReader::new(file))))
+        };
+        self.place(&part.dir, ("jobs", ending), is_same, |_, path| fs::rename(&part.path, path))
+    }
+
+    /// Takes the first free name for a file, and says so where one of other content has its own.
+    fn place(
+        &mut self,
+        dir: &Path,
+        (stem, ending): (&str, &str),
+        is_same: impl Fn(&Path) -> bool,
+        put: impl FnOnce(fs::File, &Path) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         for number in 1_u32.. {
             let name = if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}.{number}.{ending}") };
             let path = dir.join(name);
             match fs::File::create_new(&path) {
-                Ok(mut file) => {
-                    file.write_all(bytes).map_err(|error| failed("write", &path, &error))?;
+                Ok(file) => {
+                    put(file, &path).map_err(|error| failed("write", &path, &error))?;
                     self.written += 1;
+                    self.path.clone_from(&path);
                     if number > 1 {
                         let there = dir.join(format!("{stem}.{ending}"));
                         output::say(&format!(
@@ -169,8 +242,9 @@ impl Target {
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    if holds(&path, bytes) {
+                    if is_same(&path) {
                         self.same += 1;
+                        self.path = path;
                         return Ok(());
                     }
                 }
@@ -181,15 +255,33 @@ impl Target {
     }
 }
 
-/// Whether a file has exactly these bytes.
-fn holds(path: &Path, bytes: &[u8]) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes.len() as u64)
-        && fs::read(path).is_ok_and(|content| content == bytes)
+/// Whether a file has exactly these bytes, so many.
+fn holds(path: &Path, length: u64, bytes: impl BufRead) -> bool {
+    fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == length)
+        && fs::File::open(path).and_then(|file| are_equal(BufReader::new(file), bytes)).unwrap_or(false)
 }
 
-fn failed(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+fn are_equal(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool> {
+    loop {
+        let (piece, second) = (one.fill_buf()?, other.fill_buf()?);
+        let length = piece.len().min(second.len());
+        if length == 0 {
+            return Ok(piece.is_empty() && second.is_empty());
+        }
+        if piece.get(..length) != second.get(..length) {
+            return Ok(false);
+        }
+        one.consume(length);
+        other.consume(length);
+    }
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     let path: PathBuf = path.to_owned();
-    Failure::internal(format!("failed to {what} {}: {error}", path.display()))
+    Failure::internal(format!(
+        "failed to {what} {}: {error}. Make room there, or name another directory.",
+        path.display()
+    ))
 }
 
 #[cfg(test)]
@@ -213,6 +305,23 @@ mod tests {
         assert_eq!((target.written, target.same), (2, 2));
         assert_eq!(fs::read(dir.path().join("body.json")).unwrap(), b"one");
         assert_eq!(fs::read(dir.path().join("body.2.json")).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_file_that_was_written_piece_by_piece_is_told_from_another_to_its_last_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Target::default();
+        let long = "x".repeat(100_000);
+        for text in [long.clone(), long.clone(), format!("{}y", &long[1..]), "x".to_owned()] {
+            let (part, mut file) = Part::begin(dir.path()).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            target.keep(part, "csv").unwrap();
+        }
+        drop(Part::begin(dir.path()).unwrap());
+        assert_eq!((target.written, target.same), (3, 1));
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["jobs.2.csv", "jobs.3.csv", "jobs.csv"], "and no piece is left behind");
     }
 
     #[test]

@@ -46,6 +46,6 @@ impl From<StartError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::internal(format!("failed to write to standard output: {error}"))
+        Self::internal(format!("failed to write to standard output: {error}. Make room there, or send it elsewhere."))
     }
 }

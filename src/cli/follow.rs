@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::{Instant, sleep_until};
 
 use super::args::Until;
+use super::cut::{Cut, Deadline, wait_until};
+use super::edits::Edits;
 use super::failure::Failure;
 use super::output::{self, Closed, Lines};
 use super::report::{NotOk, Tongue, named};
-use super::select::Entry;
+use super::select::{self, Entry};
 use super::signals::{self, Signals, Stops};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
@@ -22,6 +23,7 @@ use crate::domain::observation::{LastRead, Observation};
 use crate::domain::state::State;
 use crate::engine::{self, Command, Engine, Setup};
 use crate::exit::{Signal, Trouble};
+use crate::tui::reload::News;
 
 /// How to follow an engine.
 #[derive(Debug)]
@@ -29,9 +31,11 @@ pub struct Plan {
     /// When to leave.
     pub until: Until,
     /// When to leave in any case.
-    pub deadline: Option<Instant>,
+    pub deadline: Option<Deadline>,
     /// Where lines go; None for none.
     pub stream: Option<Stream>,
+    /// The jobs file while it is watched; None where it is read once.
+    pub edits: Option<Edits>,
     /// Whether to say on standard error what else happens.
     pub verbose: bool,
 }
@@ -66,7 +70,7 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     let mut stops = Stops::listen()?;
     let (facts_in, mut facts) = unbounded_channel();
     let engine = engine::start(setup, facts_in)?;
-    let Plan { until, deadline, stream, verbose } = plan;
+    let Plan { until, deadline, stream, mut edits, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
         Some(Stream { tongue, lines, closed }) => (Some(tongue), Some(lines), Some(closed)),
         None => (None, None, None),
@@ -78,27 +82,19 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
             signal = signals.next() => follower.on_signal(signal),
             () = stops.next() => follower.on_stop(),
             how = wait_closed(&mut closed) => follower.on_closed(&how),
-            () = wait_until(deadline), if !follower.leaving => {
-                follower.leave("the time is up");
-            }
+            cut = wait_until(deadline), if !follower.leaving => follower.cut_off(cut),
+            news = next_news(&mut edits), if !follower.leaving => follower.on_news(news, edits.as_mut()),
             fact = facts.recv() => match fact {
                 Some(fact) => follower.on_fact(fact),
                 None => break,
             }
         }
+        follower.leave_if_settled(edits.as_ref());
         if follower.ended {
             break;
         }
     }
     Ok(follower.finished())
-}
-
-/// Resolves at a time; never without one.
-pub async fn wait_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Resolves when standard output was closed; never if it was not.
@@ -112,6 +108,14 @@ async fn wait_closed(closed: &mut Option<UnboundedReceiver<Closed>>) -> Closed {
     std::future::pending().await
 }
 
+/// Resolves at news of the jobs file; never if it is not watched.
+async fn next_news(edits: &mut Option<Edits>) -> News {
+    match edits {
+        Some(edits) => edits.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Follower {
     engine: Engine,
     until: Until,
@@ -119,8 +123,16 @@ struct Follower {
     lines: Option<Lines>,
     verbose: bool,
     entries: BTreeMap<JobIx, Entry>,
+    /// Jobs that were taken out of the file: their reads in flight may still be waited for.
+    withdrawn: BTreeMap<JobIx, Entry>,
     signal: Option<Signal>,
+    /// What made the end, if it was not the jobs'.
+    cut: Option<Cut>,
     leaving: bool,
+    /// Whether every job is over or given up, as the engine knows them.
+    settled: bool,
+    /// Whether the engine was told of a changed jobs file and has not put it in force yet.
+    reloading: bool,
     /// Whether the process stops as soon as the engine has given its claims up.
     stopping: bool,
     /// One-shot reads that the drain waited for when it was last said.
@@ -140,8 +152,12 @@ impl Follower {
             lines,
             verbose,
             entries: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             signal: None,
+            cut: None,
             leaving: false,
+            settled: false,
+            reloading: false,
             stopping: false,
             waiting: None,
             ended: false,
@@ -158,7 +174,14 @@ impl Follower {
             return;
         }
         self.signal = Some(signal);
-        self.leave(signal.as_str());
+        self.cut_off(Cut::Signal(signal));
+    }
+
+    fn cut_off(&mut self, cut: Cut) {
+        if !self.leaving || matches!(cut, Cut::Signal(_)) {
+            self.cut = Some(cut);
+        }
+        self.leave("before the jobs' end");
     }
 
     /// A stopped process holds no claims, so that another instance can go on with its jobs.
@@ -190,6 +213,38 @@ impl Follower {
         }
     }
 
+    fn on_news(&mut self, news: News, edits: Option<&mut Edits>) {
+        match news {
+            News::Saved(file) => {
+                let followed = self.entries.values().map(|entry| entry.job.key.clone()).collect();
+                if let Some(edits) = edits {
+                    edits.prepare(file, followed);
+                }
+            }
+            News::Broken(error) => {
+                output::say_error(&format!(
+                    "{error}\n\nthe jobs file was saved with errors; the one before stays in force"
+                ));
+            }
+            News::Ready(reload) => {
+                self.reloading = true;
+                self.engine.send(Command::Reload(reload));
+            }
+        }
+    }
+
+    fn on_reloaded(&mut self, added: usize, removed: usize) {
+        (self.reloading, self.settled) = (false, false);
+        output::say_error(&format!("the jobs file was changed and is in force: {added} added, {removed} removed"));
+    }
+
+    /// A change of the jobs file that is on its way may bring more to follow.
+    fn leave_if_settled(&mut self, edits: Option<&Edits>) {
+        if self.settled && !self.reloading && !edits.is_some_and(Edits::is_preparing) {
+            self.leave("every job is over or given up");
+        }
+    }
+
     /// Starts no new read, finishes the one-shot reads in flight.
     fn leave(&mut self, why: &str) {
         if !self.leaving {
@@ -202,7 +257,7 @@ impl Follower {
     fn on_fact(&mut self, fact: Fact) {
         match fact {
             Fact::Declared { ix, job, known } => self.on_declared(ix, job, known),
-            Fact::Withdrawn(ix) => drop(self.entries.remove(&ix)),
+            Fact::Withdrawn(ix) => self.withdrawn.extend(self.entries.remove(&ix).map(|entry| (ix, entry))),
             Fact::Observed { ix, previous, changed, known } => self.on_observed(ix, previous, changed, known),
             Fact::NotOk { ix, read, http_status, reason, retry_in } => {
                 self.on_not_ok(ix, NotOk { read, http_status, reason, retry_in });
@@ -211,7 +266,8 @@ impl Follower {
             Fact::Gate { service, gate } => self.on_gate(&service, &gate),
             Fact::StoreTrouble(trouble) => self.on_store_trouble(trouble),
             Fact::Refused { ix, why } => self.tell(ix, &why),
-            Fact::Settled => self.leave("every job is over or given up"),
+            Fact::Reloaded { added, removed } => self.on_reloaded(added, removed),
+            Fact::Settled => self.settled = true,
             Fact::Draining(waiting) => self.on_draining(&waiting),
             Fact::Ended(ending) => {
                 self.ending = ending;
@@ -225,7 +281,7 @@ impl Follower {
     fn on_declared(&mut self, ix: JobIx, job: Arc<Job>, known: Arc<Observation>) {
         let first = !self.entries.contains_key(&ix);
         if first && known.is_observed() {
-            self.print_state(&job, None, &known);
+            self.print(|tongue| Some(tongue.known(Timestamp::now(), &job, &known)));
         }
         let failed = is_failure(known.state);
         self.entries.insert(ix, Entry::new(job, known));
@@ -237,14 +293,14 @@ impl Follower {
         entry.known = Arc::clone(&known);
         let job = Arc::clone(&entry.job);
         if changed {
-            self.print_state(&job, previous, &known);
+            self.print(|tongue| tongue.state(Timestamp::now(), &job, previous, &known));
         }
         self.stop_at(is_failure(known.state));
     }
 
     fn stop_at(&mut self, failure: bool) {
         match self.until {
-            Until::FirstFailure if failure => self.leave("a job failed"),
+            Until::FirstFailure if failure => self.cut_off(Cut::FirstFailure),
             Until::FirstFailure | Until::Finished => {}
         }
     }
@@ -259,9 +315,8 @@ impl Follower {
             reason: Some(not_ok.reason.clone()),
             at: now,
         });
-        if let (Some(tongue), Some(lines)) = (self.tongue, &self.lines) {
-            lines.line(tongue.read(now, &entry.job, &not_ok));
-        }
+        let job = Arc::clone(&entry.job);
+        self.print(|tongue| Some(tongue.read(now, &job, &not_ok)));
     }
 
     fn on_health(&mut self, ix: JobIx, health: Health) {
@@ -287,7 +342,10 @@ impl Follower {
 
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
-            Gate::KeyRefused(why) => output::say_error(&format!("service {service}: key refused: {}", Clean::new(why))),
+            Gate::KeyRefused(why) => output::say_error(&format!(
+                "service {service}: key refused: {} (`jobdeck check` says where its token comes from)",
+                Clean::new(why)
+            )),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
                 let wait = human::duration(human::age(Timestamp::now(), *until));
                 output::say_error(&format!("service {service}: waiting {wait}"));
@@ -314,7 +372,7 @@ impl Follower {
             output::say_error(&format!("still waiting for {results}"));
             return;
         }
-        let known = waiting.iter().filter_map(|ix| self.entries.get(ix));
+        let known = waiting.iter().filter_map(|ix| self.entry(*ix));
         let names: Vec<String> = known.take(5).map(|entry| named(&entry.job)).collect();
         let more = waiting.len() - names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -324,15 +382,21 @@ impl Follower {
         ));
     }
 
+    fn entry(&self, ix: JobIx) -> Option<&Entry> {
+        self.entries.get(&ix).or_else(|| self.withdrawn.get(&ix))
+    }
+
     fn tell(&self, ix: JobIx, what: &str) {
-        if let Some(entry) = self.entries.get(&ix) {
+        if let Some(entry) = self.entry(ix) {
             output::say_error(&format!("{}: {what}", named(&entry.job)));
         }
     }
 
-    fn print_state(&self, job: &Job, previous: Option<State>, known: &Observation) {
-        if let (Some(tongue), Some(lines)) = (self.tongue, &self.lines) {
-            lines.line(tongue.state(Timestamp::now(), job, previous, known));
+    fn print(&self, line: impl FnOnce(Tongue) -> Option<String>) {
+        if let (Some(tongue), Some(lines)) = (self.tongue, &self.lines)
+            && let Some(line) = line(tongue)
+        {
+            lines.line(line);
         }
     }
 
@@ -349,13 +413,12 @@ impl Follower {
         if !self.ended {
             output::say_error("the engine ended without a word; this is a bug");
         }
-        let failed = self.store_trouble.is_some() || self.ending.store_failed || self.output_failed || !self.ended;
-        Followed {
-            trouble: failed.then_some(Trouble::Internal),
-            entries: self.entries.into_values().collect(),
-            signal: self.signal,
-            lines: self.lines,
+        let entries: Vec<Entry> = self.entries.into_values().collect();
+        if let Some(cut) = self.cut {
+            output::say_error(&cut.sentence(&select::counts(&entries)));
         }
+        let failed = self.store_trouble.is_some() || self.ending.store_failed || self.output_failed || !self.ended;
+        Followed { trouble: failed.then_some(Trouble::Internal), entries, signal: self.signal, lines: self.lines }
     }
 }
 

@@ -1,12 +1,13 @@
-//! `jobdeck keys`: the dashboard's keys, from its one table.
+//! `jobdeck keys`: the dashboard's keys, from its one table, as the user has bound them.
 
 use super::failure::Failure;
 use super::output::Out;
-use crate::app::keys::{self, Context};
+use super::settings;
+use crate::app::keys::{self, Context, Key, Keymap};
 
 /// Prints them: keys, the action's name in `config.toml`, what it does.
 pub fn run() -> Result<u8, Failure> {
-    let table = table();
+    let table = table(&settings::read()?.1);
     let widest = |part: fn(&Line) -> &String| table.iter().map(|line| part(line).chars().count()).max().unwrap_or(0);
     let (keys, name) = (widest(|line| &line.keys), widest(|line| &line.name));
     let mut out = Out::new();
@@ -28,10 +29,11 @@ pub struct Line {
     pub help: String,
 }
 
-/// Every action, in the order of the help page.
-pub fn table() -> Vec<Line> {
+/// Every action with these keys, in the order of the help page.
+pub fn table(keymap: &Keymap) -> Vec<Line> {
     let line = |binding: &keys::Binding| {
-        let keys = if binding.keys.is_empty() { ":".to_owned() } else { binding.keys.join(" ") };
+        let keys: Vec<String> = keymap.keys(binding.action).iter().map(Key::to_string).collect();
+        let keys = if keys.is_empty() { ":".to_owned() } else { keys.join(" ") };
         let help = match binding.context {
             Context::Everywhere => binding.help.to_owned(),
             pane @ (Context::List | Context::Detail | Context::Log) => format!("{} ({})", binding.help, pane.as_str()),

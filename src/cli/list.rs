@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::lines::{StateLine, SummaryLine, json};
 use super::output::{Look, Out};
 use super::select::Entry;
+use super::sheet::Sheet;
 use super::{select, sheet, words};
 use crate::domain::clean::Clean;
 use crate::domain::observation::Observation;
@@ -38,7 +39,11 @@ pub fn print(entries: &[Entry], format: ListFormat, look: Look, exit: u8) -> Res
             out.line(&json(&SummaryLine::new(now, &counts, exit)))?;
         }
         ListFormat::Csv => {
-            out.bytes(&sheet::csv(entries.iter().map(|entry| sheet::row(entry, None)), false)?)?;
+            let mut sheet = Sheet::new(&mut out, false)?;
+            for entry in entries {
+                sheet.add(&sheet::row(entry, None))?;
+            }
+            sheet.finish()?;
         }
     }
     out.flush()?;

@@ -7,6 +7,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::failure::Failure;
 use super::keys;
 use super::output::Out;
+use crate::app::keys::Keymap;
 use crate::config;
 use crate::domain::filter::SYNTAX;
 
@@ -94,7 +95,7 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
             rest.control("br", []).text([bold(arg.to_string()), roman(format!(": {about}"))]);
         }
     }
-    let keys = keys::table();
+    let keys = keys::table(&Keymap::default());
     section(&mut rest, "KEYS", keys.iter().map(|line| (line.keys.as_str(), line.help.as_str())));
     section(&mut rest, "FILTER", SYNTAX.iter().copied());
     rest.control("SH", ["JOBS FILE"]).text([roman(

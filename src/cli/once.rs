@@ -15,7 +15,7 @@ use crate::exit::exit_code;
 pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let setup = match setup::prepare(common, Purpose::Once, once.filter.as_deref(), None, &mut signals).await? {
-        Prepared::Ready(setup) => *setup,
+        Prepared::Ready(ready) => ready.setup,
         Prepared::Interrupted(signal, entries) => {
             let exit = exit_code(signal, None, &select::counts(&entries));
             list::print(&entries, once.format, Look::of(common), exit)?;
@@ -23,7 +23,7 @@ pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
         }
     };
     let store = setup.store.clone();
-    let plan = Plan { until: Until::Finished, deadline: None, stream: None, verbose: common.verbose > 0 };
+    let plan = Plan { until: Until::Finished, deadline: None, stream: None, edits: None, verbose: common.verbose > 0 };
     let followed = follow::follow(setup, plan, &mut signals).await;
     store.close().await;
     let followed = followed?;

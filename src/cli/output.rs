@@ -41,7 +41,9 @@ impl Look {
         // crossterm leaves colours out by itself where NO_COLOR is set; a flag goes before that.
         crossterm::style::force_color_output(colour);
         let console = terminal && set("TERM").is_some_and(|term| term == "linux" || term == "dumb");
-        let width = if terminal { crossterm::terminal::size().ok().map(|(columns, _)| columns.into()) } else { None };
+        let size = if terminal { crossterm::terminal::size().ok() } else { None };
+        // A terminal that was never told its size says that it has none.
+        let width = size.map(|(columns, _)| columns.into()).filter(|columns| *columns > 0);
         Self { colour, ascii: common.ascii || console, width }
     }
 }

@@ -8,30 +8,80 @@ use super::failure::Failure;
 use super::report::named;
 use super::select::Entry;
 use super::{place, select};
+use crate::config::{self, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::job::Job;
 use crate::engine::saved::{Access, Store};
 
 /// The job and the store that knows of it: looked for in the jobs file, if there is one that loads, then on disk.
 pub async fn one(common: &Common, wanted: &str) -> Result<(Store, Entry), Failure> {
-    let declared = place::jobs_file(common);
+    let declared = declared(common);
     let store = place::store(common, Access::Viewer)?;
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
-    let meant: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
-    if let Some(entry) = among(select::of_file(&store, &meant).await?, wanted)? {
+    let called: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
+    if let Some(entry) = among(select::of_file(&store, &called).await?, wanted)? {
         return Ok((store, entry));
     }
-    if let Some(entry) = among(select::of_disk(&store, jobs).await?, wanted)? {
+    let of_disk = select::of_disk(&store, jobs).await?;
+    let everything: Vec<Arc<Job>> = jobs.iter().cloned().chain(of_disk.iter().map(|entry| entry.job.clone())).collect();
+    if let Some(entry) = among(of_disk, wanted)? {
         return Ok((store, entry));
     }
-    let why = match declared {
-        Err(failure) if common.config.is_some() => format!("\n{}", failure.message),
-        Ok(_) | Err(_) => String::new(),
+    let near = near(&everything, wanted);
+    let help = match (declared, near.as_slice()) {
+        (Err(failure), []) => failure.message,
+        (Err(failure), near) => format!("{}\n{}", meant(near), failure.message),
+        (Ok(_), []) => "`jobdeck status --all` lists what is known.".to_owned(),
+        (Ok(_), near) => meant(near),
     };
-    Err(Failure::usage(format!(
-        "there is no job {:?}, neither in the jobs file nor on disk. `jobdeck status --all` lists what is known.{why}",
-        Clean::new(wanted).as_str()
-    )))
+    let wanted = Clean::new(wanted);
+    Err(Failure::usage(format!("there is no job {:?}, neither in the jobs file nor on disk. {help}", wanted.as_str())))
+}
+
+/// What the jobs file says, if there is one that loads; otherwise why the names in it are not known, in a line or two.
+fn declared(common: &Common) -> Result<JobsFile, Failure> {
+    let path = config::locate(common.config.as_deref())
+        .map_err(|_| Failure::usage("No jobs file was found here; `jobdeck status --all` lists what is known."))?;
+    config::load(&path).map_err(|error| {
+        let path = Clean::new(&path.to_string_lossy());
+        Failure::usage(format!("The names in {path} are not known, for it is not valid; see `jobdeck check`:\n{error}"))
+    })
+}
+
+/// How many near names are told.
+const NEAR: usize = 5;
+
+/// The jobs that were perhaps meant: those that a part of the text names, else those that are spelt much like it.
+fn near<'a>(jobs: &'a [Arc<Job>], wanted: &str) -> Vec<&'a Job> {
+    let wanted = wanted.trim().to_lowercase();
+    let longest = wanted.chars().count();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let is_part = |name: &str| longest > 2 && name.contains(&wanted);
+    let is_like = |name: &str| {
+        let difference = name.chars().count().abs_diff(longest);
+        difference <= longest / 3 && strsim::osa_distance(name, &wanted) <= longest / 3
+    };
+    let mut found: Vec<&Job> = Vec::new();
+    for way in [&is_part as &dyn Fn(&str) -> bool, &is_like] {
+        for job in jobs.iter().map(AsRef::as_ref) {
+            let names = [Some(job.label()), Some(job.key.id.clone()), job.name.clone()];
+            let is_near = names.into_iter().flatten().any(|name| way(&name.to_lowercase()));
+            if is_near && found.len() < NEAR && found.iter().all(|other| other.key != job.key) {
+                found.push(job);
+            }
+        }
+        if !found.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+fn meant(near: &[&Job]) -> String {
+    let lines: Vec<String> = near.iter().map(|job| format!("  {}", named(job))).collect();
+    format!("Did you mean\n{}", lines.join("\n"))
 }
 
 /// What a job can be called: in full, by its id, by its name; one that comes earlier goes before one that comes later.
@@ -76,10 +126,8 @@ fn ambiguous(wanted: &str, found: &[&Entry]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::domain::job::{Job, JobKey, Provider};
+    use crate::domain::job::{JobKey, Provider};
     use crate::domain::observation::Observation;
 
     fn entry(service: &str, id: &str, name: Option<&str>) -> Entry {
@@ -119,6 +167,30 @@ mod tests {
             let found = among(entries.clone(), wanted);
             let found = found.map(|entry| entry.map(|entry| entry.job.label())).map_err(|failure| failure.message);
             assert_eq!(found, expected.map(|label| label.map(str::to_owned)).map_err(str::to_owned), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_finds_those_that_are_like_it() {
+        let jobs: Vec<_> = [
+            entry("invoices", "e748d90f", Some("scan 7")),
+            entry("invoices", "0f6a", Some("Scan 8")),
+            entry("llama", "98nl", None),
+        ]
+        .map(|entry| entry.job)
+        .into();
+        let cases = [
+            ("e748", &["invoices/e748d90f"][..]),
+            ("scan", &["invoices/e748d90f", "invoices/0f6a"]),
+            ("scan 9", &["invoices/e748d90f", "invoices/0f6a"]),
+            ("invoice/e748d90f", &["invoices/e748d90f"]),
+            ("lama/98nl", &["llama/98nl"]),
+            ("zebra", &[]),
+            ("", &[]),
+        ];
+        for (wanted, expected) in cases {
+            let found: Vec<String> = near(&jobs, wanted).iter().map(|job| job.label()).collect();
+            assert_eq!(found, expected, "{wanted}");
         }
     }
 }

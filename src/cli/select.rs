@@ -78,6 +78,23 @@ pub async fn matching(
 ) -> Result<Vec<Entry>, Failure> {
     let Some(filter) = filter else { return Ok(entries) };
     let all = entries.len();
+    let matching = matches(store, entries, filter, now).await?;
+    if matching.is_empty() {
+        let source = crate::domain::clean::Clean::new(filter.source());
+        return Err(Failure::usage(format!(
+            "the filter `{source}` matches none of {all} jobs; `jobdeck status` lists them"
+        )));
+    }
+    Ok(matching)
+}
+
+/// Those that the filter matches, if any.
+pub async fn matches(
+    store: &Store,
+    entries: Vec<Entry>,
+    filter: &Filter,
+    now: Timestamp,
+) -> Result<Vec<Entry>, Failure> {
     let mut matching = Vec::new();
     for entry in entries {
         let files = if filter.needs_files() { file_names(store, &entry).await? } else { Vec::new() };
@@ -88,10 +105,6 @@ pub async fn matching(
         if filter.matches(&subject, now) {
             matching.push(entry);
         }
-    }
-    if matching.is_empty() {
-        let source = crate::domain::clean::Clean::new(filter.source());
-        return Err(Failure::usage(format!("the filter `{source}` matches none of {all} jobs")));
     }
     Ok(matching)
 }

@@ -3,13 +3,17 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::args::Common;
+use super::cut::{Cut, Deadline, wait_until};
 use super::failure::Failure;
 use super::select::Entry;
 use super::signals::Signals;
-use super::{follow, output, place, select};
+use super::{output, place, select};
+use crate::config::JobsFile;
+use crate::domain::clock::Clock;
+use crate::domain::filter::Filter;
+use crate::domain::job::JobKey;
 use crate::engine::saved::Access;
 use crate::engine::{self, Purpose, Setup, token};
 use crate::exit::Signal;
@@ -17,10 +21,21 @@ use crate::exit::Signal;
 /// What came of the preparation.
 #[derive(Debug)]
 pub enum Prepared {
-    /// An engine can start.
-    Ready(Box<Setup>),
+    /// An engine can start, over what the filter matches in this file.
+    Ready(Box<Ready>),
     /// A signal came before that, or the time was up; these are the jobs as they are known from disk.
     Interrupted(Option<Signal>, Vec<Entry>),
+}
+
+/// What an engine starts with, and where it came from.
+#[derive(Debug)]
+pub struct Ready {
+    /// For the engine.
+    pub setup: Setup,
+    /// The whole file.
+    pub file: JobsFile,
+    /// Which of its jobs are meant.
+    pub filter: Option<Filter>,
 }
 
 /// Prepares an engine over the file's jobs that the filter matches. What takes its time is only that a token is asked
@@ -29,42 +44,50 @@ pub async fn prepare(
     common: &Common,
     purpose: Purpose,
     filter: Option<&str>,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
     signals: &mut Signals,
 ) -> Result<Prepared, Failure> {
     let filter = select::filter(filter)?;
     let file = place::jobs_file(common)?;
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
     let store = place::store(common, Access::Reader)?;
-    let jobs = match &filter {
-        None => file.jobs,
+    let chosen = match &filter {
+        None => with_jobs(file.clone(), |_| true),
         Some(filter) => {
             let entries = select::of_file(&store, &file.jobs).await?;
             let entries = select::matching(&store, entries, Some(filter), Timestamp::now()).await;
             if entries.is_err() {
                 store.close().await;
             }
-            entries?.into_iter().map(|entry| entry.job).collect()
+            let keys: HashSet<JobKey> = entries?.into_iter().map(|entry| entry.job.key.clone()).collect();
+            with_jobs(file.clone(), |key| keys.contains(key))
         }
     };
-    let of_jobs: HashSet<&str> = jobs.iter().map(|job| &*job.service).collect();
-    let services: Vec<_> = file.services.into_iter().filter(|service| of_jobs.contains(&*service.name)).collect();
+    let JobsFile { poll, services, jobs, .. } = chosen;
     let interrupted = tokio::select! {
-        services = token::resolve_all(&services) => Ok(services),
-        signal = signals.next() => Err(Some(signal)),
-        () = follow::wait_until(deadline) => {
-            output::say_error("the time was up before every token was had");
-            Err(None)
-        }
+        services = token::resolve_all(&services, output::say_error) => Ok(services),
+        signal = signals.next() => Err((Some(signal), Cut::Signal(signal))),
+        cut = wait_until(deadline) => Err((None, cut)),
     };
     let services = match interrupted {
         Ok(services) => services,
-        Err(signal) => {
+        Err((signal, cut)) => {
             let entries = select::of_file(&store, &jobs).await;
             store.close().await;
-            return Ok(Prepared::Interrupted(signal, entries?));
+            let entries = entries?;
+            output::say_error(&format!("before every token was had, {}", cut.sentence(&select::counts(&entries))));
+            return Ok(Prepared::Interrupted(signal, entries));
         }
     };
-    let setup = Setup { purpose, poll: file.poll, services, jobs, store, seed: fastrand::u64(..) };
-    Ok(Prepared::Ready(Box::new(setup)))
+    let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
+    let setup = Setup { purpose, poll, services, jobs, store, seed, clock };
+    Ok(Prepared::Ready(Box::new(Ready { setup, file, filter })))
+}
+
+/// The file with these of its jobs, and the services that they need.
+pub fn with_jobs(mut file: JobsFile, are_meant: impl Fn(&JobKey) -> bool) -> JobsFile {
+    file.jobs.retain(|job| are_meant(&job.key));
+    let needed: HashSet<&str> = file.jobs.iter().map(|job| &*job.service).collect();
+    file.services.retain(|service| needed.contains(&*service.name));
+    file
 }

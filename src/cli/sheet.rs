@@ -1,6 +1,7 @@
 //! Jobs as CSV for spreadsheets: no cell can become a formula.
 
-use super::failure::Failure;
+use std::io::{self, Write};
+
 use super::lines::utc;
 use super::select::Entry;
 use crate::domain::clean::{escaped, is_harmless};
@@ -69,15 +70,26 @@ pub fn row(entry: &Entry, output: Option<String>) -> Vec<String> {
     cells
 }
 
-/// The whole sheet with its header line. Cells are guarded against formulas and control characters.
-pub fn csv(rows: impl Iterator<Item = Vec<String>>, with_output: bool) -> Result<Vec<u8>, Failure> {
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-    let failed = |error: csv::Error| Failure::internal(format!("failed to write CSV: {error}"));
-    writer.write_record(COLUMNS.into_iter().chain(with_output.then_some("output"))).map_err(failed)?;
-    for row in rows {
-        writer.write_record(row.iter().map(|cell| guarded(cell))).map_err(failed)?;
+/// A sheet that is written row by row. Cells are guarded against formulas and control characters.
+pub struct Sheet<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Sheet<W> {
+    /// Begins with the header line.
+    pub fn new(out: W, with_output: bool) -> io::Result<Self> {
+        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(out);
+        writer.write_record(COLUMNS.into_iter().chain(with_output.then_some("output")))?;
+        Ok(Self(writer))
     }
-    writer.into_inner().map_err(|error| Failure::internal(format!("failed to write CSV: {error}")))
+
+    /// Adds a job's cells.
+    pub fn add(&mut self, row: &[String]) -> io::Result<()> {
+        Ok(self.0.write_record(row.iter().map(|cell| guarded(cell)))?)
+    }
+
+    /// Hands everything on.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A cell that no spreadsheet takes for a formula: a leading `=`, `+`, `-`, `@`, tab or carriage return gets a `'`

@@ -1,15 +1,16 @@
 //! `jobdeck watch`: follows the jobs to their end without a screen.
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::args::{Common, Watch, WatchFormat};
+use super::cut::Deadline;
+use super::edits::Edits;
 use super::failure::Failure;
 use super::follow::{self, Followed, Plan, Stream};
 use super::output::{Lines, Look};
 use super::report::Tongue;
 use super::select;
-use super::setup::{self, Prepared};
+use super::setup::{self, Prepared, Ready};
 use super::signals::Signals;
 use crate::engine::Purpose;
 use crate::exit::exit_code;
@@ -17,7 +18,7 @@ use crate::exit::exit_code;
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
-    let deadline = watch.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = watch.timeout.and_then(Deadline::after);
     let tongue = match watch.format {
         WatchFormat::Jsonl => Tongue::Jsonl,
         WatchFormat::Plain => Tongue::Plain(Look::of(common)),
@@ -25,11 +26,13 @@ pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
     let prepared = setup::prepare(common, Purpose::Watch, watch.filter.as_deref(), deadline, &mut signals).await?;
     let (lines, closed) = Lines::start();
     let followed = match prepared {
-        Prepared::Ready(setup) => {
+        Prepared::Ready(ready) => {
+            let Ready { setup, file, filter } = *ready;
             let store = setup.store.clone();
             let stream = Some(Stream { tongue, lines, closed });
-            let plan = Plan { until: watch.until, deadline, stream, verbose: common.verbose > 0 };
-            let followed = follow::follow(*setup, plan, &mut signals).await;
+            let edits = Some(Edits::of(&file, store.clone(), filter));
+            let plan = Plan { until: watch.until, deadline, stream, edits, verbose: common.verbose > 0 };
+            let followed = follow::follow(setup, plan, &mut signals).await;
             store.close().await;
             followed?
         }

@@ -1,10 +1,12 @@
 //! The starter file: the example with every line of substance commented out, never over an existing file.
 
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use super::ConfigError;
+use super::{ConfigError, JobsFile, names, parse};
+use crate::domain::job::Provider;
 
 /// A jobs file in which every key stands once.
 pub const EXAMPLE: &str = include_str!("../../jobs.example.toml");
@@ -26,6 +28,33 @@ pub fn init(path: &Path) -> Result<(), ConfigError> {
     file.write_all(starter().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
+/// What of a file is still as the example has it and not the user's own, in the file's order; a few words each.
+pub fn left_over(file: &JobsFile) -> Vec<String> {
+    let Ok(example) = parse(EXAMPLE, &file.path) else { return Vec::new() };
+    let mut left = Vec::new();
+    for service in &file.services {
+        let holes = holes(service.base.path());
+        left.extend(holes.iter().map(|hole| format!("{hole} in [services.{}]", service.name)));
+        let is_examples = service.provider != Provider::Optexity
+            && holes.is_empty()
+            && example.services.iter().any(|other| other.base == service.base);
+        left.extend(is_examples.then(|| format!("the address of [services.{}]", service.name)));
+    }
+    let ids: HashSet<&str> = example.jobs.iter().map(|job| job.key.id.as_str()).collect();
+    left.extend(
+        file.jobs.iter().filter(|job| ids.contains(&*job.key.id)).map(|job| format!("the id of {}", job.label())),
+    );
+    left
+}
+
+/// The `<slug>`s of a path.
+fn holes(path: &str) -> Vec<String> {
+    let plain = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let hole =
+        |part: &str| part.split_once('>').map(|(name, _)| name.to_owned()).filter(|name| names::is_service_name(name));
+    plain.split('<').skip(1).filter_map(hole).map(|name| format!("<{name}>")).collect()
+}
+
 /// What a starter file says: valid as it stands, without services and jobs.
 pub fn starter() -> String {
     let line = |line: &str| match line {
@@ -43,7 +72,6 @@ pub fn starter() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{names, parse};
 
     #[test]
     fn the_example_is_valid_and_shows_every_key() {
@@ -67,6 +95,28 @@ mod tests {
         };
         let uncommented: Vec<String> = starter.lines().map(bare).filter(|line| !line.contains("Take the #")).collect();
         assert_eq!(uncommented.join("\n"), EXAMPLE.trim_end());
+    }
+
+    #[test]
+    fn what_was_left_as_the_example_has_it_is_told() {
+        let example = parse(EXAMPLE, Path::new("jobs.toml")).unwrap();
+        let left = left_over(&example);
+        let expected = [
+            "<slug> in [services.llama]",
+            "<organization_id> in [services.invoices]",
+            "<api_name> in [services.invoices]",
+        ];
+        assert_eq!(left.get(..3).unwrap(), expected);
+        assert_eq!(
+            (left.get(3).unwrap().as_str(), left.len()),
+            ("the address of [services.receipts]", 4 + example.jobs.len())
+        );
+        let mine = EXAMPLE
+            .replace("<slug>", "s")
+            .replace("<organization_id>/<api_name>", "o/a")
+            .replace("unstract.internal", "mine");
+        let mine = mine.split("[[jobs]]").next().unwrap();
+        assert_eq!(left_over(&parse(mine, Path::new("jobs.toml")).unwrap()), Vec::<String>::new());
     }
 
     #[test]

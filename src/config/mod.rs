@@ -38,7 +38,7 @@ pub const SCHEMA: &str = include_str!("../../assets/jobs.schema.json");
 mod tests;
 
 /// A jobs file that was read and is valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 pub struct JobsFile {
     /// Where it is.
     pub path: PathBuf,
@@ -52,10 +52,11 @@ pub struct JobsFile {
     text: u64,
 }
 
-impl JobsFile {
-    /// Whether both mean the same, however they are written.
-    fn says_the_same_as(&self, other: &Self) -> bool {
-        self.poll == other.poll && self.services == other.services && self.jobs == other.jobs
+/// Two are the same if they mean the same, however they are written.
+impl PartialEq for JobsFile {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { path, poll, services, jobs, text: _ } = self;
+        (path, poll, services, jobs) == (&other.path, &other.poll, &other.services, &other.jobs)
     }
 }
 

@@ -72,15 +72,18 @@ pub fn meant<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     if key.len() > 64 {
         return None;
     }
-    let key = key.trim().to_lowercase().replace(['-', ' '], "_");
+    let plain = |name: &str| name.trim().to_lowercase().replace(['-', ' '], "_");
+    let key = plain(key);
     let synonym = SYNONYMS.iter().find(|(word, _)| *word == key).map(|(_, ours)| *ours);
     if let Some(ours) = synonym.and_then(|ours| known.iter().find(|name| **name == ours)) {
         return Some(ours);
     }
     known
         .iter()
-        .map(|name| (strsim::damerau_levenshtein(&key, name), *name))
-        .filter(|(distance, name)| *distance <= name.chars().count() / 3 || strsim::jaro_winkler(&key, name) > 0.92)
+        .map(|name| (strsim::damerau_levenshtein(&key, &plain(name)), *name))
+        .filter(|(distance, name)| {
+            *distance <= name.chars().count() / 3 || strsim::jaro_winkler(&key, &plain(name)) > 0.92
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

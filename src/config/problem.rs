@@ -78,13 +78,29 @@ impl Problems {
     }
 }
 
+/// What to do about an error of the TOML reader, by how its message begins.
+const REMEDIES: &[(&str, &str)] = &[
+    ("key with no value", "write key = \"value\", or a # before what is a remark"),
+    ("invalid basic string", "end the text with the quote that it began with, in the same line"),
+    ("invalid literal string", "end the text with the quote that it began with, in the same line"),
+    ("unexpected key or value", "write one key a line, and text in quotes"),
+    ("string values must be quoted", "write it in quotes"),
+    ("missing value for key", "write the value after the ="),
+    ("unclosed inline table", "end it with }"),
+    ("unclosed array", "end it with ]"),
+    ("unclosed table", "end the name with ]"),
+    ("missing comma", "put a comma between them, and end the table with }"),
+];
+
 fn syntax(error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
-    match error.message() {
-        "duplicate key" => Problem::at(span, "this key or table stands twice")
-            .help("keep one of them; for several jobs write [[jobs]] with two brackets before each"),
-        message => Problem::at(span, message),
+    let message = error.message();
+    if message == "duplicate key" {
+        return Problem::at(span, "this key or table stands twice")
+            .help("keep one of them; for several jobs write [[jobs]] with two brackets before each");
     }
+    let remedy = REMEDIES.iter().find(|(begins, _)| message.starts_with(begins)).map(|(_, remedy)| *remedy);
+    Problem::at(span, message).help(remedy.unwrap_or("`jobdeck init -c example.toml` writes a file to compare with"))
 }
 
 fn rendered(problem: &Problem, path: &Clean, excerpts: &Excerpts<'_>) -> String {

@@ -166,7 +166,11 @@ fn token(
     match sources.as_slice() {
         [source] => token_source(source, place, problems),
         [] => {
-            problems.add(Problem::at(field.span, "this token has neither env nor file nor command").help(how));
+            // A misspelt key was told already.
+            if table.all().is_empty() {
+                let problem = Problem::at(field.span, "this token has neither env nor file nor command").help(how);
+                problems.add(problem.absence());
+            }
             None
         }
         [_, second, ..] => {

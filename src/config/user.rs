@@ -33,8 +33,6 @@ pub struct Binding {
     pub action: String,
     /// The keys as [`Actions::key`] spelt them; none: the action has no key.
     pub keys: Vec<String>,
-    /// The line that says so.
-    pub line: usize,
 }
 
 /// The theme.
@@ -92,11 +90,13 @@ impl Default for Notify {
     }
 }
 
-/// What the dashboard knows of keys: its table of actions, in three questions.
+/// What the dashboard knows of keys: its table of actions, in four questions.
 #[derive(Clone, Copy)]
 pub struct Actions<'a> {
     /// The name of every action.
     pub names: &'a [&'a str],
+    /// The keys of an action unless others are bound, as `key` spells them.
+    pub own: &'a dyn Fn(&str) -> Vec<String>,
     /// A key as it is always spelt; None for what is no key.
     pub key: &'a dyn Fn(&str) -> Option<String>,
     /// Whether two actions can be meant at the same time, so that they must not share a key.
@@ -157,10 +157,16 @@ fn keys(file: &Fields<'_>, excerpts: &Excerpts<'_>, actions: &Actions<'_>, probl
                     problems.add(Problem::at(span.clone(), message).help("give one of the two another key"));
                 }
             }
+            // An action that is not in the file keeps its own keys.
+            let kept = actions.names.iter().filter(|name| table.get(name).is_none());
+            for other in kept.filter(|other| (actions.clash)(other, field.key) && (actions.own)(other).contains(&key)) {
+                let message = format!("this key of `{}` in line {line} is `{other}`'s own", field.key);
+                problems.add(Problem::at(span.clone(), message).help(format!("give `{other}` another key too")));
+            }
             holders.push((field.key.to_owned(), line));
             keys.push(key);
         }
-        bindings.push(Binding { action: field.key.to_owned(), keys, line });
+        bindings.push(Binding { action: field.key.to_owned(), keys });
     }
     bindings
 }
@@ -244,6 +250,7 @@ mod tests {
     fn read(text: &str) -> Result<User, String> {
         let actions = Actions {
             names: &["next_problem", "previous_problem", "copy_raw", "tree_fold"],
+            own: &|name| if name == "previous_problem" { vec!["F".to_owned()] } else { Vec::new() },
             key: &|text| {
                 (text.len() == 1 || text.to_lowercase().starts_with("ctrl-")).then(|| text.replace("ctrl-", "Ctrl-"))
             },
@@ -257,16 +264,12 @@ mod tests {
         assert_eq!(read(""), Ok(User::default()));
         let text = "theme = 'cvd'\ncharset = 'ascii'\nclipboard = ['wl-copy']\n[keys]\nnext_problem = ['f', 'ctrl-f']\ncopy_raw = 'Y'\ntree_fold = 'Y'\n[notify]\non = ['finished']\ncommand = ['notify-send', 'x']\n";
         let user = read(text).unwrap();
-        let binding = |action: &str, keys: &[&str], line| Binding {
+        let binding = |action: &str, keys: &[&str]| Binding {
             action: action.to_owned(),
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-            line,
         };
-        let keys = [
-            binding("next_problem", &["f", "Ctrl-f"], 5),
-            binding("copy_raw", &["Y"], 6),
-            binding("tree_fold", &["Y"], 7),
-        ];
+        let keys =
+            [binding("next_problem", &["f", "Ctrl-f"]), binding("copy_raw", &["Y"]), binding("tree_fold", &["Y"])];
         assert_eq!(user.keys, keys);
         assert_eq!((user.theme, user.charset), (Theme::Cvd, Charset::Ascii));
         assert_eq!(user.clipboard, Clipboard::Command(vec!["wl-copy".to_owned()]));
@@ -291,6 +294,10 @@ mod tests {
                 "[keys]\ncopy_raw = ['ctrl-x', 'Ctrl-x']",
                 "2:23: this key of `copy_raw` in line 2 is a key of `copy_raw` in line 2",
             ),
+            (
+                "[keys]\nnext_problem = ['f', 'F']",
+                "2:22: this key of `next_problem` in line 2 is `previous_problem`'s own",
+            ),
             ("[notify]\non = ['never']", "2:7: there is no such event in `on`"),
             ("[notify]\ncommand = []", "2:11: this command names no program"),
         ];
@@ -298,5 +305,6 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(expected), "{text}\n{error}");
         }
+        assert!(read("[keys]\nnext_problem = 'F'\nprevious_problem = 'f'").is_ok(), "two keys change places");
     }
 }

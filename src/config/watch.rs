@@ -29,6 +29,10 @@ pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch,
         // The error's own text would repeat the path.
         format!("failed to watch the jobs file: {:?}; changes take effect at the next start", error.kind)
     };
+    if file.path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        // A pipe gives its text once: read again, it would seem to be empty.
+        return Err("the jobs file is no regular file and is not watched; changes need a new start".to_owned());
+    }
     let (events, received) = channel();
     let mut watcher = notify::recommended_watcher(move |event| drop(events.send(event))).map_err(failed)?;
     let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
@@ -63,12 +67,12 @@ impl Last {
         if before.is_some() && before == self.text {
             return None;
         }
-        let change = text.and_then(|text| parse(&text, &self.path));
-        let same = match (&change, &self.change) {
-            (Ok(now), Ok(before)) => now.says_the_same_as(before),
-            (now, before) => now == before,
-        };
-        if same {
+        let mut change = text.as_ref().map_err(Clone::clone).and_then(|text| parse(text, &self.path));
+        if text.as_ref().is_ok_and(|text| text.trim().is_empty()) && change != self.change {
+            // Whoever writes a file from the start, as a shell does, empties it first.
+            change = Err(ConfigError::of_file(&self.path, "the file is empty", "write the jobs to it again"));
+        }
+        if change == self.change {
             return None;
         }
         self.change = change;
@@ -148,7 +152,16 @@ mod tests {
         std::fs::write(path.with_extension("new"), format!("# remark\n{with_job}")).unwrap();
         std::fs::rename(path.with_extension("new"), &path).unwrap();
         assert_eq!(next(), Ok(1), "replaced");
+        std::fs::write(&path, "\n").unwrap();
+        assert_eq!(next(), Err(1), "a file that is only begun takes no job out");
         std::fs::write(&path, FILE).unwrap();
         assert_eq!(next(), Ok(0));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_read_once() {
+        let file = JobsFile { path: PathBuf::from("/dev/null"), ..parse(FILE, Path::new("jobs.toml")).unwrap() };
+        let (sender, _changes) = tokio::sync::mpsc::unbounded_channel();
+        assert!(watch(&file, sender).unwrap_err().contains("no regular file"));
     }
 }

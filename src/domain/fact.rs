@@ -25,6 +25,13 @@ pub enum Fact {
     },
     /// A job was taken out of the file.
     Withdrawn(JobIx),
+    /// A changed jobs file is in force; what it declares and withdraws was told before.
+    Reloaded {
+        /// Jobs that came.
+        added: usize,
+        /// Jobs that went.
+        removed: usize,
+    },
     /// Something was learned about a job, and saved.
     Observed {
         /// The job.
@@ -83,7 +90,7 @@ pub enum Fact {
         /// Its changes of state, oldest first.
         changes: Vec<Change>,
     },
-    /// Every job is over or given up.
+    /// Every job is over or given up. Told again after each `Reloaded`, if it still holds.
     Settled,
     /// The one-shot reads that a drain still waits for, by job; sent at its start and whenever one ends.
     Draining(Vec<JobIx>),

@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod clean;
+pub mod clock;
 pub mod fact;
 pub mod files;
 pub mod filter;

@@ -358,6 +358,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_newer_is_told_by_the_requests_and_not_by_a_clock_that_may_be_set_back() {
+        let earlier = said(State::Running);
+        let back = Received { at: at(-3600), ..received(&earlier, 6) };
+        let newer = after(&after(&running(), received(&said(State::Queued), 5)).0, back).0;
+        assert_eq!((newer.state, newer.changed_at), (State::Running, Some(at(-3600))));
+        let late = said(State::Queued);
+        assert_eq!(newer.apply(Received { at: at(9), ..received(&late, 5) }), Applied::Superseded);
+    }
+
+    #[test]
     fn a_406_for_a_job_whose_result_is_held_changes_nothing() {
         let mut held = after(&running(), received(&said(State::Succeeded), 2)).0;
         held.saved = Some(copy());

@@ -33,6 +33,15 @@ pub fn resume_spread(held: Duration) -> Duration {
     held.clamp(Duration::from_secs(1), Duration::from_secs(20))
 }
 
+/// When a read is made that was due at `due`, on a clock that stood still while the machine slept for so long until
+/// `now`; and whether it is overdue. What is overdue is spread over ten seconds after a pause of ten, in which the
+/// network may come back.
+pub fn after_sleep(due: Duration, slept: Duration, now: Duration, draw: f64) -> (Duration, bool) {
+    let due = due.saturating_sub(slept);
+    let pause = Duration::from_secs(10);
+    if due < now + pause { (now + pause + pause.mul_f64(draw), due <= now) } else { (due, false) }
+}
+
 fn bounded(base: Duration, factor: f64, longest: Duration) -> Duration {
     Duration::from_secs_f64((base.as_secs_f64() * factor).min(longest.as_secs_f64()))
 }
@@ -104,6 +113,22 @@ mod tests {
     fn a_max_interval_below_the_interval_does_not_speed_a_job_up() {
         let pace = Pace { interval: Duration::from_secs(9), max_interval: Duration::from_secs(1) };
         assert_eq!(pause(pace, 9, 0.5), Duration::from_secs(9));
+    }
+
+    #[test]
+    fn after_a_sleep_what_is_overdue_is_read_within_10_to_20_seconds_and_the_rest_when_it_would_have_been() {
+        let (second, hour) = (Duration::from_secs, Duration::from_secs(3600));
+        let now = second(100);
+        for (due, draw, expected) in [
+            (now + second(60), 0.0, (second(110), true)),
+            (now + second(60), 1.0, (second(120), true)),
+            (now + hour, 0.5, (second(115), true)),
+            (now + hour + second(9), 0.5, (second(115), false)),
+            (now + hour + second(11), 0.5, (second(111), false)),
+            (now + hour * 2, 0.5, (now + hour, false)),
+        ] {
+            assert_eq!(after_sleep(due, hour, now, draw), expected, "{due:?}");
+        }
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub fn not_ok(job: &Job, state: State, read: Read, reason: &str, retry: Option<D
 }
 
 /// A whole service is read differently from now on.
-pub fn gate(service: &str, gate: &Gate) {
-    let wait = |until: &Timestamp| human::latency(human::age(Timestamp::now(), *until));
+pub fn gate(service: &str, gate: &Gate, now: Timestamp) {
+    let wait = |until: &Timestamp| human::latency(human::age(now, *until));
     match gate {
         Gate::Open => tracing::info!(job = service, "its reads resume"),
         Gate::Throttled(until) => {

@@ -1,6 +1,7 @@
 //! Which job is read next: within the limits of all services and of each, none starving the others, and no one-shot
 //! read while its reply could not be saved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::job::JobIx;
@@ -140,7 +141,8 @@ impl Run {
         let Some(token) = run.token.clone() else { return };
         slot.seq += 1;
         run.in_flight += 1;
-        let errand = Errand { ix, key: slot.job.key.clone(), service: run.service.clone(), token, seq: slot.seq };
+        let (key, service, seq) = (slot.job.key.clone(), Arc::clone(&run.service), slot.seq);
+        let errand = Errand { ix, key, service, token, seq, clock: self.clock.clone() };
         let leave = if slot.job.key.provider.is_one_shot() {
             self.one_shots.insert(ix);
             self.leave_one_shots.subscribe()

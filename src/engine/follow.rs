@@ -116,7 +116,7 @@ impl Run {
         }
         let Some(slot) = self.slot_mut(ix) else { return };
         slot.seq = slot.seq.max(known.applied);
-        if tells_nothing_new(&known, &slot.known) {
+        if tells_nothing_new(&known, slot) {
             return;
         }
         let before = (slot.known.is_observed(), slot.known.state, slot.known.word.clone(), slot.known.progress);
@@ -329,7 +329,11 @@ impl Run {
     pub(super) async fn reload(&mut self, reload: Reload) {
         let Reload { poll, services, jobs } = reload;
         self.poll = poll;
-        self.net = Arc::new(crate::net::Net::new(poll.connect_timeout, poll.read_timeout));
+        self.net = Arc::new(crate::net::Net::new(&poll, self.clock.clone()));
+        for run in &mut self.services {
+            // The token of a service that is no longer in the file is not asked for.
+            run.next_ask = run.next_ask.filter(|_| services.iter().any(|(new, _)| new.name == run.service.name));
+        }
         for (service, token) in services {
             self.reload_service(ServiceRun::new(service, token));
         }
@@ -337,10 +341,12 @@ impl Run {
         let mut kept = HashSet::new();
         let mut new = Vec::new();
         let mut again = Vec::new();
+        let (mut added, mut removed) = (0, 0);
         for (job, place) in jobs.into_iter().zip(places) {
             match (place, self.service_of(&job.service)) {
                 (Some(ix), Some(service)) => {
                     kept.insert(ix);
+                    added += usize::from(self.is_withdrawn(ix));
                     if self.keep(ix, job, service) {
                         again.push(ix);
                     }
@@ -350,19 +356,28 @@ impl Run {
             }
         }
         for ix in (0..self.slots.len()).filter_map(|at| u32::try_from(at).ok()).map(JobIx) {
-            if !kept.contains(&ix) && self.slot(ix).is_some_and(|slot| slot.phase != Phase::Withdrawn) {
+            if !kept.contains(&ix) && !self.is_withdrawn(ix) {
                 self.withdraw(ix);
+                removed += 1;
             }
         }
         self.flush_releases();
         self.claim(&again).await;
         self.reload_known(&again).await;
+        added += new.len();
         if let Err(error) = self.declare(new).await {
             self.tell_trouble(Some(error));
         }
         for service in 0..self.services.len() {
             self.gate_changed(service);
+            // A service that a watch has given up is not read for its new jobs either, until its token changes.
+            if let Some(why) = self.services.get(service).and_then(|run| run.given_up.clone()) {
+                self.give_up_service(service, &why);
+            }
         }
+        tracing::info!(job = "config", "the jobs file was reloaded: +{added} jobs, {removed} removed");
+        self.tell(Fact::Reloaded { added, removed });
+        self.told_settled = false;
     }
 
     /// The place of each of these jobs; None for one that was never on the list.
@@ -381,6 +396,7 @@ impl Run {
         if old.token != new.token {
             old.gate = new.gate;
             old.token = new.token;
+            old.given_up = None;
         }
         if old.service.rate != new.service.rate {
             old.bucket = new.bucket;
@@ -396,16 +412,18 @@ impl Run {
         }
         let was = slot.phase.clone();
         let due = slot.due;
+        // What was asked for before the job was taken out is not asked for a second time.
+        let busy = self.is_busy(ix);
         let again = match was {
             Phase::GivenUp(_) => true,
-            Phase::Withdrawn => !slot.known.is_over() || slot.is_gone(),
+            Phase::Withdrawn => !busy && (!slot.known.is_over() || slot.is_gone()),
             Phase::Done => slot.is_gone(),
             Phase::Waiting | Phase::Reading | Phase::Followed(_) => false,
         };
         let known = Arc::clone(&slot.known);
         if was == Phase::Withdrawn {
             self.tell(Fact::Declared { ix, job: Arc::clone(&job), known });
-            self.set_phase(ix, Phase::Done);
+            self.set_phase(ix, if busy { Phase::Reading } else { Phase::Done });
         }
         let moved = self.slot(ix).is_some_and(|slot| slot.service != service);
         if moved && was == Phase::Waiting {
@@ -414,7 +432,7 @@ impl Run {
         if let Some(slot) = self.slot_mut(ix) {
             slot.job = job;
             // A read under way is counted for the service that sent it.
-            if was != Phase::Reading {
+            if was != Phase::Reading && !busy {
                 slot.service = service;
             }
             slot.denials = Denials::default();
@@ -423,6 +441,17 @@ impl Run {
             self.schedule(ix, due);
         }
         again
+    }
+
+    fn is_withdrawn(&self, ix: JobIx) -> bool {
+        self.slot(ix).is_some_and(|slot| slot.phase == Phase::Withdrawn)
+    }
+
+    /// Whether a read of a job is under way, or the one reply that it will ever get is being saved.
+    fn is_busy(&self, ix: JobIx) -> bool {
+        let is_one_shot = self.slot(ix).is_some_and(|slot| slot.job.key.provider.is_one_shot());
+        let saving = self.saving.contains_key(&ix) || self.unsaved.contains_key(&ix);
+        self.reading.values().any(|reading| *reading == ix) || is_one_shot && saving
     }
 
     fn withdraw(&mut self, ix: JobIx) {
@@ -438,10 +467,12 @@ impl Run {
 
 /// Whether the disk knows no more than we do. The numbers of the reads do not tell: ours run ahead of the disk's, for a
 /// read that changes nothing is not written, and whoever takes a job over counts on from the disk's.
-fn tells_nothing_new(on_disk: &Observation, ours: &Observation) -> bool {
+fn tells_nothing_new(on_disk: &Observation, slot: &Slot) -> bool {
+    let ours = &*slot.known;
     let read_at = |known: &Observation| known.last_read.as_ref().map(|read| read.at);
-    if on_disk == ours {
-        return true;
+    // Of what another reads the disk knows all, whatever its clock says.
+    if on_disk == ours || matches!(slot.phase, Phase::Followed(_)) {
+        return on_disk == ours;
     }
     let same = Observation { applied: ours.applied, last_read: ours.last_read.clone(), ..on_disk.clone() };
     read_at(on_disk) <= read_at(ours) && same == *ours

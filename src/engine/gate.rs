@@ -135,6 +135,13 @@ impl Gate {
         }
     }
 
+    /// The machine slept for so long, on a clock that stood still meanwhile: what was waited for may be over.
+    pub fn slept(&mut self, slept: Duration) {
+        if let Closed::Throttled(until) | Closed::BackingOff(until) = &mut self.closed {
+            *until = until.saturating_sub(slept);
+        }
+    }
+
     /// Another token is here, or the user asks: the service is read again. Gives the time over which its reads resume.
     pub fn reopen(&mut self, now: Duration) -> Duration {
         let held = now.saturating_sub(self.since);
@@ -222,6 +229,15 @@ mod tests {
     fn a_shorter_wait_never_cuts_a_longer_one_short() {
         let gate = after(&[(0, Read::Throttled, Some(60)), (1, Read::Throttled, Some(2))]);
         assert_eq!(gate.closed(), &Closed::Throttled(at(60)));
+    }
+
+    #[test]
+    fn a_wait_goes_on_while_the_machine_sleeps() {
+        let mut gate = after(&[(10, Read::Throttled, Some(60))]);
+        gate.slept(at(50));
+        assert_eq!((gate.expire(at(19)), gate.closed()), (None, &Closed::Throttled(at(20))));
+        gate.slept(at(50));
+        assert_eq!((gate.expire(at(19)), gate.closed()), (Some(at(9)), &Closed::No));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Run {
         }
         let name = run.service.name.clone();
         let (can_change, max_interval) = (run.service.token.can_change(), run.service.pace.max_interval);
-        chronicle::gate(&name, &told);
+        chronicle::gate(&name, &told, self.clock.now());
         let refused = if let Told::KeyRefused(reason) = &told { Some(reason.clone()) } else { None };
         let now = self.now();
         if let Some(run) = self.services.get_mut(service) {
@@ -124,7 +124,7 @@ impl Run {
         }
     }
 
-    fn give_up_service(&mut self, service: usize, reason: &str) {
+    pub(super) fn give_up_service(&mut self, service: usize, reason: &str) {
         if let Some(run) = self.services.get_mut(service) {
             run.given_up = Some(reason.to_owned());
         }
@@ -178,7 +178,7 @@ impl Run {
             Closed::Throttled(until) => Health::Throttled(self.wall(*until)),
             Closed::KeyRefused(_) => Health::KeyRefused,
             Closed::BackingOff(_) => Health::Stale,
-            Closed::No if slot.failures >= MISSED => Health::Stale,
+            Closed::No if slot.overslept || slot.failures >= MISSED => Health::Stale,
             Closed::No => Health::Fresh,
         }
     }

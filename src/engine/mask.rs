@@ -44,13 +44,20 @@ impl<'a> Masking<'a> {
             if let Some(len) = self.spellings.iter().filter_map(begun).max() {
                 let start = self.held.len() - len;
                 self.held.iter_mut().skip(start).for_each(|byte| *byte = b'*');
-                self.masked = true;
+                self.note();
             }
         }
         if !self.held.is_empty() {
             self.sink.push(&self.held);
         }
         self.masked
+    }
+
+    /// The sink hears of it before it is given the bytes.
+    fn note(&mut self) {
+        if !std::mem::replace(&mut self.masked, true) {
+            self.sink.masked();
+        }
     }
 }
 
@@ -66,7 +73,9 @@ impl Sink for Masking<'_> {
             return;
         }
         self.held.extend_from_slice(chunk);
-        self.masked |= fill(&mut self.held, &self.spellings);
+        if fill(&mut self.held, &self.spellings) {
+            self.note();
+        }
         let rest = self.held.split_off(self.held.len().saturating_sub(longest - 1));
         if !self.held.is_empty() {
             self.sink.push(&self.held);

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
@@ -13,6 +15,7 @@ use crate::net::Net;
 use crate::store::Store;
 
 mod chronicle;
+mod clock;
 mod dispatch;
 mod follow;
 mod gate;
@@ -53,6 +56,8 @@ pub struct Setup {
     pub store: Store,
     /// Seed of the jitter.
     pub seed: u64,
+    /// The time of day.
+    pub clock: Clock,
 }
 
 /// What the user (or a signal) wants of a running engine.
@@ -125,7 +130,7 @@ pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine,
 /// Makes the HTTP clients that these services need, so that a missing certificate bundle is told before anything else.
 pub fn check_certificates<'a>(services: impl IntoIterator<Item = &'a Service>) -> Result<(), StartError> {
     let poll = Poll::default();
-    let net = Net::new(poll.connect_timeout, poll.read_timeout);
+    let net = Net::new(&poll, Clock::new(Timestamp::now));
     for service in services {
         net.prepare(&service.base, service.provider.is_one_shot()).map_err(|error| StartError(error.0))?;
     }

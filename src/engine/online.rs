@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::domain::clock::Clock;
 use crate::domain::job::{JobKey, Provider};
 use crate::domain::reply::Reply;
 use crate::domain::secret::Token;
@@ -27,7 +29,7 @@ pub async fn ask_all(
     poll: &Poll,
     services: &[(Arc<Service>, Result<Token, String>)],
 ) -> Vec<(Arc<str>, Result<String, String>)> {
-    let net = Net::new(poll.connect_timeout, poll.read_timeout);
+    let net = Net::new(poll, Clock::new(Timestamp::now));
     let asked = services.iter().filter_map(|(service, token)| Some((service, token.as_ref().ok()?)));
     join_all(asked.map(|(service, token)| async {
         let answer = timeout(LIMIT, ask(&net, service, token)).await;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::domain::attempt::Attempt;
+use crate::domain::clock::Clock;
 use crate::domain::job::{JobIx, JobKey};
 use crate::domain::reading::Reading;
 use crate::domain::reply::{Headers, NoReply, Reply};
@@ -38,6 +39,8 @@ pub struct Errand {
     pub token: Token,
     /// The request's number.
     pub seq: u64,
+    /// The time of day.
+    pub clock: Clock,
 }
 
 /// What one read came to.
@@ -81,6 +84,10 @@ impl Sink for Spool {
         self.set_status(status);
     }
 
+    fn masked(&mut self) {
+        self.set_masked();
+    }
+
     fn push(&mut self, chunk: &[u8]) {
         Spool::push(self, chunk);
     }
@@ -88,7 +95,7 @@ impl Sink for Spool {
 
 /// Does one read to its end, or until `leave` becomes true.
 pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch::Receiver<bool>) -> Outcome {
-    let sent_at = Timestamp::now();
+    let sent_at = errand.clock.now();
     let request = providers::request(&errand.service, &errand.key.id);
     let mut spool = store.spool(&errand.key, errand.seq);
     let mut masking = Masking::new(&mut spool, &errand.token);
@@ -151,7 +158,7 @@ fn digest(errand: &Errand, arrived: Arrived, (spool, masked): (Spool, bool), sto
         }
         None => (received_bytes, spooled, masked),
     };
-    let (bytes, spooled) = respooled(bytes, spooled, errand, arrived.status, store);
+    let (bytes, spooled) = respooled(bytes, spooled, errand, (arrived.status, masked), store);
     let reply = Reply { status: arrived.status, headers, body: bytes, broken: arrived.broken, at: arrived.at };
     let reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply)))
         .unwrap_or_else(|_| Reading::refused(Read::Malformed, "jobdeck failed to read this reply: please report it"));
@@ -165,7 +172,7 @@ fn respooled(
     bytes: Bytes,
     spooled: Option<PathBuf>,
     errand: &Errand,
-    status: u16,
+    (status, masked): (u16, bool),
     store: &Store,
 ) -> (Bytes, Option<PathBuf>) {
     if spooled.is_some() || bytes.len() <= LONG_BODY {
@@ -173,6 +180,9 @@ fn respooled(
     }
     let mut spool = store.spool(&errand.key, errand.seq);
     spool.set_status(status);
+    if masked {
+        spool.set_masked();
+    }
     spool.push(&bytes);
     spool.finish()
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
+use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact, Gate as ToldGate};
 use crate::domain::job::{JobIx, JobKey};
 use crate::domain::schedule::Bucket;
@@ -26,8 +27,8 @@ use super::{Command, Purpose, Setup, StartError};
 
 /// How often followed jobs, unsaved replies and a failing store are looked at again.
 const TICK: Duration = Duration::from_secs(1);
-/// A difference between the clocks that means that the machine slept.
-const SLEPT: Duration = Duration::from_secs(30);
+/// As long as reads are to come, the clocks are compared so often: a machine that slept must not go on waiting.
+const GLANCE: Duration = Duration::from_secs(30);
 
 /// What the engine is doing as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,7 @@ pub enum Chore {
 pub struct Run {
     pub(super) purpose: Purpose,
     pub(super) poll: Poll,
+    pub(super) clock: Clock,
     pub(super) net: Arc<Net>,
     pub(super) store: Store,
     pub(super) facts: mpsc::UnboundedSender<Fact>,
@@ -121,21 +123,22 @@ pub struct Run {
     pub(super) ending: Ending,
     pub(super) rng: fastrand::Rng,
     started: Instant,
-    clocks: (Duration, Timestamp),
+    /// What the two clocks showed when they were last compared.
+    pub(super) clocks: (Duration, Timestamp),
     setup_jobs: Vec<Arc<crate::domain::job::Job>>,
     told_next: Option<i64>,
-    told_settled: bool,
+    pub(super) told_settled: bool,
     told_suspended: bool,
 }
 
 impl Run {
     /// An engine that has done nothing yet.
     pub fn new(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Self, StartError> {
-        let Setup { purpose, poll, services, jobs, store, seed } = setup;
+        let Setup { purpose, poll, services, jobs, store, seed, clock } = setup;
         let run = Self {
             purpose,
             poll,
-            net: Arc::new(Net::new(poll.connect_timeout, poll.read_timeout)),
+            net: Arc::new(Net::new(&poll, clock.clone())),
             store,
             facts,
             services: services.into_iter().map(|(service, token)| ServiceRun::new(service, token)).collect(),
@@ -164,7 +167,8 @@ impl Run {
             ending: Ending::default(),
             rng: fastrand::Rng::with_seed(seed),
             started: Instant::now(),
-            clocks: (Duration::ZERO, Timestamp::now()),
+            clocks: (Duration::ZERO, clock.now()),
+            clock,
             setup_jobs: jobs,
             told_next: None,
             told_settled: false,
@@ -201,7 +205,7 @@ impl Run {
                 Some(done) = self.chores.join_next() => if let Ok(chore) = done { self.chore_done(chore) },
                 () = sleep_until(self.started, wake) => self.tick().await,
             }
-            self.notice_sleep();
+            self.notice_jump();
         }
         self.end().await;
     }
@@ -209,12 +213,6 @@ impl Run {
     /// The time since the engine's start.
     pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
-    }
-
-    /// A time since the engine's start as a time of day.
-    pub(super) fn wall(&self, at: Duration) -> Timestamp {
-        let ahead = at.saturating_sub(self.now());
-        Timestamp::now().saturating_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
     /// A number between 0 and 1.
@@ -292,6 +290,7 @@ impl Run {
                 if !matches!(self.mode, Mode::Draining(_) | Mode::Aborting(_)) {
                     self.leave_reads.send_replace(true);
                     self.mode = Mode::Draining(self.now());
+                    self.retry_unsaved();
                     self.tell_draining();
                 }
             }
@@ -380,7 +379,7 @@ impl Run {
         let due = self.next_dispatch();
         let wake = asks.chain(expiries).chain(due).chain(self.next_tick).min();
         // Never at once: what could be done at once has been done.
-        wake.map(|at| at.max(now + Duration::from_millis(1)))
+        wake.map(|at| at.clamp(now + Duration::from_millis(1), now + GLANCE))
     }
 
     fn tell_progress(&mut self) {
@@ -397,20 +396,6 @@ impl Run {
             self.tell(Fact::Settled);
         }
         self.told_settled = settled;
-    }
-
-    /// A machine that slept finds its connections dead and all its jobs due: they are read spread out.
-    fn notice_sleep(&mut self) {
-        let (mono, wall) = self.clocks;
-        self.clocks = (self.now(), Timestamp::now());
-        let passed = Duration::try_from(self.clocks.1.duration_since(wall)).unwrap_or(Duration::ZERO);
-        if passed.saturating_sub(self.clocks.0.saturating_sub(mono)) < SLEPT {
-            return;
-        }
-        tracing::info!("the machine slept or its clock was set: all jobs are read again, spread out");
-        for service in 0..self.services.len() {
-            self.respread(service, Duration::from_secs(10), Duration::from_secs(10));
-        }
     }
 
     /// Spreads the waiting reads of a service over a time that begins after a pause.

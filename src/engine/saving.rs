@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::fact::Fact;
 use crate::domain::job::JobIx;
@@ -53,8 +51,8 @@ pub struct SaveDone {
 impl Pending {
     /// The save of a reply.
     pub fn new(slot: &Slot, observation: Observation, keep: Keep, reply: Option<Received>, step: Step) -> Self {
-        let change = step.changed.then(|| Change {
-            at: observation.changed_at.unwrap_or_else(Timestamp::now),
+        let change = observation.changed_at.filter(|_| step.changed).map(|at| Change {
+            at,
             previous: slot.known.is_observed().then_some(slot.known.state),
             state: observation.state,
             word: observation.word.clone(),

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::task::{Id, JoinError};
 
@@ -68,7 +67,7 @@ impl Run {
         let received = observation::Received {
             reading: &reading,
             seq,
-            at: reply.as_ref().map_or_else(Timestamp::now, |reply| reply.at),
+            at: reply.as_ref().map_or_else(|| self.clock.now(), |reply| reply.at),
             http_status,
             one_shot,
             sent,
@@ -111,7 +110,7 @@ impl Run {
         let mut observation = *observation;
         let mut changed = changed;
         if next == Next::Gone {
-            let gone = observation.gone(Timestamp::now());
+            let gone = observation.gone(self.clock.now());
             changed |= gone.state != observation.state;
             observation = gone;
         }

@@ -64,6 +64,8 @@ pub struct Slot {
     pub failures: u32,
     /// Replies in a row that deny it.
     pub denials: Denials,
+    /// Whether the machine slept over its read, and no reply came since.
+    pub overslept: bool,
     /// Last told health.
     pub health: Health,
 }
@@ -95,6 +97,7 @@ impl Slot {
             unchanged: 0,
             failures: 0,
             denials: Denials::default(),
+            overslept: false,
             health: Health::Fresh,
         }
     }
@@ -119,6 +122,7 @@ impl Slot {
 
     /// Counts a reply and says what follows, but for what holds for its whole service.
     pub fn replied(&mut self, reply: Reply, pace: Pace, grace: Duration) -> Next {
+        self.overslept = false;
         match reply.read {
             Read::Ok => {
                 self.failures = 0;

@@ -17,6 +17,9 @@ use crate::domain::service::Service;
 /// How long a file or a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// After so long it is said what is being waited for.
+const SAID_AFTER: Duration = Duration::from_secs(1);
+
 /// More than any token has.
 const LONGEST: u64 = 64 * 1024;
 
@@ -26,20 +29,39 @@ pub async fn resolve(source: &TokenSource) -> Result<Token, String> {
     resolve_within(source, LIMIT).await
 }
 
-/// The token of each service, all asked at once, each source once.
-pub async fn resolve_all(services: &[Arc<Service>]) -> Vec<(Arc<Service>, Result<Token, String>)> {
+/// The token of each service, all asked at once, each source once. What takes longer than a second is said.
+pub async fn resolve_all(services: &[Arc<Service>], say: impl Fn(&str)) -> Vec<(Arc<Service>, Result<Token, String>)> {
     let mut sources: Vec<&TokenSource> = Vec::new();
     for service in services {
         if !sources.contains(&&service.token) {
             sources.push(&service.token);
         }
     }
-    let tokens = join_all(sources.iter().map(|source| resolve(source))).await;
+    let ask = async |source: &TokenSource| {
+        let mut token = std::pin::pin!(resolve(source));
+        if let Ok(token) = timeout(SAID_AFTER, &mut token).await {
+            return token;
+        }
+        say(&waiting_for(source, services));
+        token.await
+    };
+    let tokens = join_all(sources.iter().map(|source| ask(source))).await;
     let token = |service: &Service| {
         let found = sources.iter().zip(&tokens).find(|(source, _)| ***source == service.token);
         found.map_or_else(|| Err("its token was never asked for".to_owned()), |(_, token)| token.clone())
     };
     services.iter().map(|service| (Arc::clone(service), token(service))).collect()
+}
+
+fn waiting_for(source: &TokenSource, services: &[Arc<Service>]) -> String {
+    let names: Vec<&str> = services.iter().filter(|one| one.token == *source).map(|one| &*one.name).collect();
+    let what = match source {
+        TokenSource::Env(_) => "variable",
+        TokenSource::File(_) => "file",
+        TokenSource::Command(_) => "command",
+    };
+    let service = if names.len() == 1 { "service" } else { "services" };
+    format!("waiting for the token {what} of {service} {}, for {} s at most", names.join(", "), LIMIT.as_secs())
 }
 
 async fn resolve_within(source: &TokenSource, limit: Duration) -> Result<Token, String> {
@@ -219,7 +241,7 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let services = [service("a"), service("b")];
-        let tokens = runtime.block_on(resolve_all(&services));
+        let tokens = runtime.block_on(resolve_all(&services, |_| {}));
         assert_eq!(tokens.iter().filter(|(_, token)| token.is_ok()).count(), 2);
         assert_eq!(std::fs::read_to_string(directory.path().join("asked")).unwrap(), "x\n");
     }

@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::{Host, Url};
 
+use crate::domain::clock::Clock;
 use crate::domain::reply::{Headers, NoReply};
 use crate::domain::request::{Auth, Method, Request};
 use crate::domain::secret::Token;
+use crate::domain::service::Poll;
 
 pub mod decode;
 
@@ -33,6 +35,9 @@ const SECOND_THOUGHT: Duration = Duration::from_millis(500);
 pub trait Sink {
     /// A reply begins, with this HTTP code.
     fn begin(&mut self, status: u16);
+
+    /// In the next bytes, and perhaps in later ones, something was masked on the way here.
+    fn masked(&mut self) {}
 
     /// The next bytes.
     fn push(&mut self, chunk: &[u8]);
@@ -63,6 +68,7 @@ pub struct ClientError(pub String);
 pub struct Net {
     connect_timeout: Duration,
     read_timeout: Duration,
+    clock: Clock,
     clients: Mutex<HashMap<Kind, reqwest::Client>>,
 }
 
@@ -78,9 +84,10 @@ struct Kind {
 }
 
 impl Net {
-    /// Clients with these limits. Nothing is made yet.
-    pub fn new(connect_timeout: Duration, read_timeout: Duration) -> Self {
-        Self { connect_timeout, read_timeout, clients: Mutex::default() }
+    /// Clients with these limits, and a clock that says when a reply came. Nothing is made yet.
+    pub fn new(poll: &Poll, clock: Clock) -> Self {
+        let Poll { connect_timeout, read_timeout, .. } = *poll;
+        Self { connect_timeout, read_timeout, clock, clients: Mutex::default() }
     }
 
     /// Makes the client that a URL needs, so that a missing certificate bundle is told before the first read.
@@ -116,7 +123,7 @@ impl Net {
             },
             () = left(leave) => return Err(NoReply { sent: true, reason: "left before the reply came".to_owned() }),
         };
-        let at = Timestamp::now();
+        let at = self.clock.now();
         let status = response.status().as_u16();
         let headers = headers(response.headers());
         sink.begin(status);

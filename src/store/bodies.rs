@@ -65,6 +65,7 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
         http_status: body.http_status,
         instance: instance.to_owned(),
         sha256: Some(sha256.clone()),
+        masked: body.masked,
     }
     .to_string();
     let target = dir.bodies().join(&name);
@@ -181,7 +182,7 @@ pub fn adopt(
         spooled: Some(path.to_owned()),
         http_status: name.http_status,
         headers: Headers::default(),
-        masked: false,
+        masked: name.masked,
         at,
     };
     let sha256 = sha256(&body.bytes);

@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::job::JobKey;
 
+/// Stands in the name of a file in which our own token was masked.
+const MASKED: &str = ".masked";
+
 /// Ends the name of a file that is being written from memory: not all of it may be there.
 pub const UNFINISHED: &str = ".unfinished";
 
@@ -24,6 +27,8 @@ pub struct BodyName {
     pub instance: String,
     /// SHA-256 of the content in lower-case hex, once all of it was there.
     pub sha256: Option<String>,
+    /// Whether our own token was masked in it.
+    pub masked: bool,
 }
 
 impl BodyName {
@@ -34,13 +39,15 @@ impl BodyName {
             return Some(Self { sha256: None, ..Self::parse(Path::new(unfinished))? });
         }
         let stem = name.strip_suffix(".body")?;
-        let mut parts = stem.split('.');
+        let unmasked = stem.strip_suffix(MASKED);
+        let mut parts = unmasked.unwrap_or(stem).split('.');
         let name = Self {
             job: parts.next()?.to_owned(),
             seq: parts.next()?.parse().ok()?,
             http_status: parts.next()?.parse().ok()?,
             instance: parts.next()?.to_owned(),
             sha256: parts.next().map(str::to_owned),
+            masked: unmasked.is_some(),
         };
         parts.next().is_none().then_some(name)
     }
@@ -51,6 +58,9 @@ impl fmt::Display for BodyName {
         write!(f, "{}.{}.{}.{}", self.job, self.seq, self.http_status, self.instance)?;
         if let Some(sha256) = &self.sha256 {
             write!(f, ".{sha256}")?;
+        }
+        if self.masked {
+            f.write_str(MASKED)?;
         }
         f.write_str(".body")
     }

@@ -39,7 +39,8 @@ enum Bytesink {
 impl Spool {
     /// An empty one for a reply to request `seq`.
     pub(super) fn new(dir: StateDir, key: &JobKey, seq: u64, instance: &str) -> Self {
-        let name = BodyName { job: job_mark(key), seq, http_status: 0, instance: instance.to_owned(), sha256: None };
+        let (job, instance) = (job_mark(key), instance.to_owned());
+        let name = BodyName { job, seq, http_status: 0, instance, sha256: None, masked: false };
         let one_shot = key.provider.is_one_shot();
         Self { dir, name, one_shot, hasher: Sha256::new(), len: 0, bytes: Bytesink::Memory(Vec::new()) }
     }
@@ -47,6 +48,18 @@ impl Spool {
     /// Tells the HTTP code, so that a successor knows it too. To be called before the first byte.
     pub fn set_status(&mut self, http_status: u16) {
         self.name.http_status = http_status;
+    }
+
+    /// Tells that our own token is masked in what follows, so that a successor can say so too.
+    pub fn set_masked(&mut self) {
+        self.name.masked = true;
+        if let Bytesink::File(_, path) = &mut self.bytes {
+            let marked = path.with_file_name(self.name.to_string());
+            match std::fs::rename(&*path, &marked) {
+                Ok(()) => *path = marked,
+                Err(error) => tracing::warn!(%error, "a reply's file cannot be renamed"),
+            }
+        }
     }
 
     /// Takes the next bytes.

@@ -2,25 +2,28 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use url::Url;
 
 use crate::demo::script::{Script, Scripted};
+use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::Observation;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, Pace, Poll, Service};
-use crate::engine::{self, Command, Engine, Purpose, Setup};
+use crate::engine::{self, Command, Engine, Purpose, Reload, Setup};
 use crate::providers;
 use crate::store::{Access, Store};
 
 /// The token of every test.
 pub(super) const TOKEN: &str = "s3cret-token-of-the-tests";
 /// No test waits longer than this for a fact that has to come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a test runs on.
 pub(super) struct Bench {
@@ -28,6 +31,8 @@ pub(super) struct Bench {
     pub(super) dir: tempfile::TempDir,
     pub(super) poll: Poll,
     pub(super) token: TokenSource,
+    /// Seconds by which the engine's time of day is ahead of ours.
+    ahead: Arc<AtomicI64>,
     jobs: Vec<(Provider, String)>,
 }
 
@@ -53,8 +58,15 @@ impl Bench {
                 not_found_grace: Duration::from_millis(150),
             },
             token: TokenSource::Env("JOBDECK_TEST_TOKEN".to_owned()),
+            ahead: Arc::default(),
             jobs: Vec::new(),
         }
+    }
+
+    /// The time of day jumps by so many seconds, and something happens by which a running engine sees it.
+    pub(super) fn jump(&self, seconds: i64, running: &Running) {
+        self.ahead.fetch_add(seconds, Ordering::SeqCst);
+        running.engine.send(Command::History(JobIx(0)));
     }
 
     /// A job and what its reads are answered, the last answer for ever.
@@ -78,21 +90,24 @@ impl Bench {
     }
 
     pub(super) fn start_on(&self, purpose: Purpose, store: Store) -> Running {
-        let services = Provider::ALL
-            .into_iter()
-            .map(|provider| (Arc::new(self.service(provider)), Ok(Token::new(TOKEN).unwrap())))
-            .collect();
-        let jobs = self
-            .jobs
-            .iter()
-            .map(|(provider, id)| {
-                let key = self.key(*provider, id);
-                Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Vec::new() })
-            })
-            .collect();
+        let Reload { poll, services, jobs } = self.file(&Ok(Token::new(TOKEN).unwrap()), |_| true);
         let (tell, facts) = unbounded_channel();
-        let setup = Setup { purpose, poll: self.poll, services, jobs, store, seed: 7 };
+        let ahead = Arc::clone(&self.ahead);
+        let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)));
+        let setup = Setup { purpose, poll, services, jobs, store, seed: 7, clock };
         Running { engine: engine::start(setup, tell).unwrap(), facts, told: Vec::new() }
+    }
+
+    /// What a jobs file says that has some of the jobs, every service with this token.
+    pub(super) fn file(&self, token: &Result<Token, String>, has: impl Fn(&str) -> bool) -> Reload {
+        let services =
+            Provider::ALL.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
+        let job = |(provider, id): &(Provider, String)| {
+            let key = self.key(*provider, id);
+            Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Vec::new() })
+        };
+        let jobs = self.jobs.iter().filter(|(_, id)| has(id)).map(job).collect();
+        Reload { poll: self.poll, services, jobs }
     }
 
     /// Runs a watch to its end and says what is known of the first job then.

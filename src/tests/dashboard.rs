@@ -5,13 +5,16 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::screens::{Screen, start};
+use crate::app::dialog::Overlay;
 use crate::app::effect::{Effect, NoticeKind, What};
-use crate::app::event::{Copied, Event};
+use crate::app::event::{Copied, Event, Mouse, MouseKind};
+use crate::app::keys::Keymap;
 use crate::app::layout::Pane;
+use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Health};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::Observation;
-use crate::domain::state::State;
+use crate::domain::state::{LostBecause, State};
 
 /// The effects of keys, in short.
 fn after(keys: &str) -> Vec<String> {
@@ -37,13 +40,16 @@ fn short(effect: &Effect) -> String {
 
 #[test]
 fn each_key_asks_for_what_the_manual_says() {
-    let cases: [(&str, &[&str]); 17] = [
+    let cases: [(&str, &[&str]); 20] = [
         ("y", &["copy Raw of acme-2211"]),
         ("f y", &["copy Raw of rerank-batch-07"]),
         ("3 f F y", &["copy Raw of acme-2211"]),
         ("2 ] z f y", &["copy Raw of rerank-batch-07"]),
         ("F y", &["copy Raw of scan-0402"]),
         ("Y b", &["copy Body of acme-2211"]),
+        ("Y j Enter", &["copy Body of acme-2211"]),
+        ("Space Space Y s", &["save Raw of rerank-batch-07 acme-2211"]),
+        ("E Y Y e e ? ? y", &["copy Raw of acme-2211"]),
         ("Y i", &["copy 6b1f2f0a-77d1-4d4e-b6b1-a5f2ff0c00c2"]),
         ("2 ] c", &["copy .result | fromjson | .steps"]),
         ("s", &["save Raw of acme-2211"]),
@@ -59,6 +65,136 @@ fn each_key_asks_for_what_the_manual_says() {
     for (keys, effects) in cases {
         assert_eq!(after(keys), effects, "{keys}");
     }
+}
+
+#[test]
+fn what_cannot_be_copied_is_said_with_the_reason() {
+    let mut screen = Screen::busy(80, 24);
+    let Fact::Observed { known, .. } = observed(2, State::Lost, 1) else { panic!("another fact") };
+    let known = Observation { lost: Some(LostBecause::Expired), ..(*known).clone() };
+    screen.fact(Fact::Observed { ix: JobIx(2), previous: None, changed: true, known: Arc::new(known) });
+    screen.wait(3);
+    let cases = [
+        ("g y", "there is nothing to copy: the result had expired on the server before it was read"),
+        ("s", "there is nothing to write to a file: the result had expired on the server before it was read"),
+        ("v", "there is nothing to show: the result had expired on the server before it was read"),
+        (
+            "/ s c a n - 0 4 2 1 Enter y",
+            "there is nothing to copy: the job is not over, and nothing of it is saved yet",
+        ),
+    ];
+    for (keys, said) in cases {
+        screen = screen.keys(keys);
+        assert_eq!(screen.app.toast.as_ref().map(|toast| toast.text.as_str()), Some(said), "{keys}");
+    }
+    assert!(screen.effects.is_empty());
+}
+
+#[test]
+fn keys_that_were_bound_anew_are_told_wherever_a_key_is_told() {
+    let bound = [("next-problem", "F8"), ("back", "Alt-b"), ("interrupt", "F12"), ("mouse", "F9"), ("errors", "F7")];
+    let bound = bound.map(|(name, key)| (name, [key.to_owned()]));
+    let mut screen = Screen::busy(80, 24);
+    screen.app.keymap = Keymap::rebound(bound.iter().map(|(name, keys)| (*name, keys.as_slice())));
+    let steps: [(&str, &[&str], &[&str]); 6] = [
+        ("j", &[" F8 next fail"], &[" f next"]),
+        ("?", &["│ F8        select the next problem", " Alt-b close"], &["Esc"]),
+        ("Alt-b :", &["next-problem     F8 "], &[]),
+        ("Esc F7", &["F7  failures by reason", "Alt-b close"], &[]),
+        ("Alt-b F9", &["mouse on: F9 gives it back"], &[]),
+        ("q", &["F12 again: lose them"], &["Ctrl-c"]),
+    ];
+    for (keys, there, not_there) in steps {
+        screen = screen.keys(keys);
+        if keys == "q" {
+            screen.fact(Fact::Draining(vec![JobIx(2), JobIx(3)]));
+        }
+        let shown = screen.draw();
+        for text in there {
+            assert!(shown.contains(text), "{keys}: {text}\n{shown}");
+        }
+        for text in not_there {
+            assert!(!shown.contains(text), "{keys}: {text}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn without_a_jobs_file_keys_scroll_and_quit_and_do_nothing_else() {
+    let lines: Vec<Clean> = (0..30).map(|n| Clean::from(format!("line {n}."))).collect();
+    let screen = Screen::without_a_file(80, 24, lines).keys("G ? : / e Y 2 k");
+    assert!(screen.draw().contains("line 28.") && !screen.draw().contains("line 29."), "{}", screen.draw());
+    let screen = screen.keys("q");
+    assert_eq!(screen.effects.iter().map(short).collect::<Vec<_>>(), ["save view", "Drain"]);
+}
+
+#[test]
+fn the_errors_of_the_jobs_file_are_there_until_it_is_mended() {
+    let shown = |screen: &Screen| matches!(screen.app.overlay, Overlay::File { .. });
+    let mut screen = Screen::busy(80, 24).keys("E");
+    assert!(!shown(&screen), "there are none");
+    screen.event(Event::ConfigBroken(vec!["jobs.toml:3:1: there is no such key".into(), "  |".into()]));
+    assert!(screen.app.toast.as_ref().unwrap().text.ends_with("(E shows all)"));
+    let mut screen = screen.keys("E Esc E");
+    assert!(shown(&screen));
+    screen.fact(Fact::Reloaded { added: 0, removed: 0 });
+    assert!(!shown(&screen) && screen.app.overlay.is_none());
+}
+
+#[test]
+fn the_next_problem_says_when_it_goes_round() {
+    let cases = [
+        ("f", None),
+        ("f f f", None),
+        ("f f f f", Some("first")),
+        ("F", Some("last")),
+        ("! / r e r a n k Enter f", Some("only")),
+    ];
+    for (keys, word) in cases {
+        let screen = Screen::busy(80, 24).keys(keys);
+        let said = screen.app.toast.as_ref().map(|toast| toast.text.to_string());
+        match word {
+            None => assert_eq!(said, None, "{keys}"),
+            Some(word) => assert!(said.as_ref().is_some_and(|said| said.contains(word)), "{keys}: {said:?}"),
+        }
+    }
+}
+
+fn mouse(kind: MouseKind, x: u16, y: u16) -> Event {
+    Event::Mouse(Mouse { kind, x, y })
+}
+
+#[test]
+fn the_mouse_selects_scrolls_and_moves_the_split_wherever_that_is() {
+    let mut screen = Screen::busy(120, 40);
+    screen.event(mouse(MouseKind::Press, 5, 5));
+    assert_eq!(screen.app.list.at(), 2);
+    screen.event(mouse(MouseKind::WheelDown, 5, 5));
+    assert_eq!(screen.app.list.at(), 5);
+    // The line between list and detail is a column, or in a narrow terminal the detail's title.
+    for (width, height, target) in [(120, 40, (80, 10)), (200, 60, (70, 10)), (80, 24, (10, 14))] {
+        let mut screen = Screen::busy(width, height);
+        let layout = screen.app.layout();
+        let from = layout.divider.map_or((10, layout.detail.unwrap().y), |divider| (divider.x, 10));
+        for (kind, (x, y)) in [(MouseKind::Drag, target), (MouseKind::Press, from), (MouseKind::Drag, target)] {
+            screen.event(mouse(kind, x, y));
+        }
+        let layout = screen.app.layout();
+        let to = layout.divider.map_or((10, layout.detail.unwrap().y), |divider| (divider.x, 10));
+        assert_eq!(to, target, "{width}x{height}");
+    }
+}
+
+#[test]
+fn over_the_panes_the_wheel_scrolls_what_stands_there_and_nothing_below() {
+    let mut screen = Screen::busy(80, 24).keys("?");
+    screen.event(mouse(MouseKind::WheelDown, 5, 5));
+    assert!(matches!(screen.app.overlay, Overlay::Help { top: 3, .. }));
+    let mut screen = Screen::busy(80, 24).keys("Y");
+    screen.event(mouse(MouseKind::WheelDown, 5, 5));
+    screen.event(mouse(MouseKind::Press, 5, 5));
+    assert!(matches!(screen.app.overlay, Overlay::Copy { cursor, .. } if cursor.at == 3));
+    assert_eq!(screen.app.list.at(), 0);
 }
 
 #[test]
@@ -195,6 +331,26 @@ fn rows_stand_still_for_two_seconds_after_a_key_press() {
     assert_eq!(screen.app.wake_at().map(|at| at <= screen.now.mono + std::time::Duration::from_secs(1)), Some(true));
     screen.wait(1);
     assert_eq!(screen.app.list.order()[0], JobIx(1));
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_the_numbers_of_the_header_and_the_order_of_changes_as_they_are() {
+    let mut screen = Screen::busy(120, 40);
+    screen.fact(observed(1, State::Succeeded, 0));
+    screen.wait(60);
+    let header = |screen: &Screen| screen.draw();
+    let before = header(&screen);
+    assert!(before.contains("/min"), "{before}");
+    screen.now.wall -= SignedDuration::from_hours(1);
+    screen.event(Event::Tick);
+    let number = |header: &str| header.split_whitespace().find(|word| word.ends_with("/min")).map(str::to_owned);
+    assert_eq!(number(&header(&screen)), number(&before));
+    let age = screen.app.steady().duration_since(start());
+    assert_eq!(age, SignedDuration::from_secs(60));
+    screen.fact(observed(2, State::Lost, 0));
+    screen.fact(observed(3, State::Lost, 0));
+    screen.wait(3);
+    assert_eq!(screen.app.list.order()[0], JobIx(2));
 }
 
 #[test]

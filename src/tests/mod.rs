@@ -4,11 +4,13 @@
 
 mod architecture;
 mod bench;
+mod clock;
 mod dashboard;
 mod engine;
 mod network;
 mod panics;
 mod properties;
+mod reload;
 mod screens;
 pub mod wire_cases;
 mod wire_http;

@@ -1,4 +1,4 @@
-//! The engine and a network that fails in every other way: names, certificates, bombs, storms, a clock that jumps.
+//! The engine and a network that fails in every other way: names, certificates, bombs, storms.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use url::Url;
 
 use super::bench::{Bench, TOKEN, open};
 use crate::demo::script::{Script, Scripted};
+use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
 use crate::domain::job::Provider::{Unstract, Vessl};
 use crate::domain::job::{Job, JobKey, Provider};
@@ -49,7 +50,8 @@ async fn read_at(provider: Provider, base: &str) -> LastRead {
     let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Vec::new() });
     let (tell, mut facts) = unbounded_channel();
     let services = vec![(service, Ok(Token::new(TOKEN).unwrap()))];
-    let setup = Setup { purpose: Purpose::Once, poll, services, jobs: vec![job], store: open(dir.path()), seed: 1 };
+    let (store, clock) = (open(dir.path()), Clock::new(jiff::Timestamp::now));
+    let setup = Setup { purpose: Purpose::Once, poll, services, jobs: vec![job], store, seed: 1, clock };
     let engine = engine::start(setup, tell).unwrap();
     let mut told = None;
     let ended = async {

@@ -10,10 +10,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::effect::Effect;
-use crate::app::event::{Content, Event, FilesOf, Level, LogLine, Now};
+use crate::app::event::{Content, Copied, Event, FilesOf, Level, LogLine, Now};
 use crate::app::keys::{Key, Keymap};
 use crate::app::{App, Options};
 use crate::domain::attempt::{Attempt, Change};
+use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
@@ -52,12 +53,21 @@ impl Screen {
         Self::of(width, height, Some(view)).filled()
     }
 
+    pub(super) fn without_a_file(width: u16, height: u16, lines: Vec<Clean>) -> Self {
+        Self::started(width, height, None, Err(lines))
+    }
+
     fn of(width: u16, height: u16, view: Option<String>) -> Self {
+        Self::started(width, height, view, Ok("invoices-nov.toml".into()))
+    }
+
+    fn started(width: u16, height: u16, view: Option<String>, file: Result<Clean, Vec<Clean>>) -> Self {
         let now = Now { wall: start(), mono: Duration::from_secs(100) };
         let options = Options {
-            file: Ok("invoices-nov.toml".into()),
+            file,
             jobs: 0,
             keymap: Keymap::default(),
+            copies_by: "via wl-copy, else OSC 52 (up to 56 KB)".into(),
             zone: TimeZone::UTC,
             view,
             size: (width, height),
@@ -168,7 +178,16 @@ impl Screen {
     }
 
     fn broken_file(mut self) -> Self {
-        self.event(Event::ConfigBroken(vec!["jobs.toml:3:1: there is no such key".into()]));
+        let lines = FILE_ERRORS.lines().map(Into::into).collect();
+        self.event(Event::ConfigBroken(lines));
+        self
+    }
+
+    fn copied(mut self) -> Self {
+        self.event(Event::Copied(Copied::Path {
+            bytes: 212_000,
+            path: "/home/me/.local/state/jobdeck/copies/x".into(),
+        }));
         self
     }
 
@@ -222,6 +241,20 @@ impl Screen {
         out
     }
 }
+
+/// What is wrong with a jobs file, as `config` tells it.
+const FILE_ERRORS: &str = "\
+jobs.toml:2:1: unknown key `provder` in [services.invoices]
+  |
+2 | provder = \"***\"
+  | ^^^^^^^
+  = did you mean `provider`?
+
+jobs.toml:3:9: a token is never written in the file
+  |
+3 | token = \"***\"
+  |         ^^^^^
+  = say where it is to be had: token = { env = \"VESSL_TOKEN\" }, { file = \"~/.token\" } or { command = [\"pass\", \"show\", \"api-key\"] }";
 
 fn job(provider: Provider, name: &str, id: &str) -> Job {
     let key = JobKey { provider, endpoint: format!("https://{provider}.example"), id: id.to_owned() };
@@ -399,10 +432,8 @@ fn history() -> Fact {
 
 #[test]
 fn without_a_jobs_file_the_screen_says_where_it_was_looked_for() {
-    let mut screen = Screen::empty(80, 24);
-    screen.app.file =
-        Err(vec!["there is no jobs file: looked for ./jobs.toml".into(), "jobdeck init writes one".into()]);
-    insta::assert_snapshot!(screen.draw());
+    let lines = vec!["there is no jobs file: looked for ./jobs.toml".into(), "jobdeck init writes one".into()];
+    insta::assert_snapshot!(Screen::without_a_file(80, 24, lines).draw());
 }
 
 macro_rules! screens {
@@ -482,6 +513,21 @@ screens! {
         Fact::Health { ix: JobIx(8), health: Health::GivenUp("404 not found, twice".to_owned()) },
     ]);
     a_file_error_leaves_the_old_one_in_force: Screen::busy(80, 24).broken_file();
+    all_errors_of_the_file_can_be_read_with_their_excerpts: Screen::busy(80, 24).broken_file().keys("E");
+    the_footer_tells_the_key_of_the_file_s_errors: Screen::busy(80, 24).broken_file().keys("j");
+    a_broken_file_at_the_start_can_be_scrolled: Screen::without_a_file(60, 10, FILE_ERRORS.lines().map(Into::into).collect()).keys("? : G k");
+    at_60x15_help_is_wrapped: Screen::busy(60, 15).keys("? PgDn PgDn");
+    at_60x15_the_failures: Screen::busy(60, 15).keys("e");
+    at_60x15_the_palette: Screen::busy(60, 15).keys(":").typed("mark");
+    at_60x15_a_broken_filter: Screen::busy(60, 15).keys("/").typed("state:failing");
+    at_39x7_what_was_copied_is_said: Screen::busy(39, 7).copied();
+    at_39x7_the_reads_in_flight_are_named: Screen::busy(39, 7).keys("q").told(vec![
+        Fact::Draining(vec![JobIx(2), JobIx(3)]),
+    ]);
+    at_40x9_the_copy_menu_can_be_scrolled: Screen::busy(40, 9).keys("Y G");
+    the_copy_menu_of_marked_jobs: Screen::busy(80, 24).keys("Space Space G Space Y");
+    a_palette_without_a_match_says_so: Screen::busy(80, 24).keys(":").typed("xyzzy");
+    f_says_that_it_went_round: Screen::busy(80, 24).keys("f f f f");
     while_away: Screen::busy(80, 24).keys("j").told(vec![super::dashboard::observed(1, State::Failed, 1)]).later(61).keys("j");
     search_in_the_detail: Screen::busy(80, 24).keys("2 /").typed("loGin").keys("Enter");
     sorted_by_age_reversed: Screen::busy(80, 24).keys("o o o O");

@@ -6,9 +6,11 @@ use tokio::sync::watch;
 
 use super::wire_cases::{Case, cases, service};
 use crate::demo::script::{Fault, Script, Scripted};
+use crate::domain::clock::Clock;
 use crate::domain::job::{JobKey, Provider};
 use crate::domain::reply::Reply;
 use crate::domain::secret::Token;
+use crate::domain::service::Poll;
 use crate::net::{Net, Sink, decode};
 use crate::providers;
 
@@ -68,7 +70,8 @@ async fn fetched(case: &Case, script: &Script, net: &Net) -> (JobKey, Reply) {
 #[tokio::test]
 async fn every_reply_reads_over_the_wire_as_its_case_expects_and_no_redirect_is_followed() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let net = Net::new(Duration::from_secs(30), Duration::from_secs(30));
+    let poll = Poll { read_timeout: Duration::from_secs(30), ..Poll::default() };
+    let net = Net::new(&poll, Clock::new(jiff::Timestamp::now));
     for case in cases() {
         let script = Script::start().unwrap();
         script.on(&case.id(), [scripted(&case)]);

@@ -16,11 +16,15 @@ use tokio::time::timeout;
 use crate::app::event::Copied;
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
+use crate::domain::human;
 
 /// The longest text in base64 that is sent to a terminal: more is cut or dropped by some, without a word.
 pub const OSC52_LIMIT: usize = 74_994;
 /// How long a tool may take.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// What there is to say where there is no way at all.
+const NO_PROGRAM: &str = "no program for it was found";
 
 /// A way to a clipboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +96,17 @@ pub fn ways(wish: &Clipboard, place: Place, is_there: impl Fn(&str) -> bool) -> 
     }
 }
 
+/// The ways in words, in their order.
+pub fn in_words(ways: &[Way]) -> String {
+    let limit = human::bytes((OSC52_LIMIT / 4 * 3) as u64);
+    let name = |way: &Way| match way {
+        Way::Tool(name, _) => name.clone(),
+        Way::Osc52 => format!("OSC 52 (up to {limit})"),
+    };
+    let names: Vec<String> = ways.iter().map(name).collect();
+    if names.is_empty() { NO_PROGRAM.to_owned() } else { format!("via {}", names.join(", else ")) }
+}
+
 /// Whether a program is on the PATH and may be run.
 pub fn is_on_path(name: &str) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -136,7 +151,7 @@ pub async fn copy(text: Bytes, ways: &[Way], file: impl AsyncFnOnce() -> Result<
             }
         }
     }
-    let why = if troubles.is_empty() { "no program for it was found".to_owned() } else { troubles.join("; ") };
+    let why = if troubles.is_empty() { NO_PROGRAM.to_owned() } else { troubles.join("; ") };
     told(Copied::Failed(Clean::new(&format!("nothing was copied: {why}"))))
 }
 
@@ -174,12 +189,13 @@ async fn hand_over(argv: &[String], text: &[u8]) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let input = as_it_reads(program, text);
     let work = async {
+        let mut written = Ok(());
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(&input).await.map_err(|error| error.to_string())?;
-            drop(stdin);
+            written = stdin.write_all(&input).await;
         }
         let status = child.wait().await.map_err(|error| error.to_string())?;
-        if status.success() { Ok(()) } else { Err(status.to_string()) }
+        // One that fails reads no further: that it failed says more than that the pipe broke.
+        if status.success() { written.map_err(|error| error.to_string()) } else { Err(status.to_string()) }
     };
     timeout(TIME_LIMIT, work).await.unwrap_or_else(|_| Err("it took longer than 2 s".to_owned()))
 }

@@ -299,7 +299,13 @@ impl Tools {
         for job in &jobs {
             match self.save_one(&what, job).await {
                 Ok(path) => paths.push(path),
-                Err(why) => return Input::Event(Event::Saved(Err(Clean::new(&why)))),
+                Err(why) => {
+                    let before = match paths.len() {
+                        0 => String::new(),
+                        saved => format!("saved {saved} of {} files, then: ", jobs.len()),
+                    };
+                    return Input::Event(Event::Saved(Err(Clean::from(format!("{before}{why}")))));
+                }
             }
         }
         let said = match paths.as_slice() {

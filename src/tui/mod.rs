@@ -8,7 +8,7 @@ mod input;
 mod lend;
 mod notify;
 mod pager;
-mod reload;
+pub mod reload;
 mod run;
 mod signals;
 mod terminal;
@@ -29,8 +29,9 @@ use crate::app::event::Now;
 use crate::app::keys::Keymap;
 use crate::app::{App, Options};
 use crate::config::user::User;
-use crate::config::{self, ConfigError, JobsFile};
+use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
+use crate::domain::clock::Clock;
 use crate::domain::fact::Ending;
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
@@ -40,9 +41,11 @@ use crate::engine::{self, Purpose, Setup};
 use crate::exit::{Signal, Trouble};
 use crate::logging::Line;
 use crate::ui::theme::Theme;
+use clipboard::Place;
 use effects::{Hands, Reach};
 use input::Reader;
 use notify::Notifier;
+use reload::Reloads;
 use run::{Dashboard, Ears, End};
 use terminal::Guard;
 
@@ -118,6 +121,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     let guard = Guard::take().map_err(no_terminal)?;
     let screen = terminal::screen().map_err(no_terminal)?;
     let reader = Reader::start(inputs.clone()).map_err(no_terminal)?;
+    let ways = clipboard::ways(&start.user.clipboard, Place::from_environment(), clipboard::is_on_path);
     let app = App::new(Options {
         file: match &start.batch {
             Ok(batch) => Ok(Clean::new(&file_name(&batch.file.path))),
@@ -125,6 +129,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         },
         jobs: start.batch.as_ref().map_or(0, |batch| u32::try_from(batch.file.jobs.len()).unwrap_or(u32::MAX)),
         keymap: start.keymap,
+        copies_by: Clean::from(clipboard::in_words(&ways)),
         zone: TimeZone::system(),
         view: view.as_deref().and_then(|path| std::fs::read_to_string(path).ok()),
         size: crossterm::terminal::size().unwrap_or((80, 24)),
@@ -142,20 +147,19 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     let mut dashboard = Dashboard::new(app, start.theme, screen, guard, reader, hands, started, inputs);
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
-    let (changed, changes) = unbounded_channel();
-    let mut watch = None;
+    let mut reloads = Reloads::default();
     if let Ok(batch) = start.batch {
         if batch.watched {
-            watch = config::watch::watch(&batch.file, changed).inspect_err(|why| tracing::warn!("{why}")).ok();
+            reloads = Reloads::of(&batch.file);
         }
         let Batch { file, services, store, .. } = batch;
-        let seed = fastrand::u64(..);
-        let setup = Setup { purpose: Purpose::Dashboard, poll: file.poll, services, jobs: file.jobs, store, seed };
+        let JobsFile { poll, jobs, .. } = file;
+        let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
+        let setup = Setup { purpose: Purpose::Dashboard, poll, services, jobs, store, seed, clock };
         let engine = engine::start(setup, says).map_err(|error| StartError(error.0))?;
         dashboard.hands.hold(engine);
     }
-    dashboard.run(Ears { inputs: inbox, facts, log: start.log, changes }).await;
-    drop(watch);
+    dashboard.run(Ears { inputs: inbox, facts, log: start.log, reloads }).await;
     Ok(dashboard.leave())
 }
 

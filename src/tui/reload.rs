@@ -1,37 +1,89 @@
-//! The jobs file while the dashboard runs: what was saved to it is put in force, what is broken is told.
+//! The jobs file while we run: what was saved to it is made ready to be put in force, what is broken is told. For the
+//! dashboard and for `watch`.
 
-use std::collections::HashSet;
+use std::future::{Future, pending, ready};
 use std::sync::Arc;
 
-use super::run::{Dashboard, Input};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::run::Dashboard;
 use crate::app::event::Event;
-use crate::config::watch::Change;
+use crate::config::watch::{self, Change, Watch};
+use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::engine::{Command, Reload, token};
 
-impl Dashboard {
-    pub(super) fn reload(&mut self, change: Change) {
-        let file = match change {
-            Ok(file) => file,
-            Err(error) => {
-                self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
-                return;
+/// What became of the jobs file.
+#[derive(Debug)]
+pub enum News {
+    /// It was saved and is valid. `Reloads::prepare` takes what is meant of it.
+    Saved(JobsFile),
+    /// It was saved and is not valid, or is gone: the one before stays in force.
+    Broken(ConfigError),
+    /// What was saved last can be put in force.
+    Ready(Box<Reload>),
+}
+
+/// A jobs file that is watched. Only what was saved last counts: what was being prepared before is dropped.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    changes: Option<(Watch, UnboundedReceiver<Change>)>,
+    preparing: JoinSet<Reload>,
+}
+
+impl Reloads {
+    /// Watches a file that is in force from now on. The default watches none.
+    pub fn of(file: &JobsFile) -> Self {
+        let (changed, changes) = unbounded_channel();
+        let watch = watch::watch(file, changed).inspect_err(|why| tracing::warn!("{why}")).ok();
+        Self { changes: watch.map(|watch| (watch, changes)), preparing: JoinSet::new() }
+    }
+
+    /// The next news; nothing is lost where it is not waited for to the end.
+    pub async fn next(&mut self) -> News {
+        let Some((_, changes)) = &mut self.changes else { return pending().await };
+        tokio::select! {
+            biased;
+            Some(change) = changes.recv() => {
+                self.preparing = JoinSet::new();
+                change.map_or_else(News::Broken, News::Saved)
             }
-        };
-        let inputs = self.inputs.clone();
-        tokio::spawn(async move {
-            let services = token::resolve_all(&file.services).await;
-            let reload = Reload { poll: file.poll, services, jobs: file.jobs };
-            let _ = inputs.send(Input::Reloaded(Box::new(reload)));
+            Some(Ok(reload)) = self.preparing.join_next() => News::Ready(Box::new(reload)),
+            else => pending().await,
+        }
+    }
+
+    /// Asks for the tokens of a file, which may take its time: `News::Ready` comes of it.
+    pub fn prepare(&mut self, file: impl Future<Output = JobsFile> + Send + 'static) {
+        self.preparing.spawn(async {
+            let JobsFile { poll, services, jobs, .. } = file.await;
+            let services = token::resolve_all(&services, |waiting| tracing::info!("{waiting}")).await;
+            Reload { poll, services, jobs }
         });
     }
 
-    pub(super) fn put_in_force(&mut self, reload: Reload) {
-        let before: HashSet<_> = self.end.jobs.values().map(|(job, _)| &job.key).collect();
-        let kept = reload.jobs.iter().filter(|job| before.contains(&job.key)).count();
-        let (added, removed) = (reload.jobs.len() - kept, before.len().saturating_sub(kept));
-        self.hands.know(reload.services.iter().map(|(service, _)| Arc::clone(service)));
-        self.hands.ask(Command::Reload(Box::new(reload)));
-        self.apply(Event::ConfigReloaded { added, removed });
+    /// Whether something is being prepared.
+    pub fn is_preparing(&self) -> bool {
+        !self.preparing.is_empty()
+    }
+}
+
+impl Dashboard {
+    pub(super) fn heed(&mut self, news: News, reloads: &mut Reloads) {
+        match news {
+            News::Saved(file) => reloads.prepare(ready(file)),
+            News::Broken(error) => {
+                // What is wrong stands in front of each excerpt.
+                for first in error.text.split("\n\n").filter_map(|problem| problem.lines().next()) {
+                    tracing::warn!(job = "config", "{first} (the old file is in force)");
+                }
+                self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
+            }
+            News::Ready(reload) => {
+                self.hands.know(reload.services.iter().map(|(service, _)| Arc::clone(service)));
+                self.hands.ask(Command::Reload(reload));
+            }
+        }
     }
 }

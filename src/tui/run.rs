@@ -19,11 +19,11 @@ use tokio::time::sleep_until;
 use super::clipboard;
 use super::effects::{Hands, Order};
 use super::input::Reader;
+use super::reload::Reloads;
 use super::terminal::{self, Guard, Screen};
 use super::trip::trip;
 use crate::app::App;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};
-use crate::config::watch::Change;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx};
@@ -62,8 +62,6 @@ pub enum Input {
     PagerReady(PathBuf),
     /// The pager has ended: or a sentence why it could not be shown.
     PagerEnded(Result<(), String>),
-    /// A reload is in force.
-    Reloaded(Box<crate::engine::Reload>),
 }
 
 /// What the loop listens to.
@@ -76,7 +74,7 @@ pub struct Ears {
     /// Lines for the log pane.
     pub log: UnboundedReceiver<Line>,
     /// What becomes of the jobs file.
-    pub changes: UnboundedReceiver<Change>,
+    pub reloads: Reloads,
 }
 
 /// Whose the terminal is.
@@ -178,7 +176,7 @@ impl Dashboard {
                     None => engine_runs = self.lose_engine(),
                 },
                 Some(line) = ears.log.recv() => self.apply(Event::Log(log_line(line))),
-                Some(change) = ears.changes.recv() => self.reload(change),
+                news = ears.reloads.next() => self.heed(news, &mut ears.reloads),
                 () = terminal::PANICKED.notified() => self.break_off(),
                 () = until(self.deadline()) => self.tick(),
             }
@@ -283,7 +281,6 @@ impl Dashboard {
             Input::Copied(outcome) => self.finish_copy(outcome),
             Input::PagerReady(path) => self.lend(path),
             Input::PagerEnded(ended) => self.take_back(ended),
-            Input::Reloaded(reload) => self.put_in_force(*reload),
         }
     }
 
@@ -311,6 +308,7 @@ impl Dashboard {
             Fact::NotOk { .. }
             | Fact::Health { .. }
             | Fact::Gate { .. }
+            | Fact::Reloaded { .. }
             | Fact::StoreTrouble(_)
             | Fact::NextRead(_)
             | Fact::Refused { .. }

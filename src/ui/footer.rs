@@ -4,13 +4,17 @@
 //!  f next fail  y copy raw  Y copy…  Enter open  / filter  e errors  : cmd  ? help
 //! ```
 
+use std::iter;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
 use crate::app::action::Action;
-use crate::app::layout::Pane;
-use crate::app::{App, Prompt, PromptKind, keys};
+use crate::app::dialog::Overlay;
+use crate::app::layout::{Class, Pane};
+use crate::app::{App, Prompt, PromptKind, keys, text};
 use crate::domain::clean::Clean;
 use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
@@ -30,23 +34,78 @@ const ORDER: [Action; 11] = [
     Action::Pause,
 ];
 
-/// Draws the footer.
+/// Draws the footer. What does not fit into one row takes others above it.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     if let Some(prompt) = &app.prompt {
         typed(app, prompt, area, theme, buf);
     } else if let Some(toast) = &app.toast {
         let style = if toast.bad { theme.bad() } else { theme.strong() };
-        pen::write(&[span(format!(" {}", toast.text), style)], area, theme, buf);
-    } else {
+        upwards(&toast.text, style, area, theme, buf);
+    } else if let Some((keys, last)) = own_keys(app) {
+        let hint = |(key, words)| key_and_words(key, words, theme);
+        let hints = keys.into_iter().filter(|(key, _)| !key.is_empty()).map(hint);
+        pen::write(&fitting(Vec::new(), hints, hint(last), area.width.into()), area, theme, buf);
+    } else if app.layout().class != Class::Tiny {
         pen::write(&hints(app, area.width.into(), theme), area, theme, buf);
     }
 }
 
+/// A key and what it does.
+type Hint = (String, &'static str);
+
+/// The keys of what stands over the panes, and the one by which it is left; None if nothing does.
+fn own_keys(app: &App) -> Option<(Vec<Hint>, Hint)> {
+    let first = |action, words| (app.keymap.first_key(action), words);
+    let fixed = |key: &str, words| (key.to_owned(), words);
+    let either = |(one, _): Hint, (other, words): Hint| match (one.is_empty(), other.is_empty()) {
+        (false, false) => (format!("{one} {other}"), words),
+        (true, _) | (_, true) => (one + &other, words),
+    };
+    let scroll = || either(first(Action::Down, ""), first(Action::Up, "scroll"));
+    let close = [Action::Back, Action::Quit].map(|action| first(action, "close"));
+    let close = close.into_iter().find(|(key, _)| !key.is_empty()).unwrap_or_default();
+    let keys = match &app.overlay {
+        _ if app.file.is_err() => (vec![scroll()], first(Action::Quit, "quit")),
+        Overlay::None => return None,
+        Overlay::Help { typing: true, .. } => (vec![fixed("Enter", "keep the search")], fixed("Esc", "drop it")),
+        Overlay::Help { .. } => (vec![first(Action::Find, "search"), scroll()], close),
+        Overlay::File { .. } => (vec![scroll()], close),
+        Overlay::Copy { .. } => (vec![first(Action::Open, "copy it"), first(Action::Save, "save to a file")], close),
+        Overlay::Errors { .. } => {
+            let table = [first(Action::CopyRaw, "copy the table"), first(Action::Save, "save as CSV")];
+            (iter::once(first(Action::Open, "list them")).chain(table).collect(), close)
+        }
+        Overlay::Palette { .. } => (vec![fixed("Enter", "do it"), fixed("Down Up", "choose")], fixed("Esc", "close")),
+    };
+    Some(keys)
+}
+
+/// A text whose last row is this one.
+fn upwards(text: &str, style: Style, area: Rect, theme: &Theme, buf: &mut Buffer) {
+    let most = usize::from(buf.area.height / 2).max(5);
+    let mut rows = text::split(text, usize::from(area.width).saturating_sub(2).max(1));
+    if let Some(last) = rows.get_mut(most - 1..).filter(|rest| rest.len() > 1).and_then(<[String]>::first_mut) {
+        last.push_str(theme.cut());
+        rows.truncate(most);
+    }
+    let above = u16::try_from(rows.len()).unwrap_or(1).saturating_sub(1).min(area.y);
+    let area = Rect { y: area.y - above, height: area.height.saturating_add(above), ..area };
+    pen::clear(area, buf);
+    for (n, row) in rows.iter().enumerate() {
+        pen::write(&[span(format!(" {row}"), style)], pen::row(area, n), theme, buf);
+    }
+}
+
 fn hints(app: &App, width: usize, theme: &Theme) -> Vec<Span> {
-    let mut spans: Vec<Span> = Vec::new();
-    let last = hint(app, Action::Help, theme);
-    for action in ORDER.into_iter().filter(|action| *action != Action::Help) {
-        let next = hint(app, action, theme);
+    let trouble = app.file_trouble.as_ref().map(|_| hint(app, Action::FileErrors, theme)).unwrap_or_default();
+    let others = ORDER.into_iter().filter(|action| *action != Action::Help).map(|action| hint(app, action, theme));
+    fitting(trouble, others, hint(app, Action::Help, theme), width)
+}
+
+/// As many hints as there is room for; the last always.
+fn fitting(first: Vec<Span>, others: impl Iterator<Item = Vec<Span>>, last: Vec<Span>, width: usize) -> Vec<Span> {
+    let mut spans = first;
+    for next in others {
         if pen::width(&spans) + pen::width(&next) + pen::width(&last) <= width + 1 {
             spans.extend(next);
         }
@@ -69,6 +128,10 @@ fn hint(app: &App, action: Action, theme: &Theme) -> Vec<Span> {
         (Action::Open, Pane::Detail | Pane::Log) => "open",
         _ => binding.footer,
     };
+    key_and_words(key, words, theme)
+}
+
+fn key_and_words(key: String, words: &str, theme: &Theme) -> Vec<Span> {
     let words = words.replace('…', theme.either("…", "..."));
     vec![plain(" "), span(key, theme.strong()), plain(format!(" {words} "))]
 }
@@ -83,7 +146,12 @@ fn typed(app: &App, prompt: &Prompt, area: Rect, theme: &Theme, buf: &mut Buffer
             let bad = part(error.span.clone());
             spans.push(span(if bad.is_empty() { " ".to_owned() } else { bad }, theme.broken()));
             spans.push(plain(part(error.span.end..text.len())));
-            spans.push(span(format!("   {}", error.message), theme.bad()));
+            let beside = format!("   {}", error.message);
+            if pen::width(&spans) + beside.width() <= area.width.into() {
+                spans.push(span(beside, theme.bad()));
+            } else if let Some(y) = area.y.checked_sub(1) {
+                upwards(&error.message, theme.bad(), Rect { y, ..area }, theme, buf);
+            }
         }
         None => {
             spans.push(plain(Clean::new(&text).to_string()));

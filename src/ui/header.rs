@@ -145,14 +145,14 @@ fn parts(app: &App, width: usize, theme: &Theme) -> Vec<(Worth, Span)> {
     if let Some(rate) = counts.success().filter(|_| wide) {
         add(Worth::Success, format!("{rate} ok"), Style::new());
     }
-    let now = app.now.wall;
-    if let Some(rate) = stats.per_minute(now).filter(|_| finished < total) {
+    let (now, steady) = (app.now.wall, app.steady());
+    if let Some(rate) = stats.per_minute(steady).filter(|_| finished < total) {
         add(Worth::Rate, per_minute(rate), Style::new());
         if wide {
             add(Worth::Strip, strip(app, if width >= 160 { 20 } else { 6 }, theme), Style::new());
         }
     }
-    if let Some((low, high)) = stats.eta(now) {
+    if let Some((low, high)) = stats.eta(steady) {
         add(Worth::Eta, format!("ETA {}", human::range(low, high)), Style::new());
     }
     if let Some(all) = app.loading {
@@ -217,7 +217,7 @@ fn per_minute(rate: f64) -> String {
 
 /// Finishes of the last minutes, a cell each.
 fn strip(app: &App, minutes: usize, theme: &Theme) -> String {
-    let recent = app.jobs.stats().recent(app.now.wall, Duration::from_secs(60), minutes);
+    let recent = app.jobs.stats().recent(app.steady(), Duration::from_secs(60), minutes);
     let most = recent.iter().copied().max().unwrap_or(0).max(1);
     let steps = theme.steps();
     let top = steps.len().saturating_sub(1);

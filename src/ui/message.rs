@@ -1,22 +1,18 @@
 //! A whole screen that says why there is nothing else to show.
 
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
+use super::{dialogs, footer};
 use crate::app::App;
-use crate::domain::clean::Clean;
 use crate::ui::pen::{self, plain, span};
 use crate::ui::theme::Theme;
 
-/// There is no jobs file, or none that can be used: the message, line by line.
-pub fn no_file(app: &App, lines: &[Clean], theme: &Theme, buf: &mut Buffer) {
+/// There is no jobs file, or none that can be used: the message, and how to read on and to leave.
+pub fn no_file(app: &App, theme: &Theme, buf: &mut Buffer) {
     let area = buf.area;
     pen::write(&[plain(" "), span("jobdeck", theme.strong())], pen::row(area, 0), theme, buf);
-    for (n, line) in lines.iter().enumerate() {
-        pen::write(&[plain(format!(" {line}"))], pen::row(area, n + 2), theme, buf);
-    }
-    let quit = app.keymap.first_key(crate::app::action::Action::Quit);
-    let last = usize::from(area.height).saturating_sub(1);
-    if last > lines.len() + 2 {
-        pen::write(&[plain(format!(" {quit} quits"))], pen::row(area, last), theme, buf);
-    }
+    let rows = u16::try_from(app.overlay_rows()).unwrap_or(u16::MAX);
+    dialogs::reading(app, Rect { y: 2, height: rows, ..area }.intersection(area), theme, buf);
+    footer::draw(app, pen::rect(app.layout().footer), theme, buf);
 }

@@ -30,13 +30,15 @@ pub fn draw_into(app: &App, theme: &Theme, buf: &mut Buffer) {
     if buf.area.is_empty() {
         return;
     }
-    if let Err(lines) = &app.file {
-        message::no_file(app, lines, theme, buf);
+    if app.file.is_err() {
+        message::no_file(app, theme, buf);
         return;
     }
     let layout = app.layout();
     if layout.class == Class::Tiny {
         header::tiny(app, pen::rect(layout.header), theme, buf);
+        footer::draw(app, pen::rect(layout.footer), theme, buf);
+        dialogs::draw(app, theme, buf);
         return;
     }
     header::draw(app, pen::rect(layout.header), theme, buf);

@@ -107,6 +107,19 @@ fn a_disk_that_fills_up_holds_one_shot_reads_back_and_reading_resumes_by_itself(
 }
 
 #[test]
+fn an_end_tries_the_disk_once_more_before_it_says_that_it_cannot_be_written() {
+    let bench = Bench::new().job("unstract", "job-1", [executing()]);
+    let Some(small) = Small::mount(&bench.state_dir(), 100) else { return };
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 2);
+    small.fill();
+    watch.until_said(WITHHELD);
+    small.free();
+    watch.signal(Signal::TERM);
+    watch.end().with(143).said("can be written again\n");
+}
+
+#[test]
 fn a_result_that_a_full_disk_does_not_take_is_tried_again_until_it_does() {
     let late = result().fault(Fault::StallHead(Duration::from_secs(2)));
     let bench = Bench::new().job("unstract", "job-1", [late, acknowledged()]);

@@ -239,6 +239,26 @@ fn no_cell_of_a_csv_file_is_a_formula() {
 }
 
 #[test]
+fn an_export_takes_no_more_memory_than_its_largest_results() {
+    const JOBS: usize = 10;
+    let mut bench = Bench::new();
+    for n in 0..JOBS {
+        bench = bench.job("vessl", &format!("job-{n}"), [crate::support::done(&"x".repeat(4 << 20))]);
+    }
+    bench.run(&["watch"]).with(0);
+    for format in ["csv", "jsonl"] {
+        let inner = bench.command(&["export", "out", "--format", format]);
+        let mut command = std::process::Command::new("sh");
+        command.arg("-c").arg("ulimit -d 60000; exec \"$0\" \"$@\"").arg(inner.get_program()).args(inner.get_args());
+        command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(bench.home());
+        crate::support::Running::start(command).end().with(0);
+        let length = fs::metadata(bench.home().join("out").join(format!("jobs.{format}"))).unwrap().len();
+        assert!(length > (JOBS as u64) << 22, "{length}");
+    }
+}
+
+#[test]
 fn a_long_line_and_deep_nesting_are_borne() {
     let long = format!(r#"{{"status":"completed","raw_output":"{}"}}"#, "a\\n".repeat(10) + &"x".repeat(10 << 20));
     let deep = format!(r#"{{"status":"completed","output":{}1{}}}"#, "[".repeat(50_000), "]".repeat(50_000));

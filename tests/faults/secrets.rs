@@ -181,7 +181,8 @@ fn a_token_in_a_reply_that_a_kill_cuts_short_is_on_no_disk() {
     clean_tree(&bench.state_dir());
     bench.run(&["watch"]).with(5);
     clean_tree(&bench.state_dir());
-    clean_run("show --body", &bench.run(&["show", "job-1", "--body"]).with(0));
+    let shown = bench.run(&["show", "job-1", "--body"]).with(0).said("masked");
+    clean_run("show --body", &shown);
 }
 
 #[test]
@@ -202,6 +203,22 @@ fn a_secret_in_the_jobs_file_is_refused_and_never_shown() {
             assert!(!ended.err.is_empty() || !ended.out.is_empty());
         }
     }
+}
+
+#[test]
+fn a_token_command_that_takes_its_time_is_said_and_waited_for() {
+    let bench = Bench::new();
+    let command = format!("until [ -e {0}/go ]; do sleep 0.05; done; echo {FROM_COMMAND}", bench.home().display());
+    let text = format!(
+        "provider = \"vessl\"\nbase_url = \"{}\"\ntoken = {{ command = [\"sh\", \"-c\", \"{command}\"] }}",
+        bench.script.url("/s")
+    );
+    let bench = bench.service("vessl", &text).job("vessl", "job-1", [crate::support::done("x")]);
+    let watch = bench.start(&["watch"]);
+    watch.until_said("waiting for the token command of service vessl, for 30 s at most");
+    fs::write(bench.home().join("go"), "").unwrap();
+    clean_run("watch", &watch.end().with(0));
+    assert_eq!(bench.script.reads("job-1"), 1);
 }
 
 #[test]

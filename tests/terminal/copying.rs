@@ -132,6 +132,92 @@ fn awkward_bytes_arrive_as_they_are() {
     terminal.ends_well(0);
 }
 
+/// Waits for a file that a stand-in has finished.
+fn written(terminal: &mut Terminal, path: &Path) -> Vec<u8> {
+    terminal.until("the copy", |_| path.exists());
+    fs::read(path).unwrap()
+}
+
+#[test]
+fn every_native_tool_gets_all_the_bytes_however_many_and_windows_gets_them_as_it_reads_them() {
+    let utf_16 = |bytes: &[u8]| {
+        let units = String::from_utf8(bytes.to_vec()).unwrap();
+        let units = std::iter::once(0xfeff).chain(units.encode_utf16());
+        units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+    };
+    let tools =
+        [("wl-copy", "WAYLAND_DISPLAY"), ("xclip", "DISPLAY"), ("xsel", "DISPLAY"), ("pbcopy", ""), ("clip.exe", "")];
+    for (tool, display) in tools {
+        let mut home = Home::new();
+        if !display.is_empty() {
+            home = home.with(display, "test-0");
+        }
+        home.script(tool, "cat > \"$HOME/clip.new\"; mv \"$HOME/clip.new\" \"$HOME/clip\"");
+        let _service = Service::start(&home, awkward_jobs());
+        let mut terminal = home.terminal(&[]);
+        for job in ["b-large", "a-awkward"] {
+            selects(&mut terminal, job);
+            terminal.press("y");
+            let copied = written(&mut terminal, &home.path("clip"));
+            terminal.sees(&format!("({tool})"));
+            let raw = home.show(job, "--raw");
+            let expected = if tool == "clip.exe" && !raw.is_ascii() { utf_16(&raw) } else { raw };
+            assert_eq!(copied, expected, "{tool} {job}");
+            fs::remove_file(home.path("clip")).unwrap();
+        }
+        assert_eq!(osc52(&terminal.raw), None, "{tool}: the terminal was sent something as well");
+        terminal.press("q");
+        terminal.ends_well(0);
+    }
+}
+
+#[test]
+fn a_tool_that_fails_is_not_said_to_have_copied() {
+    let cases = [
+        // The next way is taken, and named.
+        ("auto", "exit 1", "by OSC 52, the terminal must allow it", true),
+        ("native", "exit 3", "nothing was copied: wl-copy: exit status: 3", false),
+        ("native", "sleep 100", "nothing was copied: wl-copy: it took longer than 2 s", false),
+        ("tmux", "", "nothing was copied: tmux: exit status: 1", false),
+    ];
+    for (clipboard, script, said, sent) in cases {
+        let home = Home::new().with("WAYLAND_DISPLAY", "test-0");
+        fs::create_dir_all(home.path("config/jobdeck")).unwrap();
+        home.write("config/jobdeck/config.toml", &format!("clipboard = \"{clipboard}\"\n"));
+        home.script("wl-copy", script);
+        home.script("tmux", "exit 1");
+        let _service = Service::start(&home, awkward_jobs());
+        let mut terminal = home.terminal(&[]);
+        selects(&mut terminal, "a-awkward");
+        terminal.press("y");
+        terminal.sees(said);
+        assert!(!terminal.text().contains("copied 6"), "{}", terminal.text());
+        assert_eq!(osc52(&terminal.raw).is_some(), sent, "{clipboard} {script}");
+        terminal.press("q");
+        terminal.ends_well(0);
+    }
+}
+
+#[test]
+fn the_menu_says_by_which_way_it_copies_and_s_never_writes_over_a_file() {
+    let home = Home::new().with("SSH_TTY", "/dev/pts/9");
+    let _service = Service::start(&home, awkward_jobs());
+    home.write("a-awkward.txt", "mine");
+    let mut terminal = home.terminal(&[]);
+    selects(&mut terminal, "a-awkward");
+    terminal.press("Y");
+    terminal.sees("via OSC 52 (up to 56 KB)");
+    terminal.press("s");
+    for name in ["a-awkward-2.txt", "a-awkward-3.txt"] {
+        terminal.until(name, |terminal| terminal.text().replace('\n', "").contains(name));
+        assert_eq!(fs::read(home.path(name)).unwrap(), AWKWARD.as_bytes());
+        terminal.press("s");
+    }
+    assert_eq!(fs::read(home.path("a-awkward.txt")).unwrap(), b"mine");
+    terminal.press("q");
+    terminal.ends_well(0);
+}
+
 /// A tmux server of its own, with the settings that tmux comes with.
 struct Tmux<'a> {
     home: &'a Home,
@@ -152,14 +238,26 @@ impl Tmux<'_> {
     }
 
     fn sees(&self, text: &str) {
+        self.sees_after(text, || {});
+    }
+
+    /// Presses one of these keys after the other until the cursor is on this job, which is done.
+    fn goes_to(&self, job: &str, keys: &[&str]) {
+        let mut keys = keys.iter().cycle();
+        self.sees_after(&format!(">✓ DONE {job} "), || drop(self.run(&["send-keys", keys.next().unwrap()])));
+    }
+
+    /// Does this, time and again, until the text is on the screen.
+    fn sees_after(&self, text: &str, mut act: impl FnMut()) {
         let end = std::time::Instant::now() + crate::pty::PATIENCE;
         loop {
+            act();
+            std::thread::sleep(std::time::Duration::from_millis(100));
             let screen = String::from_utf8(self.run(&["capture-pane", "-p"])).unwrap();
             if screen.contains(text) {
                 return;
             }
             assert!(std::time::Instant::now() < end, "{text:?} is not on the screen of tmux:\n{screen}");
-            std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }
 }
@@ -181,25 +279,13 @@ fn in_a_default_tmux_the_copy_is_in_its_buffer() {
     let _service = Service::start(&home, awkward_jobs());
     let tmux = Tmux { home: &home };
     tmux.run(&["new-session", "-d", "-x", "100", "-y", "30", JOBDECK]);
-    tmux.sees("2/2");
-    tmux.run(&["send-keys", "g"]);
+    tmux.sees("all done");
     for job in ["a-awkward", "b-large"] {
-        let selected = format!("{job}  Summary");
-        for _ in 0..2 {
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            let screen = String::from_utf8(tmux.run(&["capture-pane", "-p"])).unwrap();
-            if screen.contains(&selected)
-                || screen.contains(&format!("{job} ─"))
-                || screen.contains(&format!("{job}  [Summary]"))
-            {
-                break;
-            }
-            tmux.run(&["send-keys", "j"]);
-        }
+        // Which of the two is the first in the list depends on which was over first.
+        tmux.goes_to(job, &["g", "j"]);
         tmux.run(&["send-keys", "y"]);
         tmux.sees("(tmux)");
         assert_eq!(tmux.run(&["save-buffer", "-"]), home.show(job, "--raw"), "{job}");
-        tmux.run(&["send-keys", "g"]);
     }
     assert_eq!(tmux.run(&["show-buffer"]), home.show("b-large", "--raw"));
     tmux.run(&["send-keys", "q"]);

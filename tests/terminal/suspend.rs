@@ -92,24 +92,35 @@ fn the_leader_of_a_session_goes_on_since_nobody_could_wake_it_up() {
     terminal.ends_well(0);
 }
 
+/// Waits until the shell reads a line; what is typed before that may still be the program's.
+fn prompts(shell: &mut Terminal) {
+    shell.until("a prompt", |shell| {
+        let (row, column) = shell.screen().cursor_position();
+        column == 7 && shell.screen().rows(0, 80).nth(row.into()).is_some_and(|line| line.trim_end() == "ready>")
+    });
+}
+
 #[test]
 fn a_shell_with_jobs_sees_it_stop_and_brings_it_back() {
     if std::process::Command::new("bash").arg("--version").output().is_err() {
         println!("skipped: there is no bash here");
         return;
     }
-    let home = Home::new();
+    let home = Home::new().with("PS1", "ready> ");
     let _service = Service::start(&home, one_running_job());
     let mut shell = home.terminal_of(80, 24, &["bash", "--norc", "--noprofile", "-i"]);
+    prompts(&mut shell);
     shell.press(&format!("{JOBDECK}\n"));
     shell.sees("RUN");
     shell.press("\x1a");
     shell.sees("Stopped");
+    prompts(&mut shell);
     assert!(!shell.screen().alternate_screen() && !shell.screen().hide_cursor());
     shell.press("stty -a; fg\n");
     shell.sees("RUN");
     shell.press("q");
     shell.sees_no_more("RUN");
+    prompts(&mut shell);
     shell.press("echo left-$?\n");
     shell.sees("left-0");
     let said = String::from_utf8_lossy(&shell.raw).into_owned();

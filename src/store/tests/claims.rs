@@ -69,6 +69,27 @@ async fn what_a_dead_instance_had_received_becomes_evidence() {
 }
 
 #[tokio::test]
+async fn that_a_token_was_masked_in_what_a_dead_instance_had_received_is_known_to_its_successor() {
+    for at in [0, 1, 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(dir.path());
+        claimed(&first, &scan("a")).await;
+        let mut spool = first.spool(&scan("a"), 7);
+        for part in 0..2 {
+            if part == at {
+                spool.set_masked();
+            }
+            spool.push(&vec![b'*'; 2 * LONGEST_INLINE]);
+        }
+        drop((first, spool));
+        let second = open(dir.path());
+        claimed(&second, &scan("a")).await;
+        let evidence = known(&second, &scan("a")).await.evidence.unwrap();
+        assert_eq!((evidence.bytes, evidence.masked), (4 * LONGEST_INLINE as u64, at < 2));
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_was_moved_but_not_committed_is_found_again() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = vec![b'x'; 2 * LONGEST_INLINE];

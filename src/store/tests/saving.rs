@@ -120,6 +120,24 @@ async fn a_reply_that_is_not_saved_leaves_no_file_but_for_a_one_shot_one_that_no
 }
 
 #[tokio::test]
+async fn what_is_newer_is_told_by_the_requests_and_not_by_a_clock_that_may_be_set_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let read_at = |state, applied, second| {
+        let last_read = knowing(state, applied).last_read.map(|read| LastRead { at: at(second), ..read });
+        step(&scan("a"), Observation { last_read, ..knowing(state, applied) })
+    };
+    store.claim(vec![scan("a")]).await.unwrap();
+    store.save(read_at(State::Queued, 5, 0)).await.unwrap();
+    assert_eq!(store.save(read_at(State::Running, 6, -3600)).await.unwrap().state, State::Running);
+    assert_eq!(store.save(read_at(State::Queued, 5, 9)).await.unwrap().state, State::Running);
+    let refused = Observation { word: Some("EXECUTING".to_owned()), ..knowing(State::Running, 6) };
+    let refused = Observation { last_read: read_at(State::Running, 6, -7200).observation.last_read, ..refused };
+    let known = store.save(step(&scan("a"), refused.clone())).await.unwrap();
+    assert_eq!(known, refused, "whoever holds the claim is not outdone by the clock either");
+}
+
+#[tokio::test]
 async fn a_short_reply_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -1,0 +1,70 @@
+//! What a jump of the time of day means. Reads, waits and graces go by a clock that only ever runs on, and stands still
+//! while the machine sleeps; the time of day is for people, and for telling that the machine slept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::job::JobIx;
+use crate::domain::schedule::after_sleep;
+use crate::net::Net;
+
+use super::run::Run;
+
+/// A difference between the clocks that means that the machine slept, or that its clock was set.
+const JUMPED: Duration = Duration::from_secs(30);
+
+impl Run {
+    /// A time since the engine's start as a time of day.
+    pub(super) fn wall(&self, at: Duration) -> Timestamp {
+        let ahead = at.saturating_sub(self.now());
+        self.clock.now().saturating_add(ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Looks whether the two clocks went apart since it last looked.
+    pub(super) fn notice_jump(&mut self) {
+        let (mono, wall) = self.clocks;
+        self.clocks = (self.now(), self.clock.now());
+        let ran = SignedDuration::try_from(self.clocks.0.saturating_sub(mono)).unwrap_or(SignedDuration::MAX);
+        let ahead = self.clocks.1.duration_since(wall).saturating_sub(ran);
+        if ahead.unsigned_abs() < JUMPED {
+            return;
+        }
+        if ahead.is_positive() {
+            tracing::info!("the machine slept or its clock was set: all jobs are read again, spread out");
+            self.slept(ahead.unsigned_abs());
+        } else {
+            tracing::info!("the clock was set back");
+        }
+        // What was told as a time of day is another one now.
+        for service in 0..self.services.len() {
+            self.gate_changed(service);
+            self.refresh_service_health(service);
+        }
+    }
+
+    /// A machine that slept finds its connections dead, waits over and jobs overdue: those are read spread out. The
+    /// grace of a denied job is not shortened: a clock that was only set must not make it `gone`.
+    fn slept(&mut self, slept: Duration) {
+        self.net = Arc::new(Net::new(&self.poll, self.clock.clone()));
+        let now = self.now();
+        for run in &mut self.services {
+            run.gate.slept(slept);
+            run.next_ask = run.next_ask.map(|at| at.saturating_sub(slept));
+        }
+        self.expire_gates(now);
+        for service in 0..self.services.len() {
+            let due: Vec<(Duration, JobIx)> =
+                self.services.get(service).map(|run| run.due.iter().copied().collect()).unwrap_or_default();
+            for (due, ix) in due {
+                let draw = self.draw();
+                let (at, overdue) = after_sleep(due, slept, now, draw);
+                self.schedule(ix, at);
+                if let Some(slot) = self.slot_mut(ix) {
+                    slot.overslept |= overdue;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The engine while its jobs file changes: what comes is read, what goes is finished, nothing is read twice.
+
+use std::time::Duration;
+
+use super::bench::{Bench, Running, TOKEN};
+use crate::demo::script::{Fault, Scripted};
+use crate::domain::fact::Fact;
+use crate::domain::job::JobIx;
+use crate::domain::job::Provider::{Unstract, Vessl};
+use crate::domain::secret::Token;
+use crate::domain::state::State;
+use crate::engine::{Command, Purpose};
+
+fn pending() -> Scripted {
+    Scripted::json(200, r#"{"status":"pending"}"#)
+}
+
+fn done() -> Scripted {
+    Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)
+}
+
+fn result() -> Scripted {
+    Scripted::json(200, r#"{"status":"COMPLETED","message":[{"file":"a.pdf","status":"Success","result":1}]}"#)
+}
+
+/// Puts a file with these jobs in force, and waits until it is: how many came and went.
+async fn reload(bench: &Bench, running: &mut Running, jobs: &[&str], token: &Result<Token, String>) -> (usize, usize) {
+    running.engine.send(Command::Reload(Box::new(bench.file(token, |id| jobs.contains(&id)))));
+    match running.until(|fact| matches!(fact, Fact::Reloaded { .. })).await {
+        Fact::Reloaded { added, removed } => (added, removed),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn token() -> Result<Token, String> {
+    Ok(Token::new(TOKEN).unwrap())
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_with_the_jobs_that_come_and_without_those_that_go() {
+    let bench = Bench::new().job(Vessl, "job-1", [pending()]).job(Vessl, "job-2", [done()]);
+    let mut running = bench.start(Purpose::Watch);
+    running.until(|fact| matches!(fact, Fact::Observed { ix: JobIx(1), .. })).await;
+    assert_eq!(reload(&bench, &mut running, &["job-2"], &token()).await, (0, 1));
+    assert!(running.told.contains(&Fact::Withdrawn(JobIx(0))));
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!(reload(&bench, &mut running, &["job-2"], &token()).await, (0, 0));
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!(reload(&bench, &mut running, &["job-1", "job-2"], &token()).await, (1, 0));
+    let reads = bench.script.reads("job-1");
+    while bench.script.reads("job-1") == reads {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_put_back_while_its_only_reply_is_on_its_way_is_not_asked_for_again() {
+    let slow = result().fault(Fault::StallHead(Duration::from_millis(500)));
+    let bench = Bench::new().job(Unstract, "job-1", [slow, pending()]);
+    let mut running = bench.start(Purpose::Watch);
+    while bench.script.reads("job-1") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(reload(&bench, &mut running, &[], &token()).await, (0, 1));
+    assert_eq!(reload(&bench, &mut running, &["job-1"], &token()).await, (1, 0));
+    running.until(|fact| matches!(fact, Fact::Observed { .. })).await;
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!((running.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 1));
+}
+
+#[tokio::test]
+async fn a_job_that_goes_while_its_only_reply_is_on_its_way_is_saved() {
+    let slow = result().fault(Fault::StallHead(Duration::from_millis(300)));
+    let bench = Bench::new().job(Unstract, "job-1", [slow, pending()]);
+    let mut running = bench.start(Purpose::Watch);
+    while bench.script.reads("job-1") == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    reload(&bench, &mut running, &[], &token()).await;
+    running.until(|fact| *fact == Fact::Settled).await;
+    running.drain().await;
+    let known = bench.open_store().load(vec![bench.key(Unstract, "job-1")]).await.unwrap().remove(0);
+    assert_eq!(known.state, State::Succeeded);
+}
+
+#[tokio::test]
+async fn new_jobs_of_a_service_that_a_watch_has_given_up_are_given_up_too_until_its_token_changes() {
+    let refused = Scripted::json(401, r#"{"error":"Invalid API key"}"#);
+    let bench = Bench::new().job(Vessl, "job-1", [refused.clone(), refused, done()]);
+    let mut running = bench.start(Purpose::Watch);
+    running.until(|fact| *fact == Fact::Settled).await;
+    let bench = bench.job(Vessl, "job-2", [done()]);
+    reload(&bench, &mut running, &["job-1", "job-2"], &token()).await;
+    running.until(|fact| *fact == Fact::Settled).await;
+    let other = Ok(Token::new("another-token-of-the-tests").unwrap());
+    reload(&bench, &mut running, &["job-1", "job-2"], &other).await;
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!((running.known(0).state, running.known(1).state), (State::Succeeded, State::Succeeded));
+}
