@@ -246,7 +246,7 @@ impl Detail {
         let entry = self.body_mut(ix)?;
         let content = entry.content.ready()?.clone();
         let (slot, text) = match part {
-            Part::Output => (&mut entry.output, content.output.clone()),
+            Part::Output => (&mut entry.output, content.tree().cloned()),
             Part::File(n) => {
                 let range = content.files.get(n)?.range.clone();
                 let whole = range.start <= range.end && range.end <= content.body.len();
@@ -256,7 +256,8 @@ impl Detail {
         if !matches!(slot, Loaded::No) {
             return None;
         }
-        *slot = if text.is_some() { Loaded::Asked } else { Loaded::Failed("there is no output in this reply".into()) };
+        let fault = || content.fault.clone().unwrap_or_else(|| "it cannot be found in this reply".into());
+        *slot = if text.is_some() { Loaded::Asked } else { Loaded::Failed(fault()) };
         text.map(|text| (entry.body, text))
     }
 
@@ -390,12 +391,12 @@ fn remember(places: &mut HashMap<JobIx, Place>, ix: JobIx, body: &Body) {
     place.trees.extend(trees);
 }
 
-/// Where the decoded output stands in the body, as a path that jq would take.
+/// Where what is shown as output stands in the body, as a path that jq would take.
 fn output_path(provider: Provider, content: &Content) -> &'static str {
-    let inside = |text: &Bytes| content.body.as_ptr_range().contains(&text.as_ptr());
+    let Some(output) = &content.output else { return "" };
     match provider {
         Provider::Vessl => ".output",
-        Provider::Optexity if content.output.as_ref().is_some_and(inside) => ".result",
+        Provider::Optexity if content.body.as_ptr_range().contains(&output.as_ptr()) => ".result",
         Provider::Optexity => ".result | fromjson | ",
         // An object of our own making: file name to result.
         Provider::Unstract => "",

@@ -114,6 +114,13 @@ pub struct Content {
     pub files: Vec<FileResult>,
 }
 
+impl Content {
+    /// What is shown as a tree: the decoded output, else the whole reply if that is JSON.
+    pub fn tree(&self) -> Option<&Bytes> {
+        self.output.as_ref().or(Some(&self.body).filter(|_| self.fault.is_none()))
+    }
+}
+
 /// The files in a job's saved reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FilesOf {

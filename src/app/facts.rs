@@ -60,7 +60,7 @@ impl App {
                 }
             }
             Fact::Gate { service, gate } => {
-                self.jobs.set_gate(service, gate);
+                self.jobs.set_gate(service, gate, now);
                 self.redraw = true;
             }
             Fact::StoreTrouble(why) => {

@@ -115,10 +115,11 @@ impl Row {
 pub struct Jobs {
     rows: Vec<Option<Row>>,
     stats: Stats,
-    gates: HashMap<Arc<str>, Gate>,
+    gates: HashMap<Arc<str>, (Gate, Timestamp)>,
     /// How many problems share a folded reason.
     alike: HashMap<String, u32>,
     stale: u32,
+    marked: u32,
     replies: Replies,
 }
 
@@ -131,6 +132,7 @@ impl Jobs {
             gates: HashMap::new(),
             alike: HashMap::new(),
             stale: 0,
+            marked: 0,
             replies: Replies::default(),
         }
     }
@@ -161,9 +163,14 @@ impl Jobs {
         self.stale
     }
 
-    /// The services that are not read as asked for.
-    pub fn gates(&self) -> impl Iterator<Item = (&str, &Gate)> {
-        self.gates.iter().map(|(service, gate)| (&**service, gate))
+    /// How many jobs are marked, listed or not.
+    pub fn marked(&self) -> u32 {
+        self.marked
+    }
+
+    /// The services that are not read as asked for, how they are, and since when.
+    pub fn gates(&self) -> impl Iterator<Item = (&str, &Gate, Timestamp)> {
+        self.gates.iter().map(|(service, (gate, since))| (&**service, gate, *since))
     }
 
     /// How many other jobs failed for the same reason.
@@ -187,6 +194,7 @@ impl Jobs {
         let text = Text::new(&job, &known);
         let row = Row { job, known, health, marked, moved, reads, files: Vec::new(), errors: Vec::new(), text };
         self.stale += u32::from(row.need() == Need::Stale);
+        self.marked += u32::from(marked);
         self.replies.note(ix, Some(&row));
         if let Some(slot) = self.rows.get_mut(place(ix)) {
             *slot = Some(row);
@@ -198,6 +206,7 @@ impl Jobs {
         let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::take) else { return };
         self.stats.withdrawn(&row.known);
         self.stale = self.stale.saturating_sub(u32::from(row.need() == Need::Stale));
+        self.marked = self.marked.saturating_sub(u32::from(row.marked));
         self.count_reason(&row.known, false);
         self.replies.note(ix, None);
     }
@@ -246,12 +255,12 @@ impl Jobs {
         &mut self.replies
     }
 
-    /// A service is read otherwise.
-    pub fn set_gate(&mut self, service: Arc<str>, gate: Gate) {
-        if gate == Gate::Open {
-            self.gates.remove(&service);
-        } else {
-            self.gates.insert(service, gate);
+    /// A service is read otherwise. One that fails again has failed since it began to.
+    pub fn set_gate(&mut self, service: Arc<str>, gate: Gate, now: Timestamp) {
+        let before = self.gates.remove(&service);
+        let same = before.filter(|(before, _)| std::mem::discriminant(before) == std::mem::discriminant(&gate));
+        if gate != Gate::Open {
+            self.gates.insert(service, (gate, same.map_or(now, |(_, since)| since)));
         }
     }
 
@@ -259,13 +268,14 @@ impl Jobs {
     pub fn toggle_mark(&mut self, ix: JobIx) {
         if let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) {
             row.marked = !row.marked;
+            self.marked = if row.marked { self.marked + 1 } else { self.marked.saturating_sub(1) };
         }
     }
 
     /// Takes all marks off; whether there were any.
     pub fn clear_marks(&mut self) -> bool {
-        let marked = self.rows.iter_mut().flatten().filter(|row| row.marked);
-        marked.map(|row| row.marked = false).count() > 0
+        self.rows.iter_mut().flatten().for_each(|row| row.marked = false);
+        std::mem::take(&mut self.marked) > 0
     }
 
     fn change(&mut self, ix: JobIx, now: Timestamp, change: impl FnOnce(&mut Row)) -> bool {

@@ -54,17 +54,13 @@ impl Key {
 
     /// What a terminal sends for it with Ctrl: it knows no case, and three of the letters are other keys.
     fn with_ctrl(self) -> Self {
-        let code = match self.code {
-            KeyCode::Char(c) => KeyCode::Char(c.to_ascii_lowercase()),
-            code => code,
-        };
-        let other = match code {
-            KeyCode::Char('i') => KeyCode::Tab,
-            KeyCode::Char('m') => KeyCode::Enter,
-            KeyCode::Char('[') => KeyCode::Esc,
-            _ => return Self { code, ctrl: true, ..self },
-        };
-        Self { code: other, ..self }
+        let KeyCode::Char(c) = self.code else { return Self { ctrl: true, ..self } };
+        match c.to_ascii_lowercase() {
+            'i' => Self { code: KeyCode::Tab, ..self },
+            'm' => Self { code: KeyCode::Enter, ..self },
+            '[' => Self { code: KeyCode::Esc, ..self },
+            c => Self { code: KeyCode::Char(c), ctrl: true, ..self },
+        }
     }
 }
 

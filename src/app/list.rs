@@ -71,6 +71,8 @@ pub struct List {
     selected: Option<JobIx>,
     at: usize,
     top: usize,
+    /// Rows that were last seen of it.
+    height: usize,
     sort: SortBy,
     reversed: bool,
     wanted: Wanted,
@@ -200,7 +202,7 @@ impl List {
         self.selected = Some(ix);
         if let Some(at) = self.order.iter().position(|other| *other == ix) {
             self.at = at;
-            self.top = scroll::window(self.top, at, self.order.len(), height);
+            self.show(height);
         }
     }
 
@@ -219,7 +221,7 @@ impl List {
     pub fn go_to(&mut self, at: usize, height: usize) {
         if let Some(ix) = self.order.get(at) {
             (self.selected, self.at) = (Some(*ix), at);
-            self.top = scroll::window(self.top, at, self.order.len(), height);
+            self.show(height);
         }
     }
 
@@ -237,6 +239,7 @@ impl List {
 
     /// Brings the rows into order, unless they have to stand still; whether anything moved.
     pub fn settle(&mut self, jobs: &Jobs, now: Now, height: usize) -> bool {
+        self.open(height);
         let still = self.touched.is_some_and(|at| now.mono < at + HANDS_OFF);
         if self.rebuild {
             let chosen = jobs.iter().filter(|(ix, row)| self.wanted.takes(*ix, row, now.wall)).map(|(ix, _)| ix);
@@ -247,7 +250,7 @@ impl List {
             self.merge(jobs, now.wall);
         } else {
             if self.held {
-                self.top = scroll::window(self.top, self.at, self.order.len(), height);
+                self.show(height);
             }
             return false;
         }
@@ -326,7 +329,24 @@ impl List {
                 }
             }
         }
-        self.top = scroll::window(self.top, self.at, len, height);
+        self.show(height);
+    }
+
+    /// A window that has grown shows the first rows again, the most urgent ones, if the selected one is seen then.
+    fn open(&mut self, height: usize) {
+        if height > self.height && self.at < height {
+            self.top = 0;
+        }
+        if height > 0 {
+            self.height = height;
+        }
+    }
+
+    /// Brings the window over the selection. A list that is not seen keeps its place.
+    fn show(&mut self, height: usize) {
+        if height > 0 {
+            self.top = scroll::window(self.top, self.at, self.order.len(), height);
+        }
     }
 
     fn sort_rows(&self, jobs: &Jobs, rows: &mut [JobIx]) {

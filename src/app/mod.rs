@@ -117,6 +117,8 @@ pub struct Toast {
     /// Whether something went wrong.
     pub bad: bool,
     until: Duration,
+    /// Until when no key takes it away.
+    kept: Duration,
 }
 
 /// How far leaving has come.
@@ -411,7 +413,8 @@ impl App {
     }
 
     fn say(&mut self, text: impl Into<String>) -> Vec<Effect> {
-        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: self.now.mono + TOAST });
+        let now = self.now.mono;
+        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: now + TOAST, kept: now });
         self.redraw = true;
         Vec::new()
     }

@@ -47,11 +47,12 @@ impl App {
         let place = self.detail.place(ix);
         let body = self.detail.body(ix);
         match place.tab {
-            Tab::Output | Tab::Attempts => whole,
+            Tab::Attempts => whole,
             Tab::Summary => self.with_preview(ix, whole),
-            Tab::Raw => match body.and_then(|body| body.content.ready()) {
+            Tab::Output | Tab::Raw => match body.and_then(|body| body.content.ready()) {
                 Some(content) => {
-                    let lines = text::wrapped(faults(content), area.width.into(), true);
+                    let lines = if place.tab == Tab::Raw { faults(content) } else { instead_of_output(content) };
+                    let lines = text::wrapped(lines, area.width.into(), true);
                     let (head_area, main) = cut(area, lines.len());
                     Parts { head: lines, head_area, main, ..whole }
                 }
@@ -96,13 +97,16 @@ impl App {
         let head = text::wrapped(head.unwrap_or_default(), area.width.into(), true);
         let (head_area, area) = cut(area, head.len());
         let wanted = body.order.len() + 1;
+        let opened = self.detail.place(ix).file.is_some();
         let (main, divider, rest) = if self.layout().class == Class::Wide && area.width >= BESIDE {
             let left = area.width * 11 / 20;
             let column = |x: u16, width: u16| Area { x: area.x + x, width, ..area };
             (column(0, left), column(left, 1), column(left + 1, area.width - left - 1))
         } else {
             let height = usize::from(area.height);
-            let (table, rest) = cut(area, wanted.min((height / 2).max(2)));
+            // An opened file needs the few rows for itself.
+            let most = if opened && area.height < HEAD { 0 } else { (height / 2).max(2) };
+            let (table, rest) = cut(area, wanted.min(most));
             (table, Area::default(), rest)
         };
         let (title, rest) = cut(rest, 1);
@@ -110,8 +114,7 @@ impl App {
         let why = file.and_then(|file| file.error.as_ref()).map(|why| Line::warn("error", Clean::new(why).to_string()));
         let mut error = text::wrapped(why.into_iter().collect(), rest.width.into(), true);
         // The opened file's tree has some rows in any case; a glimpse of it only has what is left.
-        let most =
-            if self.detail.place(ix).file.is_some() { rest.height.saturating_sub(3).max(1) } else { rest.height };
+        let most = if opened { rest.height.saturating_sub(3).max(1) } else { rest.height };
         error.truncate(most.into());
         let (error_area, below) = cut(rest, error.len());
         Parts { head, head_area, main, divider, title, error, error_area, below }
@@ -135,6 +138,18 @@ fn faults(content: &Content) -> Vec<Line> {
     lines.push(Line::new("reply", format!("{size}, {kind}")));
     lines.push(Line::heading(""));
     lines
+}
+
+/// What a reader of the tree has to know: that it is not the output, if it is not.
+fn instead_of_output(content: &Content) -> Vec<Line> {
+    if content.output.is_some() || content.tree().is_none() {
+        return Vec::new();
+    }
+    let text = match content.raw {
+        Some(_) => "it is no JSON: the tab Raw shows it; this is the whole reply",
+        None => "none in this reply; this is all of it",
+    };
+    vec![Line::new("output", text)]
 }
 
 /// The first rows of an area, and the rest.

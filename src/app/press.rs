@@ -17,12 +17,15 @@ use crate::domain::human;
 
 /// How long without a key it takes to be away.
 const AWAY: Duration = Duration::from_secs(60);
+/// How long the word about it stays, whatever is pressed.
+const UNREAD: Duration = Duration::from_secs(2);
 
 impl App {
     /// A key was pressed.
     pub(super) fn press(&mut self, key: Key) -> Vec<Effect> {
         self.redraw = true;
-        self.toast = None;
+        let now = self.now.mono;
+        self.toast = self.toast.take().filter(|toast| toast.kept > now);
         self.tell_what_happened_meanwhile();
         self.list.hold();
         if self.focus == Pane::List {
@@ -65,6 +68,10 @@ impl App {
             let jobs = if finished == 1 { "job" } else { "jobs" };
             let _ =
                 self.say(format!("while away ({away}): {finished} {jobs} finished, {problems} of them with problems"));
+            // Whoever comes back presses more than one key before reading.
+            if let Some(toast) = &mut self.toast {
+                toast.kept += UNREAD;
+            }
         }
     }
 
@@ -153,11 +160,11 @@ impl App {
         Vec::new()
     }
 
-    /// A broken filter keeps the last good result.
+    /// A broken filter keeps the last good result; an unfinished one is none.
     fn prompt_changed(&mut self) {
         let Some(prompt) = &mut self.prompt else { return };
         if let PromptKind::Filter(_, selected) = prompt.kind {
-            match Filter::parse(&prompt.input.text()) {
+            match Filter::parse_unfinished(&prompt.input.text()) {
                 Ok(filter) => {
                     prompt.error = None;
                     self.list.want(Wanted { filter, ..self.list.wanted().clone() });
@@ -169,12 +176,14 @@ impl App {
     }
 
     fn prompt_done(&mut self) -> Vec<Effect> {
-        let Some(prompt) = &self.prompt else { return Vec::new() };
+        let Some(prompt) = &mut self.prompt else { return Vec::new() };
         match prompt.kind {
-            // A broken filter stays open, so that it can be mended.
-            PromptKind::Filter(..) if prompt.error.is_some() => Vec::new(),
             PromptKind::Filter(..) => {
-                self.prompt = None;
+                // A broken filter stays open, so that it can be mended.
+                prompt.error = Filter::parse(&prompt.input.text()).err();
+                if prompt.error.is_none() {
+                    self.prompt = None;
+                }
                 Vec::new()
             }
             PromptKind::Search(pane) => {

@@ -10,7 +10,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
 use crate::domain::job::Provider;
 use crate::domain::observation::Saved;
-use crate::domain::state::{Read, State};
+use crate::domain::state::Read;
 use crate::domain::{human, note};
 
 /// What a summary is made of besides the job.
@@ -97,15 +97,21 @@ pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
 
 /// Every change of state and the last reads, newest first.
 pub fn attempts(history: &History, around: Circumstances<'_>) -> Vec<Line> {
-    let mut lines = vec![Line::heading("changes of state")];
-    for change in history.changes.iter().rev() {
-        let before = change.previous.map_or("first seen", State::as_str);
-        let word = change.word.as_deref().map(|word| format!("   {}", Clean::new(word))).unwrap_or_default();
-        lines.push(Line::new(moment(change.at, around), format!("{before} -> {}{word}", change.state)));
+    let mut lines = vec![Line::heading("changes of state, newest first")];
+    let changes = told(&history.changes);
+    if changes.is_empty() {
+        lines.push(Line::new("none yet", ""));
     }
-    lines.push(Line::heading("reads"));
+    let older = changes.iter().rev().skip(1).map(Some).chain([None]);
+    for (change, older) in changes.iter().rev().zip(older) {
+        lines.push(Line::new(moment(change.at, around), change_text(change, older.copied())));
+    }
+    lines.push(Line::heading("reads, newest first"));
     for attempt in history.attempts.iter().rev() {
         lines.push(attempt_line(attempt, around));
+    }
+    if history.attempts.is_empty() {
+        lines.push(Line::new("none yet", ""));
     }
     lines
 }
@@ -139,7 +145,7 @@ fn head(row: &Row, around: Circumstances<'_>) -> String {
 fn short(id: &str) -> String {
     let id = Clean::new(id);
     let count = id.chars().count();
-    if count <= 12 {
+    if count <= 20 {
         return id.to_string();
     }
     let head: String = id.chars().take(4).collect();
@@ -195,9 +201,37 @@ fn times(row: &Row, around: Circumstances<'_>) -> String {
         ("finished", known.finished_at),
         ("expected", known.eta),
     ];
-    let told: Vec<String> =
-        parts.into_iter().filter_map(|(what, at)| at.map(|at| format!("{what} {}", moment(at, around)))).collect();
+    let mut known: Vec<_> = parts.into_iter().filter_map(|(what, at)| Some((at?, what))).collect();
+    known.sort_by_key(|(at, _)| *at);
+    let told: Vec<String> = known.into_iter().map(|(at, what)| format!("{what} {}", moment(at, around))).collect();
     if told.is_empty() { "none known yet".to_owned() } else { told.join("   ") }
+}
+
+/// The changes of state or of the service's word: mere progress is none.
+fn told(changes: &[Change]) -> Vec<&Change> {
+    let mut told: Vec<&Change> = Vec::new();
+    for change in changes {
+        if told.last().is_none_or(|last| (last.state, &last.word) != (change.state, &change.word)) {
+            told.push(change);
+        }
+    }
+    told
+}
+
+/// What became of a job, how long it had been what it was before, and the service's word if that is another.
+fn change_text(change: &Change, older: Option<&Change>) -> String {
+    let mut text = match change.previous {
+        Some(previous) if previous == change.state => change.state.to_string(),
+        Some(previous) => format!("{previous} -> {}", change.state),
+        None => format!("{}, first seen", change.state),
+    };
+    if let Some(older) = older {
+        text.push_str(&format!("   after {}", human::duration(human::age(older.at, change.at))));
+    }
+    if let Some(word) = change.word.as_ref().filter(|word| !word.eq_ignore_ascii_case(change.state.as_str())) {
+        text.push_str(&format!("   status {}", Clean::new(word)));
+    }
+    text
 }
 
 fn attempt_line(attempt: &Attempt, around: Circumstances<'_>) -> Line {

@@ -8,6 +8,7 @@ use super::effect::Effect;
 use super::jobs::{Need, Row};
 use super::layout::{Class, Pane};
 use super::{App, Leaving, Times};
+use crate::domain::fact::Gate;
 use crate::domain::{human, note};
 
 impl App {
@@ -55,7 +56,9 @@ impl App {
         let quitting = matches!(self.leaving, Leaving::Draining { .. }).then_some(1);
         let rows = self.visible_rows().filter_map(|row| self.ticks_in(row)).min();
         let filter = self.list.wanted().filter.depends_on_time().then_some(self.recheck_every());
-        let seconds = [reads, quitting, rows, filter].into_iter().flatten().min()?;
+        let offline = |(_, gate, since)| matches!(gate, &Gate::BackingOff(_)).then(|| next_step(since, self.steady()));
+        let offline = self.jobs.gates().filter_map(offline).min();
+        let seconds = [reads, quitting, rows, filter, offline].into_iter().flatten().min()?;
         let into_second = u64::try_from(wall.subsec_nanosecond()).unwrap_or_default();
         let rest = Duration::from_secs(seconds).saturating_sub(Duration::from_nanos(into_second));
         Some(rest.max(Duration::from_millis(1)))

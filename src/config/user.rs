@@ -249,8 +249,8 @@ mod tests {
 
     fn read(text: &str) -> Result<User, String> {
         let actions = Actions {
-            names: &["next_problem", "previous_problem", "copy_raw", "tree_fold"],
-            own: &|name| if name == "previous_problem" { vec!["F".to_owned()] } else { Vec::new() },
+            names: &["next-problem", "previous-problem", "copy-raw", "tree-fold"],
+            own: &|name| if name == "previous-problem" { vec!["F".to_owned()] } else { Vec::new() },
             key: &|text| {
                 (text.len() == 1 || text.to_lowercase().starts_with("ctrl-")).then(|| text.replace("ctrl-", "Ctrl-"))
             },
@@ -262,14 +262,14 @@ mod tests {
     #[test]
     fn the_settings_are_read_and_whatever_is_left_out_has_its_default() {
         assert_eq!(read(""), Ok(User::default()));
-        let text = "theme = 'cvd'\ncharset = 'ascii'\nclipboard = ['wl-copy']\n[keys]\nnext_problem = ['f', 'ctrl-f']\ncopy_raw = 'Y'\ntree_fold = 'Y'\n[notify]\non = ['finished']\ncommand = ['notify-send', 'x']\n";
+        let text = "theme = 'cvd'\ncharset = 'ascii'\nclipboard = ['wl-copy']\n[keys]\nnext-problem = ['f', 'ctrl-f']\ncopy-raw = 'Y'\ntree-fold = 'Y'\n[notify]\non = ['finished']\ncommand = ['notify-send', 'x']\n";
         let user = read(text).unwrap();
         let binding = |action: &str, keys: &[&str]| Binding {
             action: action.to_owned(),
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),
         };
         let keys =
-            [binding("next_problem", &["f", "Ctrl-f"]), binding("copy_raw", &["Y"]), binding("tree_fold", &["Y"])];
+            [binding("next-problem", &["f", "Ctrl-f"]), binding("copy-raw", &["Y"]), binding("tree-fold", &["Y"])];
         assert_eq!(user.keys, keys);
         assert_eq!((user.theme, user.charset), (Theme::Cvd, Charset::Ascii));
         assert_eq!(user.clipboard, Clipboard::Command(vec!["wl-copy".to_owned()]));
@@ -284,19 +284,19 @@ mod tests {
             ("theme = 'dark'", "1:9: `theme` has no such value"),
             ("charset = 3", "1:11: key `charset` must be a string, not an integer"),
             ("clipboard = 'xclip'", "1:13: `clipboard` has no such value"),
-            ("[keys]\nnext_problm = 'f'", "did you mean `next_problem`?"),
-            ("[keys]\ncopy_raw = 'Hyper-x'", "2:12: there is no such key for `copy_raw`"),
+            ("[keys]\nnext-problm = 'f'", "did you mean `next-problem`?"),
+            ("[keys]\ncopy-raw = 'Hyper-x'", "2:12: there is no such key for `copy-raw`"),
             (
-                "[keys]\nnext_problem = 'x'\ncopy_raw = ['y', 'x']",
-                "3:18: this key of `copy_raw` in line 3 is a key of `next_problem` in line 2",
+                "[keys]\nnext-problem = 'x'\ncopy-raw = ['y', 'x']",
+                "3:18: this key of `copy-raw` in line 3 is a key of `next-problem` in line 2",
             ),
             (
-                "[keys]\ncopy_raw = ['ctrl-x', 'Ctrl-x']",
-                "2:23: this key of `copy_raw` in line 2 is a key of `copy_raw` in line 2",
+                "[keys]\ncopy-raw = ['ctrl-x', 'Ctrl-x']",
+                "2:23: this key of `copy-raw` in line 2 is a key of `copy-raw` in line 2",
             ),
             (
-                "[keys]\nnext_problem = ['f', 'F']",
-                "2:22: this key of `next_problem` in line 2 is `previous_problem`'s own",
+                "[keys]\nnext-problem = ['f', 'F']",
+                "2:22: this key of `next-problem` in line 2 is `previous-problem`'s own",
             ),
             ("[notify]\non = ['never']", "2:7: there is no such event in `on`"),
             ("[notify]\ncommand = []", "2:11: this command names no program"),
@@ -305,6 +305,6 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(expected), "{text}\n{error}");
         }
-        assert!(read("[keys]\nnext_problem = 'F'\nprevious_problem = 'f'").is_ok(), "two keys change places");
+        assert!(read("[keys]\nnext-problem = 'F'\nprevious-problem = 'f'").is_ok(), "two keys change places");
     }
 }

@@ -128,11 +128,14 @@ fn parent(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::config::load;
 
     const FILE: &str =
         "[services.llama]\nprovider = \"vessl\"\nbase_url = \"https://host.example\"\ntoken = { env = \"T\" }\n";
+    const JOB: &str = "[[jobs]]\nservice = \"llama\"\nid = \"a\"\n";
 
     #[test]
     fn a_file_that_is_saved_in_any_way_is_read_again_and_a_bad_one_says_so() {
@@ -143,18 +146,23 @@ mod tests {
         let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
         let _watch = watch(&file, sender).unwrap();
         let mut next = || changes.blocking_recv().unwrap().map(|file| file.jobs.len()).map_err(|error| error.count);
-        let with_job = format!("{FILE}[[jobs]]\nservice = \"llama\"\nid = \"a\"\n");
-        std::fs::write(&path, &with_job).unwrap();
+        // In one step: a file that is written in place may be seen half written on a busy machine.
+        let save = |text: &str| {
+            std::fs::write(path.with_extension("new"), text).unwrap();
+            std::fs::rename(path.with_extension("new"), &path).unwrap();
+        };
+        let with_job = format!("{FILE}{JOB}");
+        let mut in_place = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        in_place.write_all(JOB.as_bytes()).unwrap();
         assert_eq!(next(), Ok(1), "written in place");
-        std::fs::write(&path, format!("{with_job}colour = 1\n")).unwrap();
+        save(&format!("{with_job}colour = 1\n"));
         assert_eq!(next(), Err(1), "a bad file");
         // What is in force again is said, a remark alone is not.
-        std::fs::write(path.with_extension("new"), format!("# remark\n{with_job}")).unwrap();
-        std::fs::rename(path.with_extension("new"), &path).unwrap();
+        save(&format!("# remark\n{with_job}"));
         assert_eq!(next(), Ok(1), "replaced");
-        std::fs::write(&path, "\n").unwrap();
+        save("\n");
         assert_eq!(next(), Err(1), "a file that is only begun takes no job out");
-        std::fs::write(&path, FILE).unwrap();
+        save(FILE);
         assert_eq!(next(), Ok(0));
     }
 

@@ -55,22 +55,16 @@ pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &Time
     Some(said)
 }
 
-/// A job's state as a sentence: what the service said about it and what that means.
+/// A job's state as a sentence: what it means. Why is told by [`reason`].
 pub fn in_words(known: &Observation) -> Clean {
     let said = match known.state {
         State::Queued => "accepted, not started yet".to_owned(),
         State::Running => "being processed".to_owned(),
         State::Succeeded => "finished, everything worked".to_owned(),
-        State::Partial => match known.files {
-            Some(files) => format!("finished, {}", files_failed(files)),
-            None => "finished, some parts failed".to_owned(),
-        },
+        State::Partial => "finished, some of it failed".to_owned(),
         State::Failed => "finished, did not work".to_owned(),
         State::Cancelled => "stopped on request".to_owned(),
-        State::Lost => match known.lost {
-            Some(cause) => format!("finished, but {}", cause.sentence()),
-            None => "finished, but its result can no longer be had".to_owned(),
-        },
+        State::Lost => "finished, but its result can no longer be had".to_owned(),
         State::Unknown => match &known.word {
             Some(word) => format!("the service says {word:?}, which jobdeck does not know; it is read on"),
             None if known.is_observed() => "the service did not say its state; it is read on".to_owned(),

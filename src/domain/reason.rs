@@ -38,12 +38,13 @@ pub fn groups<'a, T>(reasons: impl IntoIterator<Item = (&'a str, T)>) -> Vec<Gro
 }
 
 /// A reason with its numbers, ids, quoted parts, addresses, times and paths as `#`, and its white space as single
-/// spaces.
+/// spaces. HTTP codes of errors stay where they stand as such: they say what went wrong.
 pub fn fold(reason: &str) -> String {
     let mut out = String::with_capacity(reason.len());
     let mut quotes = Quotes::default();
     let mut rest = reason;
     let mut before = None;
+    let mut word_before = "";
     while let Some(first) = rest.chars().next() {
         if first.is_whitespace() {
             rest = rest.trim_start();
@@ -58,6 +59,7 @@ pub fn fold(reason: &str) -> String {
             hide(&mut out);
             rest = after;
             before = Some(first);
+            word_before = "'";
             continue;
         }
         let end = rest.find(ends_a_word).filter(|end| *end > 0).unwrap_or_else(|| match ends_a_word(first) {
@@ -69,8 +71,11 @@ pub fn fold(reason: &str) -> String {
             let end = rest.find(ends_an_address).unwrap_or(rest.len());
             (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
         }
-        fold_word(word, &mut out);
+        fold_word(word, announces_a_code(word_before), &mut out);
         before = word.chars().next_back();
+        if word != "=" {
+            word_before = word;
+        }
         rest = after;
     }
     out
@@ -119,15 +124,32 @@ fn ends_an_address(c: char) -> bool {
     c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | ')' | ']')
 }
 
-fn fold_word(word: &str, out: &mut String) {
+fn fold_word(word: &str, code_may_follow: bool, out: &mut String) {
     let bare = word.trim_end_matches(['.', ':', '!', '?']);
     let tail = word.get(bare.len()..).unwrap_or_default();
-    if is_address(bare) || is_path(bare) || is_identifier(bare) || is_time(bare) {
+    if code_may_follow && is_error_code(bare) {
+        out.push_str(bare);
+    } else if is_address(bare) || is_path(bare) || is_identifier(bare) || is_time(bare) {
         hide(out);
     } else {
         fold_numbers(bare, out);
     }
     out.push_str(tail);
+}
+
+/// `404`, `503`: three digits that begin with 4 or 5.
+fn is_error_code(word: &str) -> bool {
+    word.len() == 3 && word.starts_with(['4', '5']) && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a number behind this word is a code: at the beginning of a sentence or of a parenthesis, after `HTTP/1.1`,
+/// after `status code`.
+fn announces_a_code(word: &str) -> bool {
+    if word.is_empty() || word.ends_with([':', '(', '[']) {
+        return true;
+    }
+    let word = word.to_ascii_lowercase();
+    word.starts_with("http") || ["status", "code", "status_code", "statuscode", "error"].contains(&word.as_str())
 }
 
 /// `https://…`, `s3://…`, `a@b.c`.
@@ -203,7 +225,13 @@ mod tests {
             ("OCR returned 0 characters on page 1", "OCR returned # characters on page #"),
             ("Login page did not load within 60s", "Login page did not load within # s"),
             ("Login page did not load within 7.5 s", "Login page did not load within # s"),
-            ("503 upstream: CUDA OOM", "# upstream: CUDA OOM"),
+            ("503 upstream: CUDA OOM", "503 upstream: CUDA OOM"),
+            ("HTTP 504: 504 Gateway Time-out", "HTTP 504: 504 Gateway Time-out"),
+            ("service responded with status code 422", "service responded with status code 422"),
+            ("file is corrupt (status 400)", "file is corrupt (status 400)"),
+            ("HTTP/1.1 502 (404) Status: 500", "HTTP/# 502 (404) Status: 500"),
+            ("502, tried 500 times on page 404", "502, tried # times on page #"),
+            ("200 items, error 12, error 600", "# items, error #, error #"),
             ("selector '#user name' not found", "selector # not found"),
             ("it didn't work, it can't", "it didn't work, it can't"),
             ("no \"file one.pdf\" here", "no # here"),
@@ -219,7 +247,7 @@ mod tests {
             ("scan-0419 and/or scan-0420", "scan-# and/or scan-#"),
             ("mail to a.b@c.de bounced", "mail to # bounced"),
             ("two\n\n  lines\tof\u{a0}text ", "two lines of text"),
-            ("code=500, line=(12)", "code=#, line=(#)"),
+            ("code=500, line=(12)", "code=500, line=(#)"),
             ("défaillance № 12 漢字", "défaillance № # 漢字"),
             ("", ""),
             ("   ", ""),

@@ -73,6 +73,7 @@ fn what_cannot_be_copied_is_said_with_the_reason() {
     let Fact::Observed { known, .. } = observed(2, State::Lost, 1) else { panic!("another fact") };
     let known = Observation { lost: Some(LostBecause::Expired), ..(*known).clone() };
     screen.fact(Fact::Observed { ix: JobIx(2), previous: None, changed: true, known: Arc::new(known) });
+    screen.effects.clear();
     screen.wait(3);
     let cases = [
         ("g y", "there is nothing to copy: the result had expired on the server before it was read"),
@@ -203,7 +204,7 @@ fn the_failures_of_single_files_are_reasons_of_their_own() {
     let Some(Effect::SaveTable { name: "failures", csv }) = screen.effects.last() else { panic!("no table") };
     let expected = "jobs,files,reason,services
 2,2,\"OCR returned # characters on page # (LLMWhisperer #): document may be password protected or blank\",\"unstract\"
-1,0,\"# upstream: CUDA OOM\",\"vessl\"
+1,0,\"503 upstream: CUDA OOM\",\"vessl\"
 1,0,\"Login page did not load within # s: selector #user not found\",\"optexity\"
 ";
     assert_eq!(String::from_utf8_lossy(csv), expected);
@@ -286,6 +287,10 @@ fn after_a_minute_away_the_first_key_tells_what_has_happened() {
     let screen = screen.keys("j");
     let told = screen.app.toast.as_ref().unwrap().text.to_string();
     assert_eq!(told, "while away (1m01s): 2 jobs finished, 1 of them with problems");
+    let mut screen = screen.keys("j j");
+    assert!(screen.app.toast.is_some(), "nobody reads so fast");
+    screen.wait(2);
+    assert!(screen.keys("j").app.toast.is_none());
 }
 
 #[test]
@@ -367,6 +372,57 @@ fn before_the_first_key_the_most_urgent_job_is_selected_and_then_never_another_b
     screen.fact(observed(0, State::Lost, 9));
     screen.wait(3);
     assert_eq!((screen.app.list.selected(), screen.app.list.at()), (selected, 1));
+}
+
+#[test]
+fn a_window_that_grows_shows_the_most_urgent_rows_again() {
+    let mut screen = Screen::busy(60, 9).keys("G k k k");
+    assert_eq!((screen.app.list.at(), screen.app.list.top()), (5, 3));
+    for (height, top) in [(10, 3), (11, 0), (8, 1), (12, 0)] {
+        screen.event(Event::Resize { width: 60, height });
+        screen.settle();
+        assert_eq!(screen.app.list.top(), top, "{height}");
+    }
+}
+
+#[test]
+fn a_list_that_is_not_seen_keeps_its_place() {
+    let mut screen = Screen::busy(60, 9).keys("G k k");
+    assert_eq!((screen.app.list.at(), screen.app.list.top()), (6, 3));
+    screen = screen.keys("Enter ] Esc");
+    assert_eq!(screen.app.list.top(), 3);
+    for (width, height) in [(39, 7), (60, 9)] {
+        screen.event(Event::Resize { width, height });
+        screen.settle();
+    }
+    assert_eq!((screen.app.list.at(), screen.app.list.top()), (6, 3));
+}
+
+#[test]
+fn an_alert_moves_nothing_in_the_header() {
+    use crate::domain::fact::Gate;
+    for width in [60, 80, 100, 120, 200] {
+        let mut screen = Screen::busy(width, 24);
+        for ix in 0..6 {
+            let job = screen.app.jobs.get(JobIx(1)).unwrap().job.clone();
+            let key = crate::domain::job::JobKey { id: format!("more {ix}"), ..job.key.clone() };
+            let job = Arc::new(crate::domain::job::Job { key, ..(*job).clone() });
+            let known = Observation { first_seen: Some(start()), ..Observation::default() };
+            screen.fact(Fact::Declared { ix: JobIx(20 + ix), job, known: Arc::new(known) });
+            screen.fact(observed(20 + ix, State::Succeeded, 1));
+            screen.wait(1);
+        }
+        let row = |screen: &Screen| screen.draw().lines().nth(1).unwrap().to_owned();
+        let calm = row(&screen);
+        let until = start() + SignedDuration::from_secs(60);
+        for gate in [Gate::Throttled(until), Gate::BackingOff(until), Gate::KeyRefused(String::new())] {
+            screen.fact(Fact::Gate { service: "a-service-with-a-long-name".into(), gate: gate.clone() });
+            let (before, after) = (calm.find("ETA").unwrap() + 12, row(&screen));
+            assert_eq!(after.get(..before), calm.get(..before), "{width} {gate:?}");
+            let told = ["14:27:13", "offline 0s", "key refused"].iter().any(|what| after.ends_with(what));
+            assert!(told, "{width} {after}");
+        }
+    }
 }
 
 #[test]

@@ -23,6 +23,10 @@ fn result() -> Scripted {
     Scripted::json(200, r#"{"status":"COMPLETED","message":[{"file":"a.pdf","status":"Success","result":1}]}"#)
 }
 
+fn acknowledged() -> Scripted {
+    Scripted::json(406, r#"{"status":"COMPLETED","message":"Result already acknowledged"}"#)
+}
+
 /// Puts a file with these jobs in force, and waits until it is: how many came and went.
 async fn reload(bench: &Bench, running: &mut Running, jobs: &[&str], token: &Result<Token, String>) -> (usize, usize) {
     running.engine.send(Command::Reload(Box::new(bench.file(token, |id| jobs.contains(&id)))));
@@ -56,7 +60,7 @@ async fn a_watch_goes_on_with_the_jobs_that_come_and_without_those_that_go() {
 #[tokio::test]
 async fn a_job_that_is_put_back_while_its_only_reply_is_on_its_way_is_not_asked_for_again() {
     let slow = result().fault(Fault::StallHead(Duration::from_millis(500)));
-    let bench = Bench::new().job(Unstract, "job-1", [slow, pending()]);
+    let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
     while bench.script.reads("job-1") == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -71,7 +75,7 @@ async fn a_job_that_is_put_back_while_its_only_reply_is_on_its_way_is_not_asked_
 #[tokio::test]
 async fn a_job_that_goes_while_its_only_reply_is_on_its_way_is_saved() {
     let slow = result().fault(Fault::StallHead(Duration::from_millis(300)));
-    let bench = Bench::new().job(Unstract, "job-1", [slow, pending()]);
+    let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
     while bench.script.reads("job-1") == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;

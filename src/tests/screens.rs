@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Color;
 
 use crate::app::effect::Effect;
 use crate::app::event::{Content, Copied, Event, FilesOf, Level, LogLine, Now};
@@ -162,19 +163,25 @@ impl Screen {
         self
     }
 
-    /// The selected job's reply is this, in the Raw tab.
-    fn broken(self, body: &'static str) -> Self {
-        let mut screen = self.unanswered("] ]");
+    /// The selected job's reply is this, after these keys.
+    fn replied(self, keys: &str, body: &'static str, content_type: &str) -> Self {
+        let mut screen = self.unanswered(keys);
         let Some(at) = screen.effects.iter().position(|effect| matches!(effect, Effect::LoadBody { .. })) else {
             panic!("the body was not asked for")
         };
         let Effect::LoadBody { subject, body: number } = screen.effects.remove(at) else { panic!("another effect") };
         let fault = crate::json::scan::document(body.as_bytes()).err().map(|error| error.to_string().into());
         let content =
-            Content { body: body.into(), fault, content_type: Some("text/html".into()), ..Content::default() };
+            Content { body: body.into(), fault, content_type: Some(content_type.into()), ..Content::default() };
         screen.event(Event::BodyLoaded { ix: subject.ix, body: number, result: Ok(Arc::new(content)) });
         screen.settle();
+        screen.load();
         screen
+    }
+
+    /// The selected job's reply is this, in the Raw tab.
+    fn broken(self, body: &'static str) -> Self {
+        self.replied("] ]", body, "text/html")
     }
 
     fn broken_file(mut self) -> Self {
@@ -219,10 +226,16 @@ impl Screen {
         }
     }
 
-    pub(super) fn draw(&self) -> String {
+    fn buffer(&self) -> Buffer {
         let (width, height) = self.app.size;
         let mut buffer = Buffer::empty(Rect { x: 0, y: 0, width, height });
         ui::draw_into(&self.app, &self.theme, &mut buffer);
+        buffer
+    }
+
+    pub(super) fn draw(&self) -> String {
+        let (width, height) = self.app.size;
+        let buffer = self.buffer();
         let mut out = String::new();
         for y in 0..height {
             let mut skip = 0;
@@ -425,6 +438,7 @@ fn history() -> Fact {
     let changes = vec![
         change(400, None, State::Queued),
         change(300, Some(State::Queued), State::Running),
+        change(280, Some(State::Running), State::Running),
         change(273, Some(State::Running), State::Failed),
     ];
     Fact::History { ix: JobIx(7), attempts, changes }
@@ -489,15 +503,23 @@ screens! {
     at_200x60_a_file_s_json_stands_beside_the_table: Screen::busy(200, 60).keys("j j 2 ] ] ]");
     at_120x40_the_summary_has_the_output_below: Screen::busy(120, 40).keys("2");
     at_80x24_the_files: Screen::busy(80, 24).keys("j j 2 ] ] ]");
+    at_80x24_an_opened_file_has_the_pane_for_itself: Screen::busy(80, 24).keys("j j 2 ] ] ] Enter");
     at_39x7_there_are_counts_and_the_newest_failure: Screen::busy(39, 7);
     at_120x40_the_output: Screen::busy(120, 40).keys("]");
     at_120x40_the_raw_bytes: Screen::busy(120, 40).keys("] ]");
     at_120x40_the_attempts: Screen::busy(120, 40).keys("[").told(vec![history()]);
     at_60x15_the_output: Screen::busy(60, 15).keys("Enter ]");
+    a_log_without_a_line_of_the_level_says_so: Screen::busy(80, 24).keys("3 - -");
     at_60x15_the_log: Screen::busy(60, 15).keys("3");
     help_of_the_detail: Screen::busy(120, 40).keys("2 ?");
     help_of_the_log: Screen::busy(80, 24).keys("3 ?");
     a_reply_that_is_no_json_says_so_over_its_bytes: Screen::busy(80, 24).broken("<html><body>502 Bad Gateway</body></html>");
+    a_reply_without_output_is_shown_whole: Screen::busy(80, 24).replied(
+        "2 ]",
+        "{\"status\":\"failed\",\"error\":\"Login page did not load\",\"final_screenshot\":\"https://x.example/final.png\"}",
+        "application/json",
+    );
+    the_output_of_a_reply_that_is_no_json_says_where_to_look: Screen::busy(80, 24).replied("2 ]", "<html>", "text/html");
     an_empty_reply_says_so: Screen::busy(80, 24).broken("");
     offline: Screen::busy(120, 40).told(vec![
         Fact::Gate { service: "invoices".into(), gate: Gate::BackingOff(start() + SignedDuration::from_secs(16)) },
@@ -544,11 +566,26 @@ screens! {
         Fact::Settled,
     ]);
     attempts_are_told_newest_first: Screen::busy(100, 30).keys("2 [").told(vec![history()]);
+    a_job_that_was_never_read_has_no_attempts: Screen::busy(80, 24).keys("G k 2 [").told(vec![
+        Fact::History { ix: JobIx(8), attempts: Vec::new(), changes: Vec::new() },
+    ]);
     the_log_has_the_whole_screen: Screen::busy(80, 24).keys("3 z -");
     utc: Screen::busy(80, 24).keys("t t");
     the_split_can_be_moved: Screen::busy(120, 40).keys("> > >");
     a_job_s_failures_can_be_listed_by_reason: Screen::busy(80, 24).keys("e Enter");
     marked_jobs_carry_a_star: Screen::busy(80, 24).keys("Space Space");
+}
+
+#[test]
+fn what_has_to_be_read_has_the_terminal_s_own_colours() {
+    let screen = Screen::busy(80, 24);
+    let (text, buffer) = (screen.draw(), screen.buffer());
+    let rows: Vec<&str> = text.lines().collect();
+    for (row, words) in [(1, "stale"), (4, "503 upstream"), (6, "1 of 4 files"), (13, "Login page"), (14, "TIMEOUT")] {
+        let column = rows[row].find(words).map(|at| rows[row][..at].chars().count());
+        let cell = &buffer[(u16::try_from(column.unwrap()).unwrap(), u16::try_from(row).unwrap())];
+        assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{words}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
 use crate::app::App;
 use crate::app::detail::{Body, Loaded, Place, Tab};
@@ -54,8 +55,7 @@ pub fn lines(lines: &[Line], top: usize, area: Rect, search: &str, theme: &Theme
     for (n, line) in lines.iter().skip(top).take(area.height.into()).enumerate() {
         let found = !search.is_empty() && line.text.to_lowercase().contains(&search);
         let mut style = match line.tone {
-            Tone::Plain | Tone::State(_) => Style::new(),
-            Tone::Warn => theme.warn(),
+            Tone::Plain | Tone::Warn | Tone::State(_) => Style::new(),
             Tone::Heading => theme.strong(),
         };
         if found {
@@ -68,8 +68,10 @@ pub fn lines(lines: &[Line], top: usize, area: Rect, search: &str, theme: &Theme
             }
             Tone::Heading => vec![plain(" ")],
             Tone::Plain | Tone::Warn => {
-                let cells = unicode_width::UnicodeWidthStr::width(&*line.label).max(LABEL - 1);
-                vec![plain(format!(" {} ", pen::fit(&line.label, cells, theme)))]
+                let cells = line.label.width().max(LABEL - 1);
+                // The colour is on the label alone: what has to be read looks like text on any background.
+                let label = if line.tone == Tone::Warn { theme.warn().patch(theme.strong()) } else { Style::new() };
+                vec![plain(" "), span(pen::fit(&line.label, cells, theme), label), plain(" ")]
             }
         };
         let mut spans = head;
@@ -87,22 +89,19 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
     let position = format!("{at}/{}", app.list.order().len());
     let percent = percent(app, place).map(|percent| format!("{percent}%"));
     let tabs_of = |gap: bool| {
-        Tab::ALL.map(|tab| match (tab == place.tab, gap) {
+        let tabs = Tab::ALL.map(|tab| match (tab == place.tab, gap) {
             (true, true) => format!("[{}]", tab.as_str()),
             (true, false) => format!(" [{}]", tab.as_str()),
             (false, true) => format!(" {} ", tab.as_str()),
             (false, false) => format!(" {}", tab.as_str()),
-        })
+        });
+        tabs.concat().trim().to_owned()
     };
-    let mut tabs = tabs_of(true).concat().trim().to_owned();
     let room = usize::from(area.width);
-    if tabs.len() + 20 > room {
-        tabs = tabs_of(false).concat().trim().to_owned();
-    }
-    if tabs.len() + 16 > room {
-        tabs = format!("[{}]", place.tab.as_str());
-    }
-    let name = crate::app::text::cut(&name, room.saturating_sub(tabs.len() + 9).min(28), theme.cut());
+    let wanted = name.width().min(28) + 5;
+    let all = [tabs_of(true), tabs_of(false)].into_iter().find(|tabs| tabs.len() + wanted <= room);
+    let tabs = all.unwrap_or_else(|| format!("[{}]", place.tab.as_str()));
+    let name = crate::app::text::cut(&name, room.saturating_sub(tabs.len() + 5).min(28), theme.cut());
     if ruled {
         let mut right = position;
         if let Some(percent) = percent {
@@ -151,18 +150,20 @@ fn text(app: &App, top: usize, area: Rect, search: &str, theme: &Theme, buf: &mu
 fn preview(app: &App, ix: JobIx, parts: &Parts, theme: &Theme, buf: &mut Buffer) {
     let area = indented(pen::rect(parts.below));
     let Some(body) = app.detail.body(ix).filter(|_| !area.is_empty()) else { return };
-    let title = match (&body.output, &body.content) {
-        (Loaded::Ready(view), _) => {
+    let Loaded::Ready(content) = &body.content else { return };
+    let text = content.output.is_none() && content.raw.is_some();
+    let title = match &body.output {
+        Loaded::Ready(view) if !text => {
             tree::preview(view, area, &theme.tree(), buf);
-            "output"
+            if content.output.is_some() { "output" } else { "reply" }
         }
-        (Loaded::Failed(_), Loaded::Ready(content)) => {
+        Loaded::Ready(_) | Loaded::Failed(_) => {
             if let Some(view) = &body.raw {
                 raw::draw(view, area, &theme.raw(), buf);
             }
             if content.raw.is_some() { "raw output" } else { "reply" }
         }
-        (Loaded::No | Loaded::Asked | Loaded::Failed(_), _) => return,
+        Loaded::No | Loaded::Asked => return,
     };
     pen::write(&[plain(" "), span(title, theme.strong())], pen::rect(parts.title), theme, buf);
 }
@@ -205,17 +206,20 @@ fn opened(
                 raw::draw(view, indented(area), &theme.raw(), buf);
             }
         }
-        Tab::Output => match &body.output {
-            Loaded::Ready(view) => tree::draw(view, indented(area), focused, &theme.tree(), buf),
-            Loaded::Failed(why) => {
-                let size = human::bytes(content.body.len() as u64);
-                let kind = content.content_type.as_ref().map(|kind| format!(", {kind}")).unwrap_or_default();
-                say(&format!("{why} ({size}{kind}); the tab Raw shows the bytes"), area, theme, buf);
+        Tab::Output => {
+            lines(&parts.head, 0, pen::rect(parts.head_area), "", theme, buf);
+            match &body.output {
+                Loaded::Ready(view) => tree::draw(view, indented(area), focused, &theme.tree(), buf),
+                Loaded::Failed(why) => {
+                    let size = human::bytes(content.body.len() as u64);
+                    let kind = content.content_type.as_ref().map(|kind| format!(", {kind}")).unwrap_or_default();
+                    say(&format!("no JSON: {why} ({size}{kind}); the tab Raw shows the bytes"), area, theme, buf);
+                }
+                Loaded::No | Loaded::Asked => {
+                    say("building the tree…   the tab Raw shows the bytes already", area, theme, buf);
+                }
             }
-            Loaded::No | Loaded::Asked => {
-                say("building the tree…   the tab Raw shows the bytes already", area, theme, buf)
-            }
-        },
+        }
         Tab::Files if content.files.is_empty() => {
             say("this reply names no files   (those of Unstract do)", area, theme, buf);
         }

@@ -34,12 +34,13 @@ struct Columns {
 }
 
 impl Columns {
-    /// Room for the names comes first, then the columns from left to right.
+    /// Room for the names comes first. The sign before each says most of what the status does.
     fn of(width: usize) -> Self {
         let room = width.saturating_sub(4);
-        let mut columns = Self { name: 0, status: 10, keys: 7, size: 9, cost: 10 };
+        let mut columns = Self { name: 0, status: 9, keys: 5, size: 8, cost: 8 };
         let cells = |columns: &Self| columns.status + columns.keys + columns.size + columns.cost;
-        for drop in [|columns: &mut Self| columns.cost = 0, |columns: &mut Self| columns.size = 0] {
+        let drops: [fn(&mut Self); 3] = [|it| it.status = 0, |it| it.cost = 0, |it| it.size = 0];
+        for drop in drops {
             if room < cells(&columns) + 16 {
                 drop(&mut columns);
             }
@@ -49,13 +50,17 @@ impl Columns {
     }
 
     fn cells(self, status: &str, [keys, size, cost]: [&str; 3], theme: &Theme) -> String {
-        let mut out = format!(" {}", pen::fit(status, self.status - 1, theme));
-        for (cells, text) in [(self.keys, keys), (self.size, size), (self.cost, cost)] {
-            // A blank before each: a long cost must not run into the size.
+        let mut out = String::new();
+        // A blank before each: a long cost must not run into the size.
+        let mut column = |cells: usize, fit: fn(&str, usize, &Theme) -> String, text: &str| {
             if cells > 0 {
                 out.push(' ');
-                out.push_str(&pen::fit_right(text, cells - 1, theme));
+                out.push_str(&fit(text, cells - 1, theme));
             }
+        };
+        column(self.status, pen::fit, status);
+        for (cells, text) in [(self.keys, keys), (self.size, size), (self.cost, cost)] {
+            column(cells, pen::fit_right, text);
         }
         out
     }
@@ -64,7 +69,7 @@ impl Columns {
 /// A cost that is too long for its column is rounded; the file's own tree has every digit.
 fn dollars(cost: &str) -> String {
     match cost.parse::<f64>() {
-        Ok(amount) if cost.len() > 7 => format!("${amount:.4}"),
+        Ok(amount) if cost.len() > 6 => format!("${amount:.0$}", if amount < 10.0 { 4 } else { 2 }),
         Ok(_) | Err(_) => format!("${}", Clean::new(cost)),
     }
 }
@@ -129,4 +134,17 @@ fn cells(file: &FileResult, columns: Columns, theme: &Theme) -> String {
     let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
     let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| dollars(cost));
     columns.cells(&Clean::new(&file.status), [&keys, &human::bytes(file.size), &cost], theme)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_takes_seven_cells_at_most_and_small_ones_keep_every_digit() {
+        let cases = [("0.011", "$0.011"), ("0.01384321", "$0.0138"), ("12.345678", "$12.35"), ("free", "$free")];
+        for (cost, shown) in cases {
+            assert_eq!(dollars(cost), shown);
+        }
+    }
 }

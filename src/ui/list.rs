@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
 use crate::app::jobs::Row;
 use crate::app::layout::{Class, Pane};
+use crate::app::list::SortBy;
 use crate::app::{App, Times};
 use crate::domain::clean::Clean;
-use crate::domain::fact::Health;
 use crate::domain::{human, note};
 use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::{Theme, label};
@@ -63,7 +64,7 @@ impl Columns {
         columns.id = take(18, 10);
         columns.reads = take(18, 6);
         columns.tags = take(24, 10);
-        columns.name += take(24, 8);
+        columns.name += take(36, 8);
         columns.id += take(30, 4);
         columns.name += take(48, 8);
         columns.note = spare;
@@ -118,29 +119,12 @@ fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buf
     if columns.note > 0 {
         text.push_str(" NOTE");
     }
-    let (sort, reversed) = app.list.sort();
-    let wanted = app.list.wanted();
-    let mut tail = String::new();
-    if wanted.is_narrow() {
-        tail = format!("{} of {}", app.list.order().len(), app.jobs.stats().counts().total());
-        if wanted.problems {
-            tail.push_str(" problems");
-        }
-        if let Some(group) = &wanted.group {
-            tail.push_str(&format!(" {}", pen::fit(&group.heading, 16, theme).trim_end()));
-        }
-        if !wanted.filter.is_empty() {
-            let filter = Clean::new(wanted.filter.source());
-            tail.push_str(&format!(" /{}", pen::fit(&filter, 20, theme).trim_end()));
-        }
-    } else if columns.note > 0 {
-        tail = format!("sort:{}{}", sort.as_str(), if reversed { " reversed" } else { "" });
-    }
-    let used = unicode_width::UnicodeWidthStr::width(text.as_str());
+    let (tail, matters) = standing(app, columns, theme);
+    let used = text.width();
     let room = usize::from(area.width).saturating_sub(used);
-    if room < tail.len() + 4 && wanted.is_narrow() {
+    if room < tail.width() + 4 && matters {
         // What is listed says more than the names of the columns, but none of them is left half covered.
-        let left = usize::from(area.width).saturating_sub(tail.chars().count() + 3);
+        let left = usize::from(area.width).saturating_sub(tail.width() + 3);
         let shown: String = text.chars().take(left).collect();
         let whole = shown.trim_end().rsplit_once(' ').map_or("", |(whole, _)| whole);
         pen::write(&[span(whole, style)], area, theme, buf);
@@ -148,14 +132,43 @@ fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buf
         return;
     }
     pen::write(&[span(&text, style)], area, theme, buf);
-    if room >= tail.len() + 4 && !tail.is_empty() {
+    if room >= tail.width() + 4 && !tail.is_empty() {
         let rest = Rect {
             x: area.x + u16::try_from(used).unwrap_or(0) + 3,
             width: area.width - u16::try_from(used + 3).unwrap_or(0),
             ..area
         };
-        pen::write(&[span(tail, style)], rest, theme, buf);
+        pen::write(&[span(tail, if matters { theme.strong() } else { style })], rest, theme, buf);
     }
+}
+
+/// What the rows are: how many are marked, what they were chosen by or how they are sorted; and whether that has to be
+/// seen because it is out of the ordinary.
+fn standing(app: &App, columns: Columns, theme: &Theme) -> (String, bool) {
+    let (wanted, (sort, reversed), marked) = (app.list.wanted(), app.list.sort(), app.jobs.marked());
+    let mut parts = Vec::new();
+    if marked > 0 {
+        parts.push(format!("{} marked", human::count(marked.into())));
+    }
+    if wanted.is_narrow() {
+        let mut text = format!("{} of {}", app.list.order().len(), app.jobs.stats().counts().total());
+        if wanted.problems {
+            text.push_str(" problems");
+        }
+        if let Some(group) = &wanted.group {
+            text.push_str(&format!(" {}", pen::fit(&group.heading, 16, theme).trim_end()));
+        }
+        if !wanted.filter.is_empty() {
+            let filter = Clean::new(wanted.filter.source());
+            text.push_str(&format!(" /{}", pen::fit(&filter, 20, theme).trim_end()));
+        }
+        parts.push(text);
+    }
+    let sorted = (sort, reversed) != (SortBy::default(), false);
+    if parts.is_empty() && (sorted || columns.note > 0) {
+        parts.push(format!("sort:{}{}", sort.as_str(), if reversed { " reversed" } else { "" }));
+    }
+    (parts.join("  "), sorted || marked > 0 || wanted.is_narrow())
 }
 
 fn cells(app: &App, row: &Row, selected: bool, columns: Columns, theme: &Theme) -> Vec<Span> {
@@ -200,11 +213,8 @@ fn cells(app: &App, row: &Row, selected: bool, columns: Columns, theme: &Theme) 
         spans.push(span(format!("{health} "), theme.warn()));
     }
     let note = note::note(known, &row.health, app.now.wall, app.zone());
-    let style = if row.health == Health::Fresh && known.state.is_problem() {
-        theme.state(known.state).not_reversed()
-    } else {
-        Style::new()
-    };
+    // Bold and no colour: it has to be read on any background.
+    let style = if known.state.is_problem() { theme.strong() } else { Style::new() };
     spans.push(span(note.to_string(), style));
     spans
 }

@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::App;
+use crate::app::action::Action;
 use crate::app::event::{Level, LogLine};
 use crate::app::layout::Pane;
 use crate::domain::human;
@@ -21,7 +22,12 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     title(app, area, theme, buf);
     let body = pen::body(area);
     let wide = area.width >= 100;
-    for (n, line) in app.log.window(body.height.into()).into_iter().enumerate() {
+    let lines = app.log.window(body.height.into());
+    if lines.is_empty() && app.log.total() > 0 {
+        let more = app.keymap.first_key(Action::MoreLog);
+        pen::write(&[plain(format!(" no line of this level ({more} shows more)"))], pen::row(body, 0), theme, buf);
+    }
+    for (n, line) in lines.into_iter().enumerate() {
         let found = has(line, app.log.search());
         pen::write(&cells(app, line, wide, found, theme), pen::row(body, n), theme, buf);
     }

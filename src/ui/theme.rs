@@ -205,7 +205,7 @@ impl Theme {
 
     /// How the raw tab looks.
     pub fn raw(&self) -> RawStyles {
-        RawStyles { plain: Style::new(), escape: self.warn(), found: self.found() }
+        RawStyles { plain: Style::new(), escape: self.colour(Color::Magenta, Color::Indexed(214)), found: self.found() }
     }
 
     fn colour(&self, ansi: Color, cvd: Color) -> Style {

@@ -74,6 +74,9 @@ pub fn preview(view: &TreeView, area: Rect, styles: &TreeStyles, buf: &mut Buffe
     }
 }
 
+/// Cells that are kept for a key and for a value, if they have so many.
+const VALUE: usize = 8;
+
 fn line<'a>(row: &'a TreeRow, needle: Option<&Needle>, width: usize, styles: &TreeStyles) -> Line<'a> {
     let mark = match (row.fold, styles.ascii) {
         (FoldMark::Open, false) => "▾ ",
@@ -86,7 +89,15 @@ fn line<'a>(row: &'a TreeRow, needle: Option<&Needle>, width: usize, styles: &Tr
     let indent = (row.depth * 2).min(width / 2);
     let mut spans = vec![Span::styled(format!("{}{mark}", " ".repeat(indent)), styles.plain)];
     match &row.label {
-        Some(Label::Key(key)) => spans.extend(marked(key, styles.key, needle, styles)),
+        Some(Label::Key(key)) => {
+            // A long key leaves some cells for what it is the key of.
+            let room = width.saturating_sub(indent + 4 + row.text.width().min(VALUE)).max(VALUE);
+            let whole = key.width() <= room;
+            let (begin, _) =
+                key.split_at(if whole { key.len() } else { beginning(key, room.saturating_sub(dots(styles).width())) });
+            spans.extend(marked(begin, styles.key, needle, styles));
+            spans.extend((!whole).then(|| Span::styled(dots(styles), styles.plain)));
+        }
         Some(Label::Number(number)) => spans.push(Span::styled(format!("[{number}]"), styles.plain)),
         None => {}
     }
@@ -204,6 +215,12 @@ mod tests {
         assert_eq!(drawn(&view, 12, 3, true), ["  note: ...", "v raw {1} fr", "path .raw"]);
         view.go(Motion::Bottom, 9);
         assert_eq!(drawn(&view, 16, 2, true), ["    a: 1.50", "path ...on | .a"]);
+    }
+
+    #[test]
+    fn a_long_key_leaves_room_for_its_value() {
+        let view = view("{\"workflow_execution_failed\":null,\"a\":1}");
+        assert_eq!(drawn(&view, 20, 3, false)[..2], ["  workflow_ex…: null", "  a: 1"]);
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn a_drag_moves_the_split() {
         terminal.press(&drag(from, to));
         let line = |(x, y): (u16, u16)| {
             move |terminal: &Terminal| {
-                terminal.screen().cell(y, x).is_some_and(|cell| ["│", "─"].contains(&cell.contents().as_ref()))
+                terminal.screen().cell(y, x).is_some_and(|cell| ["│", "─"].contains(&cell.contents()))
             }
         };
         terminal.until("the split", |terminal| line(to)(terminal) && !line(from)(terminal));

@@ -14,6 +14,7 @@ pub use subject::{Subject, Text};
 mod parse;
 mod subject;
 mod term;
+mod typing;
 mod value;
 
 /// The language as help and manual show it: what to write, and what it finds.
@@ -63,6 +64,14 @@ impl Filter {
     /// Reads a filter. Blank text is the filter that lets everything through.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         Ok(Self { source: text.to_owned(), root: parse::parse(text)? })
+    }
+
+    /// Reads a filter that is being typed: what stands unfinished at its end narrows nothing yet, or as far as it goes.
+    pub fn parse_unfinished(text: &str) -> Result<Self, FilterError> {
+        Self::parse(text).or_else(|error| {
+            let root = parse::parse(&typing::as_far_as_it_goes(text)).map_err(|_| error)?;
+            Ok(Self { source: text.to_owned(), root })
+        })
     }
 
     /// The text that it was made of.

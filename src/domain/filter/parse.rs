@@ -14,7 +14,8 @@ use super::{FilterError, Node, value};
 /// How deep parentheses may stand in each other; a person needs three.
 const DEEPEST: usize = 64;
 
-const FIELDS: [&str; 13] =
+/// What can stand before a colon.
+pub(super) const FIELDS: [&str; 13] =
     ["state", "is", "service", "provider", "tag", "name", "id", "file", "age", "took", "size", "http", "reason"];
 
 /// Reads a whole filter.

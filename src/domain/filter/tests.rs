@@ -179,6 +179,39 @@ fn a_filter_that_is_not_understood_says_where_and_what_to_write_instead() {
 }
 
 #[test]
+fn what_is_still_being_typed_counts_as_far_as_it_goes() {
+    let finished = [
+        ("state:", ""),
+        ("state:fai", "state:failed"),
+        ("acme State:F", "acme state:failed"),
+        ("state:partial,", "state:partial"),
+        ("!state:succeeded,c", "!state:succeeded,cancelled"),
+        ("is:s", "is:stale,saved"),
+        ("login age:>", "login"),
+        ("login age:>1", "login"),
+        ("size:>=1.5", "size:>=1.5"),
+        ("http:5", ""),
+        ("reason:~", ""),
+        ("reason:~\"tim", "reason:~\"tim\""),
+        ("say \"hel", "say \"hel\""),
+        ("a and (b or ", "a and (b)"),
+        ("a !(", "a"),
+        ("or", ""),
+        ("漢\u{3000}state:f", "漢\u{3000}state:failed"),
+        ("(state:f", "(state:failed)"),
+    ];
+    for (typed, meant) in finished {
+        let found = Filter::parse_unfinished(typed).unwrap_or_else(|error| panic!("{typed}: {error}"));
+        let meant = Filter::parse(meant).unwrap();
+        assert_eq!(format!("{:?}", found.root), format!("{:?}", meant.root), "{typed}");
+        assert_eq!(found.source(), typed);
+    }
+    for broken in ["state:x", "state:fai ", "stat:failed", "is:x", "age:>ten", "age:10m", "a ) b", "or b", "http:5y"] {
+        assert_eq!(Filter::parse_unfinished(broken).unwrap_err(), Filter::parse(broken).unwrap_err(), "{broken}");
+    }
+}
+
+#[test]
 fn addresses_and_times_are_text_and_no_fields() {
     for text in ["https://x.y/z", "12:30", "\"state:x\"", "a+b:c", ":", "漢字:x"] {
         assert!(matches!(Filter::parse(text).unwrap().root, Node::Term(Term::Word(_))), "{text}");
@@ -215,6 +248,7 @@ proptest::proptest! {
         if let Err(error) = Filter::parse(&text) {
             proptest::prop_assert!(text.get(error.span.clone()).is_some());
             proptest::prop_assert!(error.message.chars().all(crate::domain::clean::is_harmless));
+            let _ = Filter::parse_unfinished(&text);
         }
     }
 
