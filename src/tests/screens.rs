@@ -582,8 +582,8 @@ fn what_has_to_be_read_has_the_terminal_s_own_colours() {
     let (text, buffer) = (screen.draw(), screen.buffer());
     let rows: Vec<&str> = text.lines().collect();
     for (row, words) in [(1, "stale"), (4, "503 upstream"), (6, "1 of 4 files"), (13, "Login page"), (14, "TIMEOUT")] {
-        let column = rows[row].find(words).map(|at| rows[row][..at].chars().count());
-        let cell = &buffer[(u16::try_from(column.unwrap()).unwrap(), u16::try_from(row).unwrap())];
+        let column = rows[row].split_once(words).unwrap().0.chars().count();
+        let cell = &buffer[(u16::try_from(column).unwrap(), u16::try_from(row).unwrap())];
         assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{words}");
     }
 }
