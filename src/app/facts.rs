@@ -16,6 +16,7 @@ impl App {
         match fact {
             Fact::Declared { ix, job, known } => {
                 self.jobs.declare(ix, job, known);
+                self.loading = self.loading.filter(|all| self.jobs.stats().counts().total() < *all);
                 self.restore_place(ix);
                 self.settled = false;
                 self.move_row(ix);

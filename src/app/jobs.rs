@@ -28,7 +28,8 @@ pub struct Row {
     pub marked: bool,
     /// When its need of attention last changed: the newest stands first among its like.
     pub moved: Timestamp,
-    /// How many reads of it were told of in this run.
+    /// How many reads of it there were: those of earlier runs up to the last that was saved, and those told of in this
+    /// run.
     pub reads: u32,
     /// The names of its files, as far as its reply was looked into.
     pub files: Vec<String>,
@@ -123,10 +124,10 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// None yet.
-    pub fn new(started: Timestamp) -> Self {
+    /// None yet; room for this many.
+    pub fn new(started: Timestamp, jobs: u32) -> Self {
         Self {
-            rows: Vec::new(),
+            rows: Vec::with_capacity(place(JobIx(jobs))),
             stats: Stats::new(started),
             gates: HashMap::new(),
             alike: HashMap::new(),
@@ -139,6 +140,11 @@ impl Jobs {
     /// A job by its place.
     pub fn get(&self, ix: JobIx) -> Option<&Row> {
         self.rows.get(place(ix)).and_then(Option::as_ref)
+    }
+
+    /// How many places there are: all are smaller than this.
+    pub fn places(&self) -> usize {
+        self.rows.len()
     }
 
     /// Every job with its place.
@@ -176,6 +182,7 @@ impl Jobs {
     /// A job is on the list, or is called or tagged otherwise. What was marked stays so.
     pub fn declare(&mut self, ix: JobIx, job: Arc<Job>, known: Arc<Observation>) {
         let marked = self.get(ix).is_some_and(|row| row.marked);
+        let reads = self.get(ix).map_or(0, |row| row.reads).max(reads(&known));
         let health = self.get(ix).map(|row| row.health.clone()).unwrap_or_default();
         self.withdraw(ix);
         if self.rows.len() <= place(ix) {
@@ -185,7 +192,7 @@ impl Jobs {
         self.count_reason(&known, true);
         let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
         let text = Text::new(&job, &known);
-        let row = Row { job, known, health, marked, moved, reads: 0, files: Vec::new(), errors: Vec::new(), text };
+        let row = Row { job, known, health, marked, moved, reads, files: Vec::new(), errors: Vec::new(), text };
         self.stale += u32::from(row.need() == Need::Stale);
         self.marked += u32::from(marked);
         self.replies.note(ix, Some(&row));
@@ -215,8 +222,8 @@ impl Jobs {
         let other_reply = shown_body(&before) != shown_body(&known);
         let listed = self.change(ix, now, |row| {
             row.text = Text::new(&row.job, &known);
+            row.reads = row.reads.saturating_add(1).max(reads(&known));
             row.known = known;
-            row.reads = row.reads.saturating_add(1);
         });
         if other_reply {
             self.replies.note(ix, self.rows.get(place(ix)).and_then(Option::as_ref));
@@ -297,6 +304,11 @@ impl Jobs {
             }
         }
     }
+}
+
+/// The number of the last read that was applied: reads are counted over all runs.
+fn reads(known: &Observation) -> u32 {
+    u32::try_from(known.applied).unwrap_or(u32::MAX)
 }
 
 fn place(ix: JobIx) -> usize {

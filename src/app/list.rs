@@ -20,9 +20,6 @@ use crate::domain::note;
 /// How long rows stand still after a key press in the list.
 pub const HANDS_OFF: Duration = Duration::from_secs(2);
 
-/// Changed rows that are looked through one by one.
-const FEW: usize = 8;
-
 /// What the list is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SortBy {
@@ -161,6 +158,11 @@ impl List {
         self.held = true;
     }
 
+    /// Whether the selection is the user's.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// The user pressed a key here: rows stand still for a while.
     pub fn touch(&mut self, now: Duration) {
         self.touched = Some(now);
@@ -268,7 +270,7 @@ impl List {
         self.changed.extend(changed);
     }
 
-    /// Takes the changed rows out and merges them in again: linear and cheap, whether one changed or all.
+    /// Takes the changed rows out and puts them in again where they belong: each is looked for by halves.
     fn merge(&mut self, jobs: &Jobs, now: Timestamp) {
         let keeps = |ix: JobIx| {
             let row = jobs.get(ix)?;
@@ -278,18 +280,25 @@ impl List {
         };
         let mut moved: Vec<JobIx> = self.changed.iter().filter_map(|ix| keeps(*ix)).collect();
         self.sort_rows(jobs, &mut moved);
-        let mut moved = moved.into_iter().peekable();
-        let mut order = Vec::with_capacity(self.order.len() + moved.len());
-        // Asking a set a hundred thousand times costs more than looking through a handful.
-        let few: Vec<JobIx> = self.changed.iter().copied().take(FEW + 1).collect();
-        let changed = |ix: &JobIx| if few.len() <= FEW { few.contains(ix) } else { self.changed.contains(ix) };
-        for ix in self.order.iter().copied().filter(|ix| !changed(ix)) {
-            while let Some(first) = moved.next_if(|first| self.compare(jobs, *first, ix) == Ordering::Less) {
-                order.push(first);
+        // Asking a set a hundred thousand times costs more than all the rest.
+        let mut changed = vec![false; jobs.places()];
+        for ix in &self.changed {
+            if let Some(changed) = changed.get_mut(ix.0 as usize) {
+                *changed = true;
             }
-            order.push(ix);
         }
-        order.extend(moved);
+        let mut stand = std::mem::take(&mut self.order);
+        stand.retain(|ix| !changed.get(ix.0 as usize).is_some_and(|changed| *changed));
+        let mut order = Vec::with_capacity(stand.len() + moved.len());
+        let mut rest = stand.as_slice();
+        for ix in moved {
+            let at = rest.partition_point(|other| self.compare(jobs, *other, ix) == Ordering::Less);
+            let (before, after) = rest.split_at(at);
+            order.extend_from_slice(before);
+            order.push(ix);
+            rest = after;
+        }
+        order.extend_from_slice(rest);
         self.order = order;
     }
 

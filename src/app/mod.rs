@@ -61,6 +61,8 @@ pub struct Options {
     /// The jobs file's name as the header shows it; Err: there is no jobs file, or it is broken: the message, line by
     /// line, which fills the screen.
     pub file: Result<Clean, Vec<Clean>>,
+    /// How many jobs are in it: they come as facts.
+    pub jobs: u32,
     /// The keys in force.
     pub keymap: Keymap,
     /// By which ways a copy goes, in words.
@@ -185,6 +187,8 @@ pub struct App {
     pub next_read: Option<Timestamp>,
     /// Whether every job is over or given up.
     pub settled: bool,
+    /// How many jobs there are, as long as they are not all on the list: what is counted until then says little.
+    pub loading: Option<u32>,
     zone: TimeZone,
     splits: HashMap<Class, u16>,
     /// Whether the terminal has the focus; None as long as it has not said.
@@ -215,7 +219,7 @@ impl App {
             size: options.size,
             now: options.now,
             born: options.now,
-            jobs: Jobs::new(options.now.wall),
+            jobs: Jobs::new(options.now.wall, options.jobs),
             list: List::default(),
             detail: Detail::default(),
             log: Log::default(),
@@ -232,6 +236,7 @@ impl App {
             file_trouble: None,
             next_read: None,
             settled: false,
+            loading: (options.jobs > 0).then_some(options.jobs),
             zone: options.zone,
             splits: HashMap::new(),
             focused: None,
@@ -330,7 +335,7 @@ impl App {
         let counts = self.jobs.stats().counts();
         let (text, at) = &self.title;
         let over = counts.finished() == counts.total();
-        if counts.total() == 0 || (self.now.mono < *at + Duration::from_secs(1) && !over) {
+        if self.loading.is_some() || counts.total() == 0 || (self.now.mono < *at + Duration::from_secs(1) && !over) {
             return None;
         }
         let problems = match counts.problems() {

@@ -112,7 +112,9 @@ impl App {
         let Some(label) = self.jobs.get(ix).map(|row| row.job.label()) else { return };
         if self.waiting.selected.as_ref() == Some(&label) {
             self.waiting.selected = None;
-            self.list.prefer(Some(ix));
+            if !self.list.is_held() {
+                self.list.prefer(Some(ix));
+            }
         }
         if let Some(kept) = self.waiting.places.remove(&label) {
             let place = self.detail.place_mut(ix);

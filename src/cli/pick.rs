@@ -18,8 +18,8 @@ pub async fn one(common: &Common, wanted: &str) -> Result<(Store, Entry), Failur
     let declared = declared(common);
     let store = place::store(common, Access::Viewer)?;
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
-    let of_file = select::of_file(&store, jobs).await?;
-    if let Some(entry) = among(of_file, wanted)? {
+    let called: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
+    if let Some(entry) = among(select::of_file(&store, &called).await?, wanted)? {
         return Ok((store, entry));
     }
     let of_disk = select::of_disk(&store, jobs).await?;
@@ -84,15 +84,21 @@ fn meant(near: &[&Job]) -> String {
     format!("Did you mean\n{}", lines.join("\n"))
 }
 
-/// The one entry that is meant. A full name goes before an id, an id before a name.
+/// What a job can be called: in full, by its id, by its name; one that comes earlier goes before one that comes later.
+const WAYS: [fn(&Job, &str) -> bool; 3] = [
+    |job, wanted| job.label() == wanted,
+    |job, wanted| job.key.id == wanted,
+    |job, wanted| job.name.as_deref() == Some(wanted),
+];
+
+fn is_called(job: &Job, wanted: &str) -> bool {
+    WAYS.iter().any(|way| way(job, wanted))
+}
+
+/// The one entry that is meant.
 fn among(entries: Vec<Entry>, wanted: &str) -> Result<Option<Entry>, Failure> {
-    let ways: [fn(&Entry, &str) -> bool; 3] = [
-        |entry, wanted| entry.job.label() == wanted,
-        |entry, wanted| entry.job.key.id == wanted,
-        |entry, wanted| entry.job.name.as_deref() == Some(wanted),
-    ];
-    for way in ways {
-        let mut found = entries.iter().filter(|entry| way(entry, wanted));
+    for way in WAYS {
+        let mut found = entries.iter().filter(|entry| way(&entry.job, wanted));
         let Some(first) = found.next() else { continue };
         let others: Vec<&Entry> = found.collect();
         if others.is_empty() {

@@ -1,5 +1,6 @@
 //! The jobs file: parse, errors with line and caret, watch, append; and the user's own config.toml.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub const SCHEMA: &str = include_str!("../../assets/jobs.schema.json");
 mod tests;
 
 /// A jobs file that was read and is valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 pub struct JobsFile {
     /// Where it is.
     pub path: PathBuf,
@@ -47,6 +48,16 @@ pub struct JobsFile {
     pub services: Vec<Arc<Service>>,
     /// `[[jobs]]`, `ids` spread out, in the file's order.
     pub jobs: Vec<Arc<Job>>,
+    /// A digest of the text that it was read from: the same text is not parsed again.
+    text: u64,
+}
+
+/// Two are the same if they mean the same, however they are written.
+impl PartialEq for JobsFile {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { path, poll, services, jobs, text: _ } = self;
+        (path, poll, services, jobs) == (&other.path, &other.poll, &other.services, &other.jobs)
+    }
 }
 
 /// Why there is no jobs file to work with: everything that is wrong with it, ready to be printed or shown.
@@ -116,7 +127,7 @@ pub fn parse_bulk(text: &str, path: &Path) -> Option<JobsFile> {
     let head = parse_toml(bulk.head, path).ok().filter(|head| head.jobs.is_empty())?;
     let known = head.services.iter().map(|service| (&*service.name, Some(Arc::clone(service)))).collect();
     let jobs = bulk.jobs(&known)?;
-    Some(JobsFile { jobs, ..head })
+    Some(JobsFile { jobs, text: digest(text), ..head })
 }
 
 /// Any file, by the TOML reader.
@@ -152,6 +163,7 @@ pub fn parse_toml(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
         poll,
         services: services.into_iter().filter_map(|(_, service)| service).collect(),
         jobs: placed.into_iter().map(|(job, _)| job).collect(),
+        text: digest(text),
     })
 }
 
@@ -180,6 +192,12 @@ fn read(path: &Path) -> Result<String, ConfigError> {
         let line = memchr::memchr_iter(b'\n', valid).count() + 1;
         ConfigError::of_file(path, &format!("the file is not UTF-8 (see line {line})"), "save it as UTF-8")
     })
+}
+
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn directory(path: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{ConfigError, JobsFile, directory, parse, read};
+use super::{ConfigError, JobsFile, digest, directory, parse, read};
 
 /// How long a file has to be left alone before it is read: editors write in several steps.
 const DEBOUNCE: Duration = Duration::from_millis(250);
@@ -43,7 +43,7 @@ pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch,
         watcher.watch(&parent(place), RecursiveMode::NonRecursive).map_err(failed)?;
     }
     let names: Vec<OsString> = places.iter().filter_map(|place| place.file_name()).map(OsString::from).collect();
-    let mut last = Last { path: file.path.clone(), text: None, change: Ok(file.clone()) };
+    let mut last = Last { path: file.path.clone(), text: Some(file.text), change: Ok(file.clone()) };
     std::thread::Builder::new()
         .name("jobs file".to_owned())
         .spawn(move || follow(&mut last, &names, &received, &changes))
@@ -54,7 +54,8 @@ pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch,
 /// What was sent last.
 struct Last {
     path: PathBuf,
-    text: Option<String>,
+    /// The digest of its text.
+    text: Option<u64>,
     change: Change,
 }
 
@@ -62,9 +63,8 @@ impl Last {
     /// What the file says now, if that is another thing.
     fn again(&mut self) -> Option<&Change> {
         let text = read(&self.path);
-        if let (Ok(text), Some(last)) = (&text, &self.text)
-            && text == last
-        {
+        let before = std::mem::replace(&mut self.text, text.as_deref().map(digest).ok());
+        if before.is_some() && before == self.text {
             return None;
         }
         let mut change = text.as_ref().map_err(Clone::clone).and_then(|text| parse(text, &self.path));
@@ -72,7 +72,6 @@ impl Last {
             // Whoever writes a file from the start, as a shell does, empties it first.
             change = Err(ConfigError::of_file(&self.path, "the file is empty", "write the jobs to it again"));
         }
-        self.text = text.ok();
         if change == self.change {
             return None;
         }

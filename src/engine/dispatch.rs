@@ -119,10 +119,26 @@ impl Run {
         if stale {
             self.start_probe();
         } else if now.saturating_sub(self.glanced) >= GLANCE_LASTS {
-            self.glanced = now;
-            if let Err(error) = self.store.glance() {
-                self.tell_trouble(Some(error.to_string()));
-            }
+            self.glance(now);
+        }
+    }
+
+    /// Looks at the state directory between two probes. Whether another program holds the database is told a little
+    /// later: reads do not wait for that answer, which may stand behind a large result that is being saved.
+    fn glance(&mut self, now: Duration) {
+        self.glanced = now;
+        if let Err(error) = self.store.glance() {
+            self.tell_trouble(Some(error.to_string()));
+        } else if !std::mem::replace(&mut self.glancing, true) {
+            let store = self.store.clone();
+            self.chores.spawn(async move { Chore::Glanced(store.lock().await.map_err(|error| error.to_string())) });
+        }
+    }
+
+    pub(super) fn glance_done(&mut self, result: Result<(), String>) {
+        self.glancing = false;
+        if let Err(error) = result {
+            self.tell_trouble(Some(error));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Whose a job is: claims taken at the start and given up in time, jobs of other instances followed and taken over
 //! when those end.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use super::run::{Chore, Mode, Run, ServiceRun};
 use super::slot::{Denials, Phase, Slot};
 use super::{Purpose, Reload};
 
+/// How many jobs are told of while the next are read from disk.
+const DECLARED_AT_ONCE: usize = 4096;
 /// How many followed jobs are tried for a takeover at once.
 const TRIED_AT_ONCE: usize = 256;
 
@@ -27,20 +30,22 @@ pub(super) fn release(run: &mut Run, ix: JobIx) {
 impl Run {
     /// Puts jobs on the list, tells what is known of them, and claims those that are unfinished.
     pub(super) async fn declare(&mut self, jobs: Vec<Arc<Job>>) -> Result<(), String> {
-        let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
-        let known = self.store.load(keys).await.map_err(|error| error.to_string())?;
         let mut unfinished = Vec::new();
-        for (job, known) in jobs.into_iter().zip(known) {
-            let Some(service) = self.service_of(&job.service) else { continue };
-            let ix = JobIx(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
-            self.index.insert(job.key.clone(), ix);
-            let slot = Slot::new(Arc::clone(&job), service, known);
-            self.unsettled += usize::from(slot.is_unsettled());
-            if !slot.known.is_over() {
-                unfinished.push(ix);
+        self.slots.reserve_exact(jobs.len());
+        for jobs in jobs.chunks(DECLARED_AT_ONCE) {
+            let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
+            let known = self.store.load(keys).await.map_err(|error| error.to_string())?;
+            for (job, known) in jobs.iter().zip(known) {
+                let Some(service) = self.service_of(&job.service) else { continue };
+                let ix = JobIx(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+                let slot = Slot::new(Arc::clone(job), service, known);
+                self.unsettled += usize::from(slot.is_unsettled());
+                if !slot.known.is_over() {
+                    unfinished.push(ix);
+                }
+                self.tell(Fact::Declared { ix, job: Arc::clone(job), known: Arc::clone(&slot.known) });
+                self.slots.push(slot);
             }
-            self.tell(Fact::Declared { ix, job, known: Arc::clone(&slot.known) });
-            self.slots.push(slot);
         }
         self.claim(&unfinished).await;
         let (store, declared) = (self.store.clone(), self.slots.iter().map(|slot| Arc::clone(&slot.job)).collect());
@@ -332,12 +337,13 @@ impl Run {
         for (service, token) in services {
             self.reload_service(ServiceRun::new(service, token));
         }
-        let mut kept = std::collections::HashSet::new();
+        let places = self.places(&jobs);
+        let mut kept = HashSet::new();
         let mut new = Vec::new();
         let mut again = Vec::new();
         let (mut added, mut removed) = (0, 0);
-        for job in jobs {
-            match (self.index.get(&job.key).copied(), self.service_of(&job.service)) {
+        for (job, place) in jobs.into_iter().zip(places) {
+            match (place, self.service_of(&job.service)) {
                 (Some(ix), Some(service)) => {
                     kept.insert(ix);
                     added += usize::from(self.is_withdrawn(ix));
@@ -372,6 +378,13 @@ impl Run {
         tracing::info!(job = "config", "the jobs file was reloaded: +{added} jobs, {removed} removed");
         self.tell(Fact::Reloaded { added, removed });
         self.told_settled = false;
+    }
+
+    /// The place of each of these jobs; None for one that was never on the list.
+    fn places(&self, jobs: &[Arc<Job>]) -> Vec<Option<JobIx>> {
+        let places = (0..).map(JobIx).zip(&self.slots);
+        let places: HashMap<&JobKey, JobIx> = places.map(|(ix, slot)| (&slot.job.key, ix)).collect();
+        jobs.iter().map(|job| places.get(&job.key).copied()).collect()
     }
 
     /// Takes a service's new declaration; its gate and its reads stay unless its token changed.

@@ -82,6 +82,14 @@ impl Gate {
         }
     }
 
+    /// When [`expire`](Self::expire) has something to do. A service that is backed off from opens by a reply alone.
+    pub fn expires_at(&self) -> Option<Duration> {
+        match self.closed {
+            Closed::Throttled(until) => Some(until),
+            Closed::No | Closed::BackingOff(_) | Closed::KeyRefused(_) => None,
+        }
+    }
+
     /// Takes a reply into account. Some(spread) if the gate has opened by it: the reads that became due meanwhile
     /// resume over that time.
     pub fn arrived(&mut self, arrival: Arrival<'_>, pace: Pace) -> Option<Duration> {

@@ -106,9 +106,15 @@ pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch:
         Ok(arrived) => taken(errand, arrived, (spool, masked), store, sent_at).await,
         Err(no_reply) => {
             forget(&store, spool.finish().1);
-            nothing(&errand, &no_reply, sent_at)
+            nothing((errand.ix, errand.seq), &no_reply, sent_at)
         }
     }
+}
+
+/// What a read came to that failed of a fault of ours: nobody knows how far it got.
+pub fn failed(ix: JobIx, seq: u64, at: Timestamp) -> Outcome {
+    let reason = "jobdeck failed to take the reply in: please report it".to_owned();
+    nothing((ix, seq), &NoReply { sent: true, reason }, at)
 }
 
 async fn taken(
@@ -193,7 +199,7 @@ fn forget(store: &Store, spooled: Option<PathBuf>) {
     }
 }
 
-fn nothing(errand: &Errand, no_reply: &NoReply, sent_at: Timestamp) -> Outcome {
+fn nothing((ix, seq): (JobIx, u64), no_reply: &NoReply, sent_at: Timestamp) -> Outcome {
     let reading = providers::read_nothing(no_reply);
     let attempt = Attempt {
         first: sent_at,
@@ -207,5 +213,5 @@ fn nothing(errand: &Errand, no_reply: &NoReply, sent_at: Timestamp) -> Outcome {
         word: None,
         reason: reading.reason.clone(),
     };
-    Outcome { ix: errand.ix, seq: errand.seq, reading, sent: no_reply.sent, reply: None, attempt }
+    Outcome { ix, seq, reading, sent: no_reply.sent, reply: None, attempt }
 }

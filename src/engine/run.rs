@@ -81,6 +81,8 @@ pub struct ServiceRun {
 pub enum Chore {
     /// The store was probed.
     Probed(Result<(), String>),
+    /// It was looked whether another program holds the store.
+    Glanced(Result<(), String>),
     /// A service's token was asked for; true if the user had asked for it.
     Token(usize, Result<Token, String>, bool),
     /// Something that answers for itself.
@@ -98,7 +100,6 @@ pub struct Run {
     pub(super) facts: mpsc::UnboundedSender<Fact>,
     pub(super) services: Vec<ServiceRun>,
     pub(super) slots: Vec<Slot>,
-    pub(super) index: HashMap<JobKey, JobIx>,
     pub(super) followed: BTreeSet<JobIx>,
     pub(super) to_release: Vec<JobKey>,
     pub(super) unsettled: usize,
@@ -118,6 +119,7 @@ pub struct Run {
     pub(super) probed: Option<Duration>,
     pub(super) probing: bool,
     pub(super) glanced: Duration,
+    pub(super) glancing: bool,
     pub(super) next_tick: Option<Duration>,
     pub(super) leave_reads: watch::Sender<bool>,
     pub(super) leave_one_shots: watch::Sender<bool>,
@@ -144,7 +146,6 @@ impl Run {
             facts,
             services: services.into_iter().map(|(service, token)| ServiceRun::new(service, token)).collect(),
             slots: Vec::new(),
-            index: HashMap::new(),
             followed: BTreeSet::new(),
             to_release: Vec::new(),
             unsettled: 0,
@@ -163,6 +164,7 @@ impl Run {
             probed: None,
             probing: false,
             glanced: Duration::ZERO,
+            glancing: false,
             next_tick: None,
             leave_reads: watch::Sender::new(false),
             leave_one_shots: watch::Sender::new(false),
@@ -363,6 +365,7 @@ impl Run {
     pub(super) fn chore_done(&mut self, chore: Chore) {
         match chore {
             Chore::Probed(result) => self.probe_done(result),
+            Chore::Glanced(result) => self.glance_done(result),
             Chore::Token(service, result, asked) => self.token_arrived(service, result, asked),
             Chore::Done => {}
         }
@@ -376,8 +379,8 @@ impl Run {
         if needs_tick || ends_soon {
             self.next_tick.get_or_insert(now + if ends_soon { TICK / 4 } else { TICK });
         }
-        let asks = self.services.iter().filter_map(|run| run.next_ask);
-        let expiries = self.services.iter().filter_map(|run| run.gate.opens_at(Duration::ZERO));
+        let asks = self.services.iter().filter_map(|run| run.next_ask).filter(|_| self.mode == Mode::Running);
+        let expiries = self.services.iter().filter_map(|run| run.gate.expires_at());
         let due = self.next_dispatch();
         let wake = asks.chain(expiries).chain(due).chain(self.next_tick).min();
         // Never at once: what could be done at once has been done.

@@ -19,7 +19,7 @@ use super::reader::{Outcome, Received};
 use super::run::{Mode, Run};
 use super::saving::{Pending, Step};
 use super::slot::{Next, Phase, Reply};
-use super::{Purpose, chronicle, follow};
+use super::{Purpose, chronicle, follow, reader};
 
 impl Run {
     /// Takes what a read's task came back with.
@@ -34,8 +34,9 @@ impl Run {
                 let Some(ix) = self.reading.remove(&error.id()) else { return };
                 self.read_ended(ix);
                 tracing::error!("a read failed inside jobdeck: {error}");
-                let pause = self.poll.pace.max_interval;
-                self.schedule(ix, self.now() + pause);
+                // Its request may have used a result up, which must not be forgotten.
+                let seq = self.slot(ix).map_or(0, |slot| slot.seq);
+                self.take(reader::failed(ix, seq, self.clock.now()));
             }
         }
         self.tell_draining();
@@ -210,4 +211,54 @@ fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) ->
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+    use url::Url;
+
+    use super::*;
+    use crate::domain::clock::Clock;
+    use crate::domain::job::{Job, JobKey, Provider};
+    use crate::domain::observation::Doubt;
+    use crate::domain::secret::{Token, TokenSource};
+    use crate::domain::service::{Include, Poll, Service};
+    use crate::engine::Setup;
+    use crate::store::{Access, Store};
+
+    #[tokio::test]
+    async fn a_read_that_panics_leaves_the_doubt_that_it_used_the_result_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Access::Reader).unwrap().0;
+        let base = Url::parse("http://127.0.0.1:9/deployment/api/org/api/").unwrap();
+        let service = Arc::new(Service {
+            name: "s".into(),
+            provider: Provider::Unstract,
+            endpoint: "http://127.0.0.1:9".to_owned(),
+            base,
+            token: TokenSource::Env("TOKEN".to_owned()),
+            pace: Poll::default().pace,
+            in_flight: None,
+            rate: None,
+            include: Include::default(),
+        });
+        let key = JobKey { provider: Provider::Unstract, endpoint: service.endpoint.clone(), id: "7".to_owned() };
+        let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Vec::new() });
+        let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);
+        let (poll, jobs) = (Poll::default(), Vec::new());
+        let setup = Setup { purpose: Purpose::Watch, poll, services, jobs, store, seed: 1, clock };
+        let mut run = Run::new(setup, unbounded_channel().0).unwrap();
+        run.declare(vec![job]).await.unwrap();
+        run.set_phase(JobIx(0), Phase::Reading);
+        run.slot_mut(JobIx(0)).unwrap().seq = 1;
+        let id = run.reads.spawn(async { panic!("a read that panics") }).id();
+        run.reading.insert(id, JobIx(0));
+        let panicked = run.reads.join_next_with_id().await.unwrap();
+        run.arrived(panicked);
+        let saved = run.saves.join_next().await.unwrap();
+        run.save_done(saved);
+        let slot = run.slot(JobIx(0)).unwrap();
+        assert_eq!((slot.known.doubt, &slot.phase), (Some(Doubt::NoReply), &Phase::Waiting));
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::dir::{StateDir, new_file};
@@ -65,9 +66,7 @@ pub fn for_writing(dir: &StateDir, suspect: bool) -> Result<Connection, Trouble>
     // No CREATE flag: the file is made by `StateDir::create`, with its mode.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(dir.database(), flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    refuse_newer(&connection)?;
+    set_up(&connection, 64)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", "on")?;
@@ -126,10 +125,16 @@ fn refuse_foreign(path: &Path) -> Result<(), Trouble> {
 }
 
 fn set_up_reading(connection: Connection) -> Result<Connection, Trouble> {
-    connection.busy_timeout(PATIENCE)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    refuse_newer(&connection)?;
+    set_up(&connection, 32)?;
     Ok(connection)
+}
+
+fn set_up(connection: &Connection, statements: usize) -> Result<(), Trouble> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(statements);
+    // Without it SQLite prepares a statement anew whenever another number is bound that might ask for another plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    refuse_newer(connection)
 }
 
 fn look_through(connection: &Connection) -> Result<(), Trouble> {

@@ -248,6 +248,12 @@ impl Store {
         self.order(Command::Probe).await
     }
 
+    /// Waits for its turn in the database and writes nothing: whether no other program holds it. Cheap, for nothing is
+    /// synced.
+    pub async fn lock(&self) -> Result<(), StoreError> {
+        self.order(Command::Lock).await
+    }
+
     /// Asks for the free space and makes a file, without a sync: cheap enough to be done before every one-shot read,
     /// where [`probe`](Self::probe) is not.
     pub fn glance(&self) -> Result<(), StoreError> {

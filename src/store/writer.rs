@@ -1,5 +1,6 @@
 //! The one thread that writes: takes what waits, commits it together, then answers.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,8 @@ pub enum Command {
     Release(Vec<JobKey>, Answer<()>),
     Declare(Vec<Arc<Job>>, Answer<()>),
     Probe(Answer<()>),
+    /// A transaction without a write: whether somebody else holds the database.
+    Lock(Answer<()>),
     Changed(Answer<bool>),
     Close(oneshot::Sender<()>),
 }
@@ -122,7 +125,8 @@ impl Writer {
                     | Command::Claim(..)
                     | Command::Release(..)
                     | Command::Declare(..)
-                    | Command::Probe(_) => batch.push(command),
+                    | Command::Probe(_)
+                    | Command::Lock(_) => batch.push(command),
                 }
                 next = if batch.len() < LARGEST_BATCH { commands.try_recv().ok() } else { None };
             }
@@ -237,6 +241,7 @@ impl Writer {
                 | Command::Release(..)
                 | Command::Declare(..)
                 | Command::Probe(_)
+                | Command::Lock(_)
                 | Command::Changed(_)
                 | Command::Close(_) => Ok(None),
             })
@@ -372,7 +377,7 @@ impl Command {
             Self::Claim(..) => "claim jobs",
             Self::Release(..) => "give up claims",
             Self::Declare(..) => "save what the jobs file says",
-            Self::Probe(_) => "write to the state directory",
+            Self::Probe(_) | Self::Lock(_) => "write to the state directory",
             Self::Changed(_) => "look for what other instances saved",
             Self::Close(_) => "close the state directory",
         }
@@ -389,7 +394,7 @@ fn step(steps: &mut Steps<'_>, command: &Command, placed: Option<&Placed>) -> Re
             try_a_file(steps.dir)?;
             steps.probe().map(|()| Done::Nothing)
         }
-        Command::Changed(_) | Command::Close(_) => Ok(Done::Nothing),
+        Command::Lock(_) | Command::Changed(_) | Command::Close(_) => Ok(Done::Nothing),
     }
 }
 
@@ -400,11 +405,12 @@ pub fn try_a_file(dir: &StateDir) -> Result<(), Trouble> {
         return Err(Trouble::LittleSpace(free));
     }
     let path: PathBuf = dir.spool().join(format!("{:016x}.probe", fastrand::u64(..)));
-    new_file(&path)?;
+    // A byte, because there may be room for names alone, or a limit on the size of files.
+    let written = new_file(&path)?.write_all(b"x");
     match std::fs::remove_file(&path) {
         // Another instance that opens the directory sweeps such files away.
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+        _ => Ok(written?),
     }
 }
 
@@ -414,7 +420,10 @@ fn respond(command: Command, outcome: Result<Done, StoreError>) {
         (Command::Save(_, answer), Err(error)) => drop(answer.send(Err(error))),
         (Command::Claim(_, answer), Ok(Done::Claimed(claims))) => drop(answer.send(Ok(claims))),
         (Command::Claim(_, answer), Err(error)) => drop(answer.send(Err(error))),
-        (Command::Release(_, answer) | Command::Declare(_, answer) | Command::Probe(answer), outcome) => {
+        (
+            Command::Release(_, answer) | Command::Declare(_, answer) | Command::Probe(answer) | Command::Lock(answer),
+            outcome,
+        ) => {
             drop(answer.send(outcome.map(|_| ())));
         }
         // An answer that is not sent says that the store is closed.

@@ -12,7 +12,7 @@ use crate::app::keys::Keymap;
 use crate::app::layout::Pane;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Health};
-use crate::domain::job::JobIx;
+use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::Observation;
 use crate::domain::state::{LostBecause, State};
 
@@ -307,6 +307,13 @@ fn a_copy_is_worded_as_far_as_is_known() {
     }
 }
 
+fn declared(ix: u32, applied: u64) -> Fact {
+    let key = JobKey { provider: Provider::Vessl, endpoint: String::new(), id: format!("job-{ix}") };
+    let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Vec::new() });
+    let known = Observation { state: State::Succeeded, applied, ..Observation::default() };
+    Fact::Declared { ix: JobIx(ix), job, known: Arc::new(known) }
+}
+
 pub(super) fn observed(ix: u32, state: State, second: i64) -> Fact {
     let at = start() + SignedDuration::from_secs(second);
     let known = Observation {
@@ -454,6 +461,44 @@ fn the_first_failure_and_the_end_are_told_once() {
 }
 
 #[test]
+fn as_long_as_jobs_are_read_from_disk_nothing_is_said_of_all_of_them() {
+    let mut screen = Screen::empty(80, 24);
+    screen.app.loading = Some(2000);
+    let words = |screen: &Screen| {
+        let drawn = screen.draw();
+        ["loading 2,000 jobs", "there are no jobs", "all done"].map(|word| drawn.matches(word).count())
+    };
+    assert_eq!(words(&screen), [2, 0, 0], "in the header and in the list");
+    for ix in 0..2000 {
+        assert_eq!(screen.app.loading, Some(2000));
+        screen.fact(declared(ix, 1));
+    }
+    screen.settle();
+    assert_eq!(words(&screen), [0, 0, 1]);
+    screen.fact(Fact::Withdrawn(JobIx(0)));
+    screen.settle();
+    assert_eq!(words(&screen), [0, 0, 1], "fewer jobs are no reason to wait for more");
+}
+
+#[test]
+fn reads_are_counted_over_restarts() {
+    let mut screen = Screen::empty(80, 24);
+    let mut reads = |fact: Fact| {
+        screen.fact(fact);
+        screen.app.jobs.get(JobIx(0)).unwrap().reads
+    };
+    let read = |applied: u64| {
+        let known = Arc::new(Observation { applied, ..Observation::default() });
+        Fact::Observed { ix: JobIx(0), previous: None, changed: false, known }
+    };
+    assert_eq!(reads(declared(0, 7)), 7, "those before the start");
+    assert_eq!(reads(read(8)), 8);
+    assert_eq!(reads(read(8)), 9, "one that was no answer");
+    assert_eq!(reads(read(12)), 12, "another instance's");
+    assert_eq!(reads(declared(0, 7)), 12, "called otherwise");
+}
+
+#[test]
 fn the_view_survives_a_restart() {
     let kept = Screen::busy(80, 24).keys("o O j j 2 ] ] t <").typed("").keys("q");
     let view = kept
@@ -490,5 +535,11 @@ proptest::proptest! {
             let rows = screen.app.layout().rows(Pane::List);
             proptest::prop_assert!((screen.app.list.top()..screen.app.list.top() + rows).contains(&at));
         }
+        screen.wait(3);
+        let moved = screen.app.list.order().to_vec();
+        let (sort, reversed) = screen.app.list.sort();
+        screen.app.list.set_sort(sort, reversed);
+        screen.settle();
+        proptest::prop_assert!(narrow || moved == screen.app.list.order(), "rows that moved one by one are in order");
     }
 }

@@ -11,21 +11,53 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
+use crate::demo::script::{Fault, Script, Scripted};
+use crate::store::{Access, Store};
+
 const PATIENCE: Duration = Duration::from_secs(60);
+const RESULT: &str = r#"{"status":"COMPLETED","message":[{"file":"a.pdf","status":"Success","result":{"output":1}}]}"#;
 
 /// Not a test by itself: what the tests below start.
 #[test]
 fn the_dashboard_that_is_tripped() {
     let Some(wire) = std::env::var_os("JOBDECK_TRIP") else { return };
-    let state = Path::new(&wire).with_file_name("state");
-    let args = ["jobdeck", "demo", "--jobs", "6", "--seed", "1", "--speed", "100", "--state-dir"];
-    let code = crate::run(args.iter().map(Into::into).chain([state.into_os_string()]));
+    let home = Path::new(&wire).parent().unwrap();
+    let (file, state) = (home.join("jobs.toml"), home.join("state"));
+    let args = ["jobdeck".as_ref(), "-c".as_ref(), file.as_os_str(), "--state-dir".as_ref(), state.as_os_str()];
+    let code = crate::run(args.into_iter().map(Into::into));
     println!("left with 1: {}", code == ExitCode::from(1));
 }
 
-/// Starts the dashboard, trips it there, presses a key that leads there, and gives all that was written to the terminal.
+/// Starts the dashboard, trips it there while a result that can be read once is on its way, presses keys that lead
+/// there, and gives all that was written to the terminal. The result has to be saved.
 fn tripped(place: &str, key: &str) -> String {
     let home = tempfile::tempdir().unwrap();
+    let script = Script::start().unwrap();
+    let executing = Scripted::json(422, r#"{"status":"EXECUTING","message":null}"#);
+    let late = Scripted::json(200, RESULT).fault(Fault::StallHead(Duration::from_secs(4)));
+    script.on("job-1", [executing, late]);
+    script.on("job-2", [Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)]);
+    let (unstract, vessl) = (script.url("/deployment/api/org/api/"), script.url("/s"));
+    let file = format!(
+        r#"
+        poll = {{ interval = "1s" }}
+        [services.a]
+        provider = "unstract"
+        url = "{unstract}"
+        token = {{ env = "PATH" }}
+        [services.b]
+        provider = "vessl"
+        base_url = "{vessl}"
+        token = {{ env = "PATH" }}
+        [[jobs]]
+        service = "a"
+        id = "job-1"
+        [[jobs]]
+        service = "b"
+        id = "job-2"
+        "#
+    );
+    std::fs::write(home.path().join("jobs.toml"), file).unwrap();
     let wire = home.path().join("wire");
     let pair = native_pty_system().openpty(PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 }).unwrap();
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
@@ -55,11 +87,12 @@ fn tripped(place: &str, key: &str) -> String {
             thread::sleep(Duration::from_millis(20));
         }
     };
-    wait("the end of the jobs", &mut || {
+    wait("the end of one job and the read of the other", &mut || {
         let mut parser = vt100::Parser::new(24, 80, 0);
         parser.process(&written.lock().unwrap());
-        parser.screen().contents().contains("6/6")
+        parser.screen().contents().contains("1/2") && script.reads("job-1") == 2
     });
+    let at = Instant::now();
     std::fs::write(&wire, place).unwrap();
     let mut keys = pair.master.take_writer().unwrap();
     keys.write_all(key.as_bytes()).unwrap();
@@ -67,6 +100,12 @@ fn tripped(place: &str, key: &str) -> String {
     wait("the last words", &mut || text().contains("test result"));
     let after = format!("{:?}", pair.master.get_termios().unwrap());
     assert_eq!(after, before, "the line's modes differ");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = Store::open(&home.path().join("state"), Access::Viewer).unwrap().0;
+    let all = runtime.block_on(store.load_all()).unwrap();
+    let saved = all.iter().find(|(job, _)| job.key.id == "job-1").and_then(|(_, known)| known.saved.clone());
+    assert_eq!(runtime.block_on(store.body(saved.unwrap().body)).unwrap(), RESULT);
+    println!("| a panic in {place} during a one-shot read | 1 | 0 | {:.1} s |", at.elapsed().as_secs_f64());
     text()
 }
 
@@ -90,7 +129,7 @@ fn a_panic_in_the_drawing_is_told_on_a_terminal_that_was_given_back() {
 
 #[test]
 fn a_panic_in_a_task_is_told_on_a_terminal_that_was_given_back() {
-    is_told_on_a_terminal_that_was_given_back("task", "y");
+    is_told_on_a_terminal_that_was_given_back("task", "jy");
 }
 
 #[test]

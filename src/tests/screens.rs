@@ -66,6 +66,7 @@ impl Screen {
         let now = Now { wall: start(), mono: Duration::from_secs(100) };
         let options = Options {
             file,
+            jobs: 0,
             keymap: Keymap::default(),
             copies_by: "via wl-copy, else OSC 52 (up to 56 KB)".into(),
             zone: TimeZone::UTC,

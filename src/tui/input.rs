@@ -21,8 +21,9 @@ use crate::app::keys::Key;
 
 /// How long to leave alone what the library would not take: half an escape sequence, or bytes that it has not seen.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How long the library may look for more. It looks not at all if this is zero.
-const GLANCE: Duration = Duration::from_millis(1);
+/// How long the library may look for more: it does not wait meanwhile, but looks again and again, and not at all if this
+/// is zero.
+const GLANCE: Duration = Duration::from_micros(100);
 /// How long `pause` waits for the reader to come out of the library.
 const ANSWER: Duration = Duration::from_millis(250);
 

@@ -172,7 +172,9 @@ fn second(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     if plan.success {
         add(RATE, counts.success().map(|rate| format!("{rate} ok")).unwrap_or_default());
     }
-    if finished == total && total > 0 {
+    if let Some(jobs) = app.loading {
+        add(0, format!("loading {} jobs", human::count(jobs.into())));
+    } else if finished == total && total > 0 {
         add(0, format!("all done, exit code {}", app.exit_code()));
     } else if app.paused {
         add(0, format!("paused ({} goes on)", app.keymap.first_key(Action::Pause)));

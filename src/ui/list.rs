@@ -238,7 +238,9 @@ fn clock(at: Timestamp, app: &App) -> String {
 fn empty(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let total = app.jobs.stats().counts().total();
     let wanted = app.list.wanted();
-    let lines = if total == 0 {
+    let lines = if let Some(all) = app.loading {
+        vec![format!("loading {} jobs", human::count(all.into()))]
+    } else if total == 0 {
         vec!["there are no jobs in the jobs file yet".to_owned(), "jobdeck add SERVICE ID   adds one".to_owned()]
     } else if wanted.problems && wanted.filter.is_empty() && wanted.group.is_none() {
         vec![format!("none of {total} jobs has failed, is partial or lost; Esc shows all")]

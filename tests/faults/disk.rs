@@ -165,8 +165,9 @@ fn a_limit_on_file_sizes_is_a_disk_that_is_full_and_never_the_end_of_the_program
     let watch = bench.start(&["watch", "--format", "jsonl"]);
     bench.until_read("job-1", 2);
     limit_file_size(&watch, Some(0));
-    bench.script.on("job-2", [in_progress()]);
     watch.until_said(WITHHELD);
+    bench.until_read("job-2", bench.script.reads("job-2") + 2);
+    bench.script.on("job-2", [in_progress()]);
     let reads = bench.script.reads("job-1");
     bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());
     bench.script.on("job-2", [done("x")]);
@@ -243,8 +244,9 @@ fn a_database_that_another_program_holds_is_waited_for() {
     bench.until_read("job-1", 1);
     let other = Connection::open(bench.state_dir().join("jobdeck.db")).unwrap();
     other.execute_batch("PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE").unwrap();
-    bench.script.on("job-2", [in_progress()]);
     watch.until_said(WITHHELD);
+    // What was sent before that has arrived.
+    bench.until_read("job-2", bench.script.reads("job-2") + 2);
     let reads = bench.script.reads("job-1");
     bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());
     bench.script.on("job-2", [done("x")]);

@@ -47,6 +47,7 @@ fn a_second_signal_leaves_at_once_saves_what_came_and_says_what_may_be_lost() {
     watch.signal(Signal::TERM);
     watch.end().with(130).said("leaving at once").said("unstract/job-1: its only reply was broken off");
     assert!(at.elapsed() < Duration::from_secs(30), "it waited for the reply");
+    row("a second signal during a one-shot read: what came is kept", 1, 1, at.elapsed());
     let kept = bench.run(&["show", "job-1", "--body"]).with(0).said("no result is saved");
     assert_eq!(kept.out, &body.as_bytes()[..200 << 10]);
     let after = bench.run(&["watch", "--format", "jsonl"]).with(5);
@@ -67,6 +68,8 @@ fn after_a_kill_the_next_run_knows_what_was_lost_and_why() {
     let line = after.line(|line| line["type"] == "state").unwrap();
     assert_eq!((&line["state"], &line["lost_because"]), (&"lost".into(), &"reader died".into()));
     assert_eq!(bench.known("job-1")["lost_because"], "reader died");
+    let error = bench.run(&["show", "job-1", "--error"]);
+    assert!(error.text().starts_with("reader died:"), "{error:?}");
 }
 
 #[test]
@@ -76,7 +79,9 @@ fn after_a_kill_the_next_run_reads_the_result_if_the_service_still_has_it() {
     let watch = bench.start(&["watch", "--format", "jsonl"]);
     bench.until_read("job-1", 1);
     watch.kill();
+    let at = Instant::now();
     bench.run(&["watch"]).with(0);
+    row("kill -9 during a one-shot read, the result still there", 1, 0, at.elapsed());
     assert_eq!((bench.body("job-1"), bench.script.reads("job-1")), (RESULT.into(), 3));
 }
 
@@ -118,10 +123,12 @@ fn two_processes_together_use_a_result_up_once_and_both_know_it() {
     let replies = [times(10, &executing()), vec![result(), acknowledged()]].concat();
     let bench = Bench::new().job("unstract", "job-1", replies);
     let both = [0, 1].map(|_| bench.start(&["watch", "--format", "jsonl"]));
+    let at = Instant::now();
     for watch in both {
         let ended = watch.end().with(0);
         assert_eq!(ended.summary()["succeeded"], 1, "{ended:?}");
     }
+    row("two processes over one job", 2, 0, at.elapsed());
     assert_eq!(bench.script.reads("job-1"), 11, "no read after the one that used it up");
 }
 
@@ -145,11 +152,13 @@ fn a_reader_of_the_output_who_leaves_costs_no_result() {
         out.read_line(&mut String::new()).unwrap();
         bench.until_read("job-1", 1);
         drop(out);
+        let at = Instant::now();
         let ended = child.wait_with_output().unwrap();
         let err = String::from_utf8(ended.stderr).unwrap();
         assert!(!err.to_lowercase().contains("broken pipe") && !err.contains("panicked"), "{err}");
         if format == "jsonl" {
             assert_eq!((ended.status.code(), bench.body("job-1")), (Some(4), RESULT.into()), "{err}");
+            row("standard output is closed (EPIPE) during a one-shot read", 1, 0, at.elapsed());
         } else {
             assert!([Some(0), Some(4)].contains(&ended.status.code()), "{err}");
         }
@@ -164,8 +173,10 @@ fn a_time_limit_waits_for_the_result_that_is_under_way() {
         "job-1",
         [late, acknowledged()],
     );
+    let at = Instant::now();
     let ended = bench.run(&["watch", "--format", "jsonl", "--timeout", "2s"]).with(4).said("waiting for 1 result");
     assert_eq!((&ended.summary()["succeeded"], &ended.summary()["queued"]), (&1.into(), &1.into()));
+    row("--timeout 2s during a one-shot read of 5 s", 1, 0, at.elapsed());
     assert_eq!(bench.body("job-1"), RESULT.as_bytes());
 }
 
@@ -177,6 +188,8 @@ fn a_stop_and_a_continuation_cost_no_result() {
     watch.signal(Signal::STOP);
     std::thread::sleep(Duration::from_secs(2));
     watch.signal(Signal::CONT);
+    let at = Instant::now();
     watch.end().with(0);
+    row("SIGSTOP for 2 s during a one-shot read, then SIGCONT", 1, 0, at.elapsed());
     assert_eq!((bench.body("job-1"), bench.script.reads("job-1")), (RESULT.into(), 2));
 }

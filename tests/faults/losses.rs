@@ -1,11 +1,11 @@
 //! Every cause of a loss is told apart, and nothing else is called one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::script::{Fault, Scripted};
-use crate::support::{Bench, RESULT, acknowledged, executing, result, row, times};
+use crate::support::{Bench, RESULT, acknowledged, executing, rests, result, row, times};
 
 /// The last state line of a watch over one job with these answers.
 fn last_line(replies: Vec<Scripted>) -> (Value, Bench) {
@@ -62,6 +62,34 @@ fn an_acknowledgement_of_a_result_that_is_here_changes_nothing() {
 }
 
 #[test]
+fn no_fault_of_the_wire_that_leaves_the_result_with_the_service_or_brings_it_whole_loses_it() {
+    let many = (0..500).fold(result(), |reply, n| reply.header(&format!("X-Header-{n}"), &"x".repeat(60)));
+    let storm = |status| times(6, &Scripted::json(status, "{}"));
+    let faults: Vec<(&str, Vec<Scripted>)> = vec![
+        ("closed without a byte", vec![result().fault(Fault::NoReply), executing(), result()]),
+        ("reset after the request", vec![result().fault(Fault::ResetBeforeReply), executing(), result()]),
+        ("cut before the first byte of the body", vec![result().fault(Fault::CutAfter(0)), executing(), result()]),
+        ("the head comes late", vec![result().fault(Fault::StallHead(Duration::from_millis(700)))]),
+        ("a body in pieces of a few bytes", vec![result().fault(Fault::Trickle(3, Duration::from_millis(2)))]),
+        ("chunked", vec![result().fault(Fault::Chunked)]),
+        ("called gzip and is not", vec![result().fault(Fault::WrongGzip)]),
+        ("500 headers", vec![many]),
+        ("a storm of 500", [storm(500), vec![result()]].concat()),
+        ("a storm of 503", [storm(503), vec![result()]].concat()),
+        ("429 without Retry-After", [storm(429), vec![result()]].concat()),
+        ("429 with Retry-After 1", vec![Scripted::json(429, "{}").header("Retry-After", "1"), result()]),
+    ];
+    for (name, replies) in faults {
+        let at = Instant::now();
+        let reads = replies.len();
+        let (line, bench) = last_line([replies, vec![acknowledged()]].concat());
+        assert_eq!(line["state"], "succeeded", "{name}");
+        assert_eq!((bench.body("job-1"), bench.script.reads("job-1")), (RESULT.into(), reads), "{name}");
+        row(&format!("the wire: {name}"), 1, 0, at.elapsed());
+    }
+}
+
+#[test]
 fn what_a_proxy_a_gateway_or_a_wrong_key_says_loses_no_job() {
     let html = |status| Scripted::typed(status, "text/html", "<html><title>Bad gateway</title></html>");
     let faults = [
@@ -82,11 +110,13 @@ fn what_a_proxy_a_gateway_or_a_wrong_key_says_loses_no_job() {
             .header("Date", "Sat, 21 Nov 2026 09:59:59 GMT"),
         Scripted::json(307, "").header("Location", "https://elsewhere.example/"),
     ];
+    let (at, runs) = (Instant::now(), faults.len());
     for fault in faults {
         let (line, bench) = last_line(vec![executing(), fault.clone(), executing(), result(), acknowledged()]);
         assert_eq!(line["state"], "succeeded", "{fault:?}");
         assert_eq!((bench.body("job-1"), bench.script.reads("job-1")), (RESULT.into(), 4), "{fault:?}");
     }
+    row("what a proxy, a gateway or a wrong key says", runs, 0, at.elapsed() / u32::try_from(runs).unwrap());
 }
 
 #[test]
@@ -105,6 +135,19 @@ fn a_thousand_failing_jobs_leave_a_small_log_and_no_storm() {
     assert!(lines < 200 && log.len() < 64 << 10, "{lines} lines, {} bytes", log.len());
     assert!(ended.err.lines().count() < 200, "{} lines on standard error", ended.err.lines().count());
     row("1,000 jobs of a service that answers 500, 5 s", 1, 0, Duration::ZERO);
+}
+
+#[test]
+fn an_engine_that_waits_for_the_one_read_that_tries_a_failing_service_sleeps() {
+    let down = Scripted::json(500, "{}");
+    let hanging = down.clone().fault(Fault::StallHead(Duration::from_secs(45)));
+    let bench = Bench::new().job("vessl", "job-1", [times(3, &down), vec![hanging]].concat());
+    let watch = bench.start(&["watch"]);
+    bench.until_read("job-1", 4);
+    let before = rests(watch.pid());
+    std::thread::sleep(Duration::from_secs(1));
+    let rests = rests(watch.pid()) - before;
+    assert!(rests < 100, "it woke {rests} times in a second");
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! What happens when something breaks: the binary under signals, kills, full disks, hostile replies and prying eyes.
 #![cfg(test)] // Helpers of tests are tests to the lints too.
 
+#[path = "../terminal/pty.rs"]
+#[expect(dead_code, reason = "what the dashboard's own tests need too")]
+mod pty;
+#[path = "../terminal/service.rs"]
+#[expect(dead_code, reason = "likewise")]
+mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -8,4 +14,5 @@ mod disk;
 mod endings;
 mod hostile;
 mod losses;
+mod screen;
 mod secrets;

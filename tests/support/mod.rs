@@ -293,6 +293,16 @@ impl Ended {
     }
 }
 
+/// How often the engine's thread of a process has gone to sleep so far.
+pub fn rests(pid: Pid) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
+    let status = |task: PathBuf| std::fs::read_to_string(task.join("status")).unwrap_or_default();
+    let statuses = tasks.map(|task| status(task.unwrap().path()));
+    let engine = statuses.into_iter().find(|status| status.starts_with("Name:\tengine\n")).unwrap();
+    let line = engine.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
 #[track_caller]
 pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;

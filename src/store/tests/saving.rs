@@ -6,6 +6,8 @@ use super::*;
 use crate::domain::files::FileCounts;
 use crate::domain::observation::Doubt;
 use crate::domain::state::LostBecause;
+use crate::store::connect;
+use crate::store::dir::StateDir;
 use crate::store::spool::LONGEST_INLINE;
 
 #[tokio::test]
@@ -347,4 +349,16 @@ async fn a_hundred_thousand_jobs_are_loaded_and_claimed_quickly() {
     let since = std::time::Instant::now();
     store.close().await;
     println!("close {:?}", since.elapsed());
+}
+
+#[test]
+fn a_statement_is_prepared_once_whatever_numbers_it_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let connection = connect::for_reading(&StateDir::new(dir.path()).database()).unwrap();
+    let mut find = connection.prepare("SELECT 1 FROM job WHERE endpoint = ?1 AND service_id = 'a'").unwrap();
+    for endpoint in [1, 2, 1, 3] {
+        assert!(!find.exists([endpoint]).unwrap());
+    }
+    assert_eq!(find.get_status(rusqlite::StatementStatus::RePrepare), 0);
 }
