@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -179,7 +180,7 @@ struct Part {
 impl Part {
     fn begin(dir: &Path) -> Result<(Self, fs::File), Failure> {
         let path = dir.join(format!("jobs-{:016x}.part", fastrand::u64(..)));
-        let file = fs::File::create_new(&path).map_err(|error| failed("write", &path, &error))?;
+        let file = create_new(&path).map_err(|error| failed("write", &path, &error))?;
         Ok((Self { dir: dir.to_owned(), path }, file))
     }
 }
@@ -226,7 +227,7 @@ impl Target {
         for number in 1_u32.. {
             let name = if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}.{number}.{ending}") };
             let path = dir.join(name);
-            match fs::File::create_new(&path) {
+            match create_new(&path) {
                 Ok(file) => {
                     put(file, &path).map_err(|error| failed("write", &path, &error))?;
                     self.written += 1;
@@ -253,6 +254,11 @@ impl Target {
         }
         Ok(())
     }
+}
+
+/// A new file for the user alone, as the state directory has them.
+fn create_new(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Whether a file has exactly these bytes, so many.
@@ -286,6 +292,8 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::domain::job::{JobKey, Provider};
 
@@ -323,6 +331,18 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["jobs.2.csv", "jobs.3.csv", "jobs.csv"], "and no piece is left behind");
+    }
+
+    #[test]
+    fn what_is_exported_is_for_the_user_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Target::default();
+        target.write(dir.path(), "body", "json", b"one").unwrap();
+        target.keep(Part::begin(dir.path()).unwrap().0, "csv").unwrap();
+        for name in ["body.json", "jobs.csv"] {
+            let about = fs::metadata(dir.path().join(name)).unwrap();
+            assert_eq!(about.permissions().mode() & 0o777, 0o600, "{name}");
+        }
     }
 
     #[test]
