@@ -42,7 +42,11 @@ impl App {
                 if changed {
                     self.move_row(ix);
                 }
-                if before.is_none_or(|before| differs(&before, &known)) {
+                // When it was last read is seen of the selected job alone.
+                let selected = self.list.selected() == Some(ix);
+                let is_seen =
+                    |before: &Observation| differs(before, &known) || selected && before.last_read != known.last_read;
+                if before.is_none_or(|before| is_seen(&before)) {
                     self.redraw = true;
                 }
                 if changed && known.state.is_problem() {

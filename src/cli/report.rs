@@ -67,7 +67,7 @@ impl Tongue {
         match self {
             Self::Jsonl => json(&ReadLine::new(now, job, *read, *http_status, reason, *retry_in)),
             Self::Plain(_) => {
-                let again = retry_in.map_or_else(String::new, |wait| format!("(again in {})", human::latency(wait)));
+                let again = retry_in.map_or_else(String::new, |wait| format!("(again in {})", human::wait(wait)));
                 let said = format!("{}: {}", note::read_in_words(*read), Clean::new(reason));
                 line(&[human::clock(now, &TimeZone::system()), "~ read".to_owned(), named(job), said, again])
             }

@@ -32,7 +32,7 @@ pub enum Fact {
         /// Jobs that went.
         removed: usize,
     },
-    /// Something was learned about a job, and saved.
+    /// Something was learned about a job, and saved; what a read that changed nothing brings is only when it was.
     Observed {
         /// The job.
         ix: JobIx,

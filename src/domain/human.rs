@@ -24,6 +24,12 @@ pub fn latency(latency: Duration) -> String {
     if latency < Duration::from_secs(1) { format!("{} ms", latency.as_millis()) } else { duration(latency) }
 }
 
+/// A wait, as one speaks of it: to the second, below one to a tenth of it: `0.4s`, `1s`, `4m33s`.
+pub fn wait(wait: Duration) -> String {
+    let tenths = (wait.as_millis() + 50) / 100;
+    if tenths < 10 { format!("0.{}s", tenths.max(1)) } else { duration(wait + Duration::from_millis(500)) }
+}
+
 /// How long ago something was; never below zero.
 pub fn age(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
@@ -133,6 +139,24 @@ mod tests {
             assert_eq!(duration(secs(seconds)), text);
         }
         assert_eq!(latency(Duration::from_millis(412)), "412 ms");
+    }
+
+    #[test]
+    fn waits_are_told_without_more_digits_than_anybody_counts() {
+        let cases = [
+            (0, "0.1s"),
+            (20, "0.1s"),
+            (412, "0.4s"),
+            (949, "0.9s"),
+            (950, "1s"),
+            (992, "1s"),
+            (999, "1s"),
+            (4_600, "5s"),
+        ];
+        for (millis, text) in cases {
+            assert_eq!(wait(Duration::from_millis(millis)), text, "{millis}");
+        }
+        assert_eq!(wait(secs(273)), "4m33s");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::state::{Read, State};
 
+use super::Purpose;
+
 /// A job's state, word or progress changed; `attempt` is the read that brought it.
 pub fn change(job: &Job, previous: Option<State>, known: &Observation, attempt: Option<&Attempt>) {
     let job = Clean::new(job.title());
@@ -39,19 +41,29 @@ pub fn change(job: &Job, previous: Option<State>, known: &Observation, attempt: 
 /// A read was not `ok`, and the one before was another.
 pub fn not_ok(job: &Job, state: State, read: Read, reason: &str, retry: Option<Duration>) {
     let job = Clean::new(job.title());
-    let reason = Clean::new(reason);
+    let reason = unended(reason);
     let kept = state.label();
     match retry {
         Some(pause) => {
-            tracing::warn!(%job, "{read}: {reason}. Read again in {}, state kept: {kept}", human::latency(pause));
+            tracing::warn!(%job, "{read}: {reason}. Read again in {}, state kept: {kept}", human::wait(pause));
         }
         None => tracing::warn!(%job, "{read}: {reason}. State kept: {kept}"),
     }
 }
 
+/// A job is given up in this run.
+pub fn given_up(job: &Job, reason: &str, purpose: Purpose) {
+    let job = Clean::new(job.title());
+    let again = match purpose {
+        Purpose::Dashboard => "r reads again",
+        Purpose::Watch | Purpose::Once => "a new start reads again",
+    };
+    tracing::warn!(%job, "given up: {}; {again}", unended(reason));
+}
+
 /// A whole service is read differently from now on.
 pub fn gate(service: &str, gate: &Gate, now: Timestamp) {
-    let wait = |until: &Timestamp| human::latency(human::age(now, *until));
+    let wait = |until: &Timestamp| human::wait(human::age(now, *until));
     match gate {
         Gate::Open => tracing::info!(job = service, "its reads resume"),
         Gate::Throttled(until) => {
@@ -61,5 +73,23 @@ pub fn gate(service: &str, gate: &Gate, now: Timestamp) {
             tracing::warn!(job = service, "three reads in a row failed: the next is tried in {}", wait(until));
         }
         Gate::KeyRefused(reason) => tracing::warn!(job = service, "key refused: {}", Clean::new(reason)),
+    }
+}
+
+/// A service's text without the full stop that a sentence of ours goes on after.
+fn unended(reason: &str) -> Clean {
+    Clean::new(reason.trim_end_matches(|c: char| c == '.' || c.is_whitespace()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_s_sentence_brings_no_second_full_stop() {
+        let cases = [("Request not found.", "Request not found"), ("wait... ", "wait"), ("v1.2", "v1.2"), (".", "")];
+        for (reason, told) in cases {
+            assert_eq!(unended(reason).as_str(), told);
+        }
     }
 }

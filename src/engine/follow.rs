@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Observation;
-use crate::store::Claim;
+use crate::store::{Claim, Reads};
 
 use super::gate::Closed;
 use super::run::{Chore, Mode, Run, ServiceRun};
@@ -22,9 +22,7 @@ const TRIED_AT_ONCE: usize = 256;
 
 /// Gives up our claim on a job at the next turn of the loop.
 pub(super) fn release(run: &mut Run, ix: JobIx) {
-    if let Some(key) = run.slot(ix).map(|slot| slot.job.key.clone()) {
-        run.to_release.push(key);
-    }
+    run.to_release.push(ix);
 }
 
 impl Run {
@@ -122,6 +120,7 @@ impl Run {
         let before = (slot.known.is_observed(), slot.known.state, slot.known.word.clone(), slot.known.progress);
         let changed = before != (known.is_observed(), known.state, known.word.clone(), known.progress);
         slot.attempts_loaded = false;
+        slot.unwritten = false;
         slot.attempts.clear();
         let over = known.is_over();
         self.learned(ix, known, changed);
@@ -174,14 +173,21 @@ impl Run {
         if self.to_release.is_empty() {
             return;
         }
-        let keys = std::mem::take(&mut self.to_release);
+        let (keys, reads) = self.parting();
         let store = self.store.clone();
         self.chores.spawn(async move {
-            if let Err(error) = store.release(keys).await {
+            if let Err(error) = store.release(keys, reads).await {
                 tracing::warn!("{error}");
             }
             Chore::Done
         });
+    }
+
+    /// The jobs whose claims are to be given up, and their reads that are to be written before.
+    fn parting(&mut self) -> (Vec<JobKey>, Vec<Reads>) {
+        let list = std::mem::take(&mut self.to_release);
+        let reads = self.unwritten_reads(&list);
+        (list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect(), reads)
     }
 
     /// Gives up every claim, and says so when it is done.
@@ -190,10 +196,10 @@ impl Run {
         for ix in waiting {
             release(self, ix);
         }
-        let keys = std::mem::take(&mut self.to_release);
+        let (keys, reads) = self.parting();
         let (store, facts) = (self.store.clone(), self.facts.clone());
         self.chores.spawn(async move {
-            let _ = store.release(keys).await;
+            let _ = store.release(keys, reads).await;
             let _ = facts.send(Fact::Suspended);
             Chore::Done
         });

@@ -153,9 +153,13 @@ impl Run {
     }
 
     pub(super) fn tell_health(&mut self, ix: JobIx, health: Health) {
+        let purpose = self.purpose;
         let Some(slot) = self.slot_mut(ix) else { return };
         if slot.health != health {
-            slot.health = health.clone();
+            let before = std::mem::replace(&mut slot.health, health.clone());
+            if let (Health::GivenUp(reason), false) = (&health, matches!(before, Health::GivenUp(_))) {
+                chronicle::given_up(&slot.job, reason, purpose);
+            }
             self.tell(Fact::Health { ix, health });
         }
     }

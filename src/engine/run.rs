@@ -101,7 +101,7 @@ pub struct Run {
     pub(super) services: Vec<ServiceRun>,
     pub(super) slots: Vec<Slot>,
     pub(super) followed: BTreeSet<JobIx>,
-    pub(super) to_release: Vec<JobKey>,
+    pub(super) to_release: Vec<JobIx>,
     pub(super) unsettled: usize,
     pub(super) mode: Mode,
     /// Whether the user had paused it before it was suspended.
@@ -345,8 +345,18 @@ impl Run {
         self.rescue_unsaved();
         self.reads.abort_all();
         self.chores.shutdown().await;
+        let all = (0..).map(JobIx).take(self.slots.len()).collect::<Vec<_>>();
+        let reads = if self.trouble.is_none() { self.unwritten_reads(&all) } else { Vec::new() };
+        let close = async {
+            if !reads.is_empty()
+                && let Err(error) = self.store.release(Vec::new(), reads).await
+            {
+                tracing::warn!("{error}");
+            }
+            self.store.close().await;
+        };
         // A store that does not answer must not keep the process: the system gives the claims up at its end.
-        let _ = tokio::time::timeout(TICK * 5, self.store.close()).await;
+        let _ = tokio::time::timeout(TICK * 5, close).await;
         self.ending.store_failed |= self.trouble.is_some();
         self.tell(Fact::Ended(self.ending.clone()));
     }

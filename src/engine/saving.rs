@@ -7,7 +7,7 @@ use crate::domain::attempt::{Attempt, Change};
 use crate::domain::fact::Fact;
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Keep, Observation};
-use crate::store::{self, Save, SaveBody, StoreError};
+use crate::store::{self, Reads, Save, SaveBody, StoreError};
 
 use super::reader::Received;
 use super::run::{Mode, Run};
@@ -121,6 +121,7 @@ impl Run {
                 if let Some(slot) = self.slot_mut(ix) {
                     slot.attempts = std::mem::take(&mut pending.save.attempts);
                     slot.attempts_loaded = pending.attempts_loaded;
+                    slot.unwritten = false;
                 }
                 self.learned(ix, known, pending.step.changed && !pending.shown);
                 if !pending.shown {
@@ -141,6 +142,21 @@ impl Run {
                 self.unsaved.insert(ix, pending);
             }
         }
+    }
+
+    /// What the disk does not know yet of the reads of these jobs. It counts as known from now on.
+    pub(super) fn unwritten_reads(&mut self, list: &[JobIx]) -> Vec<Reads> {
+        let mut unwritten = Vec::new();
+        for ix in list {
+            let Some(slot) = self.slot_mut(*ix) else { continue };
+            let Some(last) = slot.known.last_read.clone().filter(|_| std::mem::take(&mut slot.unwritten)) else {
+                continue;
+            };
+            let complete = slot.attempts_loaded;
+            let attempts = if complete { slot.attempts.clone() } else { std::mem::take(&mut slot.attempts) };
+            unwritten.push(Reads { job: slot.job.key.clone(), last, attempts, complete });
+        }
+        unwritten
     }
 
     /// Tries every reply again that the disk did not take.
@@ -179,7 +195,9 @@ impl Run {
             return;
         }
         match &trouble {
-            Some(reason) => tracing::error!("{reason}; one-shot reads are withheld until it can be written again"),
+            Some(reason) => {
+                tracing::error!("{reason}; reads that can be made only once wait until it can be written again")
+            }
             None => tracing::info!("the state directory can be written again"),
         }
         self.trouble.clone_from(&trouble);

@@ -116,8 +116,11 @@ impl Run {
             observation = gone;
         }
         let keep = if is_kept_already(&slot.known, keep, reply.as_ref()) { Keep::Nothing } else { keep };
-        if !durable && !changed && keep == Keep::Nothing {
-            slot.known = Arc::new(observation);
+        let gives_up = !matches!(next, Next::In(_)) && !matches!(slot.health, Health::GivenUp(_));
+        if !durable && !changed && !gives_up && keep == Keep::Nothing {
+            // Not written: a job that stays as it is costs the disk nothing. See `Run::unwritten_reads`.
+            slot.unwritten = true;
+            self.learned(ix, observation, false);
             self.forget_file(reply.as_ref());
             self.proceed(ix, next, news);
             return;

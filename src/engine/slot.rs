@@ -56,6 +56,8 @@ pub struct Slot {
     pub attempts: Vec<Attempt>,
     /// Whether `attempts` begins with what is on disk.
     pub attempts_loaded: bool,
+    /// Whether only memory knows when it was last read.
+    pub unwritten: bool,
     /// The last outcome that was told, until an `ok`.
     pub told: Option<(Read, Option<u16>)>,
     /// `ok` replies in a row that changed nothing.
@@ -93,6 +95,7 @@ impl Slot {
             due: None,
             attempts: Vec::new(),
             attempts_loaded: false,
+            unwritten: false,
             told: None,
             unchanged: 0,
             failures: 0,

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{Keep, Observation, Saved};
+use crate::domain::observation::{Keep, LastRead, Observation, Saved};
 use crate::domain::reply::Headers;
 
 mod bodies;
@@ -103,6 +103,20 @@ pub struct SaveBody {
     pub masked: bool,
     /// When it was received.
     pub at: jiff::Timestamp,
+}
+
+/// The reads of a job that changed nothing but when it was last read: written once its reader is done with it, not one
+/// by one.
+#[derive(Debug, Clone)]
+pub struct Reads {
+    /// The job.
+    pub job: JobKey,
+    /// The last of them.
+    pub last: LastRead,
+    /// The job's last reads.
+    pub attempts: Vec<Attempt>,
+    /// Whether these are all of them; otherwise they come after those on disk.
+    pub complete: bool,
 }
 
 /// A body that is kept.
@@ -204,9 +218,9 @@ impl Store {
         self.ask(|answer| Question::Owners(keys, answer)).await
     }
 
-    /// Gives up our claims on these jobs.
-    pub async fn release(&self, keys: Vec<JobKey>) -> Result<(), StoreError> {
-        self.order(|answer| Command::Release(keys, answer)).await
+    /// Notes when jobs were last read, and gives up our claims on these, in one transaction.
+    pub async fn release(&self, keys: Vec<JobKey>, reads: Vec<Reads>) -> Result<(), StoreError> {
+        self.order(|answer| Command::Release(keys, reads, answer)).await
     }
 
     /// Saves one step durably and answers with the observation as it now stands on disk. Steps that wait at the same

@@ -11,7 +11,8 @@ use super::instance::Living;
 use super::name::job_mark;
 use super::rows;
 use super::trouble::Trouble;
-use super::{Claim, Save};
+use super::{Claim, Reads, Save};
+use crate::domain::attempt::Attempt;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{Doubt, Keep, Observation};
 
@@ -134,8 +135,11 @@ impl Steps<'_> {
         Ok(claims)
     }
 
-    /// Gives up our claims on these jobs.
-    pub fn release(&mut self, keys: &[JobKey]) -> Result<(), Trouble> {
+    /// Notes when jobs were last read, and gives up our claims on these.
+    pub fn release(&mut self, keys: &[JobKey], reads: &[Reads]) -> Result<(), Trouble> {
+        for reads in reads {
+            self.note(reads)?;
+        }
         for key in keys {
             if let Some(job) = rows::find_job(self.connection, key)? {
                 self.connection
@@ -159,6 +163,23 @@ impl Steps<'_> {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?
             .execute([rows::nanoseconds(jiff::Timestamp::now())])?;
+        Ok(())
+    }
+
+    /// Notes when a job was last read. What else stands is left alone, and so is a later read.
+    fn note(&mut self, reads: &Reads) -> Result<(), Trouble> {
+        let Some(job) = rows::find_job(self.connection, &reads.job)? else { return Ok(()) };
+        let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
+        if stands.last_read.as_ref().is_some_and(|last| last.at > reads.last.at) {
+            return Ok(());
+        }
+        let mut attempts = if reads.complete { Vec::new() } else { rows::read_attempts(self.connection, job)? };
+        for attempt in &reads.attempts {
+            Attempt::push(&mut attempts, attempt.clone());
+        }
+        let next = Observation { last_read: Some(reads.last.clone()), ..stands };
+        rows::write_observation(self.connection, job, &next)?;
+        rows::write_attempts(self.connection, job, &attempts)?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::file_id;
 use super::instance::{self, Instance, Living};
 use super::steps::Steps;
 use super::trouble::Trouble;
-use super::{Answer, Claim, Save, StoreError};
+use super::{Answer, Claim, Reads, Save, StoreError};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 
@@ -28,7 +28,7 @@ const LARGEST_BATCH: usize = 512;
 pub enum Command {
     Save(Box<Save>, Answer<Observation>),
     Claim(Vec<JobKey>, Answer<Vec<Claim>>),
-    Release(Vec<JobKey>, Answer<()>),
+    Release(Vec<JobKey>, Vec<Reads>, Answer<()>),
     Declare(Vec<Arc<Job>>, Answer<()>),
     Probe(Answer<()>),
     /// A transaction without a write: whether somebody else holds the database.
@@ -388,7 +388,7 @@ fn step(steps: &mut Steps<'_>, command: &Command, placed: Option<&Placed>) -> Re
     match command {
         Command::Save(save, _) => Ok(Done::Saved(Box::new(steps.save(save, placed)?))),
         Command::Claim(keys, _) => Ok(Done::Claimed(steps.claim(keys)?)),
-        Command::Release(keys, _) => steps.release(keys).map(|()| Done::Nothing),
+        Command::Release(keys, reads, _) => steps.release(keys, reads).map(|()| Done::Nothing),
         Command::Declare(jobs, _) => steps.declare(jobs).map(|()| Done::Nothing),
         Command::Probe(_) => {
             try_a_file(steps.dir)?;
@@ -421,7 +421,10 @@ fn respond(command: Command, outcome: Result<Done, StoreError>) {
         (Command::Claim(_, answer), Ok(Done::Claimed(claims))) => drop(answer.send(Ok(claims))),
         (Command::Claim(_, answer), Err(error)) => drop(answer.send(Err(error))),
         (
-            Command::Release(_, answer) | Command::Declare(_, answer) | Command::Probe(answer) | Command::Lock(answer),
+            Command::Release(_, _, answer)
+            | Command::Declare(_, answer)
+            | Command::Probe(answer)
+            | Command::Lock(answer),
             outcome,
         ) => {
             drop(answer.send(outcome.map(|_| ())));

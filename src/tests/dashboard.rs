@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::screens::{Screen, start};
+use crate::app::detail::Tab;
 use crate::app::dialog::Overlay;
 use crate::app::effect::{Effect, NoticeKind, What};
 use crate::app::event::{Copied, Event, Mouse, MouseKind};
@@ -13,8 +14,8 @@ use crate::app::layout::Pane;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Health};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
-use crate::domain::observation::Observation;
-use crate::domain::state::{LostBecause, State};
+use crate::domain::observation::{LastRead, Observation};
+use crate::domain::state::{LostBecause, Read, State};
 
 /// The effects of keys, in short.
 fn after(keys: &str) -> Vec<String> {
@@ -444,6 +445,29 @@ fn nothing_is_drawn_and_nothing_wakes_when_nothing_changes() {
     same.applied += 1;
     screen.fact(Fact::Observed { ix: JobIx(1), previous: None, changed: false, known: Arc::new(same) });
     assert!(!screen.settle(), "a read that changes nothing draws nothing");
+}
+
+#[test]
+fn the_selected_job_s_last_read_is_the_last_one_though_it_changed_nothing() {
+    let mut screen = Screen::busy(80, 24);
+    while screen.app.detail.place(screen.app.list.selected().unwrap()).tab != Tab::Attempts {
+        screen = screen.keys("]");
+    }
+    let selected = screen.app.list.selected().unwrap();
+    let mut read = |ix: JobIx, second: i64| {
+        screen.settle();
+        screen.effects.clear();
+        let mut known = (*screen.app.jobs.get(ix).unwrap().known).clone();
+        let at = start() + SignedDuration::from_secs(second);
+        known.last_read = Some(LastRead { read: Read::NotFound, http_status: Some(404), reason: None, at });
+        screen.fact(Fact::History { ix, attempts: Vec::new(), changes: Vec::new() });
+        screen.settle();
+        screen.fact(Fact::Observed { ix, previous: None, changed: false, known: Arc::new(known) });
+        (screen.settle(), screen.effects.contains(&Effect::LoadHistory(ix)))
+    };
+    assert_eq!([read(selected, 1), read(selected, 2)], [(true, true), (true, true)]);
+    let other = JobIx(u32::from(selected == JobIx(0)));
+    assert_eq!([read(other, 1), read(other, 2)], [(true, false), (false, false)]);
 }
 
 #[test]

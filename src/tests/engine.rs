@@ -7,10 +7,11 @@ use crate::demo::script::{Fault, Scripted};
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::job::Provider::{Optexity, Unstract, Vessl};
 use crate::domain::job::{JobIx, Provider};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{LastRead, Observation};
 use crate::domain::secret::TokenSource;
 use crate::domain::state::{LostBecause, Read, State};
 use crate::engine::{Command, Purpose};
+use crate::store::{Access, Store};
 
 const RESULT: &str = r#"{"status":"COMPLETED","message":[{"file":"a.pdf","status":"Success","result":{"output":{"n":1}},"error":null}]}"#;
 
@@ -213,6 +214,69 @@ async fn a_second_signal_saves_what_came_and_leaves_at_once() {
     let known = bench.open_store().load(vec![bench.key(Unstract, "job-1")]).await.unwrap().remove(0);
     assert_eq!(saved_body(&bench, &known).await, &RESULT.as_bytes()[..40]);
     assert_eq!(bench.watch().await.lost, Some(LostBecause::Cut));
+}
+
+fn not_found() -> Scripted {
+    Scripted::json(404, r#"{"detail":"Request not found."}"#)
+}
+
+/// What is on disk of the last read of a job, and how many reads are counted there, in one line.
+async fn on_disk(bench: &Bench, store: &Store) -> (Option<LastRead>, u32) {
+    let key = bench.key(Vessl, "job-1");
+    let known = store.load(vec![key.clone()]).await.unwrap().remove(0);
+    let attempts = store.history(key).await.unwrap().0;
+    assert!(attempts.len() < 2, "{attempts:#?}");
+    (known.last_read, attempts.first().map_or(0, |reads| reads.count))
+}
+
+fn is_observed(fact: &Fact) -> bool {
+    matches!(fact, Fact::Observed { .. })
+}
+
+#[tokio::test]
+async fn a_read_that_changes_nothing_is_told_at_once_and_written_when_its_reader_is_done() {
+    let mut bench = Bench::new().job(Vessl, "job-1", [not_found()]);
+    bench.poll.not_found_grace = Duration::from_secs(3600);
+    let mut before = 0;
+    let ends: [Command; 3] = [Command::Drain, Command::Abort, Command::Pause(true)];
+    for end in ends {
+        let mut running = bench.start(Purpose::Dashboard);
+        running.until(is_observed).await;
+        running.until(is_observed).await;
+        let looking = Store::open(bench.dir.path(), Access::Viewer).unwrap().0;
+        let written = on_disk(&bench, &looking).await;
+        for _ in 0..5 {
+            running.until(is_observed).await;
+        }
+        assert_eq!(on_disk(&bench, &looking).await, written, "no read of these asks the disk for anything");
+        assert!(running.known(0).last_read.unwrap().at > written.0.unwrap().at);
+        let paused = matches!(end, Command::Pause(_));
+        running.engine.send(end);
+        if paused {
+            // Another instance goes on with the job once its claim is given up: not before the reads are written.
+            let key = bench.key(Vessl, "job-1");
+            while looking.owners(vec![key.clone()]).await.unwrap() != [None] {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        } else {
+            running.until(|fact| matches!(fact, Fact::Ended(_))).await;
+        }
+        let (last, count) = on_disk(&bench, &looking).await;
+        assert!(last.unwrap().at >= running.known(0).last_read.unwrap().at || paused);
+        assert!(count >= before + 7, "{count} reads after {before}");
+        before = count;
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_given_up_says_on_disk_when_it_was_last_read_and_how_often() {
+    for purpose in [Purpose::Watch, Purpose::Dashboard] {
+        let bench = Bench::new().job(Vessl, "job-1", [not_found()]);
+        let mut running = bench.start(purpose);
+        running.until(|fact| matches!(fact, Fact::Health { health: Health::GivenUp(_), .. })).await;
+        let reads = u32::try_from(bench.script.reads("job-1")).unwrap();
+        assert_eq!(on_disk(&bench, &bench.open_store()).await, (running.known(0).last_read, reads));
+    }
 }
 
 #[tokio::test]

@@ -13,9 +13,9 @@ async fn a_job_has_one_reader_until_that_one_gives_it_up() {
     assert_eq!(claimed(&first, &scan("a")).await, ours);
     assert_eq!(claimed(&first, &scan("a")).await, ours);
     assert_eq!(second.claim(vec![scan("a"), scan("b")]).await.unwrap(), [theirs, ours]);
-    second.release(vec![scan("a")]).await.unwrap();
+    second.release(vec![scan("a")], Vec::new()).await.unwrap();
     assert_eq!(claimed(&second, &scan("a")).await, theirs, "only the holder can give it up");
-    first.release(vec![scan("a")]).await.unwrap();
+    first.release(vec![scan("a")], Vec::new()).await.unwrap();
     assert_eq!(claimed(&second, &scan("a")).await, ours);
 }
 
@@ -139,7 +139,7 @@ async fn a_step_of_a_job_that_is_no_longer_ours_is_saved_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (open(dir.path()), open(dir.path()));
     claimed(&first, &scan("a")).await;
-    first.release(vec![scan("a")]).await.unwrap();
+    first.release(vec![scan("a")], Vec::new()).await.unwrap();
     claimed(&second, &scan("a")).await;
     second.save(step(&scan("a"), knowing(State::Running, 3))).await.unwrap();
     first.save(with_copy(&scan("a"), 2, "result")).await.unwrap();
