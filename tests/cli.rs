@@ -169,7 +169,7 @@ fn show_knows_a_job_by_its_name_and_says_which_part_is_not_there() {
     runs(&file, &["show", "hello prompt"], 0, "llama/98nl", "");
     runs(&file, &["show", "98nl", "--json"], 0, "\"read\":null", "");
     for part in ["--raw", "--body", "--output", "--files", "--error"] {
-        runs(&file, &["show", "llama/98nl", part], 4, "", "no answer was ever had");
+        runs(&file, &["show", "llama/98nl", part], 4, "", "not read yet");
     }
     runs(&file, &["show", "nobody"], 2, "", "there is no job \"nobody\"");
     runs(&file, &["show", "helo prompt"], 2, "", "Did you mean\n  llama/98nl \"hello prompt\"");

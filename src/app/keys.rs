@@ -315,7 +315,7 @@ const TABLE: &[Binding] = &[
     foot(all(Action::Help, &["?"], "help", "this help"), "help"),
     all(Action::Redraw, &["Ctrl-l"], "redraw", "draw the whole screen again"),
     all(Action::Suspend, &["Ctrl-z"], "suspend", "suspend to the shell"),
-    all(Action::Quit, &["q"], "quit", "quit after the one-shot reads in flight"),
+    all(Action::Quit, &["q"], "quit", "quit after the reads in flight that can be made only once"),
     all(Action::Interrupt, &["Ctrl-c"], "interrupt", "as quit; a second time does not wait"),
 ];
 

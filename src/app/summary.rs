@@ -57,8 +57,9 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
         None => {}
     }
     if let Some(evidence) = &known.evidence {
-        let text = format!("{} kept at {}", human::bytes(evidence.bytes), moment(evidence.at, around));
-        lines.push(Line::new("evidence", text));
+        let text =
+            format!("{} of what came of a reply, at {}", human::bytes(evidence.bytes), moment(evidence.at, around));
+        lines.push(Line::new("kept", text));
     }
     if row.is_problem() {
         lines.push(Line::new("alike", alike_text(around.alike)));

@@ -356,7 +356,9 @@ impl Follower {
 
     fn on_store_trouble(&mut self, trouble: Option<String>) {
         match &trouble {
-            Some(why) => output::say_error(&format!("{why} (one-shot reads wait until it can be written again)")),
+            Some(why) => output::say_error(&format!(
+                "{why} (reads that can be made only once wait until it can be written again)"
+            )),
             None => output::say_error("the state directory can be written again"),
         }
         self.store_trouble = trouble;

@@ -10,8 +10,8 @@ use super::output::{self, Look, Out};
 use super::select::Entry;
 use super::{pick, summary};
 use crate::domain::clean::Clean;
-use crate::domain::human;
 use crate::domain::state::Read;
+use crate::domain::{human, note};
 use crate::engine::saved::{self, Store};
 use crate::json;
 
@@ -52,7 +52,7 @@ fn standing(entry: &Entry) -> String {
     let known = &entry.known;
     match known.lost {
         Some(cause) => format!("lost, {cause}: {}", cause.sentence()),
-        None if !known.is_observed() => "no answer was ever had".to_owned(),
+        None if !known.is_observed() => note::in_words(known).to_string(),
         None if known.is_over() => known.state.to_string(),
         None => format!("{}, not over yet", known.state),
     }

@@ -9,7 +9,7 @@ use super::clean::Clean;
 use super::fact::Health;
 use super::files::FileCounts;
 use super::human;
-use super::observation::Observation;
+use super::observation::{LastRead, Observation};
 use super::state::{Read, State};
 
 /// A row's one most useful fact: why it failed or was lost, else what came of its files, else, while it is not over,
@@ -68,7 +68,7 @@ pub fn in_words(known: &Observation) -> Clean {
         State::Unknown => match &known.word {
             Some(word) => format!("the service says {word:?}, which jobdeck does not know; it is read on"),
             None if known.is_observed() => "the service did not say its state; it is read on".to_owned(),
-            None => "not read yet".to_owned(),
+            None => never_observed(known.last_read.as_ref()),
         },
     };
     Clean::new(&said)
@@ -97,6 +97,12 @@ pub fn since(known: &Observation) -> Option<Timestamp> {
 pub fn took(known: &Observation) -> Option<Duration> {
     let (end, start) = (known.finished_at?, known.running_since?);
     Some(human::age(start, end))
+}
+
+fn never_observed(last: Option<&LastRead>) -> String {
+    let Some(last) = last else { return "not read yet".to_owned() };
+    let code = last.http_status.map(|code| format!("HTTP {code}, ")).unwrap_or_default();
+    format!("never observed: no read so far brought an answer, the last one came to {code}{}", read_in_words(last.read))
 }
 
 fn outcome(known: &Observation) -> String {
@@ -259,6 +265,25 @@ mod tests {
         assert_eq!((since(&known), took(&known)), (Some(at(65)), Some(Duration::from_secs(60))));
         known.finished_at = Some(at(1));
         assert_eq!(took(&known), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_job_that_no_read_brought_an_answer_of_is_not_called_unread() {
+        let last = |read, http_status| Some(LastRead { read, http_status, reason: None, at: at(62) });
+        let cases = [
+            (None, "not read yet"),
+            (
+                last(Read::NotFound, Some(404)),
+                "never observed: no read so far brought an answer, the last one came to HTTP 404, not found",
+            ),
+            (
+                last(Read::Unreachable, None),
+                "never observed: no read so far brought an answer, the last one came to no link",
+            ),
+        ];
+        for (last_read, text) in cases {
+            assert_eq!(in_words(&Observation { last_read, ..Observation::default() }).as_str(), text);
+        }
     }
 
     #[test]

@@ -171,9 +171,9 @@ fn quit(app: &App, theme: &Theme, buf: &mut Buffer) {
     };
     let Some(reads) = reads.as_ref().filter(|reads| !reads.is_empty()) else { return };
     let count = match reads.len() {
-        1 => "1 one-shot read is in flight. It can be read once; leaving now would lose that result.".to_owned(),
+        1 => "1 read that can be made only once is in flight: leaving now would lose its result.".to_owned(),
         many => {
-            format!("{many} one-shot reads are in flight. Each can be read once; leaving now would lose those results.")
+            format!("{many} reads that can be made only once are in flight: leaving now would lose their results.")
         }
     };
     let names: Vec<String> = reads.iter().take(3).map(|ix| name(app, *ix)).collect();

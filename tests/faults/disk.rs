@@ -16,7 +16,7 @@ use crate::support::{
     Bench, RESULT, Running, acknowledged, as_ordinary_user, done, executing, pending, result, row, wait_for,
 };
 
-const WITHHELD: &str = "one-shot reads wait until it can be written again";
+const WITHHELD: &str = "reads that can be made only once wait until it can be written again";
 
 /// A small file system of its own, where the machine lets us mount one.
 struct Small(PathBuf);

@@ -53,7 +53,7 @@ fn keys_and_signals_that_end_the_dashboard_lose_no_result() {
     for (fault, key, code) in [("the key q", "q", 0), ("the key Ctrl-c", "\x03", 0)] {
         let mut disturbed = Disturbed::new(&[JOBDECK]);
         disturbed.terminal.press(key);
-        disturbed.terminal.sees("2 one-shot reads are in flight");
+        disturbed.terminal.sees("2 reads that can be made only once are in flight");
         disturbed.recovers(fault, code);
     }
     for (fault, signal, code) in
@@ -61,7 +61,7 @@ fn keys_and_signals_that_end_the_dashboard_lose_no_result() {
     {
         let mut disturbed = Disturbed::new(&[JOBDECK]);
         disturbed.terminal.signal(signal);
-        disturbed.terminal.sees("2 one-shot reads are in flight");
+        disturbed.terminal.sees("2 reads that can be made only once are in flight");
         disturbed.recovers(&format!("{fault} to the dashboard"), code);
     }
 }

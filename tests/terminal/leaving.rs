@@ -75,7 +75,7 @@ fn a_signal_leaves_with_its_own_exit_code() {
 fn quitting_names_the_reads_in_flight_and_waits_for_them_and_saves_them() {
     let (home, service, mut terminal) = in_flight(&[]);
     terminal.press("q");
-    terminal.sees("2 one-shot reads are in flight");
+    terminal.sees("2 reads that can be made only once are in flight");
     let dialog = terminal.text();
     assert!(dialog.contains("scan-1, scan-2") || dialog.contains("scan-2, scan-1"), "{dialog}");
     assert!(terminal.is_running());
@@ -88,7 +88,7 @@ fn quitting_names_the_reads_in_flight_and_waits_for_them_and_saves_them() {
 fn a_signal_waits_for_the_reads_in_flight_too() {
     let (home, service, mut terminal) = in_flight(&[]);
     terminal.signal(Signal::TERM);
-    terminal.sees("2 one-shot reads are in flight");
+    terminal.sees("2 reads that can be made only once are in flight");
     service.release();
     terminal.ends_well(143);
     both_are_saved(&home);
@@ -114,7 +114,7 @@ fn leaving_at_once_keeps_what_came_and_says_what_may_be_lost() {
     for key in [true, false] {
         let (home, _service, mut terminal) = in_flight(&[]);
         terminal.press("\x03");
-        terminal.sees("2 one-shot reads are in flight");
+        terminal.sees("2 reads that can be made only once are in flight");
         if key {
             terminal.press("\x03");
             terminal.ends_well(0);
