@@ -8,7 +8,7 @@ use crate::domain::job::JobIx;
 
 use super::gate::Closed;
 use super::reader::{self, Errand};
-use super::run::{Chore, Mode, Run, ServiceRun};
+use super::run::{Chore, Flight, Mode, Run, ServiceRun};
 use super::slot::Phase;
 use super::{Purpose, follow};
 
@@ -150,14 +150,15 @@ impl Run {
         self.chores.spawn(async move { Chore::Probed(store.probe().await.map_err(|error| error.to_string())) });
     }
 
-    fn send_read(&mut self, ix: JobIx, service: usize) {
+    fn send_read(&mut self, ix: JobIx, at: usize) {
         self.set_phase(ix, Phase::Reading);
         let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
-        let Some(run) = self.services.get_mut(service) else { return };
+        let Some(run) = self.services.get_mut(at) else { return };
         let Some(token) = run.token.clone() else { return };
         slot.seq += 1;
         run.in_flight += 1;
         let (key, service, seq) = (slot.job.key.clone(), Arc::clone(&run.service), slot.seq);
+        let flight = Flight { ix, service: at, token: token.clone() };
         let errand = Errand { ix, key, service, token, seq, clock: self.clock.clone() };
         let leave = if slot.job.key.provider.is_one_shot() {
             self.one_shots.insert(ix);
@@ -166,7 +167,7 @@ impl Run {
             self.leave_reads.subscribe()
         };
         let handle = self.reads.spawn(reader::read(errand, self.net.clone(), self.store.clone(), leave));
-        self.reading.insert(handle.id(), ix);
+        self.reading.insert(handle.id(), flight);
     }
 
     /// `once` does not wait for a service that asked to wait, or that refuses the token.

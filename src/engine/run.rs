@@ -89,6 +89,17 @@ pub enum Chore {
     Done,
 }
 
+/// A read under way: a changed jobs file may give its job to another service, or its service another token.
+#[derive(Debug)]
+pub struct Flight {
+    /// Whose slot it is for.
+    pub ix: JobIx,
+    /// The service for which it is counted.
+    pub service: usize,
+    /// The token that it shows.
+    pub token: Token,
+}
+
 /// The engine.
 #[derive(Debug)]
 pub struct Run {
@@ -109,7 +120,7 @@ pub struct Run {
     pub(super) turn: usize,
     pub(super) dispatched: Duration,
     pub(super) reads: JoinSet<Outcome>,
-    pub(super) reading: HashMap<Id, JobIx>,
+    pub(super) reading: HashMap<Id, Flight>,
     pub(super) one_shots: BTreeSet<JobIx>,
     pub(super) saves: JoinSet<SaveDone>,
     pub(super) unsaved: BTreeMap<JobIx, Pending>,
