@@ -34,6 +34,16 @@ impl Run {
         }
     }
 
+    /// Claims again what was claimed before the state directory failed: it may be another one now, and another instance
+    /// may read there. What is being read is claimed when its reply is here.
+    pub(super) async fn claim_again(&mut self) {
+        let phase = |ix: &JobIx| self.slot(*ix).map(|slot| &slot.phase);
+        let of = |wanted: Phase| self.unclaimed.iter().copied().filter(move |ix| phase(ix) == Some(&wanted));
+        let (waiting, reading): (Vec<JobIx>, _) = (of(Phase::Waiting).collect(), of(Phase::Reading).collect());
+        self.unclaimed = reading;
+        self.claim(&waiting).await;
+    }
+
     /// When a read may be sent next, if that only takes time. What the last dispatch could have sent and did not is
     /// held by the share of its service: it waits for a reply, not for the clock.
     pub(super) fn next_dispatch(&self) -> Option<Duration> {

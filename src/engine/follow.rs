@@ -475,6 +475,10 @@ impl Run {
 fn tells_nothing_new(on_disk: &Observation, slot: &Slot) -> bool {
     let ours = &*slot.known;
     let read_at = |known: &Observation| known.last_read.as_ref().map(|read| read.at);
+    // A database that was begun anew knows nothing of what was.
+    if *on_disk == Observation::default() {
+        return true;
+    }
     // Of what another reads the disk knows all, whatever its clock says.
     if on_disk == ours || matches!(slot.phase, Phase::Followed(_)) {
         return on_disk == ours;

@@ -113,6 +113,8 @@ pub struct Run {
     pub(super) slots: Vec<Slot>,
     pub(super) followed: BTreeSet<JobIx>,
     pub(super) to_release: Vec<JobKey>,
+    /// Jobs to be claimed again before they are asked for.
+    pub(super) unclaimed: BTreeSet<JobIx>,
     pub(super) unsettled: usize,
     pub(super) mode: Mode,
     /// Whether the user had paused it before it was suspended.
@@ -159,6 +161,7 @@ impl Run {
             slots: Vec::new(),
             followed: BTreeSet::new(),
             to_release: Vec::new(),
+            unclaimed: BTreeSet::new(),
             unsettled: 0,
             mode: Mode::Running,
             paused: false,
@@ -208,6 +211,7 @@ impl Run {
         }
         self.refuse_missing_tokens();
         while !self.is_over() {
+            self.claim_again().await;
             self.dispatch();
             self.flush_releases();
             self.tell_progress();
