@@ -111,9 +111,8 @@ impl App {
             }
             Action::Mouse => {
                 self.mouse = !self.mouse;
-                let key = self.keymap.first_key(Action::Mouse);
-                let _ =
-                    self.say(if self.mouse { format!("mouse on: {key} gives it back") } else { "mouse off".into() });
+                let hint = self.keymap.hint(Action::Mouse, "gives it back");
+                let _ = self.say(if self.mouse { format!("mouse on{hint}") } else { "mouse off".to_owned() });
                 return vec![Effect::SetMouse(self.mouse)];
             }
             Action::MoreLog => self.log.set_level(true),

@@ -182,6 +182,12 @@ impl Keymap {
         self.keys(action).first().map(Key::to_string).unwrap_or_default()
     }
 
+    /// What the key of an action does, in parentheses after a text: `   (e groups failures)`. Empty if it has no key.
+    pub fn hint(&self, action: Action, words: &str) -> String {
+        let key = self.first_key(action);
+        if key.is_empty() { String::new() } else { format!("   ({key} {words})") }
+    }
+
     fn of(bound: Vec<(Action, Vec<Key>)>) -> Self {
         let mut by_key: HashMap<Key, Vec<(Context, Action)>> = HashMap::new();
         for (action, keys) in &bound {

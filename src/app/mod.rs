@@ -49,6 +49,7 @@ use keys::Keymap;
 use layout::{Class, Layout, Pane};
 use list::{List, Wanted};
 use log::Log;
+use summary::Circumstances;
 
 /// How long a toast is seen.
 const TOAST: Duration = Duration::from_secs(6);
@@ -312,9 +313,8 @@ impl App {
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
             Event::ConfigBroken(lines) => {
                 let first = lines.first().cloned().unwrap_or_default();
-                let key = self.keymap.first_key(Action::FileErrors);
-                let all =
-                    if lines.len() > 1 && !key.is_empty() { format!("   ({key} shows all)") } else { String::new() };
+                let more = lines.len() > 1;
+                let all = if more { self.keymap.hint(Action::FileErrors, "shows all") } else { String::new() };
                 self.file_trouble = Some(lines);
                 self.say_bad(format!("the jobs file has errors, the old one is in force: {first}{all}"))
             }
@@ -390,7 +390,7 @@ impl App {
     fn lines_of(&self, ix: JobIx, width: usize) -> Option<Vec<text::Line>> {
         let row = self.jobs.get(ix)?;
         let place = self.detail.place(ix);
-        let around = summary::Circumstances { now: self.now.wall, zone: self.zone(), alike: self.jobs.alike(row) };
+        let around = self.around(row);
         let lines = match place.tab {
             detail::Tab::Summary => summary::summary(row, around),
             detail::Tab::Attempts => {
@@ -400,6 +400,11 @@ impl App {
             detail::Tab::Output | detail::Tab::Raw | detail::Tab::Files => return None,
         };
         Some(text::wrapped(lines, width, !place.cut))
+    }
+
+    /// What the texts of a job's detail are made of besides the job.
+    fn around(&self, row: &Row) -> Circumstances<'_> {
+        Circumstances { now: self.now.wall, zone: self.zone(), alike: self.jobs.alike(row), keymap: &self.keymap }
     }
 
     /// The exit code with which the headless commands would end now.

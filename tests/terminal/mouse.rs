@@ -46,7 +46,7 @@ fn the_mouse_is_the_terminals_own_until_it_is_asked_for() {
     let (_service, mut terminal) = ten_jobs(&home, 120, 40);
     assert_eq!(terminal.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     terminal.press("M");
-    terminal.sees("mouse on: M gives it back");
+    terminal.sees("mouse on   (M gives it back)");
     assert_ne!(terminal.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     terminal.press("M");
     terminal.sees("mouse off");
