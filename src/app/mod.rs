@@ -37,6 +37,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::clean::Clean;
 use crate::domain::filter::FilterError;
+use crate::domain::human;
 use crate::domain::job::JobIx;
 use action::Action;
 use detail::Detail;
@@ -340,7 +341,7 @@ impl App {
         }
         let problems = match counts.problems() {
             0 => String::new(),
-            problems => format!(", {}", problems_in_words(problems)),
+            problems => format!(", {}", human::counted(problems, "problem")),
         };
         let fresh = format!("jobdeck {}/{}{problems}", counts.finished(), counts.total());
         if fresh == *text {
@@ -434,7 +435,6 @@ impl App {
 
     /// Never claims more than is known.
     fn say_copied(&mut self, copied: &Copied) -> Vec<Effect> {
-        use crate::domain::human;
         match copied {
             Copied::By { bytes, tool } => self.say(format!("copied {} ({tool})", human::bytes(*bytes))),
             Copied::Sent { bytes } => {
@@ -446,8 +446,4 @@ impl App {
             Copied::Failed(why) => self.say_bad(why.to_string()),
         }
     }
-}
-
-fn problems_in_words(problems: u32) -> String {
-    format!("{problems} problem{}", if problems == 1 { "" } else { "s" })
 }

@@ -364,7 +364,7 @@ impl Follower {
         if waiting.is_empty() || before == Some(waiting.len()) {
             return;
         }
-        let results = if waiting.len() == 1 { "1 result".to_owned() } else { format!("{} results", waiting.len()) };
+        let results = human::counted(waiting.len(), "result");
         if before.is_some() {
             output::say_error(&format!("still waiting for {results}"));
             return;
