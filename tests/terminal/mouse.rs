@@ -27,7 +27,7 @@ fn ten_jobs(home: &Home, width: u16, height: u16) -> (Service, Terminal) {
     let service = Service::start(home, (0..10).map(job).collect());
     let mut terminal = home.terminal_of(width, height, &[JOBDECK]);
     terminal.sees("all done");
-    // From the first key on the selection is the user's, and after two seconds the rows have their last order.
+    // The rows have their last order; from the first key on the selection is the user's.
     terminal.press("g");
     terminal.settle(std::time::Duration::from_millis(300));
     (service, terminal)
@@ -68,7 +68,7 @@ fn a_click_selects_and_the_wheel_scrolls_the_pane_under_it() {
     terminal.press("]]");
     terminal.sees("line 0");
     terminal.press(&wheel_down((90, 10)));
-    terminal.sees_no_more("line 0 ");
+    terminal.sees_no_more("line 0");
     assert!(shown(&terminal), "the wheel over the detail is the detail's");
     terminal.press(&wheel_down((10, 10)));
     terminal.until("another job", |terminal| !shown(terminal));
