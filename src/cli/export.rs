@@ -278,7 +278,6 @@ fn are_equal(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool>
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    let path: PathBuf = path.to_owned();
     Failure::internal(format!(
         "failed to {what} {}: {error}. Make room there, or name another directory.",
         path.display()
