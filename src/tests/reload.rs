@@ -59,13 +59,6 @@ fn renamed(Reload { poll, services, jobs }: Reload) -> Reload {
     Reload { poll, services, jobs: jobs.iter().map(|old| job(old)).collect() }
 }
 
-/// Waits until a job was asked for.
-async fn until_asked(bench: &Bench, id: &str) {
-    while bench.script.reads(id) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_watch_goes_on_with_the_jobs_that_come_and_without_those_that_go() {
     let bench = Bench::new().job(Vessl, "job-1", [pending()]).job(Vessl, "job-2", [done()]);
@@ -78,9 +71,7 @@ async fn a_watch_goes_on_with_the_jobs_that_come_and_without_those_that_go() {
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!(reload(&bench, &mut running, &["job-1", "job-2"], &token()).await, (1, 0));
     let reads = bench.script.reads("job-1");
-    while bench.script.reads("job-1") == reads {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-1", reads + 1).await;
 }
 
 #[tokio::test]
@@ -88,10 +79,9 @@ async fn a_job_that_is_put_back_while_its_only_reply_is_on_its_way_is_not_asked_
     let slow = result().fault(Fault::StallHead(Duration::from_millis(500)));
     let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
-    until_asked(&bench, "job-1").await;
+    bench.until_read("job-1", 1).await;
     assert_eq!(reload(&bench, &mut running, &[], &token()).await, (0, 1));
     assert_eq!(reload(&bench, &mut running, &["job-1"], &token()).await, (1, 0));
-    running.until(|fact| matches!(fact, Fact::Observed { .. })).await;
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!((running.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 1));
 }
@@ -101,7 +91,7 @@ async fn a_job_that_goes_while_its_only_reply_is_on_its_way_is_saved() {
     let slow = result().fault(Fault::StallHead(Duration::from_millis(300)));
     let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
-    until_asked(&bench, "job-1").await;
+    bench.until_read("job-1", 1).await;
     reload(&bench, &mut running, &[], &token()).await;
     running.until(|fact| *fact == Fact::Settled).await;
     running.drain().await;
@@ -128,7 +118,7 @@ async fn a_job_whose_service_is_renamed_while_it_is_read_is_read_on_as_the_new_o
     let slow = pending().fault(Fault::StallHead(Duration::from_millis(300)));
     let bench = Bench::new().job(Vessl, "job-1", [slow, done()]);
     let mut running = bench.start(Purpose::Watch);
-    until_asked(&bench, "job-1").await;
+    bench.until_read("job-1", 1).await;
     put_in_force(&mut running, renamed(bench.file(&other_token(), |_| true))).await;
     running.until(|fact| *fact == Fact::Settled).await;
     let asked = bench.script.received("job-1");
@@ -142,8 +132,8 @@ async fn a_new_token_is_not_refused_for_what_is_said_of_the_one_before() {
     let refused = refused.fault(Fault::StallHead(Duration::from_millis(300)));
     let bench = Bench::new().job(Vessl, "job-1", [refused.clone(), done()]).job(Vessl, "job-2", [refused, done()]);
     let mut running = bench.start(Purpose::Watch);
-    until_asked(&bench, "job-1").await;
-    until_asked(&bench, "job-2").await;
+    bench.until_read("job-1", 1).await;
+    bench.until_read("job-2", 1).await;
     reload(&bench, &mut running, &["job-1", "job-2"], &other_token()).await;
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!((running.known(0).state, running.known(1).state), (State::Succeeded, State::Succeeded));
@@ -175,7 +165,7 @@ async fn a_job_that_was_taken_out_stays_out_when_its_read_is_dropped_for_a_stop(
     let slow = pending().fault(Fault::StallHead(Duration::from_secs(60)));
     let bench = Bench::new().job(Vessl, "job-1", [slow]);
     let mut running = bench.start(Purpose::Dashboard);
-    until_asked(&bench, "job-1").await;
+    bench.until_read("job-1", 1).await;
     reload(&bench, &mut running, &[], &token()).await;
     running.engine.send(Command::Suspend);
     running.until(|fact| *fact == Fact::Settled).await;
