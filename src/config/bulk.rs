@@ -64,15 +64,20 @@ impl<'a> Bulk<'a> {
     /// The jobs in the file's order; None if any is not as it should be.
     pub fn jobs(&self, known: &Known<'_>) -> Option<Vec<Arc<Job>>> {
         let mut jobs: Vec<Arc<Job>> = Vec::with_capacity(self.entries.len());
+        let mut tags: Arc<[String]> = Arc::default();
         for entry in &self.entries {
             let service = known.get(entry.service?.trim())?.as_ref()?;
             let name = entry.name.map(str::trim).filter(|name| !name.is_empty());
-            let tags: Vec<String> = entry.tags.iter().flatten().map(|tag| tag.trim().to_owned()).collect();
+            // Neighbours are mostly tagged alike: they share their tags.
+            let own_tags = entry.tags.iter().flatten().map(|tag| tag.trim());
+            if !own_tags.clone().eq(tags.iter().map(String::as_str)) {
+                tags = own_tags.map(str::to_owned).collect();
+            }
             for (ix, id) in entry.ids.as_ref()?.iter().enumerate() {
                 let id = providers::id_from(service, id).ok()?;
-                let key = JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id };
+                let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id };
                 let name = numbered(name, entry.are_many, ix);
-                jobs.push(Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: tags.clone() }));
+                jobs.push(Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: Arc::clone(&tags) }));
             }
         }
         let mut seen = HashSet::with_capacity(jobs.len());
