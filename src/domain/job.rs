@@ -59,7 +59,7 @@ pub struct JobKey {
 }
 
 /// A job as the jobs file declares it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Job {
     /// What it is.
     pub key: JobKey,
