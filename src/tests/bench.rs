@@ -110,6 +110,16 @@ impl Bench {
         Reload { poll: self.poll, services, jobs }
     }
 
+    /// Waits until a job was asked for so many times.
+    pub(super) async fn until_read(&self, id: &str, times: usize) {
+        let read = async {
+            while self.script.reads(id) < times {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, read).await.is_ok(), "{id} was read {} times", self.script.reads(id));
+    }
+
     /// Runs a watch to its end and says what is known of the first job then.
     pub(super) async fn watch(&self) -> Observation {
         let mut running = self.start(Purpose::Watch);
