@@ -90,7 +90,7 @@ impl App {
         let known = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).map(|row| &row.known);
         let saved: Vec<u64> = known
             .filter(|known| shown_body(known).is_some())
-            .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_ref())?.bytes))
+            .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_deref())?.bytes))
             .collect();
         if !saved.is_empty() {
             let whole = human::bytes(saved.iter().sum());

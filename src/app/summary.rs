@@ -90,7 +90,7 @@ pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
     let mut lines = vec![Line { tone: Tone::State(known.state), ..Line::new("", state) }];
     lines.push(Line::new(id_word(row.job.key.provider), id));
     if let Some(saved) = &known.saved {
-        let hash: String = saved.sha256.chars().take(8).collect();
+        let hash: String = saved.sha256.to_string().chars().take(8).collect();
         let at = moment(saved.at, around);
         let text = format!("{} at {at}, HTTP {}, sha256 {hash}…", human::bytes(saved.bytes), saved.http_status);
         lines.push(Line::new("saved", text));
@@ -177,7 +177,7 @@ fn read_line(row: &Row, around: Circumstances<'_>) -> Line {
 }
 
 fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
-    let hash: String = saved.sha256.chars().take(16).collect();
+    let hash: String = saved.sha256.to_string().chars().take(16).collect();
     let mut text = format!("{} at {}, HTTP {}", human::bytes(saved.bytes), moment(saved.at, around), saved.http_status);
     text.push_str(&format!(", sha256 {hash}…"));
     if row.job.key.provider.is_one_shot() {

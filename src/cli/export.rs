@@ -328,8 +328,8 @@ mod tests {
     #[test]
     fn no_two_jobs_share_a_folder() {
         let job = |service: &str, endpoint: &str, id: &str| {
-            let key = JobKey { provider: Provider::Vessl, endpoint: endpoint.to_owned(), id: id.to_owned() };
-            Job { key, service: service.into(), name: None, tags: Vec::new() }
+            let key = JobKey { provider: Provider::Vessl, endpoint: endpoint.into(), id: id.to_owned() };
+            Job { key, service: service.into(), name: None, tags: [].into() }
         };
         let jobs = [
             job("a", "https://h", "1"),

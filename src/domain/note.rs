@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn saved(bytes: u64) -> Option<Saved> {
-        Some(Saved { body: 1, bytes, sha256: String::new(), http_status: 200, at: at(0), masked: false })
+        Some(Saved { body: 1, bytes, sha256: Default::default(), http_status: 200, at: at(0), masked: false })
     }
 
     fn read(read: Read, reason: Option<&str>) -> Option<LastRead> {

@@ -14,8 +14,8 @@ use super::gate::Closed;
 use super::run::{Chore, Mode, Run};
 use super::slot::{Denials, Phase, Slot};
 
-/// How many jobs are told of while the next are read from disk.
-const DECLARED_AT_ONCE: usize = 4096;
+/// How many jobs are read from disk at once: those before are told of meanwhile, and never all are held twice.
+const LOADED_AT_ONCE: usize = 4096;
 /// How many followed jobs are tried for a takeover at once.
 const TRIED_AT_ONCE: usize = 256;
 
@@ -31,7 +31,7 @@ impl Run {
     pub(super) async fn declare(&mut self, jobs: Vec<Arc<Job>>) -> Result<(), String> {
         let mut unfinished = Vec::new();
         self.slots.reserve_exact(jobs.len());
-        for jobs in jobs.chunks(DECLARED_AT_ONCE) {
+        for jobs in jobs.chunks(LOADED_AT_ONCE) {
             let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
             let known = self.store.load(keys).await.map_err(|error| error.to_string())?;
             for (job, known) in jobs.iter().zip(known) {
@@ -106,13 +106,13 @@ impl Run {
 
     /// Takes over what others have written about these jobs.
     pub(super) async fn reload_known(&mut self, list: &[JobIx]) {
-        let keys: Vec<JobKey> = list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect();
-        if keys.is_empty() {
-            return;
-        }
-        let Ok(known) = self.store.load(keys).await else { return };
-        for (ix, known) in list.iter().zip(known) {
-            self.learn_from_others(*ix, known);
+        for list in list.chunks(LOADED_AT_ONCE) {
+            let slots = list.iter().filter_map(|ix| self.slot(*ix));
+            let keys: Vec<JobKey> = slots.map(|slot| slot.job.key.clone()).collect();
+            let Ok(known) = self.store.load(keys).await else { return };
+            for (ix, known) in list.iter().zip(known) {
+                self.learn_from_others(*ix, known);
+            }
         }
     }
 

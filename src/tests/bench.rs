@@ -104,7 +104,7 @@ impl Bench {
             Provider::ALL.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
         let job = |(provider, id): &(Provider, String)| {
             let key = self.key(*provider, id);
-            Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Vec::new() })
+            Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Arc::default() })
         };
         let jobs = self.jobs.iter().filter(|(_, id)| has(id)).map(job).collect();
         Reload { poll: self.poll, services, jobs }
@@ -139,7 +139,7 @@ impl Bench {
         Service {
             name: provider.as_str().into(),
             provider,
-            endpoint: providers::endpoint(provider, &base),
+            endpoint: providers::endpoint(provider, &base).into(),
             base,
             token: self.token.clone(),
             pace: self.poll.pace,

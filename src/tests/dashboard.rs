@@ -310,8 +310,8 @@ fn a_copy_is_worded_as_far_as_is_known() {
 }
 
 fn declared(ix: u32, applied: u64) -> Fact {
-    let key = JobKey { provider: Provider::Vessl, endpoint: String::new(), id: format!("job-{ix}") };
-    let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Vec::new() });
+    let key = JobKey { provider: Provider::Vessl, endpoint: "".into(), id: format!("job-{ix}") };
+    let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Arc::default() });
     let known = Observation { state: State::Succeeded, applied, ..Observation::default() };
     Fact::Declared { ix: JobIx(ix), job, known: Arc::new(known) }
 }

@@ -37,7 +37,7 @@ async fn watched(provider: Provider, replies: Vec<Scripted>) -> (Bench, Observat
 }
 
 async fn saved_body(bench: &Bench, known: &Observation) -> Vec<u8> {
-    let saved = known.saved.as_ref().or(known.evidence.as_ref()).unwrap();
+    let saved = known.saved.as_ref().or(known.evidence.as_deref()).unwrap();
     bench.open_store().body(saved.body).await.unwrap().to_vec()
 }
 
