@@ -92,7 +92,7 @@ impl App {
 
     fn with_file(&self, ix: JobIx, body: &Body, content: &Content, whole: Parts) -> Parts {
         let area = whole.main;
-        let around = Circumstances { now: self.now.wall, zone: self.zone(), alike: 0 };
+        let around = Circumstances { now: self.now.wall, zone: self.zone(), alike: 0, whole: false };
         let head = self.jobs.get(ix).filter(|_| area.height >= HEAD).map(|row| summary::over_files(row, around));
         let head = text::wrapped(head.unwrap_or_default(), area.width.into(), true);
         let (head_area, area) = cut(area, head.len());

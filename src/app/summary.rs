@@ -22,6 +22,8 @@ pub struct Circumstances<'a> {
     pub zone: &'a TimeZone,
     /// How many other jobs share the reason.
     pub alike: u32,
+    /// Whether it is for a reader elsewhere: nothing is cut, times have their date, and no keys are told.
+    pub whole: bool,
 }
 
 /// A job's reads and changes of state, oldest first.
@@ -48,7 +50,8 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
         lines.push(Line::warn("warning", Clean::new(warning).to_string()));
     }
     if let Some(files) = known.files {
-        lines.push(Line::new("files", format!("{} of {} failed   (tab Files)", files.failed, files.total)));
+        let hint = if around.whole { "" } else { "   (tab Files)" };
+        lines.push(Line::new("files", format!("{} of {} failed{hint}", files.failed, files.total)));
     }
     lines.push(read_line(row, around));
     match &known.saved {
@@ -57,11 +60,12 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
         None => {}
     }
     if let Some(evidence) = &known.evidence {
-        let text = format!("{} kept at {}", human::bytes(evidence.bytes), moment(evidence.at, around));
+        let hash = if around.whole { format!(", sha256 {}", evidence.sha256) } else { String::new() };
+        let text = format!("{} kept at {}{hash}", human::bytes(evidence.bytes), moment(evidence.at, around));
         lines.push(Line::new("evidence", text));
     }
     if row.is_problem() {
-        lines.push(Line::new("alike", alike_text(around.alike)));
+        lines.push(Line::new("alike", alike_text(around)));
     }
     lines.push(Line::new("times", times(row, around)));
     lines.push(Line::new("id", Clean::new(&row.job.key.id).to_string()));
@@ -128,7 +132,9 @@ pub fn id_word(provider: Provider) -> &'static str {
 fn head(row: &Row, around: Circumstances<'_>) -> String {
     let known = &row.known;
     let provider = row.job.key.provider;
-    let mut text = format!("{provider} {} {}", id_word(provider), short(&row.job.key.id));
+    let id = &row.job.key.id;
+    let id = if around.whole { Clean::new(id).to_string() } else { short(id) };
+    let mut text = format!("{provider} {} {id}", id_word(provider));
     if let Some(word) = &known.word {
         text.push_str(&format!("   status {}", Clean::new(word)));
     }
@@ -173,9 +179,12 @@ fn read_line(row: &Row, around: Circumstances<'_>) -> Line {
 }
 
 fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
-    let hash: String = saved.sha256.chars().take(16).collect();
+    let hash = match around.whole {
+        true => saved.sha256.clone(),
+        false => saved.sha256.chars().take(16).chain(['…']).collect(),
+    };
     let mut text = format!("{} at {}, HTTP {}", human::bytes(saved.bytes), moment(saved.at, around), saved.http_status);
-    text.push_str(&format!(", sha256 {hash}…"));
+    text.push_str(&format!(", sha256 {hash}"));
     if row.job.key.provider.is_one_shot() {
         text.push_str("   (the only copy: the service hands it out once)");
     }
@@ -185,11 +194,12 @@ fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
     text
 }
 
-fn alike_text(alike: u32) -> String {
-    match alike {
-        0 => "no other job has this reason   (e groups failures)".to_owned(),
-        1 => "1 other job has this reason   (e groups failures)".to_owned(),
-        more => format!("{more} other jobs have this reason   (e groups failures)"),
+fn alike_text(around: Circumstances<'_>) -> String {
+    let hint = if around.whole { "" } else { "   (e groups failures)" };
+    match around.alike {
+        0 => format!("no other job has this reason{hint}"),
+        1 => format!("1 other job has this reason{hint}"),
+        more => format!("{more} other jobs have this reason{hint}"),
     }
 }
 
@@ -257,5 +267,5 @@ fn attempt_line(attempt: &Attempt, around: Circumstances<'_>) -> Line {
 }
 
 fn moment(at: Timestamp, around: Circumstances<'_>) -> String {
-    human::moment(at, around.now, around.zone)
+    if around.whole { human::stamp(at) } else { human::moment(at, around.now, around.zone) }
 }
