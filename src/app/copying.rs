@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::App;
 use super::detail::shown_body;
 use super::dialog::{CopyItem, Overlay};
 use super::effect::{Effect, Subject, TAKES, What};
@@ -10,6 +9,7 @@ use super::jobs::Row;
 use super::scroll::Cursor;
 use super::summary::{Circumstances, attempts, summary};
 use super::text::Tone;
+use super::{App, UTC};
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
 use crate::domain::{human, note};
@@ -131,7 +131,7 @@ impl App {
         let known = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).map(|row| &row.known);
         let saved: Vec<u64> = known
             .filter(|known| shown_body(known).is_some())
-            .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_ref())?.bytes))
+            .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_deref())?.bytes))
             .collect();
         if !saved.is_empty() {
             let whole = human::bytes(saved.iter().sum());
@@ -206,8 +206,7 @@ impl App {
     /// Everything about a job as Markdown. No token, no URL's query, no file of the user's is in it.
     fn report(&self, ix: JobIx) -> Option<String> {
         let row = self.jobs.get(ix)?;
-        let (now, alike) = (self.now.wall, self.jobs.alike(row));
-        let around = Circumstances { now, zone: &jiff::tz::TimeZone::UTC, alike, whole: true };
+        let around = Circumstances { zone: &UTC, whole: true, ..self.around(row) };
         let mut out = format!("### {}\n\n", Clean::new(&row.job.label()));
         for line in summary(row, around) {
             let label = if line.label.is_empty() { row.known.state.as_str().into() } else { line.label };

@@ -68,8 +68,7 @@ impl App {
             Context::Detail => Action::FocusDetail,
             Context::Log => Action::FocusLog,
         };
-        let there = self.keymap.first_key(pane);
-        let there = if there.is_empty() { there } else { format!(": {there} goes there") };
+        let there = self.keymap.hint(pane, "goes there");
         self.say(format!("{key} works in the {}{there}", context.as_str()))
     }
 
@@ -82,9 +81,8 @@ impl App {
         let (finished, problems) = (finished.saturating_sub(before.1), problems.saturating_sub(before.2));
         if away >= AWAY && finished > 0 {
             let away = human::duration(away);
-            let jobs = if finished == 1 { "job" } else { "jobs" };
-            let _ =
-                self.say(format!("while away ({away}): {finished} {jobs} finished, {problems} of them with problems"));
+            let jobs = human::counted(finished, "job");
+            let _ = self.say(format!("while away ({away}): {jobs} finished, {problems} of them with problems"));
             // Whoever comes back presses more than one key before reading.
             if let Some(toast) = &mut self.toast {
                 toast.kept += UNREAD;

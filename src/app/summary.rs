@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::action::Action;
 use super::jobs::Row;
+use super::keys::Keymap;
 use super::text::{Line, Tone};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::clean::Clean;
@@ -22,6 +24,8 @@ pub struct Circumstances<'a> {
     pub zone: &'a TimeZone,
     /// How many other jobs share the reason.
     pub alike: u32,
+    /// The keys in force.
+    pub keymap: &'a Keymap,
     /// Whether it is for a reader elsewhere: nothing is cut, times have their date, and no keys are told.
     pub whole: bool,
 }
@@ -90,7 +94,7 @@ pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
     let mut lines = vec![Line { tone: Tone::State(known.state), ..Line::new("", state) }];
     lines.push(Line::new(id_word(row.job.key.provider), id));
     if let Some(saved) = &known.saved {
-        let hash: String = saved.sha256.chars().take(8).collect();
+        let hash: String = saved.sha256.to_string().chars().take(8).collect();
         let at = moment(saved.at, around);
         let text = format!("{} at {at}, HTTP {}, sha256 {hash}…", human::bytes(saved.bytes), saved.http_status);
         lines.push(Line::new("saved", text));
@@ -179,10 +183,8 @@ fn read_line(row: &Row, around: Circumstances<'_>) -> Line {
 }
 
 fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
-    let hash = match around.whole {
-        true => saved.sha256.clone(),
-        false => saved.sha256.chars().take(16).chain(['…']).collect(),
-    };
+    let hash = saved.sha256.to_string();
+    let hash = if around.whole { hash } else { hash.chars().take(16).chain(['…']).collect() };
     let mut text = format!("{} at {}, HTTP {}", human::bytes(saved.bytes), moment(saved.at, around), saved.http_status);
     text.push_str(&format!(", sha256 {hash}"));
     if row.job.key.provider.is_one_shot() {
@@ -195,12 +197,12 @@ fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
 }
 
 fn alike_text(around: Circumstances<'_>) -> String {
-    let hint = if around.whole { "" } else { "   (e groups failures)" };
-    match around.alike {
-        0 => format!("no other job has this reason{hint}"),
-        1 => format!("1 other job has this reason{hint}"),
-        more => format!("{more} other jobs have this reason{hint}"),
-    }
+    let text = match around.alike {
+        0 => "no other job has this reason".to_owned(),
+        1 => "1 other job has this reason".to_owned(),
+        more => format!("{more} other jobs have this reason"),
+    };
+    if around.whole { text } else { text + &around.keymap.hint(Action::Errors, "groups failures") }
 }
 
 fn times(row: &Row, around: Circumstances<'_>) -> String {

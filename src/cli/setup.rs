@@ -64,19 +64,19 @@ pub async fn prepare(
         }
     };
     let JobsFile { poll, services, jobs, .. } = chosen;
-    let interrupted = tokio::select! {
+    let asked = tokio::select! {
         services = token::resolve_all(&services, output::say_error) => Ok(services),
-        signal = signals.next() => Err((Some(signal), Cut::Signal(signal))),
-        cut = wait_until(deadline) => Err((None, cut)),
+        signal = signals.next() => Err(Cut::Signal(signal)),
+        cut = wait_until(deadline) => Err(cut),
     };
-    let services = match interrupted {
+    let services = match asked {
         Ok(services) => services,
-        Err((signal, cut)) => {
+        Err(cut) => {
             let entries = select::of_file(&store, &jobs).await;
             store.close().await;
             let entries = entries?;
             output::say_error(&format!("before every token was had, {}", cut.sentence(&select::counts(&entries))));
-            return Ok(Prepared::Interrupted(signal, entries));
+            return Ok(Prepared::Interrupted(cut.signal(), entries));
         }
     };
     let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));

@@ -14,7 +14,7 @@ use super::{Purpose, follow};
 
 /// How long a successful write to the store is believed.
 const PROBE_LASTS: Duration = Duration::from_secs(60);
-/// How long a glance at the state directory is.
+/// How long a glance at the state directory is believed.
 const GLANCE_LASTS: Duration = Duration::from_secs(1);
 
 impl Run {

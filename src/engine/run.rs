@@ -27,8 +27,8 @@ use super::{Command, Purpose, Setup, StartError};
 
 /// How often followed jobs, unsaved replies and a failing store are looked at again.
 const TICK: Duration = Duration::from_secs(1);
-/// As long as reads are to come, the clocks are compared so often: a machine that slept must not go on waiting.
-const GLANCE: Duration = Duration::from_secs(30);
+/// How often the clocks are compared as long as reads are to come: a machine that slept must not go on waiting.
+const COMPARED_EVERY: Duration = Duration::from_secs(30);
 
 /// What the engine is doing as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -384,7 +384,7 @@ impl Run {
         let due = self.next_dispatch();
         let wake = asks.chain(expiries).chain(due).chain(self.next_tick).min();
         // Never at once: what could be done at once has been done.
-        wake.map(|at| at.clamp(now + Duration::from_millis(1), now + GLANCE))
+        wake.map(|at| at.clamp(now + Duration::from_millis(1), now + COMPARED_EVERY))
     }
 
     fn tell_progress(&mut self) {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::{Id, JoinError};
 
 use crate::domain::attempt::Attempt;
+use crate::domain::checksum::Checksum;
 use crate::domain::fact::{Fact, Health};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{self, Applied, Keep, Observation};
@@ -206,11 +207,7 @@ pub(super) type News = (Read, Option<u16>, String);
 /// Bytes that were kept before are not kept again: a service that answers the same page for ever fills no disk.
 fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) -> bool {
     let (Keep::Evidence, Some(evidence), Some(reply)) = (keep, &known.evidence, reply) else { return false };
-    evidence.bytes == reply.bytes.len() as u64 && evidence.sha256 == hex(&Sha256::digest(&reply.bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    evidence.bytes == reply.bytes.len() as u64 && evidence.sha256 == Checksum(Sha256::digest(&reply.bytes).into())
 }
 
 #[cfg(test)]
@@ -235,7 +232,7 @@ mod tests {
         let service = Arc::new(Service {
             name: "s".into(),
             provider: Provider::Unstract,
-            endpoint: "http://127.0.0.1:9".to_owned(),
+            endpoint: "http://127.0.0.1:9".into(),
             base,
             token: TokenSource::Env("TOKEN".to_owned()),
             pace: Poll::default().pace,
@@ -244,7 +241,7 @@ mod tests {
             include: Include::default(),
         });
         let key = JobKey { provider: Provider::Unstract, endpoint: service.endpoint.clone(), id: "7".to_owned() };
-        let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Vec::new() });
+        let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default() });
         let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);
         let (poll, jobs) = (Poll::default(), Vec::new());
         let setup = Setup { purpose: Purpose::Watch, poll, services, jobs, store, seed: 1, clock };

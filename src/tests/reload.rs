@@ -52,9 +52,7 @@ async fn a_watch_goes_on_with_the_jobs_that_come_and_without_those_that_go() {
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!(reload(&bench, &mut running, &["job-1", "job-2"], &token()).await, (1, 0));
     let reads = bench.script.reads("job-1");
-    while bench.script.reads("job-1") == reads {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-1", reads + 1).await;
 }
 
 #[tokio::test]
@@ -62,12 +60,9 @@ async fn a_job_that_is_put_back_while_its_only_reply_is_on_its_way_is_not_asked_
     let slow = result().fault(Fault::StallHead(Duration::from_millis(500)));
     let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
-    while bench.script.reads("job-1") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-1", 1).await;
     assert_eq!(reload(&bench, &mut running, &[], &token()).await, (0, 1));
     assert_eq!(reload(&bench, &mut running, &["job-1"], &token()).await, (1, 0));
-    running.until(|fact| matches!(fact, Fact::Observed { .. })).await;
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!((running.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 1));
 }
@@ -77,9 +72,7 @@ async fn a_job_that_goes_while_its_only_reply_is_on_its_way_is_saved() {
     let slow = result().fault(Fault::StallHead(Duration::from_millis(300)));
     let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
-    while bench.script.reads("job-1") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-1", 1).await;
     reload(&bench, &mut running, &[], &token()).await;
     running.until(|fact| *fact == Fact::Settled).await;
     running.drain().await;

@@ -144,8 +144,8 @@ mod tests {
             (Provider::Vessl, State::Running, ""),
         ];
         for (provider, state, before) in cases {
-            let key = JobKey { provider, endpoint: "https://x.example".to_owned(), id: "1".to_owned() };
-            let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Vec::new() });
+            let key = JobKey { provider, endpoint: "https://x.example".into(), id: "1".into() };
+            let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Vec::new().into() });
             let known = Arc::new(Observation { state, ..Observation::default() });
             let subject = Subject { ix: JobIx(0), job, known };
             assert_eq!(warned("curl x".to_owned(), &subject), format!("{before}curl x"), "{provider} {state}");
