@@ -59,6 +59,14 @@ impl Run {
 
     /// Claims jobs: ours are read now, in the order of the file; the others are followed.
     pub(super) async fn claim(&mut self, list: &[JobIx]) {
+        if self.mode != Mode::Running {
+            // They are claimed when reading goes on.
+            for ix in list {
+                self.schedule(*ix, self.now());
+                self.refresh_health(*ix);
+            }
+            return;
+        }
         let keys: Vec<JobKey> = list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect();
         if keys.is_empty() {
             return;
@@ -330,7 +338,8 @@ impl Run {
 fn tells_nothing_new(on_disk: &Observation, slot: &Slot) -> bool {
     let ours = &*slot.known;
     let read_at = |known: &Observation| known.last_read.as_ref().map(|read| read.at);
-    if on_disk == ours {
+    // A database that was begun anew knows nothing of what was.
+    if on_disk == ours || *on_disk == Observation::default() {
         return true;
     }
     // Of what another reads the disk knows all, whatever its clock says.

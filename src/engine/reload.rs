@@ -116,10 +116,7 @@ impl Run {
         }
         if let Some(slot) = self.slot_mut(ix) {
             slot.job = job;
-            // A read under way is counted for the service that sent it.
-            if was != Phase::Reading && !busy {
-                slot.service = service;
-            }
+            slot.service = service;
             slot.denials = Denials::default();
         }
         if moved && let (Phase::Waiting, Some(due)) = (was, due) {
@@ -128,7 +125,7 @@ impl Run {
         again
     }
 
-    fn is_withdrawn(&self, ix: JobIx) -> bool {
+    pub(super) fn is_withdrawn(&self, ix: JobIx) -> bool {
         self.slot(ix).is_some_and(|slot| slot.phase == Phase::Withdrawn)
     }
 
@@ -136,7 +133,7 @@ impl Run {
     fn is_busy(&self, ix: JobIx) -> bool {
         let is_one_shot = self.slot(ix).is_some_and(|slot| slot.job.key.provider.is_one_shot());
         let saving = self.saving.contains_key(&ix) || self.unsaved.contains_key(&ix);
-        self.reading.values().any(|reading| *reading == ix) || is_one_shot && saving
+        self.reading.values().any(|flight| flight.ix == ix) || is_one_shot && saving
     }
 
     fn withdraw(&mut self, ix: JobIx) {
