@@ -1,5 +1,7 @@
 //! What each action does to the model, and what it asks for outside.
 
+use std::collections::HashMap;
+
 use super::action::Action;
 use super::detail::Tab;
 use super::dialog::Overlay;
@@ -39,7 +41,7 @@ impl App {
             Action::PreviousProblem => return self.next_problem(false),
             Action::CopyRaw => {
                 let Some(ix) = self.list.selected() else { return self.say_bad("there is no job to copy from") };
-                return self.copy(What::Raw, &[ix]);
+                return self.copy_raw(ix);
             }
             Action::CopyMenu => return self.open_copy_menu(),
             Action::CopyPath => return self.copy_path(),
@@ -129,17 +131,22 @@ impl App {
             }
             Action::Redraw => return vec![Effect::ClearScreen],
             Action::Suspend => return vec![Effect::Suspend],
-            Action::Quit => return self.quit(),
+            Action::Quit => return self.quit(false),
             Action::Interrupt => return self.interrupt(),
         }
         Vec::new()
     }
 
-    /// `Ctrl-c`, or a signal: the first waits for the one-shot reads in flight, the second does not.
+    /// `Ctrl-c`, or a signal: the first waits for the one-shot reads in flight, the second does not, whatever else
+    /// was pressed before.
     pub(super) fn interrupt(&mut self) -> Vec<Effect> {
         self.redraw = true;
-        match self.leaving {
-            Leaving::No => self.quit(),
+        match &mut self.leaving {
+            Leaving::No => self.quit(true),
+            Leaving::Draining { warned, .. } if !*warned => {
+                *warned = true;
+                Vec::new()
+            }
             Leaving::Draining { .. } => {
                 self.leaving = Leaving::Aborting;
                 vec![Effect::Abort]
@@ -158,10 +165,15 @@ impl App {
         }
     }
 
-    /// The marked jobs, else the selected one.
+    /// The marked jobs in the list's order, those that are not listed last; without any, the selected one.
     pub(super) fn chosen(&self) -> Vec<JobIx> {
-        let marked: Vec<JobIx> = self.jobs.iter().filter(|(_, row)| row.marked).map(|(ix, _)| ix).collect();
-        if marked.is_empty() { self.list.selected().into_iter().collect() } else { marked }
+        let mut marked: Vec<JobIx> = self.jobs.iter().filter(|(_, row)| row.marked).map(|(ix, _)| ix).collect();
+        if marked.is_empty() {
+            return self.list.selected().into_iter().collect();
+        }
+        let places: HashMap<JobIx, usize> = self.list.order().iter().copied().zip(0..).collect();
+        marked.sort_by_key(|ix| places.get(ix).copied().unwrap_or(usize::MAX));
+        marked
     }
 
     fn open(&mut self) -> Vec<Effect> {
@@ -218,13 +230,14 @@ impl App {
         }
     }
 
-    fn quit(&mut self) -> Vec<Effect> {
+    /// `warned`: this was an interrupt, of which the second does not wait.
+    fn quit(&mut self, warned: bool) -> Vec<Effect> {
         if self.leaving != Leaving::No {
             return Vec::new();
         }
         self.overlay = Overlay::None;
         self.prompt = None;
-        self.leaving = Leaving::Draining { since: self.now.mono, reads: None };
+        self.leaving = Leaving::Draining { since: self.now.mono, reads: None, warned };
         vec![Effect::SaveView(self.view_text()), Effect::Drain]
     }
 

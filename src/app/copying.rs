@@ -1,30 +1,71 @@
 //! Copying and saving: which bytes of which jobs, decided here; how they get there is decided elsewhere.
 
+use std::collections::{HashMap, HashSet};
+
 use super::detail::shown_body;
 use super::dialog::{CopyItem, Overlay};
-use super::effect::{Effect, Subject, What};
+use super::effect::{Effect, Subject, TAKES, What};
 use super::jobs::Row;
 use super::scroll::Cursor;
-use super::summary::{Circumstances, summary};
+use super::summary::{Circumstances, attempts, summary};
+use super::text::Tone;
 use super::{App, UTC};
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
 use crate::domain::{human, note};
 
+/// A bug report that is being put together.
+#[derive(Debug, Default)]
+pub(super) struct Reporting {
+    jobs: Vec<JobIx>,
+    /// Whose past has not come yet.
+    awaited: HashSet<JobIx>,
+}
+
 impl App {
     /// Copies something of these jobs.
     pub(super) fn copy(&mut self, what: What, jobs: &[JobIx]) -> Vec<Effect> {
         match what {
-            What::Text(_) => vec![Effect::Copy { what, jobs: Vec::new() }],
-            What::Curl | What::Report(_) => vec![Effect::Copy { what, jobs: self.subjects(jobs) }],
+            What::Text(_) => vec![Effect::Copy { what, jobs: Vec::new(), of: Clean::default() }],
+            What::Curl => vec![Effect::Copy { what, jobs: self.subjects(jobs), of: Clean::default() }],
+            What::Report(_) => {
+                self.reporting = Reporting { jobs: jobs.to_vec(), awaited: jobs.iter().copied().collect() };
+                jobs.iter().copied().map(Effect::LoadHistory).collect()
+            }
             What::Raw | What::Body | What::Output | What::SavedPath => {
                 let saved = self.saved_subjects(jobs);
                 if saved.is_empty() {
                     return self.say_nothing_is_saved("there is nothing to copy", jobs);
                 }
-                vec![Effect::Copy { what, jobs: saved }]
+                vec![Effect::Copy { what, jobs: saved, of: Clean::default() }]
             }
         }
+    }
+
+    /// Copies one job's raw output, and names the job where another may be thought of.
+    pub(super) fn copy_raw(&mut self, ix: JobIx) -> Vec<Effect> {
+        let marked = self.jobs.iter().any(|(_, row)| row.marked);
+        let mut effects = self.copy(What::Raw, &[ix]);
+        if let Some(Effect::Copy { jobs, of, .. }) = effects.first_mut().filter(|_| marked)
+            && let Some(subject) = jobs.first()
+        {
+            *of = Clean::from(format!("raw output of {}", Clean::new(subject.job.title())));
+        }
+        effects
+    }
+
+    /// A job's past came, or will not come any more: a report that waits for nothing else is copied.
+    pub(super) fn go_on_reporting(&mut self, ix: JobIx) -> Vec<Effect> {
+        if !self.reporting.awaited.remove(&ix) || !self.reporting.awaited.is_empty() {
+            return Vec::new();
+        }
+        let jobs = std::mem::take(&mut self.reporting.jobs);
+        let jobs = self.subjects(&jobs);
+        if jobs.is_empty() {
+            return self.say_nothing_is_saved("there is nothing to report", &[]);
+        }
+        let reports = jobs.iter().filter_map(|subject| Some((subject.ix, self.report(subject.ix)?))).collect();
+        vec![Effect::Copy { what: What::Report(reports), jobs, of: Clean::default() }]
     }
 
     /// Saves the raw output of these jobs to files.
@@ -81,7 +122,7 @@ impl App {
 
     fn copy_items(&mut self, jobs: &[JobIx]) -> Vec<CopyItem> {
         let mut items = Vec::new();
-        let mut add = |key, name, detail: String, what| items.push(CopyItem { key, name, detail, what });
+        let mut add = |key, name, detail: String, what| items.push(CopyItem { key, name, detail, warning: "", what });
         let content = match jobs {
             [ix] => self.detail.body(*ix).and_then(|body| body.content.ready().cloned()),
             _ => None,
@@ -121,8 +162,10 @@ impl App {
             add('f', "fail reason", size(reasons.len()), What::Text(reasons.into()));
         }
         let ids = lines(&rows, |row| Some(row.job.key.id.clone()));
-        let table = lines(&rows, |row| Some(self.as_tsv(row)));
-        let report = self.report(&rows);
+        let mut table = lines(&rows, |row| Some(self.as_tsv(row)));
+        if rows.len() > 1 {
+            table.insert_str(0, "state\tname\tprovider\tservice\tid\tfinished\ttook\tnote\n");
+        }
         if let ([_], Some(tree)) = (jobs, self.tree_under_cursor()) {
             let (value, path) = (tree.value(), tree.path());
             add('v', "value under cursor", size(value.len()), What::Text(value));
@@ -135,7 +178,12 @@ impl App {
         if !saved.is_empty() {
             add('F', "path of the saved file", String::new(), What::SavedPath);
         }
-        add('m', "all as a bug report", "Markdown, redacted".to_owned(), What::Report(report));
+        add('m', "all as a bug report", "Markdown, redacted".to_owned(), What::Report(HashMap::new()));
+        if self.subjects(jobs).iter().any(Subject::may_take_the_result)
+            && let Some(curl) = items.iter_mut().find(|item| item.what == What::Curl)
+        {
+            curl.warning = TAKES;
+        }
         items
     }
 
@@ -148,25 +196,31 @@ impl App {
             row.job.key.provider.to_string(),
             Clean::new(&row.job.service).to_string(),
             Clean::new(&row.job.key.id).to_string(),
-            known.finished_at.map(|at| at.to_string()).unwrap_or_default(),
+            known.finished_at.map(human::stamp).unwrap_or_default(),
             note::took(known).map(human::duration).unwrap_or_default(),
             note.to_string(),
         ];
         fields.join("\t")
     }
 
-    /// Everything about the jobs as Markdown. No token, no URL's query, no file of the user's is in it.
-    fn report(&self, rows: &[&Row]) -> String {
-        let mut out = String::new();
-        for row in rows {
-            out.push_str(&format!("### {}\n\n", Clean::new(&row.job.label())));
-            for line in summary(row, Circumstances { zone: &UTC, ..self.around(row) }) {
-                let label = if line.label.is_empty() { row.known.state.as_str().into() } else { line.label };
-                out.push_str(&format!("- {label}: {}\n", line.text));
-            }
-            out.push('\n');
+    /// Everything about a job as Markdown. No token, no URL's query, no file of the user's is in it.
+    fn report(&self, ix: JobIx) -> Option<String> {
+        let row = self.jobs.get(ix)?;
+        let around = Circumstances { zone: &UTC, whole: true, ..self.around(row) };
+        let mut out = format!("### {}\n\n", Clean::new(&row.job.label()));
+        for line in summary(row, around) {
+            let label = if line.label.is_empty() { row.known.state.as_str().into() } else { line.label };
+            out.push_str(&format!("- {label}: {}\n", line.text));
         }
-        out
+        let past = self.detail.past(ix).and_then(|past| past.history.ready());
+        for line in past.map(|history| attempts(history, around)).unwrap_or_default() {
+            out.push_str(&match line.tone {
+                Tone::Heading => format!("\n{}\n\n", line.text),
+                _ if line.text.is_empty() => format!("- {}\n", line.label),
+                Tone::Plain | Tone::Warn | Tone::State(_) => format!("- {}: {}\n", line.label, line.text),
+            });
+        }
+        Some(out)
     }
 
     fn subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {

@@ -82,6 +82,8 @@ pub struct CopyItem {
     pub name: &'static str,
     /// Its size or its beginning; empty if not known.
     pub detail: String,
+    /// What should be known before it is chosen; mostly empty.
+    pub warning: &'static str,
     /// What is copied.
     pub what: What,
 }

@@ -1,5 +1,6 @@
 //! What must be done outside: plain data, so that it can be compared in tests.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,9 @@ use super::tree::Decode;
 use crate::domain::clean::Clean;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
+
+/// What should be known before a status read of an unfinished one-shot job is copied.
+pub const TAKES: &str = "this read may take the result: it can be read once";
 
 /// Something that must be done outside.
 #[must_use]
@@ -57,6 +61,8 @@ pub enum Effect {
         what: What,
         /// Of these jobs; of more than one, each followed by a line break. Empty for a text.
         jobs: Vec<Subject>,
+        /// What to call it when it is done; empty where the size says enough.
+        of: Clean,
     },
     /// Save to a file in the working directory, never over another; answered by `Event::Saved`.
     SaveFile {
@@ -110,6 +116,13 @@ pub struct Subject {
     pub known: Arc<Observation>,
 }
 
+impl Subject {
+    /// Whether somebody else's read of it may take the result from us.
+    pub fn may_take_the_result(&self) -> bool {
+        self.job.key.provider.is_one_shot() && !self.known.state.is_terminal()
+    }
+}
+
 /// A part of a body that has a tree of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
@@ -132,8 +145,8 @@ pub enum What {
     Curl,
     /// The path of the saved file.
     SavedPath,
-    /// A bug report: this Markdown, and the curl command under it.
-    Report(String),
+    /// A bug report: the Markdown of each job, and its curl command under it.
+    Report(HashMap<JobIx, String>),
     /// These very bytes.
     Text(Bytes),
 }

@@ -82,7 +82,12 @@ pub enum Event {
         decoded: Option<Decoded>,
     },
     /// `Effect::Copy` ended.
-    Copied(Copied),
+    Copied {
+        /// What was copied, as the effect called it.
+        of: Clean,
+        /// How it ended.
+        copied: Copied,
+    },
     /// `Effect::SaveFile` ended: the path, or a sentence why not.
     Saved(Result<Clean, Clean>),
     /// `Effect::OpenPager` failed: a sentence.

@@ -25,6 +25,7 @@ impl App {
                 self.jobs.withdraw(ix);
                 self.detail.forget(ix);
                 self.move_row(ix);
+                return self.go_on_reporting(ix);
             }
             Fact::Reloaded { added, removed } => {
                 self.file_trouble = None;
@@ -83,6 +84,7 @@ impl App {
             Fact::History { ix, attempts, changes } => {
                 self.detail.take_past(ix, History { attempts, changes });
                 self.redraw = true;
+                return self.go_on_reporting(ix);
             }
             Fact::Settled => return self.settle_down(),
             Fact::Draining(waiting) => {

@@ -171,6 +171,11 @@ impl Keymap {
         here.or_else(|| meanings.iter().find(|(at, _)| *at == Context::Everywhere)).map(|(_, action)| *action)
     }
 
+    /// A pane in which a key means something.
+    pub fn context(&self, key: Key) -> Option<Context> {
+        self.by_key.get(&key)?.first().map(|(context, _)| *context)
+    }
+
     /// The keys of an action.
     pub fn keys(&self, action: Action) -> &[Key] {
         self.bound.iter().find(|(bound, _)| *bound == action).map_or(&[], |(_, keys)| keys)

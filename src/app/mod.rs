@@ -135,6 +135,8 @@ pub enum Leaving {
         since: Duration,
         /// Which they are; None as long as the engine has not said.
         reads: Option<Vec<JobIx>>,
+        /// Whether the next interrupt no longer waits: one was heard already.
+        warned: bool,
     },
     /// Nothing is waited for.
     Aborting,
@@ -201,6 +203,7 @@ pub struct App {
     /// Where a search goes on in slices.
     searching: Option<(JobIx, detail::Tab)>,
     dragging: bool,
+    reporting: copying::Reporting,
     waiting: view::Waiting,
     /// When the last key was pressed, and how many jobs were over then, and problems.
     last_input: (Duration, u32, u32),
@@ -246,6 +249,7 @@ impl App {
             unasked: false,
             searching: None,
             dragging: false,
+            reporting: copying::Reporting::default(),
             waiting: view::Waiting::default(),
             last_input: (options.now.mono, 0, 0),
             title: (String::new(), Duration::ZERO),
@@ -309,7 +313,7 @@ impl App {
                 Vec::new()
             }
             Event::Decoded { decoded: None, .. } => self.say("this string holds no JSON"),
-            Event::Copied(copied) => self.say_copied(&copied),
+            Event::Copied { of, copied } => self.say_copied(&of, &copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
             Event::ConfigBroken(lines) => {
@@ -405,7 +409,8 @@ impl App {
 
     /// What the texts of a job's detail are made of besides the job.
     fn around(&self, row: &Row) -> Circumstances<'_> {
-        Circumstances { now: self.now.wall, zone: self.zone(), alike: self.jobs.alike(row), keymap: &self.keymap }
+        let alike = self.jobs.alike(row);
+        Circumstances { now: self.now.wall, zone: self.zone(), alike, keymap: &self.keymap, whole: false }
     }
 
     /// The exit code with which the headless commands would end now.
@@ -434,14 +439,16 @@ impl App {
     }
 
     /// Never claims more than is known.
-    fn say_copied(&mut self, copied: &Copied) -> Vec<Effect> {
+    fn say_copied(&mut self, of: &Clean, copied: &Copied) -> Vec<Effect> {
+        let what = |bytes: u64| {
+            let size = human::bytes(bytes);
+            if of.is_empty() { size } else { format!("{of}, {size}") }
+        };
         match copied {
-            Copied::By { bytes, tool } => self.say(format!("copied {} ({tool})", human::bytes(*bytes))),
-            Copied::Sent { bytes } => {
-                self.say(format!("sent {} by OSC 52, the terminal must allow it", human::bytes(*bytes)))
-            }
+            Copied::By { bytes, tool } => self.say(format!("copied {} ({tool})", what(*bytes))),
+            Copied::Sent { bytes } => self.say(format!("sent {} by OSC 52, the terminal must allow it", what(*bytes))),
             Copied::Path { bytes, path } => {
-                self.say(format!("too large for OSC 52 ({}): copied the path {path}", human::bytes(*bytes)))
+                self.say(format!("too large for OSC 52 ({}): copied the path {path}", what(*bytes)))
             }
             Copied::Failed(why) => self.say_bad(why.to_string()),
         }

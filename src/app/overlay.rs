@@ -20,12 +20,16 @@ pub const TEXT_WIDTH: u16 = 76;
 /// Cells of a line of the failures by reason, where there are so many.
 pub const TABLE_WIDTH: u16 = 150;
 
+/// Cells of a line of the copy menu.
+pub const MENU_WIDTH: u16 = 58;
+
 /// How what is chosen from is laid out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choices {
     /// How many choices are seen at once.
     pub rows: usize,
-    /// The text of the choice under the cursor, in full as far as there is room, row by row.
+    /// What is said below them, as far as there is room, row by row: the text of the choice under the cursor in full, or
+    /// a warning.
     pub full: Vec<String>,
     /// How many rows are kept for that, so that the box stays as it is while the cursor moves.
     pub below: usize,
@@ -93,7 +97,16 @@ impl App {
         let rows = self.overlay_rows();
         match &self.overlay {
             Overlay::None | Overlay::Help { .. } | Overlay::File { .. } => Choices::default(),
-            Overlay::Copy { items, .. } => Choices { rows: items.len().min((rows - 1).max(1)), ..Choices::default() },
+            Overlay::Copy { items, .. } => {
+                let width = self.overlay_width(MENU_WIDTH).saturating_sub(2).max(1);
+                let warned = items.iter().find(|item| !item.warning.is_empty());
+                let mut full = warned
+                    .map(|item| text::split(&format!("{}: {}", item.key, item.warning), width))
+                    .unwrap_or_default();
+                full.truncate(rows / 2);
+                let below = full.len();
+                Choices { rows: items.len().min(rows.saturating_sub(1 + below).max(1)), full, below }
+            }
             Overlay::Errors { reasons, cursor } => {
                 let texts = reasons.iter().map(|reason| reason.pattern.as_str());
                 let room = (rows, self.overlay_width(TABLE_WIDTH));

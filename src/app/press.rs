@@ -11,7 +11,7 @@ use super::keys::{Context, Key};
 use super::layout::Pane;
 use super::list::Wanted;
 use super::scroll::{self, Motion};
-use super::{App, Prompt, PromptKind};
+use super::{App, Leaving, Prompt, PromptKind};
 use crate::domain::filter::Filter;
 use crate::domain::human;
 
@@ -35,6 +35,9 @@ impl App {
         if action == Some(Action::Interrupt) {
             return self.interrupt();
         }
+        if self.leaving != Leaving::No {
+            return if action == Some(Action::Redraw) { self.act(Action::Redraw) } else { Vec::new() };
+        }
         // The shell and a clean screen are a Ctrl away from everywhere, whatever is being typed or stands open.
         if key.ctrl
             && let Some(action @ (Action::Suspend | Action::Redraw)) = action
@@ -52,8 +55,21 @@ impl App {
         }
         match action {
             Some(action) => self.act(action),
-            None => Vec::new(),
+            None => self.say_where(key),
         }
+    }
+
+    /// A key without a meaning in this pane may have one in another.
+    fn say_where(&mut self, key: Key) -> Vec<Effect> {
+        let Some(context) = self.keymap.context(key) else { return Vec::new() };
+        let pane = match context {
+            Context::Everywhere => return Vec::new(),
+            Context::List => Action::FocusList,
+            Context::Detail => Action::FocusDetail,
+            Context::Log => Action::FocusLog,
+        };
+        let there = self.keymap.hint(pane, "goes there");
+        self.say(format!("{key} works in the {}{there}", context.as_str()))
     }
 
     /// After a minute without a key: what has come to an end since.
@@ -91,6 +107,9 @@ impl App {
 
     /// The mouse: a click selects, the wheel scrolls, a drag of the divider moves it.
     pub(super) fn point(&mut self, mouse: Mouse) -> Vec<Effect> {
+        if self.leaving != Leaving::No {
+            return Vec::new();
+        }
         let layout = self.layout();
         let pane = layout.at(mouse.x, mouse.y);
         self.redraw = true;

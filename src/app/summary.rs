@@ -26,6 +26,8 @@ pub struct Circumstances<'a> {
     pub alike: u32,
     /// The keys in force.
     pub keymap: &'a Keymap,
+    /// Whether it is for a reader elsewhere: nothing is cut, times have their date, and no keys are told.
+    pub whole: bool,
 }
 
 /// A job's reads and changes of state, oldest first.
@@ -52,7 +54,8 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
         lines.push(Line::warn("warning", Clean::new(warning).to_string()));
     }
     if let Some(files) = known.files {
-        lines.push(Line::new("files", format!("{} of {} failed   (tab Files)", files.failed, files.total)));
+        let hint = if around.whole { "" } else { "   (tab Files)" };
+        lines.push(Line::new("files", format!("{} of {} failed{hint}", files.failed, files.total)));
     }
     lines.push(read_line(row, around));
     match &known.saved {
@@ -61,8 +64,9 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
         None => {}
     }
     if let Some(evidence) = &known.evidence {
-        let text =
-            format!("{} of what came of a reply, at {}", human::bytes(evidence.bytes), moment(evidence.at, around));
+        let hash = if around.whole { format!(", sha256 {}", evidence.sha256) } else { String::new() };
+        let size = human::bytes(evidence.bytes);
+        let text = format!("{size} of what came of a reply, at {}{hash}", moment(evidence.at, around));
         lines.push(Line::new("kept", text));
     }
     if row.is_problem() {
@@ -133,7 +137,9 @@ pub fn id_word(provider: Provider) -> &'static str {
 fn head(row: &Row, around: Circumstances<'_>) -> String {
     let known = &row.known;
     let provider = row.job.key.provider;
-    let mut text = format!("{provider} {} {}", id_word(provider), short(&row.job.key.id));
+    let id = &row.job.key.id;
+    let id = if around.whole { Clean::new(id).to_string() } else { short(id) };
+    let mut text = format!("{provider} {} {id}", id_word(provider));
     if let Some(word) = &known.word {
         text.push_str(&format!("   status {}", Clean::new(word)));
     }
@@ -178,9 +184,10 @@ fn read_line(row: &Row, around: Circumstances<'_>) -> Line {
 }
 
 fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
-    let hash: String = saved.sha256.to_string().chars().take(16).collect();
+    let hash = saved.sha256.to_string();
+    let hash = if around.whole { hash } else { hash.chars().take(16).chain(['…']).collect() };
     let mut text = format!("{} at {}, HTTP {}", human::bytes(saved.bytes), moment(saved.at, around), saved.http_status);
-    text.push_str(&format!(", sha256 {hash}…"));
+    text.push_str(&format!(", sha256 {hash}"));
     if row.job.key.provider.is_one_shot() {
         text.push_str("   (the only copy: the service hands it out once)");
     }
@@ -196,7 +203,7 @@ fn alike_text(around: Circumstances<'_>) -> String {
         1 => "1 other job has this reason".to_owned(),
         more => format!("{more} other jobs have this reason"),
     };
-    text + &around.keymap.hint(Action::Errors, "groups failures")
+    if around.whole { text } else { text + &around.keymap.hint(Action::Errors, "groups failures") }
 }
 
 fn times(row: &Row, around: Circumstances<'_>) -> String {
@@ -263,5 +270,5 @@ fn attempt_line(attempt: &Attempt, around: Circumstances<'_>) -> Line {
 }
 
 fn moment(at: Timestamp, around: Circumstances<'_>) -> String {
-    human::moment(at, around.now, around.zone)
+    if around.whole { human::stamp(at) } else { human::moment(at, around.now, around.zone) }
 }

@@ -104,6 +104,11 @@ pub fn percent(part: u64, whole: u64) -> String {
     format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
+/// A time for other programs, to the second: `2026-11-20T14:21:40Z`.
+pub fn stamp(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
 /// The time of day in this zone: `14:21:40`.
 pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()

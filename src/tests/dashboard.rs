@@ -30,7 +30,7 @@ fn short(effect: &Effect) -> String {
     if let Effect::Copy { what: What::Text(text), .. } = effect {
         return format!("copy {}", String::from_utf8_lossy(text));
     }
-    if let Effect::Copy { what, jobs } = effect {
+    if let Effect::Copy { what, jobs, .. } = effect {
         return format!("copy {what:?} of {}", names(jobs));
     }
     if let Effect::SaveFile { what, jobs } = effect {
@@ -49,12 +49,12 @@ fn each_key_asks_for_what_the_manual_says() {
         ("F y", &["copy Raw of scan-0402"]),
         ("Y b", &["copy Body of acme-2211"]),
         ("Y j Enter", &["copy Body of acme-2211"]),
-        ("Space Space Y s", &["save Raw of rerank-batch-07 acme-2211"]),
+        ("Space Space Y s", &["save Raw of acme-2211 rerank-batch-07"]),
         ("E Y Y e e ? ? y", &["copy Raw of acme-2211"]),
         ("Y i", &["copy 6b1f2f0a-77d1-4d4e-b6b1-a5f2ff0c00c2"]),
         ("2 ] c", &["copy .result | fromjson | .steps"]),
         ("s", &["save Raw of acme-2211"]),
-        ("Space Space s", &["save Raw of rerank-batch-07 acme-2211"]),
+        ("Space Space s", &["save Raw of acme-2211 rerank-batch-07"]),
         ("r", &["ReadNow([JobIx(7)])"]),
         ("p p", &["Pause(true)", "Pause(false)"]),
         ("G k y", &[]),
@@ -99,14 +99,14 @@ fn keys_that_were_bound_anew_are_told_wherever_a_key_is_told() {
     let mut screen = Screen::busy(80, 24);
     screen.app.keymap = Keymap::rebound(bound.iter().map(|(name, keys)| (*name, keys.as_slice())));
     let steps: [(&str, &[&str], &[&str]); 8] = [
-        ("j", &[" F8 next fail"], &[" f next"]),
+        ("j", &[" F8 next problem"], &[" f next"]),
         ("F8", &["(F7 groups failures)"], &["(e groups"]),
         ("/ z z z Enter", &["0 of 9 match zzz   (Alt-b clears)"], &["Esc"]),
         ("Alt-b ?", &["│ F8        select the next problem", " Alt-b close"], &["Esc"]),
         ("Alt-b :", &["next-problem     F8 "], &[]),
         ("Esc F7", &["F7  failures by reason", "Alt-b close"], &[]),
         ("Alt-b F9", &["mouse on   (F9 gives it back)"], &[]),
-        ("q", &["F12 again: lose them"], &["Ctrl-c"]),
+        ("q", &["F12 twice: lose them"], &["Ctrl-c"]),
     ];
     for (keys, there, not_there) in steps {
         screen = screen.keys(keys);
@@ -260,10 +260,78 @@ fn quitting_waits_for_the_one_shot_reads_and_a_second_interrupt_does_not() {
     assert_eq!(screen.effects.iter().map(short).collect::<Vec<_>>(), ["save view", "Drain"]);
     screen.fact(Fact::Draining(vec![JobIx(2)]));
     assert!(screen.draw().contains("scan-0422"), "the dialog names the reads");
+    let screen = screen.keys("Ctrl-c");
+    assert!(screen.draw().contains("Ctrl-c again: lose it"), "{}", screen.draw());
+    assert_eq!(screen.effects.last(), Some(&Effect::Drain), "the first interrupt waits, whatever was pressed before");
     let mut screen = screen.keys("Ctrl-c");
     assert_eq!(screen.effects.last(), Some(&Effect::Abort));
     screen.fact(Fact::Ended(Ending::default()));
     assert_eq!(screen.effects.last(), Some(&Effect::Exit));
+}
+
+#[test]
+fn while_leaving_only_the_interrupt_and_a_clean_screen_act() {
+    for quit in ["q", "Ctrl-c"] {
+        let screen = Screen::busy(80, 24).keys(quit);
+        let (before, selected) = (screen.draw(), screen.app.list.selected());
+        let mut screen = screen.keys("j e y Y / : ? Ctrl-z Space 2 Ctrl-l");
+        screen.event(mouse(MouseKind::Press, 4, 8));
+        let asked: Vec<String> = screen.effects.iter().map(short).collect();
+        assert_eq!(asked, ["save view", "Drain", "ClearScreen"], "{quit}");
+        assert_eq!((screen.draw(), screen.app.list.selected()), (before, selected), "{quit}");
+        let footer = if quit == "q" { "Ctrl-c twice: leave at once" } else { "Ctrl-c again: leave at once" };
+        assert!(screen.draw().ends_with(&format!(" Ctrl-l draw again  {footer}\n")), "{}", screen.draw());
+    }
+}
+
+#[test]
+fn a_bug_report_has_all_that_is_known_and_no_keys() {
+    let mut screen = Screen::busy(80, 24).keys("Y m");
+    assert_eq!(screen.effects, [Effect::LoadHistory(JobIx(7))]);
+    screen.fact(super::screens::history());
+    let Some(Effect::Copy { what: What::Report(reports), .. }) = screen.effects.last() else { panic!("no report") };
+    insta::assert_snapshot!(reports[&JobIx(7)]);
+}
+
+#[test]
+fn marked_jobs_are_copied_in_the_list_s_order_and_a_table_has_a_heading() {
+    let copied = |keys: &str| after(keys).pop().unwrap();
+    let one = copied("Y l");
+    assert!(
+        one.starts_with("copy failed\t") && !one.contains('\n') && one.contains("\t2026-11-21T14:21:40Z\t"),
+        "{one}"
+    );
+    for (keys, first, second) in [("", "acme-2211", "rerank-batch-07"), ("O ", "rerank-batch-07", "acme-2211")] {
+        let table = copied(&format!("Space Space {keys}Y l"));
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0], "copy state\tname\tprovider\tservice\tid\tfinished\ttook\tnote");
+        assert!(lines[1].contains(first) && lines[2].contains(second) && lines.len() == 3, "{table}");
+    }
+}
+
+#[test]
+fn where_jobs_are_marked_a_copy_of_the_selected_one_names_it() {
+    let of = |keys: &str| match Screen::busy(80, 24).keys(keys).effects.pop() {
+        Some(Effect::Copy { of, .. }) => of,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of("y").as_str(), "");
+    assert_eq!(of("f f Space k y").as_str(), "raw output of scan-0419");
+    let mut screen = Screen::busy(80, 24);
+    let copied = Copied::By { bytes: 3100, tool: "wl-copy".into() };
+    screen.event(Event::Copied { of: "raw output of scan-0419".into(), copied });
+    assert_eq!(screen.app.toast.as_ref().unwrap().text.as_str(), "copied raw output of scan-0419, 3.1 KB (wl-copy)");
+}
+
+#[test]
+fn an_old_filter_goes_on_until_it_is_emptied_or_dropped() {
+    let text = |screen: &Screen| screen.app.list.wanted().filter.source().to_owned();
+    let screen = Screen::busy(80, 24).keys("/").typed("scan").keys("Enter / - 0 Enter");
+    assert_eq!(text(&screen), "scan-0");
+    assert_eq!(text(&screen.keys("/ Esc")), "scan-0", "what was there before stays");
+    let kept = || Screen::busy(80, 24).keys("/").typed("scan").keys("Enter");
+    assert_eq!(text(&kept().keys("/ Ctrl-u Enter")), "");
+    assert_eq!(text(&kept().keys("Esc")), "");
 }
 
 #[test]
@@ -305,7 +373,7 @@ fn a_copy_is_worded_as_far_as_is_known() {
     ];
     for (copied, text) in cases {
         let mut screen = Screen::busy(80, 24);
-        screen.event(Event::Copied(copied));
+        screen.event(Event::Copied { of: Clean::default(), copied });
         assert_eq!(screen.app.toast.as_ref().unwrap().text.as_str(), text);
     }
 }

@@ -192,10 +192,8 @@ impl Screen {
     }
 
     fn copied(mut self) -> Self {
-        self.event(Event::Copied(Copied::Path {
-            bytes: 212_000,
-            path: "/home/me/.local/state/jobdeck/copies/x".into(),
-        }));
+        let path = "/home/me/.local/state/jobdeck/copies/x".into();
+        self.event(Event::Copied { of: Clean::default(), copied: Copied::Path { bytes: 212_000, path } });
         self
     }
 
@@ -416,7 +414,7 @@ fn content(job: &Job) -> Content {
     }
 }
 
-fn history() -> Fact {
+pub(super) fn history() -> Fact {
     let attempt = |second, read, http_status, count, reason: Option<&str>| Attempt {
         first: ago(second),
         last: ago(second - 5),
@@ -548,6 +546,12 @@ screens! {
     at_39x7_the_reads_in_flight_are_named: Screen::busy(39, 7).keys("q").told(vec![
         Fact::Draining(vec![JobIx(2), JobIx(3)]),
     ]);
+    after_q_and_an_interrupt_the_next_one_does_not_wait: Screen::busy(80, 24).keys("q").told(vec![
+        Fact::Draining(vec![JobIx(2), JobIx(3)]),
+    ]).keys("Ctrl-c e Y j");
+    the_copy_menu_of_an_unfinished_one_shot_job_warns: Screen::busy(80, 24).keys("G k k k Y");
+    at_40x9_the_copy_menu_warns_too: Screen::busy(40, 9).keys("G k k k Y");
+    a_key_of_another_pane_says_where_it_works: Screen::busy(80, 24).keys("+");
     at_40x9_the_copy_menu_can_be_scrolled: Screen::busy(40, 9).keys("Y G");
     the_copy_menu_of_marked_jobs: Screen::busy(80, 24).keys("Space Space G Space Y");
     a_palette_without_a_match_says_so: Screen::busy(80, 24).keys(":").typed("xyzzy");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use crate::app::effect::{Subject, What};
+use crate::app::effect::{Subject, TAKES, What};
 use crate::app::event::Content;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
@@ -50,7 +50,8 @@ pub async fn bytes(
     match what {
         What::Text(text) => Ok(text.clone()),
         What::Curl => curl(service, job).map(Bytes::from),
-        What::Report(markdown) => {
+        What::Report(reports) => {
+            let markdown = reports.get(&job.ix).map(String::as_str).unwrap_or_default();
             let curl = curl(service, job).unwrap_or_default();
             Ok(Bytes::from(format!("{}\n\n```sh\n{curl}\n```\n", markdown.trim_end())))
         }
@@ -79,7 +80,12 @@ async fn part(what: &What, content: &Arc<Content>) -> Result<Bytes, String> {
 
 fn curl(service: Option<&Service>, job: &Subject) -> Result<String, String> {
     let service = service.ok_or_else(|| format!("the jobs file knows no service {:?} any more", job.job.service))?;
-    Ok(saved::curl(service, &job.job))
+    Ok(warned(saved::curl(service, &job.job), job))
+}
+
+/// Whoever pastes it into a shell shall know what it may do.
+fn warned(curl: String, job: &Subject) -> String {
+    if job.may_take_the_result() { format!("# {TAKES}\n{curl}") } else { curl }
 }
 
 fn take_apart(provider: Provider, body: Bytes) -> Content {
@@ -114,6 +120,9 @@ fn shared(body: &Bytes, part: Cow<'_, [u8]>) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::job::{Job, JobIx};
+    use crate::domain::observation::Observation;
+    use crate::domain::state::State;
 
     #[test]
     fn a_body_is_taken_apart_without_being_copied() {
@@ -124,5 +133,22 @@ mod tests {
         assert!(raw.starts_with(b"[{") && body.as_ptr_range().contains(&raw.as_ptr()));
         assert_eq!(content.files.len(), 1);
         assert_eq!(take_apart(Provider::Vessl, Bytes::from_static(b"<html>")).raw, None);
+    }
+    #[test]
+    fn a_curl_command_of_an_unfinished_one_shot_job_says_what_it_may_do() {
+        let warning = "# this read may take the result: it can be read once\n";
+        let cases = [
+            (Provider::Unstract, State::Running, warning),
+            (Provider::Unstract, State::Unknown, warning),
+            (Provider::Unstract, State::Succeeded, ""),
+            (Provider::Vessl, State::Running, ""),
+        ];
+        for (provider, state, before) in cases {
+            let key = JobKey { provider, endpoint: "https://x.example".into(), id: "1".into() };
+            let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Vec::new().into() });
+            let known = Arc::new(Observation { state, ..Observation::default() });
+            let subject = Subject { ix: JobIx(0), job, known };
+            assert_eq!(warned("curl x".to_owned(), &subject), format!("{before}curl x"), "{provider} {state}");
+        }
     }
 }

@@ -144,7 +144,7 @@ impl Hands {
                     }
                 });
             }
-            Effect::Copy { what, jobs } => self.task(|tools| tools.copy(what, jobs)),
+            Effect::Copy { what, jobs, of } => self.task(|tools| tools.copy(what, jobs, of)),
             Effect::SaveFile { what, jobs } => self.task(|tools| tools.save(what, jobs)),
             Effect::SaveTable { name, csv } => self.task(|_| async move {
                 let saved = save_here(name.to_owned(), Some("csv"), csv).await;
@@ -239,14 +239,14 @@ impl Hands {
 }
 
 impl Tools {
-    async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>) -> Input {
+    async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>, of: Clean) -> Input {
         trip("task");
         let ways = clipboard::ways(&self.clipboard, Place::from_environment(), clipboard::is_on_path);
         let outcome = match self.copied_bytes(&what, &jobs).await {
             Ok(text) => self.copy_by(&ways, text, &jobs).await,
             Err(why) => clipboard::Outcome { copied: Copied::Failed(Clean::new(&why)), sequence: None },
         };
-        Input::Copied(outcome)
+        Input::Copied { of, outcome }
     }
 
     async fn copy_by(self: &Arc<Self>, ways: &[Way], text: Bytes, jobs: &[Subject]) -> clipboard::Outcome {

@@ -57,7 +57,12 @@ pub enum Input {
     /// SIGCONT.
     Continued,
     /// A copy ended, perhaps with something to send to the terminal.
-    Copied(clipboard::Outcome),
+    Copied {
+        /// What was copied, in words.
+        of: Clean,
+        /// How it ended.
+        outcome: clipboard::Outcome,
+    },
     /// The pager can show this file.
     PagerReady(PathBuf),
     /// The pager has ended: or a sentence why it could not be shown.
@@ -278,7 +283,7 @@ impl Dashboard {
             Input::Resized => self.resize(),
             Input::Stop => self.suspend(),
             Input::Continued => self.continue_after_a_stop(),
-            Input::Copied(outcome) => self.finish_copy(outcome),
+            Input::Copied { of, outcome } => self.finish_copy(of, outcome),
             Input::PagerReady(path) => self.lend(path),
             Input::PagerEnded(ended) => self.take_back(ended),
         }
@@ -436,10 +441,10 @@ impl Dashboard {
         }
     }
 
-    fn finish_copy(&mut self, outcome: clipboard::Outcome) {
+    fn finish_copy(&mut self, of: Clean, outcome: clipboard::Outcome) {
         let sent = outcome.sequence.is_none_or(|sequence| self.send(&sequence));
         let why = || Copied::Failed(Clean::new("nothing was copied: the terminal is another program's just now"));
-        self.apply(Event::Copied(if sent { outcome.copied } else { why() }));
+        self.apply(Event::Copied { of, copied: if sent { outcome.copied } else { why() } });
     }
 }
 

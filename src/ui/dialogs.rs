@@ -1,12 +1,12 @@
-//! What stands over the panes: help, copy menu, failures by reason, palette, errors of the jobs file, and the question
-//! at the end. Their keys stand in the footer.
+//! What stands over the panes: help, copy menu, failures by reason, palette, errors of the jobs file, and what is
+//! waited for at the end. Their keys stand in the footer.
 //!
 //! ```text
-//! ┌ quit? ───────────────────────────────────────────────┐
+//! ┌ leaving ─────────────────────────────────────────────┐
 //! │ 2 one-shot reads are in flight. Each can be read     │
 //! │ once; leaving now would lose those results.          │
 //! │ scan-0422, scan-0421                                 │
-//! │ Waiting for them: 3s ...   Ctrl-c again: lose them   │
+//! │ Waiting for them: 3s ...   Ctrl-c twice: lose them   │
 //! └──────────────────────────────────────────────────────┘
 //! ```
 
@@ -18,7 +18,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::action::Action;
 use crate::app::dialog::{self, CopyItem, Overlay, Reason};
 use crate::app::input::Input;
-use crate::app::overlay::{Choices, TABLE_WIDTH, TEXT_WIDTH};
+use crate::app::overlay::{Choices, MENU_WIDTH, TABLE_WIDTH, TEXT_WIDTH};
 use crate::app::scroll::{Cursor, window};
 use crate::app::text;
 use crate::app::{App, Leaving};
@@ -29,9 +29,7 @@ use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
 use crate::ui::typed;
 
-/// Cells of a line of the copy menu.
-const MENU_WIDTH: u16 = 58;
-/// Cells of a line of the question at the end.
+/// Cells of a line of what is said at the end.
 const QUIT_WIDTH: u16 = 60;
 
 /// Draws what stands over the panes, if anything does.
@@ -75,13 +73,17 @@ pub fn reading(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
 fn copy_menu(app: &App, title: &str, items: &[CopyItem], cursor: Cursor, theme: &Theme, buf: &mut Buffer) {
     let choices = app.overlay_choices();
     let title = headed(app, Action::CopyMenu, &format!("copy from {title}"));
-    let rows = (choices.rows + 2).min(app.overlay_rows());
+    let rows = (choices.rows + 2 + choices.below).min(app.overlay_rows());
     let inner = frame(app, &title, MENU_WIDTH, rows, theme, buf);
     let top = window(cursor.top, cursor.at, items.len(), choices.rows);
     for (n, (at, item)) in items.iter().enumerate().skip(top).take(choices.rows).enumerate() {
         let name = pen::fit(item.name, usize::from(inner.width).saturating_sub(15).min(28), theme);
         let text = [span(format!(" {}", item.key), theme.strong()), plain(format!("  {name} {}", item.detail))];
         choice(&text, at == cursor.at, pen::row(inner, n), theme, buf);
+    }
+    for (n, row) in choices.full.iter().enumerate() {
+        let at = (rows - 1).saturating_sub(choices.below) + n;
+        pen::write(&[span(format!(" {row}"), theme.warn())], pen::row(inner, at), theme, buf);
     }
     pen::write(&[plain(format!(" {}", app.copies_by))], pen::row(inner, rows - 1), theme, buf);
 }
@@ -160,12 +162,12 @@ fn of_whom(reason: &Reason) -> String {
 
 /// What is waited for at the end: which reads, and for how long already.
 fn quit(app: &App, theme: &Theme, buf: &mut Buffer) {
-    let (since, reads) = match &app.leaving {
+    let (since, reads, warned) = match &app.leaving {
         Leaving::No => return,
-        Leaving::Draining { since, reads } => (*since, reads),
+        Leaving::Draining { since, reads, warned } => (*since, reads, *warned),
         Leaving::Aborting => {
-            let inner = frame(app, "quit", QUIT_WIDTH, 1, theme, buf);
-            pen::write(&[plain(" leaving: saving what has come")], pen::row(inner, 0), theme, buf);
+            let inner = frame(app, "leaving", QUIT_WIDTH, 1, theme, buf);
+            pen::write(&[plain(" saving what has come")], pen::row(inner, 0), theme, buf);
             return;
         }
     };
@@ -181,11 +183,12 @@ fn quit(app: &App, theme: &Theme, buf: &mut Buffer) {
     let waited = human::duration(app.now.mono.saturating_sub(since));
     let them = if reads.len() == 1 { "it" } else { "them" };
     let key = app.keymap.first_key(Action::Interrupt);
-    let again = if key.is_empty() { String::new() } else { format!("   {key} again: lose {them}") };
+    let times = if warned { "again" } else { "twice" };
+    let again = if key.is_empty() { String::new() } else { format!("   {key} {times}: lose {them}") };
     let told = [count, format!("{}{more}", names.join(", ")), format!("Waiting for {them}: {waited} ...{again}")];
     let width = app.overlay_width(QUIT_WIDTH).saturating_sub(2).max(1);
     let rows: Vec<String> = told.iter().flat_map(|text| text::split(text, width)).collect();
-    let inner = frame(app, "quit?", QUIT_WIDTH, rows.len(), theme, buf);
+    let inner = frame(app, "leaving", QUIT_WIDTH, rows.len(), theme, buf);
     // What can be done stands last, and is what has to be seen.
     let top = rows.len().saturating_sub(inner.height.into());
     for (n, row) in rows.iter().skip(top).enumerate() {

@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::action::Action;
 use crate::app::dialog::Overlay;
 use crate::app::layout::{Class, Pane};
-use crate::app::{App, Prompt, PromptKind, keys, text};
+use crate::app::{App, Leaving, Prompt, PromptKind, keys, text};
 use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
 use crate::ui::typed;
@@ -36,15 +36,15 @@ const ORDER: [Action; 11] = [
 
 /// Draws the footer. What does not fit into one row takes others above it.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    if let Some(prompt) = &app.prompt {
+    if let Some((keys, last)) = leaving_keys(app) {
+        hinted(keys, last, area, theme, buf);
+    } else if let Some(prompt) = &app.prompt {
         prompt_line(app, prompt, area, theme, buf);
     } else if let Some(toast) = &app.toast {
         let style = if toast.bad { theme.bad() } else { theme.strong() };
         upwards(&toast.text, style, area, theme, buf);
     } else if let Some((keys, last)) = own_keys(app) {
-        let hint = |(key, words)| key_and_words(key, words, theme);
-        let hints = keys.into_iter().filter(|(key, _)| !key.is_empty()).map(hint);
-        pen::write(&fitting(Vec::new(), hints, hint(last), area.width.into()), area, theme, buf);
+        hinted(keys, last, area, theme, buf);
     } else if app.layout().class != Class::Tiny {
         pen::write(&hints(app, area.width.into(), theme), area, theme, buf);
     }
@@ -52,6 +52,17 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
 
 /// A key and what it does.
 type Hint = (String, &'static str);
+
+/// The keys that act while leaving, and the one by which it is done at once; None if nobody is.
+fn leaving_keys(app: &App) -> Option<(Vec<Hint>, Hint)> {
+    let words = match app.leaving {
+        Leaving::No => return None,
+        Leaving::Draining { warned: false, .. } => "twice: leave at once",
+        Leaving::Draining { warned: true, .. } | Leaving::Aborting => "again: leave at once",
+    };
+    let hint = |action, words| (app.keymap.first_key(action), words);
+    Some((vec![hint(Action::Redraw, "draw again")], hint(Action::Interrupt, words)))
+}
 
 /// The keys of what stands over the panes, and the one by which it is left; None if nothing does.
 fn own_keys(app: &App) -> Option<(Vec<Hint>, Hint)> {
@@ -80,6 +91,12 @@ fn own_keys(app: &App) -> Option<(Vec<Hint>, Hint)> {
     Some(keys)
 }
 
+fn hinted(keys: Vec<Hint>, last: Hint, area: Rect, theme: &Theme, buf: &mut Buffer) {
+    let hint = |(key, words)| key_and_words(key, words, theme);
+    let hints = keys.into_iter().filter(|(key, _)| !key.is_empty()).map(hint);
+    pen::write(&fitting(Vec::new(), hints, hint(last), area.width.into()), area, theme, buf);
+}
+
 /// A text whose last row is this one.
 fn upwards(text: &str, style: Style, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let most = usize::from(buf.area.height / 2).max(5);
@@ -97,9 +114,16 @@ fn upwards(text: &str, style: Style, area: Rect, theme: &Theme, buf: &mut Buffer
 }
 
 fn hints(app: &App, width: usize, theme: &Theme) -> Vec<Span> {
-    let trouble = app.file_trouble.as_ref().map(|_| hint(app, Action::FileErrors, theme)).unwrap_or_default();
-    let others = ORDER.into_iter().filter(|action| *action != Action::Help).map(|action| hint(app, action, theme));
-    fitting(trouble, others, hint(app, Action::Help, theme), width)
+    let trouble =
+        app.file_trouble.as_ref().map(|_| hint(app, Action::FileErrors, Words::Short, theme)).unwrap_or_default();
+    let all = |words: Words| {
+        let others = ORDER.into_iter().filter(|action| *action != Action::Help);
+        let others = others.map(|action| hint(app, action, words, theme));
+        fitting(trouble.clone(), others, hint(app, Action::Help, words, theme), width)
+    };
+    let short = all(Words::Short);
+    // Only where no key gives way to the longer words.
+    if pen::width(&short) + "problem".len() - "fail".len() <= width { all(Words::Long) } else { short }
 }
 
 /// As many hints as there is room for; the last always.
@@ -117,7 +141,14 @@ fn fitting(first: Vec<Span>, others: impl Iterator<Item = Vec<Span>>, last: Vec<
     spans
 }
 
-fn hint(app: &App, action: Action, theme: &Theme) -> Vec<Span> {
+/// How long the words of a hint may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    Short,
+    Long,
+}
+
+fn hint(app: &App, action: Action, words: Words, theme: &Theme) -> Vec<Span> {
     let Some(binding) = keys::table().iter().find(|binding| binding.action == action) else { return Vec::new() };
     let key = app.keymap.first_key(action);
     if key.is_empty() {
@@ -126,6 +157,7 @@ fn hint(app: &App, action: Action, theme: &Theme) -> Vec<Span> {
     let words = match (action, app.focus) {
         (Action::Find, Pane::Detail | Pane::Log) => "search",
         (Action::Open, Pane::Detail | Pane::Log) => "open",
+        (Action::NextProblem, _) if words == Words::Long => "next problem",
         _ => binding.footer,
     };
     key_and_words(key, words, theme)
