@@ -19,7 +19,7 @@ use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
 use crate::ui::typed;
 
-/// What the footer shows first, in this order, as far as there is room.
+/// What the footer shows, in this order, as far as there is room.
 const ORDER: [Action; 11] = [
     Action::NextProblem,
     Action::CopyRaw,
@@ -34,6 +34,11 @@ const ORDER: [Action; 11] = [
     Action::Pause,
 ];
 
+/// What it shows before anything else.
+const FIRST: [Action; 5] = [Action::NextProblem, Action::CopyRaw, Action::Open, Action::Find, Action::Errors];
+/// In fewer columns the longest hints are a word long.
+const NARROW: u16 = 70;
+
 /// Draws the footer. What does not fit into one row takes others above it.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     if let Some(prompt) = &app.prompt {
@@ -45,7 +50,11 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let hint = |(key, words)| key_and_words(key, words, theme);
         let hints = keys.into_iter().filter(|(key, _)| !key.is_empty()).map(hint);
         pen::write(&fitting(Vec::new(), hints, hint(last), area.width.into()), area, theme, buf);
-    } else if app.layout().class != Class::Tiny {
+    } else if app.layout().class == Class::Tiny {
+        let hint = |action, words| key_and_words(app.keymap.first_key(action), words, theme);
+        let quit = hint(Action::Quit, "quit");
+        pen::write(&fitting(quit, iter::empty(), hint(Action::Help, "help"), area.width.into()), area, theme, buf);
+    } else {
         pen::write(&hints(app, area.width.into(), theme), area, theme, buf);
     }
 }
@@ -98,8 +107,19 @@ fn upwards(text: &str, style: Style, area: Rect, theme: &Theme, buf: &mut Buffer
 
 fn hints(app: &App, width: usize, theme: &Theme) -> Vec<Span> {
     let trouble = app.file_trouble.as_ref().map(|_| hint(app, Action::FileErrors, theme)).unwrap_or_default();
-    let others = ORDER.into_iter().filter(|action| *action != Action::Help).map(|action| hint(app, action, theme));
-    fitting(trouble, others, hint(app, Action::Help, theme), width)
+    let help = hint(app, Action::Help, theme);
+    let mut room = (width + 1).saturating_sub(pen::width(&trouble) + pen::width(&help));
+    let others = ORDER.into_iter().filter(|action| *action != Action::Help && !FIRST.contains(action));
+    let mut chosen = Vec::new();
+    for action in FIRST.into_iter().chain(others) {
+        let hint = hint(app, action, theme);
+        if pen::width(&hint) <= room {
+            room -= pen::width(&hint);
+            chosen.push((ORDER.iter().position(|other| *other == action), hint));
+        }
+    }
+    chosen.sort_by_key(|(at, _)| *at);
+    fitting(trouble, chosen.into_iter().map(|(_, hint)| hint), help, width)
 }
 
 /// As many hints as there is room for; the last always.
@@ -126,6 +146,8 @@ fn hint(app: &App, action: Action, theme: &Theme) -> Vec<Span> {
     let words = match (action, app.focus) {
         (Action::Find, Pane::Detail | Pane::Log) => "search",
         (Action::Open, Pane::Detail | Pane::Log) => "open",
+        (Action::NextProblem, _) if app.layout().footer.width < NARROW => "fail",
+        (Action::CopyRaw, _) if app.layout().footer.width < NARROW => "copy",
         _ => binding.footer,
     };
     key_and_words(key, words, theme)
