@@ -43,8 +43,8 @@ fn known(state: State, n: u32) -> Arc<Observation> {
 
 fn declared(n: u32, state: State) -> Fact {
     let provider = Provider::ALL[n as usize % 3];
-    let key = JobKey { provider, endpoint: "https://example.com".to_owned(), id: format!("6b1f2f0a-{n:08x}") };
-    let job = Job { key, service: "prod".into(), name: Some(format!("scan-{n:06}")), tags: vec!["nov".to_owned()] };
+    let key = JobKey { provider, endpoint: "https://example.com".into(), id: format!("6b1f2f0a-{n:08x}") };
+    let job = Job { key, service: "prod".into(), name: Some(format!("scan-{n:06}")), tags: ["nov".to_owned()].into() };
     Fact::Declared { ix: JobIx(n), job: Arc::new(job), known: known(state, n) }
 }
 

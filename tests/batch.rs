@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{Bench, done, pending};
+use support::{Bench, done, hear_hangups, pending};
 use tempfile::TempDir;
 
 /// Simulated services, and a directory with the jobs file that they printed.
@@ -57,6 +57,7 @@ fn jobdeck(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_jobdeck")));
     command.current_dir(home).env_clear().env("HOME", home).env("PATH", std::env::var_os("PATH").unwrap());
     command.env("XDG_STATE_HOME", home.join("state")).args(args).stdin(Stdio::null());
+    hear_hangups(&mut command);
     command
 }
 

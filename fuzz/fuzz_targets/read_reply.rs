@@ -43,7 +43,7 @@ fn input(data: &[u8]) -> Option<(JobKey, Reply)> {
         broken: (head[0] & 4 != 0).then(|| "connection closed before the message was complete".to_owned()),
         at: Timestamp::from_second(1_800_000_000).unwrap(),
     };
-    Some((JobKey { provider, endpoint: endpoint.to_owned(), id: id.trim().to_owned() }, reply))
+    Some((JobKey { provider, endpoint: endpoint.into(), id: id.trim().to_owned() }, reply))
 }
 
 fn check_reading(key: &JobKey, reply: &Reply, reading: &Reading) {

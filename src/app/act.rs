@@ -107,7 +107,10 @@ impl App {
                 if jobs.is_empty() {
                     return self.say_bad("there is no job to read");
                 }
-                let _ = self.say(format!("asked for {}", jobs_in_words(jobs.len())));
+                let _ = self.say(match jobs.len() {
+                    1 => "asked for a read of the job".to_owned(),
+                    many => format!("asked for reads of {many} jobs"),
+                });
                 return vec![Effect::ReadNow(jobs)];
             }
             Action::Pause => {
@@ -116,9 +119,8 @@ impl App {
             }
             Action::Mouse => {
                 self.mouse = !self.mouse;
-                let key = self.keymap.first_key(Action::Mouse);
-                let _ =
-                    self.say(if self.mouse { format!("mouse on: {key} gives it back") } else { "mouse off".into() });
+                let hint = self.keymap.hint(Action::Mouse, "gives it back");
+                let _ = self.say(if self.mouse { format!("mouse on{hint}") } else { "mouse off".to_owned() });
                 return vec![Effect::SetMouse(self.mouse)];
             }
             Action::MoreLog => self.log.set_level(true),
@@ -237,8 +239,4 @@ impl App {
         let split = self.splits.entry(class).or_insert_with(|| class.default_split());
         *split = if more { (*split + 4).min(SPLITS.1) } else { split.saturating_sub(4).max(SPLITS.0) };
     }
-}
-
-fn jobs_in_words(count: usize) -> String {
-    if count == 1 { "a read of the job".to_owned() } else { format!("reads of {count} jobs") }
 }

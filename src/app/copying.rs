@@ -1,12 +1,12 @@
 //! Copying and saving: which bytes of which jobs, decided here; how they get there is decided elsewhere.
 
-use super::App;
 use super::detail::shown_body;
 use super::dialog::{CopyItem, Overlay};
 use super::effect::{Effect, Subject, What};
 use super::jobs::Row;
 use super::scroll::Cursor;
 use super::summary::{Circumstances, summary};
+use super::{App, UTC};
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
 use crate::domain::{human, note};
@@ -90,7 +90,7 @@ impl App {
         let known = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).map(|row| &row.known);
         let saved: Vec<u64> = known
             .filter(|known| shown_body(known).is_some())
-            .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_ref())?.bytes))
+            .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_deref())?.bytes))
             .collect();
         if !saved.is_empty() {
             let whole = human::bytes(saved.iter().sum());
@@ -160,9 +160,7 @@ impl App {
         let mut out = String::new();
         for row in rows {
             out.push_str(&format!("### {}\n\n", Clean::new(&row.job.label())));
-            let around =
-                Circumstances { now: self.now.wall, zone: &jiff::tz::TimeZone::UTC, alike: self.jobs.alike(row) };
-            for line in summary(row, around) {
+            for line in summary(row, Circumstances { zone: &UTC, ..self.around(row) }) {
                 let label = if line.label.is_empty() { row.known.state.as_str().into() } else { line.label };
                 out.push_str(&format!("- {label}: {}\n", line.text));
             }

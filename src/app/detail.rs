@@ -163,7 +163,7 @@ pub struct Detail {
 
 /// The number of the body that the detail shows: the copy, else what else was kept.
 pub fn shown_body(known: &Observation) -> Option<i64> {
-    known.saved.as_ref().or(known.evidence.as_ref()).map(|saved| saved.body)
+    known.saved.as_ref().or(known.evidence.as_deref()).map(|saved| saved.body)
 }
 
 impl Detail {

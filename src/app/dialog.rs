@@ -38,7 +38,7 @@ pub enum Overlay {
     Copy {
         /// Of what.
         title: Clean,
-        /// How many jobs.
+        /// The jobs that are meant.
         jobs: Vec<JobIx>,
         /// The choices.
         items: Vec<CopyItem>,

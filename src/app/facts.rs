@@ -6,8 +6,8 @@ use super::{App, Leaving, Overlay};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::JobIx;
-use crate::domain::note;
 use crate::domain::observation::Observation;
+use crate::domain::{human, note};
 
 impl App {
     /// Takes in a fact.
@@ -118,7 +118,7 @@ impl App {
             return Vec::new();
         }
         let counts = self.jobs.stats().counts();
-        let problems = super::problems_in_words(counts.problems());
+        let problems = human::counted(counts.problems(), "problem");
         let text = format!("{} of {} jobs finished, {problems}", counts.finished(), counts.total());
         vec![Effect::Notify(Notice { kind: NoticeKind::Finished, text: Clean::from(text) })]
     }

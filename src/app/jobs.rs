@@ -311,6 +311,7 @@ fn reads(known: &Observation) -> u32 {
     u32::try_from(known.applied).unwrap_or(u32::MAX)
 }
 
-fn place(ix: JobIx) -> usize {
+/// A job's place as an index.
+pub(super) fn place(ix: JobIx) -> usize {
     usize::try_from(ix.0).unwrap_or(usize::MAX)
 }

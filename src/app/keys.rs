@@ -149,8 +149,7 @@ pub struct Keymap {
 
 impl Default for Keymap {
     fn default() -> Self {
-        let bound = TABLE.iter().map(|binding| (binding.action, parsed(binding.keys))).collect();
-        Self::of(bound)
+        Self::rebound(std::iter::empty())
     }
 }
 
@@ -180,6 +179,12 @@ impl Keymap {
     /// The first key of an action as text; empty if it has none.
     pub fn first_key(&self, action: Action) -> String {
         self.keys(action).first().map(Key::to_string).unwrap_or_default()
+    }
+
+    /// What the key of an action does, in parentheses after a text: `   (e groups failures)`. Empty if it has no key.
+    pub fn hint(&self, action: Action, words: &str) -> String {
+        let key = self.first_key(action);
+        if key.is_empty() { String::new() } else { format!("   ({key} {words})") }
     }
 
     fn of(bound: Vec<(Action, Vec<Key>)>) -> Self {
@@ -333,7 +338,6 @@ mod tests {
                 assert_eq!(shared, None, "{} and {}", binding.name, other.name);
             }
         }
-        assert_eq!(Keymap::rebound(std::iter::empty()), Keymap::default());
     }
 
     #[test]

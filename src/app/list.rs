@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::event::Now;
-use super::jobs::{Jobs, Row};
+use super::jobs::{Jobs, Row, place};
 use super::scroll::{self, Motion};
 use crate::domain::clean::Clean;
 use crate::domain::filter::Filter;
@@ -239,7 +239,7 @@ impl List {
 
     /// Brings the rows into order, unless they have to stand still; whether anything moved.
     pub fn settle(&mut self, jobs: &Jobs, now: Now, height: usize) -> bool {
-        self.open(height);
+        self.resize(height);
         let still = self.touched.is_some_and(|at| now.mono < at + HANDS_OFF);
         if self.rebuild {
             let chosen = jobs.iter().filter(|(ix, row)| self.wanted.takes(*ix, row, now.wall)).map(|(ix, _)| ix);
@@ -283,12 +283,12 @@ impl List {
         // Asking a set a hundred thousand times costs more than all the rest.
         let mut changed = vec![false; jobs.places()];
         for ix in &self.changed {
-            if let Some(changed) = changed.get_mut(ix.0 as usize) {
+            if let Some(changed) = changed.get_mut(place(*ix)) {
                 *changed = true;
             }
         }
         let mut stand = std::mem::take(&mut self.order);
-        stand.retain(|ix| !changed.get(ix.0 as usize).is_some_and(|changed| *changed));
+        stand.retain(|ix| !changed.get(place(*ix)).is_some_and(|changed| *changed));
         let mut order = Vec::with_capacity(stand.len() + moved.len());
         let mut rest = stand.as_slice();
         for ix in moved {
@@ -333,7 +333,7 @@ impl List {
     }
 
     /// A window that has grown shows the first rows again, the most urgent ones, if the selected one is seen then.
-    fn open(&mut self, height: usize) {
+    fn resize(&mut self, height: usize) {
         if height > self.height && self.at < height {
             self.top = 0;
         }

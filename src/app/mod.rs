@@ -37,6 +37,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::clean::Clean;
 use crate::domain::filter::FilterError;
+use crate::domain::human;
 use crate::domain::job::JobIx;
 use action::Action;
 use detail::Detail;
@@ -49,6 +50,7 @@ use keys::Keymap;
 use layout::{Class, Layout, Pane};
 use list::{List, Wanted};
 use log::Log;
+use summary::Circumstances;
 
 /// How long a toast is seen.
 const TOAST: Duration = Duration::from_secs(6);
@@ -312,9 +314,8 @@ impl App {
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
             Event::ConfigBroken(lines) => {
                 let first = lines.first().cloned().unwrap_or_default();
-                let key = self.keymap.first_key(Action::FileErrors);
-                let all =
-                    if lines.len() > 1 && !key.is_empty() { format!("   ({key} shows all)") } else { String::new() };
+                let more = lines.len() > 1;
+                let all = if more { self.keymap.hint(Action::FileErrors, "shows all") } else { String::new() };
                 self.file_trouble = Some(lines);
                 self.say_bad(format!("the jobs file has errors, the old one is in force: {first}{all}"))
             }
@@ -340,7 +341,7 @@ impl App {
         }
         let problems = match counts.problems() {
             0 => String::new(),
-            problems => format!(", {}", problems_in_words(problems)),
+            problems => format!(", {}", human::counted(problems, "problem")),
         };
         let fresh = format!("jobdeck {}/{}{problems}", counts.finished(), counts.total());
         if fresh == *text {
@@ -390,7 +391,7 @@ impl App {
     fn lines_of(&self, ix: JobIx, width: usize) -> Option<Vec<text::Line>> {
         let row = self.jobs.get(ix)?;
         let place = self.detail.place(ix);
-        let around = summary::Circumstances { now: self.now.wall, zone: self.zone(), alike: self.jobs.alike(row) };
+        let around = self.around(row);
         let lines = match place.tab {
             detail::Tab::Summary => summary::summary(row, around),
             detail::Tab::Attempts => {
@@ -400,6 +401,11 @@ impl App {
             detail::Tab::Output | detail::Tab::Raw | detail::Tab::Files => return None,
         };
         Some(text::wrapped(lines, width, !place.cut))
+    }
+
+    /// What the texts of a job's detail are made of besides the job.
+    fn around(&self, row: &Row) -> Circumstances<'_> {
+        Circumstances { now: self.now.wall, zone: self.zone(), alike: self.jobs.alike(row), keymap: &self.keymap }
     }
 
     /// The exit code with which the headless commands would end now.
@@ -429,7 +435,6 @@ impl App {
 
     /// Never claims more than is known.
     fn say_copied(&mut self, copied: &Copied) -> Vec<Effect> {
-        use crate::domain::human;
         match copied {
             Copied::By { bytes, tool } => self.say(format!("copied {} ({tool})", human::bytes(*bytes))),
             Copied::Sent { bytes } => {
@@ -441,8 +446,4 @@ impl App {
             Copied::Failed(why) => self.say_bad(why.to_string()),
         }
     }
-}
-
-fn problems_in_words(problems: u32) -> String {
-    format!("{problems} problem{}", if problems == 1 { "" } else { "s" })
 }

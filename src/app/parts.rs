@@ -5,7 +5,7 @@ use super::App;
 use super::detail::{Body, Tab};
 use super::event::Content;
 use super::layout::{self, Area, Class};
-use super::summary::{self, Circumstances};
+use super::summary;
 use super::text::{self, Line};
 use crate::domain::clean::Clean;
 use crate::domain::human;
@@ -92,8 +92,8 @@ impl App {
 
     fn with_file(&self, ix: JobIx, body: &Body, content: &Content, whole: Parts) -> Parts {
         let area = whole.main;
-        let around = Circumstances { now: self.now.wall, zone: self.zone(), alike: 0 };
-        let head = self.jobs.get(ix).filter(|_| area.height >= HEAD).map(|row| summary::over_files(row, around));
+        let row = self.jobs.get(ix).filter(|_| area.height >= HEAD);
+        let head = row.map(|row| summary::over_files(row, self.around(row)));
         let head = text::wrapped(head.unwrap_or_default(), area.width.into(), true);
         let (head_area, area) = cut(area, head.len());
         let wanted = body.order.len() + 1;

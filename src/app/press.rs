@@ -65,9 +65,8 @@ impl App {
         let (finished, problems) = (finished.saturating_sub(before.1), problems.saturating_sub(before.2));
         if away >= AWAY && finished > 0 {
             let away = human::duration(away);
-            let jobs = if finished == 1 { "job" } else { "jobs" };
-            let _ =
-                self.say(format!("while away ({away}): {finished} {jobs} finished, {problems} of them with problems"));
+            let jobs = human::counted(finished, "job");
+            let _ = self.say(format!("while away ({away}): {jobs} finished, {problems} of them with problems"));
             // Whoever comes back presses more than one key before reading.
             if let Some(toast) = &mut self.toast {
                 toast.kept += UNREAD;

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::action::Action;
 use super::jobs::Row;
+use super::keys::Keymap;
 use super::text::{Line, Tone};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::clean::Clean;
@@ -22,6 +24,8 @@ pub struct Circumstances<'a> {
     pub zone: &'a TimeZone,
     /// How many other jobs share the reason.
     pub alike: u32,
+    /// The keys in force.
+    pub keymap: &'a Keymap,
 }
 
 /// A job's reads and changes of state, oldest first.
@@ -61,7 +65,7 @@ pub fn summary(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
         lines.push(Line::new("evidence", text));
     }
     if row.is_problem() {
-        lines.push(Line::new("alike", alike_text(around.alike)));
+        lines.push(Line::new("alike", alike_text(around)));
     }
     lines.push(Line::new("times", times(row, around)));
     lines.push(Line::new("id", Clean::new(&row.job.key.id).to_string()));
@@ -86,7 +90,7 @@ pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
     let mut lines = vec![Line { tone: Tone::State(known.state), ..Line::new("", state) }];
     lines.push(Line::new(id_word(row.job.key.provider), id));
     if let Some(saved) = &known.saved {
-        let hash: String = saved.sha256.chars().take(8).collect();
+        let hash: String = saved.sha256.to_string().chars().take(8).collect();
         let at = moment(saved.at, around);
         let text = format!("{} at {at}, HTTP {}, sha256 {hash}…", human::bytes(saved.bytes), saved.http_status);
         lines.push(Line::new("saved", text));
@@ -173,7 +177,7 @@ fn read_line(row: &Row, around: Circumstances<'_>) -> Line {
 }
 
 fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
-    let hash: String = saved.sha256.chars().take(16).collect();
+    let hash: String = saved.sha256.to_string().chars().take(16).collect();
     let mut text = format!("{} at {}, HTTP {}", human::bytes(saved.bytes), moment(saved.at, around), saved.http_status);
     text.push_str(&format!(", sha256 {hash}…"));
     if row.job.key.provider.is_one_shot() {
@@ -185,12 +189,13 @@ fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
     text
 }
 
-fn alike_text(alike: u32) -> String {
-    match alike {
-        0 => "no other job has this reason   (e groups failures)".to_owned(),
-        1 => "1 other job has this reason   (e groups failures)".to_owned(),
-        more => format!("{more} other jobs have this reason   (e groups failures)"),
-    }
+fn alike_text(around: Circumstances<'_>) -> String {
+    let text = match around.alike {
+        0 => "no other job has this reason".to_owned(),
+        1 => "1 other job has this reason".to_owned(),
+        more => format!("{more} other jobs have this reason"),
+    };
+    text + &around.keymap.hint(Action::Errors, "groups failures")
 }
 
 fn times(row: &Row, around: Circumstances<'_>) -> String {

@@ -105,7 +105,7 @@ pub struct Demo {
 /// `watch`.
 #[derive(Debug, ClapArgs)]
 pub struct Watch {
-    /// One human line, or one JSON object, per event
+    /// Lines for people, or JSON objects
     #[arg(long, default_value = "plain")]
     pub format: WatchFormat,
     /// Leave after so long ("90s", "1h 30m"), finished or not
@@ -129,9 +129,9 @@ impl Watch {
 /// The formats of `watch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WatchFormat {
-    /// One human line per event.
+    /// A line at each change of state and each failed read.
     Plain,
-    /// One JSON object per event.
+    /// A JSON object at each change and each failed read.
     Jsonl,
 }
 

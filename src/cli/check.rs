@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::output;
 use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
+use crate::domain::human::counted;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::Service;
 use crate::engine::token;
@@ -91,10 +92,6 @@ fn source(source: &TokenSource) -> String {
         TokenSource::File(path) => format!("the file {}", Clean::new(&path.to_string_lossy())),
         TokenSource::Command(argv) => format!("the command {}", Clean::new(argv.first().map_or("", String::as_str))),
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -34,6 +34,14 @@ pub enum Cut {
 }
 
 impl Cut {
+    /// The signal, if it was one.
+    pub fn signal(self) -> Option<Signal> {
+        match self {
+            Self::Signal(signal) => Some(signal),
+            Self::TimedOut(_) | Self::FirstFailure => None,
+        }
+    }
+
     /// The one line that says what made the end, what is open, and how to go on.
     pub fn sentence(self, jobs: &Counts) -> String {
         let (why, how) = match self {

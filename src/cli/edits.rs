@@ -34,7 +34,7 @@ impl Edits {
     /// Takes of a changed file what is followed already, and of the rest what the filter matches.
     pub fn prepare(&mut self, file: JobsFile, followed: HashSet<JobKey>) {
         let (store, filter) = (self.store.clone(), self.filter.clone());
-        self.reloads.prepare(async move {
+        let meant = async move {
             let Some(filter) = filter else { return setup::with_jobs(file, |_| true) };
             match new_matches(&store, &file, &filter, &followed).await {
                 Ok(new) => setup::with_jobs(file, |key| followed.contains(key) || new.contains(key)),
@@ -43,7 +43,8 @@ impl Edits {
                     setup::with_jobs(file, |key| followed.contains(key))
                 }
             }
-        });
+        };
+        self.reloads.prepare(meant, output::say_error);
     }
 
     /// Whether a changed file is about to be put in force.

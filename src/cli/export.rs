@@ -17,6 +17,7 @@ use super::names::file_name;
 use super::select::Entry;
 use super::sheet::Sheet;
 use super::{output, sheet, status};
+use crate::domain::human;
 use crate::domain::job::Job;
 use crate::engine::saved::{self, Store};
 
@@ -41,8 +42,8 @@ fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
     let Target { written, same, path } = target;
     let what = match export.format {
         ExportFormat::Files => {
-            let files = if *written == 1 { "file" } else { "files" };
-            format!("{}: {written} {files} written, {same} were there already", export.dir.display())
+            let written = human::counted(*written, "file");
+            format!("{}: {written} written, {same} were there already", export.dir.display())
         }
         ExportFormat::Csv | ExportFormat::Jsonl => {
             let already = if *same > 0 { " (it was there already)" } else { "" };
@@ -277,7 +278,6 @@ fn are_equal(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool>
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    let path: PathBuf = path.to_owned();
     Failure::internal(format!(
         "failed to {what} {}: {error}. Make room there, or name another directory.",
         path.display()
@@ -328,8 +328,8 @@ mod tests {
     #[test]
     fn no_two_jobs_share_a_folder() {
         let job = |service: &str, endpoint: &str, id: &str| {
-            let key = JobKey { provider: Provider::Vessl, endpoint: endpoint.to_owned(), id: id.to_owned() };
-            Job { key, service: service.into(), name: None, tags: Vec::new() }
+            let key = JobKey { provider: Provider::Vessl, endpoint: endpoint.into(), id: id.to_owned() };
+            Job { key, service: service.into(), name: None, tags: [].into() }
         };
         let jobs = [
             job("a", "https://h", "1"),

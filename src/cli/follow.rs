@@ -125,7 +125,6 @@ struct Follower {
     entries: BTreeMap<JobIx, Entry>,
     /// Jobs that were taken out of the file: their reads in flight may still be waited for.
     withdrawn: BTreeMap<JobIx, Entry>,
-    signal: Option<Signal>,
     /// What made the end, if it was not the jobs'.
     cut: Option<Cut>,
     leaving: bool,
@@ -153,7 +152,6 @@ impl Follower {
             verbose,
             entries: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
-            signal: None,
             cut: None,
             leaving: false,
             settled: false,
@@ -168,17 +166,16 @@ impl Follower {
     }
 
     fn on_signal(&mut self, signal: Signal) {
-        if self.signal.is_some() {
+        if self.cut.and_then(Cut::signal).is_some() {
             output::say_error(&format!("{} again: leaving at once, saving what has come", signal.as_str()));
             self.engine.send(Command::Abort);
             return;
         }
-        self.signal = Some(signal);
         self.cut_off(Cut::Signal(signal));
     }
 
     fn cut_off(&mut self, cut: Cut) {
-        if !self.leaving || matches!(cut, Cut::Signal(_)) {
+        if !self.leaving || cut.signal().is_some() {
             self.cut = Some(cut);
         }
         self.leave("before the jobs' end");
@@ -367,7 +364,7 @@ impl Follower {
         if waiting.is_empty() || before == Some(waiting.len()) {
             return;
         }
-        let results = if waiting.len() == 1 { "1 result".to_owned() } else { format!("{} results", waiting.len()) };
+        let results = human::counted(waiting.len(), "result");
         if before.is_some() {
             output::say_error(&format!("still waiting for {results}"));
             return;
@@ -418,7 +415,8 @@ impl Follower {
             output::say_error(&cut.sentence(&select::counts(&entries)));
         }
         let failed = self.store_trouble.is_some() || self.ending.store_failed || self.output_failed || !self.ended;
-        Followed { trouble: failed.then_some(Trouble::Internal), entries, signal: self.signal, lines: self.lines }
+        let (trouble, signal) = (failed.then_some(Trouble::Internal), self.cut.and_then(Cut::signal));
+        Followed { entries, signal, trouble, lines: self.lines }
     }
 }
 

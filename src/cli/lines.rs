@@ -42,7 +42,7 @@ pub struct StateLine<'a> {
     first_seen: Option<String>,
     running_since: Option<String>,
     finished_at: Option<String>,
-    saved: Option<SavedBytes<'a>>,
+    saved: Option<SavedBytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     read: Option<Option<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,14 +103,14 @@ impl From<FileCounts> for Files {
 }
 
 #[derive(Debug, Serialize)]
-struct SavedBytes<'a> {
+struct SavedBytes {
     bytes: u64,
-    sha256: &'a str,
+    sha256: String,
 }
 
-impl<'a> From<&'a Saved> for SavedBytes<'a> {
-    fn from(saved: &'a Saved) -> Self {
-        Self { bytes: saved.bytes, sha256: &saved.sha256 }
+impl From<&Saved> for SavedBytes {
+    fn from(saved: &Saved) -> Self {
+        Self { bytes: saved.bytes, sha256: saved.sha256.to_string() }
     }
 }
 
@@ -263,6 +263,7 @@ fn whole_or_not<S: Serializer>(progress: &Option<f64>, serializer: S) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::checksum::Checksum;
     use crate::domain::job::{JobKey, Provider};
     use crate::domain::observation::LastRead;
     use crate::domain::state::LostBecause;
@@ -273,10 +274,10 @@ mod tests {
 
     fn job() -> Arc<Job> {
         Arc::new(Job {
-            key: JobKey { provider: Provider::Unstract, endpoint: "https://h".to_owned(), id: "e7\u{202e}".to_owned() },
+            key: JobKey { provider: Provider::Unstract, endpoint: "https://h".into(), id: "e7\u{202e}".to_owned() },
             service: "invoices".into(),
             name: Some("scan 7".to_owned()),
-            tags: vec!["nov".to_owned()],
+            tags: ["nov".to_owned()].into(),
         })
     }
 
@@ -294,7 +295,7 @@ mod tests {
             saved: Some(Saved {
                 body: 1,
                 bytes: 5119,
-                sha256: "9f".to_owned(),
+                sha256: Checksum::from_hex(&"9f".repeat(32)).unwrap(),
                 http_status: 200,
                 at: at("2026-11-21T10:00:02Z"),
                 masked: false,
@@ -315,7 +316,7 @@ mod tests {
         r#""provider_status":"COMPLETED","http_status":200,"service_status_code":null,"progress":40,"#,
         r#""fail_reason":"a\u001b[31m\u009b\u007f\n\"","error_code":null,"warning":null,"files":{"total":3,"failed":1},"#,
         r#""lost_because":null,"first_seen":"2026-11-21T10:00:00.000Z","running_since":"2026-11-21T10:00:01.500Z","#,
-        r#""finished_at":"2026-11-21T10:00:02.123Z","saved":{"bytes":5119,"sha256":"9f"}"#
+        r#""finished_at":"2026-11-21T10:00:02.123Z","saved":{"bytes":5119,"sha256":"9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f"}"#
     );
 
     #[test]

@@ -124,8 +124,8 @@ mod tests {
     use crate::domain::job::{Job, JobKey, Provider};
 
     fn entry(id: &str, name: Option<&str>, state: State, reason: &str) -> Entry {
-        let key = JobKey { provider: Provider::Vessl, endpoint: String::new(), id: id.to_owned() };
-        let job = Job { key, service: "llama".into(), name: name.map(str::to_owned), tags: Vec::new() };
+        let key = JobKey { provider: Provider::Vessl, endpoint: "".into(), id: id.to_owned() };
+        let job = Job { key, service: "llama".into(), name: name.map(str::to_owned), tags: Arc::default() };
         let known = Observation {
             state,
             fail_reason: Some(reason.to_owned()),

@@ -131,13 +131,13 @@ mod tests {
     use crate::domain::observation::Observation;
 
     fn entry(service: &str, id: &str, name: Option<&str>) -> Entry {
-        let key = JobKey { provider: Provider::Vessl, endpoint: service.to_owned(), id: id.to_owned() };
-        let job = Job { key, service: service.into(), name: name.map(str::to_owned), tags: Vec::new() };
+        let key = JobKey { provider: Provider::Vessl, endpoint: service.into(), id: id.to_owned() };
+        let job = Job { key, service: service.into(), name: name.map(str::to_owned), tags: Arc::default() };
         Entry::new(Arc::new(job), Observation::default())
     }
 
     fn at(endpoint: &str, mut entry: Entry) -> Entry {
-        Arc::make_mut(&mut entry.job).key.endpoint = endpoint.to_owned();
+        Arc::make_mut(&mut entry.job).key.endpoint = endpoint.into();
         entry
     }
 

@@ -108,8 +108,8 @@ mod tests {
     use crate::domain::job::{JobKey, Provider};
 
     fn job() -> Job {
-        let key = JobKey { provider: Provider::Optexity, endpoint: "https://h".to_owned(), id: "7".to_owned() };
-        Job { key, service: "portals".into(), name: None, tags: Vec::new() }
+        let key = JobKey { provider: Provider::Optexity, endpoint: "https://h".into(), id: "7".to_owned() };
+        Job { key, service: "portals".into(), name: None, tags: Arc::default() }
     }
 
     fn seen(state: State, word: &str, progress: f64) -> Observation {

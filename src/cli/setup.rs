@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use tokio::task::spawn_blocking;
 
 use super::args::Common;
 use super::cut::{Cut, Deadline, wait_until};
@@ -14,6 +15,7 @@ use crate::config::JobsFile;
 use crate::domain::clock::Clock;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobKey;
+use crate::domain::stats::Counts;
 use crate::engine::saved::Access;
 use crate::engine::{self, Purpose, Setup, token};
 use crate::exit::Signal;
@@ -48,7 +50,17 @@ pub async fn prepare(
     signals: &mut Signals,
 ) -> Result<Prepared, Failure> {
     let filter = select::filter(filter)?;
-    let file = place::jobs_file(common)?;
+    let asked = common.clone();
+    let file = tokio::select! {
+        // A pipe may give nothing for long.
+        file = spawn_blocking(move || place::jobs_file(&asked)) => file.map_err(|_| unreadable("it is a bug"))??,
+        signal = signals.next() => {
+            let why = Cut::Signal(signal).sentence(&Counts::default());
+            output::say_error(&format!("before the jobs file was read, {why}"));
+            return Ok(Prepared::Interrupted(Some(signal), Vec::new()));
+        }
+        cut = wait_until(deadline) => return Err(unreadable(&cut.sentence(&Counts::default()))),
+    };
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
     let store = place::store(common, Access::Reader)?;
     let chosen = match &filter {
@@ -64,24 +76,30 @@ pub async fn prepare(
         }
     };
     let JobsFile { poll, services, jobs, .. } = chosen;
-    let interrupted = tokio::select! {
+    let asked = tokio::select! {
         services = token::resolve_all(&services, output::say_error) => Ok(services),
-        signal = signals.next() => Err((Some(signal), Cut::Signal(signal))),
-        cut = wait_until(deadline) => Err((None, cut)),
+        signal = signals.next() => Err(Cut::Signal(signal)),
+        cut = wait_until(deadline) => Err(cut),
     };
-    let services = match interrupted {
+    let services = match asked {
         Ok(services) => services,
-        Err((signal, cut)) => {
+        Err(cut) => {
             let entries = select::of_file(&store, &jobs).await;
             store.close().await;
             let entries = entries?;
             output::say_error(&format!("before every token was had, {}", cut.sentence(&select::counts(&entries))));
-            return Ok(Prepared::Interrupted(signal, entries));
+            return Ok(Prepared::Interrupted(cut.signal(), entries));
         }
     };
     let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
     let setup = Setup { purpose, poll, services, jobs, store, seed, clock };
     Ok(Prepared::Ready(Box::new(Ready { setup, file, filter })))
+}
+
+fn unreadable(why: &str) -> Failure {
+    Failure::usage(format!(
+        "failed to read the jobs file: {why}. See what it waits for, or name another with --config."
+    ))
 }
 
 /// The file with these of its jobs, and the services that they need.

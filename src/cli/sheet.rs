@@ -62,7 +62,7 @@ pub fn row(entry: &Entry, output: Option<String>) -> Vec<String> {
         text(known.running_since.map(utc)),
         text(known.finished_at.map(utc)),
         text(known.saved.as_ref().map(|saved| saved.bytes)),
-        text(known.saved.as_ref().map(|saved| &saved.sha256)),
+        text(known.saved.as_ref().map(|saved| saved.sha256)),
         text(last.map(|last| last.read)),
         text(reason),
     ];

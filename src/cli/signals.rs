@@ -17,9 +17,11 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on; the signals no longer end the process by themselves.
+    /// Listens from now on; the signals no longer end the process by themselves. What `nohup` has started outlives its
+    /// terminal.
     pub fn listen() -> std::io::Result<Self> {
-        let streams = Signal::ALL.into_iter().map(|signal| {
+        let heard = |signal: &Signal| *signal != Signal::Hangup || !shell::ignores_hangups();
+        let streams = Signal::ALL.into_iter().filter(heard).map(|signal| {
             let kind = match signal {
                 Signal::Interrupt => SignalKind::interrupt(),
                 Signal::Terminate => SignalKind::terminate(),

@@ -37,8 +37,8 @@ pub fn lines(entry: &Entry, look: Look) -> Vec<String> {
     fact("running since", when(known.running_since));
     fact("finished", when(known.finished_at));
     fact("took", note::took(known).map(human::duration));
-    for (label, saved) in [("saved", &known.saved), ("kept", &known.evidence)] {
-        let text = saved.as_ref().map(|saved| {
+    for (label, saved) in [("saved", known.saved.as_ref()), ("kept", known.evidence.as_deref())] {
+        let text = saved.map(|saved| {
             let masked = if saved.masked { ", our token masked" } else { "" };
             format!(
                 "{} ({} bytes) {}, sha256 {}{masked}",
@@ -85,9 +85,8 @@ mod tests {
 
     #[test]
     fn a_job_in_words_has_its_reason_in_full_and_nothing_that_a_terminal_would_obey() {
-        let key =
-            JobKey { provider: Provider::Vessl, endpoint: "https://h/s".to_owned(), id: "9\u{1b}[2J8".to_owned() };
-        let job = Job { key, service: "llama".into(), name: Some("hello".to_owned()), tags: vec!["nov".to_owned()] };
+        let key = JobKey { provider: Provider::Vessl, endpoint: "https://h/s".into(), id: "9\u{1b}[2J8".to_owned() };
+        let job = Job { key, service: "llama".into(), name: Some("hello".to_owned()), tags: ["nov".to_owned()].into() };
         let known = Observation {
             state: State::Failed,
             word: Some("failed\u{202e}".to_owned()),

@@ -3,6 +3,7 @@
 use crossterm::style::{Color, Stylize};
 
 use super::output::Look;
+use crate::domain::human;
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
 use crate::tui::theme::{self, Charset, Palette, Theme};
@@ -41,7 +42,7 @@ pub fn counts(jobs: &Counts) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
-    let total = if jobs.total() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.total()) };
+    let total = human::counted(jobs.total(), "job");
     if parts.is_empty() { total } else { format!("{total}: {}", parts.join(", ")) }
 }
 

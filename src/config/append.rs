@@ -94,7 +94,7 @@ fn sorted<'a>(file: &JobsFile, service: &Service, ids: &'a [String]) -> Result<(
             count: 1,
         })?;
         let label = format!("{}/{id}", service.name);
-        if seen.insert(JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id }) {
+        if seen.insert(JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id }) {
             new.push(text);
             added.added.push(label);
         } else {

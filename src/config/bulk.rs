@@ -20,7 +20,7 @@ pub const WORTH_IT: usize = 256 * 1024;
 pub struct Bulk<'a> {
     /// All that stands before the first job: TOML.
     pub head: &'a str,
-    entries: Vec<Entry<'a>>,
+    jobs: &'a str,
 }
 
 /// One `[[jobs]]`, its strings as written.
@@ -34,7 +34,7 @@ struct Entry<'a> {
 }
 
 impl<'a> Bulk<'a> {
-    /// None if anything but plain jobs stands behind the first of them.
+    /// None if there is nothing in it for us.
     pub fn of(text: &'a str) -> Option<Self> {
         // A line within a long string only looks like a line of ours.
         if memmem::find(text.as_bytes(), b"\"\"\"").is_some() || memmem::find(text.as_bytes(), b"'''").is_some() {
@@ -42,8 +42,15 @@ impl<'a> Bulk<'a> {
         }
         let at = memmem::find(text.as_bytes(), b"\n[[jobs]]")? + 1;
         let (head, jobs) = text.split_at_checked(at)?;
-        let mut entries: Vec<Entry<'a>> = Vec::new();
-        for line in jobs.split_inclusive('\n') {
+        Some(Self { head, jobs })
+    }
+
+    /// The jobs in the file's order; None if any is not as it should be, or if anything but plain jobs stands there.
+    pub fn jobs(&self, known: &Known<'_>) -> Option<Vec<Arc<Job>>> {
+        let mut jobs: Vec<Arc<Job>> = Vec::new();
+        // One entry at a time: all of them would be more than the jobs that come of them.
+        let mut entry: Option<Entry<'_>> = None;
+        for line in self.jobs.split_inclusive('\n') {
             let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
             let line = line.trim_start_matches([' ', '\t']);
             if line.is_empty() {
@@ -51,30 +58,16 @@ impl<'a> Bulk<'a> {
             }
             if let Some(rest) = line.strip_prefix("[[jobs]]") {
                 ends(rest)?;
-                entries.push(Entry::default());
+                if let Some(entry) = entry.replace(Entry::default()) {
+                    entry.declare(known, &mut jobs)?;
+                }
             } else if line.starts_with('#') {
                 ends(line)?;
             } else {
-                entries.last_mut()?.take(line)?;
+                entry.as_mut()?.take(line)?;
             }
         }
-        Some(Self { head, entries })
-    }
-
-    /// The jobs in the file's order; None if any is not as it should be.
-    pub fn jobs(&self, known: &Known<'_>) -> Option<Vec<Arc<Job>>> {
-        let mut jobs: Vec<Arc<Job>> = Vec::with_capacity(self.entries.len());
-        for entry in &self.entries {
-            let service = known.get(entry.service?.trim())?.as_ref()?;
-            let name = entry.name.map(str::trim).filter(|name| !name.is_empty());
-            let tags: Vec<String> = entry.tags.iter().flatten().map(|tag| tag.trim().to_owned()).collect();
-            for (ix, id) in entry.ids.as_ref()?.iter().enumerate() {
-                let id = providers::id_from(service, id).ok()?;
-                let key = JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id };
-                let name = numbered(name, entry.are_many, ix);
-                jobs.push(Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: tags.clone() }));
-            }
-        }
+        entry?.declare(known, &mut jobs)?;
         let mut seen = HashSet::with_capacity(jobs.len());
         jobs.iter().all(|job| seen.insert(&job.key)).then_some(())?;
         Some(jobs)
@@ -98,6 +91,23 @@ impl<'a> Entry<'a> {
             key if names::ID.contains(&key) => put(&mut self.ids, string(value).map(|(id, rest)| (vec![id], rest))),
             _ => None,
         }
+    }
+
+    /// Adds the jobs that it declares.
+    fn declare(self, known: &Known<'_>, jobs: &mut Vec<Arc<Job>>) -> Option<()> {
+        let service = known.get(self.service?.trim())?.as_ref()?;
+        let name = self.name.map(str::trim).filter(|name| !name.is_empty());
+        let tags = self.tags.iter().flatten().map(|tag| tag.trim());
+        // Neighbours are mostly tagged alike: they share their tags.
+        let alike = jobs.last().filter(|job| job.tags.iter().map(String::as_str).eq(tags.clone()));
+        let tags = alike.map_or_else(|| tags.map(str::to_owned).collect(), |job| Arc::clone(&job.tags));
+        for (ix, id) in self.ids?.into_iter().enumerate() {
+            let id = providers::id_from(service, id).ok()?;
+            let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id };
+            let name = numbered(name, self.are_many, ix);
+            jobs.push(Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: Arc::clone(&tags) }));
+        }
+        Some(())
     }
 }
 

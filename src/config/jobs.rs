@@ -53,7 +53,7 @@ fn job(table: &Fields<'_>, known: &Known<'_>, jobs: &mut Vec<Placed>, problems: 
     let service = service(table, known, problems);
     let name = table.get("name").and_then(|field| field.text("\"scan 7\"", problems)).map(str::trim);
     let name = name.filter(|name| !name.is_empty());
-    let tags: Vec<String> = table
+    let tags: Arc<[String]> = table
         .get("tags")
         .and_then(|field| field.texts("tags = [\"nightly\"]", problems))
         .unwrap_or_default()
@@ -77,8 +77,8 @@ fn job(table: &Fields<'_>, known: &Known<'_>, jobs: &mut Vec<Placed>, problems: 
             }
         };
         let name = numbered(name, ids.are_many, ix);
-        let key = JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id };
-        jobs.push((Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: tags.clone() }), span));
+        let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id };
+        jobs.push((Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: Arc::clone(&tags) }), span));
     }
 }
 

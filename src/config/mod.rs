@@ -1,7 +1,7 @@
 //! The jobs file: parse, errors with line and caret, watch, append; and the user's own config.toml.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::ErrorKind;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub struct JobsFile {
     /// `[[jobs]]`, `ids` spread out, in the file's order.
     pub jobs: Vec<Arc<Job>>,
     /// A digest of the text that it was read from: the same text is not parsed again.
-    text: u64,
+    text: Option<u64>,
 }
 
 /// Two are the same if they mean the same, however they are written.
@@ -127,7 +127,7 @@ pub fn parse_bulk(text: &str, path: &Path) -> Option<JobsFile> {
     let head = parse_toml(bulk.head, path).ok().filter(|head| head.jobs.is_empty())?;
     let known = head.services.iter().map(|service| (&*service.name, Some(Arc::clone(service)))).collect();
     let jobs = bulk.jobs(&known)?;
-    Some(JobsFile { jobs, text: digest(text), ..head })
+    Some(JobsFile { jobs, text: digest(text.as_bytes()), ..head })
 }
 
 /// Any file, by the TOML reader.
@@ -163,7 +163,7 @@ pub fn parse_toml(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
         poll,
         services: services.into_iter().filter_map(|(_, service)| service).collect(),
         jobs: placed.into_iter().map(|(job, _)| job).collect(),
-        text: digest(text),
+        text: digest(text.as_bytes()),
     })
 }
 
@@ -194,10 +194,18 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-fn digest(text: &str) -> u64 {
+/// A digest of a text, of which never more than a piece is in memory; None if it cannot be read.
+fn digest(mut text: impl Read) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match text.read(&mut piece) {
+            Ok(0) => return Some(hasher.finish()),
+            Ok(read) => hasher.write(piece.get(..read)?),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 fn directory(path: &Path) -> PathBuf {

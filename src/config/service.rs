@@ -98,7 +98,7 @@ fn service(field: &Field<'_>, poll: &Poll, place: &Place, problems: &mut Problem
     let base = address::base(provider, &table, &here, problems)?;
     // Without a token the file is refused; what is wrong with the service's jobs is told all the same.
     let token = token.unwrap_or_else(|| TokenSource::Env(String::new()));
-    let endpoint = providers::endpoint(provider, &base);
+    let endpoint = providers::endpoint(provider, &base).into();
     Some(Arc::new(Service { name: name.into(), provider, base, endpoint, token, pace, in_flight, rate, include }))
 }
 

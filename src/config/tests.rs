@@ -86,7 +86,7 @@ tags = ['nightly']
     );
     assert_eq!(west.base.as_str(), "https://us-central.unstract.com/deployment/api/org/receipts/");
     assert_eq!(west.token, TokenSource::File(paths::home().unwrap().join("t")));
-    let jobs: Vec<_> = file.jobs.iter().map(|job| (job.label(), job.title().to_owned(), job.tags.clone())).collect();
+    let jobs: Vec<_> = file.jobs.iter().map(|job| (job.label(), job.title().to_owned(), job.tags.to_vec())).collect();
     let expected = [
         ("llama/98nlux8b0eu6", "98nlux8b0eu6", vec![]),
         ("invoices/a", "scan 1", vec!["nightly".to_owned()]),

@@ -1,7 +1,10 @@
 //! The jobs file while we run: read again whenever it was saved, however the editor does that.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -9,6 +12,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{ConfigError, JobsFile, digest, directory, parse, read};
+use crate::domain::job::Job;
 
 /// How long a file has to be left alone before it is read: editors write in several steps.
 const DEBOUNCE: Duration = Duration::from_millis(250);
@@ -43,7 +47,7 @@ pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch,
         watcher.watch(&parent(place), RecursiveMode::NonRecursive).map_err(failed)?;
     }
     let names: Vec<OsString> = places.iter().filter_map(|place| place.file_name()).map(OsString::from).collect();
-    let mut last = Last { path: file.path.clone(), text: Some(file.text), change: Ok(file.clone()) };
+    let mut last = Last::new(file);
     std::thread::Builder::new()
         .name("jobs file".to_owned())
         .spawn(move || follow(&mut last, &names, &received, &changes))
@@ -57,26 +61,48 @@ struct Last {
     /// The digest of its text.
     text: Option<u64>,
     change: Change,
+    /// The jobs in force.
+    jobs: Vec<Arc<Job>>,
 }
 
 impl Last {
+    fn new(file: &JobsFile) -> Self {
+        Self { path: file.path.clone(), text: file.text, change: Ok(file.clone()), jobs: file.jobs.clone() }
+    }
+
     /// What the file says now, if that is another thing.
     fn again(&mut self) -> Option<&Change> {
-        let text = read(&self.path);
-        let before = std::mem::replace(&mut self.text, text.as_deref().map(digest).ok());
-        if before.is_some() && before == self.text {
+        // A long text is not taken into memory only to be found the same.
+        let now = File::open(&self.path).ok().and_then(digest);
+        if now.is_some() && now == self.text {
             return None;
         }
+        let text = read(&self.path);
+        self.text = text.as_deref().ok().and_then(|text| digest(text.as_bytes()));
         let mut change = text.as_ref().map_err(Clone::clone).and_then(|text| parse(text, &self.path));
         if text.as_ref().is_ok_and(|text| text.trim().is_empty()) && change != self.change {
             // Whoever writes a file from the start, as a shell does, empties it first.
             change = Err(ConfigError::of_file(&self.path, "the file is empty", "write the jobs to it again"));
+        }
+        if let Ok(file) = &mut change {
+            share(&mut file.jobs, &self.jobs);
+            self.jobs.clone_from(&file.jobs);
         }
         if change == self.change {
             return None;
         }
         self.change = change;
         Some(&self.change)
+    }
+}
+
+/// Replaces jobs that are declared as before by those before, which others hold: so no job is held twice.
+fn share(jobs: &mut [Arc<Job>], before: &[Arc<Job>]) {
+    let before: HashSet<&Arc<Job>> = before.iter().collect();
+    for job in jobs {
+        if let Some(same) = before.get(job) {
+            *job = Arc::clone(same);
+        }
     }
 }
 
@@ -164,6 +190,26 @@ mod tests {
         assert_eq!(next(), Err(1), "a file that is only begun takes no job out");
         save(FILE);
         assert_eq!(next(), Ok(0));
+    }
+
+    #[test]
+    fn a_job_that_an_edit_does_not_touch_is_held_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("jobs.toml");
+        std::fs::write(&path, format!("{FILE}{JOB}")).unwrap();
+        let file = load(&path).unwrap();
+        let mut last = Last::new(&file);
+        let cases = [
+            (format!("{FILE}{JOB}colour = 1\n"), None),
+            (format!("{FILE}[[jobs]]\nservice = \"llama\"\nid = \"b\"\n{JOB}"), Some(true)),
+            (format!("{FILE}{JOB}name = \"first\"\n"), Some(false)),
+        ];
+        for (text, is_same) in cases {
+            std::fs::write(&path, &text).unwrap();
+            let change = last.again().unwrap().as_ref().ok();
+            let job = change.map(|change| change.jobs.last().unwrap());
+            assert_eq!(job.map(|job| Arc::ptr_eq(job, &file.jobs[0])), is_same, "{text}");
+        }
     }
 
     #[test]

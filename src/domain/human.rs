@@ -1,5 +1,6 @@
 //! Numbers as people read them: durations, ages, sizes, counts, clock times. Used by screens and tables alike.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -77,6 +78,12 @@ pub fn count(count: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// So many things: `1 job`, `1204 jobs`.
+pub fn counted<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    let plural = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// A rate in per cent with one decimal, never rounded up to a whole that is not reached: `95.4%`, `100%`, `0%`.

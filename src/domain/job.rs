@@ -52,14 +52,14 @@ impl fmt::Display for Provider {
 pub struct JobKey {
     /// The service's kind.
     pub provider: Provider,
-    /// The normalised endpoint, see `providers::endpoint`.
-    pub endpoint: String,
+    /// The normalised endpoint, see `providers::endpoint`. Shared: a file has few of them.
+    pub endpoint: Arc<str>,
     /// The service's own id, trimmed and otherwise as given. Foreign text.
     pub id: String,
 }
 
 /// A job as the jobs file declares it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Job {
     /// What it is.
     pub key: JobKey,
@@ -67,8 +67,8 @@ pub struct Job {
     pub service: Arc<str>,
     /// The user's name for it.
     pub name: Option<String>,
-    /// The user's tags.
-    pub tags: Vec<String>,
+    /// The user's tags. Shared by jobs that are tagged alike.
+    pub tags: Arc<[String]>,
 }
 
 impl Job {

@@ -110,7 +110,7 @@ fn outcome(known: &Observation) -> String {
         },
         State::Succeeded => match (&known.warning, known.files) {
             (Some(warning), _) => warning.clone(),
-            (None, Some(files)) => with_size(known, plural(files.total, "file")),
+            (None, Some(files)) => with_size(known, human::counted(files.total, "file")),
             (None, None) => word(known),
         },
         State::Failed | State::Cancelled | State::Lost => match (reason, known.files) {
@@ -137,7 +137,7 @@ fn word(known: &Observation) -> String {
 }
 
 fn files_failed(files: FileCounts) -> String {
-    format!("{} of {} failed", files.failed, plural(files.total, "file"))
+    format!("{} of {} failed", files.failed, human::counted(files.total, "file"))
 }
 
 fn with_size(known: &Observation, what: String) -> String {
@@ -145,10 +145,6 @@ fn with_size(known: &Observation, what: String) -> String {
         Some(saved) => format!("{what}, {}", human::bytes(saved.bytes)),
         None => what,
     }
-}
-
-fn plural(count: u32, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 #[cfg(test)]
@@ -170,7 +166,7 @@ mod tests {
     }
 
     fn saved(bytes: u64) -> Option<Saved> {
-        Some(Saved { body: 1, bytes, sha256: String::new(), http_status: 200, at: at(0), masked: false })
+        Some(Saved { body: 1, bytes, sha256: Default::default(), http_status: 200, at: at(0), masked: false })
     }
 
     fn read(read: Read, reason: Option<&str>) -> Option<LastRead> {

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::checksum::Checksum;
 use super::files::FileCounts;
 use super::reading::{Answer, Reading, Verdict};
 use super::state::{LostBecause, Read, State};
@@ -44,8 +45,8 @@ pub struct Observation {
     pub changed_at: Option<Timestamp>,
     /// The copy: a whole terminal reply on disk.
     pub saved: Option<Saved>,
-    /// What else was kept: the last reply that broke off or made no sense.
-    pub evidence: Option<Saved>,
+    /// What else was kept: the last reply that broke off or made no sense. Boxed, for few jobs have any.
+    pub evidence: Option<Box<Saved>>,
     /// Sequence number of the last request whose answer was applied.
     pub applied: u64,
     /// What an "already acknowledged" would mean now.
@@ -61,8 +62,8 @@ pub struct Saved {
     pub body: i64,
     /// Length of the body.
     pub bytes: u64,
-    /// SHA-256 of the body, lower-case hex.
-    pub sha256: String,
+    /// SHA-256 of the body.
+    pub sha256: Checksum,
     /// HTTP code it came with.
     pub http_status: u16,
     /// When it was received.
@@ -339,7 +340,7 @@ mod tests {
     }
 
     fn copy() -> Saved {
-        Saved { body: 1, bytes: 2, sha256: String::new(), http_status: 200, at: at(0), masked: false }
+        Saved { body: 1, bytes: 2, sha256: Checksum::default(), http_status: 200, at: at(0), masked: false }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Service {
     /// `…/deployment/api/<organization_id>/<api_name>/`. The query may hold a gateway's key: a secret.
     pub base: Url,
     /// The normalised endpoint of its jobs, see `providers::endpoint`. Holds no query.
-    pub endpoint: String,
+    pub endpoint: Arc<str>,
     /// Where its token comes from.
     pub token: TokenSource,
     /// How often one of its jobs is read.

@@ -8,13 +8,13 @@ use crate::domain::job::JobIx;
 
 use super::gate::Closed;
 use super::reader::{self, Errand};
-use super::run::{Chore, Mode, Run, ServiceRun};
+use super::run::{Chore, Flight, Mode, Run, ServiceRun};
 use super::slot::Phase;
 use super::{Purpose, follow};
 
 /// How long a successful write to the store is believed.
 const PROBE_LASTS: Duration = Duration::from_secs(60);
-/// How long a glance at the state directory is.
+/// How long a glance at the state directory is believed.
 const GLANCE_LASTS: Duration = Duration::from_secs(1);
 
 impl Run {
@@ -32,6 +32,16 @@ impl Run {
             let Some((_, ix)) = self.services.get_mut(service).and_then(|run| run.due.pop_first()) else { return };
             self.send_read(ix, service);
         }
+    }
+
+    /// Claims again what was claimed before the state directory failed: it may be another one now, and another instance
+    /// may read there. What is being read is claimed when its reply is here.
+    pub(super) async fn claim_again(&mut self) {
+        let phase = |ix: &JobIx| self.slot(*ix).map(|slot| &slot.phase);
+        let of = |wanted: Phase| self.unclaimed.iter().copied().filter(move |ix| phase(ix) == Some(&wanted));
+        let (waiting, reading): (Vec<JobIx>, _) = (of(Phase::Waiting).collect(), of(Phase::Reading).collect());
+        self.unclaimed = reading;
+        self.claim(&waiting).await;
     }
 
     /// When a read may be sent next, if that only takes time. What the last dispatch could have sent and did not is
@@ -150,14 +160,15 @@ impl Run {
         self.chores.spawn(async move { Chore::Probed(store.probe().await.map_err(|error| error.to_string())) });
     }
 
-    fn send_read(&mut self, ix: JobIx, service: usize) {
+    fn send_read(&mut self, ix: JobIx, at: usize) {
         self.set_phase(ix, Phase::Reading);
         let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
-        let Some(run) = self.services.get_mut(service) else { return };
+        let Some(run) = self.services.get_mut(at) else { return };
         let Some(token) = run.token.clone() else { return };
         slot.seq += 1;
         run.in_flight += 1;
         let (key, service, seq) = (slot.job.key.clone(), Arc::clone(&run.service), slot.seq);
+        let flight = Flight { ix, service: at, token: token.clone() };
         let errand = Errand { ix, key, service, token, seq, clock: self.clock.clone() };
         let leave = if slot.job.key.provider.is_one_shot() {
             self.one_shots.insert(ix);
@@ -166,7 +177,7 @@ impl Run {
             self.leave_reads.subscribe()
         };
         let handle = self.reads.spawn(reader::read(errand, self.net.clone(), self.store.clone(), leave));
-        self.reading.insert(handle.id(), ix);
+        self.reading.insert(handle.id(), flight);
     }
 
     /// `once` does not wait for a service that asked to wait, or that refuses the token.

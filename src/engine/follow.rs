@@ -1,7 +1,6 @@
 //! Whose a job is: claims taken at the start and given up in time, jobs of other instances followed and taken over
 //! when those end.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +9,13 @@ use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Observation;
 use crate::store::Claim;
 
+use super::Purpose;
 use super::gate::Closed;
-use super::run::{Chore, Mode, Run, ServiceRun};
+use super::run::{Chore, Mode, Run};
 use super::slot::{Denials, Phase, Slot};
-use super::{Purpose, Reload};
 
-/// How many jobs are told of while the next are read from disk.
-const DECLARED_AT_ONCE: usize = 4096;
+/// How many jobs are read from disk at once: those before are told of meanwhile, and never all are held twice.
+const LOADED_AT_ONCE: usize = 4096;
 /// How many followed jobs are tried for a takeover at once.
 const TRIED_AT_ONCE: usize = 256;
 
@@ -32,7 +31,7 @@ impl Run {
     pub(super) async fn declare(&mut self, jobs: Vec<Arc<Job>>) -> Result<(), String> {
         let mut unfinished = Vec::new();
         self.slots.reserve_exact(jobs.len());
-        for jobs in jobs.chunks(DECLARED_AT_ONCE) {
+        for jobs in jobs.chunks(LOADED_AT_ONCE) {
             let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
             let known = self.store.load(keys).await.map_err(|error| error.to_string())?;
             for (job, known) in jobs.iter().zip(known) {
@@ -60,6 +59,14 @@ impl Run {
 
     /// Claims jobs: ours are read now, in the order of the file; the others are followed.
     pub(super) async fn claim(&mut self, list: &[JobIx]) {
+        if self.mode != Mode::Running {
+            // They are claimed when reading goes on.
+            for ix in list {
+                self.schedule(*ix, self.now());
+                self.refresh_health(*ix);
+            }
+            return;
+        }
         let keys: Vec<JobKey> = list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect();
         if keys.is_empty() {
             return;
@@ -99,13 +106,13 @@ impl Run {
 
     /// Takes over what others have written about these jobs.
     pub(super) async fn reload_known(&mut self, list: &[JobIx]) {
-        let keys: Vec<JobKey> = list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect();
-        if keys.is_empty() {
-            return;
-        }
-        let Ok(known) = self.store.load(keys).await else { return };
-        for (ix, known) in list.iter().zip(known) {
-            self.learn_from_others(*ix, known);
+        for list in list.chunks(LOADED_AT_ONCE) {
+            let slots = list.iter().filter_map(|ix| self.slot(*ix));
+            let keys: Vec<JobKey> = slots.map(|slot| slot.job.key.clone()).collect();
+            let Ok(known) = self.store.load(keys).await else { return };
+            for (ix, known) in list.iter().zip(known) {
+                self.learn_from_others(*ix, known);
+            }
         }
     }
 
@@ -324,145 +331,6 @@ impl Run {
             Closed::No | Closed::Throttled(_) | Closed::BackingOff(_) | Closed::KeyRefused(_) => None,
         }
     }
-
-    /// Applies a changed jobs file: what stays keeps its place, what goes is read no more, what is new is declared.
-    pub(super) async fn reload(&mut self, reload: Reload) {
-        let Reload { poll, services, jobs } = reload;
-        self.poll = poll;
-        self.net = Arc::new(crate::net::Net::new(&poll, self.clock.clone()));
-        for run in &mut self.services {
-            // The token of a service that is no longer in the file is not asked for.
-            run.next_ask = run.next_ask.filter(|_| services.iter().any(|(new, _)| new.name == run.service.name));
-        }
-        for (service, token) in services {
-            self.reload_service(ServiceRun::new(service, token));
-        }
-        let places = self.places(&jobs);
-        let mut kept = HashSet::new();
-        let mut new = Vec::new();
-        let mut again = Vec::new();
-        let (mut added, mut removed) = (0, 0);
-        for (job, place) in jobs.into_iter().zip(places) {
-            match (place, self.service_of(&job.service)) {
-                (Some(ix), Some(service)) => {
-                    kept.insert(ix);
-                    added += usize::from(self.is_withdrawn(ix));
-                    if self.keep(ix, job, service) {
-                        again.push(ix);
-                    }
-                }
-                (None, Some(_)) => new.push(job),
-                (_, None) => {}
-            }
-        }
-        for ix in (0..self.slots.len()).filter_map(|at| u32::try_from(at).ok()).map(JobIx) {
-            if !kept.contains(&ix) && !self.is_withdrawn(ix) {
-                self.withdraw(ix);
-                removed += 1;
-            }
-        }
-        self.flush_releases();
-        self.claim(&again).await;
-        self.reload_known(&again).await;
-        added += new.len();
-        if let Err(error) = self.declare(new).await {
-            self.tell_trouble(Some(error));
-        }
-        for service in 0..self.services.len() {
-            self.gate_changed(service);
-            // A service that a watch has given up is not read for its new jobs either, until its token changes.
-            if let Some(why) = self.services.get(service).and_then(|run| run.given_up.clone()) {
-                self.give_up_service(service, &why);
-            }
-        }
-        tracing::info!(job = "config", "the jobs file was reloaded: +{added} jobs, {removed} removed");
-        self.tell(Fact::Reloaded { added, removed });
-        self.told_settled = false;
-    }
-
-    /// The place of each of these jobs; None for one that was never on the list.
-    fn places(&self, jobs: &[Arc<Job>]) -> Vec<Option<JobIx>> {
-        let places = (0..).map(JobIx).zip(&self.slots);
-        let places: HashMap<&JobKey, JobIx> = places.map(|(ix, slot)| (&slot.job.key, ix)).collect();
-        jobs.iter().map(|job| places.get(&job.key).copied()).collect()
-    }
-
-    /// Takes a service's new declaration; its gate and its reads stay unless its token changed.
-    fn reload_service(&mut self, new: ServiceRun) {
-        let Some(old) = self.services.iter_mut().find(|run| run.service.name == new.service.name) else {
-            self.services.push(new);
-            return;
-        };
-        if old.token != new.token {
-            old.gate = new.gate;
-            old.token = new.token;
-            old.given_up = None;
-        }
-        if old.service.rate != new.service.rate {
-            old.bucket = new.bucket;
-        }
-        old.service = new.service;
-    }
-
-    /// Takes a job's new declaration; true if it has to be claimed and read again.
-    fn keep(&mut self, ix: JobIx, job: Arc<Job>, service: usize) -> bool {
-        let Some(slot) = self.slot(ix) else { return false };
-        if slot.job != job {
-            self.tell(Fact::Declared { ix, job: Arc::clone(&job), known: Arc::clone(&slot.known) });
-        }
-        let was = slot.phase.clone();
-        let due = slot.due;
-        // What was asked for before the job was taken out is not asked for a second time.
-        let busy = self.is_busy(ix);
-        let again = match was {
-            Phase::GivenUp(_) => true,
-            Phase::Withdrawn => !busy && (!slot.known.is_over() || slot.is_gone()),
-            Phase::Done => slot.is_gone(),
-            Phase::Waiting | Phase::Reading | Phase::Followed(_) => false,
-        };
-        let known = Arc::clone(&slot.known);
-        if was == Phase::Withdrawn {
-            self.tell(Fact::Declared { ix, job: Arc::clone(&job), known });
-            self.set_phase(ix, if busy { Phase::Reading } else { Phase::Done });
-        }
-        let moved = self.slot(ix).is_some_and(|slot| slot.service != service);
-        if moved && was == Phase::Waiting {
-            self.set_phase(ix, Phase::Done);
-        }
-        if let Some(slot) = self.slot_mut(ix) {
-            slot.job = job;
-            // A read under way is counted for the service that sent it.
-            if was != Phase::Reading && !busy {
-                slot.service = service;
-            }
-            slot.denials = Denials::default();
-        }
-        if moved && let (Phase::Waiting, Some(due)) = (was, due) {
-            self.schedule(ix, due);
-        }
-        again
-    }
-
-    fn is_withdrawn(&self, ix: JobIx) -> bool {
-        self.slot(ix).is_some_and(|slot| slot.phase == Phase::Withdrawn)
-    }
-
-    /// Whether a read of a job is under way, or the one reply that it will ever get is being saved.
-    fn is_busy(&self, ix: JobIx) -> bool {
-        let is_one_shot = self.slot(ix).is_some_and(|slot| slot.job.key.provider.is_one_shot());
-        let saving = self.saving.contains_key(&ix) || self.unsaved.contains_key(&ix);
-        self.reading.values().any(|reading| *reading == ix) || is_one_shot && saving
-    }
-
-    fn withdraw(&mut self, ix: JobIx) {
-        self.tell(Fact::Withdrawn(ix));
-        let reading = self.slot(ix).is_some_and(|slot| slot.phase == Phase::Reading);
-        self.set_phase(ix, Phase::Withdrawn);
-        // A read under way is finished and saved before its claim is given up.
-        if !reading {
-            release(self, ix);
-        }
-    }
 }
 
 /// Whether the disk knows no more than we do. The numbers of the reads do not tell: ours run ahead of the disk's, for a
@@ -470,9 +338,13 @@ impl Run {
 fn tells_nothing_new(on_disk: &Observation, slot: &Slot) -> bool {
     let ours = &*slot.known;
     let read_at = |known: &Observation| known.last_read.as_ref().map(|read| read.at);
+    // A database that was begun anew knows nothing of what was.
+    if on_disk == ours || *on_disk == Observation::default() {
+        return true;
+    }
     // Of what another reads the disk knows all, whatever its clock says.
-    if on_disk == ours || matches!(slot.phase, Phase::Followed(_)) {
-        return on_disk == ours;
+    if matches!(slot.phase, Phase::Followed(_)) {
+        return false;
     }
     let same = Observation { applied: ours.applied, last_read: ours.last_read.clone(), ..on_disk.clone() };
     read_at(on_disk) <= read_at(ours) && same == *ours

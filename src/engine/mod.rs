@@ -23,6 +23,7 @@ mod gatekeeping;
 mod mask;
 pub mod online;
 mod reader;
+mod reload;
 mod run;
 pub mod saved;
 mod saving;

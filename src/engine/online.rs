@@ -55,7 +55,7 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
         broken: arrived.broken,
         at: arrived.at,
     };
-    let key = JobKey { provider: service.provider, endpoint: service.endpoint.clone(), id: id.to_owned() };
+    let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id: id.to_owned() };
     let reading = providers::read(&key, &reply);
     let reason = reading.reason.unwrap_or_else(|| "no reason given".to_owned());
     let status = reply.status;

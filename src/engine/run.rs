@@ -27,8 +27,8 @@ use super::{Command, Purpose, Setup, StartError};
 
 /// How often followed jobs, unsaved replies and a failing store are looked at again.
 const TICK: Duration = Duration::from_secs(1);
-/// As long as reads are to come, the clocks are compared so often: a machine that slept must not go on waiting.
-const GLANCE: Duration = Duration::from_secs(30);
+/// How often the clocks are compared as long as reads are to come: a machine that slept must not go on waiting.
+const COMPARED_EVERY: Duration = Duration::from_secs(30);
 
 /// What the engine is doing as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,17 @@ pub enum Chore {
     Done,
 }
 
+/// A read under way: a changed jobs file may give its job to another service, or its service another token.
+#[derive(Debug)]
+pub struct Flight {
+    /// Whose slot it is for.
+    pub ix: JobIx,
+    /// The service for which it is counted.
+    pub service: usize,
+    /// The token that it shows.
+    pub token: Token,
+}
+
 /// The engine.
 #[derive(Debug)]
 pub struct Run {
@@ -102,6 +113,8 @@ pub struct Run {
     pub(super) slots: Vec<Slot>,
     pub(super) followed: BTreeSet<JobIx>,
     pub(super) to_release: Vec<JobKey>,
+    /// Jobs to be claimed again before they are asked for.
+    pub(super) unclaimed: BTreeSet<JobIx>,
     pub(super) unsettled: usize,
     pub(super) mode: Mode,
     /// Whether the user had paused it before it was suspended.
@@ -109,7 +122,7 @@ pub struct Run {
     pub(super) turn: usize,
     pub(super) dispatched: Duration,
     pub(super) reads: JoinSet<Outcome>,
-    pub(super) reading: HashMap<Id, JobIx>,
+    pub(super) reading: HashMap<Id, Flight>,
     pub(super) one_shots: BTreeSet<JobIx>,
     pub(super) saves: JoinSet<SaveDone>,
     pub(super) unsaved: BTreeMap<JobIx, Pending>,
@@ -148,6 +161,7 @@ impl Run {
             slots: Vec::new(),
             followed: BTreeSet::new(),
             to_release: Vec::new(),
+            unclaimed: BTreeSet::new(),
             unsettled: 0,
             mode: Mode::Running,
             paused: false,
@@ -197,6 +211,7 @@ impl Run {
         }
         self.refuse_missing_tokens();
         while !self.is_over() {
+            self.claim_again().await;
             self.dispatch();
             self.flush_releases();
             self.tell_progress();
@@ -384,7 +399,7 @@ impl Run {
         let due = self.next_dispatch();
         let wake = asks.chain(expiries).chain(due).chain(self.next_tick).min();
         // Never at once: what could be done at once has been done.
-        wake.map(|at| at.clamp(now + Duration::from_millis(1), now + GLANCE))
+        wake.map(|at| at.clamp(now + Duration::from_millis(1), now + COMPARED_EVERY))
     }
 
     fn tell_progress(&mut self) {

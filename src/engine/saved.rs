@@ -12,7 +12,7 @@ pub use crate::store::{Access, Store, StoreError};
 /// The body that holds a job's result or, where there is none, what else was kept of it: a reply that broke off or
 /// made no sense. None if nothing was kept.
 pub fn best(known: &Observation) -> Option<&Saved> {
-    known.saved.as_ref().or(known.evidence.as_ref())
+    known.saved.as_ref().or(known.evidence.as_deref())
 }
 
 /// The bytes of a saved body.

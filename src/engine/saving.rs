@@ -180,7 +180,10 @@ impl Run {
         }
         match &trouble {
             Some(reason) => tracing::error!("{reason}; one-shot reads are withheld until it can be written again"),
-            None => tracing::info!("the state directory can be written again"),
+            None => {
+                tracing::info!("the state directory can be written again");
+                self.unclaimed = (0..).map(JobIx).take(self.slots.len()).collect();
+            }
         }
         self.trouble.clone_from(&trouble);
         self.tell(Fact::StoreTrouble(trouble));

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::{Id, JoinError};
 
 use crate::domain::attempt::Attempt;
+use crate::domain::checksum::Checksum;
 use crate::domain::fact::{Fact, Health};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{self, Applied, Keep, Observation};
@@ -16,7 +17,7 @@ use crate::domain::state::{Read, State};
 
 use super::gate::Arrival;
 use super::reader::{Outcome, Received};
-use super::run::{Mode, Run};
+use super::run::{Flight, Mode, Run};
 use super::saving::{Pending, Step};
 use super::slot::{Next, Phase, Reply};
 use super::{Purpose, chronicle, follow, reader};
@@ -26,43 +27,48 @@ impl Run {
     pub(super) fn arrived(&mut self, done: Result<(Id, Outcome), JoinError>) {
         match done {
             Ok((id, outcome)) => {
-                self.reading.remove(&id);
-                self.read_ended(outcome.ix);
-                self.take(outcome);
+                let Some(flight) = self.reading.remove(&id) else { return };
+                self.read_ended(&flight);
+                self.take(outcome, &flight);
             }
             Err(error) => {
-                let Some(ix) = self.reading.remove(&error.id()) else { return };
-                self.read_ended(ix);
+                let Some(flight) = self.reading.remove(&error.id()) else { return };
+                self.read_ended(&flight);
+                let ix = flight.ix;
                 tracing::error!("a read failed inside jobdeck: {error}");
                 // Its request may have used a result up, which must not be forgotten.
                 let seq = self.slot(ix).map_or(0, |slot| slot.seq);
-                self.take(reader::failed(ix, seq, self.clock.now()));
+                self.take(reader::failed(ix, seq, self.clock.now()), &flight);
             }
         }
         self.tell_draining();
     }
 
-    fn read_ended(&mut self, ix: JobIx) {
-        self.one_shots.remove(&ix);
-        let Some(service) = self.slot(ix).map(|slot| slot.service) else { return };
-        if let Some(run) = self.services.get_mut(service) {
+    fn read_ended(&mut self, flight: &Flight) {
+        self.one_shots.remove(&flight.ix);
+        if let Some(run) = self.services.get_mut(flight.service) {
             run.in_flight = run.in_flight.saturating_sub(1);
         }
     }
 
-    fn take(&mut self, outcome: Outcome) {
+    fn take(&mut self, outcome: Outcome, flight: &Flight) {
         let Outcome { ix, seq, reading, sent, reply, attempt } = outcome;
         let one_shot = self.slot(ix).is_some_and(|slot| slot.job.key.provider.is_one_shot());
         let whole = reply.as_ref().is_some_and(|reply| !reply.broken);
         let left = *self.leave_reads.borrow() && !one_shot && !whole;
         if left {
-            self.schedule(ix, self.now());
+            if self.is_withdrawn(ix) {
+                follow::release(self, ix);
+            } else {
+                self.schedule(ix, self.now());
+            }
             return;
         }
         let now = self.now();
         let draw = self.draw();
         let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
-        let Some(run) = self.services.get_mut(slot.service) else { return };
+        let pace = self.services.get(slot.service).map_or(self.poll.pace, |run| run.service.pace);
+        let Some(run) = self.services.get_mut(flight.service) else { return };
         Attempt::push(&mut slot.attempts, attempt);
         let http_status = reply.as_ref().map(|reply| reply.status);
         let received = observation::Received {
@@ -75,7 +81,6 @@ impl Run {
             broken: reply.as_ref().is_some_and(|reply| reply.broken),
         };
         let applied = slot.known.apply(received);
-        let pace = run.service.pace;
         let changed = matches!(&applied, Applied::Known { changed: true, .. });
         let reason = reading.reason.clone().unwrap_or_default();
         let unfamiliar =
@@ -86,8 +91,10 @@ impl Run {
         let arrival = Arrival { read: reading.read, retry_after: reading.retry_after, reason: &reason, now, draw };
         // Each job is asked but once: what a service answers about one says nothing yet about the others.
         let of_one_job = self.purpose == Purpose::Once && matches!(reading.read, Read::ServerError | Read::Malformed);
-        let resumes = if of_one_job { None } else { run.gate.arrived(arrival, pace) };
-        let service = slot.service;
+        // What a service says to a token that it was shown before says nothing about the one that it has now.
+        let of_old_token = reading.read == Read::Unauthorized && run.token.as_ref() != Some(&flight.token);
+        let resumes = if of_one_job || of_old_token { None } else { run.gate.arrived(arrival, run.service.pace) };
+        let service = flight.service;
         if let Some(spread) = resumes {
             self.respread(service, Duration::ZERO, spread);
         }
@@ -206,11 +213,7 @@ pub(super) type News = (Read, Option<u16>, String);
 /// Bytes that were kept before are not kept again: a service that answers the same page for ever fills no disk.
 fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) -> bool {
     let (Keep::Evidence, Some(evidence), Some(reply)) = (keep, &known.evidence, reply) else { return false };
-    evidence.bytes == reply.bytes.len() as u64 && evidence.sha256 == hex(&Sha256::digest(&reply.bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    evidence.bytes == reply.bytes.len() as u64 && evidence.sha256 == Checksum(Sha256::digest(&reply.bytes).into())
 }
 
 #[cfg(test)]
@@ -235,7 +238,7 @@ mod tests {
         let service = Arc::new(Service {
             name: "s".into(),
             provider: Provider::Unstract,
-            endpoint: "http://127.0.0.1:9".to_owned(),
+            endpoint: "http://127.0.0.1:9".into(),
             base,
             token: TokenSource::Env("TOKEN".to_owned()),
             pace: Poll::default().pace,
@@ -244,7 +247,7 @@ mod tests {
             include: Include::default(),
         });
         let key = JobKey { provider: Provider::Unstract, endpoint: service.endpoint.clone(), id: "7".to_owned() };
-        let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Vec::new() });
+        let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default() });
         let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);
         let (poll, jobs) = (Poll::default(), Vec::new());
         let setup = Setup { purpose: Purpose::Watch, poll, services, jobs, store, seed: 1, clock };
@@ -253,7 +256,8 @@ mod tests {
         run.set_phase(JobIx(0), Phase::Reading);
         run.slot_mut(JobIx(0)).unwrap().seq = 1;
         let id = run.reads.spawn(async { panic!("a read that panics") }).id();
-        run.reading.insert(id, JobIx(0));
+        let token = Token::new("secret").unwrap();
+        run.reading.insert(id, Flight { ix: JobIx(0), service: 0, token });
         let panicked = run.reads.join_next_with_id().await.unwrap();
         run.arrived(panicked);
         let saved = run.saves.join_next().await.unwrap();

@@ -181,8 +181,8 @@ mod tests {
     const GRACE: Duration = Duration::from_secs(60);
 
     fn slot() -> Slot {
-        let key = JobKey { provider: Provider::Unstract, endpoint: "http://h".to_owned(), id: "7".to_owned() };
-        let job = Job { key, service: "s".into(), name: None, tags: Vec::new() };
+        let key = JobKey { provider: Provider::Unstract, endpoint: "http://h".into(), id: "7".to_owned() };
+        let job = Job { key, service: "s".into(), name: None, tags: Arc::default() };
         Slot::new(Arc::new(job), 0, Observation::default())
     }
 

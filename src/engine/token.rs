@@ -231,7 +231,7 @@ mod tests {
                 name: name.into(),
                 provider: crate::domain::job::Provider::Vessl,
                 base: url::Url::parse("https://host.example").unwrap(),
-                endpoint: String::new(),
+                endpoint: "".into(),
                 token: command(&["sh", "-c", &script]),
                 pace: crate::domain::service::Poll::default().pace,
                 in_flight: None,

@@ -15,6 +15,7 @@ use super::rows;
 use super::spool::{LONGEST_INLINE, map};
 use super::trouble::Trouble;
 use super::{Kept, SaveBody};
+use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
 use crate::domain::observation::{Keep, Observation, Saved};
 use crate::domain::reply::Headers;
@@ -25,7 +26,7 @@ const EVIDENCE_KEPT: usize = 5;
 /// Where a body's bytes are before its row is written.
 #[derive(Debug)]
 pub struct Placed {
-    sha256: String,
+    sha256: Checksum,
     /// Its name in `bodies/`; None: its bytes go into the row.
     file: Option<String>,
     /// A spool file that is of no more use once the row is committed.
@@ -64,7 +65,7 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
         seq,
         http_status: body.http_status,
         instance: instance.to_owned(),
-        sha256: Some(sha256.clone()),
+        sha256: Some(sha256),
         masked: body.masked,
     }
     .to_string();
@@ -88,7 +89,7 @@ pub fn add_copy(
     garbage.extend(placed.spooled.clone());
     let same = connection
         .prepare_cached("SELECT id FROM body WHERE job = ?1 AND is_copy AND sha256 = ?2 ORDER BY id DESC LIMIT 1")?
-        .query_row(params![job, placed.sha256], |row| row.get(0))
+        .query_row(params![job, placed.sha256.to_string()], |row| row.get(0))
         .optional()?;
     if let Some(same) = same {
         drop_duplicate(connection, dir, placed.file.as_deref(), garbage)?;
@@ -112,7 +113,7 @@ pub fn add_evidence(
     let protects = key.provider.is_one_shot();
     let same = connection
         .prepare_cached("SELECT id, is_copy OR broken OR id = ?3 FROM body WHERE job = ?1 AND sha256 = ?2 ORDER BY id")?
-        .query_map(params![job, placed.sha256, current.map(|saved| saved.body)], |row| {
+        .query_map(params![job, placed.sha256.to_string(), current.map(|saved| saved.body)], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
         })?
         .find(|row| !matches!(row, Ok((_, false))))
@@ -166,7 +167,7 @@ pub fn adopt(
     path: &Path,
     garbage: &mut Vec<PathBuf>,
 ) -> Result<Option<Saved>, Trouble> {
-    let current = known.evidence.as_ref();
+    let current = known.evidence.as_deref();
     let Some(name) = BodyName::parse(path) else { return Ok(current.cloned()) };
     let file = File::open(path)?;
     let about = file.metadata()?;
@@ -186,7 +187,7 @@ pub fn adopt(
         at,
     };
     let sha256 = sha256(&body.bytes);
-    let file_name = BodyName { sha256: Some(sha256.clone()), ..name }.to_string();
+    let file_name = BodyName { sha256: Some(sha256), ..name }.to_string();
     let target = dir.bodies().join(&file_name);
     if target != path {
         file.sync_all()?;
@@ -206,7 +207,7 @@ pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Kept
         )?
         .query_map([job], |row| {
             Ok(Kept {
-                saved: saved(row)?,
+                saved: rows::saved(row, 0)?,
                 keep: if row.get(6)? { Keep::Copy } else { Keep::Evidence },
                 broken: row.get(7)?,
                 headers: Headers {
@@ -234,7 +235,7 @@ fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -
             body.keep == Keep::Copy,
             body.broken,
             body.bytes.len() as i64,
-            placed.sha256,
+            placed.sha256.to_string(),
             body.http_status,
             body.headers.content_type,
             body.headers.content_encoding,
@@ -248,7 +249,7 @@ fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -
     Ok(Saved {
         body: connection.last_insert_rowid(),
         bytes: body.bytes.len() as u64,
-        sha256: placed.sha256.clone(),
+        sha256: placed.sha256,
         http_status: body.http_status,
         at: body.at,
         masked: body.masked,
@@ -305,18 +306,7 @@ fn is_broken(connection: &Connection, body: i64) -> rusqlite::Result<bool> {
 fn read_saved(connection: &Connection, body: i64) -> rusqlite::Result<Saved> {
     connection
         .prepare_cached("SELECT id, bytes, sha256, http_status, at, masked FROM body WHERE id = ?1")?
-        .query_row([body], saved)
-}
-
-fn saved(row: &rusqlite::Row<'_>) -> rusqlite::Result<Saved> {
-    Ok(Saved {
-        body: row.get(0)?,
-        bytes: row.get::<_, i64>(1)?.cast_unsigned(),
-        sha256: row.get(2)?,
-        http_status: row.get(3)?,
-        at: rows::time(4, row.get(4)?)?,
-        masked: row.get(5)?,
-    })
+        .query_row([body], |row| rows::saved(row, 0))
 }
 
 fn holds(path: &Path, body: &SaveBody) -> bool {

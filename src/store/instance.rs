@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::dir::{StateDir, new_file};
+use super::file_id;
 
 /// This instance's name and lock.
 #[derive(Debug)]
@@ -15,8 +18,17 @@ pub struct Instance {
     /// This process.
     pub pid: u32,
     path: PathBuf,
+    lock: Mutex<Lock>,
+    displaced: AtomicBool,
+}
+
+/// A lock that is held.
+#[derive(Debug)]
+struct Lock {
     /// The lock goes with this handle. It is not inherited by child processes.
-    _lock: File,
+    _file: File,
+    /// Which file it is: somebody may have taken it away, or put another in its place.
+    file: Option<(u64, u64)>,
 }
 
 impl Instance {
@@ -25,16 +37,54 @@ impl Instance {
         let pid = std::process::id();
         let name = format!("{pid}-{:016x}", fastrand::u64(..));
         let path = lock_path(dir, &name);
-        let mut lock = new_file(&path)?;
-        lock.try_lock()?;
-        // For people; whether it lives is told by the lock alone.
-        let _ = writeln!(lock, "{pid}");
-        Ok(Self { name, pid, path, _lock: lock })
+        let lock = Mutex::new(Lock::take(&path, pid)?);
+        Ok(Self { name, pid, path, lock, displaced: AtomicBool::new(false) })
+    }
+
+    /// Makes the lock file again if it is no longer in its place. To be called by the one that is opening.
+    pub fn lock_again(&self) -> io::Result<()> {
+        if !self.is_locked() {
+            let lock = Lock::take(&self.path, self.pid)?;
+            *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+            self.displace();
+        }
+        Ok(())
+    }
+
+    /// Whether our lock file is in its place.
+    pub fn is_locked(&self) -> bool {
+        let file = self.lock.lock().unwrap_or_else(PoisonError::into_inner).file;
+        file.is_some() && file == file_id(&self.path)
+    }
+
+    /// The claims made so far count no more: nobody else sees them.
+    pub fn displace(&self) {
+        self.displaced.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the claims made so far count.
+    pub fn is_in_place(&self) -> bool {
+        !self.displaced.load(Ordering::Relaxed) && self.is_locked()
+    }
+
+    /// Whether claims ceased to count since this was last asked: they are to be made again.
+    pub fn was_displaced(&self) -> bool {
+        self.displaced.swap(false, Ordering::Relaxed)
     }
 
     /// Takes the lock file away. The lock itself ends with the value.
     pub fn unregister(&self) {
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Lock {
+    fn take(path: &Path, pid: u32) -> io::Result<Self> {
+        let mut file = new_file(path)?;
+        file.try_lock()?;
+        // For people; whether it lives is told by the lock alone.
+        let _ = writeln!(file, "{pid}");
+        Ok(Self { _file: file, file: file_id(path) })
     }
 }
 
@@ -84,7 +134,7 @@ fn lock_path(dir: &StateDir, name: &str) -> PathBuf {
     dir.instances().join(format!("{name}.lock"))
 }
 
-fn is_locked(path: &std::path::Path) -> bool {
+fn is_locked(path: &Path) -> bool {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) => return error.kind() != io::ErrorKind::NotFound,

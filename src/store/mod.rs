@@ -35,6 +35,7 @@ pub use spool::Spool;
 use dir::StateDir;
 use instance::Instance;
 use reader::{Question, Reader};
+use trouble::Trouble;
 use writer::{Command, Writer};
 
 /// A handle on the state directory. Cheap to clone; all clones speak to the same writer thread.
@@ -147,7 +148,7 @@ impl Store {
     pub fn open(dir: &Path, access: Access) -> Result<(Self, Vec<String>), StoreError> {
         let root = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let dir = StateDir::new(&root);
-        let failed = |trouble: &trouble::Trouble| trouble.say("open the state directory", &root);
+        let failed = |trouble: &Trouble| trouble.say("open the state directory", &root);
         let mut inner = Inner { dir: dir.clone(), writer: None, reader: None, instance: None, suspect: Arc::default() };
         let mut notes = Vec::new();
         match access {
@@ -243,9 +244,12 @@ impl Store {
         self.ask(|answer| Question::BodyPath(body, answer)).await
     }
 
-    /// Tries to write (a row and a sync) and asks for the free space: whether one-shot reads may be sent.
+    /// Tries to write (a row and a sync) and asks for the free space: whether one-shot reads may be sent. An error, once,
+    /// also if the directory or its database was replaced: jobs are to be claimed again.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.order(Command::Probe).await
+        self.order(Command::Probe).await?;
+        let displaced = self.inner.instance.as_ref().is_some_and(|instance| instance.was_displaced());
+        if displaced { Err(self.unwritable(&Trouble::Replaced)) } else { Ok(()) }
     }
 
     /// Waits for its turn in the database and writes nothing: whether no other program holds it. Cheap, for nothing is
@@ -257,8 +261,9 @@ impl Store {
     /// Asks for the free space and makes a file, without a sync: cheap enough to be done before every one-shot read,
     /// where [`probe`](Self::probe) is not.
     pub fn glance(&self) -> Result<(), StoreError> {
-        let dir = &self.inner.dir;
-        writer::try_a_file(dir).map_err(|trouble| trouble.say("write to the state directory", dir.root()))
+        writer::try_a_file(&self.inner.dir).map_err(|trouble| self.unwritable(&trouble))?;
+        let in_place = self.inner.instance.as_ref().is_none_or(|instance| instance.is_in_place());
+        if in_place { Ok(()) } else { Err(self.unwritable(&Trouble::Replaced)) }
     }
 
     /// A place for a reply's bytes as they arrive.
@@ -291,6 +296,10 @@ impl Store {
         if writer.sender.send(Command::Close(done)).is_ok() {
             let _ = closed.await;
         }
+    }
+
+    fn unwritable(&self, trouble: &Trouble) -> StoreError {
+        trouble.say("write to the state directory", self.dir())
     }
 
     /// Whether a read failed of a damaged database that has been replaced since.

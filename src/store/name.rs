@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
 
 /// Stands in the name of a file in which our own token was masked.
@@ -25,8 +26,8 @@ pub struct BodyName {
     pub http_status: u16,
     /// The instance that received it.
     pub instance: String,
-    /// SHA-256 of the content in lower-case hex, once all of it was there.
-    pub sha256: Option<String>,
+    /// SHA-256 of the content, once all of it was there.
+    pub sha256: Option<Checksum>,
     /// Whether our own token was masked in it.
     pub masked: bool,
 }
@@ -46,7 +47,7 @@ impl BodyName {
             seq: parts.next()?.parse().ok()?,
             http_status: parts.next()?.parse().ok()?,
             instance: parts.next()?.to_owned(),
-            sha256: parts.next().map(str::to_owned),
+            sha256: parts.next().and_then(Checksum::from_hex),
             masked: unmasked.is_some(),
         };
         parts.next().is_none().then_some(name)
@@ -78,7 +79,7 @@ pub fn job_mark(key: &JobKey) -> String {
     mark
 }
 
-/// SHA-256 in lower-case hex.
-pub fn sha256(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
+/// The SHA-256 of these bytes.
+pub fn sha256(bytes: &[u8]) -> Checksum {
+    Checksum(Sha256::digest(bytes).into())
 }

@@ -207,7 +207,7 @@ fn load(connection: &Connection, keys: &[JobKey]) -> Result<Vec<Observation>, Tr
     let mut endpoints: HashMap<(&str, &str), Option<i64>> = HashMap::new();
     let mut known = Vec::with_capacity(keys.len());
     for key in keys {
-        let place = (key.provider.as_str(), key.endpoint.as_str());
+        let place = (key.provider.as_str(), &*key.endpoint);
         let endpoint = match endpoints.get(&place) {
             Some(endpoint) => *endpoint,
             None => {

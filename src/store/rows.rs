@@ -5,6 +5,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::domain::attempt::{Attempt, Change};
+use crate::domain::checksum::Checksum;
 use crate::domain::files::FileCounts;
 use crate::domain::job::{Job, JobKey, Provider};
 use crate::domain::observation::{Doubt, LastRead, Observation, Saved};
@@ -48,8 +49,8 @@ pub fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
         finished_at: opt_time(row, 13)?,
         eta: opt_time(row, 14)?,
         changed_at: opt_time(row, 15)?,
-        saved: saved(row, 22)?,
-        evidence: saved(row, 28)?,
+        saved: opt_saved(row, 22)?,
+        evidence: opt_saved(row, 28)?.map(Box::new),
         applied: row.get::<_, i64>(16)?.cast_unsigned(),
         doubt: opt_word(row, 17, doubt_from_word)?,
         last_read,
@@ -252,6 +253,18 @@ pub fn read_changes(connection: &Connection, job: i64) -> rusqlite::Result<Vec<C
         .collect()
 }
 
+/// A body of six columns: its number, bytes, sha256, http_status, at, masked.
+pub fn saved(row: &Row<'_>, from: usize) -> rusqlite::Result<Saved> {
+    Ok(Saved {
+        body: row.get(from)?,
+        bytes: row.get::<_, i64>(from + 1)?.cast_unsigned(),
+        sha256: checksum(row, from + 2)?,
+        http_status: row.get(from + 3)?,
+        at: time(from + 4, row.get(from + 4)?)?,
+        masked: row.get(from + 5)?,
+    })
+}
+
 /// A time as the tables hold it. Far times that a service made up end in the year 2262.
 pub fn nanoseconds(at: Timestamp) -> i64 {
     let nanoseconds = at.as_nanosecond();
@@ -272,16 +285,13 @@ fn opt_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>>
     row.get::<_, Option<i64>>(column)?.map(|at| time(column, at)).transpose()
 }
 
-fn saved(row: &Row<'_>, from: usize) -> rusqlite::Result<Option<Saved>> {
-    let Some(body) = row.get(from)? else { return Ok(None) };
-    Ok(Some(Saved {
-        body,
-        bytes: row.get::<_, i64>(from + 1)?.cast_unsigned(),
-        sha256: row.get(from + 2)?,
-        http_status: row.get(from + 3)?,
-        at: time(from + 4, row.get(from + 4)?)?,
-        masked: row.get(from + 5)?,
-    }))
+fn opt_saved(row: &Row<'_>, from: usize) -> rusqlite::Result<Option<Saved>> {
+    row.get::<_, Option<i64>>(from)?.map(|_| saved(row, from)).transpose()
+}
+
+fn checksum(row: &Row<'_>, column: usize) -> rusqlite::Result<Checksum> {
+    let hex = row.get_ref(column)?.as_str()?;
+    Checksum::from_hex(hex).ok_or_else(|| rusqlite::Error::InvalidColumnType(column, hex.to_owned(), Type::Text))
 }
 
 fn doubt_from_word(word: &str) -> Option<Doubt> {

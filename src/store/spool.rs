@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::dir::{StateDir, new_file};
 use super::name::{BodyName, job_mark};
+use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
 
 /// Bodies up to this many bytes stay in memory and in the database; longer ones are files.
@@ -106,7 +107,7 @@ impl Spool {
         match sink {
             Bytesink::Memory(memory) | Bytesink::MemoryOnly(memory) => (Bytes::from(memory), None),
             Bytesink::File(mut file, path) => {
-                self.name.sha256 = Some(format!("{:x}", std::mem::take(&mut self.hasher).finalize()));
+                self.name.sha256 = Some(Checksum(std::mem::take(&mut self.hasher).finalize().into()));
                 let whole = path.with_file_name(self.name.to_string());
                 let path = std::fs::rename(&path, &whole).is_ok().then_some(whole);
                 // Only a one-shot reply has to outlive those who hold its bytes.

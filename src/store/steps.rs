@@ -58,10 +58,10 @@ impl Steps<'_> {
                 }
                 Keep::Evidence => {
                     let (job, body) = ((job, key), (body, placed));
-                    let current = next.evidence.as_ref();
+                    let current = next.evidence.as_deref();
                     let evidence =
                         bodies::add_evidence(self.connection, self.dir, job, current, body, &mut self.garbage)?;
-                    next.evidence = Some(evidence);
+                    next.evidence = Some(Box::new(evidence));
                 }
                 Keep::Nothing => {}
             }
@@ -206,7 +206,7 @@ impl Steps<'_> {
             let before = (known.evidence.clone(), known.doubt);
             for path in left.into_iter().flatten() {
                 match bodies::adopt(self.connection, self.dir, (job, key), &known, path, &mut self.garbage) {
-                    Ok(evidence) => known.evidence = evidence,
+                    Ok(evidence) => known.evidence = evidence.map(Box::new),
                     Err(error) => tracing::warn!(%error, "what a dead instance left of a reply stays where it is"),
                 }
             }

@@ -22,6 +22,9 @@ pub enum Trouble {
     /// The file system is almost full: bytes that are free.
     #[error("only {} MiB are free", .0 >> 20)]
     LittleSpace(u64),
+    /// The directory, or what is in it, is not the one in which our claims are.
+    #[error("it was taken away or replaced")]
+    Replaced,
     /// A body that is not there (any more).
     #[error("there is no body with the number {0}")]
     NoSuchBody(i64),
@@ -62,7 +65,7 @@ impl Trouble {
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Sql(error) => error.sqlite_error_code(),
-            Self::Io(_) | Self::Newer(_) | Self::LittleSpace(_) | Self::NoSuchBody(_) => None,
+            Self::Io(_) | Self::Newer(_) | Self::LittleSpace(_) | Self::Replaced | Self::NoSuchBody(_) => None,
         }
     }
 
@@ -71,6 +74,7 @@ impl Trouble {
         match self {
             Self::Newer(_) => format!("{root} was written by a newer jobdeck: use that one, or another --state-dir"),
             Self::LittleSpace(_) => format!("Free some space where {root} is: 64 MiB are needed"),
+            Self::Replaced => "The jobs are claimed again in what is there now".to_owned(),
             Self::NoSuchBody(_) => "It was replaced meanwhile: look at the job again".to_owned(),
             Self::Io(error) if is_lack_of_room(error) => {
                 format!("Free some space where {root} is, or raise the limit on file sizes")

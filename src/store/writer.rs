@@ -43,6 +43,8 @@ pub struct Writer {
     dir: StateDir,
     instance: Arc<Instance>,
     open: Option<Open>,
+    /// The database that our claims are in.
+    database: Option<(u64, u64)>,
     /// The database was found damaged in use, here or by the reader: it is looked through before it is used again.
     suspect: Arc<AtomicBool>,
 }
@@ -84,7 +86,7 @@ impl Writer {
             let _opening = Opening::wait(&dir)?;
             Arc::new(Instance::register(&dir)?)
         };
-        let mut writer = Self { dir, instance, open: None, suspect: Arc::default() };
+        let mut writer = Self { dir, instance, open: None, database: None, suspect: Arc::default() };
         let note = match writer.reopen() {
             Ok(note) => note,
             Err(trouble) => {
@@ -262,7 +264,8 @@ impl Writer {
     fn be_open(&mut self) -> Result<(), Trouble> {
         let file = file_id(&self.dir.database());
         let sound = !self.suspect.load(Ordering::Relaxed);
-        if sound && self.open.as_ref().is_some_and(|open| open.file.is_some() && open.file == file) {
+        let locked = self.instance.is_locked();
+        if sound && locked && self.open.as_ref().is_some_and(|open| open.file.is_some() && open.file == file) {
             return Ok(());
         }
         self.open = None;
@@ -276,6 +279,7 @@ impl Writer {
     /// Opens the database; a damaged one is moved aside and a new one begun: that is the note.
     fn reopen(&mut self) -> Result<Option<String>, Trouble> {
         let _opening = Opening::wait(&self.dir)?;
+        self.instance.lock_again()?;
         let (open, note) = match self.try_open() {
             Err(trouble) if trouble.is_corruption() => {
                 self.suspect.store(false, Ordering::Relaxed);
@@ -285,6 +289,10 @@ impl Writer {
             other => (other?, None),
         };
         self.suspect.store(false, Ordering::Relaxed);
+        if self.database.is_some() && self.database != open.file {
+            self.instance.displace();
+        }
+        self.database = open.file;
         self.open = Some(open);
         Ok(note)
     }

@@ -104,10 +104,20 @@ impl Bench {
             Provider::ALL.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
         let job = |(provider, id): &(Provider, String)| {
             let key = self.key(*provider, id);
-            Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Vec::new() })
+            Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Arc::default() })
         };
         let jobs = self.jobs.iter().filter(|(_, id)| has(id)).map(job).collect();
         Reload { poll: self.poll, services, jobs }
+    }
+
+    /// Waits until a job was asked for so many times.
+    pub(super) async fn until_read(&self, id: &str, times: usize) {
+        let read = async {
+            while self.script.reads(id) < times {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, read).await.is_ok(), "{id} was read {} times", self.script.reads(id));
     }
 
     /// Runs a watch to its end and says what is known of the first job then.
@@ -129,7 +139,7 @@ impl Bench {
         Service {
             name: provider.as_str().into(),
             provider,
-            endpoint: providers::endpoint(provider, &base),
+            endpoint: providers::endpoint(provider, &base).into(),
             base,
             token: self.token.clone(),
             pace: self.poll.pace,

@@ -11,7 +11,7 @@ use crate::app::event::{Copied, Event, Mouse, MouseKind};
 use crate::app::keys::Keymap;
 use crate::app::layout::Pane;
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Ending, Fact, Health};
+use crate::domain::fact::{Ending, Fact, Gate, Health};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
 use crate::domain::observation::Observation;
 use crate::domain::state::{LostBecause, State};
@@ -97,12 +97,14 @@ fn keys_that_were_bound_anew_are_told_wherever_a_key_is_told() {
     let bound = bound.map(|(name, key)| (name, [key.to_owned()]));
     let mut screen = Screen::busy(80, 24);
     screen.app.keymap = Keymap::rebound(bound.iter().map(|(name, keys)| (*name, keys.as_slice())));
-    let steps: [(&str, &[&str], &[&str]); 6] = [
+    let steps: [(&str, &[&str], &[&str]); 8] = [
         ("j", &[" F8 next fail"], &[" f next"]),
-        ("?", &["│ F8        select the next problem", " Alt-b close"], &["Esc"]),
+        ("F8", &["(F7 groups failures)"], &["(e groups"]),
+        ("/ z z z Enter", &["0 of 9 match zzz   (Alt-b clears)"], &["Esc"]),
+        ("Alt-b ?", &["│ F8        select the next problem", " Alt-b close"], &["Esc"]),
         ("Alt-b :", &["next-problem     F8 "], &[]),
         ("Esc F7", &["F7  failures by reason", "Alt-b close"], &[]),
-        ("Alt-b F9", &["mouse on: F9 gives it back"], &[]),
+        ("Alt-b F9", &["mouse on   (F9 gives it back)"], &[]),
         ("q", &["F12 again: lose them"], &["Ctrl-c"]),
     ];
     for (keys, there, not_there) in steps {
@@ -308,8 +310,8 @@ fn a_copy_is_worded_as_far_as_is_known() {
 }
 
 fn declared(ix: u32, applied: u64) -> Fact {
-    let key = JobKey { provider: Provider::Vessl, endpoint: String::new(), id: format!("job-{ix}") };
-    let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Vec::new() });
+    let key = JobKey { provider: Provider::Vessl, endpoint: "".into(), id: format!("job-{ix}") };
+    let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Arc::default() });
     let known = Observation { state: State::Succeeded, applied, ..Observation::default() };
     Fact::Declared { ix: JobIx(ix), job, known: Arc::new(known) }
 }
@@ -343,13 +345,12 @@ fn a_clock_that_is_set_back_leaves_the_numbers_of_the_header_and_the_order_of_ch
     let mut screen = Screen::busy(120, 40);
     screen.fact(observed(1, State::Succeeded, 0));
     screen.wait(60);
-    let header = |screen: &Screen| screen.draw();
-    let before = header(&screen);
+    let before = screen.draw();
     assert!(before.contains("/min"), "{before}");
     screen.now.wall -= SignedDuration::from_hours(1);
     screen.event(Event::Tick);
-    let number = |header: &str| header.split_whitespace().find(|word| word.ends_with("/min")).map(str::to_owned);
-    assert_eq!(number(&header(&screen)), number(&before));
+    let number = |screen: &str| screen.split_whitespace().find(|word| word.ends_with("/min")).map(str::to_owned);
+    assert_eq!(number(&screen.draw()), number(&before));
     let age = screen.app.steady().duration_since(start());
     assert_eq!(age, SignedDuration::from_secs(60));
     screen.fact(observed(2, State::Lost, 0));
@@ -409,13 +410,12 @@ fn a_list_that_is_not_seen_keeps_its_place() {
 
 #[test]
 fn an_alert_moves_nothing_in_the_header() {
-    use crate::domain::fact::Gate;
     for width in [60, 80, 100, 120, 200] {
         let mut screen = Screen::busy(width, 24);
         for ix in 0..6 {
             let job = screen.app.jobs.get(JobIx(1)).unwrap().job.clone();
-            let key = crate::domain::job::JobKey { id: format!("more {ix}"), ..job.key.clone() };
-            let job = Arc::new(crate::domain::job::Job { key, ..(*job).clone() });
+            let key = JobKey { id: format!("more {ix}"), ..job.key.clone() };
+            let job = Arc::new(Job { key, ..(*job).clone() });
             let known = Observation { first_seen: Some(start()), ..Observation::default() };
             screen.fact(Fact::Declared { ix: JobIx(20 + ix), job, known: Arc::new(known) });
             screen.fact(observed(20 + ix, State::Succeeded, 1));

@@ -37,7 +37,7 @@ async fn watched(provider: Provider, replies: Vec<Scripted>) -> (Bench, Observat
 }
 
 async fn saved_body(bench: &Bench, known: &Observation) -> Vec<u8> {
-    let saved = known.saved.as_ref().or(known.evidence.as_ref()).unwrap();
+    let saved = known.saved.as_ref().or(known.evidence.as_deref()).unwrap();
     bench.open_store().body(saved.body).await.unwrap().to_vec()
 }
 
@@ -189,9 +189,7 @@ async fn a_drain_waits_for_the_one_shot_read_in_flight_and_saves_it() {
         [Scripted::json(200, "{}").fault(Fault::StallHead(Duration::from_secs(9)))],
     );
     let mut running = bench.start(Purpose::Dashboard);
-    while bench.script.reads("job-1") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-1", 1).await;
     running.engine.send(Command::Drain);
     running.until(|fact| *fact == Fact::Draining(vec![JobIx(0)])).await;
     running.until(|fact| matches!(fact, Fact::Ended(ending) if ending.abandoned.is_empty())).await;
@@ -203,9 +201,7 @@ async fn a_second_signal_saves_what_came_and_leaves_at_once() {
     let slow = result().fault(Fault::StallAfter(40, Duration::from_secs(9)));
     let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
     let running = bench.start(Purpose::Dashboard);
-    while bench.script.reads("job-1") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-1", 1).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     running.engine.send(Command::Drain);
     let ending = running.end(Command::Abort).await;
@@ -246,9 +242,7 @@ async fn what_another_instance_saved_during_a_pause_is_not_asked_for_again_howev
     let replies = std::iter::repeat_n(executing(), 14).chain([result(), acknowledged()]);
     let bench = Bench::new().job(Unstract, "job-1", replies);
     let mut first = bench.start(Purpose::Dashboard);
-    while bench.script.reads("job-1") < 9 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-1", 9).await;
     first.engine.send(Command::Pause(true));
     let mut second = bench.start(Purpose::Watch);
     second.until(|fact| *fact == Fact::Settled).await;
@@ -272,9 +266,7 @@ async fn a_suspend_finishes_one_shot_reads_and_gives_up_the_claims_before_it_is_
     let slow = result().fault(Fault::StallHead(Duration::from_millis(300)));
     let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]).job(Unstract, "job-2", [executing()]);
     let mut running = bench.start(Purpose::Dashboard);
-    while bench.script.reads("job-1") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-1", 1).await;
     running.engine.send(Command::Suspend);
     running.until(|fact| *fact == Fact::Suspended).await;
     assert_eq!(running.known(0).state, State::Succeeded);
@@ -282,9 +274,7 @@ async fn a_suspend_finishes_one_shot_reads_and_gives_up_the_claims_before_it_is_
     assert_eq!(store.owners(vec![bench.key(Unstract, "job-2")]).await.unwrap(), vec![None]);
     let reads = bench.script.reads("job-2");
     running.engine.send(Command::Resume);
-    while bench.script.reads("job-2") == reads {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    bench.until_read("job-2", reads + 1).await;
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn read_at(provider: Provider, base: &str) -> LastRead {
     let service = Arc::new(Service {
         name: "s".into(),
         provider,
-        endpoint: providers::endpoint(provider, &base),
+        endpoint: providers::endpoint(provider, &base).into(),
         base,
         token: TokenSource::Env("TOKEN".to_owned()),
         pace,
@@ -47,7 +47,7 @@ async fn read_at(provider: Provider, base: &str) -> LastRead {
         not_found_grace: Duration::from_millis(50),
     };
     let key = JobKey { provider, endpoint: service.endpoint.clone(), id: "job-1".to_owned() };
-    let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Vec::new() });
+    let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default() });
     let (tell, mut facts) = unbounded_channel();
     let services = vec![(service, Ok(Token::new(TOKEN).unwrap()))];
     let (store, clock) = (open(dir.path()), Clock::new(jiff::Timestamp::now));

@@ -60,7 +60,7 @@ fn read_scripted(provider: Provider, (status, body, broken, _): &(u16, String, b
 }
 
 fn read(provider: Provider, status: u16, body: &[u8], broken: bool) -> Reading {
-    let key = JobKey { provider, endpoint: "https://h".to_owned(), id: "x".to_owned() };
+    let key = JobKey { provider, endpoint: "https://h".into(), id: "x".to_owned() };
     let reply = Reply {
         status,
         headers: Headers::default(),
@@ -121,7 +121,7 @@ proptest! {
                 copies += 1;
                 let at = Timestamp::UNIX_EPOCH;
                 known.saved =
-                    Some(Saved { body: copies, bytes: 1, sha256: String::new(), http_status: 200, at, masked: false });
+                    Some(Saved { body: copies, bytes: 1, sha256: Default::default(), http_status: 200, at, masked: false });
             }
         }
     }

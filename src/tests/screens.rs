@@ -15,6 +15,7 @@ use crate::app::event::{Content, Copied, Event, FilesOf, Level, LogLine, Now};
 use crate::app::keys::{Key, Keymap};
 use crate::app::{App, Options};
 use crate::domain::attempt::{Attempt, Change};
+use crate::domain::checksum::Checksum;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::files::{FileCounts, FileResult};
@@ -270,13 +271,13 @@ jobs.toml:3:9: a token is never written in the file
   = say where it is to be had: token = { env = \"VESSL_TOKEN\" }, { file = \"~/.token\" } or { command = [\"pass\", \"show\", \"api-key\"] }";
 
 fn job(provider: Provider, name: &str, id: &str) -> Job {
-    let key = JobKey { provider, endpoint: format!("https://{provider}.example"), id: id.to_owned() };
+    let key = JobKey { provider, endpoint: format!("https://{provider}.example").into(), id: id.to_owned() };
     let service = match provider {
         Provider::Vessl => "prod",
         Provider::Optexity => "browser",
         Provider::Unstract => "invoices",
     };
-    Job { key, service: service.into(), name: Some(name.to_owned()), tags: vec!["nov".to_owned()] }
+    Job { key, service: service.into(), name: Some(name.to_owned()), tags: ["nov".to_owned()].into() }
 }
 
 fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
@@ -292,7 +293,7 @@ fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
         saved: over.then(|| Saved {
             body: age,
             bytes: 3100,
-            sha256: "9f2c77ab0d".repeat(6),
+            sha256: Checksum::from_hex(&format!("{}0000", "9f2c77ab0d".repeat(6))).unwrap(),
             http_status: 200,
             at: ago(age - 1),
             masked: false,

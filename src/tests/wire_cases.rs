@@ -224,7 +224,7 @@ pub fn service(provider: Provider, base: &str) -> Service {
     Service {
         name: Arc::from("service"),
         provider,
-        endpoint: providers::endpoint(provider, &base),
+        endpoint: providers::endpoint(provider, &base).into(),
         base,
         token: TokenSource::Env("TOKEN".to_owned()),
         pace: Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },

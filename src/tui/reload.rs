@@ -54,11 +54,12 @@ impl Reloads {
         }
     }
 
-    /// Asks for the tokens of a file, which may take its time: `News::Ready` comes of it.
-    pub fn prepare(&mut self, file: impl Future<Output = JobsFile> + Send + 'static) {
-        self.preparing.spawn(async {
+    /// Asks for the tokens of a file, which may take its time: then it is said what is waited for. `News::Ready` comes
+    /// of it.
+    pub fn prepare(&mut self, file: impl Future<Output = JobsFile> + Send + 'static, say: fn(&str)) {
+        self.preparing.spawn(async move {
             let JobsFile { poll, services, jobs, .. } = file.await;
-            let services = token::resolve_all(&services, |waiting| tracing::info!("{waiting}")).await;
+            let services = token::resolve_all(&services, say).await;
             Reload { poll, services, jobs }
         });
     }
@@ -72,7 +73,7 @@ impl Reloads {
 impl Dashboard {
     pub(super) fn heed(&mut self, news: News, reloads: &mut Reloads) {
         match news {
-            News::Saved(file) => reloads.prepare(ready(file)),
+            News::Saved(file) => reloads.prepare(ready(file), |waiting| tracing::info!("{waiting}")),
             News::Broken(error) => {
                 // What is wrong stands in front of each excerpt.
                 for first in error.text.split("\n\n").filter_map(|problem| problem.lines().next()) {

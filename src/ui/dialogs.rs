@@ -108,8 +108,8 @@ fn palette(app: &App, input: &Input, cursor: Cursor, theme: &Theme, buf: &mut Bu
 
 fn errors(app: &App, reasons: &[Reason], cursor: Cursor, theme: &Theme, buf: &mut Buffer) {
     let jobs = dialog::jobs_of(reasons);
-    let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    let counts = format!("failures by reason ({}, {})", many(jobs, "job"), many(reasons.len(), "reason"));
+    let (jobs, many) = (human::counted(jobs, "job"), human::counted(reasons.len(), "reason"));
+    let counts = format!("failures by reason ({jobs}, {many})");
     let title = headed(app, Action::Errors, &counts);
     let choices = app.overlay_choices();
     let inner = frame(app, &title, TABLE_WIDTH, choices.rows + 1 + choices.below, theme, buf);

@@ -93,9 +93,9 @@ fn own_keys(app: &App) -> Option<(Vec<Hint>, Hint)> {
 fn upwards(text: &str, style: Style, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let most = usize::from(buf.area.height / 2).max(5);
     let mut rows = text::split(text, usize::from(area.width).saturating_sub(2).max(1));
-    if let Some(last) = rows.get_mut(most - 1..).filter(|rest| rest.len() > 1).and_then(<[String]>::first_mut) {
-        last.push_str(theme.cut());
+    if rows.len() > most {
         rows.truncate(most);
+        rows.last_mut().into_iter().for_each(|last| last.push_str(theme.cut()));
     }
     let above = u16::try_from(rows.len()).unwrap_or(1).saturating_sub(1).min(area.y);
     let area = Rect { y: area.y - above, height: area.height.saturating_add(above), ..area };

@@ -179,7 +179,7 @@ fn second(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     } else if finished == total && total > 0 {
         add(0, format!("all done, exit code {}", app.exit_code()));
     } else if app.paused {
-        add(0, format!("paused ({} goes on)", app.keymap.first_key(Action::Pause)));
+        add(0, format!("paused{}", app.keymap.hint(Action::Pause, "goes on")));
     } else {
         if plan.rate {
             let rate = stats.per_minute(now);

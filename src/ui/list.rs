@@ -12,6 +12,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
+use crate::app::action::Action;
 use crate::app::jobs::Row;
 use crate::app::layout::{Class, Pane};
 use crate::app::list::SortBy;
@@ -295,15 +296,19 @@ fn clock(at: Timestamp, app: &App) -> String {
 fn empty(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let total = app.jobs.stats().counts().total();
     let wanted = app.list.wanted();
+    // While a filter is typed, Esc is the key: those of the line cannot be bound.
+    let back = |words: &str| match app.prompt {
+        Some(_) => format!("   (Esc {words})"),
+        None => app.keymap.hint(Action::Back, words),
+    };
     let lines = if let Some(all) = app.loading {
         vec![format!("loading {} jobs", human::count(all.into()))]
     } else if total == 0 {
         vec!["there are no jobs in the jobs file yet".to_owned(), "jobdeck add SERVICE ID   adds one".to_owned()]
     } else if wanted.problems && wanted.filter.is_empty() && wanted.group.is_none() {
-        vec![format!("none of {total} jobs has failed, is partial or lost; Esc shows all")]
+        vec![format!("none of {total} jobs has failed, is partial or lost{}", back("shows all"))]
     } else {
-        let filter = Clean::new(wanted.filter.source());
-        vec![format!("0 of {total} match {filter}, Esc clears")]
+        vec![format!("0 of {total} match {}{}", Clean::new(wanted.filter.source()), back("clears"))]
     };
     for (n, line) in lines.into_iter().enumerate() {
         pen::write(&[plain(format!("  {line}"))], pen::row(area, n + 1), theme, buf);

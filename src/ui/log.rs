@@ -24,8 +24,8 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let wide = area.width >= 100;
     let lines = app.log.window(body.height.into());
     if lines.is_empty() && app.log.total() > 0 {
-        let more = app.keymap.first_key(Action::MoreLog);
-        pen::write(&[plain(format!(" no line of this level ({more} shows more)"))], pen::row(body, 0), theme, buf);
+        let more = app.keymap.hint(Action::MoreLog, "shows more");
+        pen::write(&[plain(format!(" no line of this level{more}"))], pen::row(body, 0), theme, buf);
     }
     for (n, (line, hit)) in lines.into_iter().enumerate() {
         let style = match (hit, has(line, app.log.search())) {

@@ -260,6 +260,22 @@ fn a_database_that_another_program_holds_is_waited_for() {
 }
 
 #[test]
+fn in_a_state_directory_that_was_begun_anew_a_job_has_one_reader_again() {
+    let bench = Bench::new().job("unstract", "job-1", [executing()]);
+    let first = bench.start(&["watch"]);
+    bench.until_read("job-1", 1);
+    // In one step: files may be made in it meanwhile.
+    fs::rename(bench.state_dir(), bench.home().join("moved")).unwrap();
+    first.until_said("the state directory can be written again");
+    let second = bench.start(&["watch", "-v"]);
+    second.until_said(&format!("read by process {}, following", first.pid().as_raw_nonzero()));
+    bench.script.on("job-1", [result()]);
+    first.end().with(0);
+    second.end().with(0);
+    assert_eq!(bench.body("job-1"), RESULT.as_bytes());
+}
+
+#[test]
 fn a_state_directory_that_vanishes_under_a_running_program_costs_no_result() {
     let late = result().fault(Fault::StallHead(Duration::from_secs(2)));
     let bench = Bench::new().job("unstract", "job-1", [late, acknowledged()]);

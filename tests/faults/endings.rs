@@ -1,14 +1,14 @@
 //! Every way of ending but a kill loses nothing; after a kill it is known what was lost.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::script::Fault;
-use crate::support::{Bench, RESULT, acknowledged, executing, large_result, result, row, times};
+use crate::support::{Bench, RESULT, Running, acknowledged, executing, large_result, result, row, times};
 
 /// A job whose result comes late: there is time to disturb its one read.
 fn slow() -> Bench {
@@ -31,6 +31,41 @@ fn a_signal_waits_for_the_result_that_can_be_read_only_once_and_saves_it() {
         assert_eq!(bench.body("job-1"), RESULT.as_bytes());
         assert_eq!(bench.script.reads("job-1"), 2);
     }
+}
+
+#[test]
+fn what_nohup_has_started_outlives_its_terminal() {
+    let bench = slow();
+    let watch = bench.command(&["watch"]);
+    let mut nohup = Command::new("sh");
+    nohup.args(["-c", "trap '' HUP; exec \"$0\" watch"]).arg(watch.get_program()).stdin(Stdio::null());
+    nohup.current_dir(bench.home()).env_clear();
+    nohup.envs(watch.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let watch = Running::start(nohup);
+    bench.until_read("job-1", 1);
+    watch.signal(Signal::HUP);
+    watch.end().with(0);
+}
+
+#[test]
+fn a_jobs_file_that_does_not_come_can_be_waited_for_no_longer() {
+    let bench = Bench::new();
+    let run = |args: &[&str]| {
+        let pipe = bench.home().join("pipe");
+        let _ = std::fs::remove_file(&pipe);
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let watch = bench.start(&[args, &["-c", "pipe"]].concat());
+        // Opened as soon as it is opened there.
+        let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+        (watch, writer)
+    };
+    for command in ["watch", "once"] {
+        let (watch, _writer) = run(&[command]);
+        watch.signal(Signal::TERM);
+        watch.end().with(143).said("before the jobs file was read, interrupted (SIGTERM)");
+    }
+    let (watch, _writer) = run(&["watch", "--timeout", "100ms"]);
+    watch.end().with(2).said("failed to read the jobs file: timed out after 100 ms");
 }
 
 #[test]

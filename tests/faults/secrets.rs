@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::script::{Fault, Script, Scripted};
-use crate::support::{Bench, Ended, TOKEN, acknowledged, executing, large_result, pending, result};
+use crate::support::{Bench, Ended, TOKEN, acknowledged, done, executing, large_result, pending, result, wait_for};
 
 /// In every secret of these tests.
 const CANARY: &str = "canary";
@@ -206,19 +206,31 @@ fn a_secret_in_the_jobs_file_is_refused_and_never_shown() {
 }
 
 #[test]
-fn a_token_command_that_takes_its_time_is_said_and_waited_for() {
+fn a_token_command_that_takes_its_time_is_said_and_waited_for_at_the_start_and_when_the_file_changes() {
     let bench = Bench::new();
     let command = format!("until [ -e {0}/go ]; do sleep 0.05; done; echo {FROM_COMMAND}", bench.home().display());
     let text = format!(
         "provider = \"vessl\"\nbase_url = \"{}\"\ntoken = {{ command = [\"sh\", \"-c\", \"{command}\"] }}",
         bench.script.url("/s")
     );
-    let bench = bench.service("vessl", &text).job("vessl", "job-1", [crate::support::done("x")]);
+    let bench = bench.service("vessl", &text).job("vessl", "job-1", [pending()]);
+    let go = bench.home().join("go");
     let watch = bench.start(&["watch"]);
-    watch.until_said("waiting for the token command of service vessl, for 30 s at most");
-    fs::write(bench.home().join("go"), "").unwrap();
+    let said = |times| {
+        let sentence = "waiting for the token command of service vessl, for 30 s at most";
+        wait_for(sentence, || watch.err().matches(sentence).count() == times);
+    };
+    said(1);
+    fs::write(&go, "").unwrap();
+    bench.until_read("job-1", 1);
+    fs::remove_file(&go).unwrap();
+    let bench = bench.job("vessl", "job-2", [done("x")]);
+    drop(bench.command(&[]));
+    said(2);
+    bench.script.on("job-1", [done("x")]);
+    fs::write(&go, "").unwrap();
     clean_run("watch", &watch.end().with(0));
-    assert_eq!(bench.script.reads("job-1"), 1);
+    assert_eq!(bench.script.reads("job-2"), 1);
 }
 
 #[test]

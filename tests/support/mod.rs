@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SIGHUP, SigHandler, signal};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -151,6 +152,7 @@ impl Bench {
         command.current_dir(self.home()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         command.env("HOME", self.home()).env("XDG_STATE_HOME", self.home().join("state"));
         command.env("TMPDIR", self.home()).env(TOKEN_VARIABLE, TOKEN).args(args).stdin(Stdio::null());
+        hear_hangups(&mut command);
         command
     }
 
@@ -310,6 +312,19 @@ pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "{what} never came");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The tests themselves may run under `nohup`.
+pub fn hear_hangups(command: &mut Command) {
+    let hear = || {
+        #[expect(unsafe_code, reason = "no handler is installed")]
+        unsafe { signal(SIGHUP, SigHandler::SigDfl) }?;
+        Ok(())
+    };
+    #[expect(unsafe_code, reason = "that call is safe after a fork")]
+    unsafe {
+        command.pre_exec(hear)
+    };
 }
 
 pub fn is_root() -> bool {

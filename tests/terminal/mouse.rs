@@ -27,7 +27,7 @@ fn ten_jobs(home: &Home, width: u16, height: u16) -> (Service, Terminal) {
     let service = Service::start(home, (0..10).map(job).collect());
     let mut terminal = home.terminal_of(width, height, &[JOBDECK]);
     terminal.sees("all done");
-    // From the first key on the selection is the user's, and after two seconds the rows have their last order.
+    // The rows have their last order; from the first key on the selection is the user's.
     terminal.press("g");
     terminal.settle(std::time::Duration::from_millis(300));
     (service, terminal)
@@ -46,7 +46,7 @@ fn the_mouse_is_the_terminals_own_until_it_is_asked_for() {
     let (_service, mut terminal) = ten_jobs(&home, 120, 40);
     assert_eq!(terminal.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     terminal.press("M");
-    terminal.sees("mouse on: M gives it back");
+    terminal.sees("mouse on   (M gives it back)");
     assert_ne!(terminal.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     terminal.press("M");
     terminal.sees("mouse off");
@@ -68,7 +68,7 @@ fn a_click_selects_and_the_wheel_scrolls_the_pane_under_it() {
     terminal.press("]]");
     terminal.sees("line 0");
     terminal.press(&wheel_down((90, 10)));
-    terminal.sees_no_more("line 0 ");
+    terminal.sees_no_more("line 0");
     assert!(shown(&terminal), "the wheel over the detail is the detail's");
     terminal.press(&wheel_down((10, 10)));
     terminal.until("another job", |terminal| !shown(terminal));

@@ -16,7 +16,7 @@ fn job() -> Job {
         key: JobKey { provider: Provider::Optexity, endpoint: "https://x".into(), id: "6B1F-77".into() },
         service: Arc::from("Browser"),
         name: Some("acme 2211".into()),
-        tags: vec!["Nov".into(), "nightly".into()],
+        tags: ["Nov".into(), "nightly".into()].into(),
     }
 }
 
@@ -32,7 +32,7 @@ fn known() -> Observation {
         saved: Some(Saved {
             body: 1,
             bytes: 1_200_000,
-            sha256: String::new(),
+            sha256: Default::default(),
             http_status: 200,
             at: at(120),
             masked: false,

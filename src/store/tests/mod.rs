@@ -23,7 +23,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn key(provider: Provider, id: &str) -> JobKey {
-    JobKey { provider, endpoint: "https://host.example".to_owned(), id: id.to_owned() }
+    JobKey { provider, endpoint: "https://host.example".into(), id: id.to_owned() }
 }
 
 fn scan(id: &str) -> JobKey {
@@ -31,7 +31,7 @@ fn scan(id: &str) -> JobKey {
 }
 
 fn job(key: &JobKey) -> Arc<Job> {
-    let tags = vec!["nightly".to_owned(), "a \"b\"".to_owned()];
+    let tags = ["nightly".to_owned(), "a \"b\"".to_owned()].into();
     Arc::new(Job { key: key.clone(), service: "invoices".into(), name: Some("scan".to_owned()), tags })
 }
 

@@ -249,7 +249,7 @@ async fn five_bodies_of_evidence_are_kept_and_the_same_bytes_once() {
     let kept = store.kept(scan("a")).await.unwrap();
     assert_eq!(kept.len(), 5);
     let last = known(&store, &scan("a")).await.evidence.unwrap();
-    assert_eq!(kept.last().unwrap().saved, last);
+    assert_eq!(kept.last().unwrap().saved, *last);
     assert_eq!(store.body(last.body).await.unwrap(), "html 8");
 }
 
