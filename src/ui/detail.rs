@@ -265,7 +265,7 @@ mod tests {
             (Tab::Attempts, 36, 29, "Raw Fil [Attempts]"),
             (Tab::Attempts, 36, 18, "[Attempts]"),
             (Tab::Attempts, 36, 3, "[Attempts]"),
-            (Tab::Raw, 3, 12, "[Raw]"),
+            (Tab::Raw, 3, 11, "[Raw]"),
         ];
         for (open, name, room, shown) in cases {
             assert_eq!(tabs(open, name, room), shown, "{name} in {room}");
