@@ -98,6 +98,11 @@ impl App {
                     Times::Local => Times::Utc,
                     Times::Utc => Times::Relative,
                 };
+                let _ = self.say(match self.times {
+                    Times::Relative => "times: relative",
+                    Times::Local => "times: local",
+                    Times::Utc => "times: UTC",
+                });
             }
             Action::ReadNow => {
                 let jobs = self.chosen();

@@ -7,6 +7,7 @@ use super::layout::Pane;
 use super::scroll::{self, Motion};
 use super::text;
 use super::tree::{Fold, Found, TreeView, rows_seen};
+use crate::domain::human;
 use crate::domain::job::JobIx;
 
 impl App {
@@ -194,8 +195,15 @@ impl App {
 
     fn say_found(&mut self, found: Option<Found>) -> Vec<Effect> {
         match found {
-            Some(Found::Here { wrapped: true }) => self.say("went on at the other end"),
-            Some(Found::Here { wrapped: false }) | None => Vec::new(),
+            Some(Found::Here { wrapped }) => {
+                let hits = self.tree_under_cursor().and_then(|tree| tree.hits());
+                let count =
+                    hits.map(|(nth, all)| format!("{} of {}", human::count(nth as u64), human::count(all as u64)));
+                let round = wrapped.then(|| "went on at the other end".to_owned());
+                let said: Vec<String> = count.into_iter().chain(round).collect();
+                if said.is_empty() { Vec::new() } else { self.say(said.join(", ")) }
+            }
+            None => Vec::new(),
             Some(Found::Nowhere) => self.say("no match"),
             Some(Found::NotYet) => {
                 self.searching = self.list.selected().map(|ix| (ix, self.detail.place(ix).tab));

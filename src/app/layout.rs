@@ -54,7 +54,7 @@ impl Pane {
 /// The size classes of the screen, the smallest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Under 40x8: one line of counts and the newest failure.
+    /// Under 40x8: one line of counts and the newest problems.
     Tiny,
     /// 40 to 79 wide or 8 to 19 high: one pane at a time.
     Single,
@@ -98,6 +98,8 @@ pub struct Layout {
     pub footer: Area,
     /// The list.
     pub list: Option<Area>,
+    /// What is to be said of the selected job, below a list that hides its detail.
+    pub reason: Option<Area>,
     /// The column between list and detail.
     pub divider: Option<Area>,
     /// The detail.
@@ -165,6 +167,7 @@ pub fn layout(width: u16, height: u16, focus: Pane, zoom: bool, split: Option<u1
         header: rect(0, header_rows.min(height)),
         footer: rect(height.saturating_sub(1), 1),
         list: None,
+        reason: None,
         divider: None,
         detail: None,
         log: None,
@@ -179,7 +182,12 @@ pub fn layout(width: u16, height: u16, focus: Pane, zoom: bool, split: Option<u1
     let main = rect(header_rows, height.saturating_sub(header_rows + 1));
     if zoom || class == Class::Single {
         match focus {
-            Pane::List => layout.list = Some(main),
+            Pane::List => {
+                let rows = if class == Class::Single { main.height / 6 } else { 0 };
+                let list = main.height - rows;
+                layout.list = Some(rect(main.y, list));
+                layout.reason = (rows > 0).then(|| rect(main.y + list, rows));
+            }
             Pane::Detail => layout.detail = Some(main),
             Pane::Log => layout.log = Some(main),
         }
@@ -244,6 +252,7 @@ mod tests {
                         Some(layout.header),
                         Some(layout.footer),
                         layout.list,
+                        layout.reason,
                         layout.divider,
                         layout.detail,
                         layout.log,

@@ -18,11 +18,21 @@ pub struct Log {
     new: usize,
     total: u64,
     search: String,
+    /// The match that was gone to, by its number among all lines that ever came.
+    hit: Option<u64>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { lines: VecDeque::new(), level: Level::Info, top: None, new: 0, total: 0, search: String::new() }
+        Self {
+            lines: VecDeque::new(),
+            level: Level::Info,
+            top: None,
+            new: 0,
+            total: 0,
+            search: String::new(),
+            hit: None,
+        }
     }
 }
 
@@ -44,9 +54,9 @@ impl Log {
         shown
     }
 
-    /// The lines of a window of this height, oldest first.
-    pub fn window(&self, height: usize) -> Vec<&LogLine> {
-        let shown: Vec<&LogLine> = self.shown().collect();
+    /// The lines of a window of this height, oldest first, and whether each is the match that was gone to.
+    pub fn window(&self, height: usize) -> Vec<(&LogLine, bool)> {
+        let shown: Vec<_> = self.shown().map(|(number, line)| (line, self.hit == Some(number))).collect();
         let top = self.top.unwrap_or(usize::MAX).min(shown.len().saturating_sub(height));
         shown.into_iter().skip(top).take(height).collect()
     }
@@ -76,6 +86,13 @@ impl Log {
         &self.search
     }
 
+    /// The match that was gone to, from 1 on, if it is still there, and how many there are.
+    pub fn hits(&self) -> (Option<usize>, usize) {
+        let hits = self.found();
+        let nth = hits.iter().position(|(_, number)| self.hit == Some(*number));
+        (nth.map(|nth| nth + 1), hits.len())
+    }
+
     /// Scrolls. Upwards ends following, the end resumes it.
     pub fn go(&mut self, motion: Motion, height: usize) {
         let len = self.shown().count();
@@ -99,27 +116,34 @@ impl Log {
 
     /// Searches for a text, in any case; empty ends the search.
     pub fn set_search(&mut self, text: String) {
-        self.search = text;
+        (self.search, self.hit) = (text, None);
     }
 
-    /// Goes to the next match below the window's first row, or the one before; whether there is one.
+    /// Goes to the next match, or the one before; from the window's first row on if the last one is out of sight.
+    /// Whether there is one.
     pub fn find(&mut self, forward: bool, height: usize) -> bool {
-        if self.search.is_empty() {
-            return false;
-        }
-        let needle = self.search.to_lowercase();
-        let hits: Vec<usize> = (0..).zip(self.shown()).filter(|(_, line)| has(line, &needle)).map(|(n, _)| n).collect();
+        let hits = self.found();
         let len = self.shown().count();
-        let here = self.top.unwrap_or(len.saturating_sub(height));
+        let top = self.top.unwrap_or(len.saturating_sub(height));
+        let seen = |(row, number): &&(usize, u64)| self.hit == Some(*number) && (top..top + height).contains(row);
+        let last = hits.iter().find(seen).map(|(row, _)| *row);
         let hit = if forward {
-            hits.iter().find(|hit| **hit > here).or(hits.first())
+            hits.iter().find(|(row, _)| last.map_or(*row >= top, |last| *row > last)).or(hits.first())
         } else {
-            hits.iter().rev().find(|hit| **hit < here).or(hits.last())
+            hits.iter().rev().find(|(row, _)| *row < last.unwrap_or(top)).or(hits.last())
         };
-        if let Some(hit) = hit {
-            self.stand_at(Some((*hit).min(len.saturating_sub(height))));
+        if let Some((row, number)) = hit.copied() {
+            self.hit = Some(number);
+            self.stand_at(Some(row.min(len.saturating_sub(height))));
         }
-        hit.is_some()
+        !hits.is_empty()
+    }
+
+    /// The matches: the row of each, and its number among all lines.
+    fn found(&self) -> Vec<(usize, u64)> {
+        let needle = self.search.to_lowercase();
+        let hits = (0..).zip(self.shown()).filter(|(_, (_, line))| !needle.is_empty() && has(line, &needle));
+        hits.map(|(row, (number, _))| (row, number)).collect()
     }
 
     fn stand_at(&mut self, top: Option<usize>) {
@@ -129,8 +153,10 @@ impl Log {
         }
     }
 
-    fn shown(&self) -> impl Iterator<Item = &LogLine> {
-        self.lines.iter().filter(|line| line.level >= self.level)
+    /// The lines of the chosen level, each with its number among all that ever came.
+    fn shown(&self) -> impl Iterator<Item = (u64, &LogLine)> {
+        let first = self.total.saturating_sub(self.lines.len() as u64);
+        (first..).zip(&self.lines).filter(|(_, line)| line.level >= self.level)
     }
 }
 
@@ -157,7 +183,7 @@ mod tests {
     }
 
     fn texts(log: &Log, height: usize) -> Vec<String> {
-        log.window(height).into_iter().map(|line| line.text.to_string()).collect()
+        log.window(height).into_iter().map(|(line, _)| line.text.to_string()).collect()
     }
 
     #[test]
@@ -203,5 +229,25 @@ mod tests {
         assert_eq!(texts(&log, 5)[0], "line 3");
         log.set_search("nowhere".to_owned());
         assert!(!log.find(true, 5));
+        assert_eq!(log.hits(), (None, 0));
+    }
+
+    #[test]
+    fn a_search_tells_which_of_how_many_matches_it_stands_at() {
+        let mut log = log(30);
+        log.set_search("line 2".to_owned());
+        let mut seen = Vec::new();
+        for forward in [true, true, true, false, false] {
+            assert!(log.find(forward, 10));
+            let window = log.window(10);
+            let hit = window.iter().find(|(_, hit)| *hit).map(|(line, _)| line.text.to_string());
+            seen.push((log.hits().0.unwrap(), hit.unwrap()));
+        }
+        // Line 2, then 20 to 29; at first the window shows the last ten.
+        let expected = [(2, "line 20"), (3, "line 21"), (4, "line 22"), (3, "line 21"), (2, "line 20")];
+        assert_eq!(seen, expected.map(|(nth, text)| (nth, text.to_owned())));
+        assert_eq!(log.hits().1, 11);
+        log.push(line(2));
+        assert_eq!(log.hits(), (Some(2), 12));
     }
 }

@@ -178,17 +178,17 @@ impl App {
         Vec::new()
     }
 
-    /// A broken filter keeps the last good result; an unfinished one is none.
+    /// A broken filter lists what is meant without the bad word; an unfinished one is none.
     fn prompt_changed(&mut self) {
         let Some(prompt) = &mut self.prompt else { return };
         if let PromptKind::Filter(_, selected) = prompt.kind {
-            match Filter::parse_unfinished(&prompt.input.text()) {
-                Ok(filter) => {
-                    prompt.error = None;
-                    self.list.want(Wanted { filter, ..self.list.wanted().clone() });
-                    self.list.prefer(selected);
-                }
-                Err(error) => prompt.error = Some(error),
+            let text = prompt.input.text();
+            let filter = Filter::parse_unfinished(&text);
+            let good = filter.as_ref().map_or_else(|error| Filter::without(&text, error), |good| Some(good.clone()));
+            prompt.error = filter.err();
+            if let Some(filter) = good {
+                self.list.want(Wanted { filter, ..self.list.wanted().clone() });
+                self.list.prefer(selected);
             }
         }
     }
@@ -196,11 +196,18 @@ impl App {
     fn prompt_done(&mut self) -> Vec<Effect> {
         let Some(prompt) = &mut self.prompt else { return Vec::new() };
         match prompt.kind {
-            PromptKind::Filter(..) => {
-                // A broken filter stays open, so that it can be mended.
-                prompt.error = Filter::parse(&prompt.input.text()).err();
-                if prompt.error.is_none() {
-                    self.prompt = None;
+            PromptKind::Filter(_, selected) => {
+                match Filter::parse(&prompt.input.text()) {
+                    Ok(filter) => {
+                        self.prompt = None;
+                        let wanted = Wanted { filter, ..self.list.wanted().clone() };
+                        if *self.list.wanted() != wanted {
+                            self.list.want(wanted);
+                            self.list.prefer(selected);
+                        }
+                    }
+                    // A broken filter stays open, so that it can be mended.
+                    Err(error) => prompt.error = Some(error),
                 }
                 Vec::new()
             }

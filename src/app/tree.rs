@@ -121,6 +121,8 @@ struct Search {
 
 /// Strings up to this length are decoded at once.
 const QUICK: usize = 1 << 22;
+/// In documents up to this length matches are counted.
+const COUNTED: usize = 1 << 20;
 /// Single folds that are kept.
 const FOLDS: usize = 1000;
 /// Bytes searched in one slice.
@@ -233,6 +235,14 @@ impl TreeView {
             }
         }
         Found::Nowhere
+    }
+
+    /// At which match the cursor is, and how many there are; None where counting would take long, or a decoded string
+    /// is searched too.
+    pub fn hits(&self) -> Option<(usize, usize)> {
+        let (needle, main) = self.needle.as_ref().zip(self.rows.main())?;
+        let quick = main.body().len() <= COUNTED && !self.rows.holds_decoded();
+        quick.then(|| needle.count_in(main, self.cursor.node))
     }
 
     /// What is searched for, to be shown and highlighted.

@@ -109,12 +109,13 @@ pub fn stamp(at: Timestamp) -> String {
     format!("{at:.0}")
 }
 
-/// The time of day in this zone: `14:21:40`.
+/// The time of day in this zone: `14:21:40`, in UTC `14:21:40Z`.
 pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
+    format!("{}{}", at.to_zoned(zone.clone()).strftime("%H:%M:%S"), z(zone))
 }
 
-/// The time of day, with its date if that is not today's: `14:21:40`, `20 Nov 14:21`, `2025-11-20`. At most 12 cells.
+/// The time of day, with its date if that is not today's: `14:21:40`, `20 Nov 14:21`, `2025-11-20`; in UTC with a
+/// `Z`. At most 13 cells.
 pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (then, today) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
     let form = match () {
@@ -122,7 +123,13 @@ pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
         () if then.year() == today.year() => "%-d %b %H:%M",
         () => "%Y-%m-%d",
     };
-    then.strftime(form).to_string()
+    let date_alone = then.year() != today.year();
+    format!("{}{}", then.strftime(form), if date_alone { "" } else { z(zone) })
+}
+
+/// The sign of UTC, where it was asked for by that name.
+fn z(zone: &TimeZone) -> &'static str {
+    if *zone == TimeZone::UTC { "Z" } else { "" }
 }
 
 #[cfg(test)]
@@ -218,12 +225,14 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let now = at("2026-11-21T14:26:13Z");
         let cases = [
-            ("2026-11-21T14:21:40Z", "14:21:40"),
-            ("2026-11-20T14:21:40Z", "20 Nov 14:21"),
+            ("2026-11-21T14:21:40Z", "14:21:40Z"),
+            ("2026-11-20T14:21:40Z", "20 Nov 14:21Z"),
             ("2025-11-20T14:21:40Z", "2025-11-20"),
         ];
         for (then, text) in cases {
             assert_eq!(moment(at(then), now, &TimeZone::UTC), text);
+            let there = TimeZone::posix("GMT0").unwrap();
+            assert_eq!(moment(at(then), now, &there), text.trim_end_matches('Z'), "no sign on a zone of one's own");
         }
         assert_eq!(age(now, at("2026-11-21T14:21:40Z")), Duration::ZERO);
     }

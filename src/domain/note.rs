@@ -240,7 +240,7 @@ mod tests {
                 Health::Fresh,
                 "told to wait",
             ),
-            (job(State::Queued, "x"), Health::Throttled(at(0)), "throttled until 08:00:00"),
+            (job(State::Queued, "x"), Health::Throttled(at(0)), "throttled until 08:00:00Z"),
             (job(State::Queued, "x"), Health::Following(7), "following pid 7"),
             (Observation::default(), Health::KeyRefused, "key refused"),
             (Observation::default(), Health::Fresh, "not read yet"),

@@ -95,6 +95,11 @@ impl Rows {
         if node == Node::ROOT { self.first_of(tree) } else { Place { tree, node } }
     }
 
+    /// Whether any string was ever decoded.
+    pub fn holds_decoded(&self) -> bool {
+        !self.decoded.is_empty()
+    }
+
     /// The decoded string that a row is in.
     pub fn host(&self, place: Place) -> Option<Place> {
         self.trees.get(place.tree).and_then(|tree| tree.host)

@@ -111,6 +111,22 @@ impl Needle {
         }
     }
 
+    /// How many values match, and how many of them up to this one.
+    pub fn count_in(&self, document: &Document, to: Node) -> (usize, usize) {
+        let (mut at, mut upto, mut all) = (0, 0, 0);
+        loop {
+            match self.forward_in(document, at, document.body().len()) {
+                Slice::Found(node) => {
+                    all += 1;
+                    upto += usize::from(node.0 <= to.0);
+                    at = document.start(Node(node.0.saturating_add(1)));
+                }
+                Slice::UpTo(on) if on > at => at = on,
+                Slice::Nothing | Slice::UpTo(_) => return (upto, all),
+            }
+        }
+    }
+
     /// The last value before a byte whose key or text matches.
     pub fn backward_in(&self, document: &Document, to: usize, most: usize) -> Slice<Node> {
         let least = to.saturating_sub(most);

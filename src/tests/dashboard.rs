@@ -447,8 +447,8 @@ fn before_the_first_key_the_most_urgent_job_is_selected_and_then_never_another_b
 #[test]
 fn a_window_that_grows_shows_the_most_urgent_rows_again() {
     let mut screen = Screen::busy(60, 9).keys("G k k k");
-    assert_eq!((screen.app.list.at(), screen.app.list.top()), (5, 3));
-    for (height, top) in [(10, 3), (11, 0), (8, 1), (12, 0)] {
+    assert_eq!((screen.app.list.at(), screen.app.list.top()), (5, 4));
+    for (height, top) in [(10, 4), (11, 0), (8, 2), (12, 0)] {
         screen.event(Event::Resize { width: 60, height });
         screen.settle();
         assert_eq!(screen.app.list.top(), top, "{height}");
@@ -456,16 +456,25 @@ fn a_window_that_grows_shows_the_most_urgent_rows_again() {
 }
 
 #[test]
+fn enter_takes_a_filter_at_its_word() {
+    let screen = Screen::busy(80, 24).keys("/").typed("service:inv");
+    assert_eq!(screen.app.list.order().len(), 5);
+    let screen = screen.keys("Enter");
+    assert_eq!(screen.app.list.order().len(), 0);
+    assert_eq!(screen.keys("/").typed("oices").keys("Enter").app.list.order().len(), 5);
+}
+
+#[test]
 fn a_list_that_is_not_seen_keeps_its_place() {
     let mut screen = Screen::busy(60, 9).keys("G k k");
-    assert_eq!((screen.app.list.at(), screen.app.list.top()), (6, 3));
+    assert_eq!((screen.app.list.at(), screen.app.list.top()), (6, 4));
     screen = screen.keys("Enter ] Esc");
-    assert_eq!(screen.app.list.top(), 3);
+    assert_eq!(screen.app.list.top(), 4);
     for (width, height) in [(39, 7), (60, 9)] {
         screen.event(Event::Resize { width, height });
         screen.settle();
     }
-    assert_eq!((screen.app.list.at(), screen.app.list.top()), (6, 3));
+    assert_eq!((screen.app.list.at(), screen.app.list.top()), (6, 4));
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Screen {
             jobs: 0,
             keymap: Keymap::default(),
             copies_by: "via wl-copy, else OSC 52 (up to 56 KB)".into(),
-            zone: TimeZone::UTC,
+            zone: TimeZone::posix("GMT0").unwrap(),
             view,
             size: (width, height),
             now,
@@ -465,6 +465,17 @@ screens! {
     at_120x40_the_detail_stands_at_the_right: Screen::busy(120, 40).keys("j j j ] ] ]");
     at_200x60_there_are_more_columns: Screen::busy(200, 60);
     at_60x15_one_pane_is_seen_at_a_time: Screen::busy(60, 15);
+    at_100x30_a_name_has_its_cells_before_the_service: Screen::busy(100, 30);
+    a_narrow_list_keeps_its_names: Screen::busy(120, 40).keys("< < < <");
+    the_count_and_the_filter_stand_where_the_heading_is_least_needed: Screen::busy(120, 40).keys("/").typed("state:failed provider:opt*").keys("Enter");
+    the_counts_stay_whole_where_the_filter_is_cut: Screen::busy(120, 40).keys("Space Space Space /").typed("state:failed name:acme*").keys("Enter");
+    the_count_takes_the_note_s_place: Screen::busy(80, 24).keys("Space Space Space /").typed("state:failed name:acme*").keys("Enter");
+    at_41x8_the_reason_has_a_line: Screen::busy(41, 8).keys("j");
+    t_says_which_times_are_shown: Screen::busy(80, 24).keys("t t");
+    a_tag_is_found_while_it_is_typed: Screen::busy(80, 24).keys("/").typed("service:inv");
+    a_field_that_does_not_exist_leaves_the_list_as_it_was: Screen::busy(80, 24).keys("/").typed("scan statee:");
+    a_search_in_the_tree_counts: Screen::busy(80, 24).keys("2 ] /").typed("s").keys("Enter n");
+    a_search_in_the_log_counts: Screen::busy(120, 40).keys("3 /").typed("scan").keys("Enter n");
     at_60x15_enter_shows_the_detail: Screen::busy(60, 15).keys("Enter");
     at_30x6_there_are_counts_and_the_newest_failure: Screen::busy(30, 6);
     ascii_has_a_sign_for_everything: Screen::busy(80, 24).ascii();

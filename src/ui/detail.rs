@@ -88,20 +88,9 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
     let at = if listed { (app.list.at() + 1).to_string() } else { "-".to_owned() };
     let position = format!("{at}/{}", app.list.order().len());
     let percent = percent(app, place).map(|percent| format!("{percent}%"));
-    let tabs_of = |gap: bool| {
-        let tabs = Tab::ALL.map(|tab| match (tab == place.tab, gap) {
-            (true, true) => format!("[{}]", tab.as_str()),
-            (true, false) => format!(" [{}]", tab.as_str()),
-            (false, true) => format!(" {} ", tab.as_str()),
-            (false, false) => format!(" {}", tab.as_str()),
-        });
-        tabs.concat().trim().to_owned()
-    };
-    let room = usize::from(area.width);
-    let wanted = name.width().min(28) + 5;
-    let all = [tabs_of(true), tabs_of(false)].into_iter().find(|tabs| tabs.len() + wanted <= room);
-    let tabs = all.unwrap_or_else(|| format!("[{}]", place.tab.as_str()));
-    let name = crate::app::text::cut(&name, room.saturating_sub(tabs.len() + 5).min(28), theme.cut());
+    let room = usize::from(area.width).saturating_sub(if ruled { 6 } else { 3 });
+    let tabs = tabs(place.tab, name.width(), room);
+    let name = crate::app::text::cut(&name, room.saturating_sub(tabs.width()), theme.cut());
     if ruled {
         let mut right = position;
         if let Some(percent) = percent {
@@ -117,9 +106,30 @@ fn title(app: &App, row: &Row, place: &Place, area: Rect, ruled: bool, theme: &T
         Some(percent) => format!(" {position}  {percent} "),
         None => format!(" {position} "),
     };
-    if pen::width(&left) + right.len() <= room {
+    if pen::width(&left) + right.len() <= area.width.into() {
         pen::write_right(&[plain(right)], line, theme, buf);
     }
+}
+
+/// The least of a job's name that its title tells.
+const NAME: usize = 8;
+
+/// The tabs as they stand beside a name: a long name is cut first, then the closed tabs are told in three letters,
+/// then those that are farthest from the open one are left out.
+fn tabs(open: Tab, name: usize, room: usize) -> String {
+    let of = |tabs: &[Tab], letters: usize, gap: &str| {
+        let tabs = tabs.iter().map(|tab| match *tab == open {
+            true => format!("{}[{}]", if gap.is_empty() { " " } else { "" }, tab.as_str()),
+            false => format!(" {:.letters$}{gap}", tab.as_str()),
+        });
+        tabs.collect::<String>().trim().to_owned()
+    };
+    let at = Tab::ALL.iter().position(|tab| *tab == open).unwrap_or_default();
+    let some = (1..=Tab::ALL.len()).rev().flat_map(|many| Tab::ALL.windows(many));
+    let some = some.filter(|tabs| tabs.contains(&open)).map(|tabs| (of(tabs, 3, ""), NAME));
+    let all = [(of(&Tab::ALL, 9, " "), name), (of(&Tab::ALL, 9, ""), NAME)];
+    let fitting = all.into_iter().chain(some).find(|(tabs, least)| tabs.width() + name.min(*least) <= room);
+    fitting.map_or_else(|| of(Tab::ALL.get(at..=at).unwrap_or_default(), 9, ""), |(tabs, _)| tabs)
 }
 
 /// How far down the reader stands.
@@ -237,5 +247,28 @@ pub fn say(text: &str, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let text = if theme.is_ascii() { text.replace('…', "...") } else { text.to_owned() };
     for (n, row) in crate::app::text::split(&text, usize::from(area.width).saturating_sub(2)).into_iter().enumerate() {
         pen::write(&[plain(format!(" {row}"))], pen::row(area, n), theme, buf);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_cut_then_tabs_become_short_and_the_open_one_always_stays() {
+        let cases = [
+            (Tab::Summary, 20, 60, "[Summary] Output  Raw  Files  Attempts"),
+            (Tab::Output, 20, 56, "Summary [Output] Raw Files Attempts"),
+            (Tab::Summary, 36, 59, "[Summary] Output Raw Files Attempts"),
+            (Tab::Files, 36, 45, "Summary Output Raw [Files] Attempts"),
+            (Tab::Files, 36, 40, "Sum Out Raw [Files] Att"),
+            (Tab::Attempts, 36, 29, "Raw Fil [Attempts]"),
+            (Tab::Attempts, 36, 18, "[Attempts]"),
+            (Tab::Attempts, 36, 3, "[Attempts]"),
+            (Tab::Raw, 3, 11, "[Raw]"),
+        ];
+        for (open, name, room, shown) in cases {
+            assert_eq!(tabs(open, name, room), shown, "{name} in {room}");
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
 use crate::ui::typed;
 
-/// What the footer shows first, in this order, as far as there is room.
+/// What the footer shows, in this order, as far as there is room.
 const ORDER: [Action; 11] = [
     Action::NextProblem,
     Action::CopyRaw,
@@ -34,6 +34,11 @@ const ORDER: [Action; 11] = [
     Action::Pause,
 ];
 
+/// What it shows before anything else.
+const FIRST: [Action; 5] = [Action::NextProblem, Action::CopyRaw, Action::Open, Action::Find, Action::Errors];
+/// In fewer columns the longest hints are a word long.
+const NARROW: usize = 70;
+
 /// Draws the footer. What does not fit into one row takes others above it.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     if let Some((keys, last)) = leaving_keys(app) {
@@ -45,7 +50,11 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         upwards(&toast.text, style, area, theme, buf);
     } else if let Some((keys, last)) = own_keys(app) {
         hinted(keys, last, area, theme, buf);
-    } else if app.layout().class != Class::Tiny {
+    } else if app.layout().class == Class::Tiny {
+        let hint = |action, words| key_and_words(app.keymap.first_key(action), words, theme);
+        let quit = hint(Action::Quit, "quit");
+        pen::write(&fitting(quit, iter::empty(), hint(Action::Help, "help"), area.width.into()), area, theme, buf);
+    } else {
         pen::write(&hints(app, area.width.into(), theme), area, theme, buf);
     }
 }
@@ -114,16 +123,28 @@ fn upwards(text: &str, style: Style, area: Rect, theme: &Theme, buf: &mut Buffer
 }
 
 fn hints(app: &App, width: usize, theme: &Theme) -> Vec<Span> {
-    let trouble =
-        app.file_trouble.as_ref().map(|_| hint(app, Action::FileErrors, Words::Short, theme)).unwrap_or_default();
-    let all = |words: Words| {
-        let others = ORDER.into_iter().filter(|action| *action != Action::Help);
-        let others = others.map(|action| hint(app, action, words, theme));
-        fitting(trouble.clone(), others, hint(app, Action::Help, words, theme), width)
-    };
-    let short = all(Words::Short);
+    let usual = hints_in(if width < NARROW { Words::Brief } else { Words::Usual }, app, width, theme);
     // Only where no key gives way to the longer words.
-    if pen::width(&short) + "problem".len() - "fail".len() <= width { all(Words::Long) } else { short }
+    let fits = width >= NARROW && pen::width(&usual) + "problem".len() - "fail".len() <= width;
+    if fits { hints_in(Words::Long, app, width, theme) } else { usual }
+}
+
+fn hints_in(words: Words, app: &App, width: usize, theme: &Theme) -> Vec<Span> {
+    let hint = |action| hint(app, action, words, theme);
+    let trouble = app.file_trouble.as_ref().map(|_| hint(Action::FileErrors)).unwrap_or_default();
+    let help = hint(Action::Help);
+    let mut room = (width + 1).saturating_sub(pen::width(&trouble) + pen::width(&help));
+    let others = ORDER.into_iter().filter(|action| *action != Action::Help && !FIRST.contains(action));
+    let mut chosen = Vec::new();
+    for action in FIRST.into_iter().chain(others) {
+        let hint = hint(action);
+        if pen::width(&hint) <= room {
+            room -= pen::width(&hint);
+            chosen.push((ORDER.iter().position(|other| *other == action), hint));
+        }
+    }
+    chosen.sort_by_key(|(at, _)| *at);
+    fitting(trouble, chosen.into_iter().map(|(_, hint)| hint), help, width)
 }
 
 /// As many hints as there is room for; the last always.
@@ -144,7 +165,8 @@ fn fitting(first: Vec<Span>, others: impl Iterator<Item = Vec<Span>>, last: Vec<
 /// How long the words of a hint may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Words {
-    Short,
+    Brief,
+    Usual,
     Long,
 }
 
@@ -157,7 +179,9 @@ fn hint(app: &App, action: Action, words: Words, theme: &Theme) -> Vec<Span> {
     let words = match (action, app.focus) {
         (Action::Find, Pane::Detail | Pane::Log) => "search",
         (Action::Open, Pane::Detail | Pane::Log) => "open",
+        (Action::NextProblem, _) if words == Words::Brief => "fail",
         (Action::NextProblem, _) if words == Words::Long => "next problem",
+        (Action::CopyRaw, _) if words == Words::Brief => "copy",
         _ => binding.footer,
     };
     key_and_words(key, words, theme)

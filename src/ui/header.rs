@@ -5,6 +5,7 @@
 //!  ██████████████████░░░░░░░ 109/152  6.2/min  ETA 6-9m  poll in 3s  ~1 stale
 //! ```
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -39,19 +40,20 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     second(app, pen::row(area, 1), theme, buf);
 }
 
-/// The whole screen of a terminal that is too small for more: counts and the newest failure.
+/// The whole screen of a terminal that is too small for more: counts and, the newest first, the problems.
 pub fn tiny(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let mut spans = counts(app, theme, false, false);
     let progress = app.jobs.stats().counts();
     spans.push(plain(format!("{}/{}", progress.finished(), progress.total())));
-    let newest = app.jobs.iter().filter(|(_, row)| row.is_problem()).max_by_key(|(_, row)| row.moved);
-    if let Some((_, row)) = newest {
+    let mut problems: Vec<_> = app.jobs.iter().map(|(_, row)| row).filter(|row| row.is_problem()).collect();
+    problems.sort_by_key(|row| Reverse(row.moved));
+    for (n, row) in (1..usize::from(area.height).max(2)).zip(problems) {
         let note = note::note(&row.known, &row.health, app.now.wall, app.zone());
         let title = Clean::new(row.job.title());
         let text =
             [span(theme.symbol(row.known.state), theme.state(row.known.state)), plain(format!(" {title} {note}"))];
         if area.height > 1 {
-            pen::write(&text, pen::row(area, 1), theme, buf);
+            pen::write(&text, pen::row(area, n), theme, buf);
         } else {
             spans.push(plain(" "));
             spans.extend(text);
@@ -76,7 +78,7 @@ fn first(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let file = text::cut(file, room.saturating_sub(11), theme.cut());
         left.push(plain(format!("  {file}")));
     }
-    if pen::width(&left) + pen::width(&right) <= width {
+    if pen::width(&left) + 2 + pen::width(&right) <= width {
         pen::write(&left, area, theme, buf);
     }
     if pen::width(&right) > width {

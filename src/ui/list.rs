@@ -16,7 +16,7 @@ use crate::app::action::Action;
 use crate::app::jobs::Row;
 use crate::app::layout::{Class, Pane};
 use crate::app::list::SortBy;
-use crate::app::{App, Times};
+use crate::app::{App, Times, text};
 use crate::domain::clean::Clean;
 use crate::domain::{human, note};
 use crate::ui::pen::{self, Span, plain, span};
@@ -28,30 +28,50 @@ struct Columns {
     name: usize,
     provider: usize,
     id: usize,
+    age: usize,
+    took: usize,
     reads: usize,
     size: usize,
     tags: usize,
     note: usize,
 }
 
-/// What every row has: cursor, symbol, label, age, took, saved.
-const FIXED: usize = 24;
+/// What every row has: cursor, symbol, label, saved.
+const FIXED: usize = 10;
+/// Age and took, each.
+const TIME: usize = 7;
+/// The least that a name is told by: other columns give way to it.
+const NAME: usize = 16;
 /// The least that a note is worth.
 const NOTE: usize = 12;
 
 impl Columns {
     fn of(width: usize, class: Class) -> Self {
-        let mut columns = Self { name: 0, provider: 9, id: 0, reads: 0, size: 0, tags: 0, note: 0 };
+        let mut columns =
+            Self { name: 0, provider: 9, id: 0, age: TIME, took: TIME, reads: 0, size: 0, tags: 0, note: 0 };
         if width < 70 && class == Class::Single {
             columns.provider = 0;
-            let room = width.saturating_sub(FIXED + 1);
-            columns.name = (room * 3 / 5).min(24);
+            let room = width.saturating_sub(FIXED + 2 * TIME + 1);
+            columns.name = (room * 3 / 5).clamp(NAME.min(room), 24);
             columns.note = room - columns.name;
+            if columns.note < NOTE / 2 {
+                (columns.name, columns.note) = (room, 0);
+            }
             return columns;
         }
-        let room = width.saturating_sub(FIXED + columns.provider);
+        let room = width.saturating_sub(FIXED + 2 * TIME + columns.provider);
         if room < 24 + 1 + NOTE {
-            columns.name = room.saturating_sub(4);
+            // The service in three letters, then not at all; how long it took; since when.
+            let fewer = [(9, TIME, TIME), (4, TIME, TIME), (0, TIME, TIME), (0, TIME, 0), (0, 0, 0)];
+            for (provider, age, took) in fewer {
+                let room = width.saturating_sub(FIXED + provider + age + took);
+                // A blank is left at the end, or four where that is no loss.
+                columns.name = room.saturating_sub(1).min(NAME).max(room.saturating_sub(4));
+                (columns.provider, columns.age, columns.took) = (provider, age, took);
+                if columns.name >= NAME {
+                    break;
+                }
+            }
             return columns;
         }
         columns.name = if class == Class::Wide { 20 } else { 24 };
@@ -103,73 +123,108 @@ fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buf
     let mut column = |cells: usize, title: &str| {
         if cells > 0 {
             text.push(' ');
-            text.push_str(&pen::fit(title, cells - 1, theme));
+            text.extend(format!("{title:<0$}", cells - 1).chars().take(cells - 1));
         }
     };
     column(columns.provider, "PROVIDER");
     column(columns.id, "ID");
     column(columns.tags, "TAGS");
-    text.push_str("    AGE   TOOK");
-    if columns.reads > 0 {
-        text.push_str(" READS");
-    }
-    if columns.size > 0 {
-        text.push_str("    SIZE");
+    let since = if app.times == Times::Utc { "UTC" } else { "AGE" };
+    for (cells, title) in
+        [(columns.age, since), (columns.took, "TOOK"), (columns.reads, "READS"), (columns.size, "SIZE")]
+    {
+        text.push_str(&format!("{:>cells$}", if cells > 0 { title } else { "" }));
     }
     text.push_str(" S");
-    if columns.note > 0 {
-        text.push_str(" NOTE");
+    let note = if columns.note > 0 { " NOTE" } else { "" };
+    let standing = standing(app, columns, theme);
+    let width = usize::from(area.width);
+    let beside = (text.width() + note.len() + 3, width);
+    let in_note = (text.width() + 2, width);
+    // Where a service's name, a time and a tick stand is seen without a heading.
+    let name = "   ST   NAME ".len();
+    let begins = text.char_indices().zip(text.chars().skip(1)).filter(|((_, one), next)| *one == ' ' && *next != ' ');
+    let over = begins.map(|((at, _), _)| (name, at)).filter(|(from, to)| from < to).chain([(name, width)]);
+    let room = |(from, to): (usize, usize)| to.saturating_sub(from);
+    let place = if room(beside) >= standing.width() {
+        Some(beside)
+    } else {
+        let mut places = [in_note].into_iter().chain(over);
+        places.find(|place| standing.matters && room(*place) >= standing.least())
+    };
+    if place != Some(in_note) {
+        text.push_str(note);
     }
-    let (tail, matters) = standing(app, columns, theme);
-    let used = text.width();
-    let room = usize::from(area.width).saturating_sub(used);
-    if room < tail.width() + 4 && matters {
-        // What is listed says more than the names of the columns, but none of them is left half covered.
-        let left = usize::from(area.width).saturating_sub(tail.width() + 3);
-        let shown: String = text.chars().take(left).collect();
-        let whole = shown.trim_end().rsplit_once(' ').map_or("", |(whole, _)| whole);
-        pen::write(&[span(whole, style)], area, theme, buf);
-        pen::write_right(&[span(format!(" {tail} "), theme.strong())], area, theme, buf);
-        return;
+    pen::write(&[span(text, style)], area, theme, buf);
+    let Some(place) = place else { return };
+    let cells = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
+    let rest = Rect { x: area.x.saturating_add(cells(place.0)), width: cells(room(place)), ..area };
+    let told = pen::fit(&standing.within(room(place), theme), room(place), theme);
+    pen::write(&[span(told, if standing.matters { theme.strong() } else { style })], rest, theme, buf);
+}
+
+/// What the rows are.
+struct Standing {
+    /// How many are marked, how many are listed, or how they are sorted.
+    count: String,
+    /// What they were chosen by.
+    chosen: String,
+    /// Whether that has to be seen because it is out of the ordinary.
+    matters: bool,
+}
+
+impl Standing {
+    /// Cells of what is told of a choice at the least.
+    const CHOSEN: usize = 7;
+
+    fn width(&self) -> usize {
+        self.count.width() + self.chosen.width()
     }
-    pen::write(&[span(&text, style)], area, theme, buf);
-    if room >= tail.width() + 4 && !tail.is_empty() {
-        let rest = Rect {
-            x: area.x + u16::try_from(used).unwrap_or(0) + 3,
-            width: area.width - u16::try_from(used + 3).unwrap_or(0),
-            ..area
-        };
-        pen::write(&[span(tail, if matters { theme.strong() } else { style })], rest, theme, buf);
+
+    fn least(&self) -> usize {
+        self.count.width() + self.chosen.width().min(Self::CHOSEN)
+    }
+
+    /// As it fits: the count whole.
+    fn within(&self, room: usize, theme: &Theme) -> String {
+        format!("{}{}", self.count, text::cut(&self.chosen, room.saturating_sub(self.count.width()), theme.cut()))
     }
 }
 
-/// What the rows are: how many are marked, what they were chosen by or how they are sorted; and whether that has to be
-/// seen because it is out of the ordinary.
-fn standing(app: &App, columns: Columns, theme: &Theme) -> (String, bool) {
+fn standing(app: &App, columns: Columns, theme: &Theme) -> Standing {
     let (wanted, (sort, reversed), marked) = (app.list.wanted(), app.list.sort(), app.jobs.marked());
-    let mut parts = Vec::new();
+    let (mut parts, mut chosen) = (Vec::new(), String::new());
     if marked > 0 {
         parts.push(format!("{} marked", human::count(marked.into())));
     }
     if wanted.is_narrow() {
-        let mut text = format!("{} of {}", app.list.order().len(), app.jobs.stats().counts().total());
+        parts.push(format!("{} of {}", app.list.order().len(), app.jobs.stats().counts().total()));
         if wanted.problems {
-            text.push_str(" problems");
+            chosen.push_str(" problems");
         }
         if let Some(group) = &wanted.group {
-            text.push_str(&format!(" {}", pen::fit(&group.heading, 16, theme).trim_end()));
+            chosen.push_str(&format!(" {}", text::cut(&group.heading, 16, theme.cut())));
         }
         if !wanted.filter.is_empty() {
-            let filter = Clean::new(wanted.filter.source());
-            text.push_str(&format!(" /{}", pen::fit(&filter, 20, theme).trim_end()));
+            chosen.push_str(&format!(" /{}", text::cut(&Clean::new(wanted.filter.source()), 20, theme.cut())));
         }
-        parts.push(text);
     }
     let sorted = (sort, reversed) != (SortBy::default(), false);
     if parts.is_empty() && (sorted || columns.note > 0) {
         parts.push(format!("sort:{}{}", sort.as_str(), if reversed { " reversed" } else { "" }));
     }
-    (parts.join("  "), sorted || marked > 0 || wanted.is_narrow())
+    Standing { count: parts.join("  "), chosen, matters: sorted || marked > 0 || wanted.is_narrow() }
+}
+
+/// What is to be said of the selected job, where its row has no room for it.
+pub fn reason(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
+    let Some((_, row)) = app.selected() else { return };
+    let note = note::note(&row.known, &row.health, app.now.wall, app.zone());
+    for (n, line) in text::split(&note, usize::from(area.width).saturating_sub(4).max(1)).into_iter().enumerate() {
+        let sign = if n == 0 { theme.symbol(row.known.state) } else { " " };
+        let spans = [plain(" "), span(sign, theme.state(row.known.state)), span(format!(" {line}"), theme.strong())];
+        pen::write(&spans, pen::row(area, n), theme, buf);
+    }
 }
 
 fn cells(app: &App, row: &Row, selected: bool, columns: Columns, theme: &Theme) -> Vec<Span> {
@@ -189,11 +244,13 @@ fn cells(app: &App, row: &Row, selected: bool, columns: Columns, theme: &Theme) 
             spans.push(plain(format!(" {}", pen::fit(text, cells - 1, theme))));
         }
     };
-    column(columns.provider, row.job.key.provider.as_str());
+    let provider: String = row.job.key.provider.as_str().chars().take(columns.provider.saturating_sub(1)).collect();
+    column(columns.provider, &provider);
     column(columns.id, &Clean::new(&row.job.key.id));
     column(columns.tags, &Clean::new(&row.job.tags.join(" ")));
-    spans.push(plain(pen::fit_right(&age(app, row), 7, theme)));
-    spans.push(plain(pen::fit_right(&note::took(known).map_or_else(|| "-".to_owned(), human::duration), 7, theme)));
+    spans.push(plain(pen::fit_right(&age(app, row), columns.age, theme)));
+    let took = note::took(known).map_or_else(|| "-".to_owned(), human::duration);
+    spans.push(plain(pen::fit_right(&took, columns.took, theme)));
     if columns.reads > 0 {
         let reads = if row.reads > 0 { human::count(row.reads.into()) } else { "-".to_owned() };
         spans.push(plain(pen::fit_right(&reads, columns.reads, theme)));
@@ -255,5 +312,34 @@ fn empty(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     };
     for (n, line) in lines.into_iter().enumerate() {
         pen::write(&[plain(format!("  {line}"))], pen::row(area, n + 1), theme, buf);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_columns_give_way_before_a_name_does() {
+        let shown = |width: usize, class: Class| {
+            let columns = Columns::of(width, class);
+            let others = [("provider", columns.provider), ("age", columns.age), ("took", columns.took)];
+            let others: Vec<&str> = others.into_iter().filter(|(_, cells)| *cells > 0).map(|(name, _)| name).collect();
+            (columns.name, others.join(" "))
+        };
+        let cases = [
+            (57, Class::Side, 20, "provider age took"),
+            (48, Class::Side, 16, "provider age took"),
+            (42, Class::Side, 16, "age took"),
+            (40, Class::Side, 19, "age"),
+            (34, Class::Side, 16, "age"),
+            (32, Class::Side, 18, ""),
+            (24, Class::Side, 13, ""),
+            (41, Class::Single, 16, "age took"),
+            (60, Class::Single, 21, "age took"),
+        ];
+        for (width, class, name, others) in cases {
+            assert_eq!(shown(width, class), (name, others.to_owned()), "{width}");
+        }
     }
 }

@@ -27,9 +27,13 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let more = app.keymap.hint(Action::MoreLog, "shows more");
         pen::write(&[plain(format!(" no line of this level{more}"))], pen::row(body, 0), theme, buf);
     }
-    for (n, line) in lines.into_iter().enumerate() {
-        let found = has(line, app.log.search());
-        pen::write(&cells(app, line, wide, found, theme), pen::row(body, n), theme, buf);
+    for (n, (line, hit)) in lines.into_iter().enumerate() {
+        let style = match (hit, has(line, app.log.search())) {
+            (true, _) => theme.selected(),
+            (false, true) => theme.found(),
+            (false, false) => Style::new(),
+        };
+        pen::write(&cells(app, line, wide, style, theme), pen::row(body, n), theme, buf);
     }
 }
 
@@ -61,13 +65,16 @@ fn title(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         parts.push(plain(format!("{} lines saved", human::count(app.log.total()))));
     }
     if !app.log.search().is_empty() {
-        parts.push(plain(format!("/{}", crate::domain::clean::Clean::new(app.log.search()))));
+        let hits = match app.log.hits() {
+            (Some(nth), all) => format!("{} of {}", human::count(nth as u64), human::count(all as u64)),
+            (None, all) => format!("{} found", human::count(all as u64)),
+        };
+        parts.push(plain(format!("/{} {hits}", crate::domain::clean::Clean::new(app.log.search()))));
     }
     pen::rule(&parts, &[], area, theme, buf);
 }
 
-fn cells(app: &App, line: &LogLine, wide: bool, found: bool, theme: &Theme) -> Vec<Span> {
-    let style = if found { theme.found() } else { Style::new() };
+fn cells(app: &App, line: &LogLine, wide: bool, style: Style, theme: &Theme) -> Vec<Span> {
     let (letters, source) = if wide {
         (pen::fit(level(line.level), 6, theme), pen::fit(&line.source, 17, theme))
     } else {

@@ -46,6 +46,9 @@ pub fn draw_into(app: &App, theme: &Theme, buf: &mut Buffer) {
     if let Some(area) = layout.list.map(pen::rect) {
         list::draw(app, area, theme, buf);
     }
+    if let Some(area) = layout.reason.map(pen::rect) {
+        list::reason(app, area, theme, buf);
+    }
     if let Some(area) = layout.divider.map(pen::rect) {
         for n in 0..usize::from(area.height) {
             pen::write(&[pen::plain(theme.column())], pen::row(area, n), theme, buf);

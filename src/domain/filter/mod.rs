@@ -39,6 +39,8 @@ pub const SYNTAX: &[(&str, &str)] = &[
 pub struct Filter {
     source: String,
     root: Node,
+    /// Whether it means what it says, and not what it may become.
+    finished: bool,
 }
 
 /// A filter that was not understood.
@@ -63,15 +65,25 @@ enum Node {
 impl Filter {
     /// Reads a filter. Blank text is the filter that lets everything through.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        Ok(Self { source: text.to_owned(), root: parse::parse(text)? })
+        Ok(Self { source: text.to_owned(), root: parse::parse(text)?, finished: true })
     }
 
     /// Reads a filter that is being typed: what stands unfinished at its end narrows nothing yet, or as far as it goes.
     pub fn parse_unfinished(text: &str) -> Result<Self, FilterError> {
-        Self::parse(text).or_else(|error| {
-            let root = parse::parse(&typing::as_far_as_it_goes(text)).map_err(|_| error)?;
-            Ok(Self { source: text.to_owned(), root })
-        })
+        let whole = Self::parse(text);
+        let meant = match &whole {
+            Ok(_) => typing::begun(text),
+            Err(_) => Some(typing::as_far_as_it_goes(text)),
+        };
+        match meant.and_then(|meant| parse::parse(&meant).ok()) {
+            Some(root) => Ok(Self { source: text.to_owned(), root, finished: false }),
+            None => whole,
+        }
+    }
+
+    /// What is left of a filter without the word that this error is about; None if that is no filter either.
+    pub fn without(text: &str, error: &FilterError) -> Option<Self> {
+        Self::parse_unfinished(&typing::without(text, &error.span)).ok()
     }
 
     /// The text that it was made of.
@@ -102,13 +114,13 @@ impl Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { source: String::new(), root: Node::All(Vec::new()) }
+        Self { source: String::new(), root: Node::All(Vec::new()), finished: true }
     }
 }
 
 impl PartialEq for Filter {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.source == other.source && self.finished == other.finished
     }
 }
 

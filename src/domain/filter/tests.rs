@@ -199,6 +199,13 @@ fn what_is_still_being_typed_counts_as_far_as_it_goes() {
         ("or", ""),
         ("漢\u{3000}state:f", "漢\u{3000}state:failed"),
         ("(state:f", "(state:failed)"),
+        ("tag:nig", "tag:nig*"),
+        ("login !Service:inv", "login !Service:inv*"),
+        ("(provider:ves,opt", "(provider:ves,opt*)"),
+        ("tag:nig login", "tag:nig login"),
+        ("tag:\"nig\"", "tag:\"nig\""),
+        ("name:~acme", "name:~acme"),
+        ("reason:tim", "reason:tim"),
     ];
     for (typed, meant) in finished {
         let found = Filter::parse_unfinished(typed).unwrap_or_else(|error| panic!("{typed}: {error}"));
@@ -209,6 +216,31 @@ fn what_is_still_being_typed_counts_as_far_as_it_goes() {
     for broken in ["state:x", "state:fai ", "stat:failed", "is:x", "age:>ten", "age:10m", "a ) b", "or b", "http:5y"] {
         assert_eq!(Filter::parse_unfinished(broken).unwrap_err(), Filter::parse(broken).unwrap_err(), "{broken}");
     }
+}
+
+#[test]
+fn a_broken_filter_means_what_it_means_without_the_bad_word() {
+    let cases = [
+        ("statee:", ""),
+        ("stat:failed", ""),
+        ("login stat:failed", "login "),
+        ("login !size:>1xb", "login "),
+        ("a statee: b", "a  b"),
+        ("(login is:brokn) b", "(login ) b"),
+        ("漢\u{3000}state:x", "漢\u{3000}"),
+    ];
+    for (broken, left) in cases {
+        let error = Filter::parse_unfinished(broken).expect_err(broken);
+        assert_eq!(Filter::without(broken, &error).unwrap().source(), left, "{broken}: {error}");
+    }
+    let error = Filter::parse_unfinished("statee:").unwrap_err();
+    assert!(error.message.contains("did you mean state?"), "{error}");
+}
+
+#[test]
+fn a_filter_that_is_finished_is_not_the_one_that_was_being_typed() {
+    assert_ne!(Filter::parse("tag:nig").unwrap(), Filter::parse_unfinished("tag:nig").unwrap());
+    assert_eq!(Filter::parse("nig").unwrap(), Filter::parse_unfinished("nig").unwrap());
 }
 
 #[test]
@@ -249,6 +281,7 @@ proptest::proptest! {
             proptest::prop_assert!(text.get(error.span.clone()).is_some());
             proptest::prop_assert!(error.message.chars().all(crate::domain::clean::is_harmless));
             let _ = Filter::parse_unfinished(&text);
+            let _ = Filter::without(&text, &error);
         }
     }
 
