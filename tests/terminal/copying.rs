@@ -229,6 +229,8 @@ impl Tmux<'_> {
         let output = self
             .home
             .command(Path::new("tmux"))
+            // The shell of whoever runs the tests may be none at all.
+            .env("SHELL", "/bin/sh")
             .args(["-f", "/dev/null", "-S", socket.to_str().unwrap()])
             .args(args)
             .output()
