@@ -9,7 +9,9 @@ use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
     EnableMouseCapture,
 };
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use crossterm::{Command, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -65,7 +67,8 @@ impl Guard {
         if !was_taken {
             out.write_all(KEEP_TITLE)?;
         }
-        execute!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+        // The Linux console has no other screen: what stands there is cleared, since only what differs is drawn.
+        execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste, EnableFocusChange)?;
         if self.mouse {
             execute!(out, EnableMouseCapture)?;
         }

@@ -85,3 +85,15 @@ fn a_dumb_terminal_gets_no_title() {
     assert_eq!(crate::pty::count(&terminal.raw, b"\x1b]0;"), 0);
     leaves(terminal);
 }
+
+#[test]
+fn a_terminal_without_another_screen_is_cleared_first() {
+    let home = Home::new();
+    let mut terminal = home.terminal(DEMO);
+    terminal.sees("40/40");
+    let raw = String::from_utf8_lossy(&terminal.raw).into_owned();
+    let cleared = raw.find("\x1b[2J").expect("it is cleared");
+    assert!(cleared < raw.find("jobdeck").unwrap(), "before anything is drawn");
+    terminal.press("q");
+    terminal.ends_well(0);
+}
