@@ -52,8 +52,8 @@ pub mod bench_api {
     pub use crate::domain::job::{Job, JobIx, JobKey, Provider};
     pub use crate::domain::observation::Observation;
     pub use crate::domain::reading::{Reading, Verdict};
-    pub use crate::domain::reply::{Headers, Reply};
-    pub use crate::domain::state::{Read, State};
+    pub use crate::domain::response::{Headers, Response};
+    pub use crate::domain::state::{PollOutcome, State};
     pub use crate::json::index::{Document, IndexError, Node};
     pub use crate::json::pretty::pretty;
     pub use crate::json::rows::{Place, Rows};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use jobdeck::bench_api::{
-    Clean, Headers, JobKey, Provider, Read, Reading, Reply, Verdict, files, is_harmless, output, raw_output, read, scan,
+    Clean, Headers, JobKey, Provider, PollOutcome, Reading, Response, Verdict, files, is_harmless, output, raw_output, read, scan,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn input(data: &[u8]) -> Option<(JobKey, Reply)> {
+fn input(data: &[u8]) -> Option<(JobKey, Response)> {
     let (head, rest) = data.split_at_checked(3)?;
     let (provider, endpoint) = match head[0] & 3 {
         0 => (Provider::Vessl, "https://serve-api.vessl.ai/api/v1/services/slug"),
@@ -36,7 +36,7 @@ fn input(data: &[u8]) -> Option<(JobKey, Reply)> {
     let headers =
         Headers { content_type: line(), content_encoding: line(), retry_after: line(), date: line(), location: line() };
     let id = line().unwrap_or_default();
-    let reply = Reply {
+    let reply = Response {
         status: 100 + u16::from_le_bytes([head[1], head[2]]) % 500,
         headers,
         body: Bytes::copy_from_slice(lines.next()?),
@@ -46,15 +46,15 @@ fn input(data: &[u8]) -> Option<(JobKey, Reply)> {
     Some((JobKey { provider, endpoint: endpoint.into(), id: id.trim().to_owned() }, reply))
 }
 
-fn check_reading(key: &JobKey, reply: &Reply, reading: &Reading) {
-    assert_eq!(reading.answer.is_some(), reading.read == Read::Ok);
-    assert_eq!(reading.reason.is_some(), reading.read != Read::Ok);
+fn check_reading(key: &JobKey, reply: &Response, reading: &Reading) {
+    assert_eq!(reading.answer.is_some(), reading.read == PollOutcome::Answered);
+    assert_eq!(reading.reason.is_some(), reading.read != PollOutcome::Answered);
     assert!(reading.reason.as_deref().is_none_or(|reason| !reason.trim().is_empty()));
     assert!(reading.retry_after.is_none_or(|wait| wait <= Duration::from_secs(3600)));
-    assert!(reading.retry_after.is_none() || reading.read == Read::Throttled);
-    assert!(reply.broken.is_none() || is_self_contained(&reply.body) || reading.read == Read::Unreachable);
-    assert!(reply.broken.is_some() || reading.read != Read::Unreachable);
-    assert!(key.provider == Provider::Unstract || reading.read != Read::Ok || (200..300).contains(&reply.status));
+    assert!(reading.retry_after.is_none() || reading.read == PollOutcome::Throttled);
+    assert!(reply.broken.is_none() || is_self_contained(&reply.body) || reading.read == PollOutcome::Unreachable);
+    assert!(reply.broken.is_some() || reading.read != PollOutcome::Unreachable);
+    assert!(key.provider == Provider::Unstract || reading.read != PollOutcome::Answered || (200..300).contains(&reply.status));
     if (300..400).contains(&reply.status) && reply.broken.is_none() {
         // A query may be a signature.
         assert!(reading.reason.as_deref().is_none_or(|reason| !reason.contains('?')));
@@ -94,7 +94,7 @@ fn check_body(provider: Provider, body: &[u8]) {
     assert!(provider == Provider::Unstract || files(provider, body).is_empty());
 }
 
-fn check_files(reply: &Reply, reading: &Reading) {
+fn check_files(reply: &Response, reading: &Reading) {
     let body = &reply.body[..];
     let files = files(Provider::Unstract, body);
     let mut end = 0;

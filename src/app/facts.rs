@@ -46,7 +46,7 @@ impl App {
                 // When it was last read is seen of the selected job alone.
                 let selected = self.list.selected() == Some(ix);
                 let is_seen =
-                    |before: &Observation| differs(before, &known) || selected && before.last_read != known.last_read;
+                    |before: &Observation| differs(before, &known) || selected && before.last_poll != known.last_poll;
                 if before.is_none_or(|before| is_seen(&before)) {
                     self.redraw = true;
                 }
@@ -141,7 +141,7 @@ fn differs(before: &Observation, after: &Observation) -> bool {
     let seen = |known: &Observation| {
         let mut known = known.clone();
         known.applied = 0;
-        if let Some(last) = &mut known.last_read {
+        if let Some(last) = &mut known.last_poll {
             last.at = jiff::Timestamp::UNIX_EPOCH;
         }
         known

@@ -12,7 +12,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
 use crate::domain::job::Provider;
 use crate::domain::observation::Saved;
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
 
 /// What a summary is made of besides the job.
@@ -166,7 +166,7 @@ fn short(id: &str) -> String {
 
 fn read_line(row: &Row, around: Circumstances<'_>) -> Line {
     let known = &row.known;
-    let last = known.last_read.as_ref().map(|last| {
+    let last = known.last_poll.as_ref().map(|last| {
         let code = last.http_status.map(|code| format!(" (HTTP {code})")).unwrap_or_default();
         format!("{}{code} at {}", note::read_in_words(last.read), moment(last.at, around))
     });
@@ -265,7 +265,7 @@ fn attempt_line(attempt: &Attempt, around: Circumstances<'_>) -> Line {
     if let Some(reason) = &attempt.reason {
         text.push_str(&format!("  {}", Clean::new(reason)));
     }
-    let tone = if attempt.read == Read::Ok { Tone::Plain } else { Tone::Warn };
+    let tone = if attempt.read == PollOutcome::Answered { Tone::Plain } else { Tone::Warn };
     Line { tone, ..Line::new(moment(attempt.first, around), text) }
 }
 

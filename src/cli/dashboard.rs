@@ -61,7 +61,7 @@ async fn show(
     let (pane, log) = unbounded_channel();
     let batch = match file {
         Ok(file) => {
-            let (store, notes) = Store::open(&state, Access::Reader)?;
+            let (store, notes) = Store::open(&state, Access::ReadWrite)?;
             let state_dir = Some(state.clone());
             logging::start(Targets { state_dir, pane: Some(pane), stderr: false, verbosity: common.verbose });
             for note in notes {

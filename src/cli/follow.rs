@@ -19,7 +19,7 @@ use crate::domain::fact::{Ending, Fact, Gate, Health};
 use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::note;
-use crate::domain::observation::{LastRead, Observation};
+use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
 use crate::engine::{self, Command, Engine, Setup};
 use crate::exit::{Signal, Trouble};
@@ -306,7 +306,7 @@ impl Follower {
         let now = Timestamp::now();
         let Some(entry) = self.entries.get_mut(&ix) else { return };
         let known = Arc::make_mut(&mut entry.known);
-        known.last_read = Some(LastRead {
+        known.last_poll = Some(LastPoll {
             read: not_ok.read,
             http_status: not_ok.http_status,
             reason: Some(not_ok.reason.clone()),
@@ -319,7 +319,7 @@ impl Follower {
     fn on_health(&mut self, ix: JobIx, health: Health) {
         match &health {
             Health::GivenUp(reason) => {
-                let last = self.entries.get(&ix).and_then(|entry| entry.known.last_read.as_ref());
+                let last = self.entries.get(&ix).and_then(|entry| entry.known.last_poll.as_ref());
                 let what = last.map_or_else(String::new, |last| format!(", {}", note::read_in_words(last.read)));
                 self.tell(ix, &format!("given up{what}: {}", Clean::new(reason)));
             }

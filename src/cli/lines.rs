@@ -12,7 +12,7 @@ use crate::domain::clean::is_harmless;
 use crate::domain::files::FileCounts;
 use crate::domain::job::Job;
 use crate::domain::observation::{Observation, Saved};
-use crate::domain::state::{Read, State};
+use crate::domain::state::{PollOutcome, State};
 use crate::domain::stats::Counts;
 
 /// What a job is now.
@@ -84,8 +84,8 @@ impl<'a> StateLine<'a> {
 
     /// The same with what the last read was, for `once`, `status` and `show`.
     pub fn with_read(now: Timestamp, job: &'a Job, known: &'a Observation) -> Self {
-        let last = known.last_read.as_ref();
-        let reason = last.filter(|last| last.read != Read::Ok).and_then(|last| last.reason.as_deref());
+        let last = known.last_poll.as_ref();
+        let reason = last.filter(|last| last.read != PollOutcome::Answered).and_then(|last| last.reason.as_deref());
         Self { read: Some(last.map(|last| last.read.as_str())), reason, ..Self::new(now, job, None, known) }
     }
 }
@@ -133,7 +133,7 @@ impl<'a> ReadLine<'a> {
     pub fn new(
         now: Timestamp,
         job: &'a Arc<Job>,
-        read: Read,
+        read: PollOutcome,
         http_status: Option<u16>,
         reason: &'a str,
         retry_in: Option<Duration>,
@@ -265,7 +265,7 @@ mod tests {
     use super::*;
     use crate::domain::checksum::Checksum;
     use crate::domain::job::{JobKey, Provider};
-    use crate::domain::observation::LastRead;
+    use crate::domain::observation::LastPoll;
     use crate::domain::state::LostBecause;
 
     fn at(text: &str) -> Timestamp {
@@ -300,8 +300,8 @@ mod tests {
                 at: at("2026-11-21T10:00:02Z"),
                 masked: false,
             }),
-            last_read: Some(LastRead {
-                read: Read::Throttled,
+            last_poll: Some(LastPoll {
+                read: PollOutcome::Throttled,
                 http_status: Some(429),
                 reason: Some("slow down".to_owned()),
                 at: at("2026-11-21T10:00:02Z"),
@@ -334,9 +334,9 @@ mod tests {
         let head = PARTIAL.replace(r#""previous":"running""#, r#""previous":null"#);
         let line = |known: &Observation| json(&StateLine::with_read(now, &job, known));
         assert_eq!(line(&known), format!(r#"{head},"read":"throttled","reason":"slow down"}}"#));
-        known.last_read = Some(LastRead { read: Read::Ok, http_status: Some(200), reason: None, at: now });
+        known.last_poll = Some(LastPoll { read: PollOutcome::Answered, http_status: Some(200), reason: None, at: now });
         assert_eq!(line(&known), format!(r#"{head},"read":"ok"}}"#));
-        known.last_read = None;
+        known.last_poll = None;
         assert_eq!(line(&known), format!(r#"{head},"read":null}}"#));
     }
 
@@ -345,7 +345,7 @@ mod tests {
         let now = at("2026-11-21T10:00:03Z");
         let wait = Some(Duration::from_secs(18));
         assert_eq!(
-            json(&ReadLine::new(now, &job(), Read::Throttled, Some(429), "slow down", wait)),
+            json(&ReadLine::new(now, &job(), PollOutcome::Throttled, Some(429), "slow down", wait)),
             concat!(
                 r#"{"v":1,"type":"read","time":"2026-11-21T10:00:03.000Z","job":"invoices/e7\u202e","service":"invoices","#,
                 r#""read":"throttled","http_status":429,"reason":"slow down","retry_in_ms":18000}"#

@@ -16,7 +16,7 @@ use crate::engine::saved::{Access, Store};
 /// The job and the store that knows of it: looked for in the jobs file, if there is one that loads, then on disk.
 pub async fn one(common: &Common, wanted: &str) -> Result<(Store, Entry), Failure> {
     let declared = declared(common);
-    let store = place::store(common, Access::Viewer)?;
+    let store = place::store(common, Access::ReadOnly)?;
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
     let called: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
     if let Some(entry) = among(select::of_file(&store, &called).await?, wanted)? {

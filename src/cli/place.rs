@@ -27,13 +27,13 @@ pub fn jobs_file(common: &Common) -> Result<JobsFile, Failure> {
 /// there, and to standard error where it was asked for.
 pub fn store(common: &Common, access: Access) -> Result<Store, Failure> {
     let dir = state_dir(common)?;
-    if access == Access::Viewer {
+    if access == Access::ReadOnly {
         must_be_readable(&dir)?;
     }
     let (store, notes) = Store::open(&dir, access)?;
     let state_dir = match access {
-        Access::Reader => Some(dir),
-        Access::Viewer => None,
+        Access::ReadWrite => Some(dir),
+        Access::ReadOnly => None,
     };
     logging::start(Targets { state_dir, pane: None, stderr: common.verbose > 0, verbosity: common.verbose });
     for note in notes {

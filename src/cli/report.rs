@@ -15,7 +15,7 @@ use crate::domain::human;
 use crate::domain::job::Job;
 use crate::domain::note;
 use crate::domain::observation::Observation;
-use crate::domain::state::{Read, State};
+use crate::domain::state::{PollOutcome, State};
 use crate::domain::stats::Counts;
 
 /// What stands in place of a time before what was known already. As wide as a time.
@@ -34,7 +34,7 @@ pub enum Tongue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotOk {
     /// Its outcome.
-    pub read: Read,
+    pub read: PollOutcome,
     /// HTTP code; None if no reply came.
     pub http_status: Option<u16>,
     /// Why. Foreign text.

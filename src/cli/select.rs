@@ -10,7 +10,7 @@ use crate::domain::fact::Health;
 use crate::domain::filter::{Filter, Subject, Text};
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 use crate::domain::stats::Counts;
 use crate::engine::saved::{self, Store};
 
@@ -112,7 +112,7 @@ pub async fn matches(
 /// Whether the last read of a job that is not over was no answer. The dashboard counts two in a row; the disk
 /// keeps only the last.
 fn is_stale(known: &Observation) -> bool {
-    !known.is_over() && known.last_read.as_ref().is_some_and(|last| last.read != Read::Ok)
+    !known.is_over() && known.last_poll.as_ref().is_some_and(|last| last.read != PollOutcome::Answered)
 }
 
 async fn file_names(store: &Store, entry: &Entry) -> Result<Vec<String>, Failure> {

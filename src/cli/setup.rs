@@ -62,7 +62,7 @@ pub async fn prepare(
         cut = wait_until(deadline) => return Err(unreadable(&cut.sentence(&Counts::default()))),
     };
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
-    let store = place::store(common, Access::Reader)?;
+    let store = place::store(common, Access::ReadWrite)?;
     let chosen = match &filter {
         None => with_jobs(file.clone(), |_| true),
         Some(filter) => {

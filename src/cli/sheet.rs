@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::lines::utc;
 use super::select::Entry;
 use crate::domain::clean::{escaped, is_harmless};
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 
 /// The columns, in order; `output` follows where it is exported.
 const COLUMNS: [&str; 24] = [
@@ -38,8 +38,8 @@ const COLUMNS: [&str; 24] = [
 /// One job as cells, unguarded; the output last where there is to be one.
 pub fn row(entry: &Entry, output: Option<String>) -> Vec<String> {
     let (job, known) = (&entry.job, &entry.known);
-    let last = known.last_read.as_ref();
-    let reason = last.filter(|last| last.read != Read::Ok).and_then(|last| last.reason.clone());
+    let last = known.last_poll.as_ref();
+    let reason = last.filter(|last| last.read != PollOutcome::Answered).and_then(|last| last.reason.clone());
     let mut cells = vec![
         job.label(),
         job.service.to_string(),

@@ -10,7 +10,7 @@ use super::output::{self, Look, Out};
 use super::select::Entry;
 use super::{pick, summary};
 use crate::domain::clean::Clean;
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
 use crate::engine::saved::{self, Store};
 use crate::json;
@@ -128,7 +128,7 @@ async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opti
 /// The service's own reason, else why the result is lost, else why the last read was no answer.
 fn print_error(entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let known = &entry.known;
-    let last = known.last_read.as_ref().filter(|last| last.read != Read::Ok);
+    let last = known.last_poll.as_ref().filter(|last| last.read != PollOutcome::Answered);
     let reason = known
         .fail_reason
         .clone()

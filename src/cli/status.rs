@@ -28,7 +28,7 @@ pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result
         Err(_) if all => Vec::new(),
         Err(failure) => return Err(failure),
     };
-    let store = place::store(common, Access::Viewer)?;
+    let store = place::store(common, Access::ReadOnly)?;
     let entries =
         if all { select::of_disk(&store, &declared).await? } else { select::of_file(&store, &declared).await? };
     let entries = select::matching(&store, entries, filter.as_ref(), Timestamp::now()).await?;

@@ -7,7 +7,7 @@ use super::output::Look;
 use super::select::Entry;
 use super::words;
 use crate::domain::clean::Clean;
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
 
 /// One line a fact, the label first; a reason of many lines goes on below its label.
@@ -50,9 +50,10 @@ pub fn lines(entry: &Entry, look: Look) -> Vec<String> {
         });
         fact(label, text);
     }
-    let last = known.last_read.as_ref().map(|last| {
+    let last = known.last_poll.as_ref().map(|last| {
         let status = last.http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
-        let reason = last.reason.as_ref().filter(|_| last.read != Read::Ok).map(|reason| format!(": {reason}"));
+        let reason =
+            last.reason.as_ref().filter(|_| last.read != PollOutcome::Answered).map(|reason| format!(": {reason}"));
         format!("{}{status}, {}{}", last.read, moment(last.at), reason.unwrap_or_default())
     });
     fact("last read", Some(last.unwrap_or_else(|| "never".to_owned())));

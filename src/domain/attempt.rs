@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::state::{Read, State};
+use super::state::{PollOutcome, State};
 
 /// How many attempts of a job are kept.
 pub const KEPT: usize = 50;
@@ -19,7 +19,7 @@ pub struct Attempt {
     /// How many they are.
     pub count: u32,
     /// What they came to.
-    pub read: Read,
+    pub read: PollOutcome,
     /// HTTP code, None if no reply came.
     pub http_status: Option<u16>,
     /// Of the last of them, to the end of the body.

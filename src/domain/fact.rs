@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::attempt::{Attempt, Change};
 use super::job::{Job, JobIx};
 use super::observation::Observation;
-use super::state::{Read, State};
+use super::state::{PollOutcome, State};
 
 /// Something that has happened. What a fact shows as terminal is on disk already.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,7 @@ pub enum Fact {
         /// The job.
         ix: JobIx,
         /// Its outcome.
-        read: Read,
+        read: PollOutcome,
         /// HTTP code; None if no reply came.
         http_status: Option<u16>,
         /// Why.

@@ -9,8 +9,8 @@ use super::clean::Clean;
 use super::fact::Health;
 use super::files::FileCounts;
 use super::human;
-use super::observation::{LastRead, Observation};
-use super::state::{Read, State};
+use super::observation::{LastPoll, Observation};
+use super::state::{PollOutcome, State};
 
 /// A row's one most useful fact: why it failed or was lost, else what came of its files, else, while it is not over,
 /// why it is not being read as it should be, else the service's own word. Empty if there is nothing to say.
@@ -41,8 +41,10 @@ pub fn reason(known: &Observation) -> Option<&str> {
 pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZone) -> Option<String> {
     let said = match health {
         Health::Fresh => return refused(known),
-        Health::Stale => match &known.last_read {
-            Some(last) if last.read == Read::Ok => format!("stale {}", human::duration(human::age(last.at, now))),
+        Health::Stale => match &known.last_poll {
+            Some(last) if last.read == PollOutcome::Answered => {
+                format!("stale {}", human::duration(human::age(last.at, now)))
+            }
             Some(_) | None => refused(known).map_or_else(|| "stale".to_owned(), |why| format!("stale, {why}")),
         },
         Health::Paused => "paused".to_owned(),
@@ -68,23 +70,23 @@ pub fn in_words(known: &Observation) -> Clean {
         State::Unknown => match &known.word {
             Some(word) => format!("the service says {word:?}, which jobdeck does not know; it is read on"),
             None if known.is_observed() => "the service did not say its state; it is read on".to_owned(),
-            None => never_observed(known.last_read.as_ref()),
+            None => never_observed(known.last_poll.as_ref()),
         },
     };
     Clean::new(&said)
 }
 
 /// What a read came to, in two or three words.
-pub fn read_in_words(read: Read) -> &'static str {
+pub fn read_in_words(read: PollOutcome) -> &'static str {
     match read {
-        Read::Ok => "answered",
-        Read::Throttled => "told to wait",
-        Read::Unreachable => "no link",
-        Read::ServerError => "server error",
-        Read::Malformed => "no sense in the reply",
-        Read::Unauthorized => "key refused",
-        Read::NotFound => "not found",
-        Read::Rejected => "request rejected",
+        PollOutcome::Answered => "answered",
+        PollOutcome::Throttled => "told to wait",
+        PollOutcome::Unreachable => "no link",
+        PollOutcome::ServerError => "server error",
+        PollOutcome::Malformed => "no sense in the reply",
+        PollOutcome::Unauthorized => "key refused",
+        PollOutcome::NotFound => "not found",
+        PollOutcome::Rejected => "request rejected",
     }
 }
 
@@ -99,7 +101,7 @@ pub fn took(known: &Observation) -> Option<Duration> {
     Some(human::age(start, end))
 }
 
-fn never_observed(last: Option<&LastRead>) -> String {
+fn never_observed(last: Option<&LastPoll>) -> String {
     let Some(last) = last else { return "not read yet".to_owned() };
     let code = last.http_status.map(|code| format!("HTTP {code}, ")).unwrap_or_default();
     format!("never observed: no read so far brought an answer, the last one came to {code}{}", read_in_words(last.read))
@@ -130,7 +132,7 @@ fn outcome(known: &Observation) -> String {
 
 /// What the last read came to, if it was no answer.
 fn refused(known: &Observation) -> Option<String> {
-    let last = known.last_read.as_ref().filter(|last| last.read != Read::Ok)?;
+    let last = known.last_poll.as_ref().filter(|last| last.read != PollOutcome::Answered)?;
     let what = read_in_words(last.read);
     Some(match &last.reason {
         Some(reason) => format!("{what}: {reason}"),
@@ -156,7 +158,7 @@ fn with_size(known: &Observation, what: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::observation::{LastRead, Saved};
+    use crate::domain::observation::{LastPoll, Saved};
     use crate::domain::state::LostBecause;
 
     fn at(second: i64) -> Timestamp {
@@ -175,8 +177,8 @@ mod tests {
         Some(Saved { body: 1, bytes, sha256: Default::default(), http_status: 200, at: at(0), masked: false })
     }
 
-    fn read(read: Read, reason: Option<&str>) -> Option<LastRead> {
-        Some(LastRead { read, http_status: None, reason: reason.map(str::to_owned), at: at(62) })
+    fn read(read: PollOutcome, reason: Option<&str>) -> Option<LastPoll> {
+        Some(LastPoll { read, http_status: None, reason: reason.map(str::to_owned), at: at(62) })
     }
 
     #[test]
@@ -226,17 +228,20 @@ mod tests {
             (job(State::Running, "EXECUTING"), Health::Fresh, "EXECUTING"),
             (Observation { progress: Some(40.0), ..job(State::Running, "running") }, Health::Fresh, "running, 40%"),
             (
-                Observation { last_read: read(Read::Ok, None), ..job(State::Running, "EXECUTING") },
+                Observation { last_poll: read(PollOutcome::Answered, None), ..job(State::Running, "EXECUTING") },
                 Health::Stale,
                 "stale 38s",
             ),
             (
-                Observation { last_read: read(Read::Unreachable, Some("timed out")), ..job(State::Running, "x") },
+                Observation {
+                    last_poll: read(PollOutcome::Unreachable, Some("timed out")),
+                    ..job(State::Running, "x")
+                },
                 Health::Stale,
                 "stale, no link: timed out",
             ),
             (
-                Observation { last_read: read(Read::Throttled, None), ..job(State::Queued, "x") },
+                Observation { last_poll: read(PollOutcome::Throttled, None), ..job(State::Queued, "x") },
                 Health::Fresh,
                 "told to wait",
             ),
@@ -265,20 +270,20 @@ mod tests {
 
     #[test]
     fn a_job_that_no_read_brought_an_answer_of_is_not_called_unread() {
-        let last = |read, http_status| Some(LastRead { read, http_status, reason: None, at: at(62) });
+        let last = |read, http_status| Some(LastPoll { read, http_status, reason: None, at: at(62) });
         let cases = [
             (None, "not read yet"),
             (
-                last(Read::NotFound, Some(404)),
+                last(PollOutcome::NotFound, Some(404)),
                 "never observed: no read so far brought an answer, the last one came to HTTP 404, not found",
             ),
             (
-                last(Read::Unreachable, None),
+                last(PollOutcome::Unreachable, None),
                 "never observed: no read so far brought an answer, the last one came to no link",
             ),
         ];
-        for (last_read, text) in cases {
-            assert_eq!(in_words(&Observation { last_read, ..Observation::default() }).as_str(), text);
+        for (last_poll, text) in cases {
+            assert_eq!(in_words(&Observation { last_poll, ..Observation::default() }).as_str(), text);
         }
     }
 

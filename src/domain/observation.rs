@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::checksum::Checksum;
 use super::files::FileCounts;
 use super::reading::{Answer, Reading, Verdict};
-use super::state::{LostBecause, Read, State};
+use super::state::{LostBecause, PollOutcome, State};
 
 /// All that is known about a job. Texts are foreign and not sanitised.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -52,7 +52,7 @@ pub struct Observation {
     /// What an "already acknowledged" would mean now.
     pub doubt: Option<Doubt>,
     /// What our last read was.
-    pub last_read: Option<LastRead>,
+    pub last_poll: Option<LastPoll>,
 }
 
 /// Bytes on disk.
@@ -99,9 +99,9 @@ impl Doubt {
 
 /// What our last read was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastRead {
+pub struct LastPoll {
     /// Its outcome.
-    pub read: Read,
+    pub read: PollOutcome,
     /// HTTP code; None if no reply came.
     pub http_status: Option<u16>,
     /// Why it was not `ok`.
@@ -135,7 +135,7 @@ pub enum Keep {
     /// Nothing.
     Nothing,
     /// It is the job's result: save it before anything of it is shown.
-    Copy,
+    Result,
     /// It is no result, but the only trace of one, or of what went wrong.
     Evidence,
 }
@@ -176,7 +176,7 @@ impl Observation {
             return Applied::Superseded;
         }
         let mut next = self.clone();
-        next.last_read = Some(LastRead {
+        next.last_poll = Some(LastPoll {
             read: received.reading.read,
             http_status: received.http_status,
             reason: received.reading.reason.clone(),
@@ -213,7 +213,7 @@ impl Observation {
         self.http_status = received.http_status;
         self.first_seen.get_or_insert(received.at);
         let (state, keep) = match answer.verdict {
-            Verdict::State(state) if state.is_terminal() => (state, Keep::Copy),
+            Verdict::State(state) if state.is_terminal() => (state, Keep::Result),
             Verdict::State(state) => (state, payload(answer)),
             Verdict::NoWord => {
                 self.doubt = None;
@@ -268,7 +268,7 @@ impl Observation {
         let gateway_took_it = matches!(received.http_status, Some(502 | 504));
         let doubt = if received.broken {
             Some(Doubt::Cut)
-        } else if (received.reading.read == Read::Unreachable && received.sent) || gateway_took_it {
+        } else if (received.reading.read == PollOutcome::Unreachable && received.sent) || gateway_took_it {
             Some(Doubt::NoReply)
         } else {
             None
@@ -277,21 +277,21 @@ impl Observation {
             self.doubt = self.doubt.max(doubt);
         }
         match received.reading.read {
-            Read::Malformed => Keep::Evidence,
+            PollOutcome::Malformed => Keep::Evidence,
             _ if received.broken => Keep::Evidence,
-            Read::Ok
-            | Read::Throttled
-            | Read::Unreachable
-            | Read::ServerError
-            | Read::Unauthorized
-            | Read::NotFound
-            | Read::Rejected => Keep::Nothing,
+            PollOutcome::Answered
+            | PollOutcome::Throttled
+            | PollOutcome::Unreachable
+            | PollOutcome::ServerError
+            | PollOutcome::Unauthorized
+            | PollOutcome::NotFound
+            | PollOutcome::Rejected => Keep::Nothing,
         }
     }
 
     fn differs_durably(&self, next: &Self) -> bool {
         let outcome =
-            |read: &Option<LastRead>| read.as_ref().map(|read| (read.read, read.http_status, read.reason.clone()));
+            |read: &Option<LastPoll>| read.as_ref().map(|read| (read.read, read.http_status, read.reason.clone()));
         self.doubt != next.doubt
             || self.warning != next.warning
             || self.fail_reason != next.fail_reason
@@ -299,7 +299,7 @@ impl Observation {
             || self.files != next.files
             || self.service_status_code != next.service_status_code
             || self.lost != next.lost
-            || outcome(&self.last_read) != outcome(&next.last_read)
+            || outcome(&self.last_poll) != outcome(&next.last_poll)
     }
 }
 
@@ -345,10 +345,10 @@ mod tests {
 
     #[test]
     fn a_read_that_is_no_answer_never_changes_the_state() {
-        for read in Read::ALL.into_iter().filter(|read| *read != Read::Ok) {
+        for read in PollOutcome::ALL.into_iter().filter(|read| *read != PollOutcome::Answered) {
             let (next, changed, _) = after(&running(), received(&Reading::refused(read, "no"), 2));
             assert_eq!((next.state, next.word, changed), (State::Running, Some("running".to_owned()), false), "{read}");
-            assert_eq!(next.last_read.unwrap().read, read);
+            assert_eq!(next.last_poll.unwrap().read, read);
         }
     }
 
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_406_without_a_copy_is_a_loss_whose_cause_is_what_happened_before_it() {
-        let silent = Reading::refused(Read::Unreachable, "reset");
+        let silent = Reading::refused(PollOutcome::Unreachable, "reset");
         let cut = Received { broken: true, ..received(&silent, 2) };
         let unsent = Received { sent: false, http_status: None, ..received(&silent, 2) };
         let no_reply = Received { http_status: None, ..received(&silent, 2) };
@@ -411,10 +411,10 @@ mod tests {
 
     #[test]
     fn a_terminal_answer_must_be_kept_and_a_reply_that_broke_off_too() {
-        assert_eq!(after(&running(), received(&said(State::Failed), 2)).2, Keep::Copy);
-        let silent = Reading::refused(Read::Unreachable, "cut");
+        assert_eq!(after(&running(), received(&said(State::Failed), 2)).2, Keep::Result);
+        let silent = Reading::refused(PollOutcome::Unreachable, "cut");
         assert_eq!(after(&running(), Received { broken: true, ..received(&silent, 2) }).2, Keep::Evidence);
-        assert_eq!(after(&running(), received(&Reading::refused(Read::Malformed, "html"), 2)).2, Keep::Evidence);
+        assert_eq!(after(&running(), received(&Reading::refused(PollOutcome::Malformed, "html"), 2)).2, Keep::Evidence);
         assert_eq!(after(&running(), received(&said(State::Running), 2)).2, Keep::Nothing);
     }
 

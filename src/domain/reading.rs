@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::files::FileCounts;
-use super::state::{Read, State};
+use super::state::{PollOutcome, State};
 
 /// What one reply came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// What happened to our request.
-    pub read: Read,
+    pub read: PollOutcome,
     /// Why it is not `ok`: the service's own sentence where it gave one, otherwise ours.
     pub reason: Option<String>,
     /// The service's error code beside that sentence.
@@ -24,13 +24,13 @@ pub struct Reading {
 
 impl Reading {
     /// A reading that is no answer.
-    pub fn refused(read: Read, reason: impl Into<String>) -> Self {
+    pub fn refused(read: PollOutcome, reason: impl Into<String>) -> Self {
         Self { read, reason: Some(reason.into()), error_code: None, retry_after: None, answer: None }
     }
 
     /// A reading that is an answer.
     pub fn answered(answer: Answer) -> Self {
-        Self { read: Read::Ok, reason: None, error_code: None, retry_after: None, answer: Some(answer) }
+        Self { read: PollOutcome::Answered, reason: None, error_code: None, retry_after: None, answer: Some(answer) }
     }
 }
 

@@ -169,9 +169,9 @@ impl fmt::Display for LostBecause {
 
 /// What happened to a request of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Read {
+pub enum PollOutcome {
     /// An answer about this job, whatever the HTTP code.
-    Ok,
+    Answered,
     /// 429, or 503 with Retry-After.
     Throttled,
     /// DNS, connect, TLS, time-out, connection cut.
@@ -188,10 +188,10 @@ pub enum Read {
     Rejected,
 }
 
-impl Read {
+impl PollOutcome {
     /// Every outcome.
     pub const ALL: [Self; 8] = [
-        Self::Ok,
+        Self::Answered,
         Self::Throttled,
         Self::Unreachable,
         Self::ServerError,
@@ -204,7 +204,7 @@ impl Read {
     /// The word of JSON lines and of the store.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Ok => "ok",
+            Self::Answered => "ok",
             Self::Throttled => "throttled",
             Self::Unreachable => "unreachable",
             Self::ServerError => "server_error",
@@ -221,7 +221,7 @@ impl Read {
     }
 }
 
-impl fmt::Display for Read {
+impl fmt::Display for PollOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

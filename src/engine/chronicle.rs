@@ -10,7 +10,7 @@ use crate::domain::fact::Gate;
 use crate::domain::human;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
-use crate::domain::state::{Read, State};
+use crate::domain::state::{PollOutcome, State};
 
 use super::Purpose;
 
@@ -39,13 +39,13 @@ pub fn change(job: &Job, previous: Option<State>, known: &Observation, attempt: 
 }
 
 /// A read was not `ok`, and the one before was another.
-pub fn not_ok(job: &Job, state: State, read: Read, reason: &str, retry: Option<Duration>) {
+pub fn not_ok(job: &Job, state: State, read: PollOutcome, reason: &str, retry: Option<Duration>) {
     let job = Clean::new(job.title());
     let reason = unended(reason);
     let kept = state.label();
     match retry {
         Some(pause) => {
-            tracing::warn!(%job, "{read}: {reason}. Read again in {}, state kept: {kept}", human::wait(pause));
+            tracing::warn!(%job, "{read}: {reason}. PollOutcome again in {}, state kept: {kept}", human::wait(pause));
         }
         None => tracing::warn!(%job, "{read}: {reason}. State kept: {kept}"),
     }

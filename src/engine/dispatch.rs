@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::job::JobIx;
 
 use super::gate::Closed;
-use super::reader::{self, Errand};
+use super::reader::{self, PollRequest};
 use super::run::{Chore, Flight, Mode, Run, ServiceRun};
 use super::slot::Phase;
 use super::{Purpose, follow};
@@ -169,14 +169,14 @@ impl Run {
         run.in_flight += 1;
         let (key, service, seq) = (slot.job.key.clone(), Arc::clone(&run.service), slot.seq);
         let flight = Flight { ix, service: at, token: token.clone() };
-        let errand = Errand { ix, key, service, token, seq, clock: self.clock.clone() };
+        let poll = PollRequest { ix, key, service, token, seq, clock: self.clock.clone() };
         let leave = if slot.job.key.provider.is_one_shot() {
             self.one_shots.insert(ix);
             self.leave_one_shots.subscribe()
         } else {
             self.leave_reads.subscribe()
         };
-        let handle = self.reads.spawn(reader::read(errand, self.net.clone(), self.store.clone(), leave));
+        let handle = self.reads.spawn(reader::read(poll, self.net.clone(), self.store.clone(), leave));
         self.reading.insert(handle.id(), flight);
     }
 

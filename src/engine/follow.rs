@@ -343,7 +343,7 @@ impl Run {
 /// read that changes nothing is not written, and whoever takes a job over counts on from the disk's.
 fn tells_nothing_new(on_disk: &Observation, slot: &Slot) -> bool {
     let ours = &*slot.known;
-    let read_at = |known: &Observation| known.last_read.as_ref().map(|read| read.at);
+    let read_at = |known: &Observation| known.last_poll.as_ref().map(|read| read.at);
     // A database that was begun anew knows nothing of what was.
     if on_disk == ours || *on_disk == Observation::default() {
         return true;
@@ -352,7 +352,7 @@ fn tells_nothing_new(on_disk: &Observation, slot: &Slot) -> bool {
     if matches!(slot.phase, Phase::Followed(_)) {
         return false;
     }
-    let same = Observation { applied: ours.applied, last_read: ours.last_read.clone(), ..on_disk.clone() };
+    let same = Observation { applied: ours.applied, last_poll: ours.last_poll.clone(), ..on_disk.clone() };
     read_at(on_disk) <= read_at(ours) && same == *ours
 }
 

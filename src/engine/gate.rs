@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::schedule::{back_off, resume_spread};
 use crate::domain::service::Pace;
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 
 /// Failures in a row, over all jobs of a service, after which the whole service waits.
 const FAILURES_TO_CLOSE: u32 = 3;
@@ -41,7 +41,7 @@ pub struct Gate {
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
     /// Its outcome.
-    pub read: Read,
+    pub read: PollOutcome,
     /// What the service asked for.
     pub retry_after: Option<Duration>,
     /// Why it was not `ok`.
@@ -94,7 +94,7 @@ impl Gate {
     /// resume over that time.
     pub fn arrived(&mut self, arrival: Arrival<'_>, pace: Pace) -> Option<Duration> {
         match arrival.read {
-            Read::Ok => {
+            PollOutcome::Answered => {
                 if self.opens_at(arrival.now).is_some() && matches!(self.closed, Closed::Throttled(_)) {
                     // The answer to an older request: what the service asked for since then still holds.
                     self.failures = 0;
@@ -106,26 +106,26 @@ impl Gate {
                 *self = Self { since: arrival.now, ..Self::default() };
                 return (!was_open).then(|| resume_spread(held));
             }
-            Read::Throttled => {
+            PollOutcome::Throttled => {
                 self.throttles += 1;
                 let wait = arrival.retry_after.unwrap_or_else(|| back_off(pace, self.throttles, arrival.draw));
                 let until = arrival.now + wait.min(LONGEST_WAIT);
                 self.close(Closed::Throttled(until), arrival.now);
             }
-            Read::Unreachable | Read::ServerError | Read::Malformed => {
+            PollOutcome::Unreachable | PollOutcome::ServerError | PollOutcome::Malformed => {
                 self.failures += 1;
                 if self.failures >= FAILURES_TO_CLOSE {
                     let wait = back_off(pace, self.failures - FAILURES_TO_CLOSE + 1, arrival.draw);
                     self.close(Closed::BackingOff(arrival.now + wait), arrival.now);
                 }
             }
-            Read::Unauthorized => {
+            PollOutcome::Unauthorized => {
                 self.refusals += 1;
                 if self.refusals >= REFUSALS_TO_CLOSE {
                     self.close(Closed::KeyRefused(arrival.reason.to_owned()), arrival.now);
                 }
             }
-            Read::NotFound | Read::Rejected => {}
+            PollOutcome::NotFound | PollOutcome::Rejected => {}
         }
         None
     }
@@ -188,7 +188,7 @@ mod tests {
         Duration::from_secs(second)
     }
 
-    fn after(replies: &[(u64, Read, Option<u64>)]) -> Gate {
+    fn after(replies: &[(u64, PollOutcome, Option<u64>)]) -> Gate {
         let mut gate = Gate::default();
         for (second, read, retry_after) in replies {
             let arrival =
@@ -200,10 +200,10 @@ mod tests {
 
     #[test]
     fn three_failures_in_a_row_without_an_ok_between_hold_the_whole_service() {
-        use Read::{Malformed, NotFound, Ok, ServerError, Unreachable};
+        use PollOutcome::{Answered, Malformed, NotFound, ServerError, Unreachable};
         let open = [
             vec![(1, Unreachable, None), (2, ServerError, None)],
-            vec![(1, Unreachable, None), (2, ServerError, None), (3, Ok, None), (4, Malformed, None)],
+            vec![(1, Unreachable, None), (2, ServerError, None), (3, Answered, None), (4, Malformed, None)],
         ];
         for replies in open {
             assert!(after(&replies).admits(at(9), 5), "{replies:?}");
@@ -217,31 +217,31 @@ mod tests {
 
     #[test]
     fn a_throttled_service_waits_as_long_as_it_asked_and_at_most_an_hour() {
-        let gate = after(&[(10, Read::Throttled, Some(45))]);
+        let gate = after(&[(10, PollOutcome::Throttled, Some(45))]);
         assert_eq!((gate.admits(at(54), 0), gate.admits(at(55), 9)), (false, true));
-        assert!(after(&[(0, Read::Throttled, Some(100_000))]).admits(at(3600), 0));
+        assert!(after(&[(0, PollOutcome::Throttled, Some(100_000))]).admits(at(3600), 0));
         assert_eq!(
-            after(&[(0, Read::Throttled, None), (5, Read::Throttled, None)]).closed(),
+            after(&[(0, PollOutcome::Throttled, None), (5, PollOutcome::Throttled, None)]).closed(),
             &Closed::Throttled(at(25))
         );
     }
 
     #[test]
     fn an_answer_to_an_older_request_does_not_end_what_the_service_asked_for() {
-        let mut gate = after(&[(0, Read::Throttled, Some(60)), (1, Read::Ok, None)]);
+        let mut gate = after(&[(0, PollOutcome::Throttled, Some(60)), (1, PollOutcome::Answered, None)]);
         assert_eq!((gate.admits(at(59), 0), gate.expire(at(59))), (false, None));
         assert_eq!((gate.expire(at(60)), gate.closed()), (Some(at(20)), &Closed::No));
     }
 
     #[test]
     fn a_shorter_wait_never_cuts_a_longer_one_short() {
-        let gate = after(&[(0, Read::Throttled, Some(60)), (1, Read::Throttled, Some(2))]);
+        let gate = after(&[(0, PollOutcome::Throttled, Some(60)), (1, PollOutcome::Throttled, Some(2))]);
         assert_eq!(gate.closed(), &Closed::Throttled(at(60)));
     }
 
     #[test]
     fn a_wait_goes_on_while_the_machine_sleeps() {
-        let mut gate = after(&[(10, Read::Throttled, Some(60))]);
+        let mut gate = after(&[(10, PollOutcome::Throttled, Some(60))]);
         gate.slept(at(50));
         assert_eq!((gate.expire(at(19)), gate.closed()), (None, &Closed::Throttled(at(20))));
         gate.slept(at(50));
@@ -250,9 +250,12 @@ mod tests {
 
     #[test]
     fn two_refusals_in_a_row_close_the_service_until_it_is_reopened() {
-        assert!(after(&[(0, Read::Unauthorized, None)]).admits(at(1), 0));
-        let mut gate =
-            after(&[(0, Read::Unauthorized, None), (1, Read::Unauthorized, None), (2, Read::Throttled, None)]);
+        assert!(after(&[(0, PollOutcome::Unauthorized, None)]).admits(at(1), 0));
+        let mut gate = after(&[
+            (0, PollOutcome::Unauthorized, None),
+            (1, PollOutcome::Unauthorized, None),
+            (2, PollOutcome::Throttled, None),
+        ]);
         assert_eq!((gate.closed(), gate.admits(at(9999), 0)), (&Closed::KeyRefused("no".to_owned()), false));
         gate.reopen(at(50));
         assert!(gate.admits(at(50), 3));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::domain::reply::Headers;
+use crate::domain::response::Headers;
 use crate::domain::secret::Token;
 use crate::net::Sink;
 

@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobKey, Provider};
-use crate::domain::reply::Reply;
+use crate::domain::response::Response;
 use crate::domain::secret::Token;
 use crate::domain::service::{Poll, Service};
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 use crate::net::{Net, Sink, decode};
 use crate::providers;
 
@@ -48,7 +48,7 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
     let arrived = net.send(&request, token, &mut body, &mut leave).await.map_err(|no_reply| no_reply.reason)?;
     let received = body.0.freeze();
     let body = decode::decoded(arrived.headers.content_encoding.as_deref(), &received).unwrap_or(received);
-    let reply = Reply {
+    let reply = Response {
         status: arrived.status,
         headers: mask::headers(arrived.headers, token),
         body: mask::bytes(&body, token).unwrap_or(body),
@@ -60,11 +60,13 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
     let reason = reading.reason.unwrap_or_else(|| "no reason given".to_owned());
     let status = reply.status;
     match reading.read {
-        Read::Ok | Read::NotFound => Ok(format!("answers, HTTP {status}")),
-        Read::Throttled => Ok(format!("answers, but asks us to wait, HTTP {status}")),
-        Read::Rejected if matches!(status, 400 | 422) => Ok(format!("answers, HTTP {status} to a made-up job")),
-        Read::Unauthorized => Err(format!("it refuses the token, {}", with_status(status, &reason))),
-        Read::Unreachable | Read::ServerError | Read::Malformed | Read::Rejected => Err(with_status(status, &reason)),
+        PollOutcome::Answered | PollOutcome::NotFound => Ok(format!("answers, HTTP {status}")),
+        PollOutcome::Throttled => Ok(format!("answers, but asks us to wait, HTTP {status}")),
+        PollOutcome::Rejected if matches!(status, 400 | 422) => Ok(format!("answers, HTTP {status} to a made-up job")),
+        PollOutcome::Unauthorized => Err(format!("it refuses the token, {}", with_status(status, &reason))),
+        PollOutcome::Unreachable | PollOutcome::ServerError | PollOutcome::Malformed | PollOutcome::Rejected => {
+            Err(with_status(status, &reason))
+        }
     }
 }
 

@@ -13,10 +13,10 @@ use crate::domain::attempt::Attempt;
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobIx, JobKey};
 use crate::domain::reading::Reading;
-use crate::domain::reply::{Headers, NoReply, Reply};
+use crate::domain::response::{Headers, NoReply, Response};
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 use crate::net::{Arrived, Net, Sink, decode};
 use crate::providers;
 use crate::store::{Spool, Store};
@@ -28,7 +28,7 @@ const LONG_BODY: usize = 256 * 1024;
 
 /// What one read needs.
 #[derive(Debug, Clone)]
-pub struct Errand {
+pub struct PollRequest {
     /// Whose slot it is for.
     pub ix: JobIx,
     /// The job.
@@ -45,7 +45,7 @@ pub struct Errand {
 
 /// What one read came to.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct PollResult {
     /// Whose slot it is for.
     pub ix: JobIx,
     /// The request's number.
@@ -94,7 +94,7 @@ impl Sink for Spool {
 }
 
 /// Does one read to its end, or until `leave` becomes true.
-pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch::Receiver<bool>) -> Outcome {
+pub async fn read(errand: PollRequest, net: Arc<Net>, store: Store, mut leave: watch::Receiver<bool>) -> PollResult {
     let sent_at = errand.clock.now();
     let request = providers::request(&errand.service, &errand.key.id);
     let mut spool = store.spool(&errand.key, errand.seq);
@@ -112,18 +112,18 @@ pub async fn read(errand: Errand, net: Arc<Net>, store: Store, mut leave: watch:
 }
 
 /// What a read came to that failed of a fault of ours: nobody knows how far it got.
-pub fn failed(ix: JobIx, seq: u64, at: Timestamp) -> Outcome {
+pub fn failed(ix: JobIx, seq: u64, at: Timestamp) -> PollResult {
     let reason = "jobdeck failed to take the reply in: please report it".to_owned();
     nothing((ix, seq), &NoReply { sent: true, reason }, at)
 }
 
 async fn taken(
-    errand: Errand,
+    errand: PollRequest,
     arrived: Arrived,
     (spool, masked): (Spool, bool),
     store: Store,
     sent_at: Timestamp,
-) -> Outcome {
+) -> PollResult {
     let long = spool.len() > LONG_BODY as u64;
     let (ix, seq) = (errand.ix, errand.seq);
     let latency = arrived.latency;
@@ -131,7 +131,7 @@ async fn taken(
     let digested = if long { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
     let (received, reading) = match digested {
         Some((received, reading)) => (Some(received), reading),
-        None => (None, Reading::refused(Read::Malformed, "the reply could not be taken in")),
+        None => (None, Reading::refused(PollOutcome::Malformed, "the reply could not be taken in")),
     };
     let attempt = Attempt {
         first: sent_at,
@@ -145,12 +145,17 @@ async fn taken(
         word: reading.answer.as_ref().and_then(|answer| answer.word.clone()),
         reason: reading.reason.clone(),
     };
-    Outcome { ix, seq, reading, sent: true, reply: received, attempt }
+    PollResult { ix, seq, reading, sent: true, reply: received, attempt }
 }
 
 /// The bytes are whole in memory or in a synced file before anything looks into them, and a fault of ours while
 /// looking costs the reading, never the bytes.
-fn digest(errand: &Errand, arrived: Arrived, (spool, masked): (Spool, bool), store: &Store) -> (Received, Reading) {
+fn digest(
+    errand: &PollRequest,
+    arrived: Arrived,
+    (spool, masked): (Spool, bool),
+    store: &Store,
+) -> (Received, Reading) {
     let (received_bytes, spooled) = spool.finish();
     let headers = mask::headers(arrived.headers, &errand.token);
     let decoded = decode::decoded(headers.content_encoding.as_deref(), &received_bytes);
@@ -165,11 +170,12 @@ fn digest(errand: &Errand, arrived: Arrived, (spool, masked): (Spool, bool), sto
         None => (received_bytes, spooled, masked),
     };
     let (bytes, spooled) = respooled(bytes, spooled, errand, (arrived.status, masked), store);
-    let reply = Reply { status: arrived.status, headers, body: bytes, broken: arrived.broken, at: arrived.at };
-    let reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply)))
-        .unwrap_or_else(|_| Reading::refused(Read::Malformed, "jobdeck failed to read this reply: please report it"));
-    let broken = reply.broken.is_some() && reading.read != Read::Ok;
-    let Reply { status, headers, body, at, .. } = reply;
+    let reply = Response { status: arrived.status, headers, body: bytes, broken: arrived.broken, at: arrived.at };
+    let reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply))).unwrap_or_else(|_| {
+        Reading::refused(PollOutcome::Malformed, "jobdeck failed to read this reply: please report it")
+    });
+    let broken = reply.broken.is_some() && reading.read != PollOutcome::Answered;
+    let Response { status, headers, body, at, .. } = reply;
     (Received { status, headers, bytes: body, spooled, broken, masked, at }, reading)
 }
 
@@ -177,7 +183,7 @@ fn digest(errand: &Errand, arrived: Arrived, (spool, masked): (Spool, bool), sto
 fn respooled(
     bytes: Bytes,
     spooled: Option<PathBuf>,
-    errand: &Errand,
+    errand: &PollRequest,
     (status, masked): (u16, bool),
     store: &Store,
 ) -> (Bytes, Option<PathBuf>) {
@@ -199,7 +205,7 @@ fn forget(store: &Store, spooled: Option<PathBuf>) {
     }
 }
 
-fn nothing((ix, seq): (JobIx, u64), no_reply: &NoReply, sent_at: Timestamp) -> Outcome {
+fn nothing((ix, seq): (JobIx, u64), no_reply: &NoReply, sent_at: Timestamp) -> PollResult {
     let reading = providers::read_nothing(no_reply);
     let attempt = Attempt {
         first: sent_at,
@@ -213,5 +219,5 @@ fn nothing((ix, seq): (JobIx, u64), no_reply: &NoReply, sent_at: Timestamp) -> O
         word: None,
         reason: reading.reason.clone(),
     };
-    Outcome { ix, seq, reading, sent: no_reply.sent, reply: None, attempt }
+    PollResult { ix, seq, reading, sent: no_reply.sent, reply: None, attempt }
 }

@@ -20,7 +20,7 @@ use crate::net::Net;
 use crate::store::Store;
 
 use super::gate::Gate;
-use super::reader::Outcome;
+use super::reader::PollResult;
 use super::saving::{Pending, SaveDone};
 use super::slot::{Phase, Slot};
 use super::{Command, Purpose, Setup, StartError};
@@ -121,7 +121,7 @@ pub struct Run {
     pub(super) paused: bool,
     pub(super) turn: usize,
     pub(super) dispatched: Duration,
-    pub(super) reads: JoinSet<Outcome>,
+    pub(super) reads: JoinSet<PollResult>,
     pub(super) reading: HashMap<Id, Flight>,
     pub(super) one_shots: BTreeSet<JobIx>,
     pub(super) saves: JoinSet<SaveDone>,

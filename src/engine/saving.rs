@@ -58,7 +58,7 @@ impl Pending {
             word: observation.word.clone(),
         });
         let body =
-            reply.filter(|_| keep != Keep::Nothing).filter(|reply| keep == Keep::Copy || !reply.bytes.is_empty());
+            reply.filter(|_| keep != Keep::Nothing).filter(|reply| keep == Keep::Result || !reply.bytes.is_empty());
         let body = body.map(|reply| SaveBody {
             keep,
             broken: reply.broken,
@@ -149,7 +149,7 @@ impl Run {
         let mut unwritten = Vec::new();
         for ix in list {
             let Some(slot) = self.slot_mut(*ix) else { continue };
-            let Some(last) = slot.known.last_read.clone().filter(|_| std::mem::take(&mut slot.unwritten)) else {
+            let Some(last) = slot.known.last_poll.clone().filter(|_| std::mem::take(&mut slot.unwritten)) else {
                 continue;
             };
             let complete = slot.attempts_loaded;

@@ -13,18 +13,18 @@ use crate::domain::fact::{Fact, Health};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{self, Applied, Keep, Observation};
 use crate::domain::reading::Verdict;
-use crate::domain::state::{Read, State};
+use crate::domain::state::{PollOutcome, State};
 
 use super::gate::Arrival;
-use super::reader::{Outcome, Received};
+use super::reader::{PollResult, Received};
 use super::run::{Flight, Mode, Run};
 use super::saving::{Pending, Step};
-use super::slot::{Next, Phase, Reply};
+use super::slot::{Next, Outcome, Phase};
 use super::{Purpose, chronicle, follow, reader};
 
 impl Run {
     /// Takes what a read's task came back with.
-    pub(super) fn arrived(&mut self, done: Result<(Id, Outcome), JoinError>) {
+    pub(super) fn arrived(&mut self, done: Result<(Id, PollResult), JoinError>) {
         match done {
             Ok((id, outcome)) => {
                 let Some(flight) = self.reading.remove(&id) else { return };
@@ -51,8 +51,8 @@ impl Run {
         }
     }
 
-    fn take(&mut self, outcome: Outcome, flight: &Flight) {
-        let Outcome { ix, seq, reading, sent, reply, attempt } = outcome;
+    fn take(&mut self, outcome: PollResult, flight: &Flight) {
+        let PollResult { ix, seq, reading, sent, reply, attempt } = outcome;
         let one_shot = self.slot(ix).is_some_and(|slot| slot.job.key.provider.is_one_shot());
         let whole = reply.as_ref().is_some_and(|reply| !reply.broken);
         let left = *self.leave_reads.borrow() && !one_shot && !whole;
@@ -86,13 +86,14 @@ impl Run {
         let unfamiliar =
             matches!(reading.answer.as_ref().map(|answer| answer.verdict), Some(Verdict::State(State::Unknown)));
         let reply_seen =
-            Reply { read: reading.read, changed, told_when: reading.retry_after.is_some(), unfamiliar, now, draw };
+            Outcome { read: reading.read, changed, told_when: reading.retry_after.is_some(), unfamiliar, now, draw };
         let next = slot.replied(reply_seen, pace, self.poll.not_found_grace);
         let arrival = Arrival { read: reading.read, retry_after: reading.retry_after, reason: &reason, now, draw };
         // Each job is asked but once: what a service answers about one says nothing yet about the others.
-        let of_one_job = self.purpose == Purpose::Once && matches!(reading.read, Read::ServerError | Read::Malformed);
+        let of_one_job =
+            self.purpose == Purpose::Once && matches!(reading.read, PollOutcome::ServerError | PollOutcome::Malformed);
         // What a service says to a token that it was shown before says nothing about the one that it has now.
-        let of_old_token = reading.read == Read::Unauthorized && run.token.as_ref() != Some(&flight.token);
+        let of_old_token = reading.read == PollOutcome::Unauthorized && run.token.as_ref() != Some(&flight.token);
         let resumes = if of_one_job || of_old_token { None } else { run.gate.arrived(arrival, run.service.pace) };
         let service = flight.service;
         if let Some(spread) = resumes {
@@ -100,9 +101,10 @@ impl Run {
         }
         self.gate_changed(service);
         let told = (reading.read, http_status);
-        let is_news = reading.read != Read::Ok && self.slot(ix).is_some_and(|slot| slot.told != Some(told));
+        let is_news =
+            reading.read != PollOutcome::Answered && self.slot(ix).is_some_and(|slot| slot.told != Some(told));
         if let Some(slot) = self.slot_mut(ix) {
-            slot.told = (reading.read != Read::Ok).then_some(told);
+            slot.told = (reading.read != PollOutcome::Answered).then_some(told);
         }
         let news = is_news.then_some((reading.read, http_status, reason));
         self.settle(ix, applied, next, reply, news);
@@ -164,7 +166,7 @@ impl Run {
         let service = self.services.get(slot.service);
         let pace = service.map_or(self.poll.pace, |run| run.service.pace);
         let refused = service.and_then(|run| run.given_up.clone());
-        let reason = slot.known.last_read.as_ref().and_then(|read| read.reason.clone()).unwrap_or_default();
+        let reason = slot.known.last_poll.as_ref().and_then(|read| read.reason.clone()).unwrap_or_default();
         let now = self.now();
         let retry = match next {
             _ if withdrawn => None,
@@ -211,7 +213,7 @@ impl Run {
 }
 
 /// A read that was not `ok` and that was not told yet: its outcome, HTTP code and reason.
-pub(super) type News = (Read, Option<u16>, String);
+pub(super) type News = (PollOutcome, Option<u16>, String);
 
 /// Bytes that were kept before are not kept again: a service that answers the same page for ever fills no disk.
 fn is_kept_already(known: &Observation, keep: Keep, reply: Option<&Received>) -> bool {
@@ -236,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_panics_leaves_the_doubt_that_it_used_the_result_up() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Access::Reader).unwrap().0;
+        let store = Store::open(dir.path(), Access::ReadWrite).unwrap().0;
         let base = Url::parse("http://127.0.0.1:9/deployment/api/org/api/").unwrap();
         let service = Arc::new(Service {
             name: "s".into(),

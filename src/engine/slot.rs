@@ -10,7 +10,7 @@ use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::schedule::{back_off, pause};
 use crate::domain::service::Pace;
-use crate::domain::state::{LostBecause, Read};
+use crate::domain::state::{LostBecause, PollOutcome};
 
 /// What a job's slot is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct Slot {
     /// Whether only memory knows when it was last read.
     pub unwritten: bool,
     /// The last outcome that was told, until an `ok`.
-    pub told: Option<(Read, Option<u16>)>,
+    pub told: Option<(PollOutcome, Option<u16>)>,
     /// `ok` replies in a row that changed nothing.
     pub unchanged: u32,
     /// Replies in a row that were no answer.
@@ -124,10 +124,10 @@ impl Slot {
     }
 
     /// Counts a reply and says what follows, but for what holds for its whole service.
-    pub fn replied(&mut self, reply: Reply, pace: Pace, grace: Duration) -> Next {
+    pub fn replied(&mut self, reply: Outcome, pace: Pace, grace: Duration) -> Next {
         self.overslept = false;
         match reply.read {
-            Read::Ok => {
+            PollOutcome::Answered => {
                 self.failures = 0;
                 self.denials = Denials::default();
                 self.unchanged = if reply.changed { 0 } else { self.unchanged.saturating_add(1) };
@@ -136,9 +136,9 @@ impl Slot {
                 }
                 Next::In(pause(pace, self.unchanged, reply.draw))
             }
-            Read::NotFound | Read::Rejected => {
+            PollOutcome::NotFound | PollOutcome::Rejected => {
                 self.failures = self.failures.saturating_add(1);
-                let not_found = reply.read == Read::NotFound;
+                let not_found = reply.read == PollOutcome::NotFound;
                 let since = if not_found { &mut self.denials.not_found } else { &mut self.denials.rejected };
                 let doubted = reply.now.saturating_sub(*since.get_or_insert(reply.now));
                 if doubted >= grace && doubted > Duration::ZERO {
@@ -149,8 +149,12 @@ impl Slot {
                 Next::In(back_off(pace, self.failures, reply.draw).min(left))
             }
             // Its service waits as long as it asked, see `Gate`: of its own the job adds no more than its pace.
-            Read::Throttled if reply.told_when => Next::In(pause(pace, 0, reply.draw)),
-            Read::Throttled | Read::Unreachable | Read::ServerError | Read::Malformed | Read::Unauthorized => {
+            PollOutcome::Throttled if reply.told_when => Next::In(pause(pace, 0, reply.draw)),
+            PollOutcome::Throttled
+            | PollOutcome::Unreachable
+            | PollOutcome::ServerError
+            | PollOutcome::Malformed
+            | PollOutcome::Unauthorized => {
                 self.failures = self.failures.saturating_add(1);
                 Next::In(back_off(pace, self.failures, reply.draw))
             }
@@ -160,9 +164,9 @@ impl Slot {
 
 /// A reply as the slot sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct Reply {
+pub struct Outcome {
     /// Its outcome.
-    pub read: Read,
+    pub read: PollOutcome,
     /// Whether it changed what is known.
     pub changed: bool,
     /// Whether it says when to come again.
@@ -189,12 +193,12 @@ mod tests {
         Slot::new(Arc::new(job), 0, Observation::default())
     }
 
-    fn replies(list: &[(u64, Read)]) -> Next {
+    fn replies(list: &[(u64, PollOutcome)]) -> Next {
         let mut slot = slot();
         let mut next = Next::GiveUp;
         for (second, read) in list {
             let now = Duration::from_secs(*second);
-            let reply = Reply { read: *read, changed: false, told_when: true, unfamiliar: false, now, draw: 1.0 };
+            let reply = Outcome { read: *read, changed: false, told_when: true, unfamiliar: false, now, draw: 1.0 };
             next = slot.replied(reply, PACE, GRACE);
         }
         next
@@ -202,11 +206,11 @@ mod tests {
 
     #[test]
     fn a_job_is_given_up_after_two_denials_that_are_the_grace_apart_with_no_ok_between() {
-        use Read::{NotFound, Ok, Rejected, Unreachable};
+        use PollOutcome::{Answered, NotFound, Rejected, Unreachable};
         assert_eq!(replies(&[(0, NotFound), (30, NotFound), (60, NotFound)]), Next::Gone);
         assert_eq!(replies(&[(0, Rejected), (30, Unreachable), (61, Rejected)]), Next::GiveUp);
         assert!(matches!(replies(&[(0, NotFound)]), Next::In(_)));
-        assert!(matches!(replies(&[(0, NotFound), (30, Ok), (61, NotFound)]), Next::In(_)));
+        assert!(matches!(replies(&[(0, NotFound), (30, Answered), (61, NotFound)]), Next::In(_)));
         assert!(matches!(replies(&[(0, NotFound), (61, Rejected)]), Next::In(_)));
         assert_eq!(replies(&[(0, NotFound), (30, Rejected), (61, NotFound)]), Next::Gone);
         assert_eq!(replies(&[(0, Rejected), (30, NotFound), (61, Rejected)]), Next::GiveUp);
@@ -214,27 +218,31 @@ mod tests {
 
     #[test]
     fn a_denied_job_is_asked_again_at_the_end_of_its_grace_at_the_latest() {
-        assert_eq!(replies(&[(0, Read::NotFound), (57, Read::NotFound)]), Next::In(Duration::from_secs(3)));
+        assert_eq!(
+            replies(&[(0, PollOutcome::NotFound), (57, PollOutcome::NotFound)]),
+            Next::In(Duration::from_secs(3))
+        );
     }
 
     #[test]
     fn a_job_with_a_word_that_nobody_knows_is_read_on_at_max_interval() {
         let now = Duration::ZERO;
-        let reply = Reply { read: Read::Ok, changed: true, told_when: false, unfamiliar: true, now, draw: 0.5 };
+        let reply =
+            Outcome { read: PollOutcome::Answered, changed: true, told_when: false, unfamiliar: true, now, draw: 0.5 };
         assert_eq!(slot().replied(reply, PACE, GRACE), Next::In(Duration::from_secs(60)));
     }
 
     #[test]
     fn a_job_that_is_told_when_to_come_again_waits_no_longer_of_its_own() {
-        use Read::Throttled;
+        use PollOutcome::Throttled;
         let often = [(0, Throttled), (1, Throttled), (2, Throttled), (3, Throttled)];
         assert_eq!(replies(&often), Next::In(pause(PACE, 0, 1.0)));
     }
 
     #[test]
     fn failures_slow_a_job_down_and_an_answer_brings_it_back_to_its_pace() {
-        use Read::{Ok, Unreachable};
+        use PollOutcome::{Answered, Unreachable};
         assert_eq!(replies(&[(0, Unreachable), (1, Unreachable)]), Next::In(Duration::from_secs(20)));
-        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable), (2, Ok)]), Next::In(pause(PACE, 1, 1.0)));
+        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable), (2, Answered)]), Next::In(pause(PACE, 1, 1.0)));
     }
 }

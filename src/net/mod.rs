@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::domain::clock::Clock;
-use crate::domain::reply::{Headers, NoReply};
 use crate::domain::request::{Auth, Method, Request};
+use crate::domain::response::{Headers, NoReply};
 use crate::domain::secret::Token;
 use crate::domain::service::Poll;
 

@@ -16,10 +16,10 @@ use url::Url;
 use crate::domain::files::FileResult;
 use crate::domain::job::{JobKey, Provider};
 use crate::domain::reading::Reading;
-use crate::domain::reply::{NoReply, Reply};
 use crate::domain::request::Request;
+use crate::domain::response::{NoReply, Response};
 use crate::domain::service::Service;
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 use crate::json::scan::{self, Kind};
 
 /// The query keys that a request carries besides those of the service's base URL: they are no secrets.
@@ -46,11 +46,11 @@ pub fn request(service: &Service, id: &str) -> Request {
 }
 
 /// What a reply said about the job. One that broke off counts as whole if its bytes hold one complete JSON document.
-pub fn read(key: &JobKey, reply: &Reply) -> Reading {
+pub fn read(key: &JobKey, reply: &Response) -> Reading {
     if let Some(why) = &reply.broken
         && !holds_a_document(&reply.body)
     {
-        return Reading::refused(Read::Unreachable, reply::capped(why));
+        return Reading::refused(PollOutcome::Unreachable, reply::capped(why));
     }
     let mut reading = match key.provider {
         Provider::Vessl => vessl::read(&key.endpoint, &key.id, reply),
@@ -66,7 +66,7 @@ pub fn read(key: &JobKey, reply: &Reply) -> Reading {
 
 /// What a request without a reply comes to.
 pub fn read_nothing(no_reply: &NoReply) -> Reading {
-    Reading::refused(Read::Unreachable, no_reply.reason.clone())
+    Reading::refused(PollOutcome::Unreachable, no_reply.reason.clone())
 }
 
 /// The id in a text of the jobs file: an id as it is, or a URL or path as the service returned it, which must be
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::domain::files::FileCounts;
     use crate::domain::reading::{Answer, Verdict};
-    use crate::domain::reply::Headers;
+    use crate::domain::response::Headers;
     use crate::domain::state::State;
     use crate::tests::wire_cases::service;
 
@@ -137,8 +137,8 @@ mod tests {
     const OPTEXITY: &str = "https://api.optexity.com";
     const UNSTRACT: &str = "https://us-central.unstract.com/deployment/api/org/invoices/";
 
-    fn reply(status: u16, body: &[u8]) -> Reply {
-        Reply {
+    fn reply(status: u16, body: &[u8]) -> Response {
+        Response {
             status,
             headers: Headers::default(),
             body: Bytes::copy_from_slice(body),
@@ -277,7 +277,7 @@ mod tests {
         }
         for provider in Provider::ALL {
             for body in ["{}", r#"{"ok":true}"#, "[]", "3", "\"x\"", "null", "{\"status\":\"pending\"", "text", ""] {
-                assert_eq!(said(provider, 200, body).read, Read::Malformed, "{provider} {body}");
+                assert_eq!(said(provider, 200, body).read, PollOutcome::Malformed, "{provider} {body}");
             }
         }
     }
@@ -406,12 +406,12 @@ mod tests {
     #[test]
     fn an_optexity_reply_about_another_task_or_about_none_is_no_answer() {
         let cases = [
-            (r#"{"task_id":"other","status":"failed"}"#, Read::Malformed),
-            (r#"{"task_id":7,"status":"failed"}"#, Read::Malformed),
-            (r#"{"task_id":"other","success":false}"#, Read::Malformed),
-            (r#"{"success":false,"message":"no such workspace"}"#, Read::Rejected),
-            (r#"{"success":false,"status":null,"error":"x"}"#, Read::Rejected),
-            (r#"{"success":false,"status":"failed"}"#, Read::Ok),
+            (r#"{"task_id":"other","status":"failed"}"#, PollOutcome::Malformed),
+            (r#"{"task_id":7,"status":"failed"}"#, PollOutcome::Malformed),
+            (r#"{"task_id":"other","success":false}"#, PollOutcome::Malformed),
+            (r#"{"success":false,"message":"no such workspace"}"#, PollOutcome::Rejected),
+            (r#"{"success":false,"status":null,"error":"x"}"#, PollOutcome::Rejected),
+            (r#"{"success":false,"status":"failed"}"#, PollOutcome::Answered),
         ];
         for (body, outcome) in cases {
             assert_eq!(said(Provider::Optexity, 200, body).read, outcome, "{body}");
@@ -472,22 +472,22 @@ mod tests {
     #[test]
     fn a_gateway_s_json_is_no_answer_of_unstract() {
         let cases = [
-            (422, r#"{"message":"x"}"#, Read::Rejected),
-            (406, r#"{"message":"Not Acceptable"}"#, Read::Rejected),
-            (406, r#"{"status":406,"error":"Not Acceptable"}"#, Read::Rejected),
-            (406, r#"{"status":"fail","message":"Not Acceptable"}"#, Read::Rejected),
-            (406, r#"{"status":null,"message":"Not Acceptable"}"#, Read::Rejected),
-            (406, r#"{"status":"SOON","message":"Result already acknowledged"}"#, Read::Ok),
-            (422, r#"{"status":"422","error":"Unprocessable"}"#, Read::Rejected),
-            (200, r#"{"status":"error","message":"upstream failed"}"#, Read::Malformed),
-            (422, r#"{"status":"ERROR","message":""}"#, Read::Malformed),
-            (200, r#"{"message":"welcome"}"#, Read::Malformed),
-            (202, r#"{"status":"EXECUTING","message":null}"#, Read::Malformed),
-            (500, r#"{"status":"ERROR","message":"boom"}"#, Read::ServerError),
-            (502, r#"{"status":"COMPLETED","message":null}"#, Read::ServerError),
-            (400, r#"{"message":["this field is required"]}"#, Read::Rejected),
-            (401, r#"{"status":"error","message":"no"}"#, Read::Unauthorized),
-            (503, r#"{"status":"error"}"#, Read::ServerError),
+            (422, r#"{"message":"x"}"#, PollOutcome::Rejected),
+            (406, r#"{"message":"Not Acceptable"}"#, PollOutcome::Rejected),
+            (406, r#"{"status":406,"error":"Not Acceptable"}"#, PollOutcome::Rejected),
+            (406, r#"{"status":"fail","message":"Not Acceptable"}"#, PollOutcome::Rejected),
+            (406, r#"{"status":null,"message":"Not Acceptable"}"#, PollOutcome::Rejected),
+            (406, r#"{"status":"SOON","message":"Result already acknowledged"}"#, PollOutcome::Answered),
+            (422, r#"{"status":"422","error":"Unprocessable"}"#, PollOutcome::Rejected),
+            (200, r#"{"status":"error","message":"upstream failed"}"#, PollOutcome::Malformed),
+            (422, r#"{"status":"ERROR","message":""}"#, PollOutcome::Malformed),
+            (200, r#"{"message":"welcome"}"#, PollOutcome::Malformed),
+            (202, r#"{"status":"EXECUTING","message":null}"#, PollOutcome::Malformed),
+            (500, r#"{"status":"ERROR","message":"boom"}"#, PollOutcome::ServerError),
+            (502, r#"{"status":"COMPLETED","message":null}"#, PollOutcome::ServerError),
+            (400, r#"{"message":["this field is required"]}"#, PollOutcome::Rejected),
+            (401, r#"{"status":"error","message":"no"}"#, PollOutcome::Unauthorized),
+            (503, r#"{"status":"error"}"#, PollOutcome::ServerError),
         ];
         for (status, body, outcome) in cases {
             assert_eq!(said(Provider::Unstract, status, body).read, outcome, "{status} {body}");
@@ -518,33 +518,35 @@ mod tests {
     #[test]
     fn a_404_is_about_the_job_only_if_it_speaks_of_one() {
         let cases = [
-            (r#"{"message":"Request not found."}"#, Read::NotFound),
-            (r#"{"detail":"Task xyz not found"}"#, Read::NotFound),
-            (r#"{"detail":"No task_id like that"}"#, Read::NotFound),
-            (r#"{"error":"nothing under 'job-7'"}"#, Read::NotFound),
-            (r#"{"error":"Task not found or not owned by this API key"}"#, Read::NotFound),
-            (r#"{"code":"TaskNotFound","message":"Not Found"}"#, Read::NotFound),
-            ("Execution is gone", Read::NotFound),
-            ("\"job-7 is unknown\"", Read::NotFound),
-            (r#"{"detail":"Not Found"}"#, Read::Rejected),
-            (r#"{"message":"API not found for this execution"}"#, Read::Rejected),
-            (r#"{"message":"no Route matched with those values"}"#, Read::Rejected),
-            (r#"{"error":"Not Found","status":404,"path":"/async/job-7/output"}"#, Read::Rejected),
-            ("Cannot GET /api/v1/services/slug/async/job-7/output", Read::Rejected),
-            ("The requested URL /async/job-7 was not found on this server.", Read::Rejected),
-            ("404 page not found", Read::Rejected),
-            ("no service can take your request", Read::Rejected),
-            ("<html><title>Task job-7 not found</title></html>", Read::Rejected),
-            ("{}", Read::Rejected),
-            ("", Read::Rejected),
+            (r#"{"message":"Request not found."}"#, PollOutcome::NotFound),
+            (r#"{"detail":"Task xyz not found"}"#, PollOutcome::NotFound),
+            (r#"{"detail":"No task_id like that"}"#, PollOutcome::NotFound),
+            (r#"{"error":"nothing under 'job-7'"}"#, PollOutcome::NotFound),
+            (r#"{"error":"Task not found or not owned by this API key"}"#, PollOutcome::NotFound),
+            (r#"{"code":"TaskNotFound","message":"Not Found"}"#, PollOutcome::NotFound),
+            ("Execution is gone", PollOutcome::NotFound),
+            ("\"job-7 is unknown\"", PollOutcome::NotFound),
+            (r#"{"detail":"Not Found"}"#, PollOutcome::Rejected),
+            (r#"{"message":"API not found for this execution"}"#, PollOutcome::Rejected),
+            (r#"{"message":"no Route matched with those values"}"#, PollOutcome::Rejected),
+            (r#"{"error":"Not Found","status":404,"path":"/async/job-7/output"}"#, PollOutcome::Rejected),
+            ("Cannot GET /api/v1/services/slug/async/job-7/output", PollOutcome::Rejected),
+            ("The requested URL /async/job-7 was not found on this server.", PollOutcome::Rejected),
+            ("404 page not found", PollOutcome::Rejected),
+            ("no service can take your request", PollOutcome::Rejected),
+            ("<html><title>Task job-7 not found</title></html>", PollOutcome::Rejected),
+            ("{}", PollOutcome::Rejected),
+            ("", PollOutcome::Rejected),
         ];
         for provider in Provider::ALL {
             for (body, outcome) in cases {
                 assert_eq!(said(provider, 404, body).read, outcome, "{provider} {body}");
             }
-            for (body, outcome) in
-                [("", Read::NotFound), (r#"{"detail":"Gone"}"#, Read::NotFound), ("<html>", Read::Rejected)]
-            {
+            for (body, outcome) in [
+                ("", PollOutcome::NotFound),
+                (r#"{"detail":"Gone"}"#, PollOutcome::NotFound),
+                ("<html>", PollOutcome::Rejected),
+            ] {
                 assert_eq!(said(provider, 410, body).read, outcome, "{provider} {body}");
             }
         }
@@ -553,24 +555,24 @@ mod tests {
     #[test]
     fn a_code_without_an_answer_comes_to_what_the_contract_says() {
         let cases = [
-            (400, Read::Rejected),
-            (401, Read::Unauthorized),
-            (402, Read::Rejected),
-            (403, Read::Unauthorized),
-            (404, Read::Rejected),
-            (405, Read::Rejected),
-            (407, Read::Rejected),
-            (408, Read::ServerError),
-            (410, Read::NotFound),
-            (421, Read::ServerError),
-            (425, Read::ServerError),
-            (429, Read::Throttled),
-            (451, Read::Rejected),
-            (500, Read::ServerError),
-            (503, Read::ServerError),
-            (520, Read::ServerError),
-            (204, Read::Malformed),
-            (304, Read::Rejected),
+            (400, PollOutcome::Rejected),
+            (401, PollOutcome::Unauthorized),
+            (402, PollOutcome::Rejected),
+            (403, PollOutcome::Unauthorized),
+            (404, PollOutcome::Rejected),
+            (405, PollOutcome::Rejected),
+            (407, PollOutcome::Rejected),
+            (408, PollOutcome::ServerError),
+            (410, PollOutcome::NotFound),
+            (421, PollOutcome::ServerError),
+            (425, PollOutcome::ServerError),
+            (429, PollOutcome::Throttled),
+            (451, PollOutcome::Rejected),
+            (500, PollOutcome::ServerError),
+            (503, PollOutcome::ServerError),
+            (520, PollOutcome::ServerError),
+            (204, PollOutcome::Malformed),
+            (304, PollOutcome::Rejected),
         ];
         for provider in Provider::ALL {
             for (status, outcome) in cases {
@@ -603,10 +605,12 @@ mod tests {
         for (asked, date, wait) in cases {
             let headers =
                 Headers { retry_after: asked.map(str::to_owned), date: date.map(str::to_owned), ..Headers::default() };
-            for (status, outcome) in
-                [(429, Read::Throttled), (503, if wait.is_some() { Read::Throttled } else { Read::ServerError })]
-            {
-                let reading = read(&key(Provider::Optexity), &Reply { headers: headers.clone(), ..reply(status, b"") });
+            for (status, outcome) in [
+                (429, PollOutcome::Throttled),
+                (503, if wait.is_some() { PollOutcome::Throttled } else { PollOutcome::ServerError }),
+            ] {
+                let reading =
+                    read(&key(Provider::Optexity), &Response { headers: headers.clone(), ..reply(status, b"") });
                 assert_eq!(reading.read, outcome, "{asked:?}");
                 assert_eq!(reading.retry_after, wait.map(Duration::from_secs), "{asked:?}");
             }
@@ -631,9 +635,9 @@ mod tests {
         ];
         for (location, told) in cases {
             let headers = Headers { location: location.map(str::to_owned), ..Headers::default() };
-            let reading = read(&key(Provider::Vessl), &Reply { headers, ..reply(307, b"") });
+            let reading = read(&key(Provider::Vessl), &Response { headers, ..reply(307, b"") });
             let reason = reading.reason.unwrap();
-            assert_eq!(reading.read, Read::Rejected);
+            assert_eq!(reading.read, PollOutcome::Rejected);
             assert!(reason.contains("redirect") && reason.contains(told), "{reason}");
             assert!(!reason.contains("s3cret"), "{reason}");
         }
@@ -674,7 +678,7 @@ mod tests {
     #[test]
     fn a_reply_that_broke_off_counts_only_if_its_bytes_hold_one_whole_document() {
         let broken = |status: u16, body: &str| {
-            let reply = Reply { broken: Some("connection reset".to_owned()), ..reply(status, body.as_bytes()) };
+            let reply = Response { broken: Some("connection reset".to_owned()), ..reply(status, body.as_bytes()) };
             read(&key(Provider::Vessl), &reply)
         };
         let whole = broken(200, r#"{"status":"completed"}"#).answer.unwrap();
@@ -682,9 +686,9 @@ mod tests {
         assert!(whole.warning.unwrap().contains("bytes may be missing"));
         for (status, body) in [(200, r#"{"status":"completed""#), (200, ""), (200, "12"), (502, "<html>"), (429, "")] {
             let reading = broken(status, body);
-            assert_eq!((reading.read, reading.reason.as_deref()), (Read::Unreachable, Some("connection reset")));
+            assert_eq!((reading.read, reading.reason.as_deref()), (PollOutcome::Unreachable, Some("connection reset")));
         }
-        assert_eq!(broken(401, r#"{"error":"x"}"#).read, Read::Unauthorized);
+        assert_eq!(broken(401, r#"{"error":"x"}"#).read, PollOutcome::Unauthorized);
     }
 
     #[test]
@@ -796,11 +800,11 @@ mod tests {
                     location: header.clone(),
                 };
                 let broken = broken.then(|| "cut".to_owned());
-                let reply = Reply { headers, broken, ..reply(status, &body) };
+                let reply = Response { headers, broken, ..reply(status, &body) };
                 let key = JobKey { id: id.clone(), ..key(provider) };
                 let reading = read(&key, &reply);
-                proptest::prop_assert_eq!(reading.read == Read::Ok, reading.answer.is_some());
-                proptest::prop_assert_eq!(reading.read == Read::Ok, reading.reason.is_none());
+                proptest::prop_assert_eq!(reading.read == PollOutcome::Answered, reading.answer.is_some());
+                proptest::prop_assert_eq!(reading.read == PollOutcome::Answered, reading.reason.is_none());
                 proptest::prop_assert!(reading.retry_after.is_none_or(|wait| wait <= Duration::from_secs(3600)));
                 let answer = reading.answer.unwrap_or_default();
                 proptest::prop_assert!(answer.progress.is_none_or(|percent| (0.0..=100.0).contains(&percent)));

@@ -6,10 +6,10 @@ use super::refusal::{malformed, malformed_because, refused};
 use super::reply::{Object, error_text, number, quoted, sentence, text, time};
 use super::{IdError, address};
 use crate::domain::reading::{Answer, Reading, Verdict};
-use crate::domain::reply::Reply;
 use crate::domain::request::{Auth, Method, Request};
+use crate::domain::response::Response;
 use crate::domain::service::Service;
-use crate::domain::state::{Read, State};
+use crate::domain::state::{PollOutcome, State};
 use crate::json::scan::{self, Kind};
 
 /// Where tasks are asked about.
@@ -47,7 +47,7 @@ pub fn request(service: &Service, id: &str) -> Request {
 }
 
 /// What a reply said.
-pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
+pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
     if !(200..300).contains(&reply.status) {
         return refused(endpoint, id, reply);
     }
@@ -59,7 +59,7 @@ pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
     if verdict == Verdict::NoWord && object.get("success").is_some_and(is_false) {
         let said = sentence(&object);
         let reason = said.text.unwrap_or_else(|| "the service says `success: false` and no reason".to_owned());
-        return Reading { error_code: said.code, ..Reading::refused(Read::Rejected, reason) };
+        return Reading { error_code: said.code, ..Reading::refused(PollOutcome::Rejected, reason) };
     }
     if !KNOWN.iter().any(|key| object.has(key)) {
         return malformed(reply);

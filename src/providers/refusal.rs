@@ -8,18 +8,18 @@ use super::page;
 use super::reply::{self, Object, capped};
 use super::{address, optexity};
 use crate::domain::reading::Reading;
-use crate::domain::reply::Reply;
-use crate::domain::state::Read;
+use crate::domain::response::Response;
+use crate::domain::state::PollOutcome;
 use crate::json::scan::{self, Kind};
 
 /// The longest wait that a service can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// A reply whose HTTP code says that it is no answer. `endpoint` and `id` are the job's.
-pub fn refused(endpoint: &str, id: &str, reply: &Reply) -> Reading {
+pub fn refused(endpoint: &str, id: &str, reply: &Response) -> Reading {
     let wait = retry_after(reply);
     let body = Body::of(reply);
-    let reading = |read: Read| Reading {
+    let reading = |read: PollOutcome| Reading {
         read,
         reason: Some(body.reason(reply)),
         error_code: body.code.clone(),
@@ -27,20 +27,20 @@ pub fn refused(endpoint: &str, id: &str, reply: &Reply) -> Reading {
         answer: None,
     };
     match reply.status {
-        300..=399 => Reading::refused(Read::Rejected, redirect(endpoint, id, reply)),
-        429 => Reading { retry_after: wait, ..reading(Read::Throttled) },
-        503 if wait.is_some() => Reading { retry_after: wait, ..reading(Read::Throttled) },
-        401 | 403 => reading(Read::Unauthorized),
-        404 | 410 if body.is_about_the_job(id, reply.status) => reading(Read::NotFound),
-        408 | 421 | 425 => reading(Read::ServerError),
-        400..=499 => reading(Read::Rejected),
+        300..=399 => Reading::refused(PollOutcome::Rejected, redirect(endpoint, id, reply)),
+        429 => Reading { retry_after: wait, ..reading(PollOutcome::Throttled) },
+        503 if wait.is_some() => Reading { retry_after: wait, ..reading(PollOutcome::Throttled) },
+        401 | 403 => reading(PollOutcome::Unauthorized),
+        404 | 410 if body.is_about_the_job(id, reply.status) => reading(PollOutcome::NotFound),
+        408 | 421 | 425 => reading(PollOutcome::ServerError),
+        400..=499 => reading(PollOutcome::Rejected),
         200..=299 => malformed(reply),
-        _ => reading(Read::ServerError),
+        _ => reading(PollOutcome::ServerError),
     }
 }
 
 /// A 2xx that is no answer about the job.
-pub fn malformed(reply: &Reply) -> Reading {
+pub fn malformed(reply: &Response) -> Reading {
     let body = Body::of(reply);
     let why = match (&body.shape, scan::document(&reply.body)) {
         (Shape::Empty, _) => format!("HTTP {} with an empty body", reply.status),
@@ -69,12 +69,12 @@ pub fn malformed(reply: &Reply) -> Reading {
 
 /// A reply that is no answer about the job, for this reason.
 pub fn malformed_because(why: impl Into<String>) -> Reading {
-    Reading::refused(Read::Malformed, capped(&why.into()))
+    Reading::refused(PollOutcome::Malformed, capped(&why.into()))
 }
 
 /// How long the service asks us to wait: seconds, or an HTTP-date against the reply's own Date (our clock where it
 /// has none). A time that is past is no wait.
-pub fn retry_after(reply: &Reply) -> Option<Duration> {
+pub fn retry_after(reply: &Response) -> Option<Duration> {
     let text = reply.headers.retry_after.as_deref()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let seconds = text.parse().unwrap_or(u64::MAX);
@@ -105,7 +105,7 @@ struct Body {
 }
 
 impl Body {
-    fn of(reply: &Reply) -> Self {
+    fn of(reply: &Response) -> Self {
         let bytes = reply.body.as_ref();
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
         let plain = |shape, said: Option<String>| Self { shape, said, code: None };
@@ -130,7 +130,7 @@ impl Body {
     }
 
     /// The sentence; the HTTP code where there is none, or where it comes from whoever stands in between.
-    fn reason(&self, reply: &Reply) -> String {
+    fn reason(&self, reply: &Response) -> String {
         let status = reply.status;
         match (&self.said, self.shape) {
             (Some(said), Shape::Markup) => format!("HTTP {status}: {said}"),
@@ -213,7 +213,7 @@ fn parts(word: &str) -> Vec<String> {
 
 /// Where a redirect leads, which is never followed: it would take the token along. Of another host no more than its
 /// name is shown, and never a query.
-fn redirect(endpoint: &str, id: &str, reply: &Reply) -> String {
+fn redirect(endpoint: &str, id: &str, reply: &Response) -> String {
     let code = reply.status;
     let home = Url::parse(endpoint).ok();
     let location = reply.headers.location.as_deref().map(str::trim).filter(|location| !location.is_empty());

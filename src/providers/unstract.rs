@@ -8,8 +8,8 @@ use super::reply::{self, Object, capped, error_text, json_text, text};
 use super::{IdError, address};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::reading::{Answer, Reading, Verdict};
-use crate::domain::reply::Reply;
 use crate::domain::request::{Auth, Method, Request};
+use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::State;
 use crate::json::scan::{self, Kind};
@@ -32,7 +32,7 @@ pub fn request(service: &Service, id: &str) -> Request {
 }
 
 /// What a reply said.
-pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
+pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
     let no_answer = || if (200..300).contains(&reply.status) { malformed(reply) } else { refused(endpoint, id, reply) };
     let Ok(object) = Object::parse(&reply.body) else { return no_answer() };
     let message = Message::of(&object);
@@ -120,7 +120,7 @@ pub fn files(body: &[u8]) -> Vec<FileResult> {
 
 /// What counts as an answer: 200, 406 and 422 with a `status`, any other code if `message` is a list. A `status`
 /// that repeats the HTTP code of a refusal is a gateway's own envelope.
-fn is_answer(object: &Object<'_>, message: &Message<'_>, reply: &Reply) -> bool {
+fn is_answer(object: &Object<'_>, message: &Message<'_>, reply: &Response) -> bool {
     let Some(status) = object.get("status") else {
         return match reply.status {
             200 => object.has("message") && !matches!(message, Message::Text(_)),

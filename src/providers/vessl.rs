@@ -6,8 +6,8 @@ use super::refusal::{malformed, refused};
 use super::reply::{Object, error_text, json_text, text};
 use super::{IdError, address};
 use crate::domain::reading::{Answer, Reading, Verdict};
-use crate::domain::reply::Reply;
 use crate::domain::request::{Auth, Method, Request};
+use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::State;
 use crate::json::scan;
@@ -22,7 +22,7 @@ pub fn request(service: &Service, id: &str) -> Request {
 }
 
 /// What a reply said.
-pub fn read(endpoint: &str, id: &str, reply: &Reply) -> Reading {
+pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
     if !(200..300).contains(&reply.status) {
         return refused(endpoint, id, reply);
     }

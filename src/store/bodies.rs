@@ -18,7 +18,7 @@ use super::{Kept, SaveBody};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
 use crate::domain::observation::{Keep, Observation, Saved};
-use crate::domain::reply::Headers;
+use crate::domain::response::Headers;
 
 /// How many bodies of evidence a job keeps, besides those of one-shot replies that broke off.
 const EVIDENCE_KEPT: usize = 5;
@@ -208,7 +208,7 @@ pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Kept
         .query_map([job], |row| {
             Ok(Kept {
                 saved: rows::saved(row, 0)?,
-                keep: if row.get(6)? { Keep::Copy } else { Keep::Evidence },
+                keep: if row.get(6)? { Keep::Result } else { Keep::Evidence },
                 broken: row.get(7)?,
                 headers: Headers {
                     content_type: row.get(8)?,
@@ -232,7 +232,7 @@ fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -
         )?
         .execute(params![
             job,
-            body.keep == Keep::Copy,
+            body.keep == Keep::Result,
             body.broken,
             body.bytes.len() as i64,
             placed.sha256.to_string(),

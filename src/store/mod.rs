@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{Keep, LastRead, Observation, Saved};
-use crate::domain::reply::Headers;
+use crate::domain::observation::{Keep, LastPoll, Observation, Saved};
+use crate::domain::response::Headers;
 
 mod bodies;
 mod connect;
@@ -48,9 +48,9 @@ pub struct Store {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Reads jobs: registers an instance that can hold claims.
-    Reader,
+    ReadWrite,
     /// Looks only: creates nothing, not even the directory.
-    Viewer,
+    ReadOnly,
 }
 
 /// What failed, as a step and its cause; a sentence for a person.
@@ -113,7 +113,7 @@ pub struct Reads {
     /// The job.
     pub job: JobKey,
     /// The last of them.
-    pub last: LastRead,
+    pub last: LastPoll,
     /// The job's last reads.
     pub attempts: Vec<Attempt>,
     /// Whether these are all of them; otherwise they come after those on disk.
@@ -157,7 +157,7 @@ struct Channel<T> {
 }
 
 impl Store {
-    /// Opens the state directory. With [`Access::Reader`] it is made where it is missing (0700, files 0600), migrated,
+    /// Opens the state directory. With [`Access::ReadWrite`] it is made where it is missing (0700, files 0600), migrated,
     /// and an instance is registered. The strings are notes for the user: a corrupt database that was moved aside.
     pub fn open(dir: &Path, access: Access) -> Result<(Self, Vec<String>), StoreError> {
         let root = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
@@ -166,7 +166,7 @@ impl Store {
         let mut inner = Inner { dir: dir.clone(), writer: None, reader: None, instance: None, suspect: Arc::default() };
         let mut notes = Vec::new();
         match access {
-            Access::Reader => {
+            Access::ReadWrite => {
                 let (writer, note) = Writer::open(dir.clone()).map_err(|trouble| failed(&trouble))?;
                 notes.extend(note);
                 inner.instance = Some(writer.instance());
@@ -175,10 +175,10 @@ impl Store {
                 let thread = spawn("store writer", move || writer.run(&commands))?;
                 inner.writer = Some(Channel { sender, thread });
             }
-            Access::Viewer => {}
+            Access::ReadOnly => {}
         }
         let mut reader = Reader::new(dir, access, Arc::clone(&inner.suspect));
-        if access == Access::Viewer {
+        if access == Access::ReadOnly {
             reader.try_open().map_err(|trouble| failed(&trouble))?;
         }
         let (sender, questions) = channel();

@@ -117,7 +117,7 @@ impl Reader {
                 }
                 Question::Rest(done) => {
                     self.open = None;
-                    self.access = Access::Viewer;
+                    self.access = Access::ReadOnly;
                     let _ = done.send(());
                 }
             }
@@ -173,7 +173,7 @@ impl Reader {
         }
         // An ordinary connection makes -wal and -shm files, which a viewer must not. Where there is a log, they are
         // there already, and what running instances have saved is in it.
-        let untouched = (self.access == Access::Viewer && looks.3 == 0).then_some(looks);
+        let untouched = (self.access == Access::ReadOnly && looks.3 == 0).then_some(looks);
         let connection =
             if untouched.is_some() { connect::for_reading_untouched(&path)? } else { connect::for_reading(&path)? };
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -8,8 +8,8 @@ use crate::domain::attempt::{Attempt, Change};
 use crate::domain::checksum::Checksum;
 use crate::domain::files::FileCounts;
 use crate::domain::job::{Job, JobKey, Provider};
-use crate::domain::observation::{Doubt, LastRead, Observation, Saved};
-use crate::domain::state::{LostBecause, Read, State};
+use crate::domain::observation::{Doubt, LastPoll, Observation, Saved};
+use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// Columns of an observation, as [`observation`] takes them, from [`OBSERVATION_TABLES`].
 pub const OBSERVATION_COLUMNS: &str = "o.state, o.word, o.lost, o.http_status, o.service_status_code, o.progress, \
@@ -27,9 +27,9 @@ pub fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
         (Some(total), Some(failed)) => Some(FileCounts { total, failed }),
         _ => None,
     };
-    let last_read = match opt_word(row, 18, Read::from_word)? {
+    let last_poll = match opt_word(row, 18, PollOutcome::from_word)? {
         Some(read) => {
-            Some(LastRead { read, http_status: row.get(19)?, reason: row.get(20)?, at: time(21, row.get(21)?)? })
+            Some(LastPoll { read, http_status: row.get(19)?, reason: row.get(20)?, at: time(21, row.get(21)?)? })
         }
         None => None,
     };
@@ -53,7 +53,7 @@ pub fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
         evidence: opt_saved(row, 28)?.map(Box::new),
         applied: row.get::<_, i64>(16)?.cast_unsigned(),
         doubt: opt_word(row, 17, doubt_from_word)?,
-        last_read,
+        last_poll,
     })
 }
 
@@ -67,7 +67,7 @@ pub fn read_observation(connection: &Connection, job: i64) -> rusqlite::Result<O
 
 /// Writes what is known of a job; `saved` and `evidence` by their body's number.
 pub fn write_observation(connection: &Connection, job: i64, o: &Observation) -> rusqlite::Result<()> {
-    let last = o.last_read.as_ref();
+    let last = o.last_poll.as_ref();
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO observation (job, state, word, lost, http_status, service_status_code, progress, \
@@ -212,7 +212,7 @@ pub fn read_attempts(connection: &Connection, job: i64) -> rusqlite::Result<Vec<
                 first: time(0, row.get(0)?)?,
                 last: time(1, row.get(1)?)?,
                 count: row.get(2)?,
-                read: word(row, 3, Read::from_word)?,
+                read: word(row, 3, PollOutcome::from_word)?,
                 http_status: row.get(4)?,
                 latency: nanos(row.get(5)?),
                 bytes: row.get::<_, i64>(6)?.cast_unsigned(),

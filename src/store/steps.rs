@@ -41,7 +41,7 @@ impl Steps<'_> {
         let one_shot = key.provider.is_one_shot();
         let held = one_shot && stands.saved.is_some();
         let stale = held || self.is_stale(job, &stands, &save.observation)?;
-        let is_copy = save.body.as_ref().is_some_and(|body| body.keep == Keep::Copy);
+        let is_copy = save.body.as_ref().is_some_and(|body| body.keep == Keep::Result);
         // The copy of a one-shot result is worth more than anything a later reply can have said.
         let taken = !stale || (one_shot && is_copy && !held);
 
@@ -51,7 +51,7 @@ impl Steps<'_> {
         next.evidence = stands.evidence;
         if let (Some(body), Some(placed)) = (&save.body, placed) {
             match body.keep {
-                Keep::Copy => {
+                Keep::Result => {
                     let copy = bodies::add_copy(self.connection, self.dir, job, body, placed, &mut self.garbage)?;
                     if taken || next.saved.is_none() {
                         next.saved = Some(copy);
@@ -170,14 +170,14 @@ impl Steps<'_> {
     fn note(&mut self, reads: &Reads) -> Result<(), Trouble> {
         let Some(job) = rows::find_job(self.connection, &reads.job)? else { return Ok(()) };
         let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
-        if stands.last_read.as_ref().is_some_and(|last| last.at > reads.last.at) {
+        if stands.last_poll.as_ref().is_some_and(|last| last.at > reads.last.at) {
             return Ok(());
         }
         let mut attempts = if reads.complete { Vec::new() } else { rows::read_attempts(self.connection, job)? };
         for attempt in &reads.attempts {
             Attempt::push(&mut attempts, attempt.clone());
         }
-        let next = Observation { last_read: Some(reads.last.clone()), ..stands };
+        let next = Observation { last_poll: Some(reads.last.clone()), ..stands };
         rows::write_observation(self.connection, job, &next)?;
         rows::write_attempts(self.connection, job, &attempts)?;
         Ok(())
@@ -188,7 +188,7 @@ impl Steps<'_> {
         if next.applied != stands.applied {
             return Ok(next.applied < stands.applied);
         }
-        let read_at = |observation: &Observation| observation.last_read.as_ref().map(|read| read.at);
+        let read_at = |observation: &Observation| observation.last_poll.as_ref().map(|read| read.at);
         if read_at(next) >= read_at(stands) {
             return Ok(false);
         }

@@ -151,7 +151,7 @@ impl Bench {
 }
 
 pub(super) fn open(dir: &Path) -> Store {
-    Store::open(dir, Access::Reader).unwrap().0
+    Store::open(dir, Access::ReadWrite).unwrap().0
 }
 
 impl Running {

@@ -14,8 +14,8 @@ use crate::app::layout::Pane;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
-use crate::domain::observation::{LastRead, Observation};
-use crate::domain::state::{LostBecause, Read, State};
+use crate::domain::observation::{LastPoll, Observation};
+use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// The effects of keys, in short.
 fn after(keys: &str) -> Vec<String> {
@@ -536,7 +536,7 @@ fn the_selected_job_s_last_read_is_the_last_one_though_it_changed_nothing() {
         screen.effects.clear();
         let mut known = (*screen.app.jobs.get(ix).unwrap().known).clone();
         let at = start() + SignedDuration::from_secs(second);
-        known.last_read = Some(LastRead { read: Read::NotFound, http_status: Some(404), reason: None, at });
+        known.last_poll = Some(LastPoll { read: PollOutcome::NotFound, http_status: Some(404), reason: None, at });
         screen.fact(Fact::History { ix, attempts: Vec::new(), changes: Vec::new() });
         screen.settle();
         screen.fact(Fact::Observed { ix, previous: None, changed: false, known: Arc::new(known) });

@@ -7,9 +7,9 @@ use crate::demo::script::{Fault, Scripted};
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::job::Provider::{Optexity, Unstract, Vessl};
 use crate::domain::job::{JobIx, Provider};
-use crate::domain::observation::{LastRead, Observation};
+use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::secret::TokenSource;
-use crate::domain::state::{LostBecause, Read, State};
+use crate::domain::state::{LostBecause, PollOutcome, State};
 use crate::engine::{Command, Purpose};
 use crate::store::{Access, Store};
 
@@ -168,7 +168,7 @@ async fn a_redirect_is_never_followed() {
     for provider in Provider::ALL {
         let away = Scripted::json(307, "").header("Location", "http://127.0.0.1:9/elsewhere?key=1");
         let (_, known) = watched(provider, vec![away]).await;
-        assert_eq!((known.state, known.last_read.unwrap().read), (State::Unknown, Read::Rejected));
+        assert_eq!((known.state, known.last_poll.unwrap().read), (State::Unknown, PollOutcome::Rejected));
     }
 }
 
@@ -217,12 +217,12 @@ fn not_found() -> Scripted {
 }
 
 /// What is on disk of the last read of a job, and how many reads are counted there, in one line.
-async fn on_disk(bench: &Bench, store: &Store) -> (Option<LastRead>, u32) {
+async fn on_disk(bench: &Bench, store: &Store) -> (Option<LastPoll>, u32) {
     let key = bench.key(Vessl, "job-1");
     let known = store.load(vec![key.clone()]).await.unwrap().remove(0);
     let attempts = store.history(key).await.unwrap().0;
     assert!(attempts.len() < 2, "{attempts:#?}");
-    (known.last_read, attempts.first().map_or(0, |reads| reads.count))
+    (known.last_poll, attempts.first().map_or(0, |reads| reads.count))
 }
 
 fn is_observed(fact: &Fact) -> bool {
@@ -239,13 +239,13 @@ async fn a_read_that_changes_nothing_is_told_at_once_and_written_when_its_reader
         let mut running = bench.start(Purpose::Dashboard);
         running.until(is_observed).await;
         running.until(is_observed).await;
-        let looking = Store::open(bench.dir.path(), Access::Viewer).unwrap().0;
+        let looking = Store::open(bench.dir.path(), Access::ReadOnly).unwrap().0;
         let written = on_disk(&bench, &looking).await;
         for _ in 0..5 {
             running.until(is_observed).await;
         }
         assert_eq!(on_disk(&bench, &looking).await, written, "no read of these asks the disk for anything");
-        assert!(running.known(0).last_read.unwrap().at > written.0.unwrap().at);
+        assert!(running.known(0).last_poll.unwrap().at > written.0.unwrap().at);
         let paused = matches!(end, Command::Pause(_));
         running.engine.send(end);
         if paused {
@@ -258,7 +258,7 @@ async fn a_read_that_changes_nothing_is_told_at_once_and_written_when_its_reader
             running.until(|fact| matches!(fact, Fact::Ended(_))).await;
         }
         let (last, count) = on_disk(&bench, &looking).await;
-        assert!(last.unwrap().at >= running.known(0).last_read.unwrap().at || paused);
+        assert!(last.unwrap().at >= running.known(0).last_poll.unwrap().at || paused);
         assert!(count >= before + 7, "{count} reads after {before}");
         before = count;
     }
@@ -271,7 +271,7 @@ async fn a_job_that_is_given_up_says_on_disk_when_it_was_last_read_and_how_often
         let mut running = bench.start(purpose);
         running.until(|fact| matches!(fact, Fact::Health { health: Health::GivenUp(_), .. })).await;
         let reads = u32::try_from(bench.script.reads("job-1")).unwrap();
-        assert_eq!(on_disk(&bench, &bench.open_store()).await, (running.known(0).last_read, reads));
+        assert_eq!(on_disk(&bench, &bench.open_store()).await, (running.known(0).last_poll, reads));
     }
 }
 

@@ -15,15 +15,15 @@ use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
 use crate::domain::job::Provider::{Unstract, Vessl};
 use crate::domain::job::{Job, JobKey, Provider};
-use crate::domain::observation::LastRead;
+use crate::domain::observation::LastPoll;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, Pace, Poll, Service};
-use crate::domain::state::{Read, State};
+use crate::domain::state::{PollOutcome, State};
 use crate::engine::{self, Command, Purpose, Setup};
 use crate::providers;
 
 /// What the last read of one job at such an address came to.
-async fn read_at(provider: Provider, base: &str) -> LastRead {
+async fn read_at(provider: Provider, base: &str) -> LastPoll {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dir = tempfile::tempdir().unwrap();
     let base = Url::parse(base).unwrap();
@@ -58,7 +58,7 @@ async fn read_at(provider: Provider, base: &str) -> LastRead {
         while let Some(fact) = facts.recv().await {
             match fact {
                 Fact::NotOk { read, http_status, reason, .. } => {
-                    told = Some(LastRead { read, http_status, reason: Some(reason), at: jiff::Timestamp::now() });
+                    told = Some(LastPoll { read, http_status, reason: Some(reason), at: jiff::Timestamp::now() });
                 }
                 Fact::Settled => engine.send(Command::Drain),
                 Fact::Ended(_) => break,
@@ -83,7 +83,7 @@ async fn a_name_that_nobody_knows_a_closed_port_and_a_plain_one_under_https_are_
         for (base, word) in &cases {
             let last = read_at(provider, base).await;
             let reason = last.reason.unwrap();
-            assert_eq!((last.read, last.http_status), (Read::Unreachable, None), "{base}: {reason}");
+            assert_eq!((last.read, last.http_status), (PollOutcome::Unreachable, None), "{base}: {reason}");
             assert!(reason.contains(word) && !reason.contains("://"), "{base}: {reason}");
         }
     }

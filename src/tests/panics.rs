@@ -101,7 +101,7 @@ fn tripped(place: &str, key: &str) -> String {
     let after = format!("{:?}", pair.master.get_termios().unwrap());
     assert_eq!(after, before, "the line's modes differ");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let store = Store::open(&home.path().join("state"), Access::Viewer).unwrap().0;
+    let store = Store::open(&home.path().join("state"), Access::ReadOnly).unwrap().0;
     let all = runtime.block_on(store.load_all()).unwrap();
     let saved = all.iter().find(|(job, _)| job.key.id == "job-1").and_then(|(_, known)| known.saved.clone());
     assert_eq!(runtime.block_on(store.body(saved.unwrap().body)).unwrap(), RESULT);

@@ -7,8 +7,8 @@ use super::wire_cases::cases;
 use crate::domain::job::{JobKey, Provider};
 use crate::domain::observation::{Applied, Keep, Observation, Received, Saved};
 use crate::domain::reading::Reading;
-use crate::domain::reply::{Headers, Reply};
-use crate::domain::state::{Read, State};
+use crate::domain::response::{Headers, Response};
+use crate::domain::state::{PollOutcome, State};
 use crate::providers;
 
 /// A reply that a service, a proxy or chance could send.
@@ -61,7 +61,7 @@ fn read_scripted(provider: Provider, (status, body, broken, _): &(u16, String, b
 
 fn read(provider: Provider, status: u16, body: &[u8], broken: bool) -> Reading {
     let key = JobKey { provider, endpoint: "https://h".into(), id: "x".to_owned() };
-    let reply = Reply {
+    let reply = Response {
         status,
         headers: Headers::default(),
         body: bytes::Bytes::copy_from_slice(body),
@@ -91,9 +91,9 @@ proptest! {
         let mut copies = 0_i64;
         for (seq, scripted) in sequence.iter().enumerate() {
             let reading = read_scripted(provider, scripted);
-            prop_assert_eq!(reading.read == Read::Ok, reading.answer.is_some());
+            prop_assert_eq!(reading.read == PollOutcome::Answered, reading.answer.is_some());
             let unsent = scripted.3;
-            let reading = if unsent { Reading::refused(Read::Unreachable, "refused") } else { reading };
+            let reading = if unsent { Reading::refused(PollOutcome::Unreachable, "refused") } else { reading };
             let applied = known.apply(Received {
                 reading: &reading,
                 seq: seq as u64 + 1,
@@ -101,22 +101,22 @@ proptest! {
                 http_status: (!unsent).then_some(scripted.0),
                 one_shot,
                 sent: !unsent,
-                broken: scripted.2 && reading.read != Read::Ok,
+                broken: scripted.2 && reading.read != PollOutcome::Answered,
             });
             let Applied::Known { observation, changed, keep, .. } = applied else {
                 prop_assert!(one_shot && copies > 0, "only a result that is here makes newer replies worthless");
                 continue;
             };
-            if reading.read != Read::Ok {
+            if reading.read != PollOutcome::Answered {
                 prop_assert_eq!((observation.state, &observation.word), (known.state, &known.word));
-                prop_assert!(!changed && keep != Keep::Copy);
+                prop_assert!(!changed && keep != Keep::Result);
             }
             if one_shot && copies > 0 {
                 prop_assert!(observation.state != State::Lost, "{:?} after a copy was saved", observation);
             }
-            prop_assert!(keep != Keep::Copy || is_over(observation.state), "a copy of what is not over");
+            prop_assert!(keep != Keep::Result || is_over(observation.state), "a copy of what is not over");
             known = *observation;
-            if keep == Keep::Copy {
+            if keep == Keep::Result {
                 // As the store does.
                 copies += 1;
                 let at = Timestamp::UNIX_EPOCH;
@@ -138,7 +138,7 @@ proptest! {
             broken: false,
         });
         // Only an answer outranks an older one.
-        if read_scripted(provider, &first).read != Read::Ok {
+        if read_scripted(provider, &first).read != PollOutcome::Answered {
             return Ok(());
         }
         if let Applied::Known { observation, .. } = apply(&Observation::default(), 5, &first)
@@ -165,7 +165,7 @@ proptest! {
             }
         }
         let reading = read(case.0, status, &body, how == 0);
-        prop_assert_eq!(reading.read == Read::Ok, reading.answer.is_some());
+        prop_assert_eq!(reading.read == PollOutcome::Answered, reading.answer.is_some());
         let _ = (providers::raw_output(case.0, &body), providers::output(case.0, &body), providers::files(case.0, &body));
     }
 }

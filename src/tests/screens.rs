@@ -20,8 +20,8 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, Provider};
-use crate::domain::observation::{LastRead, Observation, Saved};
-use crate::domain::state::{Read, State};
+use crate::domain::observation::{LastPoll, Observation, Saved};
+use crate::domain::state::{PollOutcome, State};
 use crate::ui;
 use crate::ui::theme::{Charset, Palette, Theme};
 
@@ -296,7 +296,7 @@ fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
             at: ago(age - 1),
             masked: false,
         }),
-        last_read: Some(LastRead { read: Read::Ok, http_status: Some(200), reason: None, at: ago(3) }),
+        last_poll: Some(LastPoll { read: PollOutcome::Answered, http_status: Some(200), reason: None, at: ago(3) }),
         ..Observation::default()
     }
 }
@@ -306,8 +306,12 @@ fn batch() -> Vec<(Job, Observation, Health)> {
     use Provider::{Optexity, Unstract, Vessl};
     let reason = |text: &str| Some(text.to_owned());
     let files = |total, failed| Some(FileCounts { total, failed });
-    let timed_out =
-        LastRead { read: Read::Unreachable, http_status: None, reason: reason("connect timed out"), at: ago(38) };
+    let timed_out = LastPoll {
+        read: PollOutcome::Unreachable,
+        http_status: None,
+        reason: reason("connect timed out"),
+        at: ago(38),
+    };
     vec![
         (
             job(Unstract, "scan-0398", "e748d90f"),
@@ -318,7 +322,7 @@ fn batch() -> Vec<(Job, Observation, Health)> {
         (job(Unstract, "scan-0422", "8c7d1f0f"), known(State::Running, "EXECUTING", 115, None), Health::Fresh),
         (
             job(Unstract, "scan-0421", "8c7d1f0d"),
-            Observation { last_read: Some(timed_out), ..known(State::Running, "EXECUTING", 127, None) },
+            Observation { last_poll: Some(timed_out), ..known(State::Running, "EXECUTING", 127, None) },
             Health::Stale,
         ),
         (
@@ -423,14 +427,14 @@ pub(super) fn history() -> Fact {
         http_status,
         latency: Duration::from_millis(412),
         bytes: 3100,
-        retry_after: (read == Read::Throttled).then_some(Duration::from_secs(18)),
+        retry_after: (read == PollOutcome::Throttled).then_some(Duration::from_secs(18)),
         word: reason.is_none().then(|| "running".to_owned()),
         reason: reason.map(str::to_owned),
     };
     let attempts = vec![
-        attempt(300, Read::Ok, Some(200), 14, None),
-        attempt(200, Read::Throttled, Some(429), 1, Some("too many requests")),
-        attempt(100, Read::Unreachable, None, 3, Some("connect timed out")),
+        attempt(300, PollOutcome::Answered, Some(200), 14, None),
+        attempt(200, PollOutcome::Throttled, Some(429), 1, Some("too many requests")),
+        attempt(100, PollOutcome::Unreachable, None, 3, Some("connect timed out")),
     ];
     let change =
         |second, previous, state: State| Change { at: ago(second), previous, state, word: Some(state.to_string()) };

@@ -15,11 +15,11 @@ use crate::domain::clean::{Clean, is_harmless};
 use crate::domain::job::{JobKey, Provider};
 use crate::domain::observation::{Applied, Observation, Received};
 use crate::domain::reading::Reading;
-use crate::domain::reply::{Headers, Reply};
 use crate::domain::request::{Auth, Method};
+use crate::domain::response::{Headers, Response};
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, Pace, Service};
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 use crate::providers;
 
 /// How many cases there are at least: a case that is not found is not tested.
@@ -128,9 +128,9 @@ impl Case {
     }
 
     /// The reply as the wire hands it on.
-    pub fn reply(&self) -> Reply {
+    pub fn reply(&self) -> Response {
         let header = |name: &str| self.headers().into_iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        Reply {
+        Response {
             status: self.status(),
             headers: Headers {
                 content_type: header("content-type"),
@@ -149,8 +149,8 @@ impl Case {
     pub fn check(&self, reading: &Reading, body: &[u8]) {
         let name = &self.name;
         let answer = reading.answer.as_ref();
-        assert_eq!(reading.read == Read::Ok, answer.is_some(), "{name}");
-        assert_eq!(reading.read != Read::Ok, reading.reason.is_some(), "{name}");
+        assert_eq!(reading.read == PollOutcome::Answered, answer.is_some(), "{name}");
+        assert_eq!(reading.read != PollOutcome::Answered, reading.reason.is_some(), "{name}");
         let known = self.known(reading);
         let reason = reading.reason.as_ref().or(answer.and_then(|answer| answer.fail_reason.as_ref()));
         let shown = reason.cloned().unwrap_or_default();
@@ -188,7 +188,7 @@ impl Case {
                     let raw = String::from_utf8_lossy(&raw);
                     assert!(raw.contains('\u{1a}') && Clean::new(&raw).chars().all(is_harmless), "{name}");
                 }
-                "must_not_follow" => assert_eq!(reading.read, Read::Rejected, "{name}"),
+                "must_not_follow" => assert_eq!(reading.read, PollOutcome::Rejected, "{name}"),
                 other => panic!("{name}: expect.{other} is not compared"),
             }
         }

@@ -8,7 +8,7 @@ use super::wire_cases::{Case, cases, service};
 use crate::demo::script::{Fault, Script, Scripted};
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobKey, Provider};
-use crate::domain::reply::Reply;
+use crate::domain::response::Response;
 use crate::domain::secret::Token;
 use crate::domain::service::Poll;
 use crate::net::{Net, Sink, decode};
@@ -43,7 +43,7 @@ fn scripted(case: &Case) -> Scripted {
     Scripted { status: case.status(), headers, body, fault }
 }
 
-async fn fetched(case: &Case, script: &Script, net: &Net) -> (JobKey, Reply) {
+async fn fetched(case: &Case, script: &Script, net: &Net) -> (JobKey, Response) {
     let recorded = case.service();
     let path = recorded.base.path();
     let base = if recorded.provider == Provider::Optexity { script.url("") } else { script.url(path) };
@@ -57,7 +57,7 @@ async fn fetched(case: &Case, script: &Script, net: &Net) -> (JobKey, Reply) {
     assert_eq!((body.status, arrived.status), (case.status(), case.status()), "{}", case.name);
     let received = bytes::Bytes::from(body.bytes);
     let decoded = decode::decoded(arrived.headers.content_encoding.as_deref(), &received).unwrap_or(received);
-    let reply = Reply {
+    let reply = Response {
         status: arrived.status,
         headers: arrived.headers,
         body: decoded,

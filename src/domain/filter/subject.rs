@@ -3,7 +3,7 @@
 use crate::domain::job::Job;
 use crate::domain::note;
 use crate::domain::observation::Observation;
-use crate::domain::state::Read;
+use crate::domain::state::PollOutcome;
 
 /// A job as a filter sees it.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,8 @@ impl Text {
 }
 
 fn reasons(known: &Observation) -> impl Iterator<Item = &str> {
-    let unread = known.last_read.as_ref().filter(|last| last.read != Read::Ok && !known.state.is_terminal());
+    let unread =
+        known.last_poll.as_ref().filter(|last| last.read != PollOutcome::Answered && !known.state.is_terminal());
     let unread = unread.and_then(|last| last.reason.as_deref());
     [note::reason(known), known.error_code.as_deref(), known.warning.as_deref(), unread].into_iter().flatten()
 }

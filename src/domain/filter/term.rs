@@ -88,7 +88,7 @@ impl Term {
             Self::Took(limits) => meets(limits, note::took(known)),
             Self::Size(limits) => meets(limits, known.saved.as_ref().map(|saved| saved.bytes)),
             Self::Http(ranges) => {
-                let last = known.last_read.as_ref().and_then(|last| last.http_status);
+                let last = known.last_poll.as_ref().and_then(|last| last.http_status);
                 let codes = [last.map(i64::from), known.http_status.map(i64::from), known.service_status_code];
                 codes.into_iter().flatten().any(|code| ranges.iter().any(|range| range.contains(&code)))
             }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::job::{Job, JobKey, Provider};
-use crate::domain::observation::{LastRead, Observation, Saved};
-use crate::domain::state::{Read, State};
+use crate::domain::observation::{LastPoll, Observation, Saved};
+use crate::domain::state::{PollOutcome, State};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -252,8 +252,9 @@ fn addresses_and_times_are_text_and_no_fields() {
 
 #[test]
 fn a_read_that_failed_can_be_looked_for_while_the_job_is_not_over() {
-    let last = LastRead { read: Read::Unreachable, http_status: None, reason: Some("no route".into()), at: at(0) };
-    let mut known = Observation { last_read: Some(last), ..Observation::default() };
+    let last =
+        LastPoll { read: PollOutcome::Unreachable, http_status: None, reason: Some("no route".into()), at: at(0) };
+    let mut known = Observation { last_poll: Some(last), ..Observation::default() };
     assert_eq!(Text::new(&job(), &known).reason(), "no route\n");
     known.state = State::Succeeded;
     assert_eq!(Text::new(&job(), &known).reason(), "");

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use super::{Access, Claim, Save, SaveBody, Store};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey, Provider};
-use crate::domain::observation::{Keep, LastRead, Observation};
-use crate::domain::reply::Headers;
-use crate::domain::state::{Read, State};
+use crate::domain::observation::{Keep, LastPoll, Observation};
+use crate::domain::response::Headers;
+use crate::domain::state::{PollOutcome, State};
 
 mod claims;
 mod processes;
@@ -36,13 +36,13 @@ fn job(key: &JobKey) -> Arc<Job> {
 }
 
 fn open(dir: &Path) -> Store {
-    let (store, notes) = Store::open(dir, Access::Reader).unwrap();
+    let (store, notes) = Store::open(dir, Access::ReadWrite).unwrap();
     assert_eq!(notes, Vec::<String>::new());
     store
 }
 
 fn view(dir: &Path) -> Store {
-    Store::open(dir, Access::Viewer).unwrap().0
+    Store::open(dir, Access::ReadOnly).unwrap().0
 }
 
 fn knowing(state: State, applied: u64) -> Observation {
@@ -51,7 +51,12 @@ fn knowing(state: State, applied: u64) -> Observation {
         word: Some(state.to_string()),
         first_seen: Some(at(1)),
         applied,
-        last_read: Some(LastRead { read: Read::Ok, http_status: Some(200), reason: None, at: at(applied as i64) }),
+        last_poll: Some(LastPoll {
+            read: PollOutcome::Answered,
+            http_status: Some(200),
+            reason: None,
+            at: at(applied as i64),
+        }),
         ..Observation::default()
     }
 }
@@ -74,7 +79,7 @@ fn body(keep: Keep, bytes: impl Into<Vec<u8>>) -> SaveBody {
 }
 
 fn with_copy(key: &JobKey, applied: u64, bytes: impl Into<Vec<u8>>) -> Save {
-    Save { body: Some(body(Keep::Copy, bytes)), ..step(key, knowing(State::Succeeded, applied)) }
+    Save { body: Some(body(Keep::Result, bytes)), ..step(key, knowing(State::Succeeded, applied)) }
 }
 
 fn with_evidence(key: &JobKey, applied: u64, bytes: &str) -> Save {
@@ -106,7 +111,7 @@ fn attempt() -> Attempt {
         first: at(1),
         last: at(3),
         count: 3,
-        read: Read::Throttled,
+        read: PollOutcome::Throttled,
         http_status: Some(429),
         latency: std::time::Duration::from_micros(1234),
         bytes: 17,

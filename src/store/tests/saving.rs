@@ -32,8 +32,8 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         changed_at: Some("2026-11-21T10:00:00.123456789Z".parse().unwrap()),
         applied: 41,
         doubt: Some(Doubt::NoReply),
-        last_read: Some(LastRead {
-            read: Read::Malformed,
+        last_poll: Some(LastPoll {
+            read: PollOutcome::Malformed,
             http_status: None,
             reason: Some("html".to_owned()),
             at: at(9),
@@ -124,15 +124,15 @@ async fn what_is_newer_is_told_by_the_requests_and_not_by_a_clock_that_may_be_se
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let read_at = |state, applied, second| {
-        let last_read = knowing(state, applied).last_read.map(|read| LastRead { at: at(second), ..read });
-        step(&scan("a"), Observation { last_read, ..knowing(state, applied) })
+        let last_poll = knowing(state, applied).last_poll.map(|read| LastPoll { at: at(second), ..read });
+        step(&scan("a"), Observation { last_poll, ..knowing(state, applied) })
     };
     store.claim(vec![scan("a")]).await.unwrap();
     store.save(read_at(State::Queued, 5, 0)).await.unwrap();
     assert_eq!(store.save(read_at(State::Running, 6, -3600)).await.unwrap().state, State::Running);
     assert_eq!(store.save(read_at(State::Queued, 5, 9)).await.unwrap().state, State::Running);
     let refused = Observation { word: Some("EXECUTING".to_owned()), ..knowing(State::Running, 6) };
-    let refused = Observation { last_read: read_at(State::Running, 6, -7200).observation.last_read, ..refused };
+    let refused = Observation { last_poll: read_at(State::Running, 6, -7200).observation.last_poll, ..refused };
     let known = store.save(step(&scan("a"), refused.clone())).await.unwrap();
     assert_eq!(known, refused, "whoever holds the claim is not outdone by the clock either");
 }

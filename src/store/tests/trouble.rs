@@ -48,9 +48,9 @@ async fn a_damaged_database_is_moved_aside_and_its_bodies_are_found_again() {
     drop(store);
     std::fs::write(dir.path().join("jobdeck.db"), b"this is no database, and long enough to be looked at as one")
         .unwrap();
-    assert!(Store::open(dir.path(), Access::Viewer).unwrap_err().0.contains("damaged"));
+    assert!(Store::open(dir.path(), Access::ReadOnly).unwrap_err().0.contains("damaged"));
 
-    let (store, notes) = Store::open(dir.path(), Access::Reader).unwrap();
+    let (store, notes) = Store::open(dir.path(), Access::ReadWrite).unwrap();
     assert!(notes[0].contains("damaged"), "{notes:?}");
     assert_eq!(files_in(dir.path()).iter().filter(|name| name.contains(".corrupt-")).count(), 1);
     assert_eq!(claimed(&store, &scan("a")).await, Claim::Ours { orphaned: true });
@@ -74,7 +74,7 @@ async fn a_database_that_is_damaged_in_use_is_replaced_and_saving_goes_on() {
         *byte = 0xa5;
     }
     std::fs::write(&path, damaged).unwrap();
-    let (store, notes) = Store::open(dir.path(), Access::Reader).unwrap();
+    let (store, notes) = Store::open(dir.path(), Access::ReadWrite).unwrap();
     assert!(store.load((0..200).map(|n| scan(&n.to_string())).collect()).await.is_ok(), "{notes:?}");
     let _ = store.save(with_copy(&scan("b"), 1, "x")).await;
     store.save(with_copy(&scan("b"), 1, "x")).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_database_of_a_newer_jobdeck_is_left_alone() {
     let connection = rusqlite::Connection::open(dir.path().join("jobdeck.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    for access in [Access::Reader, Access::Viewer] {
+    for access in [Access::ReadWrite, Access::ReadOnly] {
         let error = Store::open(dir.path(), access).unwrap_err();
         assert!(error.0.contains("newer jobdeck"), "{error}");
     }
@@ -100,7 +100,7 @@ async fn a_state_directory_that_cannot_be_made_is_one_clear_error() {
     let parent = tempfile::tempdir().unwrap();
     let file = parent.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = Store::open(&file.join("state"), Access::Reader).unwrap_err();
+    let error = Store::open(&file.join("state"), Access::ReadWrite).unwrap_err();
     assert!(error.0.starts_with("failed to open the state directory: "), "{error}");
     assert!(error.0.contains("--state-dir"), "{error}");
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 /// What came back for a request that was answered at all.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct Response {
     /// The HTTP code.
     pub status: u16,
     /// The headers that matter.
