@@ -8,6 +8,7 @@ use super::output;
 use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::human::counted;
+use crate::domain::id;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::Service;
 use crate::engine::token;
@@ -31,29 +32,38 @@ pub async fn check(named: Option<&Path>) -> Result<Checked, ConfigError> {
     Ok(Checked { file, tokens })
 }
 
-/// Prints what was found: the file, then a line for each service. Returns the exit code: 2 where a token cannot be
-/// had or a service gave a bad answer. `online` is empty where nobody was asked.
+/// Prints what was found: the file, then a line for each service, then what is odd. Returns the exit code: 2 where a
+/// token cannot be found or a service gave a bad answer. `online` is empty where nobody was asked.
 pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Result<u8> {
     let Checked { file, tokens } = checked;
     let path = Clean::new(&file.path.to_string_lossy());
-    writeln!(out, "{path} is valid: {}, {}", counted(file.services.len(), "service"), counted(file.jobs.len(), "job"))?;
+    let answer_of = |service: &Service| online.iter().find(|(name, _)| *name == service.name).map(|(_, answer)| answer);
+    let missing = tokens.iter().filter(|(_, token)| token.is_err()).count();
+    let bad = tokens.iter().filter(|(service, _)| answer_of(service).is_some_and(Result::is_err)).count();
+    let verdict = match (missing, bad) {
+        (0, 0) => "is valid".to_owned(),
+        (0, bad) => format!("can be read, but {} failed", counted(bad, "request")),
+        (1, _) => "can be read, but one service has no token".to_owned(),
+        (missing, _) => format!("can be read, but {missing} services have no token"),
+    };
+    writeln!(
+        out,
+        "{path} {verdict}: {}, {}",
+        counted(file.services.len(), "service"),
+        counted(file.jobs.len(), "job")
+    )?;
     let width = tokens.iter().map(|(service, _)| service.name.chars().count()).max().unwrap_or(0);
-    let mut code = 0;
     for (service, token) in tokens {
         let jobs = file.jobs.iter().filter(|job| job.service == service.name).count();
         let token = match token {
             Ok(_) => format!("token from {}", source(&service.token)),
             Err(why) => format!("NO TOKEN: {}", Clean::new(why)),
         };
-        let answer = online.iter().find(|(name, _)| *name == service.name).map(|(_, answer)| answer);
-        let answer = match answer {
+        let answer = match answer_of(service) {
             None => String::new(),
             Some(Ok(answer)) => format!("; {}", Clean::new(answer)),
-            Some(Err(why)) => format!("; NO GOOD ANSWER: {}", Clean::new(why)),
+            Some(Err(why)) => format!("; FAILED: {}", Clean::new(why)),
         };
-        if token.starts_with("NO ") || answer.starts_with("; NO ") {
-            code = 2;
-        }
         let jobs = counted(jobs, "job");
         writeln!(out, "{:width$}  {:8}  {jobs:>10}  {token}{answer}", service.name, service.provider)?;
     }
@@ -72,7 +82,26 @@ pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Re
     for part in left {
         writeln!(out, "  {}", Clean::new(&part))?;
     }
-    Ok(code)
+    warn_of_ids(file, out)?;
+    Ok(if missing + bad > 0 { 2 } else { 0 })
+}
+
+/// How many odd ids of one service are named.
+const MOST_NAMED: usize = 5;
+
+/// Names ids that do not look like one of their service: they may be another's.
+fn warn_of_ids(file: &JobsFile, out: &mut dyn Write) -> io::Result<()> {
+    for service in &file.services {
+        let jobs = file.jobs.iter().filter(|job| job.service == service.name);
+        let odd: Vec<_> = jobs.filter_map(|job| Some((job, id::oddity(job.key.provider, &job.key.id)?))).collect();
+        for (job, why) in odd.iter().take(MOST_NAMED) {
+            writeln!(out, "warning: {}: {why}", Clean::new(&job.label()))?;
+        }
+        if odd.len() > MOST_NAMED {
+            writeln!(out, "warning: and {} more ids of {}", odd.len() - MOST_NAMED, service.name)?;
+        }
+    }
+    Ok(())
 }
 
 /// The offline part whole: checks, and prints what was found to `out` or what is wrong to `err`. Returns the exit code.
@@ -140,6 +169,7 @@ mod tests {
         assert_eq!(code, 2);
         let expected = "b  optexity      0 jobs  NO TOKEN: the variable JOBDECK_UNSET is not set; export it";
         assert!(out.contains(expected) && !out.contains("s3cret"), "{out}");
+        assert!(out.contains("can be read, but one service has no token") && !out.contains("is valid"), "{out}");
     }
 
     #[test]

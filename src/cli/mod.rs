@@ -10,7 +10,6 @@ use failure::Failure;
 use output::Out;
 
 use crate::config;
-use crate::config::append::Addition;
 use crate::domain::clean::is_harmless;
 
 mod add;
@@ -113,9 +112,9 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Export(export) => export::run(&common, export).await,
         Command::Add(add) => {
             let file = config::locate(common.config.as_deref())?;
-            let addition =
-                Addition { service: &add.service, ids: &add.ids, name: add.name.as_deref(), tags: &add.tags };
-            printed(|out, err| add::run(&file, &addition, &mut io::stdin().lock(), out, err))
+            let wanted =
+                add::Wanted { service: &add.service, ids: &add.ids, name: add.name.as_deref(), tags: &add.tags };
+            printed(|out, err| add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
         }
         Command::Check(check) => online::run(&common, &check).await,
         Command::Init => printed(|_, err| init::run(common.config.as_deref(), err)),

@@ -9,6 +9,7 @@ use memchr::memmem;
 
 use super::jobs::{Known, numbered};
 use super::names;
+use crate::domain::id;
 use crate::domain::job::{Job, JobKey};
 use crate::providers;
 
@@ -102,6 +103,7 @@ impl<'a> Entry<'a> {
         let alike = jobs.last().filter(|job| job.tags.iter().map(String::as_str).eq(tags.clone()));
         let tags = alike.map_or_else(|| tags.map(str::to_owned).collect(), |job| Arc::clone(&job.tags));
         for (ix, id) in self.ids?.into_iter().enumerate() {
+            let id = id::read(id, |name| known.contains_key(name)).ok()?;
             let id = providers::id_from(service, id).ok()?;
             let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id };
             let name = numbered(name, self.are_many, ix);
@@ -182,7 +184,7 @@ mod tests {
                 "[[jobs]] # one\r\n\tservice='a' # two\r\n\r\nids = ['x', \"y\",]\r\nname = ' n '\r\ntags=[ 't' ,'u' ]",
                 true,
             ),
-            ("[[jobs]]\nservice = 'b'\ntask_id = 'a\\b#c = d'\n# end\n", true),
+            ("[[jobs]]\nservice = 'b'\ntask_id = 'a\\b#c=d'\n# end\n", true),
             ("[[jobs]]\nservice = 'a'\nids = []\nname = ''\n", true),
             ("[[jobs]]\nservice = 'a'\nid = \"x\\n\"\n", false),
             ("[[jobs]]\nservice = 'a'\nids = [\n'x']\n", false),

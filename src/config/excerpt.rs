@@ -82,6 +82,7 @@ impl<'a> Excerpts<'a> {
             .collect();
         let keys = self.keys(&tokens, line.start);
         let mut masked = Masked::default();
+        let mut last_key = "";
         for (token, is_key) in tokens.iter().zip(keys) {
             let from = token.span().start().max(line.start);
             let to = token.span().end().min(line.end);
@@ -92,6 +93,12 @@ impl<'a> Excerpts<'a> {
                 TokenKind::Newline | TokenKind::Eof => {}
                 TokenKind::Comment => masked.mask(from..to, "#", ""),
                 TokenKind::LiteralString | TokenKind::BasicString | TokenKind::Atom if is_key => {
+                    last_key = source.trim_matches(['"', '\'']);
+                    masked.show(from..to, source);
+                }
+                TokenKind::LiteralString | TokenKind::BasicString
+                    if names::value_may_be_shown(last_key, source.trim_matches(['"', '\''])) =>
+                {
                     masked.show(from..to, source);
                 }
                 TokenKind::LiteralString => masked.mask_string(from..to, source, "'", begins),
@@ -278,6 +285,15 @@ mod tests {
             ("s3cret", "***"),
             ("QUJDRA==", "***"),
             ("colour = 1", "colour = ***"),
+            ("provider = \"vesl\" # s3", "provider = \"vesl\" #***"),
+            ("services.a.provider = 'vesl'", "services.a.provider = 'vesl'"),
+            ("{ service = \"eu.lama\", id = \"x\" }", "{ service = \"eu.lama\", id = \"***\" }"),
+            ("theme = \"drak\"", "theme = \"drak\""),
+            ("provider = \"sk-live-4f9aQ\"", "provider = \"***\""),
+            ("provider = \"deadbeef0123456789\"", "provider = \"***\""),
+            ("provider = \"vesl", "provider = \"***"),
+            ("provider = vesl", "provider = ***"),
+            ("id = \"vesl\"", "id = \"***\""),
             ("[services.llama-2]", "[services.llama-2]"),
             ("[services.\"eu.llama\"]", "[services.\"eu.llama\"]"),
             ("[[jobs]] # s3", "[[jobs]] #***"),

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::field::{Field, Fields};
 use super::names;
 use super::problem::{Problem, Problems};
+use crate::domain::id;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::service::Service;
-use crate::providers;
+use crate::providers::{self, IdError};
 
 /// The services of a file by name; None where something is wrong with one.
 pub type Known<'a> = HashMap<&'a str, Option<Arc<Service>>>;
@@ -62,16 +63,17 @@ fn job(table: &Fields<'_>, known: &Known<'_>, jobs: &mut Vec<Placed>, problems: 
         .collect();
     let Some(ids) = ids(table, problems) else { return };
     for (ix, (text, span)) in ids.texts.into_iter().enumerate() {
-        if text.trim().is_empty() {
-            problems.add(Problem::at(span, "empty id").help("write the id that the service gave, or take the job out"));
-            continue;
-        }
+        let text = match id::read(text, |name| known.contains_key(name)) {
+            Ok(text) => text,
+            Err(error) => {
+                problems.add(Problem::at(span, error.to_string()).help(error.help()));
+                continue;
+            }
+        };
         let Some(service) = &service else { continue };
         let id = match providers::id_from(service, text) {
             Ok(id) => id,
-            Err(error) => {
-                let error = error.to_string();
-                let (what, help) = error.split_once("; ").unwrap_or((&error, "give the id alone"));
+            Err(IdError { what, help }) => {
                 problems.add(Problem::at(span, what).help(help));
                 continue;
             }

@@ -21,6 +21,8 @@ pub mod append;
 mod bulk;
 mod excerpt;
 mod field;
+pub mod given;
+mod id_list;
 pub mod init;
 mod jobs;
 pub mod names;

@@ -101,6 +101,17 @@ pub fn may_be_shown(key: &str) -> bool {
         || known().any(|names| meant(key, names).is_some())
 }
 
+/// Keys whose values are words of ours or names of the file's own, never a secret.
+const OPEN: &[&str] = &["provider", "service", "theme", "charset"];
+
+/// Whether the value of a key may be shown: a word in small letters, with two digits at most, of a key that takes no
+/// secret. What was pasted to the wrong place looks otherwise.
+pub fn value_may_be_shown(key: &str, value: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    OPEN.contains(&key) && (1..=24).contains(&value.len()) && digits <= 2 && value.chars().all(is_plain)
+}
+
 /// A key for a message, in back quotes where it may be shown.
 pub fn quoted(key: &str) -> String {
     if may_be_shown(key) { format!("key `{key}`") } else { "key".to_owned() }

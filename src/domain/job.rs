@@ -1,7 +1,12 @@
 //! What a job is: the triple that identifies it, and what the jobs file declares about it.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+use super::id;
 
 /// A hosted service that jobdeck can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,8 +52,9 @@ impl fmt::Display for Provider {
     }
 }
 
-/// What a job is, whatever it is called: results and claims are kept under this triple.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What a job is, whatever it is called: results and claims are kept under this triple. Two spellings of one id, as of a
+/// UUID in upper and in lower case, are one key.
+#[derive(Debug, Clone)]
 pub struct JobKey {
     /// The service's kind.
     pub provider: Provider,
@@ -56,6 +62,43 @@ pub struct JobKey {
     pub endpoint: Arc<str>,
     /// The service's own id, trimmed and otherwise as given. Foreign text.
     pub id: String,
+}
+
+impl JobKey {
+    /// The spelling under which the job is kept, see `domain::id`.
+    pub fn canonical_id(&self) -> Cow<'_, str> {
+        id::canonical(self.provider, &self.id)
+    }
+
+    fn parts(&self) -> (Provider, &str, Cow<'_, str>) {
+        (self.provider, &self.endpoint, self.canonical_id())
+    }
+}
+
+impl PartialEq for JobKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for JobKey {}
+
+impl Hash for JobKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialOrd for JobKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for JobKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
 }
 
 /// A job as the jobs file declares it.

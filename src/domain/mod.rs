@@ -8,6 +8,7 @@ pub mod fact;
 pub mod files;
 pub mod filter;
 pub mod human;
+pub mod id;
 pub mod job;
 pub mod note;
 pub mod observation;

@@ -60,10 +60,10 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
     let reason = reading.reason.unwrap_or_else(|| "no reason given".to_owned());
     let status = reply.status;
     match reading.read {
-        PollOutcome::Answered | PollOutcome::NotFound => Ok(format!("answers, HTTP {status}")),
-        PollOutcome::Throttled => Ok(format!("answers, but asks us to wait, HTTP {status}")),
-        PollOutcome::Rejected if matches!(status, 400 | 422) => Ok(format!("answers, HTTP {status} to a made-up job")),
-        PollOutcome::Unauthorized => Err(format!("it refuses the token, {}", with_status(status, &reason))),
+        PollOutcome::Answered | PollOutcome::NotFound => Ok("OK, token accepted".to_owned()),
+        PollOutcome::Throttled => Ok(format!("OK, but rate limited for now (HTTP {status})")),
+        PollOutcome::Rejected if matches!(status, 400 | 422) => Ok("OK, token accepted".to_owned()),
+        PollOutcome::Unauthorized => Err(format!("token rejected, {}", with_status(status, &reason))),
         PollOutcome::Unreachable | PollOutcome::ServerError | PollOutcome::Malformed | PollOutcome::Rejected => {
             Err(with_status(status, &reason))
         }

@@ -63,23 +63,22 @@ pub fn named_by_address(base: &Url, text: &str) -> Result<Option<Url>, IdError> 
     let url = if text.contains("://") {
         Url::parse(text)
     } else if text.starts_with("//") {
-        return Err(IdError("this id is an address without `https:`; give it whole, or the id alone".to_owned()));
+        return Err(IdError::new("this id is an address without `https:`", "give it whole, or the id alone"));
     } else if text.starts_with('/') {
         base.join(text)
     } else {
         return Ok(None);
     };
     let Ok(url) = url else {
-        return Err(IdError("this id is an address that cannot be read; give the id alone".to_owned()));
+        return Err(IdError::new("this id is an address that cannot be read", "give the id alone"));
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(IdError("this id is an address with a user name or password; give the id alone".to_owned()));
+        return Err(IdError::new("this id is an address with a user name or password", "give the id alone"));
     }
     if !same_host(base, &url) {
-        return Err(IdError(
-            "this id is an address of another host than its service's; name the service that it belongs to, or give \
-             the id alone"
-                .to_owned(),
+        return Err(IdError::new(
+            "this id is an address of another host than its service's",
+            "name the service that it belongs to, or give the id alone",
         ));
     }
     Ok(Some(url))

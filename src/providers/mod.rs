@@ -6,6 +6,7 @@ mod optexity;
 mod page;
 mod refusal;
 mod reply;
+pub mod submission;
 mod unstract;
 mod vessl;
 
@@ -25,10 +26,21 @@ use crate::json::scan::{self, Kind};
 /// The query keys that a request carries besides those of the service's base URL: they are no secrets.
 pub const OWN_QUERY: &[&str] = &["execution_id", "include_metadata", "include_metrics", "include_extracted_text"];
 
-/// Why a text is no id of a service's job. Says what to do instead, and holds nothing of the text.
+/// Why a text is no id of a service's job, and what to do instead. Holds nothing of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct IdError(pub String);
+#[error("{what}; {help}")]
+pub struct IdError {
+    /// What is wrong with it.
+    pub what: &'static str,
+    /// What to do.
+    pub help: &'static str,
+}
+
+impl IdError {
+    const fn new(what: &'static str, help: &'static str) -> Self {
+        Self { what, help }
+    }
+}
 
 /// The endpoint under which a service's jobs are kept. VESSL: its base_url without query, trailing slash, default
 /// port and user info, scheme and host in lower case. Optexity and Unstract: scheme, host and port.
@@ -74,7 +86,7 @@ pub fn read_nothing(no_reply: &NoReply) -> Reading {
 pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(IdError("this id is empty; write the id that the service returned".to_owned()));
+        return Err(IdError::new("this id is empty", "write the id that the service returned"));
     }
     match service.provider {
         Provider::Vessl => vessl::id_from(service, text),

@@ -71,7 +71,7 @@ pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
 pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
     let Some(url) = address::named_by_address(&service.base, text)? else { return Ok(text.to_owned()) };
     address::query_value(&url, "task_id")
-        .ok_or_else(|| IdError("this id is an address without a `task_id`; give the task_id alone".to_owned()))
+        .ok_or_else(|| IdError::new("this id is an address without a `task_id`", "give the task_id alone"))
 }
 
 /// The string in `result`, byte for byte; its JSON text if it is no string.

@@ -81,15 +81,13 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
     // Behind a gateway the service's own paths lack the gateway's prefix.
     let (base, path) = (service.base.path().trim_end_matches('/'), url.path().trim_end_matches('/'));
     if base != path && !(path.starts_with("/deployment/") && base.ends_with(path)) {
-        return Err(IdError(
-            "this id is an address of another deployment than its service's; name the service that it belongs to, or \
-             give the execution_id alone"
-                .to_owned(),
+        return Err(IdError::new(
+            "this id is an address of another deployment than its service's",
+            "name the service that it belongs to, or give the execution_id alone",
         ));
     }
-    address::query_value(&url, "execution_id").ok_or_else(|| {
-        IdError("this id is an address without an `execution_id`; give the execution_id alone".to_owned())
-    })
+    address::query_value(&url, "execution_id")
+        .ok_or_else(|| IdError::new("this id is an address without an `execution_id`", "give the execution_id alone"))
 }
 
 /// The JSON text of `message` as received.

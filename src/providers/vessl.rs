@@ -57,9 +57,9 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
     let segment = below.map(|rest| rest.trim_end_matches('/')).map(|rest| rest.strip_suffix("/output").unwrap_or(rest));
     let id = segment.filter(|segment| !segment.contains('/')).and_then(address::decoded);
     id.ok_or_else(|| {
-        IdError(
-            "this id is an address that is not `/async/<id>/output` below its service's base_url; give the id alone"
-                .to_owned(),
+        IdError::new(
+            "this id is an address that is not `/async/<id>/output` below its service's base_url",
+            "give the id alone",
         )
     })
 }

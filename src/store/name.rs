@@ -70,7 +70,7 @@ impl fmt::Display for BodyName {
 /// A job as 32 hexadecimal digits. Ids are foreign text and may be no file names.
 pub fn job_mark(key: &JobKey) -> String {
     let mut hasher = Sha256::new();
-    for part in [key.provider.as_str(), &key.endpoint, &key.id] {
+    for part in [key.provider.as_str(), &key.endpoint, &key.canonical_id()] {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }

@@ -217,7 +217,7 @@ fn load(connection: &Connection, keys: &[JobKey]) -> Result<Vec<Observation>, Tr
             }
         };
         let observation = match endpoint {
-            Some(endpoint) => find.query_row((endpoint, &key.id), rows::observation).optional()?,
+            Some(endpoint) => find.query_row((endpoint, key.canonical_id()), rows::observation).optional()?,
             None => None,
         };
         known.push(observation.unwrap_or_default());
@@ -258,7 +258,7 @@ fn owners(connection: &Connection, dir: &StateDir, keys: &[JobKey]) -> Result<Ve
     let mut living = Living::new(dir);
     let mut owners = Vec::with_capacity(keys.len());
     for key in keys {
-        let place = (key.provider.as_str(), &key.endpoint, &key.id);
+        let place = (key.provider.as_str(), &key.endpoint, key.canonical_id());
         let owner: Option<(String, u32)> = find.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         owners.push(owner.filter(|(name, _)| living.is_alive(name)).map(|(_, pid)| pid));
     }

@@ -113,7 +113,7 @@ pub fn find_job(connection: &Connection, key: &JobKey) -> rusqlite::Result<Optio
             "SELECT j.id FROM endpoint e JOIN job j ON j.endpoint = e.id \
              WHERE e.provider = ?1 AND e.url = ?2 AND j.service_id = ?3",
         )?
-        .query_row(params![key.provider.as_str(), key.endpoint, key.id], |row| row.get(0))
+        .query_row(params![key.provider.as_str(), key.endpoint, key.canonical_id()], |row| row.get(0))
         .optional()
 }
 
@@ -128,7 +128,7 @@ pub fn add_job(connection: &Connection, key: &JobKey) -> rusqlite::Result<i64> {
             "INSERT INTO job (endpoint, service_id) \
              VALUES ((SELECT id FROM endpoint WHERE provider = ?1 AND url = ?2), ?3)",
         )?
-        .execute(params![provider, key.endpoint, key.id])?;
+        .execute(params![provider, key.endpoint, key.canonical_id()])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -143,7 +143,7 @@ pub fn declare(connection: &Connection, declared: &Job) -> rusqlite::Result<i64>
              WHERE e.provider = ?1 AND e.url = ?2 AND j.service_id = ?3",
         )?
         .query_row(
-            params![key.provider.as_str(), key.endpoint, key.id, &*declared.service, declared.name, tags],
+            params![key.provider.as_str(), key.endpoint, key.canonical_id(), &*declared.service, declared.name, tags],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;

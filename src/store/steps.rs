@@ -91,7 +91,7 @@ impl Steps<'_> {
                      LEFT JOIN claim c ON c.job = j.id LEFT JOIN instance i ON i.id = c.instance \
                      WHERE e.provider = ?1 AND e.url = ?2 AND j.service_id = ?3",
                 )?
-                .query_row(params![key.provider.as_str(), key.endpoint, key.id], |row| {
+                .query_row(params![key.provider.as_str(), key.endpoint, key.canonical_id()], |row| {
                     let holder = match row.get(1)? {
                         Some(id) => Some((id, row.get::<_, String>(2)?, row.get(3)?)),
                         None => None,

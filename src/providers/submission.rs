@@ -1,0 +1,143 @@
+//! What a service answers to a submission: the ids of the jobs that it began, or why it began none.
+
+use serde_json::value::RawValue;
+
+use super::reply::{self, Object};
+use crate::domain::id;
+use crate::json::scan::{self, Kind};
+
+/// The fields that hold an id, in the order in which they are looked at.
+const ID_FIELDS: [&str; 4] = ["execution_id", "task_id", "request_id", "id"];
+
+/// One answer of a text, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The answer's number in the text.
+    pub number: usize,
+    /// What it says.
+    pub said: Result<Vec<String>, NotSubmitted>,
+}
+
+/// Why an answer names no job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotSubmitted {
+    /// The service refused; its own sentence, which is foreign text.
+    #[error("the service began no job: {0}")]
+    Refused(String),
+    /// There is no id in it.
+    #[error("no job is named in this JSON (looked for message.execution_id, task_id, request_id and id)")]
+    NoId,
+    /// It is not JSON to its end.
+    #[error("this is not whole JSON")]
+    Broken,
+}
+
+/// The answers that a text holds, one behind the other, on one line or on many. Empty unless the text begins as a
+/// JSON object or array.
+pub fn answers(text: &str) -> Vec<Answer> {
+    let text = id::trimmed(text);
+    if !text.starts_with(['{', '[']) {
+        return Vec::new();
+    }
+    let documents = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    let said = documents.map(|document| match document {
+        Ok(document) => ids(document.get().as_bytes()),
+        Err(_) => Err(NotSubmitted::Broken),
+    });
+    said.zip(1..).map(|(said, number)| Answer { number, said }).collect()
+}
+
+fn ids(json: &[u8]) -> Result<Vec<String>, NotSubmitted> {
+    match scan::kind(json) {
+        Some(Kind::Object) => {
+            let object = Object::parse(json).map_err(|_| NotSubmitted::Broken)?;
+            of_object(&object).map(|id| vec![id])
+        }
+        Some(Kind::Array) => {
+            let elements = scan::elements(json).map_err(|_| NotSubmitted::Broken)?;
+            let ids: Result<Vec<Vec<String>>, _> =
+                elements.into_iter().map(|range| ids(json.get(range).unwrap_or_default())).collect();
+            ids.map(|ids| ids.concat()).and_then(|ids| if ids.is_empty() { Err(NotSubmitted::NoId) } else { Ok(ids) })
+        }
+        Some(Kind::String | Kind::Number) => reply::text(json).map(|id| vec![id]).ok_or(NotSubmitted::NoId),
+        Some(Kind::Bool | Kind::Null) | None => Err(NotSubmitted::NoId),
+    }
+}
+
+fn of_object(object: &Object<'_>) -> Result<String, NotSubmitted> {
+    let inside = object.get("message").and_then(|message| Object::parse(message).ok());
+    let refused = object.get("success") == Some(b"false") || ["error", "errors"].iter().any(|key| says(object, key));
+    let id = inside.iter().chain([object]).find_map(|object| {
+        ID_FIELDS.iter().find_map(|key| object.get(key).filter(|value| !is_nested(value)).and_then(reply::text))
+    });
+    match (id, refused) {
+        (Some(id), false) => Ok(id),
+        (None, _) | (Some(_), true) => match reply::sentence(object).text {
+            Some(sentence) => Err(NotSubmitted::Refused(sentence)),
+            None => Err(NotSubmitted::NoId),
+        },
+    }
+}
+
+/// Whether a field holds more than nothing.
+fn says(object: &Object<'_>, key: &str) -> bool {
+    object.held(key).is_some_and(|value| !matches!(value, b"false" | b"[]" | b"{}"))
+}
+
+fn is_nested(value: &[u8]) -> bool {
+    matches!(scan::kind(value), Some(Kind::Object | Kind::Array))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<Result<Vec<String>, String>> {
+        answers(text).into_iter().map(|answer| answer.said.map_err(|error| error.to_string())).collect()
+    }
+
+    #[test]
+    fn the_answer_to_a_submission_is_taken_as_it_stands() {
+        let cases = [
+            (
+                r#"{"message":{"execution_id":"c7f0","execution_status":"PENDING","status_api":"/x","error":null}}"#,
+                "c7f0",
+            ),
+            (r#"{"message":"Execution queued","execution_id":"e"}"#, "e"),
+            (" \u{feff}{\n \"id\": \"98nlux8b0eu6\"\n}\n", "98nlux8b0eu6"),
+            (r#"{"success":true,"task_id":"t","error":""}"#, "t"),
+            (r#"{"id":42,"error":null}"#, "42"),
+            (r#"["a"]"#, "a"),
+            (r#"[{"request_id":"a"}]"#, "a"),
+        ];
+        for (text, id) in cases {
+            assert_eq!(all(text), [Ok(vec![id.to_owned()])], "{text}");
+        }
+        let ids = |ids: &[&str]| Ok(ids.iter().map(|id| (*id).to_owned()).collect());
+        assert_eq!(all("{\"id\":\"a\"}{\"id\":\"b\"}\n{\"id\":\"c\"}"), [ids(&["a"]), ids(&["b"]), ids(&["c"])]);
+        assert_eq!(all("[{\"id\":\"a\"},\"b\"]"), [ids(&["a", "b"])]);
+        assert!(all("98nl\n").is_empty() && all("").is_empty());
+    }
+
+    #[test]
+    fn a_refused_submission_is_said_in_the_service_s_own_words() {
+        let cases = [
+            (
+                r#"{"type":"client_error","errors":[{"code":"error","detail":"Too many (20/20).","attr":null}]}"#,
+                "the service began no job: Too many (20/20).",
+            ),
+            (r#"{"success":false,"task_id":"t","message":"no credit"}"#, "the service began no job: no credit"),
+            (r#"{"error":{"message":"bad"},"request_id":"req_7"}"#, "the service began no job: bad"),
+            (r#"{"detail":"Not Found"}"#, "the service began no job: Not Found"),
+            (r#"{"colour":1}"#, "no job is named in this JSON"),
+            ("[]", "no job is named in this JSON"),
+            (r#"{"id":{"x":1}}"#, "no job is named in this JSON"),
+            (r#"{"id":"a""#, "this is not whole JSON"),
+        ];
+        for (text, expected) in cases {
+            let said = all(text);
+            assert_eq!(said.len(), 1, "{text}");
+            assert!(said[0].as_ref().is_err_and(|error| error.starts_with(expected)), "{text}: {said:?}");
+        }
+    }
+}
