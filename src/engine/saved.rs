@@ -6,7 +6,7 @@ use crate::domain::job::Job;
 use crate::domain::observation::{Observation, Saved};
 use crate::domain::service::Service;
 
-pub use crate::providers::{files, output, raw_output};
+pub use crate::providers::{Contents, contents, files, output, raw_output};
 pub use crate::store::{Access, Store, StoreError};
 
 /// The body that holds a job's result or, where there is none, what else was kept of it: a reply that broke off or

@@ -1,6 +1,7 @@
 //! Large JSON: lexing, index, rows, folding, search and printing over bytes, never through a tree of values.
 
 pub mod bits;
+pub mod cursor;
 pub mod index;
 pub mod pretty;
 pub mod rows;

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::json::cursor::Cursor;
+
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -56,57 +58,26 @@ pub fn document(text: &[u8]) -> Result<Range<usize>, ScanError> {
 /// The members of an object in their order, duplicates included. The text is one whole document or value.
 pub fn fields(text: &[u8]) -> Result<Vec<Field<'_>>, ScanError> {
     let mut found = Vec::new();
-    let mut at = start_of(text);
-    if text.get(at) != Some(&b'{') {
-        return Err(ScanError { at, what: "no object" });
-    }
-    at = after_space(text, at + 1);
-    if text.get(at) == Some(&b'}') {
-        end_of_text(text, at + 1)?;
-        return Ok(found);
-    }
-    loop {
-        let key = at;
-        let start = after_key(text, at)?;
-        let end = end_of_value(text, start)?;
-        let key = text.get(key..start).and_then(|key| string(until_colon(key)));
-        let value = text.get(start..end).unwrap_or_default();
-        found.push(Field { key: key.unwrap_or_default(), range: start..end, value });
-        at = after_space(text, end);
-        match text.get(at) {
-            Some(b',') => at = after_space(text, at + 1),
-            Some(b'}') => break,
-            other => return Err(unexpected(at, other, "expected `,` or `}`")),
-        }
-    }
-    end_of_text(text, at + 1)?;
+    let mut cursor = Cursor::new(text);
+    cursor.fields(|key, cursor| {
+        let range = cursor.skip()?;
+        let value = text.get(range.clone()).unwrap_or_default();
+        found.push(Field { key, range, value });
+        Ok(())
+    })?;
+    cursor.finish()?;
     Ok(found)
 }
 
 /// Where the elements of an array stand in the text, in their order. The text is one whole document or value.
 pub fn elements(text: &[u8]) -> Result<Vec<Range<usize>>, ScanError> {
     let mut found = Vec::new();
-    let mut at = start_of(text);
-    if text.get(at) != Some(&b'[') {
-        return Err(ScanError { at, what: "no array" });
-    }
-    at = after_space(text, at + 1);
-    if text.get(at) == Some(&b']') {
-        end_of_text(text, at + 1)?;
-        return Ok(found);
-    }
-    loop {
-        let start = after_space(text, at);
-        let end = end_of_value(text, start)?;
-        found.push(start..end);
-        at = after_space(text, end);
-        match text.get(at) {
-            Some(b',') => at += 1,
-            Some(b']') => break,
-            other => return Err(unexpected(at, other, "expected `,` or `]`")),
-        }
-    }
-    end_of_text(text, at + 1)?;
+    let mut cursor = Cursor::new(text);
+    cursor.elements(|cursor| {
+        found.push(cursor.skip()?);
+        Ok(())
+    })?;
+    cursor.finish()?;
     Ok(found)
 }
 
@@ -202,7 +173,7 @@ fn code_unit(text: &[u8]) -> Option<u16> {
 }
 
 /// The end of the value that begins at `start`. An own stack instead of recursion: nesting costs a bit a level.
-fn end_of_value(text: &[u8], start: usize) -> Result<usize, ScanError> {
+pub(super) fn end_of_value(text: &[u8], start: usize) -> Result<usize, ScanError> {
     let mut open = Open::default();
     let mut at = start;
     loop {
@@ -253,7 +224,7 @@ fn end_of_value(text: &[u8], start: usize) -> Result<usize, ScanError> {
 }
 
 /// From a key to the start of its value.
-fn after_key(text: &[u8], at: usize) -> Result<usize, ScanError> {
+pub(super) fn after_key(text: &[u8], at: usize) -> Result<usize, ScanError> {
     if text.get(at) != Some(&b'"') {
         return Err(unexpected(at, text.get(at), "expected a key"));
     }
@@ -265,7 +236,7 @@ fn after_key(text: &[u8], at: usize) -> Result<usize, ScanError> {
 }
 
 /// The key itself in a text of key, colon and white space.
-fn until_colon(key: &[u8]) -> &[u8] {
+pub(super) fn until_colon(key: &[u8]) -> &[u8] {
     let end = memchr::memrchr(b'"', key).map_or(0, |quote| quote + 1);
     key.get(..end).unwrap_or_default()
 }

@@ -21,10 +21,21 @@ use crate::domain::request::Request;
 use crate::domain::response::{NoReply, Response};
 use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, Kind, ScanError};
 
 /// The query keys that a request carries besides those of the service's base URL: they are no secrets.
 pub const OWN_QUERY: &[&str] = &["execution_id", "include_metadata", "include_metrics", "include_extracted_text"];
+
+/// What is looked for in a saved body.
+#[derive(Debug, Default)]
+pub struct Contents<'a> {
+    /// See [`raw_output`].
+    pub raw: Option<Cow<'a, [u8]>>,
+    /// See [`output`].
+    pub output: Option<Cow<'a, [u8]>>,
+    /// See [`files`].
+    pub files: Vec<FileResult>,
+}
 
 /// Why a text is no id of a service's job, and what to do instead. Holds nothing of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +104,18 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
         Provider::Optexity => optexity::id_from(service, text),
         Provider::Unstract => unstract::id_from(service, text),
     }
+}
+
+/// All that is looked for in a saved body, found in one pass over it: what [`raw_output`], [`output`] and [`files`] find.
+/// An error if it is no JSON; empty if it is JSON of another shape.
+pub fn contents(provider: Provider, body: &[u8]) -> Result<Contents<'_>, ScanError> {
+    let found = match provider {
+        Provider::Vessl => vessl::contents(body),
+        Provider::Optexity => optexity::contents(body),
+        Provider::Unstract => unstract::contents(body),
+    };
+    // Only an object is looked into; anything else may still be a document.
+    found.or_else(|_| scan::document(body).map(|_| Contents::default()))
 }
 
 /// The raw output in a saved body, byte for byte: VESSL the string in `raw_output`, Optexity the string in `result`

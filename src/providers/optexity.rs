@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::refusal::{malformed, malformed_because, refused};
 use super::reply::{Object, error_text, number, quoted, sentence, text, time};
-use super::{IdError, address};
+use super::{Contents, IdError, address};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Auth, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{PollOutcome, State};
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, Kind, ScanError};
 
 /// Where tasks are asked about.
 pub const PATH: &str = "/api/v1/inference/call";
@@ -76,14 +76,26 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
 
 /// The string in `result`, byte for byte; its JSON text if it is no string.
 pub fn raw_output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let object = Object::parse(body).ok()?;
-    let value = object.get("result").filter(|value| *value != b"null")?;
-    Some(scan::string_bytes(value).unwrap_or(Cow::Borrowed(value)))
+    raw_of(&Object::parse(body).ok()?)
 }
 
 /// The JSON text of `result`, decoded if it is a string that is JSON itself.
 pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let object = Object::parse(body).ok()?;
+    output_of(&Object::parse(body).ok()?)
+}
+
+/// All that is looked for in a saved body.
+pub fn contents(body: &[u8]) -> Result<Contents<'_>, ScanError> {
+    let object = Object::parse(body)?;
+    Ok(Contents { raw: raw_of(&object), output: output_of(&object), files: Vec::new() })
+}
+
+fn raw_of<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
+    let value = object.get("result").filter(|value| *value != b"null")?;
+    Some(scan::string_bytes(value).unwrap_or(Cow::Borrowed(value)))
+}
+
+fn output_of<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
     let value = object.held("result")?;
     Some(scan::string_bytes(value).and_then(decoded).unwrap_or(Cow::Borrowed(value)))
 }

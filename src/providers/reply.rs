@@ -28,6 +28,11 @@ impl<'a> Object<'a> {
         Ok(Self { fields: scan::fields(text)? })
     }
 
+    /// The object of these fields.
+    pub fn of(fields: Vec<Field<'a>>) -> Self {
+        Self { fields }
+    }
+
     /// A field's value; `null` is one.
     pub fn get(&self, key: &str) -> Option<&'a [u8]> {
         self.field(key).map(|field| field.value)

@@ -2,17 +2,19 @@
 //! out once, and an HTTP code that says little: the body decides.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::refusal::{malformed, malformed_because, refused};
 use super::reply::{self, Object, capped, error_text, json_text, text};
-use super::{IdError, address};
+use super::{Contents, IdError, address};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Auth, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::State;
-use crate::json::scan::{self, Kind};
+use crate::json::cursor::Cursor;
+use crate::json::scan::{self, Field, Kind, ScanError};
 
 /// The status read of an execution, which hands out the result once it is there.
 pub fn request(service: &Service, id: &str) -> Request {
@@ -92,13 +94,37 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
 
 /// The JSON text of `message` as received.
 pub fn raw_output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    Object::parse(body).ok()?.get("message").filter(|value| *value != b"null").map(Cow::Borrowed)
+    message(&Object::parse(body).ok()?)
 }
 
 /// An object of file name to `result`, in the reply's order, names that occur twice included.
 pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let mut out = Vec::new();
-    for file in objects(body) {
+    results(&Parts::parse(body).ok()?.files)
+}
+
+/// The files of a reply, in its order.
+pub fn files(body: &[u8]) -> Vec<FileResult> {
+    Parts::parse(body).map(|parts| parts.files.iter().map(File::read).collect()).unwrap_or_default()
+}
+
+/// All that is looked for in a saved body.
+pub fn contents(body: &[u8]) -> Result<Contents<'_>, ScanError> {
+    let parts = Parts::parse(body)?;
+    Ok(Contents {
+        raw: message(&parts.object),
+        output: results(&parts.files),
+        files: parts.files.iter().map(File::read).collect(),
+    })
+}
+
+fn message<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
+    object.get("message").filter(|value| *value != b"null").map(Cow::Borrowed)
+}
+
+fn results(files: &[File<'_>]) -> Option<Cow<'static, [u8]>> {
+    let size: usize = files.iter().map(|file| file.object.get("result").map_or(4, <[u8]>::len) + 80).sum();
+    let mut out = Vec::with_capacity(size);
+    for file in files {
         out.push(if out.is_empty() { b'{' } else { b',' });
         out.extend_from_slice(reply::quoted(&name(&file.object)).as_bytes());
         out.push(b':');
@@ -109,11 +135,6 @@ pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
     out.push(b'}');
     Some(Cow::Owned(out))
-}
-
-/// The files of a reply, in its order.
-pub fn files(body: &[u8]) -> Vec<FileResult> {
-    objects(body).into_iter().map(|file| file.read()).collect()
 }
 
 /// What counts as an answer: 200, 406 and 422 with a `status`, any other code if `message` is a list. A `status`
@@ -241,17 +262,75 @@ impl Summary {
     }
 }
 
+/// A body and the files in its `message`, read in one pass. Entries that are no objects are no files.
+struct Parts<'a> {
+    object: Object<'a>,
+    files: Vec<File<'a>>,
+}
+
 /// A file's object and where it stands in the body.
 struct File<'a> {
     object: Object<'a>,
-    start: usize,
-    size: usize,
+    place: Range<usize>,
+    shape: ResultShape<'a>,
 }
 
-impl File<'_> {
+/// What is in a file's `result` that is an object, as far as it is looked for.
+#[derive(Default)]
+struct ResultShape<'a> {
+    /// How many members it has, duplicates counted.
+    members: Option<u32>,
+    /// The same of its last `output`: None if there is none, or if it is no object.
+    output: Option<Option<u32>>,
+    /// Its last `metadata`.
+    metadata: Option<&'a [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    fn parse(body: &'a [u8]) -> Result<Self, ScanError> {
+        let (mut fields, mut files) = (Vec::new(), Vec::new());
+        let mut cursor = Cursor::new(body);
+        cursor.fields(|key, cursor| {
+            let is_message = key == "message";
+            if is_message {
+                files.clear();
+            }
+            let range = if is_message && cursor.kind() == Some(Kind::Array) {
+                cursor.elements(|cursor| {
+                    if cursor.kind() == Some(Kind::Object) {
+                        files.push(File::parse(body, cursor)?);
+                    }
+                    Ok(())
+                })?
+            } else {
+                cursor.skip()?
+            };
+            fields.push(Field { key, value: body.get(range.clone()).unwrap_or_default(), range });
+            Ok(())
+        })?;
+        cursor.finish()?;
+        Ok(Self { object: Object::of(fields), files })
+    }
+}
+
+impl<'a> File<'a> {
+    fn parse(body: &'a [u8], cursor: &mut Cursor<'a>) -> Result<Self, ScanError> {
+        let (mut fields, mut shape) = (Vec::new(), ResultShape::default());
+        let place = cursor.fields(|key, cursor| {
+            let range = if key == "result" {
+                shape = ResultShape::default();
+                shape.read(body, cursor)?
+            } else {
+                cursor.skip()?
+            };
+            fields.push(Field { key, value: body.get(range.clone()).unwrap_or_default(), range });
+            Ok(())
+        })?;
+        Ok(Self { object: Object::of(fields), place, shape })
+    }
+
     fn read(&self) -> FileResult {
         let (failed, error) = outcome(&self.object);
-        let result = self.object.get("result");
         FileResult {
             name: name(&self.object),
             status: self
@@ -261,25 +340,53 @@ impl File<'_> {
                 .unwrap_or_default(),
             failed,
             error,
-            keys: result.and_then(keys),
-            size: u64::try_from(self.size).unwrap_or(u64::MAX),
-            cost: cost(&self.object),
-            range: self.start..self.start + self.size,
-            result: self.object.range("result").map(|range| self.start + range.start..self.start + range.end),
+            keys: self.shape.output.unwrap_or(self.shape.members),
+            size: u64::try_from(self.place.len()).unwrap_or(u64::MAX),
+            cost: self.cost(),
+            range: self.place.clone(),
+            result: self.object.range("result"),
         }
+    }
+
+    /// What the file cost, digit for digit: a number or a string.
+    fn cost(&self) -> Option<String> {
+        let usage = |metadata: &[u8]| {
+            let metadata = Object::parse(metadata).ok()?;
+            let usage = Object::parse(metadata.get("usage")?).ok()?;
+            usage.get("cost_in_dollars").and_then(reply::text)
+        };
+        self.object.get("metadata").and_then(usage).or_else(|| self.shape.metadata.and_then(usage))
     }
 }
 
-/// The files of a body. Entries that are no objects are none.
-fn objects(body: &[u8]) -> Vec<File<'_>> {
-    let Ok(object) = Object::parse(body) else { return Vec::new() };
-    let (Some(message), Some(place)) = (object.get("message"), object.range("message")) else { return Vec::new() };
-    let elements = scan::elements(message).unwrap_or_default();
-    let file = |range: std::ops::Range<usize>| {
-        let (start, size) = (place.start + range.start, range.len());
-        Some(File { object: Object::parse(message.get(range)?).ok()?, start, size })
-    };
-    elements.into_iter().filter_map(file).collect()
+impl<'a> ResultShape<'a> {
+    fn read(&mut self, text: &'a [u8], cursor: &mut Cursor<'a>) -> Result<Range<usize>, ScanError> {
+        if cursor.kind() != Some(Kind::Object) {
+            return cursor.skip();
+        }
+        let mut members: u32 = 0;
+        let place = cursor.fields(|key, cursor| {
+            members = members.saturating_add(1);
+            match key.as_ref() {
+                "output" => {
+                    let mut count: u32 = 0;
+                    let is_object = cursor.kind() == Some(Kind::Object);
+                    if is_object {
+                        cursor.fields(|_, _| {
+                            count = count.saturating_add(1);
+                            Ok(())
+                        })?;
+                    }
+                    self.output = Some(is_object.then_some(count));
+                }
+                "metadata" => self.metadata = text.get(cursor.skip()?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        self.members = Some(members);
+        Ok(place)
+    }
 }
 
 /// Whether a file failed, and its error: by its word, and where that says neither by whether it has an error.
@@ -298,25 +405,4 @@ fn outcome(file: &Object<'_>) -> (bool, Option<String>) {
 fn name(file: &Object<'_>) -> String {
     let named = ["file", "file_name", "file_execution_id"].into_iter().find_map(|key| scan::string(file.held(key)?));
     named.unwrap_or_default().into_owned()
-}
-
-/// The number of keys of `output` in a result, or of the result itself where it has no `output`.
-fn keys(result: &[u8]) -> Option<u32> {
-    let object = Object::parse(result).ok()?;
-    let count = match object.get("output") {
-        Some(output) => Object::parse(output).ok()?.count(),
-        None => object.count(),
-    };
-    u32::try_from(count).ok()
-}
-
-/// What the file cost, digit for digit: a number or a string.
-fn cost(file: &Object<'_>) -> Option<String> {
-    let usage = |metadata: &[u8]| {
-        let metadata = Object::parse(metadata).ok()?;
-        let usage = Object::parse(metadata.get("usage")?).ok()?;
-        usage.get("cost_in_dollars").and_then(reply::text)
-    };
-    let within_result = || Object::parse(file.get("result")?).ok()?.get("metadata").and_then(usage);
-    file.get("metadata").and_then(usage).or_else(within_result)
 }

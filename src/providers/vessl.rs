@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::refusal::{malformed, refused};
 use super::reply::{Object, error_text, json_text, text};
-use super::{IdError, address};
+use super::{Contents, IdError, address};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Auth, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::State;
-use crate::json::scan;
+use crate::json::scan::{self, ScanError};
 
 /// The fields of an answer; any other object is not about a job.
 const KNOWN: &[&str] = &["status", "status_code", "raw_output", "output", "fail_reason"];
@@ -66,14 +66,27 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
 
 /// The string in `raw_output`, byte for byte; its JSON text should it be no string.
 pub fn raw_output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let object = Object::parse(body).ok()?;
-    let value = object.get("raw_output").filter(|value| *value != b"null")?;
-    Some(scan::string_bytes(value).unwrap_or(Cow::Borrowed(value)))
+    raw_of(&Object::parse(body).ok()?)
 }
 
 /// The JSON text of `output`, `null` included.
 pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    Object::parse(body).ok()?.get("output").map(Cow::Borrowed)
+    output_of(&Object::parse(body).ok()?)
+}
+
+/// All that is looked for in a saved body.
+pub fn contents(body: &[u8]) -> Result<Contents<'_>, ScanError> {
+    let object = Object::parse(body)?;
+    Ok(Contents { raw: raw_of(&object), output: output_of(&object), files: Vec::new() })
+}
+
+fn raw_of<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
+    let value = object.get("raw_output").filter(|value| *value != b"null")?;
+    Some(scan::string_bytes(value).unwrap_or(Cow::Borrowed(value)))
+}
+
+fn output_of<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
+    object.get("output").map(Cow::Borrowed)
 }
 
 /// The user's own service's code, which has been seen as a number, a string and a float.

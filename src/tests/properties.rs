@@ -166,7 +166,11 @@ proptest! {
         }
         let reading = read(case.0, status, &body, how == 0);
         prop_assert_eq!(reading.read == PollOutcome::Answered, reading.answer.is_some());
-        let _ = (providers::raw_output(case.0, &body), providers::output(case.0, &body), providers::files(case.0, &body));
+        let each = (providers::raw_output(case.0, &body), providers::output(case.0, &body), providers::files(case.0, &body));
+        let together = providers::contents(case.0, &body);
+        prop_assert_eq!(together.is_ok(), crate::json::scan::document(&body).is_ok());
+        let together = together.unwrap_or_default();
+        prop_assert_eq!((together.raw, together.output, together.files), each);
     }
 }
 

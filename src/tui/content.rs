@@ -12,9 +12,8 @@ use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::job::{JobKey, Provider};
 use crate::domain::service::Service;
-use crate::engine::saved::{self, Store};
+use crate::engine::saved::{self, Contents, Store};
 use crate::json::pretty::pretty;
-use crate::json::scan;
 
 /// A saved body and what a person looks for in it. The error is a sentence.
 pub async fn load(store: &Store, provider: Provider, body: i64) -> Result<Arc<Content>, String> {
@@ -89,23 +88,21 @@ fn warned(curl: String, job: &Subject) -> String {
 }
 
 fn take_apart(provider: Provider, body: Bytes) -> Content {
+    let (found, fault) = match saved::contents(provider, &body) {
+        Ok(found) => (found, None),
+        Err(_) if body.is_empty() => (Contents::default(), Some(Clean::new("the reply was empty: 0 bytes"))),
+        // Why it is no JSON.
+        Err(error) => (Contents::default(), Some(Clean::new(&error.to_string()))),
+    };
     Content {
         content_type: None,
-        fault: fault(&body),
+        fault,
         broken: false,
-        raw: saved::raw_output(provider, &body).map(|raw| shared(&body, raw)),
-        output: saved::output(provider, &body).map(|output| shared(&body, output)),
-        files: saved::files(provider, &body),
+        raw: found.raw.map(|raw| shared(&body, raw)),
+        output: found.output.map(|output| shared(&body, output)),
+        files: found.files,
         body,
     }
-}
-
-/// Why a body is no JSON.
-fn fault(body: &[u8]) -> Option<Clean> {
-    if body.is_empty() {
-        return Some(Clean::new("the reply was empty: 0 bytes"));
-    }
-    scan::document(body).err().map(|error| Clean::new(&error.to_string()))
 }
 
 /// A part of a body without a copy, where it stands in it as it is.
