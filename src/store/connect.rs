@@ -1,7 +1,7 @@
 //! Connections to the database: how they are set up, migrated, and what happens to a damaged file.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::dir::{StateDir, new_file};
+use super::files::with_suffix;
 use super::trouble::Trouble;
 
 /// How long a locked database is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How a database file begins.
-const HEADER: &[u8] = b"SQLite format 3\0";
+/// The smallest page that SQLite knows, in bytes: no database is shorter.
+const SMALLEST_PAGE: u64 = 512;
 
 /// Each brings the tables from version n to n + 1; `user_version` counts them.
 const MIGRATIONS: [&str; 1] = [include_str!("001_tables.sql")];
@@ -87,9 +88,16 @@ pub fn for_writing(dir: &StateDir, suspect: bool) -> Result<Connection, Trouble>
     Ok(connection)
 }
 
+/// Lets the connection write its log into the database and take the log away when it is closed, if it is the last. To
+/// be called only while the database's files are in their places.
+pub fn tidy_on_close(connection: &Connection) -> Result<(), Trouble> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Ok(())
+}
+
 /// Renames a damaged database, its write-ahead log with it, so that SQLite's own tools can still rescue what is in it.
-/// Answers with a note for the user.
-pub fn move_aside(dir: &StateDir) -> Result<String, Trouble> {
+/// Answers with where it is now.
+pub fn move_aside(dir: &StateDir) -> Result<PathBuf, Trouble> {
     let database = dir.database();
     let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let mut aside = with_suffix(&database, &format!(".corrupt-{stamp}"));
@@ -106,18 +114,14 @@ pub fn move_aside(dir: &StateDir) -> Result<String, Trouble> {
         }
     }
     dir.create()?;
-    Ok(format!(
-        "the database was damaged and a new one was begun. The old one is kept as {}; the results that were files stay in {}",
-        aside.display(),
-        dir.bodies().display()
-    ))
+    Ok(aside)
 }
 
-/// SQLite takes a file shorter than a page for an empty database and would overwrite it.
+/// SQLite takes a file that is shorter than a page for an empty database and would overwrite it; longer ones it looks
+/// at itself. The file is not opened here, see [`super::files`].
 fn refuse_foreign(path: &Path) -> Result<(), Trouble> {
-    let mut head = Vec::new();
-    File::open(path)?.take(HEADER.len() as u64).read_to_end(&mut head)?;
-    if head.is_empty() || head == HEADER {
+    let length = std::fs::metadata(path)?.len();
+    if length == 0 || length >= SMALLEST_PAGE {
         return Ok(());
     }
     let foreign = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
@@ -132,6 +136,9 @@ fn set_up_reading(connection: Connection) -> Result<Connection, Trouble> {
 fn set_up(connection: &Connection, statements: usize) -> Result<(), Trouble> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(statements);
+    // Who closes last writes the log into the database, unless told not to. Where the log was taken away, the database
+    // may be another one's by then: only `tidy_on_close` asks for it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // Without it SQLite prepares a statement anew whenever another number is bound that might ask for another plan.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     refuse_newer(connection)
@@ -165,10 +172,4 @@ fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
         transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     }
     Ok(transaction.commit()?)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::dir::{StateDir, new_file};
-use super::file_id;
+use super::files::{FileId, file_id};
 
 /// This instance's name and lock.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ struct Lock {
     /// The lock goes with this handle. It is not inherited by child processes.
     _file: File,
     /// Which file it is: somebody may have taken it away, or put another in its place.
-    file: Option<(u64, u64)>,
+    file: Option<FileId>,
 }
 
 impl Instance {

@@ -1,7 +1,6 @@
 //! What survives: observations, bodies, changes, attempts and claims, in SQLite behind one writer thread.
 //! No other folder names SQL.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,11 +17,14 @@ use crate::domain::response::Headers;
 
 mod bodies;
 mod connect;
+mod database;
 mod dir;
+mod files;
 mod instance;
 mod name;
 mod reader;
 mod rows;
+mod salvage;
 mod spool;
 mod steps;
 #[cfg(test)]
@@ -165,9 +167,11 @@ impl Store {
         let failed = |trouble: &Trouble| trouble.say("open the state directory", &root);
         let mut inner = Inner { dir: dir.clone(), writer: None, reader: None, instance: None, suspect: Arc::default() };
         let mut notes = Vec::new();
+        let (to_reader, questions) = channel();
         match access {
             Access::ReadWrite => {
-                let (writer, note) = Writer::open(dir.clone()).map_err(|trouble| failed(&trouble))?;
+                let (writer, note) =
+                    Writer::open(dir.clone(), to_reader.clone()).map_err(|trouble| failed(&trouble))?;
                 notes.extend(note);
                 inner.instance = Some(writer.instance());
                 inner.suspect = writer.suspect();
@@ -181,9 +185,8 @@ impl Store {
         if access == Access::ReadOnly {
             reader.try_open().map_err(|trouble| failed(&trouble))?;
         }
-        let (sender, questions) = channel();
         let thread = spawn("store reader", move || reader.run(&questions))?;
-        inner.reader = Some(Channel { sender, thread });
+        inner.reader = Some(Channel { sender: to_reader, thread });
         Ok((Self { inner: Arc::new(inner) }, notes))
     }
 
@@ -338,11 +341,12 @@ impl Store {
 impl Drop for Inner {
     /// Ends the threads. What was asked for is still done; claims stay, as after a death: `Store::close` gives them up.
     fn drop(&mut self) {
-        if let Some(Channel { sender, thread }) = self.reader.take() {
+        // The writer first, for it can ask the reader too.
+        if let Some(Channel { sender, thread }) = self.writer.take() {
             drop(sender);
             let _ = thread.join();
         }
-        if let Some(Channel { sender, thread }) = self.writer.take() {
+        if let Some(Channel { sender, thread }) = self.reader.take() {
             drop(sender);
             let _ = thread.join();
         }
@@ -370,9 +374,4 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         .name(name.to_owned())
         .spawn(run)
         .map_err(|error| StoreError(format!("failed to start a thread: {error}. End some programs, then try again")))
-}
-
-/// Which file stands at a path: device and number.
-fn file_id(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension};
@@ -15,11 +14,12 @@ use tokio::sync::oneshot;
 use super::bodies;
 use super::connect;
 use super::dir::StateDir;
+use super::files::{DatabaseFiles, FileId, Fingerprint};
 use super::instance::Living;
 use super::rows::{self, OBSERVATION_COLUMNS, OBSERVATION_TABLES};
 use super::spool;
 use super::trouble::Trouble;
-use super::{Access, Answer, Kept, StoreError, file_id};
+use super::{Access, Answer, Kept, StoreError};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
@@ -38,6 +38,8 @@ pub enum Question {
     /// Close the database, so that the writer is the last to close it and can tidy up. It is opened again if need be,
     /// but without making files.
     Rest(oneshot::Sender<()>),
+    /// Close the database until the next question.
+    Disconnect(oneshot::Sender<()>),
 }
 
 /// The reader's own state.
@@ -49,20 +51,17 @@ pub struct Reader {
     suspect: Arc<AtomicBool>,
     open: Option<Open>,
     /// What `changed` last saw.
-    seen: Option<(Option<(u64, u64)>, i64)>,
+    seen: Option<(Option<FileId>, i64)>,
 }
 
 #[derive(Debug)]
 struct Open {
     connection: Connection,
-    file: Option<(u64, u64)>,
+    files: DatabaseFiles,
     /// For a database that nobody writes: how it looked when it was opened. If it looks otherwise after a read, that
     /// read does not count.
-    untouched: Option<Looks>,
+    untouched: Option<Fingerprint>,
 }
-
-/// How a database looks from outside: length and time of the file, length of its write-ahead log.
-type Looks = (Option<(u64, u64)>, u64, Option<SystemTime>, u64);
 
 impl Reader {
     /// A reader that opens nothing before it is asked.
@@ -120,6 +119,10 @@ impl Reader {
                     self.access = Access::ReadOnly;
                     let _ = done.send(());
                 }
+                Question::Disconnect(done) => {
+                    self.open = None;
+                    let _ = done.send(());
+                }
             }
         }
     }
@@ -138,7 +141,7 @@ impl Reader {
             self.be_open()?;
             let Some(open) = &self.open else { return Ok(None) };
             let result = read(&open.connection);
-            let valid = open.untouched.is_none_or(|looks| looks == look(&self.dir.database()));
+            let valid = open.untouched.is_none_or(|looks| looks == Fingerprint::of(&self.dir.database()));
             if !valid {
                 self.open = None;
                 continue;
@@ -159,26 +162,26 @@ impl Reader {
 
     fn be_open(&mut self) -> Result<(), Trouble> {
         let path = self.dir.database();
-        let looks = look(&path);
+        let looks = Fingerprint::of(&path);
         let current = self.open.as_ref().is_some_and(|open| match open.untouched {
             Some(untouched) => untouched == looks,
-            None => open.file == looks.0,
+            None => open.files.are_in_place(&path),
         });
         if current {
             return Ok(());
         }
         self.open = None;
-        if looks.0.is_none() || looks.1 == 0 {
+        if looks.file.is_none() || looks.length == 0 {
             return Ok(());
         }
         // An ordinary connection makes -wal and -shm files, which a viewer must not. Where there is a log, they are
         // there already, and what running instances have saved is in it.
-        let untouched = (self.access == Access::ReadOnly && looks.3 == 0).then_some(looks);
+        let untouched = (self.access == Access::ReadOnly && looks.wal_length == 0).then_some(looks);
         let connection =
             if untouched.is_some() { connect::for_reading_untouched(&path)? } else { connect::for_reading(&path)? };
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version > 0 {
-            self.open = Some(Open { connection, file: looks.0, untouched });
+            self.open = Some(Open { connection, files: DatabaseFiles::at(&path), untouched });
         }
         Ok(())
     }
@@ -188,7 +191,7 @@ impl Reader {
         let version = self.said("look for what other instances saved", |connection| {
             Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
         })?;
-        let now = version.map(|version| (self.open.as_ref().and_then(|open| open.file), version));
+        let now = version.map(|version| (self.open.as_ref().and_then(|open| open.files.main_file()), version));
         let changed = now != self.seen;
         self.seen = now;
         Ok(changed)
@@ -288,13 +291,4 @@ fn body_path(connection: &Connection, dir: &StateDir, id: i64) -> Result<Option<
         .query_row([id], |row| row.get(0))
         .optional()?;
     Ok(file.flatten().map(|file| dir.bodies().join(file)))
-}
-
-fn look(path: &Path) -> Looks {
-    let about = std::fs::metadata(path).ok();
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let log = std::fs::metadata(log).map_or(0, |about| about.len());
-    let length = about.as_ref().map_or(0, std::fs::Metadata::len);
-    (file_id(path), length, about.and_then(|about| about.modified().ok()), log)
 }

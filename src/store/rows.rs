@@ -224,10 +224,13 @@ pub fn read_attempts(connection: &Connection, job: i64) -> rusqlite::Result<Vec<
         .collect()
 }
 
-/// Adds a change to a job's history.
+/// Adds a change to a job's history, unless it is there: a step whose commit could not be trusted is saved again.
 pub fn add_change(connection: &Connection, job: i64, change: &Change) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO change (job, at, previous, state, word) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO change (job, at, previous, state, word) SELECT ?1, ?2, ?3, ?4, ?5 \
+             WHERE NOT EXISTS (SELECT 1 FROM change WHERE job = ?1 AND at = ?2 AND state = ?4 AND word IS ?5)",
+        )?
         .execute(params![
             job,
             nanoseconds(change.at),

@@ -3,17 +3,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender};
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::bodies::{self, Placed};
-use super::connect::{self, Opening};
+use super::database::Database;
 use super::dir::{LEAST_FREE_BYTES, StateDir, new_file, sync_dir};
-use super::file_id;
-use super::instance::{self, Instance, Living};
+use super::instance::Instance;
+use super::reader::Question;
 use super::steps::Steps;
 use super::trouble::Trouble;
 use super::{Answer, Claim, Reads, Save, StoreError};
@@ -41,25 +40,7 @@ pub enum Command {
 #[derive(Debug)]
 pub struct Writer {
     dir: StateDir,
-    instance: Arc<Instance>,
-    open: Option<Open>,
-    /// The database that our claims are in.
-    database: Option<(u64, u64)>,
-    /// The database was found damaged in use, here or by the reader: it is looked through before it is used again.
-    suspect: Arc<AtomicBool>,
-}
-
-/// An open database.
-#[derive(Debug)]
-struct Open {
-    connection: Connection,
-    /// Our instance's number in it.
-    instance: i64,
-    /// Which file it is: somebody may have put another in its place.
-    file: Option<(u64, u64)>,
-    /// `PRAGMA data_version` when last asked.
-    seen: i64,
-    looked_through: bool,
+    database: Database,
 }
 
 /// What came of a step.
@@ -80,31 +61,19 @@ enum Failed {
 
 impl Writer {
     /// Makes the directory, registers an instance and opens the database. The string is a note for the user.
-    pub fn open(dir: StateDir) -> Result<(Self, Option<String>), Trouble> {
-        dir.create()?;
-        let instance = {
-            let _opening = Opening::wait(&dir)?;
-            Arc::new(Instance::register(&dir)?)
-        };
-        let mut writer = Self { dir, instance, open: None, database: None, suspect: Arc::default() };
-        let note = match writer.reopen() {
-            Ok(note) => note,
-            Err(trouble) => {
-                writer.instance.unregister();
-                return Err(trouble);
-            }
-        };
-        Ok((writer, note))
+    pub fn open(dir: StateDir, reader: Sender<Question>) -> Result<(Self, Option<String>), Trouble> {
+        let (database, note) = Database::open(dir.clone(), reader)?;
+        Ok((Self { dir, database }, note))
     }
 
     /// The instance that this writer writes for.
     pub fn instance(&self) -> Arc<Instance> {
-        Arc::clone(&self.instance)
+        self.database.instance()
     }
 
     /// Is set where the database is found damaged.
     pub fn suspect(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.suspect)
+        self.database.suspect()
     }
 
     /// Works until it is closed or nobody can ask any more.
@@ -116,7 +85,7 @@ impl Writer {
                 match command {
                     Command::Close(done) => {
                         self.work(batch);
-                        self.close();
+                        self.database.close();
                         let _ = done.send(());
                         return;
                     }
@@ -161,14 +130,22 @@ impl Writer {
         }
     }
 
-    /// Runs all steps in one transaction, each in a savepoint, and commits it. The outcomes are durable.
+    /// Runs all steps in one transaction, each in a savepoint, and commits it. The outcomes are durable, in files that
+    /// stand in their places.
     fn commit(&mut self, batch: &[Command]) -> Result<Vec<Result<Done, StoreError>>, Failed> {
-        self.be_open().map_err(Failed::AtOnce)?;
+        match self.try_commit(batch) {
+            Err(Failed::OnTheWay(Trouble::Replaced)) => self.try_commit(batch),
+            other => other,
+        }
+    }
+
+    fn try_commit(&mut self, batch: &[Command]) -> Result<Vec<Result<Done, StoreError>>, Failed> {
+        self.database.be_open().map_err(Failed::AtOnce)?;
         // Before the transaction: nobody else should wait for a large body to be written.
         let placed = self.place_bodies(batch);
         let result = self.transact(batch, placed);
         if let Err(Failed::AtOnce(trouble) | Failed::OnTheWay(trouble)) = &result {
-            self.learn_from(trouble);
+            self.database.learn_from(trouble);
         }
         result
     }
@@ -179,7 +156,7 @@ impl Writer {
         placed: Vec<Result<Option<Placed>, Trouble>>,
     ) -> Result<Vec<Result<Done, StoreError>>, Failed> {
         let root = self.dir.root();
-        let Some(open) = &mut self.open else { return Ok(Vec::new()) };
+        let Some(open) = self.database.current() else { return Ok(Vec::new()) };
         let connection = &open.connection;
         let run = |sql: &str| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         run("BEGIN IMMEDIATE").map_err(|error| Failed::AtOnce(error.into()))?;
@@ -215,10 +192,13 @@ impl Writer {
             }
             outcomes.push(outcome.map_err(|trouble| trouble.say(command.step(), root)));
         }
-        if let Err(error) = run("COMMIT") {
+        // Whoever took the log away may have begun another: nothing is written into the database through ours any more.
+        let database = self.dir.database();
+        let committed = if open.files.are_in_place(&database) { run("COMMIT") } else { Ok(0) };
+        if committed.is_err() || !open.files.are_in_place(&database) {
             let _ = run("ROLLBACK");
             *steps.looked_through = false;
-            return Err(Failed::OnTheWay(error.into()));
+            return Err(Failed::OnTheWay(committed.err().map_or(Trouble::Replaced, Trouble::from)));
         }
         for path in steps.garbage {
             let _ = std::fs::remove_file(path);
@@ -235,7 +215,7 @@ impl Writer {
                     .as_ref()
                     .map(|body| {
                         let seq = save.observation.applied;
-                        bodies::place(&self.dir, &save.job.key, seq, &self.instance.name, body)
+                        bodies::place(&self.dir, &save.job.key, seq, self.database.instance_name(), body)
                     })
                     .transpose()
                     .map_err(Trouble::from),
@@ -260,120 +240,15 @@ impl Writer {
         placed
     }
 
-    /// Opens the database anew if that is needed: after trouble, or if its file is no longer the one in its place.
-    fn be_open(&mut self) -> Result<(), Trouble> {
-        let file = file_id(&self.dir.database());
-        let sound = !self.suspect.load(Ordering::Relaxed);
-        let locked = self.instance.is_locked();
-        if sound && locked && self.open.as_ref().is_some_and(|open| open.file.is_some() && open.file == file) {
-            return Ok(());
-        }
-        self.open = None;
-        self.dir.create()?;
-        if let Some(note) = self.reopen()? {
-            tracing::warn!("{note}");
-        }
-        Ok(())
-    }
-
-    /// Opens the database; a damaged one is moved aside and a new one begun: that is the note.
-    fn reopen(&mut self) -> Result<Option<String>, Trouble> {
-        let _opening = Opening::wait(&self.dir)?;
-        self.instance.lock_again()?;
-        let (open, note) = match self.try_open() {
-            Err(trouble) if trouble.is_corruption() => {
-                self.suspect.store(false, Ordering::Relaxed);
-                let note = connect::move_aside(&self.dir)?;
-                (self.try_open()?, Some(note))
-            }
-            other => (other?, None),
-        };
-        self.suspect.store(false, Ordering::Relaxed);
-        if self.database.is_some() && self.database != open.file {
-            self.instance.displace();
-        }
-        self.database = open.file;
-        self.open = Some(open);
-        Ok(note)
-    }
-
-    fn try_open(&self) -> Result<Open, Trouble> {
-        let connection = connect::for_writing(&self.dir, self.suspect.load(Ordering::Relaxed))?;
-        connection.execute(
-            "INSERT OR IGNORE INTO instance (name, pid, started) VALUES (?1, ?2, ?3)",
-            (&self.instance.name, self.instance.pid, super::rows::nanoseconds(jiff::Timestamp::now())),
-        )?;
-        let instance =
-            connection.query_row("SELECT id FROM instance WHERE name = ?1", [&self.instance.name], |row| row.get(0))?;
-        self.sweep(&connection)?;
-        let seen = data_version(&connection)?;
-        let file = file_id(&self.dir.database());
-        Ok(Open { connection, instance, file, seen, looked_through: false })
-    }
-
-    /// Forgets dead instances that claim nothing.
-    fn sweep(&self, connection: &Connection) -> Result<(), Trouble> {
-        let mut living = Living::new(&self.dir);
-        let rows: Vec<(i64, String, bool)> = connection
-            .prepare("SELECT id, name, EXISTS (SELECT 1 FROM claim WHERE instance = instance.id) FROM instance")?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-            .collect::<Result<_, _>>()?;
-        let mut claiming = Vec::new();
-        for (id, name, claims) in rows {
-            if claims || living.is_alive(&name) {
-                claiming.push(name);
-            } else {
-                connection.execute(
-                    "DELETE FROM instance WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM claim WHERE instance = ?1)",
-                    [id],
-                )?;
-            }
-        }
-        instance::sweep(&self.dir, &claiming);
-        Ok(())
-    }
-
     fn changed_by_others(&mut self) -> Result<bool, StoreError> {
-        let changed = (|| {
-            let file = self.open.as_ref().and_then(|open| open.file);
-            self.be_open()?;
-            let Some(open) = &mut self.open else { return Ok(false) };
-            let version = data_version(&open.connection)?;
-            let changed = version != open.seen || file != open.file;
-            open.seen = version;
-            Ok(changed)
-        })();
-        changed.map_err(|trouble: Trouble| {
-            self.learn_from(&trouble);
+        self.database.changed_by_others().map_err(|trouble| {
+            self.database.learn_from(&trouble);
             trouble.say("look for what other instances saved", self.dir.root())
         })
     }
 
-    fn learn_from(&mut self, trouble: &Trouble) {
-        if trouble.spoils_connection() {
-            self.open = None;
-        }
-        if trouble.is_corruption() {
-            self.suspect.store(true, Ordering::Relaxed);
-        }
-    }
-
     fn say(&self, command: &Command, trouble: &Trouble) -> StoreError {
         trouble.say(command.step(), self.dir.root())
-    }
-
-    fn close(mut self) {
-        if let Some(open) = self.open.take() {
-            let released = open
-                .connection
-                .execute("DELETE FROM claim WHERE instance = ?1", [open.instance])
-                .and_then(|_| open.connection.execute("DELETE FROM instance WHERE id = ?1", [open.instance]));
-            if let Err(error) = released {
-                tracing::warn!(%error, "claims could not be given up: they end with this process");
-                return;
-            }
-        }
-        self.instance.unregister();
     }
 }
 
@@ -440,8 +315,4 @@ fn respond(command: Command, outcome: Result<Done, StoreError>) {
         // An answer that is not sent says that the store is closed.
         (Command::Save(..) | Command::Claim(..) | Command::Changed(_) | Command::Close(_), _) => {}
     }
-}
-
-fn data_version(connection: &Connection) -> Result<i64, Trouble> {
-    Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
 }

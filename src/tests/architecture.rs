@@ -233,6 +233,37 @@ fn every_file_keeps_to_the_house_rules() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Words that open a file, or make a copy of it.
+const OPENERS: [&str; 7] = ["File", "OpenOptions", "new_file", "map", "read", "copy", "read_to_string"];
+
+/// Whether a piece of code opens what a call of `database()` names, or the database by its name: closing any descriptor
+/// of it drops the lock that SQLite holds for the whole process.
+fn opens_the_database(code: &str, text: &str) -> bool {
+    let lines = code.lines().zip(text.lines());
+    lines.filter(|(code, text)| code.contains("database()") || text.contains("jobdeck.db")).any(|(code, _)| {
+        let tokens = tokens(code);
+        tokens.windows(2).any(|pair| OPENERS.contains(&pair[0].as_str()) && (pair[1] == "(" || pair[1] == "::"))
+    })
+}
+
+#[test]
+fn nobody_opens_the_database_beside_sqlite() {
+    // It is made here, when there is none yet, and by a way that opens none that is there.
+    let made_in = Path::new("store/dir.rs");
+    let opened: Vec<PathBuf> = sources()
+        .into_iter()
+        .filter(|(path, _)| !module(path).iter().any(|part| part == "tests") && path != made_in)
+        .filter(|(_, text)| opens_the_database(&code(text), text))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(opened, Vec::<PathBuf>::new());
+    for planted in ["let file = File::open(dir.database())?;", "let bytes = std::fs::read(self.dir.database())?;"] {
+        assert!(opens_the_database(planted, planted), "{planted}");
+    }
+    let fine = "let connection = Connection::open_with_flags(dir.database(), flags)?;";
+    assert!(!opens_the_database(fine, fine));
+}
+
 #[test]
 fn a_planted_wrong_import_is_found_however_it_is_written() {
     let planted = [

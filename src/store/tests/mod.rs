@@ -14,6 +14,7 @@ use crate::domain::response::Headers;
 use crate::domain::state::{PollOutcome, State};
 
 mod claims;
+mod outside;
 mod processes;
 mod saving;
 mod trouble;
