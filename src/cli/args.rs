@@ -61,6 +61,8 @@ pub enum Command {
     Show(Show),
     /// Write the saved results of the file's jobs to a directory, no network
     Export(Export),
+    /// Durations, costs and rates of the file's jobs, from disk, no network
+    Stats(Stats),
     /// Append jobs to the file; its comments and order are kept
     Add(Add),
     /// Validate the file and its tokens
@@ -178,6 +180,47 @@ pub enum ListFormat {
     Jsonl,
     /// For spreadsheets.
     Csv,
+}
+
+/// `stats`.
+#[derive(Debug, ClapArgs)]
+pub struct Stats {
+    /// What jobs are put together by
+    #[arg(long, default_value = "service")]
+    pub by: By,
+    /// How to print it
+    #[arg(long, default_value = "table")]
+    pub format: StatsFormat,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// Every job on disk, not only the file's
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What `stats` puts jobs together by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The service.
+    Service,
+    /// Each tag.
+    Tag,
+    /// The reason of a failure.
+    Reason,
+}
+
+/// The formats of `stats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// For people.
+    Table,
+    /// For spreadsheets; times in seconds.
+    Csv,
+    /// One JSON object per group; times in seconds.
+    Jsonl,
+    /// For a summary in CI.
+    Markdown,
 }
 
 /// `show`.

@@ -43,6 +43,7 @@ mod setup;
 mod sheet;
 mod show;
 mod signals;
+mod stats;
 mod status;
 mod summary;
 mod watch;
@@ -108,6 +109,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Watch(watch) => watch::run(&common, watch).await,
         Command::Once(once) => once::run(&common, once).await,
         Command::Status(status) => status::run(&common, status).await,
+        Command::Stats(stats) => stats::run(&common, stats).await,
         Command::Show(show) => show::run(&common, show).await,
         Command::Export(export) => export::run(&common, export).await,
         Command::Add(add) => {

@@ -74,10 +74,16 @@ pub fn row(entry: &Entry, output: Option<String>) -> Vec<String> {
 pub struct Sheet<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Sheet<W> {
-    /// Begins with the header line.
+    /// Of jobs: begins with the header line.
     pub fn new(out: W, with_output: bool) -> io::Result<Self> {
+        let columns: Vec<&str> = COLUMNS.into_iter().chain(with_output.then_some("output")).collect();
+        Self::with_header(out, &columns)
+    }
+
+    /// Of anything: begins with this header line.
+    pub fn with_header(out: W, columns: &[&str]) -> io::Result<Self> {
         let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(out);
-        writer.write_record(COLUMNS.into_iter().chain(with_output.then_some("output")))?;
+        writer.write_record(columns)?;
         Ok(Self(writer))
     }
 

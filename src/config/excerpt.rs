@@ -97,7 +97,7 @@ impl<'a> Excerpts<'a> {
                     masked.show(from..to, source);
                 }
                 TokenKind::LiteralString | TokenKind::BasicString
-                    if names::value_may_be_shown(last_key, source.trim_matches(['"', '\''])) =>
+                    if inner(source).is_some_and(|value| names::value_may_be_shown(last_key, value)) =>
                 {
                     masked.show(from..to, source);
                 }
@@ -200,6 +200,12 @@ impl<'a> Excerpts<'a> {
         }
         (path, ix)
     }
+}
+
+/// What stands between the quotes of a string that is closed.
+fn inner(source: &str) -> Option<&str> {
+    let quote = source.chars().next()?;
+    source.strip_prefix(quote)?.strip_suffix(quote)
 }
 
 fn blank(tokens: Option<&[Token]>) -> bool {

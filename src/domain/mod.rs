@@ -4,6 +4,8 @@ pub mod attempt;
 pub mod checksum;
 pub mod clean;
 pub mod clock;
+pub mod cost;
+pub mod durations;
 pub mod fact;
 pub mod files;
 pub mod filter;

@@ -33,6 +33,8 @@ pub struct Observation {
     pub warning: Option<String>,
     /// Unstract: how many files, and how many failed.
     pub files: Option<FileCounts>,
+    /// What the job cost in US dollars, digit for digit as the service said it, or the exact sum over its files.
+    pub cost: Option<Box<str>>,
     /// When the first answer came.
     pub first_seen: Option<Timestamp>,
     /// Since when it runs: the service's own time, else when we first saw it running.

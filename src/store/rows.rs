@@ -44,6 +44,7 @@ pub fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
         error_code: row.get(7)?,
         warning: row.get(8)?,
         files,
+        cost: None,
         first_seen: opt_time(row, 11)?,
         running_since: opt_time(row, 12)?,
         finished_at: opt_time(row, 13)?,

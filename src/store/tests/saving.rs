@@ -25,6 +25,7 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         error_code: Some("E1".to_owned()),
         warning: Some("odd".to_owned()),
         files: Some(FileCounts { total: 3, failed: 1 }),
+        cost: None,
         first_seen: Some(at(1)),
         running_since: Some(at(2)),
         finished_at: Some(at(3)),
