@@ -26,6 +26,8 @@ pub struct FileResult {
     pub size: u64,
     /// `cost_in_dollars`, digit for digit as it came.
     pub cost: Option<String>,
+    /// Whether it was sent to human review: then its result does not come here.
+    pub in_review: bool,
     /// Where the file's own object stands in the body.
     pub range: std::ops::Range<usize>,
     /// Where its `result` stands in the body.

@@ -123,7 +123,12 @@ fn outcome(known: &Observation) -> String {
         },
         State::Failed | State::Cancelled | State::Lost => match (reason, known.files) {
             (Some(reason), _) => reason.to_owned(),
+            (None, Some(files)) if known.state == State::Cancelled => {
+                let done = files.total.saturating_sub(files.failed);
+                format!("{}: {done} of {} finished", word(known), human::counted(files.total, "file"))
+            }
             (None, Some(files)) => format!("{} {}/{} files", word(known), files.failed, files.total),
+            (None, None) if known.state == State::Failed => "no reason: the service gave none".to_owned(),
             (None, None) => word(known),
         },
         State::Queued | State::Running | State::Unknown => word(known),
@@ -191,6 +196,11 @@ mod tests {
                 "Login page did not load",
             ),
             (
+                Observation { files: files(2, 1), ..job(State::Cancelled, "STOPPED") },
+                Health::Fresh,
+                "STOPPED: 1 of 2 files finished",
+            ),
+            (
                 Observation { fail_reason: Some(" ".into()), files: files(3, 3), ..job(State::Failed, "ERROR") },
                 Health::Fresh,
                 "ERROR 3/3 files",
@@ -249,7 +259,7 @@ mod tests {
             (job(State::Queued, "x"), Health::Following(7), "following pid 7"),
             (Observation::default(), Health::KeyRefused, "key refused"),
             (Observation::default(), Health::Fresh, "not read yet"),
-            (job(State::Failed, "\u{1b}[31mfailed"), Health::Fresh, "failed"),
+            (job(State::Failed, "\u{1b}[31mfailed"), Health::Fresh, "no reason: the service gave none"),
         ];
         for (known, health, text) in cases {
             assert_eq!(note(&known, &health, at(100), &TimeZone::UTC).as_str(), text);

@@ -53,6 +53,8 @@ pub struct Observation {
     pub applied: u64,
     /// What an "already acknowledged" would mean now.
     pub doubt: Option<Doubt>,
+    /// The poll that left this doubt, if it was one of ours. Boxed, for few jobs have any.
+    pub doubtful: Option<Box<Doubtful>>,
     /// What our last read was.
     pub last_poll: Option<LastPoll>,
 }
@@ -89,12 +91,52 @@ impl Doubt {
     /// Every doubt.
     pub const ALL: [Self; 3] = [Self::ReaderDied, Self::NoReply, Self::Cut];
 
+    /// What a poll that brought no answer leaves: a one-shot service deletes a result before it answers, so whatever
+    /// came instead may have been its end. A refusal (4xx), and what a proxy says of itself, used nothing up.
+    fn left_by(received: Received<'_>) -> Option<Self> {
+        let failed_after_it = received.http_status.is_some_and(|code| (500..600).contains(&code));
+        match received.reading.read {
+            _ if received.broken => Some(Self::Cut),
+            _ if failed_after_it => Some(Self::NoReply),
+            PollOutcome::Malformed => Some(Self::NoReply),
+            PollOutcome::Unreachable => (received.sent && received.http_status != Some(407)).then_some(Self::NoReply),
+            PollOutcome::Answered
+            | PollOutcome::Throttled
+            | PollOutcome::ServerError
+            | PollOutcome::Unauthorized
+            | PollOutcome::NotFound
+            | PollOutcome::Rejected => None,
+        }
+    }
+
     /// The cause of loss that an "already acknowledged" now means; its words are the store's too.
     pub fn cause(self) -> LostBecause {
         match self {
             Self::ReaderDied => LostBecause::ReaderDied,
             Self::NoReply => LostBecause::NoReply,
             Self::Cut => LostBecause::Cut,
+        }
+    }
+}
+
+/// A one-shot poll that was sent and brought no answer: it may have used the result up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubtful {
+    /// HTTP code; None if no response came.
+    pub http_status: Option<u16>,
+    /// When the response came, or was given up.
+    pub at: Timestamp,
+    /// What came instead of an answer. Foreign and not sanitised.
+    pub reason: String,
+}
+
+impl Doubtful {
+    /// What came, and when (UTC).
+    pub fn sentence(&self) -> String {
+        let at = self.at.strftime("%H:%M:%S UTC");
+        match self.http_status {
+            Some(code) => format!("HTTP {code} at {at}: {}", self.reason),
+            None => format!("no response at {at}: {}", self.reason),
         }
     }
 }
@@ -218,7 +260,7 @@ impl Observation {
             Verdict::State(state) if state.is_terminal() => (state, Keep::Result),
             Verdict::State(state) => (state, payload(answer)),
             Verdict::NoWord => {
-                self.doubt = None;
+                self.clear_doubt();
                 self.warning.clone_from(&answer.warning);
                 return payload(answer);
             }
@@ -228,7 +270,7 @@ impl Observation {
                 return Keep::Nothing;
             }
         };
-        self.doubt = None;
+        self.clear_doubt();
         self.lost = (answer.verdict == Verdict::Expired).then_some(LostBecause::Expired);
         self.word.clone_from(&answer.word);
         self.service_status_code = answer.service_status_code;
@@ -259,6 +301,10 @@ impl Observation {
         if self.state != State::Lost || self.finished_at.is_none() {
             self.finished_at = Some(answer.finished_at.unwrap_or(at));
         }
+        let ours = matches!(cause, LostBecause::Cut | LostBecause::NoReply);
+        if let Some(doubtful) = self.doubtful.as_ref().filter(|_| ours) {
+            self.fail_reason = Some(doubtful.sentence());
+        }
         self.state = State::Lost;
         self.lost = Some(cause);
         self.word.clone_from(&answer.word);
@@ -267,28 +313,32 @@ impl Observation {
     }
 
     fn take_refusal(&mut self, received: Received<'_>) -> Keep {
-        let gateway_took_it = matches!(received.http_status, Some(502 | 504));
-        let doubt = if received.broken {
-            Some(Doubt::Cut)
-        } else if (received.reading.read == PollOutcome::Unreachable && received.sent) || gateway_took_it {
-            Some(Doubt::NoReply)
-        } else {
-            None
+        let read = received.reading.read;
+        let is_doubtful = match (Doubt::left_by(received), received.one_shot && !self.is_over()) {
+            (Some(doubt), true) => self.raise_doubt(doubt, received),
+            (Some(_) | None, true | false) => false,
         };
-        if received.one_shot && !self.is_over() {
-            self.doubt = self.doubt.max(doubt);
+        let is_evidence = is_doubtful || received.broken || read == PollOutcome::Malformed;
+        if is_evidence { Keep::Evidence } else { Keep::Nothing }
+    }
+
+    /// Whether this poll is what an "already acknowledged" would be blamed on from now on, and was not one like it before.
+    fn raise_doubt(&mut self, doubt: Doubt, received: Received<'_>) -> bool {
+        if self.doubt > Some(doubt) {
+            return false;
         }
-        match received.reading.read {
-            PollOutcome::Malformed => Keep::Evidence,
-            _ if received.broken => Keep::Evidence,
-            PollOutcome::Answered
-            | PollOutcome::Throttled
-            | PollOutcome::Unreachable
-            | PollOutcome::ServerError
-            | PollOutcome::Unauthorized
-            | PollOutcome::NotFound
-            | PollOutcome::Rejected => Keep::Nothing,
-        }
+        self.doubt = Some(doubt);
+        let reason = received.reading.reason.clone().unwrap_or_default();
+        let next = Doubtful { http_status: received.http_status, at: received.at, reason };
+        let alike = |one: &Doubtful| one.http_status == next.http_status && one.reason == next.reason;
+        let is_new = !self.doubtful.as_deref().is_some_and(alike);
+        self.doubtful = Some(Box::new(next));
+        is_new
+    }
+
+    fn clear_doubt(&mut self) {
+        self.doubt = None;
+        self.doubtful = None;
     }
 
     fn differs_durably(&self, next: &Self) -> bool {
@@ -398,10 +448,70 @@ mod tests {
     }
 
     #[test]
+    fn a_poll_that_was_sent_and_brought_no_sense_is_named_and_kept_and_blamed_for_a_loss_after_it() {
+        use PollOutcome::{Malformed, NotFound, Rejected, ServerError, Throttled, Unauthorized, Unreachable};
+        let named = |code: Option<u16>| match code {
+            Some(code) => format!("HTTP {code} at 08:00:02 UTC: why"),
+            None => "no response at 08:00:02 UTC: why".to_owned(),
+        };
+        let doubtful = [
+            (ServerError, Some(500)),
+            (ServerError, Some(502)),
+            (Throttled, Some(503)),
+            (Unreachable, Some(511)),
+            (ServerError, Some(599)),
+            (Malformed, Some(200)),
+            (Malformed, Some(204)),
+            (Unreachable, None),
+        ];
+        for (read, http_status) in doubtful {
+            let reading = Reading::refused(read, "why");
+            let (before, _, keep) = after(&running(), Received { http_status, ..received(&reading, 2) });
+            assert_eq!(keep, Keep::Evidence, "{read} {http_status:?}");
+            let again = after(&before, Received { http_status, ..received(&reading, 3) });
+            assert_eq!(again.2 == Keep::Evidence, read == Malformed, "the same again is not kept again: {read}");
+            let lost = after(&before, received(&acknowledged(), 4)).0;
+            let told = (lost.lost, lost.fail_reason);
+            assert_eq!(told, (Some(LostBecause::NoReply), Some(named(http_status))), "{read} {http_status:?}");
+        }
+        let harmless = [
+            (Throttled, 429),
+            (Unreachable, 407),
+            (ServerError, 408),
+            (ServerError, 425),
+            (Unauthorized, 401),
+            (NotFound, 404),
+            (Rejected, 400),
+        ];
+        for (read, code) in harmless {
+            let reading = Reading::refused(read, "why");
+            let before = after(&running(), Received { http_status: Some(code), ..received(&reading, 2) }).0;
+            let lost = after(&before, received(&acknowledged(), 3)).0;
+            assert_eq!((lost.lost, lost.fail_reason), (Some(LostBecause::AlreadyRead), None), "{read} {code}");
+        }
+    }
+
+    #[test]
+    fn what_was_cut_is_blamed_before_a_page_that_came_after_it() {
+        let page = Reading::refused(PollOutcome::ServerError, "page");
+        let cut = Reading::refused(PollOutcome::Unreachable, "cut");
+        let before = after(&running(), Received { broken: true, ..received(&cut, 2) }).0;
+        let before = after(&before, Received { http_status: Some(502), ..received(&page, 3) }).0;
+        let lost = after(&before, received(&acknowledged(), 4)).0;
+        assert_eq!(
+            (lost.lost, lost.fail_reason.as_deref()),
+            (Some(LostBecause::Cut), Some("HTTP 200 at 08:00:02 UTC: cut"))
+        );
+    }
+
+    #[test]
     fn an_answer_of_a_running_job_ends_every_doubt_about_its_result() {
-        let doubted = Observation { doubt: Some(Doubt::Cut), ..running() };
-        let sure = after(&doubted, received(&said(State::Running), 2)).0;
-        assert_eq!(after(&sure, received(&acknowledged(), 3)).0.lost, Some(LostBecause::AlreadyRead));
+        let page = Reading::refused(PollOutcome::ServerError, "page");
+        let doubted = after(&running(), Received { http_status: Some(500), ..received(&page, 2) }).0;
+        let sure = after(&doubted, received(&said(State::Running), 3)).0;
+        assert_eq!((sure.doubt, sure.doubtful), (None, None));
+        let sure = after(&doubted, received(&said(State::Running), 3)).0;
+        assert_eq!(after(&sure, received(&acknowledged(), 4)).0.lost, Some(LostBecause::AlreadyRead));
     }
 
     #[test]

@@ -48,6 +48,13 @@ pub enum Verdict {
     Expired,
 }
 
+impl Verdict {
+    /// Whether it names a state that we know and that is not the end.
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Self::State(State::Queued | State::Running))
+    }
+}
+
 /// What a service said about a job.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {

@@ -263,7 +263,7 @@ impl Run {
             waiting.into_iter().filter(|ix| self.slot(*ix).is_some_and(|slot| slot.phase == Phase::Waiting)).collect();
         self.claim(&still).await;
         for service in 0..self.services.len() {
-            self.respread(service, Duration::ZERO, Duration::from_secs(2));
+            self.respread(service, Duration::from_secs(2));
             self.refresh_service_health(service);
         }
     }

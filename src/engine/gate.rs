@@ -95,7 +95,7 @@ impl Gate {
     pub fn arrived(&mut self, arrival: Arrival<'_>, pace: Pace) -> Option<Duration> {
         match arrival.read {
             PollOutcome::Answered => {
-                if self.opens_at(arrival.now).is_some() && matches!(self.closed, Closed::Throttled(_)) {
+                if self.is_throttled(arrival.now) {
                     // The answer to an older request: what the service asked for since then still holds.
                     self.failures = 0;
                     self.refusals = 0;
@@ -107,8 +107,12 @@ impl Gate {
                 return (!was_open).then(|| resume_spread(held));
             }
             PollOutcome::Throttled => {
-                self.throttles += 1;
-                let wait = arrival.retry_after.unwrap_or_else(|| back_off(pace, self.throttles, arrival.draw));
+                // The responses to requests that were sent before it asked say no more than the first of them.
+                if !self.is_throttled(arrival.now) {
+                    self.throttles += 1;
+                }
+                // A service that refuses is polled ever less, whatever it says.
+                let wait = back_off(pace, self.throttles, arrival.draw).max(arrival.retry_after.unwrap_or_default());
                 let until = arrival.now + wait.min(LONGEST_WAIT);
                 self.close(Closed::Throttled(until), arrival.now);
             }
@@ -155,6 +159,10 @@ impl Gate {
         let held = now.saturating_sub(self.since);
         *self = Self { since: now, ..Self::default() };
         resume_spread(held)
+    }
+
+    fn is_throttled(&self, now: Duration) -> bool {
+        matches!(self.closed, Closed::Throttled(until) if until > now)
     }
 
     /// A stricter closing wins over a milder one; a longer wait over a shorter one.
@@ -221,9 +229,30 @@ mod tests {
         assert_eq!((gate.admits(at(54), 0), gate.admits(at(55), 9)), (false, true));
         assert!(after(&[(0, PollOutcome::Throttled, Some(100_000))]).admits(at(3600), 0));
         assert_eq!(
-            after(&[(0, PollOutcome::Throttled, None), (5, PollOutcome::Throttled, None)]).closed(),
-            &Closed::Throttled(at(25))
+            after(&[(0, PollOutcome::Throttled, None), (10, PollOutcome::Throttled, None)]).closed(),
+            &Closed::Throttled(at(30))
         );
+    }
+
+    #[test]
+    fn a_service_that_refuses_is_polled_ever_less_whatever_it_says() {
+        for asked in [None, Some(0), Some(1)] {
+            let mut gate = Gate::default();
+            let (mut now, mut waits) = (at(0), Vec::new());
+            for _ in 0..6 {
+                let retry_after = asked.map(at);
+                let read = PollOutcome::Throttled;
+                // Sixteen requests were in flight: what they are answered counts once.
+                for _ in 0..16 {
+                    gate.arrived(Arrival { read, retry_after, reason: "", now, draw: 1.0 }, PACE);
+                }
+                let until = gate.expires_at().unwrap();
+                waits.push((until - now).as_secs());
+                now = until;
+                gate.expire(now);
+            }
+            assert_eq!(waits, [10, 20, 40, 60, 60, 60], "{asked:?}");
+        }
     }
 
     #[test]

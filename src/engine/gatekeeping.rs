@@ -67,7 +67,7 @@ impl Run {
         for service in 0..self.services.len() {
             let spread = self.services.get_mut(service).and_then(|run| run.gate.expire(now));
             if let Some(spread) = spread {
-                self.respread(service, Duration::ZERO, spread);
+                self.respread(service, spread);
                 self.gate_changed(service);
             }
         }
@@ -99,7 +99,7 @@ impl Run {
             Ok(token) if asked || run.token.as_ref() != Some(&token) => {
                 run.token = Some(token);
                 let spread = run.gate.reopen(now);
-                self.respread(service, Duration::ZERO, spread);
+                self.respread(service, spread);
             }
             Ok(_) => self.asked_in_vain(service, now, max_interval),
             Err(reason) => {

@@ -47,7 +47,8 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
     let (_stay, mut leave) = watch::channel(false);
     let arrived = net.send(&request, token, &mut body, &mut leave).await.map_err(|no_reply| no_reply.reason)?;
     let received = body.0.freeze();
-    let body = decode::decoded(arrived.headers.content_encoding.as_deref(), &received).unwrap_or(received);
+    let body = decode::decoded(arrived.headers.content_encoding.as_deref(), &received);
+    let body = body.map_or(received, |decoded| decoded.bytes);
     let reply = Response {
         status: arrived.status,
         headers: mask::headers(arrived.headers, token),

@@ -17,7 +17,8 @@ use crate::domain::response::{Headers, NoReply, Response};
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
-use crate::net::{Arrived, Net, Sink, decode};
+use crate::net::decode::{self, Decoded};
+use crate::net::{Arrived, Net, Sink};
 use crate::providers;
 use crate::store::{Spool, Store};
 
@@ -159,8 +160,9 @@ fn digest(
     let (received_bytes, spooled) = spool.finish();
     let headers = mask::headers(arrived.headers, &errand.token);
     let decoded = decode::decoded(headers.content_encoding.as_deref(), &received_bytes);
+    let warning = decoded.as_ref().and_then(|decoded| decoded.warning);
     let (bytes, spooled, masked) = match decoded {
-        Some(bytes) => {
+        Some(Decoded { bytes, .. }) => {
             forget(store, spooled);
             match mask::bytes(&bytes, &errand.token) {
                 Some(clean) => (clean, None, true),
@@ -171,9 +173,12 @@ fn digest(
     };
     let (bytes, spooled) = respooled(bytes, spooled, errand, (arrived.status, masked), store);
     let reply = Response { status: arrived.status, headers, body: bytes, broken: arrived.broken, at: arrived.at };
-    let reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply))).unwrap_or_else(|_| {
+    let mut reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply))).unwrap_or_else(|_| {
         Reading::refused(PollOutcome::Malformed, "jobdeck failed to read this reply: please report it")
     });
+    if let (Some(answer), Some(warning)) = (&mut reading.answer, warning) {
+        answer.warning.get_or_insert_with(|| warning.to_owned());
+    }
     let broken = reply.broken.is_some() && reading.read != PollOutcome::Answered;
     let Response { status, headers, body, at, .. } = reply;
     (Received { status, headers, bytes: body, spooled, broken, masked, at }, reading)

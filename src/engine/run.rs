@@ -428,11 +428,14 @@ impl Run {
         self.told_settled = settled;
     }
 
-    /// Spreads the waiting reads of a service over a time that begins after a pause.
-    pub(super) fn respread(&mut self, service: usize, pause: Duration, spread: Duration) {
-        let from = self.now() + pause;
-        let Some(run) = self.services.get_mut(service) else { return };
-        let soon: Vec<JobIx> = run.due.range(..(from + spread, JobIx(0))).map(|(_, ix)| *ix).collect();
+    /// Spreads the waiting polls of a service over a time that begins now: those that are due within it, and those of
+    /// jobs that waited longer only because the service failed.
+    pub(super) fn respread(&mut self, service: usize, spread: Duration) {
+        let from = self.now();
+        let Some(run) = self.services.get(service) else { return };
+        let recalled = |ix: &JobIx| self.slot(*ix).is_some_and(Slot::is_backing_off);
+        let all = run.due.iter().filter(|(at, ix)| *at < from + spread || recalled(ix));
+        let soon: Vec<JobIx> = all.map(|(_, ix)| *ix).collect();
         for (place, ix) in soon.iter().enumerate() {
             let share = if place == 0 { 0.0 } else { self.rng.f64() };
             self.schedule(*ix, from + spread.mul_f64(share));

@@ -97,7 +97,7 @@ impl Run {
         let resumes = if of_one_job || of_old_token { None } else { run.gate.arrived(arrival, run.service.pace) };
         let service = flight.service;
         if let Some(spread) = resumes {
-            self.respread(service, Duration::ZERO, spread);
+            self.respread(service, spread);
         }
         self.gate_changed(service);
         let told = (reading.read, http_status);
@@ -235,10 +235,9 @@ mod tests {
     use crate::engine::Setup;
     use crate::store::{Access, Store};
 
-    #[tokio::test]
-    async fn a_read_that_panics_leaves_the_doubt_that_it_used_the_result_up() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path(), Access::ReadWrite).unwrap().0;
+    /// An engine with so many jobs of one one-shot service, which nothing drives but the test.
+    async fn run(dir: &std::path::Path, jobs: usize) -> Run {
+        let store = Store::open(dir, Access::ReadWrite).unwrap().0;
         let base = Url::parse("http://127.0.0.1:9/deployment/api/org/api/").unwrap();
         let service = Arc::new(Service {
             name: "s".into(),
@@ -251,13 +250,24 @@ mod tests {
             rate: None,
             include: Include::default(),
         });
-        let key = JobKey { provider: Provider::Unstract, endpoint: service.endpoint.clone(), id: "7".to_owned() };
-        let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default() });
+        let endpoint = service.endpoint.clone();
+        let job = |id: usize| {
+            let key = JobKey { provider: Provider::Unstract, endpoint: endpoint.clone(), id: id.to_string() };
+            Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default() })
+        };
+        let list = (0..jobs).map(job).collect();
         let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);
         let (poll, jobs) = (Poll::default(), Vec::new());
         let setup = Setup { purpose: Purpose::Watch, poll, services, jobs, store, seed: 1, clock };
         let mut run = Run::new(setup, unbounded_channel().0).unwrap();
-        run.declare(vec![job]).await.unwrap();
+        run.declare(list).await.unwrap();
+        run
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_leaves_the_doubt_that_it_used_the_result_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run(dir.path(), 1).await;
         run.set_phase(JobIx(0), Phase::Reading);
         run.slot_mut(JobIx(0)).unwrap().seq = 1;
         let id = run.reads.spawn(async { panic!("a read that panics") }).id();
@@ -269,5 +279,21 @@ mod tests {
         run.save_done(saved);
         let slot = run.slot(JobIx(0)).unwrap();
         assert_eq!((slot.known.doubt, &slot.phase), (Some(Doubt::NoReply), &Phase::Waiting));
+    }
+
+    #[tokio::test]
+    async fn after_an_outage_the_jobs_that_failed_with_their_service_are_due_at_once_spread() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run(dir.path(), 20).await;
+        let (hour, spread) = (Duration::from_secs(3600), Duration::from_secs(10));
+        for ix in (0..20).map(JobIx) {
+            run.schedule(ix, hour);
+            run.slot_mut(ix).unwrap().failures = if ix.0 < 15 { 9 } else { 0 };
+        }
+        run.respread(0, spread);
+        let (soon, late): (Vec<_>, Vec<_>) = run.services[0].due.iter().partition(|(at, _)| *at <= run.now() + spread);
+        assert_eq!((soon.len(), late.len()), (15, 5), "who was well waits for its turn as before");
+        let seconds: std::collections::BTreeSet<u64> = soon.iter().map(|(at, _)| at.as_secs()).collect();
+        assert!(seconds.len() > 4, "not all at one moment: {seconds:?}");
     }
 }

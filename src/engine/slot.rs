@@ -123,6 +123,11 @@ impl Slot {
         self.known.lost == Some(LostBecause::Gone)
     }
 
+    /// Whether it waits longer because its service failed, not because of what was said about it.
+    pub fn is_backing_off(&self) -> bool {
+        self.failures > 0 && self.denials == Denials::default()
+    }
+
     /// Counts a reply and says what follows, but for what holds for its whole service.
     pub fn replied(&mut self, reply: Outcome, pace: Pace, grace: Duration) -> Next {
         self.overslept = false;

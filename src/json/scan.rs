@@ -55,6 +55,14 @@ pub fn document(text: &[u8]) -> Result<Range<usize>, ScanError> {
     Ok(start..end)
 }
 
+/// Where the object stands with which a text begins, if something other than white space follows it.
+pub fn leading_object(text: &[u8]) -> Option<Range<usize>> {
+    let start = start_of(text);
+    let is_object = text.get(start) == Some(&b'{');
+    let end = if is_object { end_of_value(text, start).ok()? } else { return None };
+    end_of_text(text, end).is_err().then_some(start..end)
+}
+
 /// The members of an object in their order, duplicates included. The text is one whole document or value.
 pub fn fields(text: &[u8]) -> Result<Vec<Field<'_>>, ScanError> {
     let mut found = Vec::new();

@@ -3,49 +3,58 @@
 use std::io::Read;
 
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::read::{DeflateDecoder, ZlibDecoder};
+
+mod gzip;
 
 /// The longest body that decoding may come to: what would grow beyond it stays as received.
 const LONGEST: u64 = 256 * 1024 * 1024;
 /// How gzip begins.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// The body decoded by its Content-Encoding; None where it has none, is wrongly labelled, broken or a bomb: then the
+/// A body whose content coding was undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// The body.
+    pub bytes: Bytes,
+    /// What was odd about the coding though the body is whole.
+    pub warning: Option<&'static str>,
+}
+
+/// The body decoded by its Content-Encoding; None where it has none, is wrongly labelled, cut short or a bomb: then the
 /// bytes as received are the body. What begins as gzip does is tried as gzip whatever the label says: no JSON does.
-pub fn decoded(encoding: Option<&str>, body: &Bytes) -> Option<Bytes> {
+pub fn decoded(encoding: Option<&str>, body: &Bytes) -> Option<Decoded> {
     decoded_within(LONGEST, encoding, body)
 }
 
-fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<Bytes> {
+fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<Decoded> {
     let codings = encoding.unwrap_or_default().split(',').map(|coding| coding.trim().to_ascii_lowercase());
     let codings: Vec<String> = codings.filter(|coding| !coding.is_empty() && coding != "identity").collect();
     // A body that its label called gzip was tried as that: a bomb is not to go off twice.
     if body.starts_with(GZIP) && !matches!(codings.last().map(String::as_str), Some("gzip" | "x-gzip")) {
-        return undone_gzip(longest, body);
+        return gzip::decoded(longest, body);
     }
     // Listed in the order in which they were applied.
-    let undo =
-        |inner: Option<Bytes>, coding: &String| undone(longest, coding, inner.as_ref().unwrap_or(body)).map(Some);
-    codings.iter().rev().try_fold(None, undo).flatten()
+    codings.iter().rev().try_fold(None, |inner: Option<Decoded>, coding| {
+        let (bytes, warning) = inner.map_or_else(|| (body.clone(), None), |inner| (inner.bytes, inner.warning));
+        let outer = undone(longest, coding, &bytes)?;
+        Some(Some(Decoded { warning: outer.warning.or(warning), ..outer }))
+    })?
 }
 
-fn undone(longest: u64, coding: &str, body: &Bytes) -> Option<Bytes> {
+fn undone(longest: u64, coding: &str, body: &Bytes) -> Option<Decoded> {
     match coding {
-        "gzip" | "x-gzip" => undone_gzip(longest, body),
+        "gzip" | "x-gzip" => gzip::decoded(longest, body),
         "deflate" => read_bounded(longest, ZlibDecoder::new(body.as_ref()))
             .or_else(|| read_bounded(longest, DeflateDecoder::new(body.as_ref()))),
         _ => None,
     }
 }
 
-fn undone_gzip(longest: u64, body: &Bytes) -> Option<Bytes> {
-    read_bounded(longest, MultiGzDecoder::new(body.as_ref()))
-}
-
-fn read_bounded(longest: u64, decoder: impl Read) -> Option<Bytes> {
+fn read_bounded(longest: u64, decoder: impl Read) -> Option<Decoded> {
     let mut out = Vec::new();
     decoder.take(longest + 1).read_to_end(&mut out).ok()?;
-    (out.len() as u64 <= longest).then(|| Bytes::from(out))
+    (out.len() as u64 <= longest).then(|| Decoded { bytes: Bytes::from(out), warning: None })
 }
 
 #[cfg(test)]
@@ -63,18 +72,47 @@ mod tests {
         Bytes::from(encoder.finish().unwrap())
     }
 
+    fn clean(bytes: &'static [u8]) -> Option<Decoded> {
+        Some(Decoded { bytes: Bytes::from_static(bytes), warning: None })
+    }
+
     #[test]
     fn a_gzipped_body_is_decoded_and_a_wrongly_labelled_or_cut_one_stays_as_received() {
         let body = gzip(b"{}");
-        assert_eq!(decoded(Some("GZIP "), &body), Some(Bytes::from_static(b"{}")));
+        assert_eq!(decoded(Some("GZIP "), &body), clean(b"{}"));
         for label in [None, Some("identity, gzip"), Some("br"), Some("deflate")] {
-            assert_eq!(decoded(label, &body), Some(Bytes::from_static(b"{}")), "{label:?}");
+            assert_eq!(decoded(label, &body), clean(b"{}"), "{label:?}");
         }
-        assert_eq!(decoded(Some("gzip, gzip"), &gzip(&body)), Some(Bytes::from_static(b"{}")));
+        assert_eq!(decoded(Some("gzip, gzip"), &gzip(&body)), clean(b"{}"));
         assert_eq!(decoded(None, &Bytes::from_static(b"{}")), None);
         assert_eq!(decoded(Some("gzip"), &Bytes::from_static(b"{\"status\":\"pending\"}")), None);
-        assert_eq!(decoded(Some("gzip"), &body.slice(..body.len() - 3)), None);
+        assert_eq!(decoded(Some("gzip"), &body.slice(..body.len() - 9)), None, "cut within the data");
         assert_eq!(decoded(Some("br"), &Bytes::from_static(b"\x8b\x00")), None);
+    }
+
+    #[test]
+    fn gzip_is_decoded_as_far_as_it_is_whole_with_a_warning_for_what_is_missing_or_stands_behind_it() {
+        let body = gzip(b"{\"n\":1}");
+        let with = |rest: &[u8]| Bytes::from([body.as_ref(), rest].concat());
+        let cases = [
+            (body.slice(..body.len() - 1), true),
+            (body.slice(..body.len() - 8), true),
+            (with(b"\0\0\0"), true),
+            (with(b"\n"), true),
+            (with(b"<!-- served by a cache -->"), true),
+            (with(&GZIP[..1]), true),
+            (body.clone(), false),
+        ];
+        for (sent, warns) in cases {
+            let decoded = decoded(Some("gzip"), &sent).unwrap();
+            assert_eq!((decoded.bytes.as_ref(), decoded.warning.is_some()), (b"{\"n\":1}".as_ref(), warns), "{sent:?}");
+        }
+        let two = Bytes::from([gzip(b"{\"n\":").as_ref(), gzip(b"1}").as_ref()].concat());
+        assert_eq!(decoded(Some("gzip"), &two), clean(b"{\"n\":1}"));
+        let mut damaged = body.to_vec();
+        let at = damaged.len() - 8;
+        damaged[at] ^= 1;
+        assert_eq!(decoded(Some("gzip"), &Bytes::from(damaged)), None, "a checksum that does not fit");
     }
 
     #[test]

@@ -162,7 +162,6 @@ impl Net {
             .default_headers(always)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            .retry(reqwest::retry::never())
             // A reply that can be read once is not thrown away over how its head is written.
             .http1_max_headers(MOST_HEADERS)
             .http1_ignore_invalid_headers_in_responses(true)
@@ -171,7 +170,9 @@ impl Net {
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(POOL_IDLE);
         if kind.http1 {
-            builder = builder.http1_only();
+            // Sent twice by nobody but us. Over HTTP/2 a request that the server says it did not begin (GOAWAY,
+            // REFUSED_STREAM) is sent again at once: that is no failure of the service.
+            builder = builder.http1_only().retry(reqwest::retry::never());
         }
         if !kind.tls {
             builder = builder.tls_certs_only([]);

@@ -11,7 +11,9 @@ mod unstract;
 mod vessl;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use bytes::Bytes;
 use url::Url;
 
 use crate::domain::files::FileResult;
@@ -68,23 +70,55 @@ pub fn request(service: &Service, id: &str) -> Request {
     }
 }
 
-/// What a reply said about the job. One that broke off counts as whole if its bytes hold one complete JSON document.
+/// What a reply said about the job. One that broke off counts as whole if its bytes hold one complete JSON document,
+/// and so does one behind whose document something else stands: both with a warning.
 pub fn read(key: &JobKey, reply: &Response) -> Reading {
+    let document = document_in(&reply.body);
+    let has_rest = document.len() < reply.body.len();
     if let Some(why) = &reply.broken
+        && !has_rest
         && !holds_a_document(&reply.body)
     {
         return Reading::refused(PollOutcome::Unreachable, reply::capped(why));
     }
-    let mut reading = match key.provider {
+    let mut reading = read_document(key, &Response { body: document, ..reply.clone() });
+    if has_rest && reading.read != PollOutcome::Answered {
+        return read_document(key, reply);
+    }
+    if let Some(answer) = &mut reading.answer {
+        let cut =
+            reply.broken.as_ref().map(|why| format!("the reply broke off, bytes may be missing at its end ({why})"));
+        let rest = has_rest.then(|| "something else stands behind the response's JSON".to_owned());
+        answer.warning = reply::joined(answer.warning.take().into_iter().chain(cut).chain(rest));
+    }
+    reading
+}
+
+fn read_document(key: &JobKey, reply: &Response) -> Reading {
+    match key.provider {
         Provider::Vessl => vessl::read(&key.endpoint, &key.id, reply),
         Provider::Optexity => optexity::read(&key.endpoint, &key.id, reply),
         Provider::Unstract => unstract::read(&key.endpoint, &key.id, reply),
-    };
-    if let (Some(why), Some(answer)) = (&reply.broken, &mut reading.answer) {
-        let cut = format!("the reply broke off, bytes may be missing at its end ({why})");
-        answer.warning = reply::joined(answer.warning.take().into_iter().chain([cut]));
     }
-    reading
+}
+
+/// The object with which a body begins and behind which something stands that is no JSON (a NUL, a remark); else the
+/// body. Two objects in a row are none: nobody knows which of them is meant.
+fn document_in(body: &Bytes) -> Bytes {
+    match leading_document(body) {
+        Some(range) => body.slice(range),
+        None => body.clone(),
+    }
+}
+
+/// Where it stands. What ends as an object does is not looked through for it: that would be to read every body twice.
+fn leading_document(body: &[u8]) -> Option<Range<usize>> {
+    if body.trim_ascii_end().last() == Some(&b'}') { None } else { scan::leading_object(body) }
+}
+
+/// The part of a saved body that was read.
+fn saved_document(body: &[u8]) -> &[u8] {
+    leading_document(body).and_then(|range| body.get(..range.end)).unwrap_or(body)
 }
 
 /// What a request without a reply comes to.
@@ -109,6 +143,7 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
 /// All that is looked for in a saved body, found in one pass over it: what [`raw_output`], [`output`] and [`files`] find.
 /// An error if it is no JSON; empty if it is JSON of another shape.
 pub fn contents(provider: Provider, body: &[u8]) -> Result<Contents<'_>, ScanError> {
+    let body = saved_document(body);
     let found = match provider {
         Provider::Vessl => vessl::contents(body),
         Provider::Optexity => optexity::contents(body),
@@ -122,6 +157,7 @@ pub fn contents(provider: Provider, body: &[u8]) -> Result<Contents<'_>, ScanErr
 /// (their JSON text if they are no strings), Unstract the JSON text of `message`. None if there is none. Lone
 /// surrogates come out as U+FFFD, bytes that are no UTF-8 as they are.
 pub fn raw_output(provider: Provider, body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let body = saved_document(body);
     match provider {
         Provider::Vessl => vessl::raw_output(body),
         Provider::Optexity => optexity::raw_output(body),
@@ -132,6 +168,7 @@ pub fn raw_output(provider: Provider, body: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// The decoded output in a saved body as JSON text: VESSL `output` (`null` is one), Optexity `result` (decoded if it
 /// is a string that is JSON), Unstract an object of file name to `result`. None if there is none.
 pub fn output(provider: Provider, body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let body = saved_document(body);
     match provider {
         Provider::Vessl => vessl::output(body),
         Provider::Optexity => optexity::output(body),
@@ -143,7 +180,7 @@ pub fn output(provider: Provider, body: &[u8]) -> Option<Cow<'_, [u8]>> {
 pub fn files(provider: Provider, body: &[u8]) -> Vec<FileResult> {
     match provider {
         Provider::Vessl | Provider::Optexity => Vec::new(),
-        Provider::Unstract => unstract::files(body),
+        Provider::Unstract => unstract::files(saved_document(body)),
     }
 }
 
@@ -158,7 +195,6 @@ fn holds_a_document(text: &[u8]) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use bytes::Bytes;
     use jiff::Timestamp;
 
     use super::*;
@@ -517,7 +553,11 @@ mod tests {
             (200, r#"{"status":"error","message":"upstream failed"}"#, PollOutcome::Malformed),
             (422, r#"{"status":"ERROR","message":""}"#, PollOutcome::Malformed),
             (200, r#"{"message":"welcome"}"#, PollOutcome::Malformed),
-            (202, r#"{"status":"EXECUTING","message":null}"#, PollOutcome::Malformed),
+            (202, r#"{"status":"EXECUTING","message":null}"#, PollOutcome::Answered),
+            (201, r#"{"status":"PENDING"}"#, PollOutcome::Answered),
+            (202, r#"{"status":"accepted","message":null}"#, PollOutcome::Malformed),
+            (202, r#"{"status":"COMPLETED","message":null}"#, PollOutcome::Malformed),
+            (202, r#"{"status":"EXECUTING","message":"queued behind a proxy"}"#, PollOutcome::Malformed),
             (500, r#"{"status":"ERROR","message":"boom"}"#, PollOutcome::ServerError),
             (502, r#"{"status":"COMPLETED","message":null}"#, PollOutcome::ServerError),
             (400, r#"{"message":["this field is required"]}"#, PollOutcome::Rejected),
@@ -596,7 +636,8 @@ mod tests {
             (403, PollOutcome::Unauthorized),
             (404, PollOutcome::Rejected),
             (405, PollOutcome::Rejected),
-            (407, PollOutcome::Rejected),
+            (407, PollOutcome::Unreachable),
+            (511, PollOutcome::Unreachable),
             (408, PollOutcome::ServerError),
             (410, PollOutcome::NotFound),
             (421, PollOutcome::ServerError),
@@ -681,6 +722,7 @@ mod tests {
     #[test]
     fn the_reason_is_the_service_s_own_sentence_in_full() {
         let long = "x".repeat(7000);
+        let beginning = format!("{}…", "x".repeat(299));
         let cases = [
             (r#"{"error":"e"}"#.to_owned(), "e", None),
             (r#"{"error":{"message":"m","code":"C"}}"#.to_owned(), "m", Some("C")),
@@ -695,7 +737,9 @@ mod tests {
             (r#"{"message":null,"detail":" ","title":"t"}"#.to_owned(), "t", None),
             (r#"["one","two"]"#.to_owned(), "one; two", None),
             (r#"{"other":1}"#.to_owned(), r#"HTTP 400: {"other":1}"#, None),
-            (format!("\n{long}\n"), long.as_str(), None),
+            (format!("\n{long}\n"), beginning.as_str(), None),
+            ("\n\nValueError at /x\n  nan\n\nTraceback".to_owned(), "ValueError at /x nan", None),
+            ("one\r\n\r\ntwo".to_owned(), "one", None),
             ("<h1>Nope &amp; no</h1>".to_owned(), "HTTP 400: Nope & no", None),
             ("<html><head><TITLE lang=x>\n 504  T</TITLE>".to_owned(), "HTTP 400: 504 T", None),
             ("<?xml version='1'?><Error><Message>Denied</Message></Error>".to_owned(), "HTTP 400: Denied", None),
@@ -706,7 +750,8 @@ mod tests {
             assert_eq!(reading.reason.as_deref(), Some(reason), "{body}");
             assert_eq!(reading.error_code.as_deref(), code, "{body}");
         }
-        let endless = said(Provider::Vessl, 400, &"é".repeat(1_000_000)).reason.unwrap();
+        let endless =
+            said(Provider::Vessl, 400, &format!(r#"{{"error":"{}"}}"#, "é".repeat(1_000_000))).reason.unwrap();
         assert!(endless.len() < 100_000 && endless.ends_with('…'));
     }
 

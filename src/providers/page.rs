@@ -1,8 +1,6 @@
-//! Web pages where an answer was expected: proxies, login pages, debug pages. Only their title is of use.
+//! Pages where an answer was expected: proxies, login pages, debug pages. Only their title, or how they begin, is of use.
 
 use std::borrow::Cow;
-
-use super::reply::capped;
 
 /// How much of a page is looked at.
 const HEAD: usize = 64 * 1024;
@@ -17,7 +15,24 @@ pub fn title(text: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(text.get(..text.len().min(HEAD)).unwrap_or(text));
     let found = ["title", "h1", "h2", "message"].into_iter().find_map(|name| element(&head, name));
     let said = found.or_else(|| Some(plain(&head))).map(|said| squeezed(&said));
-    said.filter(|said| !said.is_empty()).map(|said| capped(said.chars().take(300).collect::<String>().as_str()))
+    said.as_deref().and_then(shortened)
+}
+
+/// Of a plain text what stands before its first empty line: a debug page goes on for 30 KB.
+pub fn beginning(text: &[u8]) -> Option<String> {
+    let head = String::from_utf8_lossy(text.get(..text.len().min(HEAD)).unwrap_or(text));
+    let lines = head.lines().skip_while(|line| line.trim().is_empty()).take_while(|line| !line.trim().is_empty());
+    shortened(&squeezed(&lines.collect::<Vec<_>>().join(" ")))
+}
+
+/// At most 300 characters of it; None if it is empty.
+fn shortened(text: &str) -> Option<String> {
+    const LONGEST: usize = 300;
+    let shown = match text.char_indices().nth(LONGEST) {
+        Some(_) => text.chars().take(LONGEST - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+    };
+    Some(shown).filter(|said| !said.is_empty())
 }
 
 /// The text within the first element of this name that says anything.

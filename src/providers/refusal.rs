@@ -30,6 +30,10 @@ pub fn refused(endpoint: &str, id: &str, reply: &Response) -> Reading {
         300..=399 => Reading::refused(PollOutcome::Rejected, redirect(endpoint, id, reply)),
         429 => Reading { retry_after: wait, ..reading(PollOutcome::Throttled) },
         503 if wait.is_some() => Reading { retry_after: wait, ..reading(PollOutcome::Throttled) },
+        // Of a proxy that wants to be logged in to: it says nothing about the job, and nothing about the service.
+        407 | 511 => {
+            Reading::refused(PollOutcome::Unreachable, format!("a proxy asks for a login: {}", body.reason(reply)))
+        }
         401 | 403 => reading(PollOutcome::Unauthorized),
         404 | 410 if body.is_about_the_job(id, reply.status) => reading(PollOutcome::NotFound),
         408 | 421 | 425 => reading(PollOutcome::ServerError),
@@ -124,7 +128,7 @@ impl Body {
             Some(Kind::Array) => plain(Shape::Json, reply::error_text(text)),
             Some(Kind::String) if scan::string(text).is_some() => plain(Shape::Json, reply::text(text)),
             Some(Kind::String | Kind::Number | Kind::Bool | Kind::Null) | None => {
-                plain(Shape::Text, Some(capped(&reply::json_text(text))).filter(|said| !said.is_empty()))
+                plain(Shape::Text, page::beginning(text))
             }
         }
     }

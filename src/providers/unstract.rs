@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::refusal::{malformed, malformed_because, refused};
 use super::reply::{self, Object, capped, error_text, json_text, text};
 use super::{Contents, IdError, address};
@@ -72,6 +74,8 @@ pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
         fail_reason: if failed { summary.reason } else { None },
         warning: summary.oddity,
         files: summary.counts,
+        started_at: summary.started_at,
+        finished_at: summary.finished_at.filter(|_| over),
         has_payload: message.is_result(),
         ..Answer::default()
     })
@@ -154,6 +158,8 @@ fn is_answer(object: &Object<'_>, message: &Message<'_>, reply: &Response) -> bo
         (406, Message::Text(_)) if !has_known_word(object) => message.says_acknowledged(),
         (406 | 422, _) => !repeats_the_code,
         (_, Message::List(_)) => true,
+        // Accepted, still going: what the service is to answer instead of 422 some day.
+        (201..=299, Message::Nothing) => object.word().0.is_unfinished(),
         (_, Message::Nothing | Message::Text(_) | Message::Other(_)) => false,
     }
 }
@@ -220,8 +226,12 @@ struct Summary {
     counts: Option<FileCounts>,
     /// The first failed file's error, else the first error that is said at all.
     reason: Option<String>,
-    /// What stands where files should be and is none.
+    /// What stands where files should be and is none, and what does not come here.
     oddity: Option<String>,
+    /// When the first of its files was begun, by the service's clock.
+    started_at: Option<Timestamp>,
+    /// When the last of them was done; None where one does not say.
+    finished_at: Option<Timestamp>,
 }
 
 impl Summary {
@@ -230,7 +240,7 @@ impl Summary {
             Message::List(list) => list,
             Message::Other(value) => {
                 let oddity = Some("the result is no list of files".to_owned());
-                return Self { counts: None, reason: error_text(value), oddity };
+                return Self { reason: error_text(value), oddity, ..Self::default() };
             }
             Message::Text(said) => {
                 return Self { oddity: Some(said.clone()).filter(|said| !said.is_empty()), ..Self::default() };
@@ -238,7 +248,8 @@ impl Summary {
             Message::Nothing => return Self::default(),
         };
         let mut counts = FileCounts::default();
-        let (mut of_failed, mut of_any, mut strange) = (None, None, 0_usize);
+        let (mut of_failed, mut of_any, mut strange, mut reviewed) = (None, None, 0_usize, 0);
+        let (mut started, mut finished) = (Vec::new(), Vec::new());
         for value in list {
             let Ok(object) = Object::parse(value) else {
                 strange += 1;
@@ -246,6 +257,10 @@ impl Summary {
                 continue;
             };
             let (failed, error) = outcome(&object);
+            let (start, end) = times(&object);
+            started.extend(start);
+            finished.push(end);
+            reviewed += u32::from(is_in_review(&object));
             counts.total = counts.total.saturating_add(1);
             counts.failed = counts.failed.saturating_add(u32::from(failed));
             if failed && of_failed.is_none() {
@@ -257,7 +272,14 @@ impl Summary {
         Self {
             counts: (counts.total > 0).then_some(counts),
             reason: of_failed.or(of_any),
-            oddity: (strange > 0).then(|| format!("{strange} of {} entries of the result are no files", list.len())),
+            oddity: reply::joined(
+                (strange > 0)
+                    .then(|| format!("{strange} of {} entries of the result are no files", list.len()))
+                    .into_iter()
+                    .chain((reviewed > 0).then(|| in_review(reviewed, counts.total))),
+            ),
+            started_at: started.into_iter().min(),
+            finished_at: finished.into_iter().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
         }
     }
 }
@@ -343,6 +365,7 @@ impl<'a> File<'a> {
             keys: self.shape.output.unwrap_or(self.shape.members),
             size: u64::try_from(self.place.len()).unwrap_or(u64::MAX),
             cost: self.cost(),
+            in_review: is_in_review(&self.object),
             range: self.place.clone(),
             result: self.object.range("result"),
         }
@@ -387,6 +410,34 @@ impl<'a> ResultShape<'a> {
         self.members = Some(members);
         Ok(place)
     }
+}
+
+/// Whether a file was sent to a person to look through: its result does not come here.
+fn is_in_review(file: &Object<'_>) -> bool {
+    let sent = |metadata: &[u8]| {
+        let metadata = Object::parse(metadata).ok()?;
+        let review = Object::parse(metadata.get("hitl")?).ok()?;
+        Some(review.get("file_sent_to_hitl")? == b"true")
+    };
+    file.get("metadata").and_then(sent).unwrap_or(false)
+}
+
+fn in_review(reviewed: u32, total: u32) -> String {
+    match (reviewed, total) {
+        (1, 1) => "one file was sent to human review: its result does not come here".to_owned(),
+        (1, _) => format!("one file of {total} was sent to human review: its result does not come here"),
+        (_, _) => format!("{reviewed} of {total} files were sent to human review: their results do not come here"),
+    }
+}
+
+/// When a file was begun and done, by the service's clock.
+fn times(file: &Object<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
+    let metadata = file.get("metadata").and_then(|metadata| Object::parse(metadata).ok());
+    let Some(metadata) = metadata else { return (None, None) };
+    let start = metadata.get("workflow_start_time").and_then(reply::time);
+    let took = metadata.get("total_elapsed_time").and_then(|took| reply::number(took.trim_ascii()));
+    let took = took.and_then(|took| SignedDuration::try_from_secs_f64(took).ok());
+    (start, start.zip(took).and_then(|(start, took)| start.checked_add(took).ok()))
 }
 
 /// Whether a file failed, and its error: by its word, and where that says neither by whether it has an error.

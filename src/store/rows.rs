@@ -54,6 +54,7 @@ pub fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
         evidence: opt_saved(row, 28)?.map(Box::new),
         applied: row.get::<_, i64>(16)?.cast_unsigned(),
         doubt: opt_word(row, 17, doubt_from_word)?,
+        doubtful: None,
         last_poll,
     })
 }

@@ -11,6 +11,7 @@ use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::secret::TokenSource;
 use crate::domain::state::{LostBecause, PollOutcome, State};
 use crate::engine::{Command, Purpose};
+use crate::providers;
 use crate::store::{Access, Store};
 
 const RESULT: &str = r#"{"status":"COMPLETED","message":[{"file":"a.pdf","status":"Success","result":{"output":{"n":1}},"error":null}]}"#;
@@ -25,6 +26,10 @@ fn result() -> Scripted {
 
 fn acknowledged() -> Scripted {
     Scripted::json(406, r#"{"status":"COMPLETED","message":"Result already acknowledged"}"#)
+}
+
+fn done() -> Scripted {
+    Scripted::json(200, r#"{"status":"completed","status_code":200,"raw_output":"1"}"#)
 }
 
 fn page(status: u16) -> Scripted {
@@ -75,6 +80,9 @@ async fn every_cause_of_a_loss_is_told_apart() {
         (vec![result().fault(Fault::NoReply), acknowledged()], LostBecause::NoReply),
         (vec![result().fault(Fault::ResetBeforeReply), acknowledged()], LostBecause::NoReply),
         (vec![page(504), acknowledged()], LostBecause::NoReply),
+        (vec![page(500), acknowledged()], LostBecause::NoReply),
+        (vec![Scripted::json(200, &RESULT[..40]), acknowledged()], LostBecause::NoReply),
+        (vec![Scripted::json(407, ""), acknowledged()], LostBecause::AlreadyRead),
         (vec![cut, executing(), acknowledged()], LostBecause::AlreadyRead),
         (
             vec![
@@ -102,6 +110,57 @@ async fn bytes_that_hold_one_whole_document_count_as_whole_with_a_warning() {
     let (bench, known) = watched(Unstract, vec![short, acknowledged()]).await;
     assert_eq!((known.state, known.warning.is_some()), (State::Succeeded, true));
     assert_eq!(saved_body(&bench, &known).await, RESULT.as_bytes());
+}
+
+#[tokio::test]
+async fn a_page_instead_of_the_result_is_kept_and_named_when_the_result_is_lost() {
+    for (response, said) in [
+        (page(500), "Bad gateway"),
+        (page(503), "Bad gateway"),
+        (Scripted::typed(500, "text/plain", "ValueError at /x\nnan\n\nTraceback"), "ValueError at /x nan"),
+        (Scripted::json(200, &RESULT[..60]), "broken JSON"),
+    ] {
+        let code = response.status;
+        let body = response.body.clone();
+        let (bench, known) = watched(Unstract, vec![executing(), response, acknowledged()]).await;
+        let reason = known.fail_reason.clone().unwrap();
+        assert!(reason.starts_with(&format!("HTTP {code} at ")) && reason.contains(said), "{reason}");
+        assert_eq!(saved_body(&bench, &known).await, body);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_document_with_something_behind_it_is_taken_with_a_warning() {
+    for rest in ["\0", "\0\0 \n", "<!-- cached -->", "\n# served by a proxy", "]"] {
+        let body = format!("{RESULT}{rest}");
+        let (bench, known) = watched(Unstract, vec![executing(), Scripted::json(200, &*body), acknowledged()]).await;
+        assert_eq!((known.state, known.warning.is_some()), (State::Succeeded, true), "{rest:?}");
+        let saved = saved_body(&bench, &known).await;
+        assert_eq!(saved, body.as_bytes());
+        assert!(providers::output(Unstract, &saved).is_some() && providers::files(Unstract, &saved).len() == 1);
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_word_under_any_2xx_is_an_answer() {
+    for code in [200, 201, 202, 203, 206] {
+        let running = Scripted::json(code, r#"{"status":"EXECUTING","message":null}"#);
+        let bench = Bench::new().job(Unstract, "job-1", [running]);
+        let mut running = bench.start(Purpose::Dashboard);
+        running.until(is_observed).await;
+        assert_eq!(running.known(0).state, State::Running, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_asks_for_a_login_for_longer_than_the_grace_gives_no_job_up() {
+    for code in [407, 511] {
+        let mut bench = Bench::new();
+        bench.poll.not_found_grace = Duration::from_millis(40);
+        let login = Scripted::typed(code, "text/html", "<title>Login</title>");
+        let bench = bench.job(Vessl, "job-1", std::iter::repeat_n(login, 8).chain([done()]));
+        assert_eq!(bench.watch().await.state, State::Succeeded, "{code}");
+    }
 }
 
 #[tokio::test]

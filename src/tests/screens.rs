@@ -390,6 +390,7 @@ fn content(job: &Job) -> Content {
                     keys: (!failed).then_some(31),
                     size: text.len() as u64,
                     cost: (!failed).then(|| "0.011".to_owned()),
+                    in_review: false,
                     range,
                     result: None,
                 });

@@ -33,6 +33,7 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         changed_at: Some("2026-11-21T10:00:00.123456789Z".parse().unwrap()),
         applied: 41,
         doubt: Some(Doubt::NoReply),
+        doubtful: None,
         last_poll: Some(LastPoll {
             read: PollOutcome::Malformed,
             http_status: None,
