@@ -121,4 +121,31 @@ mod tests {
         assert_eq!(decoded_within((1 << 20) - 1, Some("gzip"), &bomb), None);
         assert!(decoded_within(1 << 20, Some("gzip"), &bomb).is_some());
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+        #[test]
+        fn whatever_the_label_and_the_bytes_decoding_ends_and_is_bounded(
+            body in proptest::collection::vec(proptest::num::u8::ANY, 0..400),
+            label in "((x-)?gzip|deflate|br|identity|[ -~]{0,6})(, ?((x-)?gzip|deflate))?",
+            how in 0..4_u8,
+            at in proptest::num::usize::ANY,
+            byte in proptest::num::u8::ANY,
+        ) {
+            let whole = gzip(&body);
+            let mut bytes = if how == 0 { body.clone() } else { whole.to_vec() };
+            if let Some(at) = at.checked_rem(bytes.len()) {
+                match how {
+                    1 => bytes.truncate(at),
+                    2 => bytes[at] = byte,
+                    _ => bytes.extend_from_within(at..),
+                }
+            }
+            for longest in [0, 100, LONGEST] {
+                let decoded = decoded_within(longest, Some(&label), &Bytes::from(bytes.clone()));
+                proptest::prop_assert!(decoded.is_none_or(|decoded| decoded.bytes.len() as u64 <= longest));
+            }
+            proptest::prop_assert_eq!(decoded(Some("gzip"), &whole), Some(Decoded { bytes: Bytes::from(body), warning: None }));
+        }
+    }
 }

@@ -16,10 +16,12 @@ use crate::domain::fact::Fact;
 use crate::domain::job::Provider::{Unstract, Vessl};
 use crate::domain::job::{Job, JobKey, Provider};
 use crate::domain::observation::LastPoll;
+use crate::domain::request::{Auth, Method, Request};
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, Pace, Poll, Service};
 use crate::domain::state::{PollOutcome, State};
 use crate::engine::{self, Command, Purpose, Setup};
+use crate::net::{Net, Sink};
 use crate::providers;
 
 /// What the last read of one job at such an address came to.
@@ -139,4 +141,73 @@ async fn a_service_that_fails_for_a_thousand_jobs_is_tried_one_read_at_a_time() 
     let told = running.told.iter().filter(|fact| matches!(fact, Fact::NotOk { .. })).count();
     assert!(told <= reads, "each failure is told once at most: {told} of {reads}");
     running.drain().await;
+}
+
+/// What a client of ours makes of these bytes from a server: the code and the body's length, or why there is no reply.
+async fn exchange(server: &std::net::TcpListener, raw: &[u8]) -> Result<(u16, Vec<u8>), String> {
+    struct Taken(Vec<u8>);
+    impl Sink for Taken {
+        fn begin(&mut self, _status: u16) {}
+
+        fn push(&mut self, chunk: &[u8]) {
+            self.0.extend_from_slice(chunk);
+        }
+    }
+    let url = Url::parse(&format!("http://{}/?key=s3cret-of-a-gateway", server.local_addr().unwrap())).unwrap();
+    let request = Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: true };
+    let limit = Duration::from_secs(20);
+    let pace = Pace { interval: limit, max_interval: limit };
+    let poll = Poll { pace, in_flight: 1, connect_timeout: limit, read_timeout: limit, not_found_grace: limit };
+    let net = Net::new(&poll, Clock::new(jiff::Timestamp::now));
+    let (server, raw) = (server.try_clone().unwrap(), raw.to_vec());
+    let serve = tokio::task::spawn_blocking(move || {
+        let (mut peer, _) = server.accept().unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            if std::io::Read::read(&mut peer, &mut byte).unwrap_or(0) == 0 {
+                return;
+            }
+            request.push(byte[0]);
+        }
+        let _ = peer.write_all(&raw);
+    });
+    let (_stay, mut leave) = tokio::sync::watch::channel(false);
+    let mut taken = Taken(Vec::new());
+    let arrived = net.send(&request, &Token::new(TOKEN).unwrap(), &mut taken, &mut leave).await;
+    serve.await.unwrap();
+    arrived.map(|arrived| (arrived.status, taken.0)).map_err(|none| none.reason)
+}
+
+/// Heads of replies, well made, nearly so, and not at all.
+fn raw_heads() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+    use proptest::prelude::*;
+    let name = "(?i)(content-length|transfer-encoding|content-encoding|retry-after|connection|location|x)[ :]{0,2}";
+    let value = "([0-9]{0,20}|chunked|gzip|close|-1|0x1f|[ -~]{0,12}|\\PC{0,4}|[\\x00-\\x1f]{0,3})";
+    let line = format!("{name}{value}(\r\n|\n|\r)");
+    let made = format!("HTTP/(1\\.[01]|2|9)  ?[0-9]{{2,4}}[ -~]{{0,6}}(\r\n|\n)({line}){{0,6}}(\r\n|\n)?[ -~]{{0,30}}");
+    prop_oneof![
+        6 => proptest::string::string_regex(&made).unwrap().prop_map(String::into_bytes),
+        1 => proptest::collection::vec(any::<u8>(), 0..80),
+        1 => (0..3000_usize).prop_map(|count| {
+            format!("HTTP/1.1 200 OK\r\n{}Content-Length: 2\r\n\r\n{{}}", "x: y\r\n".repeat(count)).into_bytes()
+        }),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(150))]
+    #[test]
+    fn whatever_head_a_server_sends_it_is_read_or_refused_in_words_without_the_address(raw in raw_heads()) {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        match runtime.block_on(exchange(&server, &raw)) {
+            Ok((status, body)) => {
+                proptest::prop_assert!((100..=999).contains(&status) && body.len() <= raw.len());
+            }
+            Err(why) => {
+                proptest::prop_assert!(!why.is_empty() && !why.contains("://") && !why.contains("s3cret"), "{}", why);
+            }
+        }
+    }
 }
