@@ -11,8 +11,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jobdeck::bench_api::{
-    App, Charset, Event, Fact, Job, JobIx, JobKey, Key, Keymap, Now, Observation, Options, Palette, Provider, State,
-    Theme, draw_into,
+    App, Charset, Event, Fact, Job, JobIx, JobKey, JobTraits, Key, Keymap, Now, Observation, Options, Palette, State,
+    Theme, draw_into, names,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -42,9 +42,15 @@ fn known(state: State, n: u32) -> Arc<Observation> {
 }
 
 fn declared(n: u32, state: State) -> Fact {
-    let provider = Provider::ALL[n as usize % 3];
+    let provider = names()[n as usize % 3];
     let key = JobKey { provider, endpoint: "https://example.com".into(), id: format!("6b1f2f0a-{n:08x}") };
-    let job = Job { key, service: "prod".into(), name: Some(format!("scan-{n:06}")), tags: ["nov".to_owned()].into() };
+    let job = Job {
+        key,
+        service: "prod".into(),
+        name: Some(format!("scan-{n:06}")),
+        tags: ["nov".to_owned()].into(),
+        traits: JobTraits::default(),
+    };
     Fact::Declared { ix: JobIx(n), job: Arc::new(job), known: known(state, n) }
 }
 

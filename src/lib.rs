@@ -49,7 +49,7 @@ pub mod bench_api {
     pub use crate::config::{parse, parse_bulk, parse_toml};
     pub use crate::domain::clean::{Clean, is_harmless};
     pub use crate::domain::fact::Fact;
-    pub use crate::domain::job::{Job, JobIx, JobKey, Provider};
+    pub use crate::domain::job::{Job, JobIx, JobKey, JobTraits, ProviderName};
     pub use crate::domain::observation::Observation;
     pub use crate::domain::reading::{Reading, Verdict};
     pub use crate::domain::response::{Headers, Response};
@@ -58,7 +58,7 @@ pub mod bench_api {
     pub use crate::json::pretty::pretty;
     pub use crate::json::rows::{Place, Rows};
     pub use crate::json::{scan, search, text};
-    pub use crate::providers::{files, output, raw_output, read};
+    pub use crate::providers::{by_name, names, read};
     pub use crate::ui::draw_into;
     pub use crate::ui::theme::{Charset, Palette, Theme};
 }

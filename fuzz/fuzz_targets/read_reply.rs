@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use jobdeck::bench_api::{
-    Clean, Headers, JobKey, Provider, PollOutcome, Reading, Response, Verdict, files, is_harmless, output, raw_output, read, scan,
+    Clean, Headers, JobKey, PollOutcome, Reading, Response, Verdict, files, is_harmless, output, raw_output, read, scan,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let reading = read(&key, &reply);
     check_reading(&key, &reply, &reading);
     check_body(key.provider, &reply.body);
-    if key.provider == Provider::Unstract {
+    if key.provider == ProviderName::UNSTRACT {
         check_files(&reply, &reading);
     }
 });
@@ -27,9 +27,9 @@ fuzz_target!(|data: &[u8]| {
 fn input(data: &[u8]) -> Option<(JobKey, Response)> {
     let (head, rest) = data.split_at_checked(3)?;
     let (provider, endpoint) = match head[0] & 3 {
-        0 => (Provider::Vessl, "https://serve-api.vessl.ai/api/v1/services/slug"),
-        1 => (Provider::Optexity, "https://api.optexity.com"),
-        _ => (Provider::Unstract, "https://us-central.unstract.com"),
+        0 => (ProviderName::VESSL, "https://serve-api.vessl.ai/api/v1/services/slug"),
+        1 => (ProviderName::OPTEXITY, "https://api.optexity.com"),
+        _ => (ProviderName::UNSTRACT, "https://us-central.unstract.com"),
     };
     let mut lines = rest.splitn(7, |byte| *byte == b'\n');
     let mut line = || Some(String::from_utf8_lossy(lines.next()?).into_owned()).filter(|line| !line.is_empty());
@@ -54,7 +54,7 @@ fn check_reading(key: &JobKey, reply: &Response, reading: &Reading) {
     assert!(reading.retry_after.is_none() || reading.read == PollOutcome::Throttled);
     assert!(reply.broken.is_none() || is_self_contained(&reply.body) || reading.read == PollOutcome::Unreachable);
     assert!(reply.broken.is_some() || reading.read != PollOutcome::Unreachable);
-    assert!(key.provider == Provider::Unstract || reading.read != PollOutcome::Answered || (200..300).contains(&reply.status));
+    assert!(key.provider == ProviderName::UNSTRACT || reading.read != PollOutcome::Answered || (200..300).contains(&reply.status));
     if (300..400).contains(&reply.status) && reply.broken.is_none() {
         // A query may be a signature.
         assert!(reading.reason.as_deref().is_none_or(|reason| !reason.contains('?')));
@@ -63,7 +63,7 @@ fn check_reading(key: &JobKey, reply: &Response, reading: &Reading) {
         assert!(answer.progress.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
         assert!(reply.broken.is_none() || answer.warning.is_some());
         let without_result = matches!(answer.verdict, Verdict::Acknowledged | Verdict::Expired);
-        assert!(!without_result || (key.provider == Provider::Unstract && !answer.has_payload));
+        assert!(!without_result || (key.provider == ProviderName::UNSTRACT && !answer.has_payload));
         for text in [&answer.word, &answer.fail_reason, &answer.error_code, &answer.warning] {
             check_text(text.as_deref());
         }
@@ -81,22 +81,22 @@ fn check_text(text: Option<&str>) {
     assert!(Clean::new(text.unwrap_or_default()).chars().all(is_harmless));
 }
 
-fn check_body(provider: Provider, body: &[u8]) {
+fn check_body(provider: ProviderName, body: &[u8]) {
     let is_document = scan::document(body).is_ok();
     let (raw, output) = (raw_output(provider, body), output(provider, body));
     assert!(is_document || (raw.is_none() && output.is_none()));
     if let Some(output) = output {
         assert!(scan::document(&output).is_ok(), "{}", String::from_utf8_lossy(&output));
     }
-    if let (Provider::Unstract, Some(raw)) = (provider, raw) {
+    if let (ProviderName::UNSTRACT, Some(raw)) = (provider, raw) {
         assert_eq!(scan::document(&raw), Ok(0..raw.len()));
     }
-    assert!(provider == Provider::Unstract || files(provider, body).is_empty());
+    assert!(provider == ProviderName::UNSTRACT || files(provider, body).is_empty());
 }
 
 fn check_files(reply: &Response, reading: &Reading) {
     let body = &reply.body[..];
-    let files = files(Provider::Unstract, body);
+    let files = files(ProviderName::UNSTRACT, body);
     let mut end = 0;
     for file in &files {
         assert!(end <= file.range.start && file.size == file.range.len() as u64);

@@ -15,7 +15,7 @@ use super::summary::History;
 use super::tree::{Decoded, KeptTree, TreeView};
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
-use crate::domain::job::{JobIx, Provider};
+use crate::domain::job::JobIx;
 use crate::domain::observation::Observation;
 use crate::json::index::Document;
 
@@ -272,19 +272,13 @@ impl Detail {
     }
 
     /// A tree came. False if nobody waits for it any more.
-    pub fn take_tree(
-        &mut self,
-        (ix, provider): (JobIx, Provider),
-        body: i64,
-        part: Part,
-        tree: Result<Arc<Document>, Clean>,
-    ) -> bool {
+    pub fn take_tree(&mut self, ix: JobIx, body: i64, part: Part, tree: Result<Arc<Document>, Clean>) -> bool {
         let kept = self.places.get(&ix).and_then(|place| place.trees.get(&part)).filter(|(of, _)| *of == body);
         let kept = kept.map(|(_, kept)| kept.clone());
         let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
-        let output = entry.content.ready().map(|content| output_path(provider, content)).unwrap_or_default();
+        let output = entry.content.ready().map(|content| content.output_path.clone()).unwrap_or_default();
         let (slot, prefix) = match part {
-            Part::Output => (&mut entry.output, output.to_owned()),
+            Part::Output => (&mut entry.output, output),
             Part::File(n) => (entry.files.entry(n).or_default(), format!(".message[{n}]")),
         };
         *slot = match tree {
@@ -389,18 +383,6 @@ fn remember(places: &mut HashMap<JobIx, Place>, ix: JobIx, body: &Body) {
     let place = places.entry(ix).or_default();
     place.raw = raw.map(|(top, wrap)| (body.body, top, wrap));
     place.trees.extend(trees);
-}
-
-/// Where what is shown as output stands in the body, as a path that jq would take.
-fn output_path(provider: Provider, content: &Content) -> &'static str {
-    let Some(output) = &content.output else { return "" };
-    match provider {
-        Provider::Vessl => ".output",
-        Provider::Optexity if content.body.as_ptr_range().contains(&output.as_ptr()) => ".result",
-        Provider::Optexity => ".result | fromjson | ",
-        // An object of our own making: file name to result.
-        Provider::Unstract => "",
-    }
 }
 
 fn failed_first(files: &[FileResult]) -> Vec<usize> {

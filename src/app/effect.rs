@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::tree::Decode;
 use crate::domain::clean::Clean;
-use crate::domain::job::{Job, JobIx};
+use crate::domain::job::{Job, JobIx, ProviderName};
 use crate::domain::observation::Observation;
 
 /// What should be known before a status read of an unfinished one-shot job is copied.
@@ -32,7 +32,7 @@ pub enum Effect {
     },
     /// Look for the files in these saved Unstract replies (by the store's numbers), off the drawing thread; answered
     /// by some `Event::FilesRead`.
-    ReadFiles(Vec<(JobIx, i64)>),
+    ReadFiles(Vec<(JobIx, ProviderName, i64)>),
     /// Build the index of a JSON text, off the drawing thread; answered by `Event::TreeReady`.
     BuildTree {
         /// The job.
@@ -119,7 +119,7 @@ pub struct Subject {
 impl Subject {
     /// Whether somebody else's read of it may take the result from us.
     pub fn may_take_the_result(&self) -> bool {
-        self.job.key.provider.is_one_shot() && !self.known.state.is_terminal()
+        self.job.traits.one_shot && !self.known.state.is_terminal()
     }
 }
 

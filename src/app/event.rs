@@ -115,7 +115,9 @@ pub struct Content {
     pub raw: Option<Bytes>,
     /// The decoded output as JSON text. None if there is none.
     pub output: Option<Bytes>,
-    /// Unstract: its files, in the body's order.
+    /// Where the output stands in the body, as a path that jq takes; empty if it is made from several places.
+    pub output_path: String,
+    /// Its files or other items, in the body's order.
     pub files: Vec<FileResult>,
 }
 

@@ -303,8 +303,8 @@ impl App {
                 Vec::new()
             }
             Event::TreeReady { ix, body, part, tree } => {
-                if let Some(provider) = self.jobs.get(ix).map(|row| row.job.key.provider) {
-                    self.redraw |= self.detail.take_tree((ix, provider), body, part, tree);
+                if self.jobs.get(ix).is_some() {
+                    self.redraw |= self.detail.take_tree(ix, body, part, tree);
                 }
                 Vec::new()
             }

@@ -8,7 +8,7 @@ use super::dialog::Overlay;
 use super::effect::Effect;
 use super::event::FilesOf;
 use super::jobs::Row;
-use crate::domain::job::{JobIx, Provider};
+use crate::domain::job::{JobIx, ProviderName};
 
 /// Which saved replies were not looked into yet.
 #[derive(Debug, Default)]
@@ -59,12 +59,14 @@ impl App {
         if all {
             wanted.append(&mut replies.others);
         }
-        let bodies: Vec<(JobIx, i64)> =
-            wanted.into_iter().filter_map(|ix| Some((ix, reply(self.jobs.get(ix)?)?))).collect();
+        let bodies: Vec<(JobIx, ProviderName, i64)> = wanted
+            .into_iter()
+            .filter_map(|ix| self.jobs.get(ix).and_then(|row| Some((ix, row.job.key.provider, reply(row)?))))
+            .collect();
         if bodies.is_empty() {
             return None;
         }
-        self.jobs.replies_mut().asked.extend(bodies.iter().copied());
+        self.jobs.replies_mut().asked.extend(bodies.iter().map(|(ix, _, body)| (*ix, *body)));
         self.redraw = true;
         Some(Effect::ReadFiles(bodies))
     }
@@ -100,5 +102,5 @@ impl App {
 
 /// The number of the reply in which a job's files stand.
 fn reply(row: &Row) -> Option<i64> {
-    (row.job.key.provider == Provider::Unstract).then(|| shown_body(&row.known)).flatten()
+    row.known.files.and_then(|_| shown_body(&row.known))
 }

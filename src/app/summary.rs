@@ -10,7 +10,6 @@ use super::text::{Line, Tone};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
-use crate::domain::job::Provider;
 use crate::domain::observation::Saved;
 use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
@@ -93,7 +92,7 @@ pub fn over_files(row: &Row, around: Circumstances<'_>) -> Vec<Line> {
         id.push_str(&format!("   took {}", human::duration(took)));
     }
     let mut lines = vec![Line { tone: Tone::State(known.state), ..Line::new("", state) }];
-    lines.push(Line::new(id_word(row.job.key.provider), id));
+    lines.push(Line::new(row.job.traits.id_noun, id));
     if let Some(saved) = &known.saved {
         let hash: String = saved.sha256.to_string().chars().take(8).collect();
         let at = moment(saved.at, around);
@@ -125,21 +124,12 @@ pub fn attempts(history: &History, around: Circumstances<'_>) -> Vec<Line> {
     lines
 }
 
-/// What an id of this provider is called.
-pub fn id_word(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Vessl => "request",
-        Provider::Optexity => "task",
-        Provider::Unstract => "execution",
-    }
-}
-
 fn head(row: &Row, around: Circumstances<'_>) -> String {
     let known = &row.known;
     let provider = row.job.key.provider;
     let id = &row.job.key.id;
     let id = if around.whole { Clean::new(id).to_string() } else { short(id) };
-    let mut text = format!("{provider} {} {id}", id_word(provider));
+    let mut text = format!("{provider} {} {id}", row.job.traits.id_noun);
     if let Some(word) = &known.word {
         text.push_str(&format!("   status {}", Clean::new(word)));
     }
@@ -188,7 +178,7 @@ fn saved_text(saved: &Saved, row: &Row, around: Circumstances<'_>) -> String {
     let hash = if around.whole { hash } else { hash.chars().take(16).chain(['…']).collect() };
     let mut text = format!("{} at {}, HTTP {}", human::bytes(saved.bytes), moment(saved.at, around), saved.http_status);
     text.push_str(&format!(", sha256 {hash}"));
-    if row.job.key.provider.is_one_shot() {
+    if row.job.traits.one_shot {
         text.push_str("   (the only copy: the service hands it out once)");
     }
     if saved.masked {

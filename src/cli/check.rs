@@ -65,7 +65,7 @@ pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Re
             Some(Err(why)) => format!("; FAILED: {}", Clean::new(why)),
         };
         let jobs = counted(jobs, "job");
-        writeln!(out, "{:width$}  {:8}  {jobs:>10}  {token}{answer}", service.name, service.provider)?;
+        writeln!(out, "{:width$}  {:8}  {jobs:>10}  {token}{answer}", service.name, service.provider.name())?;
     }
     if file.services.is_empty() {
         writeln!(

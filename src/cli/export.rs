@@ -63,16 +63,16 @@ fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
 async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<(), Failure> {
     let folders = folders(entries.iter().map(|entry| &*entry.job));
     for (entry, folder) in entries.iter().zip(folders) {
-        let provider = entry.job.key.provider;
         let folder = dir.join(folder);
         fs::create_dir_all(&folder).map_err(|error| failed("make the directory", &folder, &error))?;
         let body = body(store, entry).await?;
         let ending = if serde_json::from_slice::<&RawValue>(&body).is_ok() { "json" } else { "txt" };
         target.write(&folder, "body", ending, &body)?;
-        if let Some(raw) = saved::raw_output(provider, &body) {
+        let payload = saved::extract(entry.job.key.provider, &body);
+        if let Some(raw) = payload.raw {
             target.write(&folder, "raw", "txt", &raw)?;
         }
-        if let Some(decoded) = saved::output(provider, &body) {
+        if let Some(decoded) = payload.output {
             target.write(&folder, "output", "json", &decoded)?;
         }
     }
@@ -86,7 +86,7 @@ async fn csv(store: &Store, entries: &[Entry], dir: &Path) -> Result<Part, Failu
     let mut sheet = Sheet::new(file, true).map_err(written)?;
     for entry in entries {
         let body = body(store, entry).await?;
-        let raw = saved::raw_output(entry.job.key.provider, &body).unwrap_or_default();
+        let raw = saved::extract(entry.job.key.provider, &body).raw.unwrap_or_default();
         let row = sheet::row(entry, Some(String::from_utf8_lossy(&raw).into_owned()));
         sheet.add(&row).map_err(written)?;
     }
@@ -139,13 +139,13 @@ struct Exported<'a> {
 }
 
 /// The job's line with its decoded output as it is or, where there is none that is strict JSON, its raw output.
-fn json_line(entry: &Entry, body: &[u8]) -> String {
-    let provider = entry.job.key.provider;
-    let compact = saved::output(provider, body).and_then(|decoded| compacted(&decoded));
+fn json_line(entry: &Entry, body: &Bytes) -> String {
+    let payload = saved::extract(entry.job.key.provider, body);
+    let compact = payload.output.and_then(|decoded| compacted(&decoded));
     let output = compact.as_deref().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
     let raw = match output {
         Some(_) => None,
-        None => saved::raw_output(provider, body).map(|raw| String::from_utf8_lossy(&raw).into_owned()),
+        None => payload.raw.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
     };
     // Not the time of the export: what has not changed is the same file again.
     let at = entry.known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
@@ -295,7 +295,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::domain::job::{JobKey, Provider};
+    use crate::domain::job::{JobKey, ProviderName};
 
     #[test]
     fn compact_json_keeps_every_digit_and_every_string() {
@@ -348,8 +348,14 @@ mod tests {
     #[test]
     fn no_two_jobs_share_a_folder() {
         let job = |service: &str, endpoint: &str, id: &str| {
-            let key = JobKey { provider: Provider::Vessl, endpoint: endpoint.into(), id: id.to_owned() };
-            Job { key, service: service.into(), name: None, tags: [].into() }
+            let key = JobKey { provider: ProviderName::VESSL, endpoint: endpoint.into(), id: id.to_owned() };
+            Job {
+                traits: crate::tests::traits(key.provider),
+                key,
+                service: service.into(),
+                name: None,
+                tags: [].into(),
+            }
         };
         let jobs = [
             job("a", "https://h", "1"),

@@ -264,7 +264,7 @@ fn whole_or_not<S: Serializer>(progress: &Option<f64>, serializer: S) -> Result<
 mod tests {
     use super::*;
     use crate::domain::checksum::Checksum;
-    use crate::domain::job::{JobKey, Provider};
+    use crate::domain::job::{JobKey, ProviderName};
     use crate::domain::observation::LastPoll;
     use crate::domain::state::LostBecause;
 
@@ -274,10 +274,11 @@ mod tests {
 
     fn job() -> Arc<Job> {
         Arc::new(Job {
-            key: JobKey { provider: Provider::Unstract, endpoint: "https://h".into(), id: "e7\u{202e}".to_owned() },
+            key: JobKey { provider: ProviderName::UNSTRACT, endpoint: "https://h".into(), id: "e7\u{202e}".to_owned() },
             service: "invoices".into(),
             name: Some("scan 7".to_owned()),
             tags: ["nov".to_owned()].into(),
+            traits: crate::tests::traits(ProviderName::UNSTRACT),
         })
     }
 

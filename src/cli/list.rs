@@ -121,11 +121,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::job::{Job, JobKey, Provider};
+    use crate::domain::job::{Job, JobKey, ProviderName};
 
     fn entry(id: &str, name: Option<&str>, state: State, reason: &str) -> Entry {
-        let key = JobKey { provider: Provider::Vessl, endpoint: "".into(), id: id.to_owned() };
-        let job = Job { key, service: "llama".into(), name: name.map(str::to_owned), tags: Arc::default() };
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: id.to_owned() };
+        let job = Job {
+            traits: crate::tests::traits(key.provider),
+            key,
+            service: "llama".into(),
+            name: name.map(str::to_owned),
+            tags: Arc::default(),
+        };
         let known = Observation {
             state,
             fail_reason: Some(reason.to_owned()),

@@ -127,12 +127,18 @@ fn ambiguous(wanted: &str, found: &[&Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::job::{JobKey, Provider};
+    use crate::domain::job::{JobKey, ProviderName};
     use crate::domain::observation::Observation;
 
     fn entry(service: &str, id: &str, name: Option<&str>) -> Entry {
-        let key = JobKey { provider: Provider::Vessl, endpoint: service.into(), id: id.to_owned() };
-        let job = Job { key, service: service.into(), name: name.map(str::to_owned), tags: Arc::default() };
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: service.into(), id: id.to_owned() };
+        let job = Job {
+            traits: crate::tests::traits(key.provider),
+            key,
+            service: service.into(),
+            name: name.map(str::to_owned),
+            tags: Arc::default(),
+        };
         Entry::new(Arc::new(job), Observation::default())
     }
 

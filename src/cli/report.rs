@@ -105,11 +105,17 @@ fn line(parts: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::job::{JobKey, Provider};
+    use crate::domain::job::{JobKey, ProviderName};
 
     fn job() -> Job {
-        let key = JobKey { provider: Provider::Optexity, endpoint: "https://h".into(), id: "7".to_owned() };
-        Job { key, service: "portals".into(), name: None, tags: Arc::default() }
+        let key = JobKey { provider: ProviderName::OPTEXITY, endpoint: "https://h".into(), id: "7".to_owned() };
+        Job {
+            traits: crate::tests::traits(key.provider),
+            key,
+            service: "portals".into(),
+            name: None,
+            tags: Arc::default(),
+        }
     }
 
     fn seen(state: State, word: &str, progress: f64) -> Observation {

@@ -293,13 +293,13 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::domain::job::{Job, JobKey, Provider};
+    use crate::domain::job::{Job, JobKey, ProviderName};
     use crate::domain::observation::Observation;
     use crate::domain::state::State;
 
     fn entry(id: &str, tag: Option<&str>, finished: i64, reason: Option<&str>) -> Entry {
         let at = |second| Some(Timestamp::from_second(second).unwrap());
-        let key = JobKey { provider: Provider::Vessl, endpoint: "".into(), id: id.to_owned() };
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: id.to_owned() };
         let tags = tag.map(str::to_owned).into_iter().collect();
         let known = Observation {
             state: if reason.is_some() { State::Failed } else { State::Succeeded },
@@ -310,7 +310,7 @@ mod tests {
             cost: Some("0.015".into()),
             ..Observation::default()
         };
-        Entry::new(Arc::new(Job { key, service: "llama".into(), name: None, tags }), known)
+        Entry::new(Arc::new(Job { key, service: "llama".into(), name: None, tags, traits: Default::default() }), known)
     }
 
     #[test]

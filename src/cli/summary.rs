@@ -80,14 +80,21 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::job::{Job, JobKey, Provider};
+    use crate::domain::job::{Job, JobKey, ProviderName};
     use crate::domain::observation::Observation;
     use crate::domain::state::State;
 
     #[test]
     fn a_job_in_words_has_its_reason_in_full_and_nothing_that_a_terminal_would_obey() {
-        let key = JobKey { provider: Provider::Vessl, endpoint: "https://h/s".into(), id: "9\u{1b}[2J8".to_owned() };
-        let job = Job { key, service: "llama".into(), name: Some("hello".to_owned()), tags: ["nov".to_owned()].into() };
+        let key =
+            JobKey { provider: ProviderName::VESSL, endpoint: "https://h/s".into(), id: "9\u{1b}[2J8".to_owned() };
+        let job = Job {
+            traits: crate::tests::traits(key.provider),
+            key,
+            service: "llama".into(),
+            name: Some("hello".to_owned()),
+            tags: ["nov".to_owned()].into(),
+        };
         let known = Observation {
             state: State::Failed,
             word: Some("failed\u{202e}".to_owned()),

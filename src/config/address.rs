@@ -4,28 +4,25 @@ use url::{Host, Url};
 
 use super::field::{Field, Fields};
 use super::problem::{Problem, Problems};
-use crate::domain::job::Provider;
+use crate::domain::provider::AddressForm;
 
-/// Where Optexity is, unless the file says otherwise.
-const OPTEXITY: &str = "https://api.optexity.com";
-
-const VESSL_EXAMPLE: &str = "\"https://serve-api.vessl.ai/api/v1/services/<slug>\"";
 const UNSTRACT_EXAMPLE: &str = "\"https://us-central.unstract.com/deployment/api/<organization_id>/<api_name>/\"";
 const HOST_EXAMPLE: &str = "\"https://host.example\"";
 
 /// The service's `base`, see `domain::service::Service`. What is wrong with it goes to `problems`.
-pub fn base(provider: Provider, service: &Fields<'_>, place: &str, problems: &mut Problems) -> Option<Url> {
+pub fn base(form: AddressForm, service: &Fields<'_>, place: &str, problems: &mut Problems) -> Option<Url> {
     let insecure = service.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false);
-    match (provider, service.get("base_url")) {
-        (Provider::Unstract, _) => deployment(service, place, insecure, problems),
-        (Provider::Optexity, None) => Url::parse(OPTEXITY).ok(),
-        (Provider::Vessl, None) => {
-            let help = format!("write base_url = {VESSL_EXAMPLE}");
-            problems.add(Problem::at(service.span(), format!("no `base_url` {place}")).help(help).absence());
-            None
-        }
-        (Provider::Vessl, Some(field)) => address(&field, VESSL_EXAMPLE, insecure, problems),
-        (Provider::Optexity, Some(field)) => address(&field, HOST_EXAMPLE, insecure, problems),
+    match form {
+        AddressForm::Deployment => deployment(service, place, insecure, problems),
+        AddressForm::Base { default, example } => match (service.get("base_url"), default) {
+            (Some(field), _) => address(&field, example, insecure, problems),
+            (None, Some(default)) => Url::parse(default).ok(),
+            (None, None) => {
+                let help = format!("write base_url = {example}");
+                problems.add(Problem::at(service.span(), format!("no `base_url` {place}")).help(help).absence());
+                None
+            }
+        },
     }
 }
 

@@ -112,9 +112,9 @@ fn sorted<'a>(file: &JobsFile, service: &Service, given: &'a [Given]) -> Result<
             }
         };
         let label = format!("{}/{id}", service.name);
-        let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id: id.clone() };
+        let key = JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id: id.clone() };
         if seen.insert(key) {
-            added.odd.extend(id::oddity(service.provider, &id).map(|why| (label.clone(), why)));
+            added.odd.extend(id::oddity(service.provider.name(), &id).map(|why| (label.clone(), why)));
             new.push((id, name.as_deref().map(str::trim).filter(|name| !name.is_empty())));
             added.added.push(label);
         } else {

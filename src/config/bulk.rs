@@ -105,9 +105,15 @@ impl<'a> Entry<'a> {
         for (ix, id) in self.ids?.into_iter().enumerate() {
             let id = id::read(id, |name| known.contains_key(name)).ok()?;
             let id = providers::id_from(service, id).ok()?;
-            let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id };
+            let key = JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id };
             let name = numbered(name, self.are_many, ix);
-            jobs.push(Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: Arc::clone(&tags) }));
+            jobs.push(Arc::new(Job {
+                key,
+                service: Arc::clone(&service.name),
+                name,
+                tags: Arc::clone(&tags),
+                traits: service.job_traits(),
+            }));
         }
         Some(())
     }

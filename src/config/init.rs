@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use super::{ConfigError, JobsFile, names, parse};
-use crate::domain::job::Provider;
+use crate::domain::provider::AddressForm;
 
 /// A jobs file in which every key stands once.
 pub const EXAMPLE: &str = include_str!("../../jobs.example.toml");
@@ -35,8 +35,10 @@ pub fn left_over(file: &JobsFile) -> Vec<String> {
     for service in &file.services {
         let holes = holes(service.base.path());
         left.extend(holes.iter().map(|hole| format!("{hole} in [services.{}]", service.name)));
-        let is_examples = service.provider != Provider::Optexity
-            && holes.is_empty()
+        let is_examples = matches!(
+            service.provider.about().address,
+            AddressForm::Base { default: None, .. } | AddressForm::Deployment
+        ) && holes.is_empty()
             && example.services.iter().any(|other| other.base == service.base);
         left.extend(is_examples.then(|| format!("the address of [services.{}]", service.name)));
     }

@@ -9,8 +9,9 @@ use super::names;
 use super::problem::{Problem, Problems};
 use crate::domain::id;
 use crate::domain::job::{Job, JobKey};
+use crate::domain::provider::IdError;
 use crate::domain::service::Service;
-use crate::providers::{self, IdError};
+use crate::providers;
 
 /// The services of a file by name; None where something is wrong with one.
 pub type Known<'a> = HashMap<&'a str, Option<Arc<Service>>>;
@@ -79,8 +80,17 @@ fn job(table: &Fields<'_>, known: &Known<'_>, jobs: &mut Vec<Placed>, problems: 
             }
         };
         let name = numbered(name, ids.are_many, ix);
-        let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id };
-        jobs.push((Arc::new(Job { key, service: Arc::clone(&service.name), name, tags: Arc::clone(&tags) }), span));
+        let key = JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id };
+        jobs.push((
+            Arc::new(Job {
+                key,
+                service: Arc::clone(&service.name),
+                name,
+                tags: Arc::clone(&tags),
+                traits: service.job_traits(),
+            }),
+            span,
+        ));
     }
 }
 

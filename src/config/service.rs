@@ -7,7 +7,8 @@ use super::address;
 use super::field::{Field, Fields};
 use super::names;
 use super::problem::{Problem, Problems};
-use crate::domain::job::Provider;
+use crate::domain::job::ProviderName;
+use crate::domain::provider::{AddressForm, ProviderRef};
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, Pace, Poll, Service};
 use crate::providers;
@@ -84,9 +85,10 @@ fn service(field: &Field<'_>, poll: &Poll, place: &Place, problems: &mut Problem
     let rate = table.get("rate").and_then(|field| field.rate(problems));
     let _ = table.get("insecure").and_then(|field| field.flag(problems));
     let include = include(&table, problems);
-    let token = token(&table, provider, &here, place, problems);
+    let token = token(&table, provider.as_ref(), &here, place, problems);
     let provider = provider?;
-    if provider != Provider::Unstract {
+    let about = provider.about();
+    if about.address != AddressForm::Deployment {
         for stray in names::UNSTRACT_ONLY.iter().filter_map(|key| table.get(key)) {
             let message = format!("`{}` {here}, which is no unstract service", stray.key);
             problems.add(Problem::at(stray.key_span, message).help(match stray.key {
@@ -95,22 +97,22 @@ fn service(field: &Field<'_>, poll: &Poll, place: &Place, problems: &mut Problem
             }));
         }
     }
-    let base = address::base(provider, &table, &here, problems)?;
+    let base = address::base(about.address, &table, &here, problems)?;
     // Without a token the file is refused; what is wrong with the service's jobs is told all the same.
     let token = token.unwrap_or_else(|| TokenSource::Env(String::new()));
-    let endpoint = providers::endpoint(provider, &base).into();
+    let endpoint = provider.endpoint(&base).into();
     Some(Arc::new(Service { name: name.into(), provider, base, endpoint, token, pace, in_flight, rate, include }))
 }
 
-fn provider(service: &Fields<'_>, here: &str, problems: &mut Problems) -> Option<Provider> {
-    let words = Provider::ALL.map(Provider::as_str);
+fn provider(service: &Fields<'_>, here: &str, problems: &mut Problems) -> Option<ProviderRef> {
+    let words: Vec<&str> = providers::names().into_iter().map(ProviderName::as_str).collect();
     let Some(field) = service.get("provider") else {
         let help = "write provider = \"vessl\", \"optexity\" or \"unstract\"";
         problems.add(Problem::at(service.span(), format!("no `provider` {here}")).help(help).absence());
         return None;
     };
     let word = field.word("\"vessl\", \"optexity\" or \"unstract\"", problems)?;
-    let provider = Provider::from_word(word);
+    let provider = providers::by_name(ProviderName::new(word));
     if provider.is_none() {
         let help = match names::meant(word, &words) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
@@ -138,16 +140,12 @@ fn include(service: &Fields<'_>, problems: &mut Problems) -> Include {
 
 fn token(
     service: &Fields<'_>,
-    provider: Option<Provider>,
+    provider: Option<&ProviderRef>,
     here: &str,
     place: &Place,
     problems: &mut Problems,
 ) -> Option<TokenSource> {
-    let example = match provider {
-        Some(Provider::Vessl) | None => "VESSL_TOKEN",
-        Some(Provider::Optexity) => "OPTEXITY_API_KEY",
-        Some(Provider::Unstract) => "UNSTRACT_API_KEY",
-    };
+    let example = provider.map_or("VESSL_TOKEN", |provider| provider.about().token_env);
     let how = format!(
         "say where it is to be had: token = {{ env = \"{example}\" }}, {{ file = \"~/.token\" }} or {{ command = [\"pass\", \"show\", \"api-key\"] }}"
     );

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::job::Provider;
+use crate::domain::job::ProviderName;
 use crate::domain::secret::TokenSource;
 
 /// A file of one sound service, `llama`.
@@ -72,7 +72,7 @@ tags = ['nightly']
     .unwrap();
     let [llama, browser, invoices, west] = file.services.as_slice() else { panic!("{:?}", file.services) };
     assert_eq!(file.poll, Poll::default());
-    assert_eq!((&*llama.name, llama.provider), ("llama", Provider::Vessl));
+    assert_eq!((&*llama.name, llama.provider.name()), ("llama", ProviderName::VESSL));
     assert_eq!(llama.base.as_str(), "https://serve-api.vessl.ai/api/v1/services/slug?gateway=key");
     assert_eq!(llama.token, TokenSource::File("/batch/secrets/token".into()));
     assert_eq!(browser.base.as_str(), "https://api.optexity.com/");

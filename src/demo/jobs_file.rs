@@ -11,7 +11,7 @@ use super::plan::Planned;
 use super::scenario::Service;
 use super::template::fill;
 use super::world::World;
-use crate::domain::job::Provider;
+use crate::domain::job::ProviderName;
 
 /// Up to this many jobs, each has a table and a name of its own.
 const NAMED: usize = 500;
@@ -42,11 +42,11 @@ pub fn jobs_file(world: &World, address: SocketAddr) -> String {
 }
 
 fn write_service(out: &mut String, service: &Service, address: SocketAddr) {
-    let Some(provider) = service.provider() else { return };
+    let provider = service.provider();
     let (key, path) = match provider {
-        Provider::Unstract => ("url", format!("/deployment/api/{}/{}/", service.organization, service.api)),
-        Provider::Vessl => ("base_url", format!("/api/v1/services/{}", service.slug)),
-        Provider::Optexity => ("base_url", String::new()),
+        ProviderName::UNSTRACT => ("url", format!("/deployment/api/{}/{}/", service.organization, service.api)),
+        ProviderName::VESSL => ("base_url", format!("/api/v1/services/{}", service.slug)),
+        _ => ("base_url", String::new()),
     };
     let _ = writeln!(
         out,

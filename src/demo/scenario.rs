@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::DemoError;
-use crate::domain::job::Provider;
+use crate::domain::job::ProviderName;
 use crate::domain::state::{LostBecause, State};
 
 const SERVICES: &str = include_str!("../../assets/demo/services.toml");
@@ -348,9 +348,9 @@ impl Kind {
 }
 
 impl Service {
-    /// Its kind; None if the scenario names one that does not exist.
-    pub fn provider(&self) -> Option<Provider> {
-        Provider::from_word(&self.provider)
+    /// Its provider's name.
+    pub fn provider(&self) -> ProviderName {
+        ProviderName::new(&self.provider)
     }
 }
 
@@ -391,11 +391,11 @@ mod tests {
         for kind in &scenario.kinds {
             let common = kind.common();
             let service = scenario.services.services.iter().find(|service| service.name == common.service);
-            let provider = service.and_then(Service::provider).unwrap();
+            let provider = service.map(Service::provider).unwrap();
             let same = match kind {
-                Kind::Unstract(_) => Provider::Unstract,
-                Kind::Vessl(_) => Provider::Vessl,
-                Kind::Optexity(_) => Provider::Optexity,
+                Kind::Unstract(_) => ProviderName::UNSTRACT,
+                Kind::Vessl(_) => ProviderName::VESSL,
+                Kind::Optexity(_) => ProviderName::OPTEXITY,
             };
             assert_eq!(provider, same, "{}", common.name);
             if let Kind::Unstract(kind) = kind {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::clean::is_harmless;
-use super::job::Provider;
+use super::job::ProviderName;
 
 /// Why a text is no id. Holds nothing of the text, which may be a secret in the wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,22 +66,22 @@ pub fn read(text: &str, is_service: impl Fn(&str) -> bool) -> Result<&str, NoId>
 }
 
 /// What is odd about an id of this provider: it may be another service's. None if it looks right.
-pub fn oddity(provider: Provider, id: &str) -> Option<&'static str> {
+pub fn oddity(provider: ProviderName, id: &str) -> Option<&'static str> {
     match provider {
-        Provider::Unstract if uuid(id).is_none() => Some("an execution_id of Unstract is a UUID, and this is none"),
-        Provider::Unstract | Provider::Vessl | Provider::Optexity => None,
+        ProviderName::UNSTRACT if uuid(id).is_none() => Some("an execution_id of Unstract is a UUID, and this is none"),
+        _ => None,
     }
 }
 
 /// The spelling by which an id is known: of ids that are UUIDs the lower-case one with hyphens, whatever the case,
 /// braces or hyphens that it was given in; any other as it is.
-pub fn canonical(provider: Provider, id: &str) -> Cow<'_, str> {
+pub fn canonical(provider: ProviderName, id: &str) -> Cow<'_, str> {
     match provider {
-        Provider::Unstract => match uuid(id) {
+        ProviderName::UNSTRACT => match uuid(id) {
             Some(canonical) if canonical != id => Cow::Owned(canonical),
             Some(_) | None => Cow::Borrowed(id),
         },
-        Provider::Vessl | Provider::Optexity => Cow::Borrowed(id),
+        _ => Cow::Borrowed(id),
     }
 }
 
@@ -152,13 +152,13 @@ mod tests {
             "E748D90Faf7d4a98-813d4c47344ff595".to_owned(),
         ];
         for spelling in &spellings {
-            assert_eq!(canonical(Provider::Unstract, spelling), UUID);
-            assert_eq!(oddity(Provider::Unstract, spelling), None);
-            assert_eq!(canonical(Provider::Optexity, spelling), spelling.as_str());
+            assert_eq!(canonical(ProviderName::UNSTRACT, spelling), UUID);
+            assert_eq!(oddity(ProviderName::UNSTRACT, spelling), None);
+            assert_eq!(canonical(ProviderName::OPTEXITY, spelling), spelling.as_str());
         }
         for other in ["id1", "", "e748d90f", &format!("{UUID}0"), "g748d90f-af7d-4a98-813d-4c47344ff595"] {
-            assert_eq!(canonical(Provider::Unstract, other), other);
-            assert!(oddity(Provider::Unstract, other).is_some() && oddity(Provider::Vessl, other).is_none());
+            assert_eq!(canonical(ProviderName::UNSTRACT, other), other);
+            assert!(oddity(ProviderName::UNSTRACT, other).is_some() && oddity(ProviderName::VESSL, other).is_none());
         }
     }
 }

@@ -2,53 +2,56 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::id;
 
-/// A hosted service that jobdeck can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Provider {
+/// The name of a provider, interned: as cheap to copy and compare as a number, and valid for the life of the process.
+/// The word of the jobs file, of JSON lines and of the store.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProviderName(&'static str);
+
+impl ProviderName {
     /// VESSL serverless requests.
-    Vessl,
+    pub const VESSL: Self = Self("vessl");
     /// Optexity browser tasks.
-    Optexity,
+    pub const OPTEXITY: Self = Self("optexity");
     /// Unstract document extractions.
-    Unstract,
-}
+    pub const UNSTRACT: Self = Self("unstract");
 
-impl Provider {
-    /// Every provider, in the order of the manual.
-    pub const ALL: [Self; 3] = [Self::Vessl, Self::Optexity, Self::Unstract];
+    /// Interns a name. Every distinct name is kept in memory once; jobs files and databases hold few of them.
+    pub fn new(name: &str) -> Self {
+        static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let known = [Self::VESSL, Self::OPTEXITY, Self::UNSTRACT].into_iter().find(|known| known.0 == name);
+        known.unwrap_or_else(|| {
+            let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+            let interned = names.get(name).copied();
+            Self(interned.unwrap_or_else(|| {
+                let leaked: &'static str = Box::leak(name.into());
+                names.insert(leaked);
+                leaked
+            }))
+        })
+    }
 
-    /// The word of the jobs file, of JSON lines and of the store.
+    /// The name.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Vessl => "vessl",
-            Self::Optexity => "optexity",
-            Self::Unstract => "unstract",
-        }
-    }
-
-    /// The provider that [`as_str`](Self::as_str) names so.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|provider| provider.as_str() == word)
-    }
-
-    /// Whether the first read of a finished job deletes its result on the server.
-    pub fn is_one_shot(self) -> bool {
-        match self {
-            Self::Unstract => true,
-            Self::Vessl | Self::Optexity => false,
-        }
+        self.0
     }
 }
 
-impl fmt::Display for Provider {
+impl fmt::Display for ProviderName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        f.pad(self.0)
+    }
+}
+
+impl fmt::Debug for ProviderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
     }
 }
 
@@ -56,9 +59,9 @@ impl fmt::Display for Provider {
 /// UUID in upper and in lower case, are one key.
 #[derive(Debug, Clone)]
 pub struct JobKey {
-    /// The service's kind.
-    pub provider: Provider,
-    /// The normalised endpoint, see `providers::endpoint`. Shared: a file has few of them.
+    /// Which provider reads it.
+    pub provider: ProviderName,
+    /// The normalised endpoint, see `domain::provider::Provider::endpoint`. Shared: a file has few of them.
     pub endpoint: Arc<str>,
     /// The service's own id, trimmed and otherwise as given. Foreign text.
     pub id: String,
@@ -70,7 +73,7 @@ impl JobKey {
         id::canonical(self.provider, &self.id)
     }
 
-    fn parts(&self) -> (Provider, &str, Cow<'_, str>) {
+    fn parts(&self) -> (ProviderName, &str, Cow<'_, str>) {
         (self.provider, &self.endpoint, self.canonical_id())
     }
 }
@@ -112,6 +115,24 @@ pub struct Job {
     pub name: Option<String>,
     /// The user's tags. Shared by jobs that are tagged alike.
     pub tags: Arc<[String]>,
+    /// What its provider says about all jobs of its service.
+    pub traits: JobTraits,
+}
+
+/// What holds for every job of a service, as far as those need it who know no provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct JobTraits {
+    /// Whether a result is handed out once, by whichever read.
+    pub one_shot: bool,
+    /// What the service calls the thing that an id names.
+    pub id_noun: &'static str,
+}
+
+impl Default for JobTraits {
+    /// Those of a job whose service is not known here.
+    fn default() -> Self {
+        Self { one_shot: false, id_noun: "id" }
+    }
 }
 
 impl Job {
@@ -129,3 +150,16 @@ impl Job {
 /// A job's place in the engine's table: stable for the life of an engine, never used again for another job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobIx(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_its_name_wherever_the_name_was_read() {
+        let names = ["vessl", "render", "render", "Render", ""].map(ProviderName::new);
+        assert_eq!(names[0], ProviderName::VESSL);
+        assert!(names[1] == names[2] && names[2] != names[3]);
+        assert_eq!(format!("[{:>8}] {:?}", names[1], names[3]), "[  render] Render");
+    }
+}

@@ -14,6 +14,7 @@ pub mod id;
 pub mod job;
 pub mod note;
 pub mod observation;
+pub mod provider;
 pub mod reading;
 pub mod reason;
 pub mod request;

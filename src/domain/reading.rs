@@ -72,8 +72,12 @@ pub struct Answer {
     pub error_code: Option<String>,
     /// What is odd about the answer: an error beside a success, bytes missing at the end.
     pub warning: Option<String>,
-    /// How many files it names.
+    /// How many files or other items it names.
     pub files: Option<FileCounts>,
+    /// What the job cost in US dollars, digit for digit where one number says so.
+    pub cost: Option<String>,
+    /// What the job is about: the first file's name, and how many more there are.
+    pub title: Option<String>,
     /// When the service accepted the job, by its own clock.
     pub created_at: Option<Timestamp>,
     /// When it started it.

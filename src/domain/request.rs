@@ -32,7 +32,7 @@ pub enum Auth {
     ApiKey,
 }
 
-/// One status read, everything but the token.
+/// One request, everything but the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// GET or POST.
@@ -45,18 +45,19 @@ pub struct Request {
     pub body: Option<String>,
     /// Whether the reply may be the only one: HTTP/1.1, identity encoding, never cancelled.
     pub one_shot: bool,
+    /// The query keys that jobdeck itself put there: what they are set to may be shown.
+    pub own_query: &'static [&'static str],
 }
 
 impl Request {
     /// The request as a curl command for a POSIX shell: the token is a variable, the base_url's own query is masked.
-    /// `own_query` names the query keys that jobdeck itself put there and that may be shown.
-    pub fn curl(&self, token: &TokenSource, own_query: &[&str]) -> String {
+    pub fn curl(&self, token: &TokenSource) -> String {
         let mut url = self.url.clone();
         let pairs: Vec<(String, String)> = self
             .url
             .query_pairs()
             .map(|(key, value)| {
-                let shown = if own_query.contains(&key.as_ref()) { value.into_owned() } else { "***".to_owned() };
+                let shown = if self.own_query.contains(&key.as_ref()) { value.into_owned() } else { "***".to_owned() };
                 (key.into_owned(), shown)
             })
             .collect();
@@ -97,8 +98,9 @@ mod tests {
             auth: Auth::ApiKey,
             body: Some(r#"{"task_id":"it's"}"#.to_owned()),
             one_shot: false,
+            own_query: &["execution_id"],
         };
-        let line = request.curl(&TokenSource::Env("OPTEXITY_API_KEY".to_owned()), &["execution_id"]);
+        let line = request.curl(&TokenSource::Env("OPTEXITY_API_KEY".to_owned()));
         assert_eq!(
             line,
             "curl -sS -X POST -H \"x-api-key: $OPTEXITY_API_KEY\" -H 'Content-Type: application/json' \

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::job::Provider;
+use super::job::JobTraits;
+use super::provider::{OneShot, ProviderRef};
 use super::secret::TokenSource;
 
 /// A service as the jobs file declares it, every default filled in.
@@ -14,12 +15,12 @@ use super::secret::TokenSource;
 pub struct Service {
     /// The user's name for it.
     pub name: Arc<str>,
-    /// Its kind.
-    pub provider: Provider,
+    /// How it speaks.
+    pub provider: ProviderRef,
     /// VESSL and Optexity: the base_url, with its path prefix and query. Unstract: the deployment's whole URL,
     /// `…/deployment/api/<organization_id>/<api_name>/`. The query may hold a gateway's key: a secret.
     pub base: Url,
-    /// The normalised endpoint of its jobs, see `providers::endpoint`. Holds no query.
+    /// The normalised endpoint of its jobs, see `Provider::endpoint`. Holds no query.
     pub endpoint: Arc<str>,
     /// Where its token comes from.
     pub token: TokenSource,
@@ -31,6 +32,18 @@ pub struct Service {
     pub rate: Option<Rate>,
     /// What an Unstract read asks for; of no use to the others.
     pub include: Include,
+}
+
+impl Service {
+    /// Whether a result of it is handed out once, by whichever read.
+    pub fn is_one_shot(&self) -> bool {
+        self.provider.one_shot() != OneShot::Never
+    }
+
+    /// What holds for its jobs.
+    pub fn job_traits(&self) -> JobTraits {
+        JobTraits { one_shot: self.is_one_shot(), id_noun: self.provider.about().id_noun }
+    }
 }
 
 /// Without the query of `base`, which may be a gateway's key.

@@ -114,15 +114,14 @@ impl Run {
 
     /// Whether a service's reads are held back because what they bring could not be saved.
     fn is_withheld(&self, run: &ServiceRun) -> bool {
-        run.service.provider.is_one_shot() && (self.trouble.is_some() || self.probed.is_none())
+        run.service.is_one_shot() && (self.trouble.is_some() || self.probed.is_none())
     }
 
     /// Before one-shot reads are sent the store is tried: a result that cannot be saved must not be asked for.
     fn probe_if_needed(&mut self, now: Duration) {
         let stale = self.probed.is_none_or(|at| now.saturating_sub(at) >= PROBE_LASTS);
-        let wanted = |run: &ServiceRun| {
-            run.service.provider.is_one_shot() && run.due.first().is_some_and(|(due, _)| *due <= now)
-        };
+        let wanted =
+            |run: &ServiceRun| run.service.is_one_shot() && run.due.first().is_some_and(|(due, _)| *due <= now);
         if self.probing || self.trouble.is_some() || !self.services.iter().any(wanted) {
             return;
         }
@@ -170,7 +169,7 @@ impl Run {
         let (key, service, seq) = (slot.job.key.clone(), Arc::clone(&run.service), slot.seq);
         let flight = Flight { ix, service: at, token: token.clone() };
         let poll = PollRequest { ix, key, service, token, seq, clock: self.clock.clone() };
-        let leave = if slot.job.key.provider.is_one_shot() {
+        let leave = if slot.job.traits.one_shot {
             self.one_shots.insert(ix);
             self.leave_one_shots.subscribe()
         } else {
@@ -184,7 +183,7 @@ impl Run {
     fn pass_over_closed_services(&mut self, now: Duration) {
         for at in 0..self.services.len() {
             let Some(run) = self.services.get(at) else { continue };
-            let held = run.service.provider.is_one_shot() && self.trouble.is_some();
+            let held = run.service.is_one_shot() && self.trouble.is_some();
             let shut = match run.gate.closed() {
                 Closed::No => held,
                 Closed::Throttled(until) | Closed::BackingOff(until) => *until > now,

@@ -65,11 +65,12 @@ impl Run {
             }
             return;
         }
-        let keys: Vec<JobKey> = list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| slot.job.key.clone()).collect();
-        if keys.is_empty() {
+        let jobs: Vec<Arc<Job>> =
+            list.iter().filter_map(|ix| self.slot(*ix)).map(|slot| Arc::clone(&slot.job)).collect();
+        if jobs.is_empty() {
             return;
         }
-        let claims = match self.store.claim(keys).await {
+        let claims = match self.store.claim(jobs).await {
             Ok(claims) => claims,
             Err(error) => {
                 // Without a claim nothing may be read: tried again with the next tick.
@@ -324,7 +325,7 @@ impl Run {
         if self.mode != Mode::Running {
             return Some("reading is paused: p goes on".to_owned());
         }
-        if slot.job.key.provider.is_one_shot()
+        if slot.job.traits.one_shot
             && let Some(trouble) = &self.trouble
         {
             return Some(format!("its result could not be saved: {trouble}"));

@@ -174,7 +174,7 @@ impl Run {
         if self.mode == Mode::Paused {
             return Health::Paused;
         }
-        if self.trouble.is_some() && slot.job.key.provider.is_one_shot() {
+        if self.trouble.is_some() && slot.job.traits.one_shot {
             return Health::Held;
         }
         let closed = self.services.get(slot.service).map_or(&Closed::No, |run| run.gate.closed());

@@ -133,7 +133,7 @@ pub fn check_certificates<'a>(services: impl IntoIterator<Item = &'a Service>) -
     let poll = Poll::default();
     let net = Net::new(&poll, Clock::new(Timestamp::now));
     for service in services {
-        net.prepare(&service.base, service.provider.is_one_shot()).map_err(|error| StartError(error.0))?;
+        net.prepare(&service.base, service.is_one_shot()).map_err(|error| StartError(error.0))?;
     }
     Ok(())
 }

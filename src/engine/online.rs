@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::domain::clock::Clock;
-use crate::domain::job::{JobKey, Provider};
+use crate::domain::provider::Next;
 use crate::domain::response::Response;
 use crate::domain::secret::Token;
 use crate::domain::service::{Poll, Service};
@@ -40,8 +40,8 @@ pub async fn ask_all(
 }
 
 async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, String> {
-    let id = nobodys_id(service.provider);
-    let request = providers::request(service, id);
+    let id = service.provider.about().made_up_id;
+    let request = service.provider.request(service, id);
     let mut body = Body::default();
     // The sender is kept: nobody leaves.
     let (_stay, mut leave) = watch::channel(false);
@@ -56,8 +56,10 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
         broken: arrived.broken,
         at: arrived.at,
     };
-    let key = JobKey { provider: service.provider, endpoint: Arc::clone(&service.endpoint), id: id.to_owned() };
-    let reading = providers::read(&key, &reply);
+    let reading = match providers::read(service, id, &reply) {
+        Next::Done(reading) => reading,
+        Next::Fetch(fetch) => fetch.status,
+    };
     let reason = reading.reason.unwrap_or_else(|| "no reason given".to_owned());
     let status = reply.status;
     match reading.read {
@@ -75,14 +77,6 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
 fn with_status(status: u16, reason: &str) -> String {
     let code = format!("HTTP {status}");
     if reason.contains(&code) { reason.to_owned() } else { format!("{code}: {reason}") }
-}
-
-/// An id that has the right form and that no service gives out.
-fn nobodys_id(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Vessl => "000000000000",
-        Provider::Optexity | Provider::Unstract => "00000000-0000-0000-0000-000000000000",
-    }
 }
 
 #[derive(Default)]

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::domain::attempt::Attempt;
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobIx, JobKey};
+use crate::domain::provider::Next;
 use crate::domain::reading::Reading;
 use crate::domain::response::{Headers, NoReply, Response};
 use crate::domain::secret::Token;
@@ -97,8 +98,8 @@ impl Sink for Spool {
 /// Does one read to its end, or until `leave` becomes true.
 pub async fn read(errand: PollRequest, net: Arc<Net>, store: Store, mut leave: watch::Receiver<bool>) -> PollResult {
     let sent_at = errand.clock.now();
-    let request = providers::request(&errand.service, &errand.key.id);
-    let mut spool = store.spool(&errand.key, errand.seq);
+    let request = errand.service.provider.request(&errand.service, &errand.key.id);
+    let mut spool = store.spool(&errand.key, errand.seq, request.one_shot);
     let mut masking = Masking::new(&mut spool, &errand.token);
     let result = net.send(&request, &errand.token, &mut masking, &mut leave).await;
     let broken = result.as_ref().map_or(true, |arrived| arrived.broken.is_some());
@@ -173,7 +174,7 @@ fn digest(
     };
     let (bytes, spooled) = respooled(bytes, spooled, errand, (arrived.status, masked), store);
     let reply = Response { status: arrived.status, headers, body: bytes, broken: arrived.broken, at: arrived.at };
-    let mut reading = catch_unwind(AssertUnwindSafe(|| providers::read(&errand.key, &reply))).unwrap_or_else(|_| {
+    let mut reading = catch_unwind(AssertUnwindSafe(|| understood(errand, &reply))).unwrap_or_else(|_| {
         Reading::refused(PollOutcome::Malformed, "jobdeck failed to read this reply: please report it")
     });
     if let (Some(answer), Some(warning)) = (&mut reading.answer, warning) {
@@ -182,6 +183,13 @@ fn digest(
     let broken = reply.broken.is_some() && reading.read != PollOutcome::Answered;
     let Response { status, headers, body, at, .. } = reply;
     (Received { status, headers, bytes: body, spooled, broken, masked, at }, reading)
+}
+
+fn understood(errand: &PollRequest, response: &Response) -> Reading {
+    match providers::read(&errand.service, &errand.key.id, response) {
+        Next::Done(reading) => reading,
+        Next::Fetch(fetch) => fetch.meanwhile(),
+    }
 }
 
 /// A long body that is not in a file of its own any more, because it was decoded, goes into one again.
@@ -195,7 +203,7 @@ fn respooled(
     if spooled.is_some() || bytes.len() <= LONG_BODY {
         return (bytes, spooled);
     }
-    let mut spool = store.spool(&errand.key, errand.seq);
+    let mut spool = store.spool(&errand.key, errand.seq, errand.service.is_one_shot());
     spool.set_status(status);
     if masked {
         spool.set_masked();

@@ -131,7 +131,7 @@ impl Run {
 
     /// Whether a read of a job is under way, or the one reply that it will ever get is being saved.
     fn is_busy(&self, ix: JobIx) -> bool {
-        let is_one_shot = self.slot(ix).is_some_and(|slot| slot.job.key.provider.is_one_shot());
+        let is_one_shot = self.slot(ix).is_some_and(|slot| slot.job.traits.one_shot);
         let saving = self.saving.contains_key(&ix) || self.unsaved.contains_key(&ix);
         self.reading.values().any(|flight| flight.ix == ix) || is_one_shot && saving
     }

@@ -6,7 +6,7 @@ use crate::domain::job::Job;
 use crate::domain::observation::{Observation, Saved};
 use crate::domain::service::Service;
 
-pub use crate::providers::{Contents, contents, files, output, raw_output};
+pub use crate::providers::extract;
 pub use crate::store::{Access, Store, StoreError};
 
 /// The body that holds a job's result or, where there is none, what else was kept of it: a reply that broke off or
@@ -22,6 +22,5 @@ pub async fn bytes(store: &Store, saved: &Saved) -> Result<Bytes, StoreError> {
 
 /// The status read of a job as a curl command for a person: the token is a variable, a gateway's query is masked.
 pub fn curl(service: &Service, job: &Job) -> String {
-    const OWN_QUERY: [&str; 4] = ["execution_id", "include_metadata", "include_metrics", "include_extracted_text"];
-    crate::providers::request(service, &job.key.id).curl(&service.token, &OWN_QUERY)
+    service.provider.request(service, &job.key.id).curl(&service.token)
 }

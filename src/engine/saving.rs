@@ -75,7 +75,7 @@ impl Pending {
     }
 
     fn is_one_shot(&self) -> bool {
-        self.save.job.key.provider.is_one_shot()
+        self.save.job.traits.one_shot
     }
 }
 

@@ -53,7 +53,7 @@ impl Run {
 
     fn take(&mut self, outcome: PollResult, flight: &Flight) {
         let PollResult { ix, seq, reading, sent, reply, attempt } = outcome;
-        let one_shot = self.slot(ix).is_some_and(|slot| slot.job.key.provider.is_one_shot());
+        let one_shot = self.slot(ix).is_some_and(|slot| slot.job.traits.one_shot);
         let whole = reply.as_ref().is_some_and(|reply| !reply.broken);
         let left = *self.leave_reads.borrow() && !one_shot && !whole;
         if left {
@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::domain::clock::Clock;
-    use crate::domain::job::{Job, JobKey, Provider};
+    use crate::domain::job::{Job, JobKey, ProviderName};
     use crate::domain::observation::Doubt;
     use crate::domain::secret::{Token, TokenSource};
     use crate::domain::service::{Include, Poll, Service};
@@ -241,7 +241,7 @@ mod tests {
         let base = Url::parse("http://127.0.0.1:9/deployment/api/org/api/").unwrap();
         let service = Arc::new(Service {
             name: "s".into(),
-            provider: Provider::Unstract,
+            provider: crate::tests::provider(ProviderName::UNSTRACT),
             endpoint: "http://127.0.0.1:9".into(),
             base,
             token: TokenSource::Env("TOKEN".to_owned()),
@@ -252,8 +252,14 @@ mod tests {
         });
         let endpoint = service.endpoint.clone();
         let job = |id: usize| {
-            let key = JobKey { provider: Provider::Unstract, endpoint: endpoint.clone(), id: id.to_string() };
-            Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default() })
+            let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.clone(), id: id.to_string() };
+            Arc::new(Job {
+                traits: crate::tests::traits(key.provider),
+                key,
+                service: "s".into(),
+                name: None,
+                tags: Arc::default(),
+            })
         };
         let list = (0..jobs).map(job).collect();
         let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);

@@ -115,7 +115,7 @@ impl Slot {
 
     /// Whether its result is on disk and cannot be had again.
     pub fn holds_the_only_copy(&self) -> bool {
-        self.job.key.provider.is_one_shot() && self.known.saved.is_some()
+        self.job.traits.one_shot && self.known.saved.is_some()
     }
 
     /// Whether it is lost for now because the service denied it.
@@ -187,14 +187,20 @@ pub struct Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::job::{JobKey, Provider};
+    use crate::domain::job::{JobKey, ProviderName};
 
     const PACE: Pace = Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) };
     const GRACE: Duration = Duration::from_secs(60);
 
     fn slot() -> Slot {
-        let key = JobKey { provider: Provider::Unstract, endpoint: "http://h".into(), id: "7".to_owned() };
-        let job = Job { key, service: "s".into(), name: None, tags: Arc::default() };
+        let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: "http://h".into(), id: "7".to_owned() };
+        let job = Job {
+            traits: crate::tests::traits(key.provider),
+            key,
+            service: "s".into(),
+            name: None,
+            tags: Arc::default(),
+        };
         Slot::new(Arc::new(job), 0, Observation::default())
     }
 

@@ -229,7 +229,7 @@ mod tests {
         let service = |name: &str| {
             Arc::new(Service {
                 name: name.into(),
-                provider: crate::domain::job::Provider::Vessl,
+                provider: crate::tests::provider(crate::domain::job::ProviderName::VESSL),
                 base: url::Url::parse("https://host.example").unwrap(),
                 endpoint: "".into(),
                 token: command(&["sh", "-c", &script]),

@@ -5,20 +5,10 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
-use super::{IdError, OWN_QUERY};
-use crate::domain::job::Provider;
+use crate::domain::provider::IdError;
 
 /// What does not stand for itself in a path segment or a query value: all but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The endpoint under which a service's jobs are kept. VESSL: its base_url without query, trailing slash, default
-/// port and user info, scheme and host in lower case. Optexity and Unstract: scheme, host and port.
-pub fn endpoint(provider: Provider, base: &Url) -> String {
-    match provider {
-        Provider::Vessl => format!("{}{}", origin(base), base.path().trim_end_matches('/')),
-        Provider::Optexity | Provider::Unstract => origin(base),
-    }
-}
 
 /// Scheme, host and, unless it is the scheme's own, port.
 pub fn origin(url: &Url) -> String {
@@ -45,12 +35,13 @@ pub fn below(base: &Url, path: &str) -> Url {
     url
 }
 
-/// Adds query pairs of ours behind the query of the base, in which our own keys are left out.
+/// Adds query pairs of ours behind the query of the base, in which their keys are left out.
 pub fn add_query(url: &mut Url, pairs: &[(&str, &str)]) {
+    let is_ours = |key: &str| pairs.iter().any(|(ours, _)| *ours == key);
     let given = url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     let foreign = given.filter(|pair| {
         let mut parsed = url::form_urlencoded::parse(pair.as_bytes());
-        !parsed.next().is_some_and(|(key, _)| OWN_QUERY.contains(&key.as_ref()))
+        !parsed.next().is_some_and(|(key, _)| is_ours(&key))
     });
     let ours = pairs.iter().map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, RESERVED)));
     let query: Vec<String> = foreign.map(str::to_owned).chain(ours).collect();

@@ -2,18 +2,23 @@
 
 use std::borrow::Cow;
 
-use super::refusal::{malformed, malformed_because, refused};
-use super::reply::{Object, error_text, number, quoted, sentence, text, time};
-use super::{Contents, IdError, address};
+use bytes::Bytes;
+use url::Url;
+
+use super::address;
+use super::refusal::{Asked, malformed, malformed_because, refused};
+use super::reply::{Object, error_text, no_object, number, quoted, sentence, shared, text, time};
+use crate::domain::job::ProviderName;
+use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Payload, Provider};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Auth, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{PollOutcome, State};
-use crate::json::scan::{self, Kind, ScanError};
+use crate::json::scan::{self, Kind};
 
 /// Where tasks are asked about.
-pub const PATH: &str = "/api/v1/inference/call";
+const PATH: &str = "/api/v1/inference/call";
 
 /// The fields of an answer; any other object is not about a task.
 const KNOWN: &[&str] = &[
@@ -35,23 +40,83 @@ const KNOWN: &[&str] = &[
     "estimated_completion",
 ];
 
-/// The status read of a task.
-pub fn request(service: &Service, id: &str) -> Request {
-    Request {
-        method: Method::Post,
-        url: address::below(&service.base, PATH),
-        auth: Auth::ApiKey,
-        body: Some(format!("{{\"task_id\":{}}}", quoted(id))),
-        one_shot: false,
+/// Optexity.
+#[derive(Debug)]
+pub struct Optexity;
+
+impl Provider for Optexity {
+    fn name(&self) -> ProviderName {
+        ProviderName::OPTEXITY
+    }
+
+    fn about(&self) -> About {
+        About {
+            id_noun: "task",
+            made_up_id: "00000000-0000-0000-0000-000000000000",
+            token_env: "OPTEXITY_API_KEY",
+            address: AddressForm::Base {
+                default: Some("https://api.optexity.com"),
+                example: "\"https://host.example\"",
+            },
+        }
+    }
+
+    fn one_shot(&self) -> OneShot {
+        OneShot::Never
+    }
+
+    fn endpoint(&self, base: &Url) -> String {
+        address::origin(base)
+    }
+
+    fn request(&self, service: &Service, id: &str) -> Request {
+        Request {
+            method: Method::Post,
+            url: address::below(&service.base, PATH),
+            auth: Auth::ApiKey,
+            body: Some(format!("{{\"task_id\":{}}}", quoted(id))),
+            one_shot: false,
+            own_query: &[],
+        }
+    }
+
+    fn read(&self, service: &Service, id: &str, response: &Response) -> Next {
+        Next::Done(read(service, id, response))
+    }
+
+    /// The task id in a URL or path that names a task by a `task_id` in its query.
+    fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError> {
+        let Some(url) = address::named_by_address(&service.base, text)? else { return Ok(text.to_owned()) };
+        address::query_value(&url, "task_id")
+            .ok_or_else(|| IdError::new("this id is an address without a `task_id`", "give the task_id alone"))
+    }
+
+    /// Raw: the string in `result`, its JSON text if it is no string. Output: `result`, decoded if it is a string that
+    /// is JSON itself.
+    fn extract(&self, body: &Bytes) -> Payload {
+        let object = match Object::parse(body) {
+            Ok(object) => object,
+            Err(_) => return no_object(body),
+        };
+        let Some(value) = object.get("result").filter(|value| *value != b"null") else { return Payload::default() };
+        let said = scan::string_bytes(value);
+        let inside = said.clone().and_then(decoded);
+        let output_path = if inside.is_some() { ".result | fromjson | " } else { ".result" };
+        let output = inside.unwrap_or(Cow::Borrowed(value));
+        Payload {
+            output: object.holds("result").then(|| shared(body, output)),
+            raw: Some(shared(body, said.unwrap_or(Cow::Borrowed(value)))),
+            output_path: output_path.to_owned(),
+            ..Payload::default()
+        }
     }
 }
 
-/// What a reply said.
-pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
-    if !(200..300).contains(&reply.status) {
-        return refused(endpoint, id, reply);
+fn read(service: &Service, id: &str, response: &Response) -> Reading {
+    if !(200..300).contains(&response.status) {
+        return refused(&Asked { endpoint: &service.endpoint, id, path: PATH }, response);
     }
-    let Ok(object) = Object::parse(&reply.body) else { return malformed(reply) };
+    let Ok(object) = Object::parse(&response.body) else { return malformed(response) };
     if object.get("task_id").and_then(text).is_some_and(|other| other != id.trim()) {
         return malformed_because("the reply is about another task");
     }
@@ -62,42 +127,9 @@ pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
         return Reading { error_code: said.code, ..Reading::refused(PollOutcome::Rejected, reason) };
     }
     if !KNOWN.iter().any(|key| object.has(key)) {
-        return malformed(reply);
+        return malformed(response);
     }
     Reading::answered(answer(&object, verdict, word))
-}
-
-/// The task id in a URL or path that names a task by a `task_id` in its query.
-pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
-    let Some(url) = address::named_by_address(&service.base, text)? else { return Ok(text.to_owned()) };
-    address::query_value(&url, "task_id")
-        .ok_or_else(|| IdError::new("this id is an address without a `task_id`", "give the task_id alone"))
-}
-
-/// The string in `result`, byte for byte; its JSON text if it is no string.
-pub fn raw_output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    raw_of(&Object::parse(body).ok()?)
-}
-
-/// The JSON text of `result`, decoded if it is a string that is JSON itself.
-pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    output_of(&Object::parse(body).ok()?)
-}
-
-/// All that is looked for in a saved body.
-pub fn contents(body: &[u8]) -> Result<Contents<'_>, ScanError> {
-    let object = Object::parse(body)?;
-    Ok(Contents { raw: raw_of(&object), output: output_of(&object), files: Vec::new() })
-}
-
-fn raw_of<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
-    let value = object.get("result").filter(|value| *value != b"null")?;
-    Some(scan::string_bytes(value).unwrap_or(Cow::Borrowed(value)))
-}
-
-fn output_of<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
-    let value = object.held("result")?;
-    Some(scan::string_bytes(value).and_then(decoded).unwrap_or(Cow::Borrowed(value)))
 }
 
 fn answer(object: &Object<'_>, verdict: Verdict, word: Option<String>) -> Answer {

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
+use super::address;
 use super::page;
 use super::reply::{self, Object, capped};
-use super::{address, optexity};
 use crate::domain::reading::Reading;
 use crate::domain::response::Response;
 use crate::domain::state::PollOutcome;
@@ -15,8 +15,20 @@ use crate::json::scan::{self, Kind};
 /// The longest wait that a service can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// A reply whose HTTP code says that it is no answer. `endpoint` and `id` are the job's.
-pub fn refused(endpoint: &str, id: &str, reply: &Response) -> Reading {
+/// What the response answers to, as far as a refusal has to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The job's endpoint.
+    pub endpoint: &'a str,
+    /// The job's id.
+    pub id: &'a str,
+    /// The path that the provider put behind the service's base: what stands before it in a redirect's target is the
+    /// base that it leads to.
+    pub path: &'a str,
+}
+
+/// A reply whose HTTP code says that it is no answer.
+pub fn refused(asked: &Asked<'_>, reply: &Response) -> Reading {
     let wait = retry_after(reply);
     let body = Body::of(reply);
     let reading = |read: PollOutcome| Reading {
@@ -27,7 +39,7 @@ pub fn refused(endpoint: &str, id: &str, reply: &Response) -> Reading {
         answer: None,
     };
     match reply.status {
-        300..=399 => Reading::refused(PollOutcome::Rejected, redirect(endpoint, id, reply)),
+        300..=399 => Reading::refused(PollOutcome::Rejected, redirect(asked, reply)),
         429 => Reading { retry_after: wait, ..reading(PollOutcome::Throttled) },
         503 if wait.is_some() => Reading { retry_after: wait, ..reading(PollOutcome::Throttled) },
         // Of a proxy that wants to be logged in to: it says nothing about the job, and nothing about the service.
@@ -35,7 +47,7 @@ pub fn refused(endpoint: &str, id: &str, reply: &Response) -> Reading {
             Reading::refused(PollOutcome::Unreachable, format!("a proxy asks for a login: {}", body.reason(reply)))
         }
         401 | 403 => reading(PollOutcome::Unauthorized),
-        404 | 410 if body.is_about_the_job(id, reply.status) => reading(PollOutcome::NotFound),
+        404 | 410 if body.is_about_the_job(asked.id, reply.status) => reading(PollOutcome::NotFound),
         408 | 421 | 425 => reading(PollOutcome::ServerError),
         400..=499 => reading(PollOutcome::Rejected),
         200..=299 => malformed(reply),
@@ -217,9 +229,9 @@ fn parts(word: &str) -> Vec<String> {
 
 /// Where a redirect leads, which is never followed: it would take the token along. Of another host no more than its
 /// name is shown, and never a query.
-fn redirect(endpoint: &str, id: &str, reply: &Response) -> String {
+fn redirect(asked: &Asked<'_>, reply: &Response) -> String {
     let code = reply.status;
-    let home = Url::parse(endpoint).ok();
+    let home = Url::parse(asked.endpoint).ok();
     let location = reply.headers.location.as_deref().map(str::trim).filter(|location| !location.is_empty());
     let Some(location) = location else {
         return format!("a redirect (HTTP {code}) that does not say where to");
@@ -243,8 +255,7 @@ fn redirect(endpoint: &str, id: &str, reply: &Response) -> String {
         return format!("a redirect (HTTP {code}) within {origin}: not followed; check the address in the jobs file");
     }
     let path = target.path();
-    let own = [format!("/async/{}/output", address::segment(id)), optexity::PATH.to_owned()];
-    let base = own.iter().find_map(|own| path.strip_suffix(own.as_str())).unwrap_or(path);
+    let base = path.strip_suffix(asked.path).unwrap_or(path);
     capped(&format!(
         "a redirect (HTTP {code}) to {origin}{path}: not followed; if that is the right address, write {origin}{base} \
          in the jobs file"

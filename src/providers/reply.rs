@@ -1,11 +1,14 @@
 //! Replies that strangers made, read field by field: one wrong field never loses the others.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::domain::provider::Payload;
 use crate::domain::reading::Verdict;
 use crate::domain::state::State;
 use crate::json::scan::{self, Field, Kind, ScanError};
@@ -126,6 +129,25 @@ pub fn text(value: &[u8]) -> Option<String> {
 /// A value's JSON as it came.
 pub fn json_text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.get(..value.len().min(LONGEST + 4)).unwrap_or(value)).trim().to_owned()
+}
+
+/// What is in a body that is no object: nothing, and why it is no JSON if it is none.
+pub fn no_object(body: &[u8]) -> Payload {
+    let fault = match scan::document(body) {
+        Ok(_) => None,
+        Err(_) if body.is_empty() => Some("the response was empty: 0 bytes".to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    Payload { fault, ..Payload::default() }
+}
+
+/// A part of a body, without a copy where it stands in it as it is.
+pub fn shared(body: &Bytes, part: Cow<'_, [u8]>) -> Bytes {
+    match part {
+        Cow::Borrowed(part) if body.as_ptr_range().contains(&part.as_ptr()) => body.slice_ref(part),
+        Cow::Borrowed(part) => Bytes::copy_from_slice(part),
+        Cow::Owned(part) => Bytes::from(part),
+    }
 }
 
 /// A text as a JSON string.

@@ -1,15 +1,18 @@
 //! How Unstract speaks: `GET …/deployment/api/<organization_id>/<api_name>/?execution_id=…`, a result that is handed
 //! out once, and an HTTP code that says little: the body decides.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use url::Url;
 
-use super::refusal::{malformed, malformed_because, refused};
-use super::reply::{self, Object, capped, error_text, json_text, text};
-use super::{Contents, IdError, address};
+use super::refusal::{Asked, malformed, malformed_because, refused};
+use super::reply::{self, Object, capped, error_text, json_text, no_object, text};
+use super::{address, cost, names};
 use crate::domain::files::{FileCounts, FileResult};
+use crate::domain::job::ProviderName;
+use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Payload, Provider};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Auth, Method, Request};
 use crate::domain::response::Response;
@@ -18,29 +21,102 @@ use crate::domain::state::State;
 use crate::json::cursor::Cursor;
 use crate::json::scan::{self, Field, Kind, ScanError};
 
-/// The status read of an execution, which hands out the result once it is there.
-pub fn request(service: &Service, id: &str) -> Request {
-    let mut url = address::below(&service.base, "/");
-    let flag = |on: bool| if on { "true" } else { "false" };
-    let include = service.include;
-    address::add_query(
-        &mut url,
-        &[
-            ("execution_id", id),
-            ("include_metadata", flag(include.metadata)),
-            ("include_metrics", flag(include.metrics)),
-            ("include_extracted_text", flag(include.extracted_text)),
-        ],
-    );
-    Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: true }
+/// Unstract.
+#[derive(Debug)]
+pub struct Unstract;
+
+impl Provider for Unstract {
+    fn name(&self) -> ProviderName {
+        ProviderName::UNSTRACT
+    }
+
+    fn about(&self) -> About {
+        About {
+            id_noun: "execution",
+            made_up_id: "00000000-0000-0000-0000-000000000000",
+            token_env: "UNSTRACT_API_KEY",
+            address: AddressForm::Deployment,
+        }
+    }
+
+    fn one_shot(&self) -> OneShot {
+        OneShot::Status
+    }
+
+    /// Scheme, host and port: an execution is not tied to the deployment in its path.
+    fn endpoint(&self, base: &Url) -> String {
+        address::origin(base)
+    }
+
+    fn request(&self, service: &Service, id: &str) -> Request {
+        let mut url = address::below(&service.base, PATH);
+        let flag = |on: bool| if on { "true" } else { "false" };
+        let include = service.include;
+        address::add_query(
+            &mut url,
+            &[
+                ("execution_id", id),
+                ("include_metadata", flag(include.metadata)),
+                ("include_metrics", flag(include.metrics)),
+                ("include_extracted_text", flag(include.extracted_text)),
+            ],
+        );
+        Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: true, own_query: OWN_QUERY }
+    }
+
+    fn read(&self, service: &Service, id: &str, response: &Response) -> Next {
+        Next::Done(read(service, id, response))
+    }
+
+    /// The execution id in a status URL or path, as the service returns them.
+    fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError> {
+        let Some(url) = address::named_by_address(&service.base, text)? else { return Ok(text.to_owned()) };
+        // Behind a gateway the service's own paths lack the gateway's prefix.
+        let (base, path) = (service.base.path().trim_end_matches('/'), url.path().trim_end_matches('/'));
+        if base != path && !(path.starts_with("/deployment/") && base.ends_with(path)) {
+            return Err(IdError::new(
+                "this id is an address of another deployment than its service's",
+                "name the service that it belongs to, or give the execution_id alone",
+            ));
+        }
+        address::query_value(&url, "execution_id").ok_or_else(|| {
+            IdError::new("this id is an address without an `execution_id`", "give the execution_id alone")
+        })
+    }
+
+    /// Raw: the JSON text of `message` as received. Output: an array of `{"file", "status", "result", "error"}`, one
+    /// a file, in the service's order.
+    fn extract(&self, body: &Bytes) -> Payload {
+        let Parts { object, files } = match Parts::parse(body) {
+            Ok(parts) => parts,
+            Err(_) => return no_object(body),
+        };
+        let Some(message) = object.get("message").filter(|value| *value != b"null") else { return Payload::default() };
+        let results: Vec<FileResult> = files.iter().map(File::read).collect();
+        Payload {
+            raw: Some(body.slice_ref(message)),
+            output: output(&files).map(Bytes::from),
+            output_path: String::new(),
+            cost: cost::sum(results.iter().filter_map(|file| file.cost.as_deref())),
+            title: names::title(&results),
+            files: results,
+            fault: None,
+        }
+    }
 }
 
-/// What a reply said.
-pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
-    let no_answer = || if (200..300).contains(&reply.status) { malformed(reply) } else { refused(endpoint, id, reply) };
-    let Ok(object) = Object::parse(&reply.body) else { return no_answer() };
+/// The query keys of ours: no secrets.
+const OWN_QUERY: &[&str] = &["execution_id", "include_metadata", "include_metrics", "include_extracted_text"];
+
+/// What stands behind the base: the deployment's URL is the whole address.
+const PATH: &str = "/";
+
+fn read(service: &Service, id: &str, response: &Response) -> Reading {
+    let refused = || refused(&Asked { endpoint: &service.endpoint, id, path: "" }, response);
+    let no_answer = || if (200..300).contains(&response.status) { malformed(response) } else { refused() };
+    let Ok(object) = Object::parse(&response.body) else { return no_answer() };
     let message = Message::of(&object);
-    if !is_answer(&object, &message, reply) {
+    if !is_answer(&object, &message, response) {
         return no_answer();
     }
     let (verdict, word) = object.word();
@@ -49,7 +125,7 @@ pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
         Verdict::NoWord | Verdict::Acknowledged | Verdict::Expired => None,
     };
     let over = state.is_some_and(State::is_terminal);
-    if reply.status == 406 && !message.is_result() && (over || message.says_acknowledged()) {
+    if response.status == 406 && !message.is_result() && (over || message.says_acknowledged()) {
         return Reading::answered(Answer { verdict: Verdict::Acknowledged, word, ..Answer::default() });
     }
     if let (true, Message::Text(said)) = (over, &message) {
@@ -76,83 +152,25 @@ pub fn read(endpoint: &str, id: &str, reply: &Response) -> Reading {
         files: summary.counts,
         started_at: summary.started_at,
         finished_at: summary.finished_at.filter(|_| over),
+        cost: cost::sum(summary.costs.iter().map(String::as_str)),
+        title: summary.title.map(|first| names::titled(&first, summary.counts.map_or(1, |counts| counts.total))),
         has_payload: message.is_result(),
         ..Answer::default()
     })
 }
 
-/// The execution id in a status URL or path, as the service returns them.
-pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
-    let Some(url) = address::named_by_address(&service.base, text)? else { return Ok(text.to_owned()) };
-    // Behind a gateway the service's own paths lack the gateway's prefix.
-    let (base, path) = (service.base.path().trim_end_matches('/'), url.path().trim_end_matches('/'));
-    if base != path && !(path.starts_with("/deployment/") && base.ends_with(path)) {
-        return Err(IdError::new(
-            "this id is an address of another deployment than its service's",
-            "name the service that it belongs to, or give the execution_id alone",
-        ));
-    }
-    address::query_value(&url, "execution_id")
-        .ok_or_else(|| IdError::new("this id is an address without an `execution_id`", "give the execution_id alone"))
-}
-
-/// The JSON text of `message` as received.
-pub fn raw_output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    message(&Object::parse(body).ok()?)
-}
-
-/// An object of file name to `result`, in the reply's order, names that occur twice included.
-pub fn output(body: &[u8]) -> Option<Cow<'_, [u8]>> {
-    results(&Parts::parse(body).ok()?.files)
-}
-
-/// The files of a reply, in its order.
-pub fn files(body: &[u8]) -> Vec<FileResult> {
-    Parts::parse(body).map(|parts| parts.files.iter().map(File::read).collect()).unwrap_or_default()
-}
-
-/// All that is looked for in a saved body.
-pub fn contents(body: &[u8]) -> Result<Contents<'_>, ScanError> {
-    let parts = Parts::parse(body)?;
-    Ok(Contents {
-        raw: message(&parts.object),
-        output: results(&parts.files),
-        files: parts.files.iter().map(File::read).collect(),
-    })
-}
-
-fn message<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
-    object.get("message").filter(|value| *value != b"null").map(Cow::Borrowed)
-}
-
-fn results(files: &[File<'_>]) -> Option<Cow<'static, [u8]>> {
-    let size: usize = files.iter().map(|file| file.object.get("result").map_or(4, <[u8]>::len) + 80).sum();
-    let mut out = Vec::with_capacity(size);
-    for file in files {
-        out.push(if out.is_empty() { b'{' } else { b',' });
-        out.extend_from_slice(reply::quoted(&name(&file.object)).as_bytes());
-        out.push(b':');
-        out.extend_from_slice(file.object.get("result").unwrap_or(b"null"));
-    }
-    if out.is_empty() {
-        return None;
-    }
-    out.push(b'}');
-    Some(Cow::Owned(out))
-}
-
 /// What counts as an answer: 200, 406 and 422 with a `status`, any other code if `message` is a list. A `status`
 /// that repeats the HTTP code of a refusal is a gateway's own envelope.
-fn is_answer(object: &Object<'_>, message: &Message<'_>, reply: &Response) -> bool {
+fn is_answer(object: &Object<'_>, message: &Message<'_>, response: &Response) -> bool {
     let Some(status) = object.get("status") else {
-        return match reply.status {
+        return match response.status {
             200 => object.has("message") && !matches!(message, Message::Text(_)),
             406 | 422 => false,
             _ => message.names_files(),
         };
     };
-    let repeats_the_code = text(status).is_some_and(|text| text == reply.status.to_string());
-    match (reply.status, message) {
+    let repeats_the_code = text(status).is_some_and(|text| text == response.status.to_string());
+    match (response.status, message) {
         (200, _) => true,
         // A loss is final, so a 406 that neither has a word of the service's nor says so is not taken for one.
         (406, Message::Text(_)) if !has_known_word(object) => message.says_acknowledged(),
@@ -232,6 +250,10 @@ struct Summary {
     started_at: Option<Timestamp>,
     /// When the last of them was done; None where one does not say.
     finished_at: Option<Timestamp>,
+    /// What each file cost.
+    costs: Vec<String>,
+    /// The first file's name.
+    title: Option<String>,
 }
 
 impl Summary {
@@ -250,6 +272,7 @@ impl Summary {
         let mut counts = FileCounts::default();
         let (mut of_failed, mut of_any, mut strange, mut reviewed) = (None, None, 0_usize, 0);
         let (mut started, mut finished) = (Vec::new(), Vec::new());
+        let (mut costs, mut title) = (Vec::new(), None);
         for value in list {
             let Ok(object) = Object::parse(value) else {
                 strange += 1;
@@ -261,6 +284,8 @@ impl Summary {
             started.extend(start);
             finished.push(end);
             reviewed += u32::from(is_in_review(&object));
+            costs.extend(cost_of(&object));
+            title = title.or_else(|| Some(name(&object)).filter(|name| !name.is_empty()));
             counts.total = counts.total.saturating_add(1);
             counts.failed = counts.failed.saturating_add(u32::from(failed));
             if failed && of_failed.is_none() {
@@ -280,6 +305,8 @@ impl Summary {
             ),
             started_at: started.into_iter().min(),
             finished_at: finished.into_iter().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max()),
+            costs,
+            title,
         }
     }
 }
@@ -373,12 +400,8 @@ impl<'a> File<'a> {
 
     /// What the file cost, digit for digit: a number or a string.
     fn cost(&self) -> Option<String> {
-        let usage = |metadata: &[u8]| {
-            let metadata = Object::parse(metadata).ok()?;
-            let usage = Object::parse(metadata.get("usage")?).ok()?;
-            usage.get("cost_in_dollars").and_then(reply::text)
-        };
-        self.object.get("metadata").and_then(usage).or_else(|| self.shape.metadata.and_then(usage))
+        let of_file = self.object.get("metadata").and_then(cost_in);
+        of_file.or_else(|| self.shape.metadata.and_then(cost_in))
     }
 }
 
@@ -440,6 +463,23 @@ fn times(file: &Object<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
     (start, start.zip(took).and_then(|(start, took)| start.checked_add(took).ok()))
 }
 
+/// One object a file, its values as they came. None where there is no file.
+fn output(files: &[File<'_>]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    for File { object, .. } in files {
+        out.push(if out.is_empty() { b'[' } else { b',' });
+        out.extend_from_slice(b"{\"file\":");
+        out.extend_from_slice(reply::quoted(&name(object)).as_bytes());
+        for key in ["status", "result", "error"] {
+            out.extend_from_slice(format!(",\"{key}\":").as_bytes());
+            out.extend_from_slice(object.get(key).unwrap_or(b"null"));
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+    (!files.is_empty()).then_some(out)
+}
+
 /// Whether a file failed, and its error: by its word, and where that says neither by whether it has an error.
 fn outcome(file: &Object<'_>) -> (bool, Option<String>) {
     let error = file.get("error").and_then(error_text);
@@ -456,4 +496,17 @@ fn outcome(file: &Object<'_>) -> (bool, Option<String>) {
 fn name(file: &Object<'_>) -> String {
     let named = ["file", "file_name", "file_execution_id"].into_iter().find_map(|key| scan::string(file.held(key)?));
     named.unwrap_or_default().into_owned()
+}
+
+/// What a file cost, looked up in its own text.
+fn cost_of(file: &Object<'_>) -> Option<String> {
+    let within_result = || Object::parse(file.get("result")?).ok()?.get("metadata").and_then(cost_in);
+    file.get("metadata").and_then(cost_in).or_else(within_result)
+}
+
+/// The costs that metadata names, digit for digit: a number or a string.
+fn cost_in(metadata: &[u8]) -> Option<String> {
+    let metadata = Object::parse(metadata).ok()?;
+    let usage = Object::parse(metadata.get("usage")?).ok()?;
+    usage.get("cost_in_dollars").and_then(reply::text)
 }

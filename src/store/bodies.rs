@@ -103,14 +103,12 @@ pub fn add_copy(
 pub fn add_evidence(
     connection: &Connection,
     dir: &StateDir,
-    job: (i64, &JobKey),
+    (job, protects): (i64, bool),
     current: Option<&Saved>,
     (body, placed): (&SaveBody, &Placed),
     garbage: &mut Vec<PathBuf>,
 ) -> rusqlite::Result<Saved> {
-    let (job, key) = job;
     garbage.extend(placed.spooled.clone());
-    let protects = key.provider.is_one_shot();
     let same = connection
         .prepare_cached("SELECT id, is_copy OR broken OR id = ?3 FROM body WHERE job = ?1 AND sha256 = ?2 ORDER BY id")?
         .query_map(params![job, placed.sha256.to_string(), current.map(|saved| saved.body)], |row| {
@@ -162,7 +160,7 @@ pub fn leftovers(
 pub fn adopt(
     connection: &Connection,
     dir: &StateDir,
-    job: (i64, &JobKey),
+    job: (i64, bool),
     known: &Observation,
     path: &Path,
     garbage: &mut Vec<PathBuf>,

@@ -213,8 +213,8 @@ impl Store {
 
     /// Claims these jobs, in their order: ours if free, already ours, or a dead instance's. Where it says `orphaned`,
     /// what is known of the job may have changed by it (doubt, evidence): load it again.
-    pub async fn claim(&self, keys: Vec<JobKey>) -> Result<Vec<Claim>, StoreError> {
-        self.order(|answer| Command::Claim(keys, answer)).await
+    pub async fn claim(&self, jobs: Vec<Arc<Job>>) -> Result<Vec<Claim>, StoreError> {
+        self.order(|answer| Command::Claim(jobs, answer)).await
     }
 
     /// The pid of the living instance that holds the claim on each of these jobs; None where it is free. Writes nothing.
@@ -283,10 +283,10 @@ impl Store {
         if in_place { Ok(()) } else { Err(self.unwritable(&Trouble::Replaced)) }
     }
 
-    /// A place for a reply's bytes as they arrive.
-    pub fn spool(&self, key: &JobKey, seq: u64) -> Spool {
+    /// A place for a reply's bytes as they arrive. What came of a one-shot one outlives us.
+    pub fn spool(&self, key: &JobKey, seq: u64, one_shot: bool) -> Spool {
         let instance = self.inner.instance.as_ref().map_or("none", |instance| &instance.name);
-        Spool::new(self.inner.dir.clone(), key, seq, instance)
+        Spool::new(self.inner.dir.clone(), key, seq, one_shot, instance)
     }
 
     /// Deletes the file of a finished one-shot reply that is not worth saving. What is neither saved nor discarded is

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::checksum::Checksum;
 use crate::domain::files::FileCounts;
-use crate::domain::job::{Job, JobKey, Provider};
+use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{Doubt, LastPoll, Observation, Saved};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
@@ -163,7 +163,7 @@ pub fn declare(connection: &Connection, declared: &Job) -> rusqlite::Result<i64>
 /// A job of six columns: provider, endpoint, id, service, name, tags. Jobs that were never declared are called after
 /// their provider.
 pub fn job(row: &Row<'_>, from: usize) -> rusqlite::Result<Job> {
-    let provider = word(row, from, Provider::from_word)?;
+    let provider = ProviderName::new(row.get_ref(from)?.as_str()?);
     let key = JobKey { provider, endpoint: row.get(from + 1)?, id: row.get(from + 2)? };
     let service: Option<String> = row.get(from + 3)?;
     let tags: Option<String> = row.get(from + 5)?;
@@ -172,6 +172,7 @@ pub fn job(row: &Row<'_>, from: usize) -> rusqlite::Result<Job> {
         service: service.as_deref().unwrap_or(provider.as_str()).into(),
         name: row.get(from + 4)?,
         tags: tags.and_then(|tags| serde_json::from_str(&tags).ok()).unwrap_or_default(),
+        traits: JobTraits { one_shot: provider == ProviderName::UNSTRACT, ..JobTraits::default() },
     })
 }
 

@@ -39,10 +39,9 @@ enum Bytesink {
 
 impl Spool {
     /// An empty one for a reply to request `seq`.
-    pub(super) fn new(dir: StateDir, key: &JobKey, seq: u64, instance: &str) -> Self {
+    pub(super) fn new(dir: StateDir, key: &JobKey, seq: u64, one_shot: bool, instance: &str) -> Self {
         let (job, instance) = (job_mark(key), instance.to_owned());
         let name = BodyName { job, seq, http_status: 0, instance, sha256: None, masked: false };
-        let one_shot = key.provider.is_one_shot();
         Self { dir, name, one_shot, hasher: Sha256::new(), len: 0, bytes: Bytesink::Memory(Vec::new()) }
     }
 

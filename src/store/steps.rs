@@ -35,10 +35,9 @@ impl Steps<'_> {
     /// Saves one step. What stands on disk is never made worse: neither by an answer to an older request, nor by
     /// anything where the only copy of a one-shot result is held. The body is kept in any case.
     pub fn save(&mut self, save: &Save, placed: Option<&Placed>) -> Result<Observation, Trouble> {
-        let key = &save.job.key;
         let job = rows::declare(self.connection, &save.job)?;
         let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
-        let one_shot = key.provider.is_one_shot();
+        let one_shot = save.job.traits.one_shot;
         let held = one_shot && stands.saved.is_some();
         let stale = held || self.is_stale(job, &stands, &save.observation)?;
         let is_copy = save.body.as_ref().is_some_and(|body| body.keep == Keep::Result);
@@ -58,7 +57,7 @@ impl Steps<'_> {
                     }
                 }
                 Keep::Evidence => {
-                    let (job, body) = ((job, key), (body, placed));
+                    let (job, body) = ((job, one_shot), (body, placed));
                     let current = next.evidence.as_deref();
                     let evidence =
                         bodies::add_evidence(self.connection, self.dir, job, current, body, &mut self.garbage)?;
@@ -78,12 +77,13 @@ impl Steps<'_> {
     }
 
     /// Claims jobs, see `Store::claim`. What a dead instance left of a reply becomes evidence here.
-    pub fn claim(&mut self, keys: &[JobKey]) -> Result<Vec<Claim>, Trouble> {
+    pub fn claim(&mut self, jobs: &[Arc<Job>]) -> Result<Vec<Claim>, Trouble> {
         let mut living = Living::new(self.dir);
-        let mut claims = Vec::with_capacity(keys.len());
+        let mut claims = Vec::with_capacity(jobs.len());
         let mut taken = Vec::new();
         let mut dead = Vec::new();
-        for key in keys {
+        for wanted in jobs {
+            let key = &wanted.key;
             let found = self
                 .connection
                 .prepare_cached(
@@ -123,7 +123,7 @@ impl Steps<'_> {
             self.connection
                 .prepare_cached("INSERT OR REPLACE INTO claim (job, instance) VALUES (?1, ?2)")?
                 .execute(params![job, self.instance])?;
-            taken.push((claims.len(), job, key));
+            taken.push((claims.len(), job, wanted));
             claims.push(Claim::Ours { orphaned });
         }
         if !taken.is_empty() {
@@ -202,7 +202,7 @@ impl Steps<'_> {
     /// For jobs that came to us: what dead instances left of their replies, and the doubt that they leave.
     fn inherit(
         &mut self,
-        taken: &[(usize, i64, &JobKey)],
+        taken: &[(usize, i64, &Arc<Job>)],
         claims: &mut [Claim],
         living: &mut Living<'_>,
     ) -> Result<(), Trouble> {
@@ -215,7 +215,8 @@ impl Steps<'_> {
             }
         };
         *self.looked_through = true;
-        for &(place, job, key) in taken {
+        for &(place, job, wanted) in taken {
+            let (key, one_shot) = (&wanted.key, wanted.traits.one_shot);
             let left = if leftovers.is_empty() { None } else { leftovers.get(&job_mark(key)) };
             let Some(claim) = claims.get_mut(place) else { continue };
             let orphaned = *claim == Claim::Ours { orphaned: true } || left.is_some();
@@ -226,12 +227,12 @@ impl Steps<'_> {
             let mut known = rows::read_observation(self.connection, job)?.unwrap_or_default();
             let before = (known.evidence.clone(), known.doubt);
             for path in left.into_iter().flatten() {
-                match bodies::adopt(self.connection, self.dir, (job, key), &known, path, &mut self.garbage) {
+                match bodies::adopt(self.connection, self.dir, (job, one_shot), &known, path, &mut self.garbage) {
                     Ok(evidence) => known.evidence = evidence.map(Box::new),
                     Err(error) => tracing::warn!(%error, "what a dead instance left of a reply stays where it is"),
                 }
             }
-            if key.provider.is_one_shot() && !known.is_over() && known.doubt != Some(Doubt::Cut) {
+            if one_shot && !known.is_over() && known.doubt != Some(Doubt::Cut) {
                 known.doubt = Some(Doubt::ReaderDied);
             }
             if before != (known.evidence.clone(), known.doubt) {

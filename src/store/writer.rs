@@ -26,7 +26,7 @@ const LARGEST_BATCH: usize = 512;
 #[derive(Debug)]
 pub enum Command {
     Save(Box<Save>, Answer<Observation>),
-    Claim(Vec<JobKey>, Answer<Vec<Claim>>),
+    Claim(Vec<Arc<Job>>, Answer<Vec<Claim>>),
     Release(Vec<JobKey>, Vec<Reads>, Answer<()>),
     Declare(Vec<Arc<Job>>, Answer<()>),
     Probe(Answer<()>),
@@ -270,7 +270,7 @@ impl Command {
 fn step(steps: &mut Steps<'_>, command: &Command, placed: Option<&Placed>) -> Result<Done, Trouble> {
     match command {
         Command::Save(save, _) => Ok(Done::Saved(Box::new(steps.save(save, placed)?))),
-        Command::Claim(keys, _) => Ok(Done::Claimed(steps.claim(keys)?)),
+        Command::Claim(jobs, _) => Ok(Done::Claimed(steps.claim(jobs)?)),
         Command::Release(keys, reads, _) => steps.release(keys, reads).map(|()| Done::Nothing),
         Command::Declare(jobs, _) => steps.declare(jobs).map(|()| Done::Nothing),
         Command::Probe(_) => {

@@ -12,12 +12,11 @@ use url::Url;
 use crate::demo::script::{Script, Scripted};
 use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact};
-use crate::domain::job::{Job, JobIx, JobKey, Provider};
+use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::Observation;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, Pace, Poll, Service};
 use crate::engine::{self, Command, Engine, Purpose, Reload, Setup};
-use crate::providers;
 use crate::store::{Access, Store};
 
 /// The token of every test.
@@ -33,7 +32,7 @@ pub(super) struct Bench {
     pub(super) token: TokenSource,
     /// Seconds by which the engine's time of day is ahead of ours.
     ahead: Arc<AtomicI64>,
-    jobs: Vec<(Provider, String)>,
+    jobs: Vec<(ProviderName, String)>,
 }
 
 /// An engine that runs, and all that it has told.
@@ -70,13 +69,13 @@ impl Bench {
     }
 
     /// A job and what its reads are answered, the last answer for ever.
-    pub(super) fn job(mut self, provider: Provider, id: &str, replies: impl IntoIterator<Item = Scripted>) -> Self {
+    pub(super) fn job(mut self, provider: ProviderName, id: &str, replies: impl IntoIterator<Item = Scripted>) -> Self {
         self.script.on(id, replies);
         self.jobs.push((provider, id.to_owned()));
         self
     }
 
-    pub(super) fn key(&self, provider: Provider, id: &str) -> JobKey {
+    pub(super) fn key(&self, provider: ProviderName, id: &str) -> JobKey {
         let service = self.service(provider);
         JobKey { provider, endpoint: service.endpoint, id: id.to_owned() }
     }
@@ -101,10 +100,16 @@ impl Bench {
     /// What a jobs file says that has some of the jobs, every service with this token.
     pub(super) fn file(&self, token: &Result<Token, String>, has: impl Fn(&str) -> bool) -> Reload {
         let services =
-            Provider::ALL.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
-        let job = |(provider, id): &(Provider, String)| {
+            super::PROVIDERS.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
+        let job = |(provider, id): &(ProviderName, String)| {
             let key = self.key(*provider, id);
-            Arc::new(Job { key, service: provider.as_str().into(), name: None, tags: Arc::default() })
+            Arc::new(Job {
+                traits: crate::tests::traits(key.provider),
+                key,
+                service: provider.as_str().into(),
+                name: None,
+                tags: Arc::default(),
+            })
         };
         let jobs = self.jobs.iter().filter(|(_, id)| has(id)).map(job).collect();
         Reload { poll: self.poll, services, jobs }
@@ -129,17 +134,17 @@ impl Bench {
         known
     }
 
-    fn service(&self, provider: Provider) -> Service {
+    fn service(&self, provider: ProviderName) -> Service {
         let path = match provider {
-            Provider::Vessl => "/api/v1/services/slug",
-            Provider::Optexity => "",
-            Provider::Unstract => "/deployment/api/org/api/",
+            ProviderName::VESSL => "/api/v1/services/slug",
+            ProviderName::OPTEXITY => "",
+            _ => "/deployment/api/org/api/",
         };
         let base = Url::parse(&self.script.url(path)).unwrap();
         Service {
             name: provider.as_str().into(),
-            provider,
-            endpoint: providers::endpoint(provider, &base).into(),
+            provider: super::provider(provider),
+            endpoint: super::provider(provider).endpoint(&base).into(),
             base,
             token: self.token.clone(),
             pace: self.poll.pace,

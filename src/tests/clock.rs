@@ -6,7 +6,7 @@ use super::bench::Bench;
 use crate::demo::script::Scripted;
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::job::JobIx;
-use crate::domain::job::Provider::{Optexity, Unstract, Vessl};
+use crate::domain::job::ProviderName;
 use crate::domain::note;
 use crate::domain::service::Pace;
 use crate::domain::state::State;
@@ -34,9 +34,13 @@ async fn after_a_sleep_all_is_stale_waits_are_over_and_everything_is_read_spread
     let acknowledged = Scripted::json(406, r#"{"status":"COMPLETED","message":"Result already acknowledged"}"#);
     let done = Scripted::json(200, r#"{"success":true,"status":"completed","result":"x"}"#);
     let bench = bench
-        .job(Vessl, "job-1", [pending(), Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)])
-        .job(Unstract, "job-2", [executing(), Scripted::json(200, RESULT), acknowledged])
-        .job(Optexity, "job-3", [Scripted::json(429, "{}").header("Retry-After", "1800"), done]);
+        .job(
+            ProviderName::VESSL,
+            "job-1",
+            [pending(), Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)],
+        )
+        .job(ProviderName::UNSTRACT, "job-2", [executing(), Scripted::json(200, RESULT), acknowledged])
+        .job(ProviderName::OPTEXITY, "job-3", [Scripted::json(429, "{}").header("Retry-After", "1800"), done]);
     let mut running = bench.start(Purpose::Watch);
     running.until(is_throttled).await;
     for ix in [0, 1] {
@@ -69,7 +73,11 @@ async fn a_clock_that_is_set_back_holds_nothing_up_and_makes_nothing_stale() {
     let throttled = Scripted::json(429, "{}")
         .header("Retry-After", "Sat, 21 Nov 2026 10:00:02 GMT")
         .header("Date", "Sat, 21 Nov 2026 10:00:00 GMT");
-    let bench = Bench::new().job(Unstract, "job-1", [executing()]).job(Vessl, "job-2", [throttled, pending()]);
+    let bench = Bench::new().job(ProviderName::UNSTRACT, "job-1", [executing()]).job(
+        ProviderName::VESSL,
+        "job-2",
+        [throttled, pending()],
+    );
     let mut running = bench.start(Purpose::Dashboard);
     let Fact::Gate { gate: Gate::Throttled(before), .. } = running.until(is_throttled).await else { panic!() };
     if !running.known(0).is_observed() {

@@ -13,7 +13,7 @@ use crate::app::keys::Keymap;
 use crate::app::layout::Pane;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health};
-use crate::domain::job::{Job, JobIx, JobKey, Provider};
+use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
@@ -379,8 +379,14 @@ fn a_copy_is_worded_as_far_as_is_known() {
 }
 
 fn declared(ix: u32, applied: u64) -> Fact {
-    let key = JobKey { provider: Provider::Vessl, endpoint: "".into(), id: format!("job-{ix}") };
-    let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Arc::default() });
+    let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: format!("job-{ix}") };
+    let job = Arc::new(Job {
+        traits: crate::tests::traits(key.provider),
+        key,
+        service: "prod".into(),
+        name: None,
+        tags: Arc::default(),
+    });
     let known = Observation { state: State::Succeeded, applied, ..Observation::default() };
     Fact::Declared { ix: JobIx(ix), job, known: Arc::new(known) }
 }

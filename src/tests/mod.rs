@@ -14,3 +14,30 @@ mod reload;
 mod screens;
 pub mod wire_cases;
 mod wire_http;
+
+use crate::domain::job::{JobKey, JobTraits, ProviderName};
+use crate::domain::provider::{Next, OneShot, ProviderRef};
+use crate::domain::reading::Reading;
+use crate::domain::response::Response;
+
+/// Three providers that are most unlike each other.
+pub const PROVIDERS: [ProviderName; 3] = [ProviderName::VESSL, ProviderName::OPTEXITY, ProviderName::UNSTRACT];
+
+/// A provider that jobdeck brings along.
+pub fn provider(name: ProviderName) -> ProviderRef {
+    crate::providers::by_name(name).expect("a provider that is brought along")
+}
+
+/// What holds for its jobs.
+pub fn traits(name: ProviderName) -> JobTraits {
+    let provider = provider(name);
+    JobTraits { one_shot: provider.one_shot() != OneShot::Never, id_noun: provider.about().id_noun }
+}
+
+/// What a response to the status read of a job comes to, for providers that ask no second time.
+pub fn read(key: &JobKey, response: &Response) -> Reading {
+    match crate::providers::read(&wire_cases::service(key.provider, &key.endpoint), &key.id, response) {
+        Next::Done(reading) => reading,
+        Next::Fetch(fetch) => panic!("a second request: {fetch:?}"),
+    }
+}

@@ -13,8 +13,7 @@ use super::bench::{Bench, TOKEN, open};
 use crate::demo::script::{Script, Scripted};
 use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
-use crate::domain::job::Provider::{Unstract, Vessl};
-use crate::domain::job::{Job, JobKey, Provider};
+use crate::domain::job::{Job, JobKey, ProviderName};
 use crate::domain::observation::LastPoll;
 use crate::domain::request::{Auth, Method, Request};
 use crate::domain::secret::{Token, TokenSource};
@@ -22,18 +21,17 @@ use crate::domain::service::{Include, Pace, Poll, Service};
 use crate::domain::state::{PollOutcome, State};
 use crate::engine::{self, Command, Purpose, Setup};
 use crate::net::{Net, Sink};
-use crate::providers;
 
 /// What the last read of one job at such an address came to.
-async fn read_at(provider: Provider, base: &str) -> LastPoll {
+async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dir = tempfile::tempdir().unwrap();
     let base = Url::parse(base).unwrap();
     let pace = Pace { interval: Duration::from_millis(20), max_interval: Duration::from_millis(50) };
     let service = Arc::new(Service {
         name: "s".into(),
-        provider,
-        endpoint: providers::endpoint(provider, &base).into(),
+        provider: super::provider(provider),
+        endpoint: super::provider(provider).endpoint(&base).into(),
         base,
         token: TokenSource::Env("TOKEN".to_owned()),
         pace,
@@ -49,7 +47,13 @@ async fn read_at(provider: Provider, base: &str) -> LastPoll {
         not_found_grace: Duration::from_millis(50),
     };
     let key = JobKey { provider, endpoint: service.endpoint.clone(), id: "job-1".to_owned() };
-    let job = Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default() });
+    let job = Arc::new(Job {
+        traits: crate::tests::traits(key.provider),
+        key,
+        service: "s".into(),
+        name: None,
+        tags: Arc::default(),
+    });
     let (tell, mut facts) = unbounded_channel();
     let services = vec![(service, Ok(Token::new(TOKEN).unwrap()))];
     let (store, clock) = (open(dir.path()), Clock::new(jiff::Timestamp::now));
@@ -81,7 +85,7 @@ async fn a_name_that_nobody_knows_a_closed_port_and_a_plain_one_under_https_are_
         (format!("http://{closed}/x"), "connect"),
         (format!("https://{}/x", plain.address()), "connect"),
     ];
-    for provider in [Vessl, Unstract] {
+    for provider in [ProviderName::VESSL, ProviderName::UNSTRACT] {
         for (base, word) in &cases {
             let last = read_at(provider, base).await;
             let reason = last.reason.unwrap();
@@ -110,7 +114,7 @@ fn peak() -> usize {
 async fn a_decompression_bomb_takes_bounded_memory_and_what_came_of_it_is_kept() {
     let bomb = bomb(4096);
     let replies = [Scripted::json(200, bomb.clone()).header("Content-Encoding", "gzip")];
-    let bench = Bench::new().job(Vessl, "job-1", replies);
+    let bench = Bench::new().job(ProviderName::VESSL, "job-1", replies);
     let before = peak();
     let mut running = bench.start(Purpose::Once);
     running.until(|fact| *fact == Fact::Settled).await;
@@ -129,9 +133,10 @@ async fn a_service_that_fails_for_a_thousand_jobs_is_tried_one_read_at_a_time() 
     bench.poll.pace = Pace { interval: Duration::from_millis(200), max_interval: Duration::from_secs(2) };
     let down = Scripted::json(500, r#"{"error":"down"}"#);
     for n in 0..1000 {
-        bench = bench.job(Vessl, &format!("job-{n:04}"), [down.clone()]);
+        bench = bench.job(ProviderName::VESSL, &format!("job-{n:04}"), [down.clone()]);
     }
-    let bench = bench.job(Unstract, "other", [Scripted::json(422, r#"{"status":"EXECUTING","message":null}"#)]);
+    let bench =
+        bench.job(ProviderName::UNSTRACT, "other", [Scripted::json(422, r#"{"status":"EXECUTING","message":null}"#)]);
     let mut running = bench.start(Purpose::Watch);
     while bench.script.reads("other") < 8 {
         running.until(|fact| matches!(fact, Fact::NextRead(_) | Fact::Observed { .. } | Fact::NotOk { .. })).await;
@@ -154,7 +159,7 @@ async fn exchange(server: &std::net::TcpListener, raw: &[u8]) -> Result<(u16, Ve
         }
     }
     let url = Url::parse(&format!("http://{}/?key=s3cret-of-a-gateway", server.local_addr().unwrap())).unwrap();
-    let request = Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: true };
+    let request = Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: true, own_query: &[] };
     let limit = Duration::from_secs(20);
     let pace = Pace { interval: limit, max_interval: limit };
     let poll = Poll { pace, in_flight: 1, connect_timeout: limit, read_timeout: limit, not_found_grace: limit };

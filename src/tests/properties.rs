@@ -4,12 +4,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::wire_cases::cases;
-use crate::domain::job::{JobKey, Provider};
+use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::observation::{Applied, Keep, Observation, Received, Saved};
 use crate::domain::reading::Reading;
 use crate::domain::response::{Headers, Response};
 use crate::domain::state::{PollOutcome, State};
-use crate::providers;
 
 /// A reply that a service, a proxy or chance could send.
 fn replies() -> impl Strategy<Value = (u16, String, bool, bool)> {
@@ -55,11 +54,11 @@ fn replies() -> impl Strategy<Value = (u16, String, bool, bool)> {
     (status, body, prop::bool::weighted(0.15), prop::bool::weighted(0.1))
 }
 
-fn read_scripted(provider: Provider, (status, body, broken, _): &(u16, String, bool, bool)) -> Reading {
+fn read_scripted(provider: ProviderName, (status, body, broken, _): &(u16, String, bool, bool)) -> Reading {
     read(provider, *status, body.as_bytes(), *broken)
 }
 
-fn read(provider: Provider, status: u16, body: &[u8], broken: bool) -> Reading {
+fn read(provider: ProviderName, status: u16, body: &[u8], broken: bool) -> Reading {
     let key = JobKey { provider, endpoint: "https://h".into(), id: "x".to_owned() };
     let reply = Response {
         status,
@@ -68,7 +67,7 @@ fn read(provider: Provider, status: u16, body: &[u8], broken: bool) -> Reading {
         broken: broken.then(|| "cut".to_owned()),
         at: Timestamp::UNIX_EPOCH,
     };
-    providers::read(&key, &reply)
+    super::read(&key, &reply)
 }
 
 fn is_over(state: State) -> bool {
@@ -83,10 +82,10 @@ proptest! {
 
     #[test]
     fn no_read_outcome_but_ok_changes_a_state_and_a_saved_result_is_never_lost(
-        provider in prop::sample::select(Provider::ALL.to_vec()),
+        provider in prop::sample::select(super::PROVIDERS.to_vec()),
         sequence in prop::collection::vec(replies(), 1..12),
     ) {
-        let one_shot = provider.is_one_shot();
+        let one_shot = super::traits(provider).one_shot;
         let mut known = Observation::default();
         let mut copies = 0_i64;
         for (seq, scripted) in sequence.iter().enumerate() {
@@ -127,13 +126,13 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_to_an_older_request_changes_nothing(provider in prop::sample::select(Provider::ALL.to_vec()), first in replies(), late in replies()) {
+    fn an_answer_to_an_older_request_changes_nothing(provider in prop::sample::select(super::PROVIDERS.to_vec()), first in replies(), late in replies()) {
         let apply = |known: &Observation, seq, scripted: &(u16, String, bool, bool)| known.apply(Received {
             reading: &read_scripted(provider, scripted),
             seq,
             at: Timestamp::UNIX_EPOCH,
             http_status: Some(scripted.0),
-            one_shot: provider.is_one_shot(),
+            one_shot: super::traits(provider).one_shot,
             sent: true,
             broken: false,
         });
@@ -166,17 +165,14 @@ proptest! {
         }
         let reading = read(case.0, status, &body, how == 0);
         prop_assert_eq!(reading.read == PollOutcome::Answered, reading.answer.is_some());
-        let each = (providers::raw_output(case.0, &body), providers::output(case.0, &body), providers::files(case.0, &body));
-        let together = providers::contents(case.0, &body);
-        prop_assert_eq!(together.is_ok(), crate::json::scan::document(&body).is_ok());
-        let together = together.unwrap_or_default();
-        prop_assert_eq!((together.raw, together.output, together.files), each);
+        let whole = crate::json::scan::document(&body).is_ok();
+        prop_assert_eq!(crate::providers::extract(case.0, &body.into()).fault.is_none(), whole);
     }
 }
 
 /// The recorded bodies that are not huge, read from disk once.
-fn all_cases() -> &'static [(Provider, Vec<u8>)] {
-    static CASES: std::sync::OnceLock<Vec<(Provider, Vec<u8>)>> = std::sync::OnceLock::new();
+fn all_cases() -> &'static [(ProviderName, Vec<u8>)] {
+    static CASES: std::sync::OnceLock<Vec<(ProviderName, Vec<u8>)>> = std::sync::OnceLock::new();
     CASES.get_or_init(|| {
         let small = |body: &Vec<u8>| body.len() < 64 << 10;
         cases().iter().map(|case| (case.provider, case.body().to_vec())).filter(|(_, body)| small(body)).collect()

@@ -6,8 +6,7 @@ use std::time::Duration;
 use super::bench::{Bench, Running, TOKEN};
 use crate::demo::script::{Fault, Scripted};
 use crate::domain::fact::Fact;
-use crate::domain::job::Provider::{Unstract, Vessl};
-use crate::domain::job::{Job, JobIx};
+use crate::domain::job::{Job, JobIx, ProviderName};
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
 use crate::domain::state::State;
@@ -61,7 +60,7 @@ fn renamed(Reload { poll, services, jobs }: Reload) -> Reload {
 
 #[tokio::test]
 async fn a_watch_goes_on_with_the_jobs_that_come_and_without_those_that_go() {
-    let bench = Bench::new().job(Vessl, "job-1", [pending()]).job(Vessl, "job-2", [done()]);
+    let bench = Bench::new().job(ProviderName::VESSL, "job-1", [pending()]).job(ProviderName::VESSL, "job-2", [done()]);
     let mut running = bench.start(Purpose::Watch);
     running.until(|fact| matches!(fact, Fact::Observed { ix: JobIx(1), .. })).await;
     assert_eq!(reload(&bench, &mut running, &["job-2"], &token()).await, (0, 1));
@@ -77,7 +76,7 @@ async fn a_watch_goes_on_with_the_jobs_that_come_and_without_those_that_go() {
 #[tokio::test]
 async fn a_job_that_is_put_back_while_its_only_reply_is_on_its_way_is_not_asked_for_again() {
     let slow = result().fault(Fault::StallHead(Duration::from_millis(500)));
-    let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
+    let bench = Bench::new().job(ProviderName::UNSTRACT, "job-1", [slow, acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
     bench.until_read("job-1", 1).await;
     assert_eq!(reload(&bench, &mut running, &[], &token()).await, (0, 1));
@@ -89,23 +88,23 @@ async fn a_job_that_is_put_back_while_its_only_reply_is_on_its_way_is_not_asked_
 #[tokio::test]
 async fn a_job_that_goes_while_its_only_reply_is_on_its_way_is_saved() {
     let slow = result().fault(Fault::StallHead(Duration::from_millis(300)));
-    let bench = Bench::new().job(Unstract, "job-1", [slow, acknowledged()]);
+    let bench = Bench::new().job(ProviderName::UNSTRACT, "job-1", [slow, acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
     bench.until_read("job-1", 1).await;
     reload(&bench, &mut running, &[], &token()).await;
     running.until(|fact| *fact == Fact::Settled).await;
     running.drain().await;
-    let known = bench.open_store().load(vec![bench.key(Unstract, "job-1")]).await.unwrap().remove(0);
+    let known = bench.open_store().load(vec![bench.key(ProviderName::UNSTRACT, "job-1")]).await.unwrap().remove(0);
     assert_eq!(known.state, State::Succeeded);
 }
 
 #[tokio::test]
 async fn new_jobs_of_a_service_that_a_watch_has_given_up_are_given_up_too_until_its_token_changes() {
     let refused = Scripted::json(401, r#"{"error":"Invalid API key"}"#);
-    let bench = Bench::new().job(Vessl, "job-1", [refused.clone(), refused, done()]);
+    let bench = Bench::new().job(ProviderName::VESSL, "job-1", [refused.clone(), refused, done()]);
     let mut running = bench.start(Purpose::Watch);
     running.until(|fact| *fact == Fact::Settled).await;
-    let bench = bench.job(Vessl, "job-2", [done()]);
+    let bench = bench.job(ProviderName::VESSL, "job-2", [done()]);
     reload(&bench, &mut running, &["job-1", "job-2"], &token()).await;
     running.until(|fact| *fact == Fact::Settled).await;
     reload(&bench, &mut running, &["job-1", "job-2"], &other_token()).await;
@@ -116,7 +115,7 @@ async fn new_jobs_of_a_service_that_a_watch_has_given_up_are_given_up_too_until_
 #[tokio::test]
 async fn a_job_whose_service_is_renamed_while_it_is_read_is_read_on_as_the_new_one_says() {
     let slow = pending().fault(Fault::StallHead(Duration::from_millis(300)));
-    let bench = Bench::new().job(Vessl, "job-1", [slow, done()]);
+    let bench = Bench::new().job(ProviderName::VESSL, "job-1", [slow, done()]);
     let mut running = bench.start(Purpose::Watch);
     bench.until_read("job-1", 1).await;
     put_in_force(&mut running, renamed(bench.file(&other_token(), |_| true))).await;
@@ -130,7 +129,11 @@ async fn a_job_whose_service_is_renamed_while_it_is_read_is_read_on_as_the_new_o
 async fn a_new_token_is_not_refused_for_what_is_said_of_the_one_before() {
     let refused = Scripted::json(401, r#"{"error":"Invalid API key"}"#);
     let refused = refused.fault(Fault::StallHead(Duration::from_millis(300)));
-    let bench = Bench::new().job(Vessl, "job-1", [refused.clone(), done()]).job(Vessl, "job-2", [refused, done()]);
+    let bench = Bench::new().job(ProviderName::VESSL, "job-1", [refused.clone(), done()]).job(
+        ProviderName::VESSL,
+        "job-2",
+        [refused, done()],
+    );
     let mut running = bench.start(Purpose::Watch);
     bench.until_read("job-1", 1).await;
     bench.until_read("job-2", 1).await;
@@ -141,12 +144,14 @@ async fn a_new_token_is_not_refused_for_what_is_said_of_the_one_before() {
 
 #[tokio::test]
 async fn a_job_that_comes_during_a_pause_is_left_to_others_until_reading_goes_on() {
-    let bench = Bench::new().job(Vessl, "job-1", [pending()]).job(Vessl, "job-2", [pending()]);
+    let bench =
+        Bench::new().job(ProviderName::VESSL, "job-1", [pending()]).job(ProviderName::VESSL, "job-2", [pending()]);
     let mut running = bench.start(Purpose::Dashboard);
     reload(&bench, &mut running, &["job-1"], &token()).await;
     running.engine.send(Command::Pause(true));
     reload(&bench, &mut running, &["job-1", "job-2"], &token()).await;
-    let (store, keys) = (bench.open_store(), [bench.key(Vessl, "job-1"), bench.key(Vessl, "job-2")]);
+    let (store, keys) =
+        (bench.open_store(), [bench.key(ProviderName::VESSL, "job-1"), bench.key(ProviderName::VESSL, "job-2")]);
     let given_up = async {
         while store.owners(keys.to_vec()).await.unwrap() != [None, None] {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -163,7 +168,7 @@ async fn a_job_that_comes_during_a_pause_is_left_to_others_until_reading_goes_on
 #[tokio::test]
 async fn a_job_that_was_taken_out_stays_out_when_its_read_is_dropped_for_a_stop() {
     let slow = pending().fault(Fault::StallHead(Duration::from_secs(60)));
-    let bench = Bench::new().job(Vessl, "job-1", [slow]);
+    let bench = Bench::new().job(ProviderName::VESSL, "job-1", [slow]);
     let mut running = bench.start(Purpose::Dashboard);
     bench.until_read("job-1", 1).await;
     reload(&bench, &mut running, &[], &token()).await;

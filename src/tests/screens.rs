@@ -19,7 +19,7 @@ use crate::domain::checksum::Checksum;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::files::{FileCounts, FileResult};
-use crate::domain::job::{Job, JobIx, JobKey, Provider};
+use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::{LastPoll, Observation, Saved};
 use crate::domain::state::{PollOutcome, State};
 use crate::ui;
@@ -214,7 +214,7 @@ impl Screen {
                 self.event(Event::BodyLoaded { ix: subject.ix, body, result });
             } else if let Effect::ReadFiles(bodies) = effect {
                 let files = |ix: JobIx| content(&self.app.jobs.get(ix).unwrap().job).files;
-                let read = bodies.into_iter().map(|(ix, body)| FilesOf { ix, body, files: files(ix) }).collect();
+                let read = bodies.into_iter().map(|(ix, _, body)| FilesOf { ix, body, files: files(ix) }).collect();
                 self.event(Event::FilesRead(read));
             } else if let Effect::BuildTree { ix, body, part, text } = effect {
                 let never = std::sync::atomic::AtomicBool::new(false);
@@ -268,14 +268,20 @@ jobs.toml:3:9: a token is never written in the file
   |         ^^^^^
   = say where it is to be had: token = { env = \"VESSL_TOKEN\" }, { file = \"~/.token\" } or { command = [\"pass\", \"show\", \"api-key\"] }";
 
-fn job(provider: Provider, name: &str, id: &str) -> Job {
+fn job(provider: ProviderName, name: &str, id: &str) -> Job {
     let key = JobKey { provider, endpoint: format!("https://{provider}.example").into(), id: id.to_owned() };
     let service = match provider {
-        Provider::Vessl => "prod",
-        Provider::Optexity => "browser",
-        Provider::Unstract => "invoices",
+        ProviderName::VESSL => "prod",
+        ProviderName::OPTEXITY => "browser",
+        _ => "invoices",
     };
-    Job { key, service: service.into(), name: Some(name.to_owned()), tags: ["nov".to_owned()].into() }
+    Job {
+        traits: crate::tests::traits(key.provider),
+        key,
+        service: service.into(),
+        name: Some(name.to_owned()),
+        tags: ["nov".to_owned()].into(),
+    }
 }
 
 fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
@@ -303,7 +309,6 @@ fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
 
 /// The batch of the mock-ups.
 fn batch() -> Vec<(Job, Observation, Health)> {
-    use Provider::{Optexity, Unstract, Vessl};
     let reason = |text: &str| Some(text.to_owned());
     let files = |total, failed| Some(FileCounts { total, failed });
     let timed_out = LastPoll {
@@ -314,29 +319,37 @@ fn batch() -> Vec<(Job, Observation, Health)> {
     };
     vec![
         (
-            job(Unstract, "scan-0398", "e748d90f"),
+            job(ProviderName::UNSTRACT, "scan-0398", "e748d90f"),
             Observation { files: files(4, 0), ..known(State::Succeeded, "COMPLETED", 32, Some(62)) },
             Health::Fresh,
         ),
-        (job(Vessl, "embed-shard-19", "98nlux8b0eu6"), known(State::Queued, "pending", 31, None), Health::Fresh),
-        (job(Unstract, "scan-0422", "8c7d1f0f"), known(State::Running, "EXECUTING", 115, None), Health::Fresh),
         (
-            job(Unstract, "scan-0421", "8c7d1f0d"),
+            job(ProviderName::VESSL, "embed-shard-19", "98nlux8b0eu6"),
+            known(State::Queued, "pending", 31, None),
+            Health::Fresh,
+        ),
+        (
+            job(ProviderName::UNSTRACT, "scan-0422", "8c7d1f0f"),
+            known(State::Running, "EXECUTING", 115, None),
+            Health::Fresh,
+        ),
+        (
+            job(ProviderName::UNSTRACT, "scan-0421", "8c7d1f0d"),
             Observation { last_poll: Some(timed_out), ..known(State::Running, "EXECUTING", 127, None) },
             Health::Stale,
         ),
         (
-            job(Unstract, "scan-0402", "8c7d1f0e-1b41-4f0a-9d5e-0a2b3c4d41b2"),
+            job(ProviderName::UNSTRACT, "scan-0402", "8c7d1f0e-1b41-4f0a-9d5e-0a2b3c4d41b2"),
             Observation { files: files(4, 1), ..known(State::Partial, "COMPLETED", 651, Some(211)) },
             Health::Fresh,
         ),
         (
-            job(Unstract, "scan-0419", "8c7d1f0a"),
+            job(ProviderName::UNSTRACT, "scan-0419", "8c7d1f0a"),
             Observation { files: files(3, 3), ..known(State::Failed, "ERROR", 580, Some(130)) },
             Health::Fresh,
         ),
         (
-            job(Vessl, "rerank-batch-07", "7hq2"),
+            job(ProviderName::VESSL, "rerank-batch-07", "7hq2"),
             Observation {
                 fail_reason: reason("503 upstream: CUDA OOM"),
                 service_status_code: Some(503),
@@ -345,7 +358,7 @@ fn batch() -> Vec<(Job, Observation, Health)> {
             Health::Fresh,
         ),
         (
-            job(Optexity, "acme-2211", "6b1f2f0a-77d1-4d4e-b6b1-a5f2ff0c00c2"),
+            job(ProviderName::OPTEXITY, "acme-2211", "6b1f2f0a-77d1-4d4e-b6b1-a5f2ff0c00c2"),
             Observation {
                 fail_reason: reason("Login page did not load within 60s: selector #user not found"),
                 error_code: reason("TIMEOUT"),
@@ -353,13 +366,13 @@ fn batch() -> Vec<(Job, Observation, Health)> {
             },
             Health::Fresh,
         ),
-        (job(Optexity, "acme-2214", "6b1f2f0b"), Observation::default(), Health::Fresh),
+        (job(ProviderName::OPTEXITY, "acme-2214", "6b1f2f0b"), Observation::default(), Health::Fresh),
     ]
 }
 
 fn content(job: &Job) -> Content {
     match job.key.provider {
-        Provider::Unstract => {
+        ProviderName::UNSTRACT => {
             let file = |name: &str, failed: bool| {
                 let error = if failed {
                     "\"OCR returned 0 characters on page 1 (LLMWhisperer 422): document may be password protected or blank\""
@@ -404,16 +417,22 @@ fn content(job: &Job) -> Content {
                 fault: None,
                 broken: false,
                 output: Some("{\"inv-88121.pdf\":{\"output\":{\"total\":12.50}}}".into()),
+                output_path: String::new(),
                 files,
             }
         }
-        Provider::Vessl | Provider::Optexity => Content {
+        provider => Content {
             body: "{\"raw_output\":\"503 \\u001b[31mupstream\",\"output\":{\"steps\":[1,2,3],\"ok\":false}}".into(),
             content_type: Some("application/json".into()),
             fault: None,
             broken: false,
             raw: Some("503 \u{1b}[31mupstream: CUDA OOM\nsecond line".into()),
             output: Some("{\"steps\":[{\"name\":\"login\",\"took\":1.50},2,3],\"ok\":false}".into()),
+            output_path: if provider == ProviderName::VESSL {
+                ".output".into()
+            } else {
+                ".result | fromjson | ".into()
+            },
             files: Vec::new(),
         },
     }

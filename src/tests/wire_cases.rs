@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::domain::clean::{Clean, is_harmless};
-use crate::domain::job::{JobKey, Provider};
+use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::observation::{Applied, Observation, Received};
 use crate::domain::reading::Reading;
 use crate::domain::request::{Auth, Method};
@@ -20,7 +20,6 @@ use crate::domain::response::{Headers, Response};
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, Pace, Service};
 use crate::domain::state::PollOutcome;
-use crate::providers;
 
 /// How many cases there are at least: a case that is not found is not tested.
 const AT_LEAST: usize = 137;
@@ -30,7 +29,7 @@ pub struct Case {
     /// `provider/file`.
     pub name: String,
     /// Whose reply it is.
-    pub provider: Provider,
+    pub provider: ProviderName,
     json: Value,
 }
 
@@ -38,7 +37,7 @@ pub struct Case {
 pub fn cases() -> Vec<Case> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
     let mut cases = Vec::new();
-    for provider in Provider::ALL {
+    for provider in super::PROVIDERS {
         let mut files: Vec<_> = std::fs::read_dir(root.join(provider.as_str()))
             .expect("tests/wire holds a directory for each provider")
             .map(|entry| entry.unwrap().path())
@@ -65,9 +64,11 @@ impl Case {
         let path = self.json["request"]["path"].as_str().unwrap();
         let base = match (self.json["config"]["base_url"].as_str(), self.provider) {
             (Some(base), _) => base.to_owned(),
-            (None, Provider::Vessl) => format!("https://serve-api.vessl.ai{}", path.split("/async/").next().unwrap()),
-            (None, Provider::Optexity) => "https://api.optexity.com".to_owned(),
-            (None, Provider::Unstract) => format!("https://us-central.unstract.com{path}"),
+            (None, ProviderName::VESSL) => {
+                format!("https://serve-api.vessl.ai{}", path.split("/async/").next().unwrap())
+            }
+            (None, ProviderName::OPTEXITY) => "https://api.optexity.com".to_owned(),
+            (None, _) => format!("https://us-central.unstract.com{path}"),
         };
         service(self.provider, &base)
     }
@@ -79,15 +80,15 @@ impl Case {
         }
         let request = &self.json["request"];
         match self.provider {
-            Provider::Vessl => {
+            ProviderName::VESSL => {
                 let rest = request["path"].as_str().unwrap().split("/async/").nth(1).unwrap();
                 rest.strip_suffix("/output").unwrap().to_owned()
             }
-            Provider::Optexity => {
+            ProviderName::OPTEXITY => {
                 let body: Value = serde_json::from_str(request["body"].as_str().unwrap()).unwrap();
                 body["task_id"].as_str().unwrap_or("task_5f21c09b7e").to_owned()
             }
-            Provider::Unstract => {
+            _ => {
                 let query = request["query"].as_str().unwrap();
                 let mut pairs = url::form_urlencoded::parse(query.as_bytes());
                 pairs.find(|(key, _)| key == "execution_id").unwrap().1.into_owned()
@@ -146,7 +147,7 @@ impl Case {
     }
 
     /// Compares a reading of this reply with everything under `expect`. `body` is what is kept of it.
-    pub fn check(&self, reading: &Reading, body: &[u8]) {
+    pub fn check(&self, reading: &Reading, body: &Bytes) {
         let name = &self.name;
         let answer = reading.answer.as_ref();
         assert_eq!(reading.read == PollOutcome::Answered, answer.is_some(), "{name}");
@@ -181,11 +182,11 @@ impl Case {
                 "provider_status" => self.same(key, expected, known.word.clone().into()),
                 "warning" => self.same(key, expected, known.warning.clone().into()),
                 "output_present" => {
-                    let output = providers::output(self.provider, body);
+                    let output = super::provider(self.provider).extract(body).output;
                     self.same(key, expected, output.is_some().into());
                 }
                 "must_strip_controls" => {
-                    let raw = providers::raw_output(self.provider, body).expect(name);
+                    let raw = super::provider(self.provider).extract(body).raw.expect(name);
                     let raw = String::from_utf8_lossy(&raw);
                     assert!(raw.contains('\u{1a}') && Clean::new(&raw).chars().all(is_harmless), "{name}");
                 }
@@ -203,7 +204,7 @@ impl Case {
             seq: 1,
             at: reply.at,
             http_status: Some(reply.status),
-            one_shot: self.provider.is_one_shot(),
+            one_shot: super::traits(self.provider).one_shot,
             sent: true,
             broken: reply.broken.is_some(),
         };
@@ -220,12 +221,12 @@ impl Case {
 }
 
 /// A service with the contract's defaults.
-pub fn service(provider: Provider, base: &str) -> Service {
+pub fn service(provider: ProviderName, base: &str) -> Service {
     let base = Url::parse(base).unwrap();
     Service {
         name: Arc::from("service"),
-        provider,
-        endpoint: providers::endpoint(provider, &base).into(),
+        endpoint: super::provider(provider).endpoint(&base).into(),
+        provider: super::provider(provider),
         base,
         token: TokenSource::Env("TOKEN".to_owned()),
         pace: Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },
@@ -242,7 +243,7 @@ fn time(value: &Value) -> Option<Timestamp> {
 #[test]
 fn every_reply_reads_as_its_case_expects() {
     for case in cases() {
-        case.check(&providers::read(&case.key(), &case.reply()), &case.body());
+        case.check(&super::read(&case.key(), &case.reply()), &case.body());
     }
 }
 
@@ -251,7 +252,7 @@ fn every_reply_reads_as_its_case_expects() {
 fn an_expectation_that_nobody_compares_is_found() {
     let mut case = cases().swap_remove(0);
     case.json["expect"]["surprise"] = Value::Null;
-    case.check(&providers::read(&case.key(), &case.reply()), &case.body());
+    case.check(&super::read(&case.key(), &case.reply()), &case.body());
 }
 
 #[test]
@@ -259,18 +260,19 @@ fn every_request_names_the_same_method_path_and_id_and_carries_the_token() {
     for case in cases() {
         let recorded = &case.json["request"];
         let (id, name) = (case.id(), &case.name);
-        let request = providers::request(&case.service(), &id);
+        let service = case.service();
+        let request = service.provider.request(&service, &id);
         assert_eq!(request.method.as_str(), recorded["method"], "{name}");
         assert_eq!(request.url.path(), recorded["path"], "{name}");
         match case.provider {
-            Provider::Vessl => {
+            ProviderName::VESSL => {
                 assert_eq!((request.url.query(), &request.body, request.one_shot), (None, &None, false), "{name}");
             }
-            Provider::Optexity => {
+            ProviderName::OPTEXITY => {
                 assert_eq!(request.body, Some(format!("{{\"task_id\":\"{id}\"}}")), "{name}");
                 assert_eq!((request.url.query(), request.one_shot), (None, false), "{name}");
             }
-            Provider::Unstract => {
+            _ => {
                 let pairs: Vec<_> = request.url.query_pairs().collect();
                 assert!(pairs.contains(&("execution_id".into(), id.as_str().into())), "{name}");
                 assert!(pairs.contains(&("include_metadata".into(), "true".into())), "{name}");
@@ -279,8 +281,8 @@ fn every_request_names_the_same_method_path_and_id_and_carries_the_token() {
             }
         }
         let (auth, method, header) = match case.provider {
-            Provider::Vessl | Provider::Unstract => (Auth::Bearer, Method::Get, "authorization"),
-            Provider::Optexity => (Auth::ApiKey, Method::Post, "x-api-key"),
+            ProviderName::OPTEXITY => (Auth::ApiKey, Method::Post, "x-api-key"),
+            _ => (Auth::Bearer, Method::Get, "authorization"),
         };
         assert_eq!((request.auth, request.method), (auth, method), "{name}");
         let sent: Vec<_> =

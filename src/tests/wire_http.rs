@@ -7,12 +7,11 @@ use tokio::sync::watch;
 use super::wire_cases::{Case, cases, service};
 use crate::demo::script::{Fault, Script, Scripted};
 use crate::domain::clock::Clock;
-use crate::domain::job::{JobKey, Provider};
+use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::response::Response;
 use crate::domain::secret::Token;
 use crate::domain::service::Poll;
 use crate::net::{Net, Sink, decode};
-use crate::providers;
 
 #[derive(Default)]
 struct Body {
@@ -46,10 +45,10 @@ fn scripted(case: &Case) -> Scripted {
 async fn fetched(case: &Case, script: &Script, net: &Net) -> (JobKey, Response) {
     let recorded = case.service();
     let path = recorded.base.path();
-    let base = if recorded.provider == Provider::Optexity { script.url("") } else { script.url(path) };
+    let base = if recorded.provider.name() == ProviderName::OPTEXITY { script.url("") } else { script.url(path) };
     let service = service(case.provider, &base);
     let key = JobKey { provider: case.provider, endpoint: service.endpoint.clone(), id: case.id() };
-    let request = providers::request(&service, &key.id);
+    let request = service.provider.request(&service, &key.id);
     let token = Token::new("token-of-the-wire-tests").unwrap();
     let (_stay, mut leave) = watch::channel(false);
     let mut body = Body::default();
@@ -80,7 +79,7 @@ async fn every_reply_reads_over_the_wire_as_its_case_expects_and_no_redirect_is_
         let name = &case.name;
         assert_eq!(reply.broken.is_some(), case.is_cut(), "{name}");
         assert_eq!(reply.body, case.body(), "{name}: not byte for byte");
-        case.check(&providers::read(&key, &reply), &reply.body);
+        case.check(&super::read(&key, &reply), &reply.body);
         assert_eq!((script.connections(), script.reads(&case.id())), (1, 1), "{name}: asked once, nothing followed");
     }
 }

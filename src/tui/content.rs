@@ -1,6 +1,5 @@
 //! What is in a saved body, and the bytes that a copy, a file or the pager gets of it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,13 +9,13 @@ use crate::app::effect::{Subject, TAKES, What};
 use crate::app::event::Content;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
-use crate::domain::job::{JobKey, Provider};
+use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::service::Service;
-use crate::engine::saved::{self, Contents, Store};
+use crate::engine::saved::{self, Store};
 use crate::json::pretty::pretty;
 
 /// A saved body and what a person looks for in it. The error is a sentence.
-pub async fn load(store: &Store, provider: Provider, body: i64) -> Result<Arc<Content>, String> {
+pub async fn load(store: &Store, provider: ProviderName, body: i64) -> Result<Arc<Content>, String> {
     let body = store.body(body).await.map_err(|error| error.to_string())?;
     spawn_blocking(move || Arc::new(take_apart(provider, body))).await.map_err(|error| error.to_string())
 }
@@ -33,10 +32,10 @@ pub async fn load_whole(store: &Store, key: &JobKey, body: i64) -> Result<Arc<Co
     Ok(content)
 }
 
-/// The files in a saved Unstract reply; none if it cannot be had.
-pub async fn files(store: &Store, body: i64) -> Vec<FileResult> {
+/// The files in a saved body; none if it cannot be had.
+pub async fn files(store: &Store, provider: ProviderName, body: i64) -> Vec<FileResult> {
     let Ok(body) = store.body(body).await else { return Vec::new() };
-    spawn_blocking(move || saved::files(Provider::Unstract, &body)).await.unwrap_or_default()
+    spawn_blocking(move || saved::extract(provider, &body).files).await.unwrap_or_default()
 }
 
 /// The bytes that are meant, of one job. The error is a sentence that says what there is instead.
@@ -87,30 +86,17 @@ fn warned(curl: String, job: &Subject) -> String {
     if job.may_take_the_result() { format!("# {TAKES}\n{curl}") } else { curl }
 }
 
-fn take_apart(provider: Provider, body: Bytes) -> Content {
-    let (found, fault) = match saved::contents(provider, &body) {
-        Ok(found) => (found, None),
-        Err(_) if body.is_empty() => (Contents::default(), Some(Clean::new("the reply was empty: 0 bytes"))),
-        // Why it is no JSON.
-        Err(error) => (Contents::default(), Some(Clean::new(&error.to_string()))),
-    };
+fn take_apart(provider: ProviderName, body: Bytes) -> Content {
+    let payload = saved::extract(provider, &body);
     Content {
         content_type: None,
-        fault,
+        fault: payload.fault.as_deref().map(Clean::new),
         broken: false,
-        raw: found.raw.map(|raw| shared(&body, raw)),
-        output: found.output.map(|output| shared(&body, output)),
-        files: found.files,
+        raw: payload.raw,
+        output: payload.output,
+        output_path: payload.output_path,
+        files: payload.files,
         body,
-    }
-}
-
-/// A part of a body without a copy, where it stands in it as it is.
-fn shared(body: &Bytes, part: Cow<'_, [u8]>) -> Bytes {
-    match part {
-        Cow::Borrowed(part) if body.as_ptr_range().contains(&part.as_ptr()) => body.slice_ref(part),
-        Cow::Borrowed(part) => Bytes::copy_from_slice(part),
-        Cow::Owned(part) => Bytes::from(part),
     }
 }
 
@@ -125,24 +111,30 @@ mod tests {
     fn a_body_is_taken_apart_without_being_copied() {
         let body =
             Bytes::from_static(br#"{"execution_status":"COMPLETED","message":[{"file":"a.pdf","status":"Success"}]}"#);
-        let content = take_apart(Provider::Unstract, body.clone());
+        let content = take_apart(ProviderName::UNSTRACT, body.clone());
         let raw = content.raw.unwrap();
         assert!(raw.starts_with(b"[{") && body.as_ptr_range().contains(&raw.as_ptr()));
         assert_eq!(content.files.len(), 1);
-        assert_eq!(take_apart(Provider::Vessl, Bytes::from_static(b"<html>")).raw, None);
+        assert_eq!(take_apart(ProviderName::VESSL, Bytes::from_static(b"<html>")).raw, None);
     }
     #[test]
     fn a_curl_command_of_an_unfinished_one_shot_job_says_what_it_may_do() {
         let warning = "# this read may take the result: it can be read once\n";
         let cases = [
-            (Provider::Unstract, State::Running, warning),
-            (Provider::Unstract, State::Unknown, warning),
-            (Provider::Unstract, State::Succeeded, ""),
-            (Provider::Vessl, State::Running, ""),
+            (ProviderName::UNSTRACT, State::Running, warning),
+            (ProviderName::UNSTRACT, State::Unknown, warning),
+            (ProviderName::UNSTRACT, State::Succeeded, ""),
+            (ProviderName::VESSL, State::Running, ""),
         ];
         for (provider, state, before) in cases {
             let key = JobKey { provider, endpoint: "https://x.example".into(), id: "1".into() };
-            let job = Arc::new(Job { key, service: "prod".into(), name: None, tags: Vec::new().into() });
+            let job = Arc::new(Job {
+                traits: crate::tests::traits(key.provider),
+                key,
+                service: "prod".into(),
+                name: None,
+                tags: Vec::new().into(),
+            });
             let known = Arc::new(Observation { state, ..Observation::default() });
             let subject = Subject { ix: JobIx(0), job, known };
             assert_eq!(warned("curl x".to_owned(), &subject), format!("{before}curl x"), "{provider} {state}");

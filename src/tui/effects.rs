@@ -19,7 +19,7 @@ use crate::app::effect::{Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event, FilesOf};
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
-use crate::domain::job::JobIx;
+use crate::domain::job::{JobIx, ProviderName};
 use crate::domain::service::Service;
 use crate::engine::saved::Store;
 use crate::engine::{Command, Engine};
@@ -184,14 +184,14 @@ impl Hands {
     }
 
     /// One reply after the other, told of in handfuls, so that the screen can follow.
-    fn read_files(&self, bodies: Vec<(JobIx, i64)>) {
+    fn read_files(&self, bodies: Vec<(JobIx, ProviderName, i64)>) {
         let tools = Arc::clone(&self.tools);
         tokio::spawn(async move {
             for some in bodies.chunks(HANDFUL) {
                 let mut read = Vec::with_capacity(some.len());
-                for (ix, body) in some.iter().copied() {
+                for (ix, provider, body) in some.iter().copied() {
                     let files = match &tools.store {
-                        Some(store) => content::files(store, body).await,
+                        Some(store) => content::files(store, provider, body).await,
                         None => Vec::new(),
                     };
                     read.push(FilesOf { ix, body, files });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::job::{Job, JobKey, Provider};
+use crate::domain::job::{Job, JobKey, ProviderName};
 use crate::domain::observation::{LastPoll, Observation, Saved};
 use crate::domain::state::{PollOutcome, State};
 
@@ -13,10 +13,11 @@ fn at(second: i64) -> Timestamp {
 
 fn job() -> Job {
     Job {
-        key: JobKey { provider: Provider::Optexity, endpoint: "https://x".into(), id: "6B1F-77".into() },
+        key: JobKey { provider: ProviderName::OPTEXITY, endpoint: "https://x".into(), id: "6B1F-77".into() },
         service: Arc::from("Browser"),
         name: Some("acme 2211".into()),
         tags: ["Nov".into(), "nightly".into()].into(),
+        traits: crate::tests::traits(ProviderName::OPTEXITY),
     }
 }
 

@@ -12,7 +12,7 @@ async fn a_job_has_one_reader_until_that_one_gives_it_up() {
     let theirs = Claim::Theirs(std::process::id());
     assert_eq!(claimed(&first, &scan("a")).await, ours);
     assert_eq!(claimed(&first, &scan("a")).await, ours);
-    assert_eq!(second.claim(vec![scan("a"), scan("b")]).await.unwrap(), [theirs, ours]);
+    assert_eq!(second.claim(jobs_of(vec![scan("a"), scan("b")])).await.unwrap(), [theirs, ours]);
     second.release(vec![scan("a")], Vec::new()).await.unwrap();
     assert_eq!(claimed(&second, &scan("a")).await, theirs, "only the holder can give it up");
     first.release(vec![scan("a")], Vec::new()).await.unwrap();
@@ -35,13 +35,13 @@ async fn closing_gives_up_every_claim() {
 async fn a_dead_instance_leaves_its_jobs_with_a_doubt() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (open(dir.path()), open(dir.path()));
-    let (task, cut) = (key(Provider::Vessl, "t"), scan("cut"));
+    let (task, cut) = (key(ProviderName::VESSL, "t"), scan("cut"));
     let jobs = vec![scan("a"), scan("done"), task.clone(), cut.clone()];
-    first.claim(jobs.clone()).await.unwrap();
+    first.claim(jobs_of(jobs.clone())).await.unwrap();
     first.save(with_copy(&scan("done"), 1, "result")).await.unwrap();
     first.save(step(&cut, Observation { doubt: Some(Doubt::Cut), ..knowing(State::Running, 1) })).await.unwrap();
     drop(first);
-    assert_eq!(second.claim(jobs.clone()).await.unwrap(), [Claim::Ours { orphaned: true }; 4]);
+    assert_eq!(second.claim(jobs_of(jobs.clone())).await.unwrap(), [Claim::Ours { orphaned: true }; 4]);
     let doubts: Vec<_> = second.load(jobs).await.unwrap().iter().map(|known| known.doubt).collect();
     assert_eq!(doubts, [Some(Doubt::ReaderDied), None, None, Some(Doubt::Cut)]);
     assert_eq!(files_in(&dir.path().join("instances")).iter().filter(|name| name.ends_with(".lock")).count(), 1);
@@ -53,7 +53,7 @@ async fn what_a_dead_instance_had_received_becomes_evidence() {
     let bytes = vec![b'x'; 2 * LONGEST_INLINE];
     let (first, second) = (open(dir.path()), open(dir.path()));
     claimed(&first, &scan("a")).await;
-    let mut spool = first.spool(&scan("a"), 7);
+    let mut spool = first.spool(&scan("a"), 7, true);
     spool.set_status(200);
     spool.push(&bytes);
     assert_eq!(claimed(&second, &scan("a")).await, Claim::Theirs(std::process::id()));
@@ -74,7 +74,7 @@ async fn that_a_token_was_masked_in_what_a_dead_instance_had_received_is_known_t
         let dir = tempfile::tempdir().unwrap();
         let first = open(dir.path());
         claimed(&first, &scan("a")).await;
-        let mut spool = first.spool(&scan("a"), 7);
+        let mut spool = first.spool(&scan("a"), 7, true);
         for part in 0..2 {
             if part == at {
                 spool.set_masked();
@@ -95,7 +95,7 @@ async fn a_body_that_was_moved_but_not_committed_is_found_again() {
     let bytes = vec![b'x'; 2 * LONGEST_INLINE];
     let first = open(dir.path());
     claimed(&first, &scan("a")).await;
-    let mut spool = first.spool(&scan("a"), 7);
+    let mut spool = first.spool(&scan("a"), 7, true);
     spool.push(&bytes);
     let (_, spooled) = spool.finish();
     let spooled = spooled.unwrap();

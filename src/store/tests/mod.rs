@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Access, Claim, Save, SaveBody, Store};
 use crate::domain::attempt::{Attempt, Change};
-use crate::domain::job::{Job, JobKey, Provider};
+use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{Keep, LastPoll, Observation};
 use crate::domain::response::Headers;
 use crate::domain::state::{PollOutcome, State};
@@ -23,17 +23,27 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-fn key(provider: Provider, id: &str) -> JobKey {
+fn key(provider: ProviderName, id: &str) -> JobKey {
     JobKey { provider, endpoint: "https://host.example".into(), id: id.to_owned() }
 }
 
 fn scan(id: &str) -> JobKey {
-    key(Provider::Unstract, id)
+    key(ProviderName::UNSTRACT, id)
 }
 
 fn job(key: &JobKey) -> Arc<Job> {
     let tags = ["nightly".to_owned(), "a \"b\"".to_owned()].into();
-    Arc::new(Job { key: key.clone(), service: "invoices".into(), name: Some("scan".to_owned()), tags })
+    Arc::new(Job {
+        traits: JobTraits { one_shot: key.provider == ProviderName::UNSTRACT, ..JobTraits::default() },
+        key: key.clone(),
+        service: "invoices".into(),
+        name: Some("scan".to_owned()),
+        tags,
+    })
+}
+
+fn jobs_of(keys: Vec<JobKey>) -> Vec<Arc<Job>> {
+    keys.iter().map(job).collect()
 }
 
 fn open(dir: &Path) -> Store {
@@ -97,7 +107,7 @@ async fn known(store: &Store, key: &JobKey) -> Observation {
 }
 
 async fn claimed(store: &Store, key: &JobKey) -> Claim {
-    store.claim(vec![key.clone()]).await.unwrap().remove(0)
+    store.claim(jobs_of(vec![key.clone()])).await.unwrap().remove(0)
 }
 
 fn files_in(dir: &Path) -> Vec<String> {

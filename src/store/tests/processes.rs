@@ -50,9 +50,9 @@ async fn after_kill_9_the_next_instance_takes_over_with_what_had_arrived() {
 async fn reads_until_it_is_killed() {
     let Some(dir) = given_dir() else { return };
     let store = open(&dir);
-    store.claim(vec![scan("a"), scan("saved")]).await.unwrap();
+    store.claim(jobs_of(vec![scan("a"), scan("saved")])).await.unwrap();
     store.save(with_copy(&scan("saved"), 1, "result")).await.unwrap();
-    let mut spool = store.spool(&scan("a"), 1);
+    let mut spool = store.spool(&scan("a"), 1, true);
     spool.push(&vec![b'x'; 2 * LONGEST_INLINE]);
     println!("\nhalf of it arrived");
     std::future::pending::<()>().await;
@@ -76,7 +76,7 @@ async fn writes_against_a_limit() {
     limit(Some(1 << 20));
 
     let bytes = vec![b'x'; 3 << 20];
-    let mut spool = store.spool(&scan("large"), 1);
+    let mut spool = store.spool(&scan("large"), 1, true);
     for chunk in bytes.chunks(100_000) {
         spool.push(chunk);
     }

@@ -79,7 +79,7 @@ async fn a_spooled_reply_is_moved_and_not_written_twice() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let bytes = vec![b'x'; 3 * LONGEST_INLINE];
-    let mut spool = store.spool(&scan("a"), 1);
+    let mut spool = store.spool(&scan("a"), 1, true);
     for chunk in bytes.chunks(10_000) {
         spool.push(chunk);
     }
@@ -101,9 +101,9 @@ async fn a_reply_that_is_not_saved_leaves_no_file_but_for_a_one_shot_one_that_no
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let count = || files_in(&dir.path().join("spool")).len();
-    for (provider, left) in [(Provider::Vessl, 0), (Provider::Optexity, 0), (Provider::Unstract, 1)] {
+    for (provider, left) in [(ProviderName::VESSL, 0), (ProviderName::OPTEXITY, 0), (ProviderName::UNSTRACT, 1)] {
         for finished in [true, false] {
-            let mut spool = store.spool(&key(provider, "a"), u64::from(finished));
+            let mut spool = store.spool(&key(provider, "a"), u64::from(finished), left > 0);
             spool.push(&[b'x'; 2 * LONGEST_INLINE]);
             assert_eq!(count(), 1, "{provider}");
             let spooled = if finished {
@@ -129,7 +129,7 @@ async fn what_is_newer_is_told_by_the_requests_and_not_by_a_clock_that_may_be_se
         let last_poll = knowing(state, applied).last_poll.map(|read| LastPoll { at: at(second), ..read });
         step(&scan("a"), Observation { last_poll, ..knowing(state, applied) })
     };
-    store.claim(vec![scan("a")]).await.unwrap();
+    store.claim(jobs_of(vec![scan("a")])).await.unwrap();
     store.save(read_at(State::Queued, 5, 0)).await.unwrap();
     assert_eq!(store.save(read_at(State::Running, 6, -3600)).await.unwrap().state, State::Running);
     assert_eq!(store.save(read_at(State::Queued, 5, 9)).await.unwrap().state, State::Running);
@@ -143,7 +143,7 @@ async fn what_is_newer_is_told_by_the_requests_and_not_by_a_clock_that_may_be_se
 async fn a_short_reply_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let mut spool = store.spool(&scan("a"), 1);
+    let mut spool = store.spool(&scan("a"), 1, true);
     assert_eq!(spool.len(), 0);
     spool.push(b"short");
     assert_eq!(spool.finish(), (Bytes::from_static(b"short"), None));
@@ -156,7 +156,7 @@ async fn a_reply_whose_disk_fails_goes_on_in_memory() {
     let store = open(dir.path());
     let bytes = vec![b'x'; 3 * LONGEST_INLINE];
     std::fs::remove_dir_all(dir.path().join("spool")).unwrap();
-    let mut spool = store.spool(&scan("a"), 1);
+    let mut spool = store.spool(&scan("a"), 1, true);
     for chunk in bytes.chunks(10_000) {
         spool.push(chunk);
     }
@@ -169,7 +169,7 @@ async fn a_reply_whose_file_vanishes_is_still_whole() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let bytes = vec![b'x'; 3 * LONGEST_INLINE];
-    let mut spool = store.spool(&scan("a"), 1);
+    let mut spool = store.spool(&scan("a"), 1, true);
     spool.push(&bytes);
     std::fs::remove_dir_all(dir.path().join("spool")).unwrap();
     spool.push(b"end");
@@ -207,7 +207,7 @@ async fn the_directory_is_for_its_owner_alone() {
 async fn a_newer_copy_of_a_job_that_can_be_read_again_leaves_the_older_one_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let task = key(Provider::Optexity, "t");
+    let task = key(ProviderName::OPTEXITY, "t");
     let first = store.save(with_copy(&task, 1, "one")).await.unwrap().saved.unwrap();
     let second = store.save(with_copy(&task, 2, "two")).await.unwrap().saved.unwrap();
     let same = store.save(with_copy(&task, 3, "two")).await.unwrap().saved.unwrap();
@@ -328,7 +328,7 @@ async fn a_hundred_thousand_jobs_are_loaded_and_claimed_quickly() {
     store.declare(jobs.clone()).await.unwrap();
     println!("declare again {:?}", since.elapsed());
     let since = std::time::Instant::now();
-    store.claim(keys.clone()).await.unwrap();
+    store.claim(jobs_of(keys.clone())).await.unwrap();
     println!("claim {:?}", since.elapsed());
     let since = std::time::Instant::now();
     let saves = keys.iter().map(|key| store.save(with_copy(key, 1, "result")));
@@ -346,7 +346,7 @@ async fn a_hundred_thousand_jobs_are_loaded_and_claimed_quickly() {
     let store = open(dir.path());
     println!("open {:?}", since.elapsed());
     let since = std::time::Instant::now();
-    assert!(store.claim(keys).await.unwrap().iter().all(|claim| *claim == Claim::Ours { orphaned: true }));
+    assert!(store.claim(jobs_of(keys)).await.unwrap().iter().all(|claim| *claim == Claim::Ours { orphaned: true }));
     println!("take over {:?}", since.elapsed());
     let since = std::time::Instant::now();
     store.close().await;

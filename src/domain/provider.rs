@@ -1,0 +1,213 @@
+//! What a provider is: the one interface through which everything else asks how a service speaks. The values behind
+//! it are made in `providers`; a service carries its own.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use url::Url;
+
+use super::files::FileResult;
+use super::job::ProviderName;
+use super::reading::{Answer, Reading, Verdict};
+use super::request::Request;
+use super::response::Response;
+use super::service::Service;
+use super::state::State;
+
+/// Why a text is no id of a service's job, and what to do instead. Holds nothing of the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {help}")]
+pub struct IdError {
+    /// What is wrong with it.
+    pub what: &'static str,
+    /// What to do.
+    pub help: &'static str,
+}
+
+impl IdError {
+    /// This is wrong, and this to be done.
+    pub const fn new(what: &'static str, help: &'static str) -> Self {
+        Self { what, help }
+    }
+}
+
+/// Whether a result is handed out once, and by which request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OneShot {
+    /// Every read can be repeated.
+    Never,
+    /// The status read itself takes the result.
+    Status,
+    /// The status read is harmless, the request for the result takes it.
+    Result,
+}
+
+/// How a service speaks. Pure: no network, no disk, no clock.
+pub trait Provider: fmt::Debug + Send + Sync {
+    /// Its name.
+    fn name(&self) -> ProviderName;
+
+    /// What people are told of it.
+    fn about(&self) -> About;
+
+    /// Whether and by which request a result is handed out once.
+    fn one_shot(&self) -> OneShot;
+
+    /// The normalised endpoint under which the jobs of a service with this base are kept: no query, no token.
+    fn endpoint(&self, base: &Url) -> String;
+
+    /// The status read of a job. The id stays one segment of a path, or one value of a query, whatever it holds.
+    fn request(&self, service: &Service, id: &str) -> Request;
+
+    /// What the response to the status read means. Never panics, whatever the bytes.
+    fn read(&self, service: &Service, id: &str, response: &Response) -> Next;
+
+    /// What the response to a further request of the same poll means. Only providers that ask for one are asked.
+    fn fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
+        let _ = (service, id, response);
+        Next::Done(fetch.status.clone())
+    }
+
+    /// The id in a trimmed text of the jobs file: an id as it is, or a URL or path as the service returned it, which
+    /// must be of this very service.
+    fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError>;
+
+    /// What is in a saved body, looked through once.
+    fn extract(&self, body: &Bytes) -> Payload;
+
+    /// The description to be kept with a job, so that its bodies stay readable when the description changes or goes.
+    /// None for providers that are code.
+    fn description(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// What people are told of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// What the service calls the thing that an id names: "request", "task", "execution".
+    pub id_noun: &'static str,
+    /// An id of the right form that the service gives to nobody, for a request that reads no job.
+    pub made_up_id: &'static str,
+    /// The environment variable that most users keep the token in.
+    pub token_env: &'static str,
+    /// How a service says where it is.
+    pub address: AddressForm,
+}
+
+/// How a service of the jobs file says where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressForm {
+    /// By a `base_url`.
+    Base {
+        /// What it is where the file gives none; None: the file must.
+        default: Option<&'static str>,
+        /// How one is written, in quotes.
+        example: &'static str,
+    },
+    /// By the `url` of an Unstract deployment, or its parts.
+    Deployment,
+}
+
+/// What is in a saved body. Parts that stand in the body as they are share its memory.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Payload {
+    /// Why the body is no JSON. Everything else is empty then.
+    pub fault: Option<String>,
+    /// The raw output, byte for byte. Lone surrogates come out as U+FFFD, bytes that are no UTF-8 as they are.
+    pub raw: Option<Bytes>,
+    /// The decoded output as JSON text.
+    pub output: Option<Bytes>,
+    /// Where the output stands in the body, as a path that jq takes. Empty if it is made from several places.
+    pub output_path: String,
+    /// The files, or other items, of a job that has many.
+    pub files: Vec<FileResult>,
+    /// What the job cost in US dollars, digit for digit where one number says so.
+    pub cost: Option<String>,
+    /// What the job is about, as far as its body says: the first file's name, and how many more.
+    pub title: Option<String>,
+}
+
+/// What follows from a response.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// The poll is over, and this is what it came to.
+    Done(Reading),
+    /// The result is at another address: ask there before the job counts as over.
+    Fetch(Box<Fetch>),
+}
+
+/// A further request of the same poll.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fetch {
+    /// What to send. Where the token may not go along, no header of it holds one.
+    pub request: Request,
+    /// Which of the job's bodies the response is.
+    pub part: Part,
+    /// What the status read comes to once the response to this request is durable.
+    pub status: Reading,
+    /// Which of the provider's own requests this is.
+    pub step: usize,
+}
+
+/// Which of a job's bodies a response is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// The response to the status read.
+    Status,
+    /// The response that holds the result.
+    Result,
+    /// A further file beside it, by the name that the provider gives it.
+    Also(String),
+}
+
+/// The word of a job whose status is known to be over while its result is still being fetched.
+pub const FETCHING: &str = "fetching";
+
+impl Fetch {
+    /// What the status read says until the result is durable: the job runs on, with the word "fetching".
+    pub fn meanwhile(&self) -> Reading {
+        let answer = self.status.answer.as_ref().map(|answer| Answer {
+            verdict: Verdict::State(State::Running),
+            word: Some(FETCHING.to_owned()),
+            finished_at: None,
+            ..answer.clone()
+        });
+        Reading { answer, ..self.status.clone() }
+    }
+}
+
+/// A provider as services carry it. Two are equal if they have one name and one description.
+#[derive(Clone)]
+pub struct ProviderRef(Arc<dyn Provider>);
+
+impl ProviderRef {
+    /// The value behind the interface.
+    pub fn new(provider: impl Provider + 'static) -> Self {
+        Self(Arc::new(provider))
+    }
+}
+
+impl Deref for ProviderRef {
+    type Target = dyn Provider;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for ProviderRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.name().fmt(f)
+    }
+}
+
+impl PartialEq for ProviderRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name() && self.description() == other.description()
+    }
+}
+
+impl Eq for ProviderRef {}
