@@ -46,7 +46,7 @@ pub mod bench_api {
     pub use crate::app::raw::RawView;
     pub use crate::app::tree::{Fold, Found, Motion, TreeView};
     pub use crate::app::{App, Options};
-    pub use crate::config::{parse, parse_bulk, parse_toml};
+    pub use crate::config::parse;
     pub use crate::domain::clean::{Clean, is_harmless};
     pub use crate::domain::fact::Fact;
     pub use crate::domain::job::{Job, JobIx, JobKey, JobTraits, ProviderName};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::failure::Failure;
 use super::{output, select, setup};
 use crate::config::JobsFile;
+use crate::config::watch::WatchError;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobKey;
 use crate::engine::saved::Store;
@@ -23,7 +24,11 @@ pub struct Edits {
 impl Edits {
     /// Watches a file of which those jobs are followed that the filter matches.
     pub fn of(file: &JobsFile, store: Store, filter: Option<Filter>) -> Self {
-        Self { reloads: Reloads::of(file), store, filter }
+        let reloads = Reloads::of(file);
+        if let Some(why @ (WatchError::Polled(_) | WatchError::NoThread(_))) = reloads.trouble() {
+            output::say_error(&why.to_string());
+        }
+        Self { reloads, store, filter }
     }
 
     /// The next news of the file.

@@ -1,7 +1,5 @@
 //! The jobs file: parse, errors with line and caret, watch, append; and the user's own config.toml.
 
-use std::hash::{DefaultHasher, Hasher};
-use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,15 +8,16 @@ use toml::de::DeTable;
 use crate::domain::clean::Clean;
 use crate::domain::job::Job;
 use crate::domain::service::{Poll, Service};
-use bulk::Bulk;
 use excerpt::Excerpts;
 use field::Fields;
+use jobs::Placed;
 use problem::{Problem, Problems};
+use reading::Unreadable;
 use service::Place;
+use sources::{Digest, Source};
 
 mod address;
 pub mod append;
-mod bulk;
 mod excerpt;
 mod field;
 pub mod given;
@@ -28,7 +27,9 @@ mod jobs;
 pub mod names;
 pub mod paths;
 mod problem;
+mod reading;
 mod service;
+mod sources;
 pub mod units;
 pub mod user;
 pub mod watch;
@@ -50,14 +51,16 @@ pub struct JobsFile {
     pub services: Vec<Arc<Service>>,
     /// `[[jobs]]`, `ids` spread out, in the file's order.
     pub jobs: Vec<Arc<Job>>,
-    /// A digest of the text that it was read from: the same text is not parsed again.
-    text: Option<u64>,
+    /// What it was read from: itself, then its files of ids.
+    sources: Vec<Source>,
+    /// A digest of the texts that it was read from: the same texts are not parsed again.
+    digest: Option<u64>,
 }
 
 /// Two are the same if they mean the same, however they are written.
 impl PartialEq for JobsFile {
     fn eq(&self, other: &Self) -> bool {
-        let Self { path, poll, services, jobs, text: _ } = self;
+        let Self { path, poll, services, jobs, sources: _, digest: _ } = self;
         (path, poll, services, jobs) == (&other.path, &other.poll, &other.services, &other.jobs)
     }
 }
@@ -117,23 +120,9 @@ pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
     parse(&read(path)?, path)
 }
 
-/// Reads the text of a jobs file; `path` is where it stands, for messages and for the paths in it.
+/// Reads the text of a jobs file; `path` is where it stands, for messages and for the paths in it. Its files of ids are
+/// read from disk.
 pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
-    let quick = if text.len() < bulk::WORTH_IT { None } else { parse_bulk(text, path) };
-    quick.map_or_else(|| parse_toml(text, path), Ok)
-}
-
-/// A long file of plain jobs; None if it is not that, or not valid.
-pub fn parse_bulk(text: &str, path: &Path) -> Option<JobsFile> {
-    let bulk = Bulk::of(text)?;
-    let head = parse_toml(bulk.head, path).ok().filter(|head| head.jobs.is_empty())?;
-    let known = head.services.iter().map(|service| (&*service.name, Some(Arc::clone(service)))).collect();
-    let jobs = bulk.jobs(&known)?;
-    Some(JobsFile { jobs, text: digest(text.as_bytes()), ..head })
-}
-
-/// Any file, by the TOML reader.
-pub fn parse_toml(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::of_syntax(&errors);
     let place = Place { directory: directory(path), home: paths::home() };
@@ -145,69 +134,49 @@ pub fn parse_toml(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let poll = service::poll(&file, &mut problems);
     let services = service::services(&file, &poll, &place, &mut problems);
     let known = services.iter().cloned().collect();
-    let placed = jobs::jobs(&file, &known, &mut problems);
-    let duplicates = jobs::duplicates(&placed);
-    if !duplicates.is_empty() {
-        let excerpts = Excerpts::new(text);
-        for (span, first) in duplicates {
-            let line = excerpts.position(first.start).line;
-            let problem = Problem::at(span, format!("the same job as in line {line}"));
-            problems.add(
-                problem.help("a job is its provider, address and id, whatever its service is called: keep one of them"),
-            );
-        }
-    }
+    let mut digest = Digest::default();
+    digest.add(path, Some(text.as_bytes()));
+    let declared = jobs::jobs(&file, &known, &place, digest, &mut problems);
+    add_duplicates(&declared.jobs, text, &mut problems);
     if !problems.is_empty() {
         return Err(problems.into_error(path, text));
     }
+    let mut sources = vec![Source::file(path)];
+    sources.extend(declared.sources);
     Ok(JobsFile {
         path: path.to_owned(),
         poll,
         services: services.into_iter().filter_map(|(_, service)| service).collect(),
-        jobs: placed.into_iter().map(|(job, _)| job).collect(),
-        text: digest(text.as_bytes()),
+        jobs: declared.jobs.into_iter().map(|placed| placed.job).collect(),
+        digest: Some(declared.digest.finish()),
+        sources,
     })
 }
 
-/// Why a file is not read, what to say of it, and what to do.
-const REFUSALS: &[(ErrorKind, &str, &str)] = &[
-    (
-        ErrorKind::NotFound,
-        "there is no such file",
-        "write a starter file with `jobdeck init`, or name another with --config",
-    ),
-    (ErrorKind::IsADirectory, "this is a directory", "name the file in it with --config"),
-    (ErrorKind::PermissionDenied, "the file may not be read", "give yourself permission to read it"),
-];
+fn add_duplicates(jobs: &[Placed], text: &str, problems: &mut Problems) {
+    let duplicates = jobs::duplicates(jobs);
+    if duplicates.is_empty() {
+        return;
+    }
+    let excerpts = Excerpts::new(text);
+    let help = "a job is its provider, address and id, whatever its service is called: keep one of them";
+    for (placed, first) in duplicates.into_iter().take(MOST_DUPLICATES) {
+        let first = match &first.listed {
+            Some((file, line)) => format!("line {line} of {file}"),
+            None => format!("line {}", excerpts.position(first.span.start).line),
+        };
+        let place = placed.listed.as_ref().map(|(file, line)| format!("{file}, line {line}: "));
+        let message = format!("{}the same job as in {first}", place.unwrap_or_default());
+        problems.add(Problem::at(placed.span.clone(), message).help(help));
+    }
+}
+
+/// How many jobs that stand in a file twice are named.
+const MOST_DUPLICATES: usize = 100;
 
 /// The text of a file of ours.
 fn read(path: &Path) -> Result<String, ConfigError> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        let (what, help) = match REFUSALS.iter().find(|(kind, _, _)| *kind == error.kind()) {
-            Some((_, what, help)) => ((*what).to_owned(), *help),
-            None => (format!("failed to read the file: {error}"), "see whether it can be opened otherwise"),
-        };
-        ConfigError::of_file(path, &what, help)
-    })?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = memchr::memchr_iter(b'\n', valid).count() + 1;
-        ConfigError::of_file(path, &format!("the file is not UTF-8 (see line {line})"), "save it as UTF-8")
-    })
-}
-
-/// A digest of a text, of which never more than a piece is in memory; None if it cannot be read.
-fn digest(mut text: impl Read) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        match text.read(&mut piece) {
-            Ok(0) => return Some(hasher.finish()),
-            Ok(read) => hasher.write(piece.get(..read)?),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
-    }
+    reading::read(path).map_err(|Unreadable { what, help }| ConfigError::of_file(path, &what, help))
 }
 
 fn directory(path: &Path) -> PathBuf {

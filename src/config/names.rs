@@ -33,10 +33,10 @@ pub const UNSTRACT_ONLY: &[&str] =
 pub const TOKEN: &[&str] = &["env", "file", "command"];
 
 /// `[[jobs]]`.
-pub const JOB: &[&str] = &["service", "id", "request_id", "task_id", "execution_id", "ids", "name", "tags"];
+pub const JOB: &[&str] = &["service", "id", "request_id", "task_id", "execution_id", "ids", "ids_file", "name", "tags"];
 
 /// Of [`JOB`], those that say which job it is: one of them must stand.
-pub const ID: &[&str] = &["id", "request_id", "task_id", "execution_id", "ids"];
+pub const ID: &[&str] = &["id", "request_id", "task_id", "execution_id", "ids", "ids_file"];
 
 /// Top level of the user's config.toml.
 pub const USER: &[&str] = &["keys", "theme", "charset", "clipboard", "notify"];
@@ -57,6 +57,8 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("endpoint", "base_url"),
     ("host", "base_url"),
     ("job_id", "id"),
+    ("ids_from", "ids_file"),
+    ("id_file", "ids_file"),
     ("concurrency", "in_flight"),
     ("timeout", "read_timeout"),
     ("environment", "env"),

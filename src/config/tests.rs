@@ -96,6 +96,50 @@ tags = ['nightly']
 }
 
 #[test]
+fn files_of_ids_are_read_with_their_names_and_what_is_no_id_in_them_is_named_with_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobs.toml");
+    let put = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    put("a.txt", "\u{feff}# november\r\n7\r\n\r\n8\tinvoice 17.pdf\r\n");
+    put("b.txt", "https://host.example/llama/async/9/output\n");
+    put("bad.txt", "1\n2 3\nllama/4\n{\"id\":5}\nx\u{200b}\n1\n");
+    let read = |entry: &str| parse(&format!("{LLAMA}[[jobs]]\nservice='llama'\n{entry}\n"), &path);
+    let titles = |entry: &str| -> Vec<String> {
+        read(entry).unwrap().jobs.iter().map(|job| format!("{} {}", job.key.id, job.title())).collect()
+    };
+    assert_eq!(titles("ids_file = 'a.txt'\nname = 'scan'\ntags = ['nov']"), ["7 scan 1", "8 invoice 17.pdf"]);
+    assert_eq!(titles("ids_file = '[ab].txt'"), ["7 7", "8 invoice 17.pdf", "9 9"]);
+    assert_eq!(titles("ids_file = 'none*.txt'"), Vec::<String>::new());
+    let cases = [
+        ("ids_file = 'none.txt'", "7:12: none.txt: there is no such file"),
+        ("ids_file = 'bad.txt'", "7:12: bad.txt, line 2: an id has no white space inside"),
+        ("ids_file = 'bad.txt'", "7:12: bad.txt, line 3: this id begins with the name of a service"),
+        ("ids_file = 'bad.txt'", "7:12: bad.txt, line 4: this is JSON, not an id"),
+        ("ids_file = 'bad.txt'", "7:12: bad.txt, line 5: this id holds a control character"),
+        ("ids_file = 'bad.txt'", "7:12: bad.txt, line 6: the same job as in line 1 of bad.txt"),
+        ("id = '8'\n[[jobs]]\nservice='llama'\nids_file = 'a.txt'", "10:12: a.txt, line 4: the same job as in line 7"),
+        ("id = '7'\nids_file = 'a.txt'", "8:1: `ids_file` beside `id`"),
+        ("ids_file = 'x['", "7:12: this pattern cannot be read"),
+        ("ids_file = 7", "7:12: key `ids_file` must be a string"),
+        ("ids_file = ['a.txt']", "7:12: key `ids_file` must be a string, not an array"),
+    ];
+    for (entry, expected) in cases {
+        let error = read(entry).unwrap_err();
+        assert!(error.text.contains(expected), "{entry}\n{}", error.text);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_ids_of_a_file_are_jobs_in_its_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let ids: String = (0..100_000).map(|n| format!("id-{n}\tscan {n}\n")).collect();
+    std::fs::write(directory.path().join("ids.txt"), ids).unwrap();
+    let text = format!("{LLAMA}[[jobs]]\nservice='llama'\nids_file='ids.txt'\n");
+    let file = parse(&text, &directory.path().join("jobs.toml")).unwrap();
+    assert_eq!((file.jobs.len(), file.jobs[99_999].title()), (100_000, "scan 99999"));
+}
+
+#[test]
 fn the_sample_is_valid() {
     assert_eq!(read(SAMPLE).map(|file| file.jobs.len()), Ok(1));
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::run::Dashboard;
 use crate::app::event::Event;
-use crate::config::watch::{self, Change, Watch};
+use crate::config::watch::{self, Change, Watch, WatchError};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::engine::{Command, Reload, token};
@@ -30,14 +30,27 @@ pub enum News {
 pub struct Reloads {
     changes: Option<(Watch, UnboundedReceiver<Change>)>,
     preparing: JoinSet<Reload>,
+    trouble: Option<WatchError>,
 }
 
 impl Reloads {
     /// Watches a file that is in force from now on. The default watches none.
     pub fn of(file: &JobsFile) -> Self {
         let (changed, changes) = unbounded_channel();
-        let watch = watch::watch(file, changed).inspect_err(|why| tracing::warn!("{why}")).ok();
-        Self { changes: watch.map(|watch| (watch, changes)), preparing: JoinSet::new() }
+        let watch = watch::watch(file, changed);
+        let trouble = match &watch {
+            Ok(watch) => watch.polled().cloned(),
+            Err(error) => Some(error.clone()),
+        };
+        if let Some(why) = &trouble {
+            tracing::warn!("{why}");
+        }
+        Self { changes: watch.ok().map(|watch| (watch, changes)), preparing: JoinSet::new(), trouble }
+    }
+
+    /// Why a change of the file is noticed late or not at all; None if it is watched.
+    pub fn trouble(&self) -> Option<&WatchError> {
+        self.trouble.as_ref()
     }
 
     /// The next news; nothing is lost where it is not waited for to the end.
