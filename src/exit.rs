@@ -1,38 +1,73 @@
 //! The one table from outcome to exit code, for `watch`, `once`, `status` and the dashboard with `--exit-status`.
 
+use std::fmt;
+
+use rustix::process::Signal as Number;
+
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
 
-/// A signal that ends the program in good order.
+/// A signal that ends the program in good order: each that would otherwise end it at once and can be caught, but for
+/// those that tell of a fault in the program itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGINT, or `Ctrl-c`.
-    Interrupt,
-    /// SIGTERM.
-    Terminate,
-    /// SIGHUP: the terminal is gone.
-    Hangup,
+pub struct Signal {
+    number: i32,
 }
 
-impl Signal {
-    /// Every signal that ends the program.
-    pub const ALL: [Self; 3] = [Self::Interrupt, Self::Terminate, Self::Hangup];
+/// Their names in the manual, without the `SIG`.
+const NAMES: &[(Number, &str)] = &[
+    (Number::INT, "INT"),
+    (Number::TERM, "TERM"),
+    (Number::HUP, "HUP"),
+    (Number::QUIT, "QUIT"),
+    (Number::USR1, "USR1"),
+    (Number::USR2, "USR2"),
+    (Number::ALARM, "ALRM"),
+    (Number::VTALARM, "VTALRM"),
+    (Number::PROF, "PROF"),
+    (Number::XCPU, "XCPU"),
+    (Number::IO, "IO"),
+    #[cfg(target_os = "linux")]
+    (Number::POWER, "PWR"),
+    #[cfg(target_os = "linux")]
+    (Number::STKFLT, "STKFLT"),
+];
 
-    /// Its name in the manual.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Interrupt => "SIGINT",
-            Self::Terminate => "SIGTERM",
-            Self::Hangup => "SIGHUP",
-        }
+/// Linux has a row of signals without a meaning of their own (`systemd`, SLURM and others send some of them).
+#[cfg(target_os = "linux")]
+const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
+#[cfg(not(target_os = "linux"))]
+const REAL_TIME: std::ops::RangeInclusive<i32> = 1..=0;
+
+impl Signal {
+    /// SIGINT, or `Ctrl-c`.
+    pub const INTERRUPT: Self = Self { number: Number::INT.as_raw() };
+    /// SIGTERM.
+    pub const TERMINATE: Self = Self { number: Number::TERM.as_raw() };
+    /// SIGHUP: the terminal is gone.
+    pub const HANGUP: Self = Self { number: Number::HUP.as_raw() };
+
+    /// Every signal that ends the program, the likeliest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        NAMES.iter().map(|(number, _)| number.as_raw()).chain(REAL_TIME).map(|number| Self { number })
+    }
+
+    /// As the system counts them.
+    pub fn number(self) -> i32 {
+        self.number
     }
 
     /// 128 and the signal's number, as a shell would say it.
     pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Interrupt => 130,
-            Self::Terminate => 143,
-            Self::Hangup => 129,
+        u8::try_from(self.number).map_or(u8::MAX, |number| number.saturating_add(128))
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.iter().find(|(number, _)| number.as_raw() == self.number) {
+            Some((_, name)) => write!(f, "SIG{name}"),
+            None => write!(f, "SIGRTMIN+{}", self.number - REAL_TIME.start()),
         }
     }
 }
@@ -100,7 +135,7 @@ mod tests {
             (seen(State::Unknown), 4),
             (seen(State::Succeeded), 0),
         ];
-        let signals = [None, Some(Signal::Interrupt), Some(Signal::Terminate), Some(Signal::Hangup)];
+        let signals = [None, Some(Signal::INTERRUPT), Some(Signal::TERMINATE), Some(Signal::HANGUP)];
         let troubles = [None, Some(Trouble::Usage), Some(Trouble::Internal)];
         for mixture in 0..1_usize << kinds.len() {
             let present: Vec<_> = kinds.iter().enumerate().filter(|(bit, _)| mixture >> bit & 1 == 1).collect();
@@ -111,9 +146,10 @@ mod tests {
             for signal in signals {
                 for trouble in troubles {
                     let expected = match (signal, trouble) {
-                        (Some(Signal::Interrupt), _) => 130,
-                        (Some(Signal::Terminate), _) => 143,
-                        (Some(Signal::Hangup), _) => 129,
+                        (Some(Signal::INTERRUPT), _) => 130,
+                        (Some(Signal::TERMINATE), _) => 143,
+                        (Some(Signal::HANGUP), _) => 129,
+                        (Some(other), _) => other.exit_code(),
                         (None, Some(Trouble::Usage)) => 2,
                         (None, Some(Trouble::Internal)) => 1,
                         (None, None) => by_jobs,
@@ -122,5 +158,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_signal_is_called_by_its_name_and_exits_with_128_and_its_number() {
+        let cases = [(Number::QUIT, "SIGQUIT", 131), (Number::USR1, "SIGUSR1", 138), (Number::XCPU, "SIGXCPU", 152)];
+        for (number, name, code) in cases {
+            let signal = Signal::all().find(|signal| signal.number() == number.as_raw()).unwrap();
+            assert_eq!((signal.to_string().as_str(), signal.exit_code()), (name, code));
+        }
+        #[cfg(target_os = "linux")]
+        assert_eq!(Signal { number: 37 }.to_string(), "SIGRTMIN+3");
     }
 }

@@ -7,11 +7,13 @@ mod demo;
 mod domain;
 mod engine;
 mod exit;
+mod fd_writer;
 mod json;
 mod logging;
 mod net;
 mod providers;
 mod shell;
+mod stderr;
 mod store;
 mod tui;
 mod ui;
@@ -28,13 +30,22 @@ use color_eyre::config::{HookBuilder, Theme};
 
 /// Runs the program with these arguments (the first is the program's name) and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Each can only fail if it was done before, which is as good.
-    let theme = if std::io::stderr().is_terminal() { Theme::dark() } else { Theme::new() };
-    let _ = HookBuilder::default().theme(theme).install();
+    report_faults();
+    // It can only fail if it was done before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // A bug is an internal error too, and exits like one; the hook has reported it.
     let code = panic::catch_unwind(AssertUnwindSafe(|| cli::run(args))).unwrap_or(1);
+    stderr::finish();
     ExitCode::from(code)
+}
+
+/// A panic is reported like everything that is said on standard error: without waiting for whoever reads it.
+fn report_faults() {
+    let theme = if std::io::stderr().is_terminal() { Theme::dark() } else { Theme::new() };
+    let (on_panic, on_error) = HookBuilder::default().theme(theme).into_hooks();
+    // It can only fail if it was done before, which is as good.
+    let _ = on_error.install();
+    panic::set_hook(Box::new(move |info| stderr::line(&on_panic.panic_report(info).to_string())));
 }
 
 /// What the benchmarks (`benches/`) and the fuzz targets (`fuzz/`) need of the insides: reading replies, indexing and

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +16,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::domain::clean::Clean;
+use crate::stderr;
 
 /// At this size the file becomes `jobdeck.log.1`, and a new one is begun.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -99,7 +100,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             file.lock().unwrap_or_else(PoisonError::into_inner).write(&line);
         }
         if self.stderr {
-            let _ = writeln!(io::stderr(), "{line}");
+            stderr::line(&line.to_string());
         }
         if let Some(pane) = &self.pane {
             let _ = pane.send(line);
@@ -130,35 +131,46 @@ impl Visit for Words {
     }
 }
 
-/// The file, 0600, and its one predecessor.
+/// The file, 0600, and its one predecessor. Other instances write to it too, and rename it.
 #[derive(Debug)]
 struct LogFile {
     path: PathBuf,
     file: File,
-    size: u64,
 }
 
 impl LogFile {
     fn open(state_dir: &Path) -> io::Result<Self> {
         let path = state_dir.join("jobdeck.log");
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
-        let size = file.metadata()?.len();
-        Ok(Self { path, file, size })
+        Ok(Self { path, file })
     }
 
     /// A line that the disk does not take is dropped: there is nobody to tell.
     fn write(&mut self, line: &Line) {
-        let text = format!("{line}\n");
-        if self.size > LARGEST
-            && fs::rename(&self.path, self.path.with_extension("log.1")).is_ok()
-            && let Some(dir) = self.path.parent()
-            && let Ok(fresh) = Self::open(dir)
+        if self.is_too_large()
+            && let Ok(fresh) = self.rotated()
         {
             *self = fresh;
         }
-        if self.file.write_all(text.as_bytes()).is_ok() {
-            self.size += text.len() as u64;
+        let _ = self.file.write_all(format!("{line}\n").as_bytes());
+    }
+
+    /// By its size on disk, to which every instance adds.
+    fn is_too_large(&self) -> bool {
+        self.file.metadata().is_ok_and(|file| file.len() > LARGEST)
+    }
+
+    /// The file that is to be written to from now on: the first instance that finds it too large renames it, under a
+    /// lock, and the others find a new one at the path.
+    fn rotated(&self) -> io::Result<Self> {
+        self.file.lock()?;
+        let ours = self.file.metadata()?;
+        let is_ours = |at: &fs::Metadata| (at.dev(), at.ino()) == (ours.dev(), ours.ino());
+        if fs::metadata(&self.path).as_ref().is_ok_and(is_ours) {
+            fs::rename(&self.path, self.path.with_extension("log.1"))?;
         }
+        // Closing the old file, by dropping it, gives the lock up.
+        Self::open(self.path.parent().unwrap_or(Path::new(".")))
     }
 }
 
@@ -185,11 +197,29 @@ mod tests {
     fn the_file_is_private_and_becomes_its_own_predecessor_when_it_is_large() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = LogFile::open(dir.path()).unwrap();
-        file.size = LARGEST + 1;
+        file.file.set_len(LARGEST + 1).unwrap();
         file.write(&line("new"));
         let mode = fs::metadata(dir.path().join("jobdeck.log")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(dir.path().join("jobdeck.log.1").exists());
         assert!(fs::read_to_string(dir.path().join("jobdeck.log")).unwrap().contains("new"));
+    }
+
+    #[test]
+    fn however_many_instances_write_the_file_it_stays_within_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = line(&"x".repeat(64 * 1024));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut file = LogFile::open(dir.path()).unwrap();
+                    (0..100).for_each(|_| file.write(&long));
+                });
+            }
+        });
+        for name in ["jobdeck.log", "jobdeck.log.1"] {
+            let size = fs::metadata(dir.path().join(name)).unwrap().len();
+            assert!(size <= LARGEST + 4 * 65 * 1024, "{name} has {size} bytes");
+        }
     }
 }

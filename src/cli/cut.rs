@@ -45,7 +45,7 @@ impl Cut {
     /// The one line that says what made the end, what is open, and how to go on.
     pub fn sentence(self, jobs: &Counts) -> String {
         let (why, how) = match self {
-            Self::Signal(signal) => (format!("interrupted ({})", signal.as_str()), "run it again to go on"),
+            Self::Signal(signal) => (format!("interrupted ({})", signal), "run it again to go on"),
             Self::TimedOut(after) => (format!("timed out after {}", human::latency(after)), "run it again to go on"),
             Self::FirstFailure => ("left at the first failure".to_owned(), "leave out --until to go on"),
         };
@@ -86,12 +86,12 @@ mod tests {
                 "timed out after 10m: 2 of 3 jobs unfinished; run it again to go on",
             ),
             (
-                Cut::Signal(Signal::Interrupt),
+                Cut::Signal(Signal::INTERRUPT),
                 &open,
                 "interrupted (SIGINT): 2 of 3 jobs unfinished; run it again to go on",
             ),
             (Cut::FirstFailure, &open, "left at the first failure: 2 of 3 jobs unfinished; leave out --until to go on"),
-            (Cut::Signal(Signal::Terminate), &over, "interrupted (SIGTERM)"),
+            (Cut::Signal(Signal::TERMINATE), &over, "interrupted (SIGTERM)"),
         ];
         for (cut, jobs, sentence) in cases {
             assert_eq!(cut.sentence(jobs), sentence);

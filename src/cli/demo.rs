@@ -8,10 +8,11 @@ use super::failure::Failure;
 use super::output::Out;
 use crate::demo::serve::serve as serve_alone;
 use crate::demo::{DemoError, Options};
+use crate::stderr::Stderr;
 
 /// Runs the services alone until a signal ends them. Brings a runtime of its own.
 pub fn serve(demo: &Demo) -> Result<u8, Failure> {
-    serve_alone(options(demo), &mut Out::new(), &mut io::stderr())?;
+    serve_alone(options(demo), &mut Out::new(), &mut Stderr::default())?;
     Ok(0)
 }
 

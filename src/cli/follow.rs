@@ -60,7 +60,7 @@ pub struct Followed {
     pub signal: Option<Signal>,
     /// What went wrong with the run itself.
     pub trouble: Option<Trouble>,
-    /// The printer, for the last line; None if nobody reads any more.
+    /// The printer, for the last line; None if nobody reads any more, or is waited for.
     pub lines: Option<Lines>,
 }
 
@@ -137,6 +137,8 @@ struct Follower {
     /// One-shot reads that the drain waited for when it was last said.
     waiting: Option<usize>,
     ended: bool,
+    /// Whether a second signal came.
+    aborted: bool,
     output_failed: bool,
     store_trouble: Option<String>,
     ending: Ending,
@@ -159,6 +161,7 @@ impl Follower {
             stopping: false,
             waiting: None,
             ended: false,
+            aborted: false,
             output_failed: false,
             store_trouble: None,
             ending: Ending::default(),
@@ -167,8 +170,9 @@ impl Follower {
 
     fn on_signal(&mut self, signal: Signal) {
         if self.cut.and_then(Cut::signal).is_some() {
-            output::say_error(&format!("{} again: leaving at once, saving what has come", signal.as_str()));
+            output::say_error(&format!("{signal} again: leaving at once, saving what has come"));
             self.engine.send(Command::Abort);
+            self.aborted = true;
             return;
         }
         self.cut_off(Cut::Signal(signal));
@@ -418,7 +422,9 @@ impl Follower {
         }
         let failed = self.store_trouble.is_some() || self.ending.store_failed || self.output_failed || !self.ended;
         let (trouble, signal) = (failed.then_some(Trouble::Internal), self.cut.and_then(Cut::signal));
-        Followed { entries, signal, trouble, lines: self.lines }
+        // Who does not wait for results does not wait for a reader of standard output either.
+        let lines = self.lines.filter(|_| !self.aborted);
+        Followed { entries, signal, trouble, lines }
     }
 }
 

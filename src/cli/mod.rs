@@ -11,6 +11,7 @@ use output::Out;
 
 use crate::config;
 use crate::domain::clean::is_harmless;
+use crate::stderr::Stderr;
 
 mod add;
 pub mod args;
@@ -129,9 +130,9 @@ async fn command(args: Args) -> Result<u8, Failure> {
 }
 
 /// Runs a command that writes to what it is given.
-fn printed(command: impl FnOnce(&mut Out, &mut io::Stderr) -> io::Result<u8>) -> Result<u8, Failure> {
+fn printed(command: impl FnOnce(&mut Out, &mut Stderr) -> io::Result<u8>) -> Result<u8, Failure> {
     let mut out = Out::new();
-    let code = command(&mut out, &mut io::stderr())?;
+    let code = command(&mut out, &mut Stderr::default())?;
     out.flush()?;
     Ok(code)
 }

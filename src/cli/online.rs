@@ -1,12 +1,11 @@
 //! `jobdeck check`, put together: the file, its tokens and, with `--online`, one harmless request to each service.
 
-use std::io;
-
 use super::args::{Check, Common};
 use super::check::{self, Online};
 use super::failure::Failure;
 use super::output::Out;
 use crate::engine::online;
+use crate::stderr::Stderr;
 
 /// Runs it: 2 where anything is wrong.
 pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
@@ -16,7 +15,7 @@ pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
         let online: Online = online::ask_all(&checked.file.poll, &checked.tokens).await;
         check::report(&checked, &online, &mut out)?
     } else {
-        check::run(common.config.as_deref(), &mut out, &mut io::stderr()).await?
+        check::run(common.config.as_deref(), &mut out, &mut Stderr::default()).await?
     };
     out.flush()?;
     Ok(code)

@@ -2,17 +2,22 @@
 //!
 //! A closed standard output (`watch | head`) is no error: what is printed after it goes nowhere.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
-use std::sync::mpsc;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use clap::ColorChoice;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::FileType;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::args::Common;
 use crate::domain::clean::Clean;
+use crate::fd_writer::FdWriter;
+use crate::stderr;
 
 /// How data is made up for whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,17 +53,20 @@ impl Look {
     }
 }
 
-/// Standard output, locked and buffered.
+/// How long a reader of standard output may take nothing before a command that was told to end leaves without it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Standard output, buffered.
 #[derive(Debug)]
 pub struct Out {
-    inner: BufWriter<StdoutLock<'static>>,
+    inner: BufWriter<FdWriter>,
     closed: bool,
 }
 
 impl Out {
     /// Takes standard output for a command of its own.
     pub fn new() -> Self {
-        Self { inner: BufWriter::with_capacity(1 << 16, io::stdout().lock()), closed: false }
+        Self { inner: BufWriter::with_capacity(1 << 16, FdWriter::stdout()), closed: false }
     }
 
     /// Prints bytes as they are.
@@ -123,6 +131,8 @@ pub enum Closed {
 #[derive(Debug)]
 pub struct Lines {
     lines: mpsc::Sender<String>,
+    /// Lines that standard output has taken.
+    printed: Arc<AtomicU64>,
     done: oneshot::Receiver<()>,
 }
 
@@ -134,16 +144,18 @@ impl Lines {
         let (closed, on_closed) = unbounded_channel();
         let (finished, done) = oneshot::channel();
         let reader_gone = closed.clone();
+        let printed = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&printed);
         std::thread::spawn(move || {
             if wait_until_reader_leaves().is_some() {
                 let _ = reader_gone.send(Closed::ByReader);
             }
         });
         std::thread::spawn(move || {
-            print_all(&queue, &closed);
+            print_all(&queue, &closed, &count);
             let _ = finished.send(());
         });
-        (Self { lines, done }, on_closed)
+        (Self { lines, printed, done }, on_closed)
     }
 
     /// Prints one line, soon and in order.
@@ -156,9 +168,23 @@ impl Lines {
         drop(self.lines);
         let _ = self.done.await;
     }
+
+    /// Waits until every line was handed on, or until the reader has taken none for a while.
+    pub async fn finish_soon(self) {
+        let Self { lines, printed, mut done } = self;
+        drop(lines);
+        let mut before = printed.load(Ordering::Relaxed);
+        while timeout(PATIENCE, &mut done).await.is_err() {
+            let now = printed.load(Ordering::Relaxed);
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
 }
 
-fn print_all(queue: &mpsc::Receiver<String>, closed: &UnboundedSender<Closed>) {
+fn print_all(queue: &mpsc::Receiver<String>, closed: &UnboundedSender<Closed>, printed: &AtomicU64) {
     let mut out = Out::new();
     while let Ok(line) = queue.recv() {
         let failed = out.line_now(&line).err();
@@ -167,6 +193,7 @@ fn print_all(queue: &mpsc::Receiver<String>, closed: &UnboundedSender<Closed>) {
             let _ = closed.send(how);
             return;
         }
+        printed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -185,9 +212,8 @@ fn wait_until_reader_leaves() -> Option<()> {
 
 /// Says something to the person at the terminal, on standard error.
 pub fn say(message: &str) {
-    let mut err = io::stderr().lock();
     for line in message.lines() {
-        let _ = writeln!(err, "{}", Clean::new(line));
+        stderr::line(&Clean::new(line));
     }
 }
 

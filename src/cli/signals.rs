@@ -10,7 +10,7 @@ use tokio::signal::unix::{self, SignalKind};
 use crate::exit::Signal;
 use crate::shell;
 
-/// SIGINT, SIGTERM and SIGHUP as they come.
+/// The signals that end the program, as they come.
 #[derive(Debug)]
 pub struct Signals {
     streams: Vec<(Signal, unix::Signal)>,
@@ -20,16 +20,21 @@ impl Signals {
     /// Listens from now on; the signals no longer end the process by themselves. What `nohup` has started outlives its
     /// terminal.
     pub fn listen() -> std::io::Result<Self> {
-        let heard = |signal: &Signal| *signal != Signal::Hangup || !shell::ignores_hangups();
-        let streams = Signal::ALL.into_iter().filter(heard).map(|signal| {
-            let kind = match signal {
-                Signal::Interrupt => SignalKind::interrupt(),
-                Signal::Terminate => SignalKind::terminate(),
-                Signal::Hangup => SignalKind::hangup(),
-            };
-            Ok((signal, unix::signal(kind)?))
-        });
-        Ok(Self { streams: streams.collect::<std::io::Result<_>>()? })
+        shell::write_from_the_background();
+        let mut streams = Vec::new();
+        for signal in Signal::all() {
+            let is_asked_for = matches!(signal, Signal::INTERRUPT | Signal::TERMINATE);
+            if !is_asked_for && shell::is_ignored(signal.number()) {
+                continue;
+            }
+            match unix::signal(SignalKind::from_raw(signal.number())) {
+                Ok(stream) => streams.push((signal, stream)),
+                Err(error) if is_asked_for => return Err(error),
+                // The C library keeps some for itself.
+                Err(_) => {}
+            }
+        }
+        Ok(Self { streams })
     }
 
     /// The next of them.

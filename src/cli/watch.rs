@@ -42,8 +42,10 @@ pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
     let exit = exit_code(followed.signal, followed.trouble, &counts);
     if let Some(lines) = followed.lines {
         lines.line(tongue.summary(Timestamp::now(), &counts, exit));
+        let is_told_to_end = followed.signal.is_some();
+        let printed = async { if is_told_to_end { lines.finish_soon().await } else { lines.finish().await } };
         tokio::select! {
-            () = lines.finish() => {}
+            () = printed => {}
             _ = signals.next() => {}
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Which rooms each room may name, as in `ARCHITECTURE.md`.
 const TABLE: &[(&str, &[&str])] = &[
     ("main", &[]),
-    ("lib", &["app", "cli", "config", "domain", "json", "providers", "ui"]),
+    ("lib", &["app", "cli", "config", "domain", "json", "providers", "stderr", "ui"]),
     ("domain", &[]),
     ("json", &["domain"]),
     ("providers", &["json", "domain"]),
@@ -16,13 +16,15 @@ const TABLE: &[(&str, &[&str])] = &[
     ("engine", &["providers", "net", "store", "domain"]),
     ("config", &["providers", "domain"]),
     ("demo", &["domain"]),
-    ("logging", &["domain"]),
+    ("fd_writer", &[]),
+    ("stderr", &["fd_writer"]),
+    ("logging", &["domain", "stderr"]),
     ("exit", &["domain"]),
     ("shell", &[]),
     ("app", &["json", "domain", "exit"]),
     ("ui", &["app", "json", "domain"]),
-    ("tui", &["ui", "app", "engine", "config", "demo", "json", "domain", "logging", "exit", "shell"]),
-    ("cli", &["app", "tui", "engine", "config", "demo", "json", "domain", "logging", "exit", "shell"]),
+    ("tui", &["ui", "app", "engine", "config", "demo", "json", "domain", "logging", "exit", "shell", "stderr", "fd_writer"]),
+    ("cli", &["app", "tui", "engine", "config", "demo", "json", "domain", "logging", "exit", "shell", "stderr", "fd_writer"]),
 ];
 
 /// Crates that one room alone may name, and rooms that may name none of these.

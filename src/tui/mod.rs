@@ -16,7 +16,7 @@ mod trip;
 
 pub use crate::ui::theme;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -40,6 +40,7 @@ use crate::engine::saved::Store;
 use crate::engine::{self, Purpose, Setup};
 use crate::exit::{Signal, Trouble};
 use crate::logging::Line;
+use crate::stderr;
 use crate::ui::theme::Theme;
 use clipboard::Place;
 use effects::{Hands, Reach};
@@ -104,8 +105,7 @@ pub async fn run(start: Start) -> Result<Outcome, StartError> {
     };
     let (outcome, messages) = summed_up(outcome);
     for message in messages {
-        // Nobody may be there to read it any more.
-        let _ = writeln!(io::stderr(), "jobdeck: {message}");
+        stderr::line(&format!("jobdeck: {message}"));
     }
     Ok(outcome)
 }

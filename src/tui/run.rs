@@ -272,13 +272,13 @@ impl Dashboard {
                 self.state.hurry |= matches!(event, Event::Key(_) | Event::Paste(_) | Event::Mouse(_));
                 self.apply(event);
             }
-            Input::Signal(Signal::Interrupt) if self.state.hold == Hold::Lent => {
+            Input::Signal(Signal::INTERRUPT) if self.state.hold == Hold::Lent => {
                 // Ctrl-c in the pager is the pager's, though the whole group hears of it.
             }
             Input::Signal(signal) => self.end_by(signal),
             Input::HangUp => {
                 self.state.hold = Hold::Gone;
-                self.end_by(Signal::Hangup);
+                self.end_by(Signal::HANGUP);
             }
             Input::Resized => self.resize(),
             Input::Stop => self.suspend(),
@@ -378,7 +378,7 @@ impl Dashboard {
     }
 
     fn end_by(&mut self, signal: Signal) {
-        if signal == Signal::Hangup && std::mem::replace(&mut self.state.hung_up, true) {
+        if signal == Signal::HANGUP && std::mem::replace(&mut self.state.hung_up, true) {
             // The signal and the terminal tell of the same thing.
             return;
         }

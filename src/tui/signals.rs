@@ -8,25 +8,34 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::run::Input;
 use crate::exit::Signal;
+use crate::shell;
 
 /// Listens until the loop ends; from now on these signals do not end or stop the process by themselves.
 pub fn listen(inputs: UnboundedSender<Input>) -> io::Result<()> {
     let numbered = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
-    let ears = [
-        (signal(SignalKind::interrupt())?, (|| Input::Signal(Signal::Interrupt)) as fn() -> Input),
-        (signal(SignalKind::terminate())?, || Input::Signal(Signal::Terminate)),
-        (signal(SignalKind::hangup())?, || Input::Signal(Signal::Hangup)),
-        (signal(SignalKind::window_change())?, || Input::Resized),
-        (numbered(Number::TSTP)?, || Input::Stop),
-        (numbered(Number::CONT)?, || Input::Continued),
-    ];
-    for (stream, input) in ears {
-        tokio::spawn(pass_on(stream, input, inputs.clone()));
+    for ending in Signal::all() {
+        let is_asked_for = matches!(ending, Signal::INTERRUPT | Signal::TERMINATE | Signal::HANGUP);
+        if !is_asked_for && shell::is_ignored(ending.number()) {
+            continue;
+        }
+        match signal(SignalKind::from_raw(ending.number())) {
+            Ok(stream) => drop(tokio::spawn(pass_on(stream, move || Input::Signal(ending), inputs.clone()))),
+            Err(error) if is_asked_for => return Err(error),
+            // The C library keeps some for itself.
+            Err(_) => {}
+        }
+    }
+    for (number, input) in [
+        (Number::WINCH, (|| Input::Resized) as fn() -> Input),
+        (Number::TSTP, || Input::Stop),
+        (Number::CONT, || Input::Continued),
+    ] {
+        tokio::spawn(pass_on(numbered(number)?, input, inputs.clone()));
     }
     Ok(())
 }
 
-async fn pass_on(mut stream: Stream, input: fn() -> Input, inputs: UnboundedSender<Input>) {
+async fn pass_on(mut stream: Stream, input: impl Fn() -> Input, inputs: UnboundedSender<Input>) {
     loop {
         tokio::select! {
             came = stream.recv() => {
