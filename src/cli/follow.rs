@@ -23,6 +23,7 @@ use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
 use crate::engine::{self, Command, Engine, Setup};
 use crate::exit::{Signal, Trouble};
+use crate::session::owners::Owners;
 use crate::tui::reload::News;
 
 /// How to follow an engine.
@@ -83,9 +84,13 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
             () = stops.next() => follower.on_stop(),
             how = wait_closed(&mut closed) => follower.on_closed(&how),
             cut = wait_until(deadline), if !follower.leaving => follower.cut_off(cut),
+            stopped = follower.owners.next_stopped() => output::say_error(&stopped),
             news = next_news(&mut edits), if !follower.leaving => follower.on_news(news, edits.as_mut()),
             fact = facts.recv() => match fact {
-                Some(fact) => follower.on_fact(fact),
+                Some(fact) => {
+                    follower.owners.on_fact(&fact);
+                    follower.on_fact(fact);
+                }
                 None => break,
             }
         }
@@ -136,6 +141,7 @@ struct Follower {
     stopping: bool,
     /// One-shot reads that the drain waited for when it was last said.
     waiting: Option<usize>,
+    owners: Owners,
     ended: bool,
     /// Whether a second signal came.
     aborted: bool,
@@ -160,6 +166,7 @@ impl Follower {
             reloading: false,
             stopping: false,
             waiting: None,
+            owners: Owners::default(),
             ended: false,
             aborted: false,
             output_failed: false,

@@ -12,8 +12,8 @@ use tokio::task::spawn_blocking;
 
 use super::clipboard::{self, Place, Way};
 use super::notify::Notifier;
-use super::run::Input;
-use super::trip::trip;
+use super::message::Input;
+use super::failpoint::failpoint;
 use super::{content, files};
 use crate::app::effect::{Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event, FilesOf};
@@ -30,7 +30,7 @@ const HANDFUL: usize = 32;
 
 /// What an effect asks of the loop itself: the terminal and the end are in its hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
+pub enum LoopAction {
     /// Stop the process until the shell wants it again.
     Suspend,
     /// Draw every cell anew.
@@ -49,8 +49,8 @@ pub enum Order {
 
 /// What carries effects out.
 #[derive(Debug)]
-pub struct Hands {
-    tools: Arc<Tools>,
+pub struct EffectRunner {
+    shared: Arc<Shared>,
     engine: Option<Engine>,
     notifier: Notifier,
     view: Option<PathBuf>,
@@ -60,7 +60,7 @@ pub struct Hands {
 
 /// What the tasks share.
 #[derive(Debug)]
-struct Tools {
+struct Shared {
     store: Option<Store>,
     services: Mutex<HashMap<Arc<str>, Arc<Service>>>,
     state: PathBuf,
@@ -68,9 +68,9 @@ struct Tools {
     inputs: UnboundedSender<Input>,
 }
 
-/// Where the hands reach.
+/// What it needs.
 #[derive(Debug)]
-pub struct Reach {
+pub struct Config {
     /// The saved bodies; None without a jobs file.
     pub store: Option<Store>,
     /// The services of the jobs file.
@@ -87,17 +87,17 @@ pub struct Reach {
     pub inputs: UnboundedSender<Input>,
 }
 
-impl Hands {
-    /// Hands without an engine.
-    pub fn new(reach: Reach) -> Self {
-        let Reach { store, services, state, view, clipboard, notifier, inputs } = reach;
+impl EffectRunner {
+    /// A runner without an engine.
+    pub fn new(reach: Config) -> Self {
+        let Config { store, services, state, view, clipboard, notifier, inputs } = reach;
         let services = services.into_iter().map(|service| (Arc::clone(&service.name), service)).collect();
-        let tools = Arc::new(Tools { store, services: Mutex::new(services), state, clipboard, inputs });
-        Self { tools, engine: None, notifier, view, indexing: None }
+        let shared = Arc::new(Shared { store, services: Mutex::new(services), state, clipboard, inputs });
+        Self { shared, engine: None, notifier, view, indexing: None }
     }
 
     /// From now on requests go to this engine.
-    pub fn hold(&mut self, engine: Engine) {
+    pub fn set_engine(&mut self, engine: Engine) {
         self.engine = Some(engine);
     }
 
@@ -107,9 +107,9 @@ impl Hands {
     }
 
     /// From now on these are the services of the jobs file.
-    pub fn know(&self, services: impl Iterator<Item = Arc<Service>>) {
+    pub fn set_services(&self, services: impl Iterator<Item = Arc<Service>>) {
         let services = services.map(|service| (Arc::clone(&service.name), service)).collect();
-        *self.tools.services.lock().unwrap_or_else(PoisonError::into_inner) = services;
+        *self.shared.services.lock().unwrap_or_else(PoisonError::into_inner) = services;
     }
 
     /// Asks the engine for something; whether there is one.
@@ -120,7 +120,7 @@ impl Hands {
     }
 
     /// Begins an effect. What is returned is the loop's to do.
-    pub fn begin(&mut self, effect: Effect) -> Option<Order> {
+    pub fn begin(&mut self, effect: Effect) -> Option<LoopAction> {
         match effect {
             Effect::ReadNow(jobs) => {
                 self.ask(Command::ReadNow(jobs));
@@ -136,7 +136,7 @@ impl Hands {
             Effect::BuildTree { ix, body, part, text } => self.index(ix, body, part, text),
             Effect::Decode { ix, body, part, decode } => {
                 let stop = self.turn_to(ix);
-                let inputs = self.tools.inputs.clone();
+                let inputs = self.shared.inputs.clone();
                 spawn_blocking(move || {
                     let decoded = decode.run(&stop);
                     if !stop.load(Ordering::Relaxed) {
@@ -144,29 +144,29 @@ impl Hands {
                     }
                 });
             }
-            Effect::Copy { what, jobs, of } => self.task(|tools| tools.copy(what, jobs, of)),
-            Effect::SaveFile { what, jobs } => self.task(|tools| tools.save(what, jobs)),
+            Effect::Copy { what, jobs, of } => self.task(|shared| shared.copy(what, jobs, of)),
+            Effect::SaveFile { what, jobs } => self.task(|shared| shared.save(what, jobs)),
             Effect::SaveTable { name, csv } => self.task(|_| async move {
                 let saved = save_here(name.to_owned(), Some("csv"), csv).await;
                 Input::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
             }),
-            Effect::OpenPager { what, job } => self.task(|tools| tools.page(what, job)),
-            Effect::Notify(notice) => return Some(Order::Send(self.notifier.notify(&notice))),
-            Effect::SetTitle(title) => return Some(Order::Send(self.notifier.title(&title))),
+            Effect::OpenPager { what, job } => self.task(|shared| shared.page(what, job)),
+            Effect::Notify(notice) => return Some(LoopAction::Send(self.notifier.notify(&notice))),
+            Effect::SetTitle(title) => return Some(LoopAction::Send(self.notifier.title(&title))),
             Effect::SaveView(view) => self.keep_view(&view),
-            Effect::Suspend => return Some(Order::Suspend),
-            Effect::ClearScreen => return Some(Order::ClearScreen),
-            Effect::SetMouse(on) => return Some(Order::SetMouse(on)),
-            Effect::Drain => return Some(Order::Drain),
-            Effect::Abort => return Some(Order::Abort),
-            Effect::Exit => return Some(Order::Exit),
+            Effect::Suspend => return Some(LoopAction::Suspend),
+            Effect::ClearScreen => return Some(LoopAction::ClearScreen),
+            Effect::SetMouse(on) => return Some(LoopAction::SetMouse(on)),
+            Effect::Drain => return Some(LoopAction::Drain),
+            Effect::Abort => return Some(LoopAction::Abort),
+            Effect::Exit => return Some(LoopAction::Exit),
         }
         None
     }
 
-    fn task<F: Future<Output = Input> + Send + 'static>(&self, work: impl FnOnce(Arc<Tools>) -> F) {
-        let inputs = self.tools.inputs.clone();
-        let work = work(Arc::clone(&self.tools));
+    fn task<F: Future<Output = Input> + Send + 'static>(&self, work: impl FnOnce(Arc<Shared>) -> F) {
+        let inputs = self.shared.inputs.clone();
+        let work = work(Arc::clone(&self.shared));
         tokio::spawn(async move {
             let _ = inputs.send(work.await);
         });
@@ -174,8 +174,8 @@ impl Hands {
 
     fn load(&mut self, subject: Subject, body: i64) {
         self.turn_to(subject.ix);
-        self.task(|tools| async move {
-            let result = match &tools.store {
+        self.task(|shared| async move {
+            let result = match &shared.store {
                 Some(store) => content::load_whole(store, &subject.job.key, body).await,
                 None => Err("there is no state directory".to_owned()),
             };
@@ -185,18 +185,18 @@ impl Hands {
 
     /// One reply after the other, told of in handfuls, so that the screen can follow.
     fn read_files(&self, bodies: Vec<(JobIx, ProviderName, i64)>) {
-        let tools = Arc::clone(&self.tools);
+        let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             for some in bodies.chunks(HANDFUL) {
                 let mut read = Vec::with_capacity(some.len());
                 for (ix, provider, body) in some.iter().copied() {
-                    let files = match &tools.store {
+                    let files = match &shared.store {
                         Some(store) => content::files(store, provider, body).await,
                         None => Vec::new(),
                     };
                     read.push(FilesOf { ix, body, files });
                 }
-                if tools.inputs.send(Input::Event(Event::FilesRead(read))).is_err() {
+                if shared.inputs.send(Input::Event(Event::FilesRead(read))).is_err() {
                     return;
                 }
             }
@@ -206,7 +206,7 @@ impl Hands {
     /// An index that nobody waits for any more is given up without an answer.
     fn index(&mut self, ix: JobIx, body: i64, part: Part, text: Bytes) {
         let stop = self.turn_to(ix);
-        let inputs = self.tools.inputs.clone();
+        let inputs = self.shared.inputs.clone();
         spawn_blocking(move || {
             let tree = match Document::parse(text, &stop) {
                 Ok(document) => Ok(Arc::new(document)),
@@ -238,9 +238,9 @@ impl Hands {
     }
 }
 
-impl Tools {
+impl Shared {
     async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>, of: Clean) -> Input {
-        trip("task");
+        failpoint("task");
         let ways = clipboard::ways(&self.clipboard, Place::from_environment(), clipboard::is_on_path);
         let outcome = match self.copied_bytes(&what, &jobs).await {
             Ok(text) => self.copy_by(&ways, text, &jobs).await,
@@ -336,8 +336,8 @@ impl Tools {
     }
 
     async fn keep(self: &Arc<Self>, folder: &'static str, name: String, bytes: Bytes) -> Result<PathBuf, String> {
-        let tools = Arc::clone(self);
-        let work = move || files::keep(&tools.state, folder, &name, &bytes);
+        let shared = Arc::clone(self);
+        let work = move || files::keep(&shared.state, folder, &name, &bytes);
         spawn_blocking(work).await.map_err(|error| error.to_string())?
     }
 }

@@ -1,42 +1,43 @@
 //! Keys, pastes, mouse and focus, read on a thread of their own.
 //!
-//! The terminal library's reader never returns once the terminal is gone: it spins (crossterm#793). So this thread waits
-//! on the terminal itself, and goes into the library only when there is something to read and nobody has hung up.
+//! The bytes are read and parted here (`sequences`), not by the terminal library: its reader never returns once the
+//! terminal is gone (crossterm#793), keeps what it does not know for ever (crossterm#1104), and takes answers of the
+//! terminal for keys (crossterm#834).
 
 use std::fs::File;
 use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read, Write, stdin};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossterm::event::{self, MouseButton, MouseEventKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::run::Input;
-use super::trip::trip;
-use crate::app::event::{Event, Mouse, MouseKind};
-use crate::app::keys::Key;
+use super::decode;
+use super::failpoint::failpoint;
+use super::message::Input;
+use super::sequences::{Sequences, Token};
+use super::terminal;
 
-/// How long to leave alone what the library would not take: half an escape sequence, or bytes that it has not seen.
-const PATIENCE: Duration = Duration::from_millis(50);
-/// How long the library may look for more: it does not wait meanwhile, but looks again and again, and not at all if this
-/// is zero.
-const GLANCE: Duration = Duration::from_micros(100);
-/// How long `pause` waits for the reader to come out of the library.
+/// How long `pause` waits for the reader to be between two reads.
 const ANSWER: Duration = Duration::from_millis(250);
+/// What comes so soon after another program had the terminal is an answer to that program.
+const DEAF: Duration = Duration::from_millis(100);
+/// How long to leave the terminal alone while another program has it.
+const BACKGROUND: Duration = Duration::from_millis(500);
 
 /// The reader thread.
 #[derive(Debug)]
 pub struct Reader {
-    orders: Sender<Order>,
+    commands: Sender<ReaderCommand>,
     bell: PipeWriter,
     paused: Receiver<()>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Order {
+enum ReaderCommand {
     Pause,
     Resume,
 }
@@ -44,29 +45,39 @@ enum Order {
 impl Reader {
     /// Starts to read the terminal.
     pub fn start(inputs: UnboundedSender<Input>) -> io::Result<Self> {
-        let (orders, orderly) = channel();
+        let (commands, inbox) = channel();
         let (ack, paused) = channel();
         let (woken, bell) = io::pipe()?;
         let tty = Tty::open()?;
-        let thread = Thread { tty, woken, orders: orderly, ack, inputs };
+        let thread = Thread {
+            tty,
+            woken,
+            commands: inbox,
+            ack,
+            inputs,
+            sequences: Sequences::default(),
+            paused: false,
+            deaf_until: None,
+            rest_until: None,
+        };
         thread::Builder::new().name("input".to_owned()).spawn(move || thread.run())?;
-        Ok(Self { orders, bell, paused })
+        Ok(Self { commands, bell, paused })
     }
 
     /// Reads no more until `resume`, so that another program can; returns when that is so.
     pub fn pause(&mut self) {
         while self.paused.try_recv().is_ok() {}
-        self.order(Order::Pause);
+        self.send(ReaderCommand::Pause);
         let _ = self.paused.recv_timeout(ANSWER);
     }
 
-    /// Reads again.
+    /// Reads again. What the terminal sent to another program, and what comes in the next moment, is dropped.
     pub fn resume(&mut self) {
-        self.order(Order::Resume);
+        self.send(ReaderCommand::Resume);
     }
 
-    fn order(&mut self, order: Order) {
-        let _ = self.orders.send(order);
+    fn send(&mut self, command: ReaderCommand) {
+        let _ = self.commands.send(command);
         let _ = self.bell.write_all(b"!");
     }
 }
@@ -84,55 +95,58 @@ impl Tty {
         }
         Ok(Self::File(File::options().read(true).write(true).open("/dev/tty")?))
     }
+
+    fn with<T>(&self, use_it: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+        match self {
+            Self::Stdin => use_it(stdin().as_fd()),
+            Self::File(file) => use_it(file.as_fd()),
+        }
+    }
 }
 
 /// What woke the thread.
 enum Woken {
     Keys,
-    Order,
+    Command,
     Time,
-    HangUp,
+    HangUp(&'static str),
 }
 
 struct Thread {
     tty: Tty,
     woken: PipeReader,
-    orders: Receiver<Order>,
+    commands: Receiver<ReaderCommand>,
     ack: Sender<()>,
     inputs: UnboundedSender<Input>,
+    sequences: Sequences,
+    paused: bool,
+    /// What comes before that is dropped.
+    deaf_until: Option<Instant>,
+    /// Another program has the terminal; it is looked at again then.
+    rest_until: Option<Instant>,
 }
 
 impl Thread {
     fn run(mut self) {
-        let mut paused = false;
-        let mut rest = false;
         loop {
-            match self.wait(!paused && !rest, rest) {
-                Woken::HangUp => {
-                    let _ = self.inputs.send(Input::HangUp);
-                    return;
-                }
-                Woken::Order => {
-                    let mut bell = [0; 64];
-                    if !matches!(self.woken.read(&mut bell), Ok(1..)) {
+            let trouble = match self.wait() {
+                Woken::HangUp(why) => Err(why.to_owned()),
+                Woken::Command => {
+                    if !self.obey() {
                         return;
                     }
-                    while let Ok(order) = self.orders.try_recv() {
-                        paused = matches!(order, Order::Pause);
-                        if paused {
-                            let _ = self.ack.send(());
-                        }
-                    }
+                    Ok(())
                 }
-                Woken::Time => rest = false,
-                Woken::Keys => match self.take() {
-                    Ok(taken) => rest = !taken,
-                    Err(error) => {
-                        tracing::error!("failed to read the terminal: {error}");
-                        let _ = self.inputs.send(Input::HangUp);
-                        return;
-                    }
-                },
+                Woken::Time => {
+                    let tokens = self.sequences.give_up();
+                    self.tell(tokens);
+                    Ok(())
+                }
+                Woken::Keys => self.take().map_err(|error| format!("it cannot be read: {error}")),
+            };
+            if let Err(why) = trouble {
+                let _ = self.inputs.send(Input::HangUp(why));
+                return;
             }
             if self.inputs.is_closed() {
                 return;
@@ -140,65 +154,79 @@ impl Thread {
         }
     }
 
-    fn wait(&self, keys: bool, rest: bool) -> Woken {
-        let stdin = stdin();
-        let tty: BorrowedFd<'_> = match &self.tty {
-            Tty::Stdin => stdin.as_fd(),
-            Tty::File(file) => file.as_fd(),
-        };
-        // Without any wish a poll still tells of a hang-up.
-        let wish = if keys { PollFlags::IN } else { PollFlags::empty() };
-        let mut fds = [PollFd::from_borrowed_fd(tty, wish), PollFd::new(&self.woken, PollFlags::IN)];
-        let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(PATIENCE.subsec_nanos()) };
-        let waited = poll(&mut fds, rest.then_some(&patience));
-        let [tty, bell] = fds.map(|fd| fd.revents());
-        match waited {
-            Err(rustix::io::Errno::INTR) => Woken::Time,
-            Err(_) => Woken::HangUp,
-            Ok(0) => Woken::Time,
-            Ok(_) if tty.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => Woken::HangUp,
-            Ok(_) if !bell.is_empty() => Woken::Order,
-            Ok(_) => Woken::Keys,
+    /// Takes the commands that have come; whether anybody still gives some.
+    fn obey(&mut self) -> bool {
+        let mut bell = [0; 64];
+        if !matches!(self.woken.read(&mut bell), Ok(1..)) {
+            return false;
         }
-    }
-
-    /// Reads what is there; whether anything was.
-    fn take(&self) -> io::Result<bool> {
-        let mut taken = false;
-        while event::poll(GLANCE)? {
-            taken = true;
-            trip("input");
-            if let Some(event) = event_of(event::read()?) {
-                let _ = self.inputs.send(Input::Event(event));
+        while let Ok(command) = self.commands.try_recv() {
+            self.paused = matches!(command, ReaderCommand::Pause);
+            if self.paused {
+                let _ = self.ack.send(());
+            } else {
+                let _ = self.tty.with(|tty| tcflush(tty, QueueSelector::IFlush));
+                self.sequences = Sequences::default();
+                self.deaf_until = Some(Instant::now() + DEAF);
             }
         }
-        Ok(taken)
+        true
     }
-}
 
-/// What the terminal sent, as the app knows it. Sizes are told by the signal instead.
-fn event_of(event: event::Event) -> Option<Event> {
-    match event {
-        event::Event::Key(key) => Key::from_event(key).map(Event::Key),
-        event::Event::Paste(text) => Some(Event::Paste(text)),
-        event::Event::FocusGained => Some(Event::Focus(true)),
-        event::Event::FocusLost => Some(Event::Focus(false)),
-        event::Event::Resize(..) => None,
-        event::Event::Mouse(mouse) => {
-            let kind = match mouse.kind {
-                MouseEventKind::Down(MouseButton::Left) => MouseKind::Press,
-                MouseEventKind::Drag(MouseButton::Left) => MouseKind::Drag,
-                MouseEventKind::Up(MouseButton::Left) => MouseKind::Release,
-                MouseEventKind::ScrollUp => MouseKind::WheelUp,
-                MouseEventKind::ScrollDown => MouseKind::WheelDown,
-                MouseEventKind::Down(_)
-                | MouseEventKind::Drag(_)
-                | MouseEventKind::Up(_)
-                | MouseEventKind::Moved
-                | MouseEventKind::ScrollLeft
-                | MouseEventKind::ScrollRight => return None,
-            };
-            Some(Event::Mouse(Mouse { kind, x: mouse.column, y: mouse.row }))
+    fn wait(&mut self) -> Woken {
+        let now = Instant::now();
+        self.rest_until = self.rest_until.filter(|until| *until > now);
+        let wish = if self.paused || self.rest_until.is_some() { PollFlags::empty() } else { PollFlags::IN };
+        let rest = self.rest_until.map(|until| until - now);
+        let time = rest.into_iter().chain(self.sequences.patience()).min().map(|time| Timespec {
+            tv_sec: i64::try_from(time.as_secs()).unwrap_or_default(),
+            tv_nsec: i64::from(time.subsec_nanos()),
+        });
+        self.tty.with(|tty| {
+            // Without any wish a poll still tells of a hang-up.
+            let mut fds = [PollFd::from_borrowed_fd(tty, wish), PollFd::new(&self.woken, PollFlags::IN)];
+            let waited = poll(&mut fds, time.as_ref());
+            let [tty, bell] = fds.map(|fd| fd.revents());
+            match waited {
+                Err(rustix::io::Errno::INTR) => Woken::Time,
+                Err(_) => Woken::HangUp("it cannot be waited for"),
+                Ok(0) => Woken::Time,
+                Ok(_) if tty.intersects(PollFlags::HUP) => Woken::HangUp("it was hung up"),
+                Ok(_) if tty.intersects(PollFlags::ERR | PollFlags::NVAL) => Woken::HangUp("it is gone"),
+                Ok(_) if !bell.is_empty() => Woken::Command,
+                Ok(_) => Woken::Keys,
+            }
+        })
+    }
+
+    /// Reads what is there.
+    fn take(&mut self) -> io::Result<()> {
+        // To read what is another program's would stop the whole process, with all that it has claimed.
+        if !terminal::is_in_foreground() {
+            let _ = self.inputs.send(Input::Stop);
+            self.rest_until = Some(Instant::now() + BACKGROUND);
+            return Ok(());
+        }
+        let mut bytes = [0; 4096];
+        let count = match self.tty.with(|tty| rustix::io::read(tty, &mut bytes)) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => count,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        failpoint("input");
+        let tokens = self.sequences.push(bytes.get(..count).unwrap_or_default());
+        self.tell(tokens);
+        Ok(())
+    }
+
+    fn tell(&mut self, tokens: Vec<Token>) {
+        if self.deaf_until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        self.deaf_until = None;
+        for event in tokens.into_iter().filter_map(decode::event) {
+            let _ = self.inputs.send(Input::Event(event));
         }
     }
 }

@@ -2,17 +2,22 @@
 
 mod clipboard;
 mod content;
+mod decode;
 mod effects;
 mod files;
 mod input;
-mod lend;
+mod message;
+mod handover;
 mod notify;
 mod pager;
 pub mod reload;
+mod rows;
 mod run;
+mod sequences;
 mod signals;
 mod terminal;
-mod trip;
+mod tty;
+mod failpoint;
 
 pub use crate::ui::theme;
 
@@ -40,14 +45,15 @@ use crate::engine::saved::Store;
 use crate::engine::{self, Purpose, Setup};
 use crate::exit::{Signal, Trouble};
 use crate::logging::Line;
+use crate::session::owners::Owners;
 use crate::stderr;
 use crate::ui::theme::Theme;
 use clipboard::Place;
-use effects::{Hands, Reach};
+use effects::{EffectRunner, Config};
 use input::Reader;
 use notify::Notifier;
 use reload::Reloads;
-use run::{Dashboard, Ears, End};
+use run::{Dashboard, Sources, End};
 use terminal::Guard;
 
 /// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.
@@ -135,7 +141,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         size: crossterm::terminal::size().unwrap_or((80, 24)),
         now: Now { wall: Timestamp::now(), mono: started.elapsed() },
     });
-    let hands = Hands::new(Reach {
+    let effects = EffectRunner::new(Config {
         store: start.batch.as_ref().ok().map(|batch| batch.store.clone()),
         services: start.batch.iter().flat_map(|batch| batch.file.services.clone()).collect(),
         state: start.state,
@@ -144,7 +150,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         notifier: Notifier::new(start.user.notify),
         inputs: inputs.clone(),
     });
-    let mut dashboard = Dashboard::new(app, start.theme, screen, guard, reader, hands, started, inputs);
+    let mut dashboard = Dashboard::new(app, start.theme, screen, guard, reader, effects, started, inputs);
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
     let mut reloads = Reloads::default();
@@ -157,9 +163,9 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
         let setup = Setup { purpose: Purpose::Dashboard, poll, services, jobs, store, seed, clock };
         let engine = engine::start(setup, says).map_err(|error| StartError(error.0))?;
-        dashboard.hands.hold(engine);
+        dashboard.effects.set_engine(engine);
     }
-    dashboard.run(Ears { inputs: inbox, facts, log: start.log, reloads }).await;
+    dashboard.run(Sources { inputs: inbox, facts, log: start.log, reloads, owners: Owners::default() }).await;
     Ok(dashboard.leave())
 }
 
@@ -190,6 +196,9 @@ fn summed_up(end: End) -> (Outcome, Vec<String>) {
     }
     if store_failed {
         messages.push("the state directory could not be written to the end; see the log in it".to_owned());
+    }
+    if let Some(why) = &end.terminal_lost {
+        messages.push(format!("left because the terminal is lost: {why}; the polls in flight were finished and saved"));
     }
     if end.broken {
         messages.push("this was a fault of jobdeck's own; the reads in flight were finished and saved".to_owned());

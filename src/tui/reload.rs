@@ -84,7 +84,7 @@ impl Reloads {
 }
 
 impl Dashboard {
-    pub(super) fn heed(&mut self, news: News, reloads: &mut Reloads) {
+    pub(super) fn on_reload(&mut self, news: News, reloads: &mut Reloads) {
         match news {
             News::Saved(file) => reloads.prepare(ready(file), |waiting| tracing::info!("{waiting}")),
             News::Broken(error) => {
@@ -95,8 +95,8 @@ impl Dashboard {
                 self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
             }
             News::Ready(reload) => {
-                self.hands.know(reload.services.iter().map(|(service, _)| Arc::clone(service)));
-                self.hands.ask(Command::Reload(reload));
+                self.effects.set_services(reload.services.iter().map(|(service, _)| Arc::clone(service)));
+                self.effects.ask(Command::Reload(reload));
             }
         }
     }

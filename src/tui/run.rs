@@ -7,23 +7,26 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossterm::event::KeyCode;
 use jiff::Timestamp;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
 
 use super::clipboard;
-use super::effects::{Hands, Order};
+use super::effects::{EffectRunner, LoopAction};
+use super::failpoint::failpoint;
 use super::input::Reader;
+use super::message::Input;
 use super::reload::Reloads;
 use super::terminal::{self, Guard, Screen};
-use super::trip::trip;
+use super::tty;
 use crate::app::App;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};
+use crate::app::keys::Key;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx};
@@ -31,6 +34,8 @@ use crate::domain::observation::Observation;
 use crate::engine::Command;
 use crate::exit::Signal;
 use crate::logging::Line;
+use crate::session::owners::Owners;
+use crate::shell;
 use crate::ui;
 use crate::ui::theme::Theme;
 
@@ -38,40 +43,14 @@ use crate::ui::theme::Theme;
 const FRAME: Duration = Duration::from_millis(16);
 /// The shortest time between two ticks, whatever the app asks for.
 const TICK: Duration = Duration::from_millis(5);
+/// The key that goes one step back.
+const ESC: Key = Key { code: KeyCode::Esc, ctrl: false, alt: false };
 /// How much of one kind is taken in before the screen gets its turn.
 const BATCH: usize = 4096;
 
-/// What can happen to the loop besides facts and log lines.
-#[derive(Debug)]
-pub enum Input {
-    /// Something for the app.
-    Event(Event),
-    /// A signal that ends us.
-    Signal(Signal),
-    /// The terminal is gone.
-    HangUp,
-    /// The terminal may have another size.
-    Resized,
-    /// SIGTSTP.
-    Stop,
-    /// SIGCONT.
-    Continued,
-    /// A copy ended, perhaps with something to send to the terminal.
-    Copied {
-        /// What was copied, in words.
-        of: Clean,
-        /// How it ended.
-        outcome: clipboard::Outcome,
-    },
-    /// The pager can show this file.
-    PagerReady(PathBuf),
-    /// The pager has ended: or a sentence why it could not be shown.
-    PagerEnded(Result<(), String>),
-}
-
 /// What the loop listens to.
 #[derive(Debug)]
-pub struct Ears {
+pub struct Sources {
     /// Keys, signals, results.
     pub inputs: UnboundedReceiver<Input>,
     /// What the engine says; ends with it.
@@ -80,11 +59,13 @@ pub struct Ears {
     pub log: UnboundedReceiver<Line>,
     /// What becomes of the jobs file.
     pub reloads: Reloads,
+    /// Which other instances poll our jobs.
+    pub owners: Owners,
 }
 
 /// Whose the terminal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(super) enum TerminalOwner {
     /// Ours.
     Ours,
     /// The pager's.
@@ -101,7 +82,7 @@ pub struct Dashboard {
     pub screen: Screen,
     pub guard: Guard,
     pub reader: Reader,
-    pub hands: Hands,
+    pub effects: EffectRunner,
     pub started: Instant,
     pub inputs: UnboundedSender<Input>,
     pub end: End,
@@ -113,6 +94,8 @@ pub struct Dashboard {
 pub struct End {
     /// The first signal.
     pub signal: Option<Signal>,
+    /// Why the terminal could not be used any more, if that is what ended it.
+    pub terminal_lost: Option<String>,
     /// Whether a panic was caught.
     pub broken: bool,
     /// What the engine said at its end.
@@ -123,7 +106,7 @@ pub struct End {
 
 #[derive(Debug)]
 pub(super) struct Loop {
-    pub(super) hold: Hold,
+    pub(super) owner: TerminalOwner,
     /// Whether the app can no longer be trusted.
     pub(super) app_broken: bool,
     pub(super) hung_up: bool,
@@ -147,12 +130,12 @@ impl Dashboard {
         screen: Screen,
         guard: Guard,
         reader: Reader,
-        hands: Hands,
+        effects: EffectRunner,
         started: Instant,
         inputs: UnboundedSender<Input>,
     ) -> Self {
         let state = Loop {
-            hold: Hold::Ours,
+            owner: TerminalOwner::Ours,
             app_broken: false,
             hung_up: false,
             leaving: false,
@@ -163,11 +146,11 @@ impl Dashboard {
             hurry: true,
             stale: true,
         };
-        Self { app, theme, screen, guard, reader, hands, started, inputs, end: End::default(), state }
+        Self { app, theme, screen, guard, reader, effects, started, inputs, end: End::default(), state }
     }
 
     /// Runs until the user leaves or the engine ends.
-    pub async fn run(&mut self, mut ears: Ears) {
+    pub async fn run(&mut self, mut sources: Sources) {
         let mut engine_runs = true;
         loop {
             self.draw_if_due();
@@ -175,26 +158,32 @@ impl Dashboard {
                 return;
             }
             tokio::select! {
-                Some(input) = ears.inputs.recv() => self.take(input),
-                fact = ears.facts.recv(), if engine_runs => match fact {
-                    Some(fact) => self.learn(fact),
+                Some(input) = sources.inputs.recv() => self.take(input),
+                fact = sources.facts.recv(), if engine_runs => match fact {
+                    Some(fact) => {
+                        sources.owners.on_fact(&fact);
+                        self.learn(fact);
+                    }
                     None => engine_runs = self.lose_engine(),
                 },
-                Some(line) = ears.log.recv() => self.apply(Event::Log(log_line(line))),
-                news = ears.reloads.next() => self.heed(news, &mut ears.reloads),
+                Some(line) = sources.log.recv() => self.apply(Event::Log(log_line(line))),
+                news = sources.reloads.next() => self.on_reload(news, &mut sources.reloads),
+                stopped = sources.owners.next_stopped() => tracing::warn!("{stopped}"),
+                () = tty::CAUGHT_UP.notified() => self.look_after_terminal(),
                 () = terminal::PANICKED.notified() => self.break_off(),
                 () = until(self.deadline()) => self.tick(),
             }
             for _ in 0..BATCH {
-                let Ok(input) = ears.inputs.try_recv() else { break };
+                let Ok(input) = sources.inputs.try_recv() else { break };
                 self.take(input);
             }
             for _ in 0..BATCH {
-                let Ok(fact) = ears.facts.try_recv() else { break };
+                let Ok(fact) = sources.facts.try_recv() else { break };
+                sources.owners.on_fact(&fact);
                 self.learn(fact);
             }
             for _ in 0..BATCH {
-                let Ok(line) = ears.log.try_recv() else { break };
+                let Ok(line) = sources.log.try_recv() else { break };
                 self.apply(Event::Log(log_line(line)));
             }
         }
@@ -203,7 +192,7 @@ impl Dashboard {
     /// Gives the terminal back and says how it ended.
     pub fn leave(self) -> End {
         let Self { screen, guard, end, state, .. } = self;
-        if state.hold == Hold::Gone {
+        if state.owner == TerminalOwner::Gone {
             // Its drop would complain on a terminal that is gone.
             std::mem::forget(screen);
         } else {
@@ -216,11 +205,15 @@ impl Dashboard {
 
     /// Draws at once after a key, otherwise at most every frame's time.
     pub fn draw_if_due(&mut self) {
-        if self.state.hold != Hold::Ours || !self.state.stale || self.state.app_broken {
+        if self.state.owner != TerminalOwner::Ours || !self.state.stale || self.state.app_broken || self.state.stopping {
             return;
         }
         let due = self.state.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);
-        if !self.state.hurry && !due {
+        if !self.state.hurry && !due || tty::is_behind() {
+            return;
+        }
+        if !terminal::is_in_foreground() && shell::can_wake_us() {
+            self.suspend();
             return;
         }
         (self.state.hurry, self.state.stale) = (false, false);
@@ -229,7 +222,7 @@ impl Dashboard {
             if !self.app.needs_redraw(now) {
                 return Ok(false);
             }
-            trip("draw");
+            failpoint("draw");
             let (app, theme) = (&self.app, &self.theme);
             self.screen.draw(|frame| ui::draw(app, theme, frame)).map(|_| true)
         }));
@@ -249,11 +242,12 @@ impl Dashboard {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if self.state.hold == Hold::Gone || self.state.app_broken {
+        if self.state.owner == TerminalOwner::Gone || self.state.app_broken {
             return None;
         }
         let wake = self.app.wake_at().map(|at| (self.started + at).max(self.state.ticked + TICK));
-        let drawn = self.state.drawn.filter(|_| self.state.stale && self.state.hold == Hold::Ours);
+        let waits = self.state.stale && self.state.owner == TerminalOwner::Ours && !tty::is_behind();
+        let drawn = self.state.drawn.filter(|_| waits && !self.state.stopping);
         let frame = drawn.map(|drawn| drawn + FRAME);
         wake.into_iter().chain(frame).min()
     }
@@ -268,16 +262,23 @@ impl Dashboard {
 
     fn take(&mut self, input: Input) {
         match input {
+            Input::Event(Event::Key(key)) if self.is_two_keys(key) => {
+                // Esc and a key right behind it look like the key with Alt, as tmux and slow lines deliver them.
+                self.take(Input::Event(Event::Key(ESC)));
+                self.take(Input::Event(Event::Key(Key { alt: false, ..key })));
+            }
             Input::Event(event) => {
                 self.state.hurry |= matches!(event, Event::Key(_) | Event::Paste(_) | Event::Mouse(_));
                 self.apply(event);
             }
-            Input::Signal(Signal::INTERRUPT) if self.state.hold == Hold::Lent => {
+            Input::Signal(Signal::INTERRUPT) if self.state.owner == TerminalOwner::Lent => {
                 // Ctrl-c in the pager is the pager's, though the whole group hears of it.
             }
             Input::Signal(signal) => self.end_by(signal),
-            Input::HangUp => {
-                self.state.hold = Hold::Gone;
+            Input::HangUp(why) => {
+                tracing::warn!("the terminal is lost: {why}");
+                self.end.terminal_lost.get_or_insert(why);
+                self.state.owner = TerminalOwner::Gone;
                 self.end_by(Signal::HANGUP);
             }
             Input::Resized => self.resize(),
@@ -327,7 +328,7 @@ impl Dashboard {
     /// The engine's side of the channel is gone; whether it is still worth listening.
     fn lose_engine(&mut self) -> bool {
         // Without a jobs file there never was one. Otherwise it ended without saying so: a task of its own panicked.
-        if self.end.ending.is_none() && self.hands.has_engine() {
+        if self.end.ending.is_none() && self.effects.has_engine() {
             self.end.broken = true;
             self.end.ending = Some(Ending::default());
         }
@@ -346,33 +347,33 @@ impl Dashboard {
             return;
         };
         for effect in effects {
-            if let Some(order) = self.hands.begin(effect) {
-                self.obey(order);
+            if let Some(action) = self.effects.begin(effect) {
+                self.execute(action);
             }
         }
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Suspend => self.suspend(),
-            Order::ClearScreen => self.clear(),
-            Order::SetMouse(on) => {
-                if self.state.hold == Hold::Ours {
+    fn execute(&mut self, action: LoopAction) {
+        match action {
+            LoopAction::Suspend => self.suspend(),
+            LoopAction::ClearScreen => self.clear(),
+            LoopAction::SetMouse(on) => {
+                if self.state.owner == TerminalOwner::Ours {
                     let set = self.guard.set_mouse(on);
                     self.check(set);
                 }
             }
-            Order::Send(bytes) => {
+            LoopAction::Send(bytes) => {
                 self.send(&bytes);
             }
-            Order::Drain => self.ask_to_end(Command::Drain),
-            Order::Abort => self.ask_to_end(Command::Abort),
-            Order::Exit => self.state.leaving = true,
+            LoopAction::Drain => self.ask_to_end(Command::Drain),
+            LoopAction::Abort => self.ask_to_end(Command::Abort),
+            LoopAction::Exit => self.state.leaving = true,
         }
     }
 
     fn ask_to_end(&mut self, command: Command) {
-        if !self.hands.ask(command) {
+        if !self.effects.ask(command) {
             self.learn(Fact::Ended(Ending::default()));
         }
     }
@@ -394,15 +395,27 @@ impl Dashboard {
     /// A panic was caught somewhere: the terminal is given back already. The reads in flight are finished.
     fn break_off(&mut self) {
         terminal::give_back();
-        self.state.hold = Hold::Gone;
+        self.state.owner = TerminalOwner::Gone;
         if !std::mem::replace(&mut self.end.broken, true) {
             self.ask_to_end(Command::Drain);
         }
     }
 
     fn lose_terminal(&mut self, error: &io::Error) {
-        tracing::error!("failed to write to the terminal: {error}");
-        self.take(Input::HangUp);
+        self.take(Input::HangUp(format!("it cannot be written: {error}")));
+    }
+
+    fn look_after_terminal(&mut self) {
+        if self.state.owner == TerminalOwner::Ours
+            && let Some(error) = tty::failure()
+        {
+            self.lose_terminal(&error);
+        }
+    }
+
+    /// Whether a key with Alt is not bound, so that it was Esc and that key.
+    fn is_two_keys(&self, key: Key) -> bool {
+        key.alt && self.app.keymap.context(key).is_none()
     }
 
     pub(super) fn check(&mut self, done: io::Result<()>) -> bool {
@@ -416,7 +429,7 @@ impl Dashboard {
     }
 
     fn send(&mut self, bytes: &[u8]) -> bool {
-        if bytes.is_empty() || self.state.hold != Hold::Ours {
+        if bytes.is_empty() || self.state.owner != TerminalOwner::Ours {
             return false;
         }
         let sent = terminal::send(bytes);
@@ -424,7 +437,7 @@ impl Dashboard {
     }
 
     pub(super) fn clear(&mut self) {
-        if self.state.hold == Hold::Ours {
+        if self.state.owner == TerminalOwner::Ours {
             // `Terminal::clear` would ask the terminal where its cursor is and wait for an answer, against our own
             // reader; a resize to the same size clears as well and asks nothing.
             let cleared = self.screen.size().and_then(|size| self.screen.resize(Rect::from((Position::ORIGIN, size))));
@@ -434,7 +447,7 @@ impl Dashboard {
     }
 
     pub(super) fn resize(&mut self) {
-        if self.state.hold == Hold::Ours
+        if self.state.owner == TerminalOwner::Ours
             && let Ok((width, height)) = crossterm::terminal::size()
         {
             self.apply(Event::Resize { width, height });

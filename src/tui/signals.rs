@@ -6,7 +6,7 @@ use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::run::Input;
+use super::message::Input;
 use crate::exit::Signal;
 use crate::shell;
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use rustix::process;
 
+use super::message::Input;
 use super::pager;
-use super::run::{Dashboard, Hold, Input};
+use super::run::{Dashboard, TerminalOwner};
 use super::terminal;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
@@ -14,12 +15,12 @@ use crate::shell;
 
 impl Dashboard {
     pub(super) fn suspend(&mut self) {
-        if !shell::can_wake_us() || self.state.hold == Hold::Gone {
+        if !shell::can_wake_us() || self.state.owner == TerminalOwner::Gone {
             self.apply(Event::Resumed);
             return;
         }
         self.state.stopping = true;
-        if !self.hands.ask(Command::Suspend) {
+        if !self.effects.ask(Command::Suspend) {
             self.stop();
         }
     }
@@ -27,17 +28,24 @@ impl Dashboard {
     /// Stops the process, and goes on when the shell lets it.
     pub(super) fn stop(&mut self) {
         self.state.stopping = false;
-        let ours = self.state.hold == Hold::Ours;
+        let ours = self.state.owner == TerminalOwner::Ours;
         if ours {
             self.reader.pause();
             terminal::give_back();
         }
-        // The whole group, as the terminal's own Ctrl-z would: a wrapper such as `cargo run` stops with us.
-        if let Err(error) = process::kill_current_process_group(process::Signal::STOP) {
-            tracing::warn!("failed to stop: {error}");
+        loop {
+            // The whole group, as the terminal's own Ctrl-z would: a wrapper such as `cargo run` stops with us.
+            if let Err(error) = process::kill_current_process_group(process::Signal::STOP) {
+                tracing::warn!("failed to stop: {error}");
+                break;
+            }
+            // Let go on in the background (`bg`, `kill -CONT`), the screen is still another's.
+            if !ours || terminal::is_in_foreground() {
+                break;
+            }
         }
         self.state.continued = true;
-        self.hands.ask(Command::Resume);
+        self.effects.ask(Command::Resume);
         if ours {
             self.take_over();
             self.reader.resume();
@@ -45,14 +53,18 @@ impl Dashboard {
     }
 
     pub(super) fn continue_after_a_stop(&mut self) {
-        if std::mem::take(&mut self.state.continued) || self.state.hold != Hold::Ours {
+        if std::mem::take(&mut self.state.continued) || self.state.owner != TerminalOwner::Ours {
             return;
         }
         self.take_over();
     }
 
-    /// Sets the terminal up again and tells the app.
+    /// Sets the terminal up again and tells the app. In the background it is another's, and the process stops.
     pub(super) fn take_over(&mut self) {
+        if !terminal::is_in_foreground() {
+            self.suspend();
+            return;
+        }
         let taken = self.guard.take_again();
         if self.check(taken) {
             self.clear();
@@ -62,12 +74,12 @@ impl Dashboard {
     }
 
     pub(super) fn lend(&mut self, path: PathBuf) {
-        if self.state.hold != Hold::Ours {
+        if self.state.owner != TerminalOwner::Ours {
             return;
         }
         self.reader.pause();
         terminal::give_back();
-        self.state.hold = Hold::Lent;
+        self.state.owner = TerminalOwner::Lent;
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
             let _ = inputs.send(Input::PagerEnded(pager::show(path).await));
@@ -75,10 +87,10 @@ impl Dashboard {
     }
 
     pub(super) fn take_back(&mut self, ended: Result<(), String>) {
-        if self.state.hold != Hold::Lent {
+        if self.state.owner != TerminalOwner::Lent {
             return;
         }
-        self.state.hold = Hold::Ours;
+        self.state.owner = TerminalOwner::Ours;
         self.take_over();
         self.reader.resume();
         if let Err(why) = ended {

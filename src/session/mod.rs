@@ -1,0 +1,3 @@
+//! What both front ends work with: the dashboard, and the headless commands that follow an engine.
+
+pub mod owners;

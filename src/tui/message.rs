@@ -1,0 +1,36 @@
+//! What can happen to the loop besides facts and log lines.
+
+use std::path::PathBuf;
+
+use super::clipboard;
+use crate::app::event::Event;
+use crate::domain::clean::Clean;
+use crate::exit::Signal;
+
+/// One of them.
+#[derive(Debug)]
+pub enum Input {
+    /// Something for the app.
+    Event(Event),
+    /// A signal that ends us.
+    Signal(Signal),
+    /// The terminal is gone, or cannot be used any more; the reason.
+    HangUp(String),
+    /// The terminal may have another size.
+    Resized,
+    /// SIGTSTP, or something to read while another program has the terminal.
+    Stop,
+    /// SIGCONT.
+    Continued,
+    /// A copy ended, perhaps with something to send to the terminal.
+    Copied {
+        /// What was copied, in words.
+        of: Clean,
+        /// How it ended.
+        outcome: clipboard::Outcome,
+    },
+    /// The pager can show this file.
+    PagerReady(PathBuf),
+    /// The pager has ended: or a sentence why it could not be shown.
+    PagerEnded(Result<(), String>),
+}

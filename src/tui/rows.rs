@@ -1,0 +1,216 @@
+//! Drawing rows in which terminals do not agree how wide a character is: emoji with a selector, Indic and Thai
+//! clusters, flags. Such a row is cleared and drawn whole, and the cursor is placed anew behind each such character,
+//! so that no letter of what stood there before stays behind and nothing stands beside its place.
+
+use std::io::{self, Write};
+
+use crossterm::cursor::MoveTo;
+use crossterm::queue;
+use crossterm::terminal::{Clear, ClearType as Cleared};
+use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
+use ratatui::buffer::Cell;
+use ratatui::layout::{Position, Size};
+use unicode_width::UnicodeWidthStr;
+
+/// A backend that knows what stands on the screen.
+#[derive(Debug)]
+pub struct RowBackend<W: Write> {
+    inner: CrosstermBackend<W>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Row {
+    cells: Vec<Cell>,
+    /// Whether a character of uncertain width stands in it.
+    is_uncertain: bool,
+}
+
+impl<W: Write> RowBackend<W> {
+    /// Draws on a screen on which nothing stands.
+    pub fn new(writer: W) -> Self {
+        Self { inner: CrosstermBackend::new(writer), rows: Vec::new() }
+    }
+
+    fn row(&mut self, y: u16) -> Option<&mut Row> {
+        let at = usize::from(y);
+        if at >= self.rows.len() {
+            self.rows.resize(at + 1, Row::default());
+        }
+        self.rows.get_mut(at)
+    }
+
+    fn draw_row(&mut self, y: u16) -> io::Result<()> {
+        let Some(row) = self.rows.get(usize::from(y)).cloned() else { return Ok(()) };
+        queue!(self.inner, MoveTo(0, y), Clear(Cleared::UntilNewLine))?;
+        let mut run: Vec<(u16, u16, &Cell)> = Vec::new();
+        let mut next = 0;
+        for (x, cell) in (0_u16..).zip(&row.cells) {
+            if x < next {
+                continue;
+            }
+            next = x.saturating_add(u16::try_from(cell.symbol().width()).unwrap_or(1).max(1));
+            run.push((x, y, cell));
+            if is_uncertain(cell.symbol()) {
+                // What follows begins a run of its own, with a movement of the cursor.
+                self.inner.draw(std::mem::take(&mut run).into_iter())?;
+            }
+        }
+        self.inner.draw(run.into_iter())
+    }
+}
+
+/// Whether terminals differ in how many cells they give to a character.
+fn is_uncertain(symbol: &str) -> bool {
+    let mut chars = symbol.chars();
+    match (chars.next(), chars.next()) {
+        (None, _) => false,
+        (Some(c), None) => u32::from(c) >= 0x1_f000,
+        (Some(_), Some(_)) => true,
+    }
+}
+
+impl<W: Write> Backend for RowBackend<W> {
+    type Error = io::Error;
+
+    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
+    where
+        I: Iterator<Item = (u16, u16, &'a Cell)>,
+    {
+        let content: Vec<_> = content.collect();
+        let mut whole: Vec<u16> = Vec::new();
+        for (x, y, cell) in &content {
+            let Some(row) = self.row(*y) else { continue };
+            let at = usize::from(*x);
+            if at >= row.cells.len() {
+                row.cells.resize(at + 1, Cell::default());
+            }
+            let was_uncertain = row.is_uncertain;
+            if let Some(place) = row.cells.get_mut(at) {
+                place.clone_from(cell);
+            }
+            row.is_uncertain |= is_uncertain(cell.symbol());
+            if (was_uncertain || row.is_uncertain) && whole.last() != Some(y) {
+                whole.push(*y);
+            }
+        }
+        self.inner.draw(content.into_iter().filter(|(_, y, _)| !whole.contains(y)))?;
+        for y in whole {
+            self.draw_row(y)?;
+            if let Some(row) = self.row(y) {
+                row.is_uncertain = row.cells.iter().any(|cell| is_uncertain(cell.symbol()));
+            }
+        }
+        Ok(())
+    }
+
+    fn hide_cursor(&mut self) -> io::Result<()> {
+        self.inner.hide_cursor()
+    }
+
+    fn show_cursor(&mut self) -> io::Result<()> {
+        self.inner.show_cursor()
+    }
+
+    fn get_cursor_position(&mut self) -> io::Result<Position> {
+        self.inner.get_cursor_position()
+    }
+
+    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
+        self.inner.set_cursor_position(position)
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.rows.clear();
+        self.inner.clear()
+    }
+
+    fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
+        self.rows.clear();
+        self.inner.clear_region(region)
+    }
+
+    fn size(&self) -> io::Result<Size> {
+        self.inner.size()
+    }
+
+    fn window_size(&mut self) -> io::Result<WindowSize> {
+        self.inner.window_size()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Backend::flush(&mut self.inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::Rect;
+    use ratatui::style::Style;
+
+    #[derive(Clone, Default)]
+    struct Sink(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A terminal of its own opinion: every character is one cell wide, and what joins others has none.
+    fn shown(written: &[u8], width: usize) -> String {
+        let text = String::from_utf8(written.to_vec()).unwrap();
+        let (mut cells, mut x) = (vec![' '; width], 0);
+        let mut rest = text.chars().peekable();
+        while let Some(c) = rest.next() {
+            if c == '\u{1b}' {
+                let sequence: String = std::iter::from_fn(|| rest.next_if(|c| !c.is_alphabetic())).collect();
+                match rest.next() {
+                    Some('H') => {
+                        let column = sequence.trim_start_matches('[').split(';').nth(1).unwrap();
+                        x = column.parse::<usize>().unwrap() - 1;
+                    }
+                    Some('K') => cells.iter_mut().skip(x).for_each(|cell| *cell = ' '),
+                    _ => {}
+                }
+            } else if !matches!(c, '\u{fe0f}' | '\u{200d}' | '\u{94d}' | '\u{93f}' | '\u{e49}') {
+                cells[x] = c;
+                x += 1;
+            }
+        }
+        cells.into_iter().collect::<String>().trim_end().to_owned()
+    }
+
+    #[test]
+    fn whatever_width_a_terminal_gives_to_a_name_nothing_of_another_stays_behind() {
+        let area = Rect::new(0, 0, 24, 1);
+        let names = ["plain letters here", "©\u{fe0f} mark", "क\u{94d}षि krishi", "ไทยน\u{e49}ำ thai", "👍 thumb", "x"];
+        for before in names {
+            for after in names {
+                let sink = Sink::default();
+                let mut backend = RowBackend::new(sink.clone());
+                let (mut old, blank) = (Buffer::empty(area), Buffer::empty(area));
+                old.set_string(0, 0, format!("{before:<14} 12 s"), Style::new());
+                let mut new = Buffer::empty(area);
+                new.set_string(0, 0, format!("{after:<14} 34 s"), Style::new());
+                backend.draw(blank.diff_iter(&old)).unwrap();
+                backend.draw(old.diff_iter(&new)).unwrap();
+                let seen = shown(&sink.0.borrow(), 24);
+                assert!(seen.ends_with("34 s") && !seen.contains("12 s"), "{before} -> {after}: {seen:?}");
+                let last = after.rsplit(' ').next().unwrap();
+                if last.is_ascii() {
+                    assert_eq!(seen.matches(last).count(), 1, "{before} -> {after}: {seen:?}");
+                }
+                let ascii = |text: &str| text.chars().filter(char::is_ascii_alphabetic).count();
+                assert_eq!(ascii(&seen), ascii(after) + 1, "{before} -> {after}: {seen:?}");
+            }
+        }
+    }
+}
