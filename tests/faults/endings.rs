@@ -18,7 +18,9 @@ fn slow() -> Bench {
 
 #[test]
 fn a_signal_waits_for_the_result_that_can_be_read_only_once_and_saves_it() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+    let endings = [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)];
+    let others = [(Signal::USR1, 138), (Signal::VTALARM, 154), (Signal::PROF, 155), (Signal::IO, 157)];
+    for (signal, code) in endings.into_iter().chain(others) {
         let bench = slow();
         let watch = bench.start(&["watch", "--format", "jsonl"]);
         bench.until_read("job-1", 2);

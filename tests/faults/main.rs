@@ -16,3 +16,4 @@ mod hostile;
 mod losses;
 mod screen;
 mod secrets;
+mod unread;

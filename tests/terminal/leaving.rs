@@ -63,7 +63,9 @@ fn the_mouse_is_given_back_too() {
 
 #[test]
 fn a_signal_leaves_with_its_own_exit_code() {
-    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+    let endings = [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129), (Signal::QUIT, 131)];
+    let others = [(Signal::USR1, 138), (Signal::USR2, 140), (Signal::ALARM, 142), (Signal::XCPU, 152)];
+    for (signal, code) in endings.into_iter().chain(others) {
         let mut terminal = Home::new().terminal(DEMO);
         terminal.sees("unstract");
         terminal.signal(signal);

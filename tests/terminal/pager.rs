@@ -70,3 +70,29 @@ fn a_pager_that_is_not_there_is_said_and_the_dashboard_goes_on() {
     terminal.sees("failed to start the pager \"no-such-pager\"");
     comes_back(&mut terminal);
 }
+
+#[test]
+fn what_a_pager_that_dies_does_to_the_terminal_is_not_left_to_the_shell() {
+    let home = Home::new().with("PAGER", "my-pager");
+    home.script("my-pager", "stty raw -echo -isig min 3; echo dying; kill -9 $$");
+    let (_service, mut terminal) = one_job(&home);
+    terminal.press("v");
+    terminal.sees("a-job");
+    comes_back(&mut terminal);
+}
+
+#[test]
+fn an_answer_of_the_terminal_to_a_pager_that_has_left_is_no_key() {
+    let home = Home::new().with("PAGER", "my-pager");
+    home.script("my-pager", "printf '\\033P$q q\\033\\\\' > /dev/tty");
+    let (_service, mut terminal) = one_job(&home);
+    for late in [0, 300] {
+        terminal.press("v");
+        terminal.until("the question", |terminal| crate::pty::count(&terminal.raw, b"\x1bP$q q") > usize::from(late > 0));
+        terminal.settle(std::time::Duration::from_millis(late.max(20)));
+        terminal.press("\x1bP1$r2 q\x1b\\");
+        terminal.settle(std::time::Duration::from_millis(300));
+        assert!(terminal.is_running(), "the q in the answer quit");
+    }
+    comes_back(&mut terminal);
+}
