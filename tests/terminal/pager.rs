@@ -77,7 +77,8 @@ fn what_a_pager_that_dies_does_to_the_terminal_is_not_left_to_the_shell() {
     home.script("my-pager", "stty raw -echo -isig min 3; echo dying; kill -9 $$");
     let (_service, mut terminal) = one_job(&home);
     terminal.press("v");
-    terminal.sees("a-job");
+    terminal.until("the pager", |terminal| crate::pty::count(&terminal.raw, b"dying") > 0);
+    terminal.settle(std::time::Duration::from_millis(300));
     comes_back(&mut terminal);
 }
 
