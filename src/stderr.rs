@@ -149,9 +149,8 @@ impl Queue {
         let mut state = self.lock();
         while state.waiting > 0 && state.thread == Thread::Running {
             let before = state.written;
-            let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| {
-                state.waiting > 0 && state.written == before
-            });
+            let waited =
+                self.changed.wait_timeout_while(state, PATIENCE, |state| state.waiting > 0 && state.written == before);
             let (after, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = after;
             if timeout.timed_out() {

@@ -67,7 +67,10 @@ fn csi(parameters: &[u8], last: u8) -> Option<Event> {
         return self::mouse(mouse, last).map(Event::Mouse);
     }
     if text == "[" {
-        return key(Some((KeyCode::F((b'A'..=b'E').contains(&last).then(|| last - b'A' + 1)?), KeyModifiers::NONE)), KeyModifiers::NONE);
+        return key(
+            Some((KeyCode::F((b'A'..=b'E').contains(&last).then(|| last - b'A' + 1)?), KeyModifiers::NONE)),
+            KeyModifiers::NONE,
+        );
     }
     if text.chars().any(|c| !matches!(c, '0'..='9' | ';' | ':')) {
         return None;
@@ -182,8 +185,10 @@ mod tests {
             ("\x1b[100;5u", "Ctrl-d"),
         ];
         for (sent, name) in cases {
-            let keys: Vec<Key> =
-                events(sent).into_iter().filter_map(|event| if let Event::Key(key) = event { Some(key) } else { None }).collect();
+            let keys: Vec<Key> = events(sent)
+                .into_iter()
+                .filter_map(|event| if let Event::Key(key) = event { Some(key) } else { None })
+                .collect();
             assert_eq!(keys, Vec::from_iter(Key::parse(name)), "{sent:?}");
         }
     }

@@ -11,9 +11,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 
 use super::clipboard::{self, Place, Way};
-use super::notify::Notifier;
-use super::message::Input;
 use super::failpoint::failpoint;
+use super::message::Input;
+use super::notify::Notifier;
 use super::{content, files};
 use crate::app::effect::{Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event, FilesOf};

@@ -4,10 +4,11 @@ mod clipboard;
 mod content;
 mod decode;
 mod effects;
+mod failpoint;
 mod files;
+mod handover;
 mod input;
 mod message;
-mod handover;
 mod notify;
 mod pager;
 pub mod reload;
@@ -17,7 +18,6 @@ mod sequences;
 mod signals;
 mod terminal;
 mod tty;
-mod failpoint;
 
 pub use crate::ui::theme;
 
@@ -49,11 +49,11 @@ use crate::session::owners::Owners;
 use crate::stderr;
 use crate::ui::theme::Theme;
 use clipboard::Place;
-use effects::{EffectRunner, Config};
+use effects::{Config, EffectRunner};
 use input::Reader;
 use notify::Notifier;
 use reload::Reloads;
-use run::{Dashboard, Sources, End};
+use run::{Dashboard, End, Sources};
 use terminal::Guard;
 
 /// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.

@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn whatever_width_a_terminal_gives_to_a_name_nothing_of_another_stays_behind() {
         let area = Rect::new(0, 0, 24, 1);
-        let names = ["plain letters here", "", "©\u{fe0f} mark", "क\u{94d}षि krishi", "ไทยน\u{e49}ำ thai", "👍 thumb", "x"];
+        let names =
+            ["plain letters here", "", "©\u{fe0f} mark", "क\u{94d}षि krishi", "ไทยน\u{e49}ำ thai", "👍 thumb", "x"];
         for before in names {
             for after in names {
                 let sink = Sink::default();

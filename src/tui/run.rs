@@ -205,7 +205,8 @@ impl Dashboard {
 
     /// Draws at once after a key, otherwise at most every frame's time.
     pub fn draw_if_due(&mut self) {
-        if self.state.owner != TerminalOwner::Ours || !self.state.stale || self.state.app_broken || self.state.stopping {
+        if self.state.owner != TerminalOwner::Ours || !self.state.stale || self.state.app_broken || self.state.stopping
+        {
             return;
         }
         let due = self.state.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME);

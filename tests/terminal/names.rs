@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use crate::pty::{Home, JOBDECK, PATIENCE};
 use crate::service::{Job, Service, vessl};
 
-const NAMES: [&str; 6] =
-    ["क्षि-krishi", "ไทยน้ำ-thai", "🏳️‍🌈-flag", "©️-mark", "👩‍👩‍👧-family", "plain-letters"];
+const NAMES: [&str; 6] = ["क्षि-krishi", "ไทยน้ำ-thai", "🏳️‍🌈-flag", "©️-mark", "👩‍👩‍👧-family", "plain-letters"];
 
 struct Tmux<'a>(&'a Home);
 

@@ -89,7 +89,8 @@ fn an_answer_of_the_terminal_to_a_pager_that_has_left_is_no_key() {
     let (_service, mut terminal) = one_job(&home);
     for late in [0, 300] {
         terminal.press("v");
-        terminal.until("the question", |terminal| crate::pty::count(&terminal.raw, b"\x1bP$q q") > usize::from(late > 0));
+        terminal
+            .until("the question", |terminal| crate::pty::count(&terminal.raw, b"\x1bP$q q") > usize::from(late > 0));
         terminal.settle(std::time::Duration::from_millis(late.max(20)));
         terminal.press("\x1bP1$r2 q\x1b\\");
         terminal.settle(std::time::Duration::from_millis(300));
