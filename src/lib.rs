@@ -53,10 +53,10 @@ fn report_faults() {
 /// showing JSON, reading jobs files. No promise to anybody else.
 #[doc(hidden)]
 pub mod bench_api {
+    pub use crate::app::detail::raw::RawView;
+    pub use crate::app::detail::tree::{Fold, Found, Motion, TreeView};
     pub use crate::app::event::{Event, Now};
     pub use crate::app::keys::{Key, Keymap};
-    pub use crate::app::raw::RawView;
-    pub use crate::app::tree::{Fold, Found, Motion, TreeView};
     pub use crate::app::{App, Options};
     pub use crate::config::parse;
     pub use crate::domain::clean::{Clean, is_harmless};

@@ -1,27 +1,15 @@
 //! What the user can mean: one verb each, whatever key or palette line it came from.
 
+use super::scroll::Motion;
+
 /// Something that the user wants. The table in `keys` says which keys mean it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// One line down.
-    Down,
-    /// One line up.
-    Up,
-    /// To the first line.
-    Top,
-    /// To the last line; in the log this resumes following.
-    Bottom,
-    /// Half a page down.
-    HalfDown,
-    /// Half a page up.
-    HalfUp,
-    /// A page down.
-    PageDown,
-    /// A page up.
-    PageUp,
+    /// Move the cursor or the window; to the last line of the log resumes following.
+    Go(Motion),
     /// Focus the next pane.
     NextPane,
-    /// Focus the pane before.
+    /// Focus the previous pane.
     PreviousPane,
     /// Focus the list.
     FocusList,
@@ -35,12 +23,20 @@ pub enum Action {
     Back,
     /// Select the next problem.
     NextProblem,
-    /// Select the problem before.
+    /// Select the previous problem.
     PreviousProblem,
     /// Copy the raw output, byte for byte.
     CopyRaw,
     /// Show what can be copied.
     CopyMenu,
+    /// Show durations by service, tag or reason.
+    Durations,
+    /// Fold the list into groups.
+    Groups,
+    /// Mark all listed jobs, or none.
+    MarkAll,
+    /// Toggle between list over detail and list beside detail.
+    Turn,
     /// Copy the path under the cursor.
     CopyPath,
     /// Save to a file.
@@ -55,14 +51,12 @@ pub enum Action {
     Find,
     /// Next match.
     NextMatch,
-    /// Match before.
+    /// Previous match.
     PreviousMatch,
-    /// Show problems only, or all again.
+    /// Toggle showing problems only.
     ProblemsOnly,
     /// Sort by the next column.
     SortBy,
-    /// Reverse the order.
-    SortReverse,
     /// Mark the job, or take the mark off.
     Mark,
     /// Next tab of the detail.

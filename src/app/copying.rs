@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::detail::shown_body;
-use super::dialog::{CopyItem, Overlay};
+use super::action::Action;
+use super::detail::moving::{file_title, result_of};
+use super::detail::summary::{TextContext, history, report};
+use super::detail::{Loaded, shown_body};
 use super::effect::{Effect, Subject, TAKES, What};
-use super::jobs::Row;
-use super::scroll::Cursor;
-use super::summary::{Circumstances, attempts, summary};
-use super::text::Tone;
+use super::list::jobs::Row;
+use super::overlay::copy_menu::{CopyItem, CopyMenu};
 use super::{App, UTC};
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
@@ -25,9 +25,10 @@ pub(super) struct Reporting {
 impl App {
     /// Copies something of these jobs.
     pub(super) fn copy(&mut self, what: What, jobs: &[JobIx]) -> Vec<Effect> {
+        let of = self.named(&what, jobs);
         match what {
-            What::Text(_) => vec![Effect::Copy { what, jobs: Vec::new(), of: Clean::default() }],
-            What::Curl => vec![Effect::Copy { what, jobs: self.subjects(jobs), of: Clean::default() }],
+            What::Text(_) => vec![Effect::Copy { what, jobs: Vec::new(), of }],
+            What::Curl => vec![Effect::Copy { what, jobs: self.subjects(jobs), of }],
             What::Report(_) => {
                 self.reporting = Reporting { jobs: jobs.to_vec(), awaited: jobs.iter().copied().collect() };
                 jobs.iter().copied().map(Effect::LoadHistory).collect()
@@ -35,21 +36,47 @@ impl App {
             What::Raw | What::Body | What::Output | What::SavedPath => {
                 let saved = self.saved_subjects(jobs);
                 if saved.is_empty() {
-                    return self.say_nothing_is_saved("there is nothing to copy", jobs);
+                    return self.say_nothing_is_saved("nothing to copy", jobs);
                 }
-                vec![Effect::Copy { what, jobs: saved, of: Clean::default() }]
+                vec![Effect::Copy { what, jobs: saved, of }]
             }
         }
     }
 
-    /// Copies one job's raw output, and names the job where another may be thought of.
+    /// What a copy is called when it is done: whose it is, and what of it.
+    fn named(&self, what: &What, jobs: &[JobIx]) -> Clean {
+        let whose = match jobs {
+            [] => return Clean::default(),
+            [ix] => self.jobs.get(*ix).map(|row| row.title.to_string()).unwrap_or_default(),
+            many => format!("{} jobs", many.len()),
+        };
+        // Only the copy itself knows whether a response has an output of its own: see `Copied`.
+        let part = match what {
+            What::Raw => "raw output",
+            What::Body => "response body",
+            What::Output => "decoded output",
+            What::Curl => "curl command",
+            What::SavedPath => "path",
+            What::Report(_) => "bug report",
+            What::Text(_) => "text",
+        };
+        Clean::from(format!("{whose}: {part}"))
+    }
+
+    /// `y`: the result of the file under the cursor, else the job's raw output.
     pub(super) fn copy_raw(&mut self, ix: JobIx) -> Vec<Effect> {
-        let marked = self.jobs.iter().any(|(_, row)| row.marked);
+        if let Some((_, file, content)) = self.file_under_cursor(ix) {
+            let of = Clean::from(format!("{}: result", file_title(&file)));
+            return vec![Effect::Copy { what: What::Text(result_of(&file, &content)), jobs: Vec::new(), of }];
+        }
         let mut effects = self.copy(What::Raw, &[ix]);
-        if let Some(Effect::Copy { jobs, of, .. }) = effects.first_mut().filter(|_| marked)
-            && let Some(subject) = jobs.first()
-        {
-            *of = Clean::from(format!("raw output of {}", Clean::new(subject.job.title())));
+        let Some(known) = self.jobs.get(ix).map(|row| &row.known) else { return effects };
+        if let Some(Effect::Copy { of, .. }) = effects.first_mut() {
+            let title = self.jobs.get(ix).map(|row| row.title.to_string()).unwrap_or_default();
+            // What is kept of a lost job is no result.
+            if known.saved.is_none() {
+                *of = Clean::from(format!("{title}: no result; partial response"));
+            }
         }
         effects
     }
@@ -62,17 +89,40 @@ impl App {
         let jobs = std::mem::take(&mut self.reporting.jobs);
         let jobs = self.subjects(&jobs);
         if jobs.is_empty() {
-            return self.say_nothing_is_saved("there is nothing to report", &[]);
+            return self.say_nothing_is_saved("nothing to report", &[]);
         }
         let reports = jobs.iter().filter_map(|subject| Some((subject.ix, self.report(subject.ix)?))).collect();
-        vec![Effect::Copy { what: What::Report(reports), jobs, of: Clean::default() }]
+        vec![Effect::Copy { what: What::Report(reports), jobs, of: Clean::from("bug report") }]
+    }
+
+    /// `s`: the result of the file under the cursor, else of the marked jobs or the selected one.
+    pub(super) fn save_chosen(&mut self) -> Vec<Effect> {
+        let under_cursor = self.list.selected().and_then(|ix| self.file_under_cursor(ix));
+        match under_cursor.filter(|_| self.jobs.marked() == 0) {
+            Some((_, file, content)) => {
+                vec![Effect::SaveText { name: file.name.clone(), ending: "json", text: result_of(&file, &content) }]
+            }
+            None => self.save(&self.chosen()),
+        }
+    }
+
+    /// `v`: the result of the file under the cursor, else the job's decoded output, else its raw output.
+    pub(super) fn open_pager(&mut self) -> Vec<Effect> {
+        let selected: Vec<JobIx> = self.list.selected().into_iter().collect();
+        let Some(job) = self.saved_subjects(&selected).pop() else {
+            return self.say_nothing_is_saved("nothing to show", &selected);
+        };
+        if let Some((_, file, content)) = self.file_under_cursor(job.ix) {
+            return vec![Effect::OpenPager { what: What::Text(result_of(&file, &content)), job }];
+        }
+        vec![Effect::OpenPager { what: What::Output, job }]
     }
 
     /// Saves the raw output of these jobs to files.
     pub(super) fn save(&mut self, jobs: &[JobIx]) -> Vec<Effect> {
         let saved = self.saved_subjects(jobs);
         if saved.is_empty() {
-            return self.say_nothing_is_saved("there is nothing to write to a file", jobs);
+            return self.say_nothing_is_saved("nothing to save", jobs);
         }
         vec![Effect::SaveFile { what: What::Raw, jobs: saved }]
     }
@@ -83,7 +133,7 @@ impl App {
         let why = match rows.as_slice() {
             [] => "there is no job".to_owned(),
             [row] if row.known.state.is_terminal() => note::reason(&row.known).unwrap_or("it has no result").to_owned(),
-            [_] => "the job is not over, and nothing of it is saved yet".to_owned(),
+            [_] => "the job is not finished, nothing is saved yet".to_owned(),
             [_, ..] => "none of these jobs has a saved result".to_owned(),
         };
         self.say_bad(format!("{what}: {why}"))
@@ -91,9 +141,9 @@ impl App {
 
     /// Copies the path of the value under the cursor.
     pub(super) fn copy_path(&mut self) -> Vec<Effect> {
-        match self.tree_under_cursor().map(|tree| tree.path()) {
+        match self.with_view(|view, _| view.under_cursor()).flatten().map(|under| under.path) {
             Some(path) => self.copy(What::Text(path.into()), &[]),
-            None => self.say_bad("there is no path here: open the tab Output, or a file"),
+            None => self.say_bad("no path here: open Output or Files"),
         }
     }
 
@@ -102,27 +152,39 @@ impl App {
         let jobs = self.chosen();
         let title = match jobs.as_slice() {
             [] => return self.say_bad("there is no job to copy from"),
-            [ix] => self.jobs.get(*ix).map(|row| Clean::new(row.job.title())).unwrap_or_default(),
+            [ix] => match self.file_under_cursor(*ix) {
+                Some((_, file, _)) => file_title(&file),
+                None => self.jobs.get(*ix).map(|row| row.title.clone()).unwrap_or_default(),
+            },
             many => Clean::from(format!("{} jobs", many.len())),
         };
         let items = self.copy_items(&jobs);
-        self.overlay = Overlay::Copy { title, jobs, items, cursor: Cursor::default() };
+        self.copying = jobs.clone();
+        self.show(CopyMenu::new(title, jobs, items));
         Vec::new()
     }
 
     /// The sizes of the copy menu, once the body is here.
     pub(super) fn refresh_copy_menu(&mut self) {
-        if let Overlay::Copy { jobs, .. } = &self.overlay {
-            let fresh = self.copy_items(&jobs.clone());
-            if let Overlay::Copy { items, .. } = &mut self.overlay {
-                *items = fresh;
-            }
+        if self.overlay.as_deref().is_some_and(|overlay| overlay.opener() == Action::CopyMenu) {
+            let jobs = std::mem::take(&mut self.copying);
+            let title = match jobs.as_slice() {
+                [ix] => self.jobs.get(*ix).map(|row| row.title.clone()).unwrap_or_default(),
+                many => Clean::from(format!("{} jobs", many.len())),
+            };
+            let items = self.copy_items(&jobs);
+            self.copying.clone_from(&jobs);
+            self.show(CopyMenu::new(title, jobs, items));
         }
     }
 
     fn copy_items(&mut self, jobs: &[JobIx]) -> Vec<CopyItem> {
         let mut items = Vec::new();
         let mut add = |key, name, detail: String, what| items.push(CopyItem { key, name, detail, warning: "", what });
+        let file = match jobs {
+            [ix] => self.file_under_cursor(*ix),
+            _ => None,
+        };
         let content = match jobs {
             [ix] => self.detail.body(*ix).and_then(|body| body.content.ready().cloned()),
             _ => None,
@@ -133,6 +195,15 @@ impl App {
             .filter(|known| shown_body(known).is_some())
             .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_deref())?.bytes))
             .collect();
+        if let Some((_, file, content)) = &file {
+            let result = result_of(file, content);
+            add('r', "result of this file", size(result.len()), What::Text(result));
+            if let Some(error) = &file.error {
+                add('f', "error of this file", size(error.len()), What::Text(error.clone().into()));
+            }
+            add('n', "name of this file", file_title(file).to_string(), What::Text(file.name.clone().into()));
+        }
+        let file = file.is_some();
         if !saved.is_empty() {
             let whole = human::bytes(saved.iter().sum());
             // Of several jobs the bodies are not looked into for this.
@@ -143,13 +214,18 @@ impl App {
             let raw = match (&content, jobs) {
                 (Some(content), _) => match &content.raw {
                     Some(raw) => size(raw.len()),
-                    None => format!("{}, the whole reply", size(content.body.len())),
+                    None => format!("{}, full response (no output)", size(content.body.len())),
                 },
                 (None, [_]) => String::new(),
                 (None, _) => format!("up to {whole}{of}"),
             };
-            add('r', "raw output", raw, What::Raw);
-            add('b', "raw response body", format!("{whole}{of}"), What::Body);
+            add(
+                if file { 'R' } else { 'r' },
+                if file { "raw output of the job" } else { "raw output" },
+                raw,
+                What::Raw,
+            );
+            add('b', "response body", format!("{whole}{of}"), What::Body);
             let output = content.as_ref().map(|content| content.output.as_ref().map(bytes::Bytes::len));
             if output != Some(None) {
                 let output = output.flatten().map(size).unwrap_or_default();
@@ -159,26 +235,26 @@ impl App {
         let rows: Vec<&Row> = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).collect();
         let reasons = lines(&rows, |row| note::reason(&row.known).map(str::to_owned));
         if !reasons.is_empty() {
-            add('f', "fail reason", size(reasons.len()), What::Text(reasons.into()));
+            add(if file { 'e' } else { 'f' }, "failure reason", size(reasons.len()), What::Text(reasons.into()));
         }
         let ids = lines(&rows, |row| Some(row.job.key.id.clone()));
         let mut table = lines(&rows, |row| Some(self.as_tsv(row)));
         if rows.len() > 1 {
             table.insert_str(0, "state\tname\tprovider\tservice\tid\tfinished\ttook\tnote\n");
         }
-        if let ([_], Some(tree)) = (jobs, self.tree_under_cursor()) {
-            let (value, path) = (tree.value(), tree.path());
-            add('v', "value under cursor", size(value.len()), What::Text(value));
-            add('p', "path under cursor", Clean::new(&path).to_string(), What::Text(path.into()));
+        let under_cursor = self.with_view(|view, _| view.under_cursor()).flatten();
+        if let ([_], Some(under)) = (jobs, under_cursor.filter(|_| !file)) {
+            add('v', "value under the cursor", size(under.value.len()), What::Text(under.value));
+            add('p', "path under the cursor", Clean::new(&under.path).to_string(), What::Text(under.path.into()));
         }
         let id = if jobs.len() == 1 { Clean::new(&ids).to_string() } else { format!("{} ids", jobs.len()) };
         add('i', "job id", id, What::Text(ids.into()));
-        add('l', "line in list as TSV", size(table.len()), What::Text(table.into()));
-        add('c', "curl for the status read", "key as a variable".to_owned(), What::Curl);
+        add('l', "row as TSV", size(table.len()), What::Text(table.into()));
+        add('c', "curl command", "token as $VAR".to_owned(), What::Curl);
         if !saved.is_empty() {
             add('F', "path of the saved file", String::new(), What::SavedPath);
         }
-        add('m', "all as a bug report", "Markdown, redacted".to_owned(), What::Report(HashMap::new()));
+        add('m', "bug report", "Markdown, redacted".to_owned(), What::Report(HashMap::new()));
         if self.subjects(jobs).iter().any(Subject::may_take_the_result)
             && let Some(curl) = items.iter_mut().find(|item| item.what == What::Curl)
         {
@@ -192,7 +268,7 @@ impl App {
         let note = note::note(known, &row.health, self.now.wall, self.zone());
         let fields = [
             known.state.to_string(),
-            Clean::new(row.job.title()).to_string(),
+            row.title.to_string(),
             row.job.key.provider.to_string(),
             Clean::new(&row.job.service).to_string(),
             Clean::new(&row.job.key.id).to_string(),
@@ -206,19 +282,17 @@ impl App {
     /// Everything about a job as Markdown. No token, no URL's query, no file of the user's is in it.
     fn report(&self, ix: JobIx) -> Option<String> {
         let row = self.jobs.get(ix)?;
-        let around = Circumstances { zone: &UTC, whole: true, ..self.around(row) };
+        let context = TextContext { zone: &UTC, for_report: true, ..self.text_context(row) };
         let mut out = format!("### {}\n\n", Clean::new(&row.job.label()));
-        for line in summary(row, around) {
-            let label = if line.label.is_empty() { row.known.state.as_str().into() } else { line.label };
-            out.push_str(&format!("- {label}: {}\n", line.text));
+        for entry in report(row, context) {
+            out.push_str(&format!("- {}: {}\n", entry.label, entry.text));
         }
-        let past = self.detail.past(ix).and_then(|past| past.history.ready());
-        for line in past.map(|history| attempts(history, around)).unwrap_or_default() {
-            out.push_str(&match line.tone {
-                Tone::Heading => format!("\n{}\n\n", line.text),
-                _ if line.text.is_empty() => format!("- {}\n", line.label),
-                Tone::Plain | Tone::Warn | Tone::State(_) => format!("- {}: {}\n", line.label, line.text),
-            });
+        let past = self.detail.past(ix).map(|past| &past.history);
+        if let Some(Loaded::Ready(past)) = past {
+            out.push('\n');
+            for line in history(past, context) {
+                out.push_str(&format!("{}\n", line.text().trim()));
+            }
         }
         Some(out)
     }

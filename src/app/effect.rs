@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::tree::Decode;
+use super::detail::tree::Decode;
 use crate::domain::clean::Clean;
 use crate::domain::job::{Job, JobIx, ProviderName};
 use crate::domain::observation::Observation;
@@ -71,12 +71,14 @@ pub enum Effect {
         /// Of these jobs, one file each.
         jobs: Vec<Subject>,
     },
-    /// Save a table of the dashboard's own under this name, as `SaveFile` does.
-    SaveTable {
-        /// The file's name without its ending.
-        name: &'static str,
-        /// The table as comma-separated values.
-        csv: Bytes,
+    /// Save a text under this name, as `SaveFile` does.
+    SaveText {
+        /// The file's name without its ending. Foreign text.
+        name: String,
+        /// Its ending, without the dot.
+        ending: &'static str,
+        /// The text.
+        text: Bytes,
     },
     /// Show in the pager; an `Event::Resumed` or `Event::PagerFailed` follows.
     OpenPager {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::detail::tree::Decoded;
 use super::effect::Part;
 use super::keys::Key;
-use super::tree::Decoded;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
 use crate::domain::files::FileResult;

@@ -1,25 +1,6 @@
-//! Where everything stands: one pure function from the terminal's size to rectangles, used by drawing and by paging.
+//! Where everything is: one pure function from the terminal's size to rectangles, used by drawing and by paging.
 
-/// Some cells of the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Area {
-    /// First column.
-    pub x: u16,
-    /// First row.
-    pub y: u16,
-    /// Columns.
-    pub width: u16,
-    /// Rows.
-    pub height: u16,
-}
-
-impl Area {
-    /// Whether a cell is in it.
-    pub fn contains(&self, x: u16, y: u16) -> bool {
-        let inside = |at: u16, from: u16, length: u16| at >= from && at - from < length;
-        inside(x, self.x, self.width) && inside(y, self.y, self.height)
-    }
-}
+pub use ratatui::layout::Rect;
 
 /// A pane that can have the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,11 +39,11 @@ pub enum Class {
     Tiny,
     /// 40 to 79 wide or 8 to 19 high: one pane at a time.
     Single,
-    /// 80 to 99 wide: the panes one over the other.
+    /// 80 to 99 wide: list over detail.
     Stacked,
-    /// 100 to 159 wide: list left, detail right, log below.
+    /// 100 to 159 wide: list over detail, or beside it.
     Side,
-    /// 160 and wider: the same with more columns.
+    /// 160 and wider: more columns, and two tabs of the detail side by side.
     Wide,
 }
 
@@ -78,39 +59,103 @@ impl Class {
         }
     }
 
-    /// The share of the first pane in per cent, unless the user has moved the split.
-    pub fn default_split(self) -> u16 {
-        match self {
-            Self::Tiny | Self::Single | Self::Stacked | Self::Side => 48,
-            Self::Wide => 60,
+    /// Whether list and detail can be side by side.
+    pub fn can_be_beside(self) -> bool {
+        self >= Self::Side
+    }
+}
+
+/// How much of the log is shown while it has not the focus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogSize {
+    /// Nothing.
+    Hidden,
+    /// Its last line.
+    #[default]
+    Line,
+    /// A few lines in a frame of its own.
+    Open,
+}
+
+/// What the layout depends on besides the terminal's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// The pane with the focus.
+    pub focus: Pane,
+    /// Whether it has the whole screen.
+    pub zoom: bool,
+    /// The list's share in per cent; None: the default.
+    pub split: Option<u16>,
+    /// Whether list and detail are side by side where there is room.
+    pub beside: bool,
+    /// How much of the log is shown.
+    pub log: LogSize,
+}
+
+impl Default for Wish {
+    fn default() -> Self {
+        Self { focus: Pane::List, zoom: false, split: None, beside: false, log: LogSize::Line }
+    }
+}
+
+/// What is drawn around a pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame {
+    /// A line on every side.
+    Full,
+    /// A title row alone: a small screen, or a zoomed pane, of which the terminal can select clean text.
+    Title,
+    /// Nothing.
+    Bare,
+}
+
+/// A pane on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The pane with its frame.
+    pub rect: Rect,
+    /// The frame.
+    pub frame: Frame,
+}
+
+impl Place {
+    /// What is inside of the frame.
+    pub fn inner(&self) -> Rect {
+        let Rect { x, y, width, height } = self.rect;
+        match self.frame {
+            Frame::Full => {
+                Rect { x: x + 1, y: y + 1, width: width.saturating_sub(2), height: height.saturating_sub(2) }
+            }
+            Frame::Title => Rect { y: y + 1, height: height.saturating_sub(1), ..self.rect },
+            Frame::Bare => self.rect,
         }
     }
 }
 
-/// Where everything stands. A pane that is not seen has no rectangle; the first row of each pane is its title.
+/// Where everything is. A pane that is not shown has no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// The size class.
     pub class: Class,
-    /// Counts and progress, one or two rows.
-    pub header: Area,
+    /// Counts and progress, one to three rows.
+    pub header: Rect,
     /// Keys, toasts and input, one row.
-    pub footer: Area,
+    pub footer: Rect,
     /// The list.
-    pub list: Option<Area>,
-    /// What is to be said of the selected job, below a list that hides its detail.
-    pub reason: Option<Area>,
-    /// The column between list and detail.
-    pub divider: Option<Area>,
+    pub list: Option<Place>,
+    /// The reason of the selected job, below a list that hides its detail.
+    pub reason: Option<Rect>,
     /// The detail.
-    pub detail: Option<Area>,
+    pub detail: Option<Place>,
     /// The log.
-    pub log: Option<Area>,
+    pub log: Option<Place>,
+    /// Whether list and detail are side by side.
+    pub beside: bool,
 }
 
 impl Layout {
-    /// The rectangle of a pane.
-    pub fn pane(&self, pane: Pane) -> Option<Area> {
+    /// The place of a pane.
+    pub fn pane(&self, pane: Pane) -> Option<Place> {
         match pane {
             Pane::List => self.list,
             Pane::Detail => self.detail,
@@ -118,30 +163,46 @@ impl Layout {
         }
     }
 
-    /// How many rows a pane has under its title.
+    /// What is inside of a pane's frame; empty if it is not shown.
+    pub fn inner(&self, pane: Pane) -> Rect {
+        self.pane(pane).map(|place| place.inner()).unwrap_or_default()
+    }
+
+    /// How many rows are inside of a pane's frame. The list's may have a header row among them.
     pub fn rows(&self, pane: Pane) -> usize {
-        self.pane(pane).map_or(0, |rect| usize::from(rect.height.saturating_sub(1)))
+        let header = pane == Pane::List && self.has_header_row();
+        usize::from(self.inner(pane).height).saturating_sub(usize::from(header))
+    }
+
+    /// Whether the list has a row of column titles.
+    pub fn has_header_row(&self) -> bool {
+        let inner = self.inner(Pane::List);
+        inner.width >= 130 && inner.height >= 6
     }
 
     /// The pane at a cell.
     pub fn at(&self, x: u16, y: u16) -> Option<Pane> {
-        Pane::ALL.into_iter().find(|pane| self.pane(*pane).is_some_and(|rect| rect.contains(x, y)))
+        Pane::ALL.into_iter().find(|pane| self.pane(*pane).is_some_and(|place| place.rect.contains((x, y).into())))
     }
 
-    /// Whether a cell is on the line between list and detail: a column of its own, or the detail's title.
+    /// Whether a cell is on the line between list and detail.
     pub fn is_split_at(&self, x: u16, y: u16) -> bool {
-        match (self.divider, self.list, self.detail) {
-            (Some(divider), _, _) => divider.contains(x, y),
-            (None, Some(_), Some(detail)) => detail.contains(x, y) && y == detail.y,
-            (None, _, _) => false,
+        let (Some(list), Some(detail)) = (self.list, self.detail) else { return false };
+        let (list, detail) = (list.rect, detail.rect);
+        if self.beside {
+            (y >= list.y && y < list.bottom()) && (x + 1 == list.right() || x == detail.x)
+        } else {
+            y + 1 == list.bottom() || y == detail.y
         }
     }
 
-    /// The share of the first pane, in per cent, with which the line between list and detail is at this cell.
+    /// The list's share in per cent if the line between list and detail were at this cell.
     pub fn split_at(&self, x: u16, y: u16) -> u16 {
-        let (at, whole) = match (self.divider, self.list, self.detail) {
-            (None, Some(list), Some(detail)) => (y.saturating_sub(list.y), list.height + detail.height),
-            (_, _, _) => (x, self.header.width),
+        let (at, whole) = match (self.list, self.detail) {
+            (Some(list), Some(detail)) if !self.beside => {
+                (y.saturating_sub(list.rect.y), list.rect.height + detail.rect.height)
+            }
+            (_, _) => (x, self.header.width),
         };
         // Rounded up, as `share` rounds down.
         let share = (u32::from(at) * 100).div_ceil(u32::from(whole.max(1)));
@@ -149,28 +210,36 @@ impl Layout {
     }
 }
 
-/// The least and the greatest share of the first pane in per cent.
+/// The least and the greatest share of the list in per cent.
 pub const SPLITS: (u16, u16) = (20, 80);
 
-/// What a pane's content has under its title.
-pub fn body(rect: Area) -> Area {
-    Area { y: rect.y.saturating_add(1), height: rect.height.saturating_sub(1), ..rect }
-}
+/// The list's share in per cent unless the user has moved the line.
+pub const SPLIT: u16 = 50;
 
-/// Lays a screen out. `split` is the share of the first pane in per cent; None: the class's own.
-pub fn layout(width: u16, height: u16, focus: Pane, zoom: bool, split: Option<u16>) -> Layout {
+/// Rows of a detail below the list, unless the user has moved the line: more would mostly be empty.
+const DETAIL: u16 = 20;
+
+/// Rows of the log inside of its frame: a few, and while it has the focus.
+const LOG: (u16, u16) = (3, 10);
+
+/// Lays a screen out.
+pub fn layout(width: u16, height: u16, wish: Wish) -> Layout {
     let class = Class::of(width, height);
-    let header_rows = if height < 10 { 1 } else { 2 };
-    let rect = |y: u16, rows: u16| Area { x: 0, y, width, height: rows };
+    let header_rows = match (width, height) {
+        (_, ..10) => 1,
+        (100.., 30..) => 3,
+        _ => 2,
+    };
+    let rect = |y: u16, rows: u16| Rect { x: 0, y, width, height: rows };
     let mut layout = Layout {
         class,
         header: rect(0, header_rows.min(height)),
-        footer: rect(height.saturating_sub(1), 1),
+        footer: rect(height.saturating_sub(1), height.min(1)),
         list: None,
         reason: None,
-        divider: None,
         detail: None,
         log: None,
+        beside: false,
     };
     if class == Class::Tiny {
         // One line for what is said, where there is more than the counts and the newest failure take.
@@ -180,33 +249,47 @@ pub fn layout(width: u16, height: u16, focus: Pane, zoom: bool, split: Option<u1
         return layout;
     }
     let main = rect(header_rows, height.saturating_sub(header_rows + 1));
-    if zoom || class == Class::Single {
-        match focus {
+    if wish.zoom || class == Class::Single {
+        let frame = if wish.zoom || height < 12 { Frame::Title } else { Frame::Full };
+        let place = |rect| Some(Place { rect, frame });
+        match wish.focus {
             Pane::List => {
                 let rows = if class == Class::Single { main.height / 6 } else { 0 };
                 let list = main.height - rows;
-                layout.list = Some(rect(main.y, list));
+                layout.list = place(rect(main.y, list));
                 layout.reason = (rows > 0).then(|| rect(main.y + list, rows));
             }
-            Pane::Detail => layout.detail = Some(main),
-            Pane::Log => layout.log = Some(main),
+            Pane::Detail => layout.detail = place(main),
+            Pane::Log => layout.log = place(main),
         }
         return layout;
     }
-    let split = split.unwrap_or_else(|| class.default_split()).clamp(SPLITS.0, SPLITS.1);
-    let log_rows = if class == Class::Stacked { (height / 10).max(2) } else { height / 4 };
-    let upper = main.height.saturating_sub(log_rows);
-    layout.log = Some(rect(main.y + upper, log_rows));
-    if class == Class::Stacked {
-        let list = share(upper, split).max(3);
-        layout.list = Some(rect(main.y, list));
-        layout.detail = Some(rect(main.y + list, upper.saturating_sub(list)));
+    let framed = |rect| Some(Place { rect, frame: Frame::Full });
+    let log = match wish.log {
+        _ if wish.focus == Pane::Log => (LOG.1 + 2).min(main.height / 2),
+        LogSize::Hidden => 0,
+        LogSize::Open if height >= 30 => LOG.0 + 2,
+        LogSize::Line | LogSize::Open => 1,
+    };
+    let upper = main.height - log;
+    let log_rect = rect(main.y + upper, log);
+    layout.log = match log {
+        0 => None,
+        1 => Some(Place { rect: log_rect, frame: Frame::Bare }),
+        _ => framed(log_rect),
+    };
+    let split = wish.split.map(|split| split.clamp(SPLITS.0, SPLITS.1));
+    layout.beside = wish.beside && class.can_be_beside();
+    if layout.beside {
+        let list = share(width, split.unwrap_or(SPLIT));
+        let column = |x: u16, width: u16| Rect { x, y: main.y, width, height: upper };
+        layout.list = framed(column(0, list));
+        layout.detail = framed(column(list, width - list));
     } else {
-        let list = share(width, split);
-        let column = |x: u16, width: u16| Area { x, y: main.y, width, height: upper };
-        layout.list = Some(column(0, list));
-        layout.divider = Some(column(list, 1));
-        layout.detail = Some(column(list + 1, width.saturating_sub(list + 1)));
+        let list = split.map_or(upper - (upper / 2).min(DETAIL), |split| share(upper, split));
+        let list = list.clamp(3, upper.saturating_sub(3).max(3));
+        layout.list = framed(rect(main.y, list));
+        layout.detail = framed(rect(main.y + list, upper.saturating_sub(list)));
     }
     layout
 }
@@ -220,48 +303,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn at_80x24_the_list_has_nine_rows_the_detail_ten_and_the_log_two() {
-        let layout = layout(80, 24, Pane::List, false, None);
-        let rows = |rect: Option<Area>| rect.map(|rect| (rect.y, rect.height));
-        assert_eq!(
-            (rows(layout.list), rows(layout.detail), rows(layout.log)),
-            (Some((2, 9)), Some((11, 10)), Some((21, 2)))
-        );
-        assert_eq!((layout.header.height, layout.footer.y), (2, 23));
+    fn panes_are_framed_list_over_detail_and_the_log_is_a_line_until_something_is_wrong() {
+        let rows = |width, height, wish: Wish| {
+            let layout = layout(width, height, wish);
+            let of = |place: Option<Place>| place.map(|place| (place.rect.y, place.rect.height));
+            (layout.header.height, of(layout.list), of(layout.detail), of(layout.log))
+        };
+        let calm = Wish::default();
+        let troubled = Wish { log: LogSize::Open, ..calm };
+        let reading = Wish { focus: Pane::Log, ..calm };
+        let over = Wish { log: LogSize::Hidden, ..calm };
+        assert_eq!(rows(80, 24, calm), (2, Some((2, 10)), Some((12, 10)), Some((22, 1))));
+        assert_eq!(rows(80, 24, troubled), rows(80, 24, calm));
+        assert_eq!(rows(120, 40, calm), (3, Some((3, 18)), Some((21, 17)), Some((38, 1))));
+        assert_eq!(rows(120, 40, troubled), (3, Some((3, 16)), Some((19, 15)), Some((34, 5))));
+        assert_eq!(rows(120, 40, reading), (3, Some((3, 12)), Some((15, 12)), Some((27, 12))));
+        assert_eq!(rows(120, 40, over), (3, Some((3, 18)), Some((21, 18)), None));
     }
 
     #[test]
-    fn at_120x40_the_detail_stands_at_the_right_and_the_log_below() {
-        let layout = layout(120, 40, Pane::List, false, None);
-        assert_eq!(layout.list, Some(Area { x: 0, y: 2, width: 57, height: 27 }));
-        assert_eq!(layout.detail, Some(Area { x: 58, y: 2, width: 62, height: 27 }));
-        assert_eq!(layout.log, Some(Area { x: 0, y: 29, width: 120, height: 10 }));
-    }
-
-    fn apart(a: Area, b: Area) -> bool {
-        a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y
+    fn list_and_detail_can_be_side_by_side() {
+        let layout = layout(120, 40, Wish { beside: true, ..Wish::default() });
+        let rect = |place: Option<Place>| place.map(|place| place.rect);
+        assert_eq!(rect(layout.list), Some(Rect { x: 0, y: 3, width: 60, height: 35 }));
+        assert_eq!(rect(layout.detail), Some(Rect { x: 60, y: 3, width: 60, height: 35 }));
+        assert!(layout.is_split_at(59, 9) && layout.is_split_at(60, 9) && !layout.is_split_at(61, 9));
     }
 
     #[test]
-    fn nothing_ever_stands_outside_the_screen_or_on_something_else() {
+    fn nothing_is_ever_outside_the_screen_or_on_something_else() {
         for width in 0..=300 {
             for height in 0..=100 {
                 for focus in Pane::ALL {
-                    let layout = layout(width, height, focus, false, Some(80));
+                    let wish = Wish { focus, split: Some(80), beside: height % 2 == 0, ..Wish::default() };
+                    let layout = layout(width, height, wish);
+                    let rect = |place: Option<Place>| place.map(|place| place.rect);
                     let parts = [
                         Some(layout.header),
                         Some(layout.footer),
-                        layout.list,
+                        rect(layout.list),
                         layout.reason,
-                        layout.divider,
-                        layout.detail,
-                        layout.log,
+                        rect(layout.detail),
+                        rect(layout.log),
                     ];
-                    let parts = parts.into_iter().flatten().filter(|part| part.width > 0 && part.height > 0);
-                    let parts: Vec<Area> = parts.collect();
+                    let parts: Vec<Rect> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
                     for (n, part) in parts.iter().enumerate() {
-                        assert!(part.x + part.width <= width && part.y + part.height <= height, "{width}x{height}");
-                        assert!(parts[n + 1..].iter().all(|other| apart(*other, *part)), "{width}x{height}");
+                        assert!(part.right() <= width && part.bottom() <= height, "{width}x{height}");
+                        assert!(parts[n + 1..].iter().all(|other| !other.intersects(*part)), "{width}x{height}");
                     }
                 }
             }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use jiff::Timestamp;
+
 use super::event::{Level, LogLine};
 use super::scroll::{self, Motion};
 
@@ -18,6 +20,8 @@ pub struct Log {
     new: usize,
     total: u64,
     search: String,
+    /// When the last line came that says that something went wrong.
+    last_problem: Option<Timestamp>,
     /// The match that was gone to, by its number among all lines that ever came.
     hit: Option<u64>,
 }
@@ -26,11 +30,12 @@ impl Default for Log {
     fn default() -> Self {
         Self {
             lines: VecDeque::new(),
-            level: Level::Info,
+            level: Level::Warn,
             top: None,
             new: 0,
             total: 0,
             search: String::new(),
+            last_problem: None,
             hit: None,
         }
     }
@@ -40,6 +45,9 @@ impl Log {
     /// A line came. Whether anything that is seen changed.
     pub fn push(&mut self, line: LogLine) -> bool {
         let shown = line.level >= self.level;
+        if line.level >= Level::Warn {
+            self.last_problem = Some(line.at);
+        }
         self.total += 1;
         if self.lines.len() >= KEPT
             && let Some(gone) = self.lines.pop_front()
@@ -59,6 +67,11 @@ impl Log {
         let shown: Vec<_> = self.shown().map(|(number, line)| (line, self.hit == Some(number))).collect();
         let top = self.top.unwrap_or(usize::MAX).min(shown.len().saturating_sub(height));
         shown.into_iter().skip(top).take(height).collect()
+    }
+
+    /// When the last line came that says that something went wrong.
+    pub fn last_problem(&self) -> Option<Timestamp> {
+        self.last_problem
     }
 
     /// The least severe level that is shown.
@@ -167,10 +180,9 @@ fn has(line: &LogLine, needle: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
     fn log(lines: usize) -> Log {
-        let mut log = Log::default();
+        let mut log = Log { level: Level::Info, ..Log::default() };
         for n in 0..lines {
             log.push(line(n));
         }

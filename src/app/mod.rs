@@ -1,35 +1,28 @@
 //! What the dashboard is showing. Pure: an event in, effects out.
 
-mod act;
 pub mod action;
-mod ask;
-mod branch;
-mod browse;
+mod actions;
+mod complete;
 mod copying;
 pub mod detail;
-pub mod dialog;
 pub mod effect;
 pub mod event;
-mod facts;
 pub mod input;
-pub mod jobs;
+mod kept_view;
 pub mod keys;
 pub mod layout;
 pub mod list;
+mod loads;
 pub mod log;
+mod on_fact;
+pub mod outcome;
 pub mod overlay;
-pub mod parts;
-mod press;
-pub mod raw;
-mod replies;
 pub mod scroll;
-pub mod summary;
 pub mod text;
-pub mod tree;
-mod view;
-mod wake;
+mod timers;
+pub mod toast;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,19 +34,27 @@ use crate::domain::human;
 use crate::domain::job::JobIx;
 use action::Action;
 use detail::Detail;
-use dialog::Overlay;
+use detail::summary::TextContext;
 use effect::Effect;
-use event::{Copied, Event, FilesOf, Now};
+use event::{Event, FilesOf, Now};
 use input::Input;
-use jobs::{Jobs, Row};
-use keys::Keymap;
-use layout::{Class, Layout, Pane};
+use keys::{Key, Keymap};
+use layout::{Class, Layout, LogSize, Pane, Wish};
+use list::jobs::{Jobs, Row};
 use list::{List, Wanted};
 use log::Log;
-use summary::Circumstances;
+use overlay::Overlay;
+use overlay::file_errors::FileErrors;
+use toast::Toast;
 
-/// How long a toast is seen.
-const TOAST: Duration = Duration::from_secs(6);
+/// How long the log stays open after the last problem.
+const CALM: Duration = Duration::from_secs(60);
+
+/// The shortest time between two counts of what an overlay shows.
+const OVERLAY: Duration = Duration::from_secs(1);
+
+/// How long a row stands out that changed its state.
+const FRESH: Duration = Duration::from_secs(2);
 
 static UTC: TimeZone = TimeZone::UTC;
 
@@ -65,9 +66,9 @@ pub struct Options {
     pub file: Result<Clean, Vec<Clean>>,
     /// How many jobs are in it: they come as facts.
     pub jobs: u32,
-    /// The keys in force.
+    /// The keys in use.
     pub keymap: Keymap,
-    /// By which ways a copy goes, in words.
+    /// How a copy goes, in words.
     pub copies_by: Clean,
     /// The user's time zone.
     pub zone: TimeZone,
@@ -111,18 +112,6 @@ pub enum PromptKind {
     Search(Pane),
 }
 
-/// A word to the user that goes away by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Toast {
-    /// The word.
-    pub text: Clean,
-    /// Whether something went wrong.
-    pub bad: bool,
-    until: Duration,
-    /// Until when no key takes it away.
-    kept: Duration,
-}
-
 /// How far leaving has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Leaving {
@@ -147,9 +136,9 @@ pub enum Leaving {
 pub struct App {
     /// The jobs file's name, or why there is none.
     pub file: Result<Clean, Vec<Clean>>,
-    /// The keys in force.
+    /// The keys in use.
     pub keymap: Keymap,
-    /// By which ways a copy goes, in words.
+    /// How a copy goes, in words.
     pub copies_by: Clean,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
@@ -169,15 +158,15 @@ pub struct App {
     pub focus: Pane,
     /// Whether it has the whole screen.
     pub zoom: bool,
-    /// What stands over the panes.
-    pub overlay: Overlay,
+    /// What is shown over the panes.
+    pub overlay: Option<Box<dyn Overlay>>,
     /// What is being typed.
     pub prompt: Option<Prompt>,
     /// In which form times are shown.
     pub times: Times,
     /// Whether the mouse is ours.
     pub mouse: bool,
-    /// Whether no new read is sent.
+    /// Whether polling is paused.
     pub paused: bool,
     /// A word to the user.
     pub toast: Option<Toast>,
@@ -185,9 +174,9 @@ pub struct App {
     pub leaving: Leaving,
     /// Why the store cannot be written.
     pub store_trouble: Option<Clean>,
-    /// What is wrong with the changed jobs file, whose old version is in force.
+    /// What is wrong with the changed jobs file, whose previous version stays active.
     pub file_trouble: Option<Vec<Clean>>,
-    /// When the next read is due.
+    /// When the next poll is due.
     pub next_read: Option<Timestamp>,
     /// Whether every job is over or given up.
     pub settled: bool,
@@ -195,6 +184,14 @@ pub struct App {
     pub loading: Option<u32>,
     zone: TimeZone,
     splits: HashMap<Class, u16>,
+    /// Whether list and detail are side by side, per class.
+    beside: HashMap<Class, bool>,
+    /// Keys without a meaning that were told so.
+    unbound: HashSet<Key>,
+    /// The jobs of the copy menu.
+    copying: Vec<JobIx>,
+    /// When what the overlay shows was last counted, and whether the jobs have changed since.
+    overlay_fresh: (Duration, bool),
     /// Whether the terminal has the focus; None as long as it has not said.
     focused: Option<bool>,
     failure_told: bool,
@@ -204,7 +201,7 @@ pub struct App {
     searching: Option<(JobIx, detail::Tab)>,
     dragging: bool,
     reporting: copying::Reporting,
-    waiting: view::Waiting,
+    waiting: kept_view::Waiting,
     /// When the last key was pressed, and how many jobs were over then, and problems.
     last_input: (Duration, u32, u32),
     /// The terminal's title, and since when.
@@ -216,7 +213,7 @@ impl App {
     /// A dashboard without jobs: they come as facts.
     pub fn new(options: Options) -> Self {
         let view = options.view;
-        let overlay = if options.file.is_err() { Overlay::File { top: 0 } } else { Overlay::None };
+        let overlay: Option<Box<dyn Overlay>> = options.file.is_err().then(|| Box::new(FileErrors::default()) as _);
         let mut app = Self {
             file: options.file,
             keymap: options.keymap,
@@ -244,13 +241,17 @@ impl App {
             loading: (options.jobs > 0).then_some(options.jobs),
             zone: options.zone,
             splits: HashMap::new(),
+            beside: HashMap::new(),
+            unbound: HashSet::new(),
+            copying: Vec::new(),
+            overlay_fresh: (Duration::ZERO, false),
             focused: None,
             failure_told: false,
             unasked: false,
             searching: None,
             dragging: false,
             reporting: copying::Reporting::default(),
-            waiting: view::Waiting::default(),
+            waiting: kept_view::Waiting::default(),
             last_input: (options.now.mono, 0, 0),
             title: (String::new(), Duration::ZERO),
             redraw: true,
@@ -259,9 +260,9 @@ impl App {
         app
     }
 
-    /// Now, by the time of day at the start and a clock that never jumps: what numbers per minute and the order of
-    /// changes go by.
-    pub fn steady(&self) -> Timestamp {
+    /// Now, by the time of day at the start and a clock that never jumps: for numbers per minute and the order of
+    /// changes.
+    pub fn monotonic_now(&self) -> Timestamp {
         self.born.wall + self.now.mono.saturating_sub(self.born.mono)
     }
 
@@ -312,7 +313,7 @@ impl App {
                 self.redraw |= self.detail.take_decoded(ix, body, part, decoded);
                 Vec::new()
             }
-            Event::Decoded { decoded: None, .. } => self.say("this string holds no JSON"),
+            Event::Decoded { decoded: None, .. } => self.say("this string is not JSON"),
             Event::Copied { of, copied } => self.say_copied(&of, &copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
@@ -321,7 +322,7 @@ impl App {
                 let more = lines.len() > 1;
                 let all = if more { self.keymap.hint(Action::FileErrors, "shows all") } else { String::new() };
                 self.file_trouble = Some(lines);
-                self.say_bad(format!("the jobs file has errors, the old one is in force: {first}{all}"))
+                self.say_bad(format!("the jobs file has errors, the previous version stays active: {first}{all}"))
             }
             Event::Resumed => {
                 self.redraw = true;
@@ -339,15 +340,15 @@ impl App {
     fn retitle(&mut self) -> Option<Effect> {
         let counts = self.jobs.stats().counts();
         let (text, at) = &self.title;
-        let over = counts.finished() == counts.total();
+        let over = self.jobs.over() == counts.total();
         if self.loading.is_some() || counts.total() == 0 || (self.now.mono < *at + Duration::from_secs(1) && !over) {
             return None;
         }
-        let problems = match counts.problems() {
+        let problems = match self.jobs.problems() {
             0 => String::new(),
             problems => format!(", {}", human::counted(problems, "problem")),
         };
-        let fresh = format!("jobdeck {}/{}{problems}", counts.finished(), counts.total());
+        let fresh = format!("jobdeck {}/{}{problems}", self.jobs.over(), counts.total());
         if fresh == *text {
             return None;
         }
@@ -362,15 +363,53 @@ impl App {
         let rows = self.list_rows();
         let selected = self.list.selected();
         self.redraw |= self.list.settle(&self.jobs, now, rows);
+        self.refresh_overlay();
         self.unasked |= self.list.selected() != selected;
         std::mem::take(&mut self.redraw)
     }
 
-    /// Where everything stands.
+    /// What an overlay shows is counted anew at most once a second, if the jobs have changed.
+    fn refresh_overlay(&mut self) {
+        let (at, changed) = self.overlay_fresh;
+        if let Some(overlay) = self.overlay.as_mut().filter(|_| changed && self.now.mono >= at + OVERLAY) {
+            overlay.refresh(&self.jobs);
+            self.overlay_fresh = (self.now.mono, false);
+            self.redraw = true;
+        }
+    }
+
+    /// Where everything is.
     pub fn layout(&self) -> Layout {
         let (width, height) = self.size;
-        let split = self.splits.get(&Class::of(width, height)).copied();
-        layout::layout(width, height, self.focus, self.zoom, split)
+        let class = Class::of(width, height);
+        let wish = Wish {
+            focus: self.focus,
+            zoom: self.zoom,
+            split: self.splits.get(&class).copied(),
+            beside: self.beside.get(&class).copied().unwrap_or_default(),
+            log: self.log_size(),
+        };
+        layout::layout(width, height, wish)
+    }
+
+    /// A line while nothing went wrong in the last minute; nothing once the batch is finished.
+    fn log_size(&self) -> LogSize {
+        if self.settled && self.is_finished() {
+            return LogSize::Hidden;
+        }
+        if self.log_closes_in().is_some() { LogSize::Open } else { LogSize::Line }
+    }
+
+    /// In how many seconds the log closes, if it is open because something went wrong.
+    fn log_closes_in(&self) -> Option<u64> {
+        let age = human::age(self.log.last_problem()?, self.now.wall);
+        CALM.checked_sub(age).map(|left| left.as_secs() + 1)
+    }
+
+    /// Whether every job is finished or no longer polled.
+    pub fn is_finished(&self) -> bool {
+        let total = self.jobs.stats().counts().total();
+        total > 0 && self.loading.is_none() && self.jobs.over() == total
     }
 
     /// The selected job.
@@ -387,30 +426,23 @@ impl App {
         }
     }
 
-    /// The lines of the selected job's open text tab, wrapped to a width; None if the open tab is no text.
-    pub fn detail_lines(&self, width: usize) -> Option<Vec<text::Line>> {
-        self.lines_of(self.list.selected()?, width)
-    }
-
-    fn lines_of(&self, ix: JobIx, width: usize) -> Option<Vec<text::Line>> {
-        let row = self.jobs.get(ix)?;
-        let place = self.detail.place(ix);
-        let around = self.around(row);
-        let lines = match place.tab {
-            detail::Tab::Summary => summary::summary(row, around),
-            detail::Tab::Attempts => {
-                let history = self.detail.past(ix).and_then(|past| past.history.ready());
-                history.map(|history| summary::attempts(history, around)).unwrap_or_default()
-            }
-            detail::Tab::Output | detail::Tab::Raw | detail::Tab::Files => return None,
-        };
-        Some(text::wrapped(lines, width, !place.cut))
-    }
-
     /// What the texts of a job's detail are made of besides the job.
-    fn around(&self, row: &Row) -> Circumstances<'_> {
-        let alike = self.jobs.alike(row);
-        Circumstances { now: self.now.wall, zone: self.zone(), alike, keymap: &self.keymap, whole: false }
+    fn text_context(&self, row: &Row) -> TextContext<'_> {
+        TextContext {
+            now: self.now.wall,
+            zone: self.zone(),
+            same_reason: self.jobs.same_reason(row),
+            longest: self.jobs.tally().longest,
+            keymap: &self.keymap,
+            for_report: false,
+        }
+    }
+
+    /// Whether a row changed its state just now: it stands out for two seconds, or until the next key.
+    pub fn is_fresh(&self, row: &Row) -> bool {
+        let age = human::age(row.moved, self.monotonic_now());
+        let since_key = self.now.mono.saturating_sub(self.last_input.0);
+        row.moved > self.born.wall && age < FRESH && age < since_key
     }
 
     /// The exit code with which the headless commands would end now.
@@ -418,39 +450,8 @@ impl App {
         crate::exit::exit_code(None, None, self.jobs.stats().counts())
     }
 
-    /// Rows of the list, its heading not counted.
+    /// Rows of the list, its header row not counted.
     fn list_rows(&self) -> usize {
         self.layout().rows(Pane::List)
-    }
-
-    fn say(&mut self, text: impl Into<String>) -> Vec<Effect> {
-        let now = self.now.mono;
-        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: now + TOAST, kept: now });
-        self.redraw = true;
-        Vec::new()
-    }
-
-    fn say_bad(&mut self, text: impl Into<String>) -> Vec<Effect> {
-        let effects = self.say(text);
-        if let Some(toast) = &mut self.toast {
-            toast.bad = true;
-        }
-        effects
-    }
-
-    /// Never claims more than is known.
-    fn say_copied(&mut self, of: &Clean, copied: &Copied) -> Vec<Effect> {
-        let what = |bytes: u64| {
-            let size = human::bytes(bytes);
-            if of.is_empty() { size } else { format!("{of}, {size}") }
-        };
-        match copied {
-            Copied::By { bytes, tool } => self.say(format!("copied {} ({tool})", what(*bytes))),
-            Copied::Sent { bytes } => self.say(format!("sent {} by OSC 52, the terminal must allow it", what(*bytes))),
-            Copied::Path { bytes, path } => {
-                self.say(format!("too large for OSC 52 ({}): copied the path {path}", what(*bytes)))
-            }
-            Copied::Failed(why) => self.say_bad(why.to_string()),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Moving a cursor or a window over rows: the one scroll code of list, tables, texts, log and dialogs.
 
-pub use super::tree::Motion;
+pub use super::detail::tree::Motion;
 
 impl Motion {
     /// Where it leads from a row of `len` rows in a window of `height` rows.

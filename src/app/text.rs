@@ -1,153 +1,186 @@
-//! Text panes: labelled lines, wrapped to a width, searched. Summary, attempts and help are made of them.
+//! Text panes: lines of pieces that have a weight, wrapped to a width, searched. Summary, history and help are made of
+//! them.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::domain::state::State;
 
-/// Cells of the label column.
-pub const LABEL: usize = 10;
+/// Cells of the label column, the blank in front of it included.
+pub const LABEL: usize = 12;
 
-/// A line before it is wrapped.
+/// How a piece of text looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// As text.
+    #[default]
+    Plain,
+    /// Labels, ids, times.
+    Dim,
+    /// A heading, a reason.
+    Strong,
+    /// What the eye is led to.
+    Accent,
+    /// Something is wrong.
+    Warn,
+    /// In a state's colour.
+    State(State),
+    /// In a state's colour, reversed.
+    Badge(State),
+    /// A bar in a state's colour.
+    Fill(State),
+}
+
+/// Harmless text of one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// What it is about; stands in a column of its own.
-    pub label: Cow<'static, str>,
-    /// Harmless text.
+pub struct Piece {
+    /// The text.
     pub text: String,
     /// How it looks.
     pub tone: Tone,
 }
 
-/// How a line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// As text.
-    Plain,
-    /// In front of it stand a state's symbol and name.
-    State(State),
-    /// Something is wrong.
-    Warn,
-    /// A heading.
-    Heading,
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Line {
+    /// Its pieces, from left to right.
+    pub pieces: Vec<Piece>,
+    /// Blanks in front of the rows that it goes on in.
+    pub indent: usize,
 }
 
 impl Line {
-    /// A line with a label.
-    pub fn new(label: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
-        Self { label: label.into(), text: text.into(), tone: Tone::Plain }
-    }
-
-    /// A line that says that something is wrong.
-    pub fn warn(label: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
-        Self { tone: Tone::Warn, ..Self::new(label, text) }
+    /// A line of one piece, with a blank in front.
+    pub fn of(tone: Tone, text: &str) -> Self {
+        Self { pieces: Vec::new(), indent: 1 }.with(Tone::Plain, " ").with(tone, text)
     }
 
     /// A heading; empty: a blank line.
-    pub fn heading(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Heading, ..Self::new("", text) }
+    pub fn heading(text: &str) -> Self {
+        if text.is_empty() { Self::default() } else { Self::of(Tone::Strong, text) }
+    }
+
+    /// A dim label in a column of its own, and what it is the label of.
+    pub fn labelled(label: &str, tone: Tone, text: &str) -> Self {
+        let head = format!(" {label:<0$} ", LABEL.saturating_sub(2));
+        let indent = head.width();
+        Self { pieces: vec![Piece { text: head, tone: Tone::Dim }], indent }.with(tone, text)
+    }
+
+    /// With one more piece at the end.
+    pub fn with(mut self, tone: Tone, text: &str) -> Self {
+        if !text.is_empty() {
+            self.pieces.push(Piece { text: text.to_owned(), tone });
+        }
+        self
+    }
+
+    /// Cells of all pieces.
+    pub fn width(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.text.width()).sum()
+    }
+
+    /// Its text.
+    pub fn text(&self) -> String {
+        self.pieces.iter().fold(String::new(), |mut text, piece| {
+            let _ = write!(text, "{}", piece.text);
+            text
+        })
     }
 }
 
-/// Lines wrapped to this many cells, label column included; with `wrap` off they are left to be cut.
+/// Lines wrapped to this many cells; with `wrap` off they are left to be cut.
 pub fn wrapped(lines: Vec<Line>, width: usize, wrap: bool) -> Vec<Line> {
     if !wrap {
         return lines;
     }
     let mut out = Vec::with_capacity(lines.len());
     for line in lines {
-        let indent = match line.tone {
-            Tone::Plain | Tone::Warn => line.label.width().max(LABEL - 1) + 1,
-            Tone::State(state) => state.as_str().len() + 4,
-            Tone::Heading => 0,
-        };
-        let mut rows = split(&line.text, width.saturating_sub(indent + 1).max(8)).into_iter();
-        let first = rows.next().unwrap_or_default();
-        let tone = match line.tone {
-            Tone::State(_) => Tone::Plain,
-            Tone::Plain | Tone::Warn | Tone::Heading => line.tone,
-        };
-        out.push(Line { text: first, ..line });
-        out.extend(rows.map(|text| Line { label: Cow::Borrowed(""), text, tone }));
+        if line.width() <= width {
+            out.push(line);
+        } else {
+            out.extend(broken(line, width));
+        }
     }
     out
 }
 
-/// What stands apart in a line: three blanks are between a label with its value and the next.
-const APART: &str = "   ";
-
-/// Text in rows of at most this many cells, broken where things stand apart, else between words, where that can be.
+/// Text in rows of at most this many cells, broken between words where that can be.
 pub fn split(text: &str, width: usize) -> Vec<String> {
-    let mut rows = Rows { width, done: Vec::new(), row: String::new(), used: 0 };
-    for group in text.split_inclusive(APART) {
-        if group.trim_end().width() <= width {
-            rows.make_room(group);
-        }
-        for word in group.split_inclusive(' ') {
-            rows.make_room(word);
-            rows.add(word);
+    let pieces = vec![Piece { text: text.to_owned(), tone: Tone::Plain }];
+    let rows = broken(Line { pieces, indent: 0 }, width);
+    let kept = |(n, row): (usize, Line)| {
+        let text = row.text();
+        if n == 0 { text.trim_end().to_owned() } else { text.trim().to_owned() }
+    };
+    rows.into_iter().enumerate().map(kept).collect()
+}
+
+fn broken(line: Line, width: usize) -> Vec<Line> {
+    // A narrow pane keeps some cells for what is said.
+    let indent = if width < line.indent + 8 { 0 } else { line.indent };
+    let mut rows = Rows { width, indent, done: Vec::new(), row: Line { pieces: Vec::new(), indent }, used: 0 };
+    for piece in &line.pieces {
+        for word in piece.text.split_inclusive(' ') {
+            rows.add(word, piece.tone);
         }
     }
-    rows.finish()
+    rows.done.push(rows.row);
+    rows.done
 }
 
 /// Rows that are being filled.
 struct Rows {
     width: usize,
-    done: Vec<String>,
-    row: String,
+    indent: usize,
+    done: Vec<Line>,
+    row: Line,
     used: usize,
 }
 
 impl Rows {
-    /// Begins a new row if a piece, without the blanks at its end, does not fit into this one.
-    fn make_room(&mut self, piece: &str) {
-        if self.used > 0 && self.used + piece.trim_end().width() > self.width {
+    fn add(&mut self, word: &str, tone: Tone) {
+        let start = if self.done.is_empty() { 0 } else { self.indent };
+        if self.used > start && self.used + word.trim_end().width() > self.width {
             self.begin();
         }
-    }
-
-    fn add(&mut self, word: &str) {
         for grapheme in word.graphemes(true) {
             let cells = grapheme.width();
-            // Blanks at the end of a row may stand outside.
-            if self.used + cells > self.width && !self.row.is_empty() && grapheme != " " {
+            // Blanks at the end of a row may be outside.
+            if self.used + cells > self.width && self.used > 0 && grapheme != " " {
                 self.begin();
             }
-            self.row.push_str(grapheme);
+            match self.row.pieces.last_mut() {
+                Some(piece) if piece.tone == tone => piece.text.push_str(grapheme),
+                Some(_) | None => self.row.pieces.push(Piece { text: grapheme.to_owned(), tone }),
+            }
             self.used += cells;
         }
     }
 
     fn begin(&mut self) {
-        self.done.push(std::mem::take(&mut self.row));
-        self.used = 0;
-    }
-
-    fn finish(mut self) -> Vec<String> {
-        if !self.row.is_empty() || self.done.is_empty() {
-            self.begin();
+        let mut next = Line { pieces: Vec::new(), indent: self.indent };
+        if self.indent > 0 {
+            next.pieces.push(Piece { text: " ".repeat(self.indent), tone: Tone::Plain });
         }
-        let kept = |(n, row): (usize, String)| if n == 0 { row.trim_end().to_owned() } else { row.trim().to_owned() };
-        self.done.into_iter().enumerate().map(kept).collect()
+        self.used = self.indent;
+        self.done.push(std::mem::replace(&mut self.row, next));
     }
 }
 
-/// The next line (or the one before) with this text in any case, from a line on, round the end.
+/// The next line (or the previous one) with this text in any case, from a line on, round the end.
 pub fn find(lines: &[Line], needle: &str, from: usize, forward: bool) -> Option<usize> {
     let needle = needle.to_lowercase();
     if needle.is_empty() {
         return None;
     }
-    let has = |line: &Line| line.text.to_lowercase().contains(&needle) || line.label.to_lowercase().contains(&needle);
-    let mut hits = lines.iter().enumerate().filter(|(_, line)| has(line)).map(|(n, _)| n);
+    let has = |line: &Line| line.text().to_lowercase().contains(&needle);
+    let hits: Vec<usize> = lines.iter().enumerate().filter(|(_, line)| has(line)).map(|(n, _)| n).collect();
     if forward {
-        let hits: Vec<usize> = hits.collect();
         hits.iter().find(|hit| **hit > from).or(hits.first()).copied()
     } else {
-        let hits: Vec<usize> = hits.by_ref().collect();
         hits.iter().rev().find(|hit| **hit < from).or(hits.last()).copied()
     }
 }
@@ -187,9 +220,15 @@ mod tests {
             ("a b", 1, vec!["a", "b"]),
         ];
         for (text, width, rows) in cases {
-            let split: Vec<String> = split(text, width).into_iter().map(|row| row.trim_end().to_owned()).collect();
-            assert_eq!(split, rows, "{text}");
+            assert_eq!(split(text, width), rows, "{text}");
         }
+    }
+
+    #[test]
+    fn a_labelled_line_goes_on_under_its_text() {
+        let line = Line::labelled("reason", Tone::Plain, "Login page did not load");
+        let rows: Vec<String> = wrapped(vec![line], 25, true).iter().map(Line::text).collect();
+        assert_eq!(rows, [" reason     Login page ", "            did not load"]);
     }
 
     #[test]

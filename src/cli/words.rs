@@ -6,12 +6,12 @@ use super::output::Look;
 use crate::domain::human;
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
-use crate::tui::theme::{self, Charset, Palette, Theme};
+use crate::tui::theme::{Charset, Palette, Theme};
 
 /// A state's symbol and label, such as `✗ FAIL`, without colour. At most six cells.
 pub fn mark(state: State, look: Look) -> String {
     let charset = if look.ascii { Charset::Ascii } else { Charset::Utf8 };
-    format!("{} {}", Theme::new(charset, Palette::Plain).symbol(state), theme::label(state))
+    format!("{} {}", Theme::new(charset, Palette::Plain).symbol(state), state.label())
 }
 
 /// Text in a state's colour.

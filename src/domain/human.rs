@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
+
+use super::clean::Clean;
 
 /// A duration in at most five or six cells: `41s`, `4m33s`, `10m`, `2h05m`, `3d4h`, `12d`.
 pub fn duration(duration: Duration) -> String {
@@ -34,22 +37,6 @@ pub fn wait(wait: Duration) -> String {
 /// How long ago something was; never below zero.
 pub fn age(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
-}
-
-/// A range of durations in one unit where that can be: `6-9m`, `40-55s`, `1h05m-2h10m`; `6m` where both ends agree.
-pub fn range(low: Duration, high: Duration) -> String {
-    let (low, high) = (low.min(high), high.max(low));
-    let in_unit = |unit: u64, letter: &str| {
-        let (from, to) = (low.as_secs() / unit, high.as_secs().div_ceil(unit));
-        if from >= to { format!("{to}{letter}") } else { format!("{from}-{to}{letter}") }
-    };
-    if high < Duration::from_secs(90) {
-        in_unit(1, "s")
-    } else if high < Duration::from_secs(3600) {
-        in_unit(60, "m")
-    } else {
-        format!("{}-{}", duration(low), duration(high))
-    }
 }
 
 /// A size in decimal units: `71 B`, `3.1 KB`, `48 KB`, `1.2 GB`.
@@ -90,6 +77,18 @@ pub fn count(count: u64) -> String {
 pub fn counted<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
     let plural = if count == N::from(1) { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+/// An id in 20 cells at most, so that ids of one batch can be told apart: its beginning and its end.
+pub fn short_id(id: &str) -> String {
+    let id = Clean::new(id);
+    let count = id.chars().count();
+    if id.width() <= 20 {
+        return id.to_string();
+    }
+    let head: String = id.chars().take(8).collect();
+    let tail: String = id.chars().skip(count - 8).collect();
+    format!("{head}…{tail}")
 }
 
 /// A rate in per cent with one decimal, never rounded up to a whole that is not reached: `95.4%`, `100%`, `0%`.
@@ -176,21 +175,6 @@ mod tests {
             assert_eq!(wait(Duration::from_millis(millis)), text, "{millis}");
         }
         assert_eq!(wait(secs(273)), "4m33s");
-    }
-
-    #[test]
-    fn ranges_share_their_unit() {
-        let cases = [
-            (40, 55, "40-55s"),
-            (360, 530, "6-9m"),
-            (61, 119, "1-2m"),
-            (120, 120, "2m"),
-            (3900, 7800, "1h05m-2h10m"),
-            (55, 40, "40-55s"),
-        ];
-        for (low, high, text) in cases {
-            assert_eq!(range(secs(low), secs(high)), text);
-        }
     }
 
     #[test]

@@ -22,5 +22,7 @@ pub mod response;
 pub mod schedule;
 pub mod secret;
 pub mod service;
+pub mod spread;
 pub mod state;
 pub mod stats;
+pub mod timeline;

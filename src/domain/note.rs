@@ -27,7 +27,7 @@ pub fn note(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZon
         (Some(word), None) => Clean::new(word),
         (None, Some(progress)) => Clean::new(&format!("{progress:.0}%")),
         (None, None) if known.is_observed() => Clean::default(),
-        (None, None) => Clean::new("not read yet"),
+        (None, None) => Clean::new("not polled yet"),
     }
 }
 
@@ -37,22 +37,22 @@ pub fn reason(known: &Observation) -> Option<&str> {
     own.or_else(|| known.lost.map(|cause| cause.sentence()))
 }
 
-/// Why a job is not being read as it should be; None if it is.
+/// Why a job is not polled as it should be; None if it is.
 pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZone) -> Option<String> {
     let said = match health {
         Health::Fresh => return refused(known),
         Health::Stale => match &known.last_poll {
             Some(last) if last.read == PollOutcome::Answered => {
-                format!("stale {}", human::duration(human::age(last.at, now)))
+                format!("no response for {}", human::duration(human::age(last.at, now)))
             }
-            Some(_) | None => refused(known).map_or_else(|| "stale".to_owned(), |why| format!("stale, {why}")),
+            Some(_) | None => refused(known).unwrap_or_else(|| "no response yet".to_owned()),
         },
         Health::Paused => "paused".to_owned(),
-        Health::Throttled(until) => format!("throttled until {}", human::clock(*until, zone)),
-        Health::KeyRefused => "key refused".to_owned(),
-        Health::Held => "held: the state directory cannot be written".to_owned(),
-        Health::Following(pid) => format!("following pid {pid}"),
-        Health::GivenUp(why) => format!("given up: {why}"),
+        Health::Throttled(until) => format!("rate limited until {}", human::clock(*until, zone)),
+        Health::KeyRefused => "token missing or rejected".to_owned(),
+        Health::Held => "on hold: the state directory cannot be written".to_owned(),
+        Health::Following(pid) => format!("polled by another jobdeck (pid {pid})"),
+        Health::GivenUp(why) => format!("stopped polling: {why}"),
     };
     Some(said)
 }
@@ -60,31 +60,31 @@ pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &Time
 /// A job's state as a sentence: what it means. Why is told by [`reason`].
 pub fn in_words(known: &Observation) -> Clean {
     let said = match known.state {
-        State::Queued => "accepted, not started yet".to_owned(),
-        State::Running => "being processed".to_owned(),
-        State::Succeeded => "finished, everything worked".to_owned(),
-        State::Partial => "finished, some of it failed".to_owned(),
-        State::Failed => "finished, did not work".to_owned(),
-        State::Cancelled => "stopped on request".to_owned(),
-        State::Lost => "finished, but its result can no longer be had".to_owned(),
+        State::Queued => "queued".to_owned(),
+        State::Running => "running".to_owned(),
+        State::Succeeded => "finished".to_owned(),
+        State::Partial => "finished, partly failed".to_owned(),
+        State::Failed => "failed".to_owned(),
+        State::Cancelled => "cancelled".to_owned(),
+        State::Lost => "finished, the result is gone from the server".to_owned(),
         State::Unknown => match &known.word {
-            Some(word) => format!("the service says {word:?}, which jobdeck does not know; it is read on"),
-            None if known.is_observed() => "the service did not say its state; it is read on".to_owned(),
+            Some(word) => format!("unknown status {word:?}; polling continues"),
+            None if known.is_observed() => "no status in the response; polling continues".to_owned(),
             None => never_observed(known.last_poll.as_ref()),
         },
     };
     Clean::new(&said)
 }
 
-/// What a read came to, in two or three words.
+/// The outcome of a poll in two or three words.
 pub fn read_in_words(read: PollOutcome) -> &'static str {
     match read {
         PollOutcome::Answered => "answered",
-        PollOutcome::Throttled => "told to wait",
-        PollOutcome::Unreachable => "no link",
+        PollOutcome::Throttled => "rate limited",
+        PollOutcome::Unreachable => "unreachable",
         PollOutcome::ServerError => "server error",
-        PollOutcome::Malformed => "no sense in the reply",
-        PollOutcome::Unauthorized => "key refused",
+        PollOutcome::Malformed => "unreadable response",
+        PollOutcome::Unauthorized => "token rejected",
         PollOutcome::NotFound => "not found",
         PollOutcome::Rejected => "request rejected",
     }
@@ -101,10 +101,38 @@ pub fn took(known: &Observation) -> Option<Duration> {
     Some(human::age(start, end))
 }
 
+/// How long a job waited before it ran, so far if it still waits. None if it was never seen waiting.
+pub fn queued(known: &Observation, now: Timestamp) -> Option<Duration> {
+    let seen = known.first_seen?;
+    match known.running_since {
+        Some(started) if started > seen => Some(human::age(seen, started)),
+        None if known.state == State::Queued => Some(human::age(seen, now)),
+        Some(_) | None => None,
+    }
+}
+
+/// How long a job ran, so far if it still runs. None if nobody knows when it began.
+pub fn ran(known: &Observation, now: Timestamp) -> Option<Duration> {
+    match known.state {
+        State::Running => known.running_since.or(known.first_seen).map(|since| human::age(since, now)),
+        State::Queued | State::Unknown => None,
+        State::Succeeded | State::Partial | State::Failed | State::Cancelled | State::Lost => took(known),
+    }
+}
+
+/// The one time of a row: how long an unfinished job has been in its state, how long a finished one took in all.
+pub fn time(known: &Observation, now: Timestamp) -> Option<Duration> {
+    if known.state.is_terminal() {
+        let start = known.running_since.or(known.first_seen).filter(|start| Some(*start) != known.finished_at)?;
+        return Some(human::age(start, known.finished_at?));
+    }
+    since(known).map(|since| human::age(since, now))
+}
+
 fn never_observed(last: Option<&LastPoll>) -> String {
-    let Some(last) = last else { return "not read yet".to_owned() };
-    let code = last.http_status.map(|code| format!("HTTP {code}, ")).unwrap_or_default();
-    format!("never observed: no read so far brought an answer, the last one came to {code}{}", read_in_words(last.read))
+    let Some(last) = last else { return "not polled yet".to_owned() };
+    let code = last.http_status.map(|code| format!(" (HTTP {code})")).unwrap_or_default();
+    format!("never polled successfully: {}{code}", read_in_words(last.read))
 }
 
 fn outcome(known: &Observation) -> String {
@@ -233,14 +261,14 @@ mod tests {
             (
                 Observation { lost: Some(LostBecause::Gone), ..job(State::Lost, "running") },
                 Health::Fresh,
-                "the service no longer knows this job",
+                "no longer known to the service",
             ),
             (job(State::Running, "EXECUTING"), Health::Fresh, "EXECUTING"),
             (Observation { progress: Some(40.0), ..job(State::Running, "running") }, Health::Fresh, "running, 40%"),
             (
                 Observation { last_poll: read(PollOutcome::Answered, None), ..job(State::Running, "EXECUTING") },
                 Health::Stale,
-                "stale 38s",
+                "no response for 38s",
             ),
             (
                 Observation {
@@ -248,17 +276,17 @@ mod tests {
                     ..job(State::Running, "x")
                 },
                 Health::Stale,
-                "stale, no link: timed out",
+                "unreachable: timed out",
             ),
             (
                 Observation { last_poll: read(PollOutcome::Throttled, None), ..job(State::Queued, "x") },
                 Health::Fresh,
-                "told to wait",
+                "rate limited",
             ),
-            (job(State::Queued, "x"), Health::Throttled(at(0)), "throttled until 08:00:00Z"),
-            (job(State::Queued, "x"), Health::Following(7), "following pid 7"),
-            (Observation::default(), Health::KeyRefused, "key refused"),
-            (Observation::default(), Health::Fresh, "not read yet"),
+            (job(State::Queued, "x"), Health::Throttled(at(0)), "rate limited until 08:00:00Z"),
+            (job(State::Queued, "x"), Health::Following(7), "polled by another jobdeck (pid 7)"),
+            (Observation::default(), Health::KeyRefused, "token missing or rejected"),
+            (Observation::default(), Health::Fresh, "not polled yet"),
             (job(State::Failed, "\u{1b}[31mfailed"), Health::Fresh, "no reason: the service gave none"),
         ];
         for (known, health, text) in cases {
@@ -282,15 +310,9 @@ mod tests {
     fn a_job_that_no_read_brought_an_answer_of_is_not_called_unread() {
         let last = |read, http_status| Some(LastPoll { read, http_status, reason: None, at: at(62) });
         let cases = [
-            (None, "not read yet"),
-            (
-                last(PollOutcome::NotFound, Some(404)),
-                "never observed: no read so far brought an answer, the last one came to HTTP 404, not found",
-            ),
-            (
-                last(PollOutcome::Unreachable, None),
-                "never observed: no read so far brought an answer, the last one came to no link",
-            ),
+            (None, "not polled yet"),
+            (last(PollOutcome::NotFound, Some(404)), "never polled successfully: not found (HTTP 404)"),
+            (last(PollOutcome::Unreachable, None), "never polled successfully: unreachable"),
         ];
         for (last_poll, text) in cases {
             assert_eq!(in_words(&Observation { last_poll, ..Observation::default() }).as_str(), text);

@@ -151,12 +151,12 @@ impl LostBecause {
     /// A sentence for a person: what happened to the result.
     pub fn sentence(self) -> &'static str {
         match self {
-            Self::AlreadyRead => "the result had been read before, and there is no copy of it here",
-            Self::Expired => "the result had expired on the server before it was read",
-            Self::Cut => "the only reply broke off; what came of it is kept",
-            Self::NoReply => "the reply that held the result never arrived",
-            Self::ReaderDied => "the jobdeck that was reading it died before it could save the result",
-            Self::Gone => "the service no longer knows this job",
+            Self::AlreadyRead => "already fetched elsewhere; no local copy",
+            Self::Expired => "result expired on the server before it was fetched",
+            Self::Cut => "connection dropped during the only response; partial response kept",
+            Self::NoReply => "the response with the result never arrived",
+            Self::ReaderDied => "the jobdeck that was fetching it died before the result was saved",
+            Self::Gone => "no longer known to the service",
         }
     }
 }

@@ -129,12 +129,12 @@ impl Stats {
         Some(count * 60.0 / time)
     }
 
-    /// When all jobs will be over, as a range from now; None before five finishes, at the end, or after a standstill.
+    /// When all jobs will be over but for those that are no longer polled, as a range from now; None before five finishes, at the end, or after a standstill.
     ///
     /// The rate is what it was of late, the range what chance would make of such a rate, widened where the newest
     /// finishes came faster or slower than those before.
-    pub fn eta(&self, now: Timestamp) -> Option<(Duration, Duration)> {
-        let left = f64::from(self.counts.total().saturating_sub(self.counts.finished()));
+    pub fn eta(&self, now: Timestamp, given_up: u32) -> Option<(Duration, Duration)> {
+        let left = f64::from(self.counts.total().saturating_sub(self.counts.finished() + given_up));
         if left <= 0.0 || self.finished_here < ENOUGH {
             return None;
         }
@@ -268,10 +268,10 @@ mod tests {
 
     #[test]
     fn the_estimate_waits_for_five_finishes_and_is_a_range_around_the_rate() {
-        assert_eq!(run(20, &[10, 20, 30, 40]).eta(at(40)), None);
+        assert_eq!(run(20, &[10, 20, 30, 40]).eta(at(40), 0), None);
         let stats = run(20, &[10, 20, 30, 40, 50, 60]);
         assert_eq!(stats.per_minute(at(60)), Some(6.0));
-        let (low, high) = stats.eta(at(60)).unwrap();
+        let (low, high) = stats.eta(at(60), 0).unwrap();
         let even = Duration::from_secs(140);
         assert!(low < even && even < high, "{low:?} {high:?}");
         assert!(low > even / 3 && high < even * 4, "{low:?} {high:?}");
@@ -279,18 +279,19 @@ mod tests {
 
     #[test]
     fn more_finishes_make_the_range_narrower_and_a_standstill_makes_it_wider_then_none() {
-        let width = |stats: &Stats, now| stats.eta(at(now)).map(|(low, high)| high.as_secs_f64() / low.as_secs_f64());
+        let width =
+            |stats: &Stats, now| stats.eta(at(now), 0).map(|(low, high)| high.as_secs_f64() / low.as_secs_f64());
         let few = run(200, &[10, 20, 30, 40, 50, 60]);
         let many = run(200, &(1..=30).map(|n| n * 10).collect::<Vec<_>>());
         assert!(width(&many, 300).unwrap() < width(&few, 60).unwrap());
-        assert!(few.eta(at(240)).unwrap().1 > few.eta(at(60)).unwrap().1);
-        assert_eq!(few.eta(at(4000)), None);
+        assert!(few.eta(at(240), 0).unwrap().1 > few.eta(at(60), 0).unwrap().1);
+        assert_eq!(few.eta(at(4000), 0), None);
     }
 
     #[test]
     fn nothing_is_left_to_estimate_when_all_is_over() {
         let stats = run(5, &[1, 2, 3, 4, 5]);
-        assert_eq!(stats.eta(at(6)), None);
+        assert_eq!(stats.eta(at(6), 0), None);
         assert_eq!(stats.recent(at(6), Duration::from_secs(2), 4), [0, 2, 2, 1]);
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::screens::{Screen, start};
+use crate::app::action::Action;
 use crate::app::detail::Tab;
-use crate::app::dialog::Overlay;
 use crate::app::effect::{Effect, NoticeKind, What};
 use crate::app::event::{Copied, Event, Mouse, MouseKind};
 use crate::app::keys::Keymap;
@@ -77,13 +77,10 @@ fn what_cannot_be_copied_is_said_with_the_reason() {
     screen.effects.clear();
     screen.wait(3);
     let cases = [
-        ("g y", "there is nothing to copy: the result had expired on the server before it was read"),
-        ("s", "there is nothing to write to a file: the result had expired on the server before it was read"),
-        ("v", "there is nothing to show: the result had expired on the server before it was read"),
-        (
-            "/ s c a n - 0 4 2 1 Enter y",
-            "there is nothing to copy: the job is not over, and nothing of it is saved yet",
-        ),
+        ("g y", "nothing to copy: result expired on the server before it was fetched"),
+        ("s", "nothing to save: result expired on the server before it was fetched"),
+        ("v", "nothing to show: result expired on the server before it was fetched"),
+        ("/ s c a n - 0 4 2 1 Enter y", "nothing to copy: the job is not finished, nothing is saved yet"),
     ];
     for (keys, said) in cases {
         screen = screen.keys(keys);
@@ -99,13 +96,13 @@ fn keys_that_were_bound_anew_are_told_wherever_a_key_is_told() {
     let mut screen = Screen::busy(80, 24);
     screen.app.keymap = Keymap::rebound(bound.iter().map(|(name, keys)| (*name, keys.as_slice())));
     let steps: [(&str, &[&str], &[&str]); 8] = [
-        ("j", &[" F8 next problem"], &[" f next"]),
-        ("F8", &["(F7 groups failures)"], &["(e groups"]),
+        ("j", &[" F8 next problem", "(F7 failures by reason)"], &[" f next", "(e fail"]),
+        ("F8", &[], &[]),
         ("/ z z z Enter", &["0 of 9 match zzz   (Alt-b clears)"], &["Esc"]),
-        ("Alt-b ?", &["│ F8        select the next problem", " Alt-b close"], &["Esc"]),
+        ("Alt-b ?", &["│ F8                select the next problem", " Alt-b close"], &["Esc"]),
         ("Alt-b :", &["next-problem     F8 "], &[]),
-        ("Esc F7", &["F7  failures by reason", "Alt-b close"], &[]),
-        ("Alt-b F9", &["mouse on   (F9 gives it back)"], &[]),
+        ("Esc F7", &["Failures by reason", "Alt-b close"], &[]),
+        ("Alt-b F9", &["mouse on   (F9 turns it off)"], &[]),
         ("q", &["F12 twice: lose them"], &["Ctrl-c"]),
     ];
     for (keys, there, not_there) in steps {
@@ -134,7 +131,7 @@ fn without_a_jobs_file_keys_scroll_and_quit_and_do_nothing_else() {
 
 #[test]
 fn the_errors_of_the_jobs_file_are_there_until_it_is_mended() {
-    let shown = |screen: &Screen| matches!(screen.app.overlay, Overlay::File { .. });
+    let shown = |screen: &Screen| shows(screen, Action::FileErrors);
     let mut screen = Screen::busy(80, 24).keys("E");
     assert!(!shown(&screen), "there are none");
     screen.event(Event::ConfigBroken(vec!["jobs.toml:3:1: there is no such key".into(), "  |".into()]));
@@ -164,6 +161,10 @@ fn the_next_problem_says_when_it_goes_round() {
     }
 }
 
+fn shows(screen: &Screen, opener: Action) -> bool {
+    screen.app.overlay.as_deref().is_some_and(|overlay| overlay.opener() == opener)
+}
+
 fn mouse(kind: MouseKind, x: u16, y: u16) -> Event {
     Event::Mouse(Mouse { kind, x, y })
 }
@@ -172,20 +173,22 @@ fn mouse(kind: MouseKind, x: u16, y: u16) -> Event {
 fn the_mouse_selects_scrolls_and_moves_the_split_wherever_that_is() {
     let mut screen = Screen::busy(120, 40);
     screen.event(mouse(MouseKind::Press, 5, 5));
-    assert_eq!(screen.app.list.at(), 2);
+    assert_eq!(screen.app.list.at(), 1);
     screen.event(mouse(MouseKind::WheelDown, 5, 5));
-    assert_eq!(screen.app.list.at(), 5);
-    // The line between list and detail is a column, or in a narrow terminal the detail's title.
-    for (width, height, target) in [(120, 40, (80, 10)), (200, 60, (70, 10)), (80, 24, (10, 14))] {
-        let mut screen = Screen::busy(width, height);
-        let layout = screen.app.layout();
-        let from = layout.divider.map_or((10, layout.detail.unwrap().y), |divider| (divider.x, 10));
+    assert_eq!(screen.app.list.at(), 4);
+    // The line between list and detail is a row, or with list beside detail a column.
+    for (width, height, keys, target) in [(120, 40, "", (80, 12)), (200, 60, "|", (70, 10)), (80, 24, "", (10, 14))] {
+        let mut screen = Screen::busy(width, height).keys(keys);
+        let line = |screen: &Screen| {
+            let layout = screen.app.layout();
+            let detail = layout.detail.unwrap().rect;
+            if layout.beside { (detail.x, 10) } else { (target.0, detail.y) }
+        };
+        let from = line(&screen);
         for (kind, (x, y)) in [(MouseKind::Drag, target), (MouseKind::Press, from), (MouseKind::Drag, target)] {
             screen.event(mouse(kind, x, y));
         }
-        let layout = screen.app.layout();
-        let to = layout.divider.map_or((10, layout.detail.unwrap().y), |divider| (divider.x, 10));
-        assert_eq!(to, target, "{width}x{height}");
+        assert_eq!(line(&screen), target, "{width}x{height}");
     }
 }
 
@@ -193,22 +196,22 @@ fn the_mouse_selects_scrolls_and_moves_the_split_wherever_that_is() {
 fn over_the_panes_the_wheel_scrolls_what_stands_there_and_nothing_below() {
     let mut screen = Screen::busy(80, 24).keys("?");
     screen.event(mouse(MouseKind::WheelDown, 5, 5));
-    assert!(matches!(screen.app.overlay, Overlay::Help { top: 3, .. }));
+    assert!(shows(&screen, Action::Help) && !screen.draw().contains("sort by a column"), "{}", screen.draw());
     let mut screen = Screen::busy(80, 24).keys("Y");
     screen.event(mouse(MouseKind::WheelDown, 5, 5));
     screen.event(mouse(MouseKind::Press, 5, 5));
-    assert!(matches!(screen.app.overlay, Overlay::Copy { cursor, .. } if cursor.at == 3));
+    assert_eq!(screen.app.overlay_look().unwrap().selected, Some(3));
     assert_eq!(screen.app.list.at(), 0);
 }
 
 #[test]
 fn the_failures_of_single_files_are_reasons_of_their_own() {
     let screen = Screen::busy(120, 40).keys("e s");
-    let Some(Effect::SaveTable { name: "failures", csv }) = screen.effects.last() else { panic!("no table") };
+    let Some(Effect::SaveText { ending: "csv", text: csv, .. }) = screen.effects.last() else { panic!("no table") };
     let expected = "jobs,files,reason,services
-2,2,\"OCR returned # characters on page # (LLMWhisperer #): document may be password protected or blank\",\"unstract\"
-1,0,\"503 upstream: CUDA OOM\",\"vessl\"
-1,0,\"Login page did not load within # s: selector #user not found\",\"optexity\"
+2,2,\"OCR returned # characters on page # (LLMWhisperer #): document may be password protected or blank\",\"invoices\"
+1,0,\"503 upstream: CUDA OOM\",\"prod\"
+1,0,\"Login page did not load within # s: selector #user not found\",\"browser\"
 ";
     assert_eq!(String::from_utf8_lossy(csv), expected);
     let screen = Screen::busy(120, 40).keys("e Enter");
@@ -233,7 +236,7 @@ fn a_filter_for_ages_is_asked_again_as_time_goes_by_and_one_for_marks_at_each_ma
 
 #[test]
 fn folds_cursor_and_wrapping_survive_a_restart() {
-    let kept = Screen::busy(120, 40).keys("2 ] l L j ] w q");
+    let kept = Screen::busy(120, 40).keys("2 ] l L j ] ] w q");
     let view = kept
         .effects
         .iter()
@@ -249,7 +252,7 @@ fn folds_cursor_and_wrapping_survive_a_restart() {
             .find_map(|effect| if let Effect::SaveView(view) = effect { Some(view.clone()) } else { None })
             .unwrap(),
     )
-    .keys("[");
+    .keys("[ [");
     assert_eq!(body(&again).output.ready().unwrap().kept(), body(&kept).output.ready().unwrap().kept());
     assert_ne!(body(&again).output.ready().unwrap().kept(), Default::default());
 }
@@ -280,7 +283,7 @@ fn while_leaving_only_the_interrupt_and_a_clean_screen_act() {
         assert_eq!(asked, ["save view", "Drain", "ClearScreen"], "{quit}");
         assert_eq!((screen.draw(), screen.app.list.selected()), (before, selected), "{quit}");
         let footer = if quit == "q" { "Ctrl-c twice: leave at once" } else { "Ctrl-c again: leave at once" };
-        assert!(screen.draw().ends_with(&format!(" Ctrl-l draw again  {footer}\n")), "{}", screen.draw());
+        assert!(screen.draw().ends_with(&format!(" {footer}\n")), "{}", screen.draw());
     }
 }
 
@@ -301,7 +304,7 @@ fn marked_jobs_are_copied_in_the_list_s_order_and_a_table_has_a_heading() {
         one.starts_with("copy failed\t") && !one.contains('\n') && one.contains("\t2026-11-21T14:21:40Z\t"),
         "{one}"
     );
-    for (keys, first, second) in [("", "acme-2211", "rerank-batch-07"), ("O ", "rerank-batch-07", "acme-2211")] {
+    for (keys, first, second) in [("", "acme-2211", "rerank-batch-07"), ("o p ", "rerank-batch-07", "acme-2211")] {
         let table = copied(&format!("Space Space {keys}Y l"));
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[0], "copy state\tname\tprovider\tservice\tid\tfinished\ttook\tnote");
@@ -310,17 +313,120 @@ fn marked_jobs_are_copied_in_the_list_s_order_and_a_table_has_a_heading() {
 }
 
 #[test]
-fn where_jobs_are_marked_a_copy_of_the_selected_one_names_it() {
+fn a_copy_says_whose_it_is_and_what_of_it() {
     let of = |keys: &str| match Screen::busy(80, 24).keys(keys).effects.pop() {
-        Some(Effect::Copy { of, .. }) => of,
+        Some(Effect::Copy { of, .. }) => of.to_string(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(of("y").as_str(), "");
-    assert_eq!(of("f f Space k y").as_str(), "raw output of scan-0419");
+    assert_eq!(of("y"), "acme-2211: raw output");
+    assert_eq!(of("Y b"), "acme-2211: response body");
+    assert_eq!(of("f f ] ] y"), "inv-88122-scan.pdf: result");
+    assert_eq!(of("Space Space Y o"), "2 jobs: decoded output");
     let mut screen = Screen::busy(80, 24);
     let copied = Copied::By { bytes: 3100, tool: "wl-copy".into() };
-    screen.event(Event::Copied { of: "raw output of scan-0419".into(), copied });
-    assert_eq!(screen.app.toast.as_ref().unwrap().text.as_str(), "copied raw output of scan-0419, 3.1 KB (wl-copy)");
+    screen.event(Event::Copied { of: "scan-0419: raw output".into(), copied });
+    assert_eq!(screen.app.toast.as_ref().unwrap().text.as_str(), "copied scan-0419: raw output, 3.1 KB (wl-copy)");
+}
+
+#[test]
+fn in_files_the_keys_act_on_the_file_under_the_cursor() {
+    let error =
+        "copy OCR returned 0 characters on page 1 (LLMWhisperer 422): document may be password protected or blank";
+    let cases = [
+        ("f f 2 ] ] Y f", error),
+        ("f f 2 ] ] Y n", "copy inv-88122-scan.pdf"),
+        ("f f 2 ] ] j Y n", "copy inv-88121.pdf"),
+        ("f f 2 ] ] j c", "copy .message[0]"),
+    ];
+    for (keys, copied) in cases {
+        assert_eq!(after(keys).pop().unwrap(), copied, "{keys}");
+    }
+    let saved = Screen::busy(80, 24).keys("f f 2 ] ] j s").effects.pop();
+    assert!(
+        matches!(&saved, Some(Effect::SaveText { name, ending: "json", .. }) if name == "inv-88121.pdf"),
+        "{saved:?}"
+    );
+}
+
+#[test]
+fn the_tab_stays_from_job_to_job() {
+    let screen = Screen::busy(120, 40).keys("] ] f f");
+    assert_eq!(screen.app.detail.tab, Tab::Files);
+}
+
+#[test]
+fn a_key_that_is_not_bound_says_so_once() {
+    let screen = Screen::busy(80, 24).keys("x");
+    assert_eq!(screen.app.toast.as_ref().unwrap().text.as_str(), "x is not bound   (? lists the keys)");
+    assert!(screen.keys("x").app.toast.is_none());
+}
+
+#[test]
+fn a_job_that_is_no_longer_polled_counts_as_over_and_as_a_problem() {
+    let mut screen = Screen::busy(120, 40);
+    for ix in [1, 2, 3] {
+        screen.fact(Fact::Withdrawn(JobIx(ix)));
+    }
+    screen.fact(Fact::Health { ix: JobIx(8), health: Health::GivenUp("not found (HTTP 404)".to_owned()) });
+    screen.wait(3);
+    assert!(screen.app.is_finished());
+    let shown = screen.draw();
+    assert!(shown.contains("6/6") && shown.contains("1 not found") && shown.contains("finished 14:25:41"), "{shown}");
+    let screen = screen.keys("!");
+    assert!(screen.app.list.order().contains(&JobIx(8)));
+}
+
+#[test]
+fn a_job_without_a_name_is_called_after_its_first_file_or_by_the_ends_of_its_id() {
+    let mut screen = Screen::busy(120, 40);
+    let job = screen.app.jobs.get(JobIx(4)).unwrap().job.clone();
+    let known = screen.app.jobs.get(JobIx(4)).unwrap().known.clone();
+    let nameless = Arc::new(Job { name: None, ..(*job).clone() });
+    screen.fact(Fact::Declared { ix: JobIx(4), job: nameless, known });
+    screen.settle();
+    assert_eq!(
+        screen.app.jobs.get(JobIx(4)).unwrap().title.as_str(),
+        "8c7d1f0e…2b3c4d41b2"[..8].to_owned() + "…3c4d41b2"
+    );
+    let screen = screen.keys("j");
+    assert_eq!(screen.app.jobs.get(JobIx(4)).unwrap().title.as_str(), "inv-88121.pdf +2");
+}
+
+#[test]
+fn the_list_is_sorted_by_a_letter_and_the_same_again_reverses() {
+    let sort = |keys: &str| Screen::busy(120, 40).keys(keys).app.list.sort();
+    use crate::app::list::SortBy;
+    assert_eq!(sort("o t"), (SortBy::Time, false));
+    assert_eq!(sort("o t o t"), (SortBy::Time, true));
+    assert_eq!(sort("o t o t o t"), (SortBy::Time, false));
+    assert_eq!(sort("o j Enter"), (SortBy::Name, false));
+}
+
+#[test]
+fn all_listed_jobs_can_be_marked_and_all_of_one_reason() {
+    let marked = |keys: &str| Screen::busy(120, 40).keys(keys).app.jobs.marked();
+    assert_eq!(marked("Ctrl-Space"), 9);
+    assert_eq!(marked("Ctrl-Space Ctrl-Space"), 0);
+    assert_eq!(marked("! Ctrl-Space"), 4);
+    assert_eq!(marked("e Space"), 2);
+}
+
+#[test]
+fn a_filter_is_completed_with_tab() {
+    let text = |typed: &str| {
+        let screen = Screen::busy(120, 40).keys("/").typed(typed).keys("Tab");
+        screen.app.prompt.unwrap().input.text()
+    };
+    let cases = [
+        ("ser", "service:"),
+        ("service:inv", "service:invoices"),
+        ("state:fa", "state:failed"),
+        ("is:s", "is:s"),
+        ("x", "x"),
+    ];
+    for (typed, completed) in cases {
+        assert_eq!(text(typed), completed);
+    }
 }
 
 #[test]
@@ -426,7 +532,7 @@ fn a_clock_that_is_set_back_leaves_the_numbers_of_the_header_and_the_order_of_ch
     screen.event(Event::Tick);
     let number = |screen: &str| screen.split_whitespace().find(|word| word.ends_with("/min")).map(str::to_owned);
     assert_eq!(number(&screen.draw()), number(&before));
-    let age = screen.app.steady().duration_since(start());
+    let age = screen.app.monotonic_now().duration_since(start());
     assert_eq!(age, SignedDuration::from_secs(60));
     screen.fact(observed(2, State::Lost, 0));
     screen.fact(observed(3, State::Lost, 0));
@@ -484,27 +590,23 @@ fn a_list_that_is_not_seen_keeps_its_place() {
 }
 
 #[test]
-fn an_alert_moves_nothing_in_the_header() {
-    for width in [60, 80, 100, 120, 200] {
-        let mut screen = Screen::busy(width, 24);
-        for ix in 0..6 {
-            let job = screen.app.jobs.get(JobIx(1)).unwrap().job.clone();
-            let key = JobKey { id: format!("more {ix}"), ..job.key.clone() };
-            let job = Arc::new(Job { key, ..(*job).clone() });
-            let known = Observation { first_seen: Some(start()), ..Observation::default() };
-            screen.fact(Fact::Declared { ix: JobIx(20 + ix), job, known: Arc::new(known) });
-            screen.fact(observed(20 + ix, State::Succeeded, 1));
-            screen.wait(1);
-        }
-        let row = |screen: &Screen| screen.draw().lines().nth(1).unwrap().to_owned();
-        let calm = row(&screen);
+fn an_alert_is_said_in_words_and_moves_nothing_else_in_the_header() {
+    for (width, height) in [(80, 24), (100, 30), (120, 40), (200, 60)] {
+        let mut screen = Screen::busy(width, height);
+        let bar = |screen: &Screen| screen.draw().lines().nth(1).unwrap().to_owned();
+        let calm = bar(&screen);
         let until = start() + SignedDuration::from_secs(60);
-        for gate in [Gate::Throttled(until), Gate::BackingOff(until), Gate::KeyRefused(String::new())] {
-            screen.fact(Fact::Gate { service: "a-service-with-a-long-name".into(), gate: gate.clone() });
-            let (before, after) = (calm.find("ETA").unwrap() + 12, row(&screen));
-            assert_eq!(after.get(..before), calm.get(..before), "{width} {gate:?}");
-            let told = ["14:27:13", "offline 0s", "key refused"].iter().any(|what| after.ends_with(what));
-            assert!(told, "{width} {after}");
+        let gates = [
+            (Gate::Throttled(until), "rate limited until 14:27:13"),
+            (Gate::BackingOff(until), "no connection to prod for 0s"),
+            (Gate::KeyRefused("VESSL_TOKEN is not set".to_owned()), "prod: VESSL_TOKEN is not set"),
+            (Gate::KeyRefused("HTTP 401".to_owned()), "prod: token rejected"),
+        ];
+        for (gate, words) in gates {
+            screen.fact(Fact::Gate { service: "prod".into(), gate });
+            let shown = screen.draw();
+            assert!(shown.lines().take(3).any(|row| row.contains(words)), "{width} {words}\n{shown}");
+            assert_eq!(bar(&screen), calm, "{width}");
         }
     }
 }
@@ -533,7 +635,7 @@ fn nothing_is_drawn_and_nothing_wakes_when_nothing_changes() {
 #[test]
 fn the_selected_job_s_last_read_is_the_last_one_though_it_changed_nothing() {
     let mut screen = Screen::busy(80, 24);
-    while screen.app.detail.place(screen.app.list.selected().unwrap()).tab != Tab::Attempts {
+    while screen.app.detail.tab != Tab::History {
         screen = screen.keys("]");
     }
     let selected = screen.app.list.selected().unwrap();
@@ -573,7 +675,7 @@ fn as_long_as_jobs_are_read_from_disk_nothing_is_said_of_all_of_them() {
     screen.app.loading = Some(2000);
     let words = |screen: &Screen| {
         let drawn = screen.draw();
-        ["loading 2,000 jobs", "there are no jobs", "all done"].map(|word| drawn.matches(word).count())
+        ["loading 2,000 jobs", "No jobs yet", "finished"].map(|word| drawn.matches(word).count())
     };
     assert_eq!(words(&screen), [2, 0, 0], "in the header and in the list");
     for ix in 0..2000 {
@@ -607,7 +709,7 @@ fn reads_are_counted_over_restarts() {
 
 #[test]
 fn the_view_survives_a_restart() {
-    let kept = Screen::busy(80, 24).keys("o O j j 2 ] ] t <").typed("").keys("q");
+    let kept = Screen::busy(80, 24).keys("o c j j 2 ] ] t <").typed("").keys("q");
     let view = kept
         .effects
         .iter()
@@ -617,8 +719,7 @@ fn the_view_survives_a_restart() {
     assert_eq!(again.app.list.sort(), kept.app.list.sort());
     assert_eq!((again.app.focus, again.app.times), (kept.app.focus, kept.app.times));
     assert_eq!(again.app.layout(), kept.app.layout());
-    let ix = kept.app.list.selected().unwrap();
-    assert_eq!(again.app.detail.place(ix).tab, kept.app.detail.place(ix).tab);
+    assert_eq!(again.app.detail.tab, kept.app.detail.tab);
 }
 
 proptest::proptest! {

@@ -182,7 +182,7 @@ impl Screen {
 
     /// The selected job's reply is this, in the Raw tab.
     fn broken(self, body: &'static str) -> Self {
-        self.replied("] ]", body, "text/html")
+        self.replied("] ] ]", body, "text/html")
     }
 
     fn broken_file(mut self) -> Self {
@@ -486,14 +486,13 @@ macro_rules! screens {
 
 screens! {
     at_80x24_the_panes_stand_one_over_the_other: Screen::busy(80, 24);
-    at_120x40_the_detail_stands_at_the_right: Screen::busy(120, 40).keys("j j j ] ] ]");
+    at_120x40_the_detail_stands_at_the_right: Screen::busy(120, 40).keys("j j j ] ]");
     at_200x60_there_are_more_columns: Screen::busy(200, 60);
     at_60x15_one_pane_is_seen_at_a_time: Screen::busy(60, 15);
     at_100x30_a_name_has_its_cells_before_the_service: Screen::busy(100, 30);
-    a_narrow_list_keeps_its_names: Screen::busy(120, 40).keys("< < < <");
-    the_count_and_the_filter_stand_where_the_heading_is_least_needed: Screen::busy(120, 40).keys("/").typed("state:failed provider:opt*").keys("Enter");
+    a_narrow_list_keeps_its_names: Screen::busy(120, 40).keys("| < < < <");
+    the_count_and_the_filter_are_in_the_frame: Screen::busy(120, 40).keys("/").typed("state:failed provider:opt*").keys("Enter");
     the_counts_stay_whole_where_the_filter_is_cut: Screen::busy(120, 40).keys("Space Space Space /").typed("state:failed name:acme*").keys("Enter");
-    the_count_takes_the_note_s_place: Screen::busy(80, 24).keys("Space Space Space /").typed("state:failed name:acme*").keys("Enter");
     at_41x8_the_reason_has_a_line: Screen::busy(41, 8).keys("j");
     t_says_which_times_are_shown: Screen::busy(80, 24).keys("t t");
     a_tag_is_found_while_it_is_typed: Screen::busy(80, 24).keys("/").typed("service:inv");
@@ -516,9 +515,15 @@ screens! {
     failures_by_reason: Screen::busy(120, 40).keys("e");
     the_palette_finds_actions_by_name: Screen::busy(80, 24).keys(":").typed("cop");
     the_output_is_a_tree: Screen::busy(80, 24).keys("2 ] z");
-    the_raw_tab_makes_controls_visible: Screen::busy(80, 24).keys("2 ] ]");
-    a_file_s_own_tree_opens_below_the_table: Screen::busy(120, 40).keys("j j j 2 ] ] ] Enter");
-    sorted_by_name: Screen::busy(80, 24).keys("o");
+    the_raw_tab_makes_controls_visible: Screen::busy(80, 24).keys("2 ] ] ]");
+    a_file_s_own_tree_opens_below_the_table: Screen::busy(120, 40).keys("j j j 2 ] ] Enter");
+    sorted_by_name: Screen::busy(80, 24).keys("o n");
+    the_menu_of_columns: Screen::busy(80, 24).keys("o");
+    durations_and_the_slowest_jobs: Screen::busy(120, 40).keys("D");
+    durations_by_reason: Screen::busy(80, 24).keys("D Tab Tab");
+    groups_by_service: Screen::busy(120, 40).keys("=");
+    the_empty_filter_shows_its_language: Screen::busy(120, 40).keys("/");
+    list_beside_detail: Screen::busy(120, 40).keys("|");
     the_quit_dialog_names_the_reads_that_are_waited_for: Screen::busy(80, 24).keys("q").told(vec![
         Fact::Draining(vec![JobIx(2), JobIx(3)]),
     ]);
@@ -534,14 +539,14 @@ screens! {
         Fact::StoreTrouble(Some("no space left on device".to_owned())),
         Fact::Health { ix: JobIx(2), health: Health::Held },
     ]);
-    at_200x60_a_file_s_json_stands_beside_the_table: Screen::busy(200, 60).keys("j j 2 ] ] ]");
+    at_200x60_a_file_s_json_stands_beside_the_table: Screen::busy(200, 60).keys("j j 2 ] ]");
     at_120x40_the_summary_has_the_output_below: Screen::busy(120, 40).keys("2");
-    at_80x24_the_files: Screen::busy(80, 24).keys("j j 2 ] ] ]");
-    at_80x24_an_opened_file_has_the_pane_for_itself: Screen::busy(80, 24).keys("j j 2 ] ] ] Enter");
+    at_80x24_the_files: Screen::busy(80, 24).keys("j j 2 ] ]");
+    at_80x24_an_opened_file_has_the_pane_for_itself: Screen::busy(80, 24).keys("j j 2 ] ] Enter");
     at_39x7_there_are_counts_and_the_newest_failure: Screen::busy(39, 7);
     at_120x40_the_output: Screen::busy(120, 40).keys("]");
-    at_120x40_the_raw_bytes: Screen::busy(120, 40).keys("] ]");
-    at_120x40_the_attempts: Screen::busy(120, 40).keys("[").told(vec![history()]);
+    at_120x40_the_raw_bytes: Screen::busy(120, 40).keys("] ] ]");
+    at_120x40_the_history: Screen::busy(120, 40).keys("[").told(vec![history()]);
     at_60x15_the_output: Screen::busy(60, 15).keys("Enter ]");
     a_log_without_a_line_of_the_level_says_so: Screen::busy(80, 24).keys("3 - -");
     at_60x15_the_log: Screen::busy(60, 15).keys("3");
@@ -593,12 +598,12 @@ screens! {
     f_says_that_it_went_round: Screen::busy(80, 24).keys("f f f f");
     while_away: Screen::busy(80, 24).keys("j").told(vec![super::dashboard::observed(1, State::Failed, 1)]).later(61).keys("j");
     search_in_the_detail: Screen::busy(80, 24).keys("2 /").typed("loGin").keys("Enter");
-    sorted_by_age_reversed: Screen::busy(80, 24).keys("o o o O");
+    sorted_by_change_reversed: Screen::busy(80, 24).keys("o c o c");
     the_detail_has_the_whole_screen: Screen::busy(80, 24).keys("2 z");
-    ascii_at_120x40: Screen::busy(120, 40).keys("j j ] ] ]").ascii();
+    ascii_at_120x40: Screen::busy(120, 40).keys("j j ] ]").ascii();
     cut_lines: Screen::busy(80, 24).keys("w");
     paused: Screen::busy(80, 24).keys("p");
-    all_done_tells_the_exit_code: Screen::busy(80, 24).keys("").told(vec![
+    finished: Screen::busy(80, 24).keys("").told(vec![
         Fact::Withdrawn(JobIx(1)),
         Fact::Withdrawn(JobIx(2)),
         Fact::Withdrawn(JobIx(3)),
@@ -606,8 +611,8 @@ screens! {
         Fact::NextRead(None),
         Fact::Settled,
     ]);
-    attempts_are_told_newest_first: Screen::busy(100, 30).keys("2 [").told(vec![history()]);
-    a_job_that_was_never_read_has_no_attempts: Screen::busy(80, 24).keys("G k 2 [").told(vec![
+    the_history_is_newest_first: Screen::busy(100, 30).keys("2 [").told(vec![history()]);
+    a_job_that_was_never_polled_has_no_history: Screen::busy(80, 24).keys("G k 2 [").told(vec![
         Fact::History { ix: JobIx(8), attempts: Vec::new(), changes: Vec::new() },
     ]);
     the_log_has_the_whole_screen: Screen::busy(80, 24).keys("3 z -");
@@ -618,20 +623,21 @@ screens! {
 }
 
 #[test]
-fn what_has_to_be_read_has_the_terminal_s_own_colours() {
-    let screen = Screen::busy(80, 24);
+fn what_has_to_be_read_has_the_terminal_s_own_colours_and_is_not_dim() {
+    let screen = Screen::busy(120, 40);
     let (text, buffer) = (screen.draw(), screen.buffer());
-    let rows: Vec<&str> = text.lines().collect();
-    for (row, words) in [(1, "stale"), (4, "503 upstream"), (6, "1 of 4 files"), (13, "Login page"), (14, "TIMEOUT")] {
-        let column = rows[row].split_once(words).unwrap().0.chars().count();
-        let cell = &buffer[(u16::try_from(column).unwrap(), u16::try_from(row).unwrap())];
+    for words in ["503 upstream", "1 of 4 files", "Login page did not load within 60s: selector", "TIMEOUT"] {
+        let found = text.lines().enumerate().filter_map(|(y, row)| Some((y, row.split_once(words)?.0.chars().count())));
+        let (y, x) = found.last().unwrap();
+        let cell = &buffer[(u16::try_from(x).unwrap(), u16::try_from(y).unwrap())];
         assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset), "{words}");
+        assert!(!cell.modifier.contains(ratatui::style::Modifier::DIM), "{words}");
     }
 }
 
 #[test]
 fn every_size_can_be_drawn() {
-    for keys in ["", "Enter ]", "? ", "Y", "e", ":", "/", "z", "3", "j j j 2 ] ] ] Enter"] {
+    for keys in ["", "Enter ]", "? ", "Y", "e", ":", "/", "z", "3", "j j j 2 ] ] Enter", "D", "=", "o", "|"] {
         let mut screen = Screen::busy(80, 24).keys(keys);
         let coarse = (0..=300).step_by(43).flat_map(|width| (0..=100).step_by(9).map(move |height| (width, height)));
         let fine = (0..=45).step_by(3).flat_map(|width| (0..=25).step_by(2).map(move |height| (width, height)));

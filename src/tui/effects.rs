@@ -146,8 +146,8 @@ impl EffectRunner {
             }
             Effect::Copy { what, jobs, of } => self.task(|shared| shared.copy(what, jobs, of)),
             Effect::SaveFile { what, jobs } => self.task(|shared| shared.save(what, jobs)),
-            Effect::SaveTable { name, csv } => self.task(|_| async move {
-                let saved = save_here(name.to_owned(), Some("csv"), csv).await;
+            Effect::SaveText { name, ending, text } => self.task(|_| async move {
+                let saved = save_here(name, Some(ending), text).await;
                 Input::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
             }),
             Effect::OpenPager { what, job } => self.task(|shared| shared.page(what, job)),

@@ -1,44 +1,47 @@
-//! The Files tab: the job, the table of its files, and the file under the cursor: why it failed and its own tree.
+//! The Files tab: the table of a job's files, and the file under the cursor: why it failed and its own tree.
 //!
 //! ```text
 //!    FILE                     STATUS     KEYS    SIZE     COST
-//! > ✗ inv-88122-scan.pdf       Failed         -    1 KB        -
-//!   ✓ inv-88121.pdf            Success       31   61 KB   $0.011
+//! ▌✗ inv-88122-scan.pdf       Failed         -    1 KB        -
+//!  ✓ inv-88121.pdf            Success       31   61 KB   $0.011
 //! ── inv-88122-scan.pdf ────────────────────────────────────────
-//!  error  OCR returned 0 characters on page 1 (LLMWhisperer 422)
-//!  ▾ metadata {3}
+//!  OCR returned 0 characters on page 1 (LLMWhisperer 422)
 //! ```
 
 use ratatui::buffer::Buffer;
+use ratatui::layout::{Alignment, Constraint};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, HighlightSpacing, Row, StatefulWidget, Table, TableState, Widget};
 
-use crate::app::detail::{Body, Loaded, Place};
+use crate::app::detail::regions::Regions;
+use crate::app::detail::{Body, Loaded, ViewState};
 use crate::app::event::Content;
-use crate::app::parts::Parts;
+use crate::app::{scroll, text};
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::human;
 use crate::domain::state::State;
-use crate::ui::detail::{indented, lines, say};
-use crate::ui::pen::{self, plain, span};
+use crate::ui::detail::rule;
 use crate::ui::theme::Theme;
 use crate::ui::tree;
+use crate::ui::widgets::{Text, say};
 
 /// Cells of each column beside the name; 0: it is not there.
 #[derive(Debug, Clone, Copy)]
 struct Columns {
-    name: usize,
-    status: usize,
-    keys: usize,
-    size: usize,
-    cost: usize,
+    name: u16,
+    status: u16,
+    keys: u16,
+    size: u16,
+    cost: u16,
 }
 
 impl Columns {
     /// Room for the names comes first. The sign before each says most of what the status does.
-    fn of(width: usize) -> Self {
+    fn of(width: u16) -> Self {
         let room = width.saturating_sub(4);
-        let mut columns = Self { name: 0, status: 9, keys: 5, size: 8, cost: 8 };
-        let cells = |columns: &Self| columns.status + columns.keys + columns.size + columns.cost;
+        let mut columns = Self { name: 0, status: 9, keys: 5, size: 7, cost: 8 };
+        let cells = |columns: &Self| columns.status + columns.keys + columns.size + columns.cost + 4;
         let drops: [fn(&mut Self); 3] = [|it| it.status = 0, |it| it.cost = 0, |it| it.size = 0];
         for drop in drops {
             if room < cells(&columns) + 16 {
@@ -49,20 +52,8 @@ impl Columns {
         columns
     }
 
-    fn cells(self, status: &str, [keys, size, cost]: [&str; 3], theme: &Theme) -> String {
-        let mut out = String::new();
-        // A blank before each: a long cost must not run into the size.
-        let mut column = |cells: usize, fit: fn(&str, usize, &Theme) -> String, text: &str| {
-            if cells > 0 {
-                out.push(' ');
-                out.push_str(&fit(text, cells - 1, theme));
-            }
-        };
-        column(self.status, pen::fit, status);
-        for (cells, text) in [(self.keys, keys), (self.size, size), (self.cost, cost)] {
-            column(cells, pen::fit_right, text);
-        }
-        out
+    fn all(self) -> [u16; 5] {
+        [self.name, self.status, self.keys, self.size, self.cost]
     }
 }
 
@@ -74,66 +65,80 @@ fn dollars(cost: &str) -> String {
     }
 }
 
-/// Draws the tab. `shown` is the file that stands below or beside the table.
+/// Draws the tab. `shown` is the file below or beside the table.
 pub fn draw(
-    place: &Place,
+    state: &ViewState,
     (body, content): (&Body, &Content),
     shown: Option<usize>,
-    parts: &Parts,
+    regions: &Regions,
     focused: bool,
     theme: &Theme,
     buf: &mut Buffer,
 ) {
-    lines(&parts.head, 0, pen::rect(parts.head_area), "", theme, buf);
-    table(place, body, content, parts, focused, theme, buf);
-    let divider = pen::rect(parts.divider);
-    for n in 0..usize::from(divider.height) {
-        pen::write(&[plain(theme.column())], pen::row(divider, n), theme, buf);
-    }
+    table(state, body, content, regions, focused, theme, buf);
     let Some((number, file)) = shown.and_then(|number| Some((number, content.files.get(number)?))) else { return };
-    let name = span(Clean::new(&file.name).to_string(), theme.strong());
-    pen::rule(&[name], &[], pen::rect(parts.title), theme, buf);
-    lines(&parts.error, 0, pen::rect(parts.error_area), "", theme, buf);
-    let below = pen::rect(parts.below);
-    let opened = place.file.is_some();
+    rule(&Clean::new(&file.name), regions.title, theme, buf);
+    Text { lines: &regions.error, top: 0, search: "", theme }.render(regions.error_area.intersection(buf.area), buf);
+    let below = regions.below;
+    let opened = state.file.is_some();
     match body.files.get(&number) {
-        Some(Loaded::Ready(view)) if opened => tree::draw(view, indented(below), focused, &theme.tree(), buf),
-        Some(Loaded::Ready(view)) => tree::preview(view, indented(below), &theme.tree(), buf),
+        Some(Loaded::Ready(view)) if opened => tree::draw(view, below, focused, &theme.tree(), buf),
+        Some(Loaded::Ready(view)) => tree::preview(view, below, &theme.tree(), buf),
         Some(Loaded::Failed(why)) => say(why, below, theme, buf),
         Some(Loaded::No | Loaded::Asked) | None => say("building the tree…", below, theme, buf),
     }
 }
 
-fn table(place: &Place, body: &Body, content: &Content, parts: &Parts, focused: bool, theme: &Theme, buf: &mut Buffer) {
-    let area = pen::rect(parts.main);
-    let columns = Columns::of(area.width.into());
-    let titles = columns.cells("STATUS", ["KEYS", "SIZE", "COST"], theme);
-    let heading = format!("    {}{titles}", pen::fit("FILE", columns.name, theme));
-    pen::write(&[plain(heading)], pen::row(area, 0), theme, buf);
+fn table(
+    state: &ViewState,
+    body: &Body,
+    content: &Content,
+    regions: &Regions,
+    focused: bool,
+    theme: &Theme,
+    buf: &mut Buffer,
+) {
+    let area = regions.main.intersection(buf.area);
+    let columns = Columns::of(area.width);
     let rows = usize::from(area.height).saturating_sub(1);
-    let top = crate::app::scroll::window(place.files.top, place.files.at, body.order.len(), rows);
-    for (n, (at, number)) in body.order.iter().enumerate().skip(top).take(rows).enumerate() {
-        let Some(file) = content.files.get(*number) else { continue };
-        let selected = at == place.files.at;
-        let line = pen::row(area, n + 1);
+    let top = scroll::window(state.files.top, state.files.at, body.order.len(), rows);
+    let seen = body.order.iter().skip(top).take(rows).filter_map(|number| content.files.get(*number));
+    let seen = seen.map(|file| {
         let state = if file.failed { State::Failed } else { State::Succeeded };
-        let name = pen::fit(&Clean::new(&file.name), columns.name, theme);
-        let spans = [
-            plain(if selected { "> " } else { "  " }),
-            span(theme.symbol(state), theme.state(state)),
-            plain(format!(" {name}{}", cells(file, columns, theme))),
-        ];
-        pen::write(&spans, line, theme, buf);
-        if selected && focused && place.file.is_none() {
-            pen::restyle(line, theme.selected(), buf);
-        }
-    }
+        let sign = Cell::from(Span::styled(theme.symbol(state), theme.state(state)));
+        let shown = cells(file).into_iter().enumerate().zip(columns.all());
+        let shown = shown.filter(|(_, width)| *width > 0).map(|((n, text), width)| {
+            let text = text::cut(&text, width.into(), theme.cut());
+            let style = if n == 0 { ratatui::style::Style::new() } else { theme.dim() };
+            Cell::from(Line::from(Span::styled(text, style)).alignment(alignment(n)))
+        });
+        Row::new(std::iter::once(sign).chain(shown))
+    });
+    let titles = ["FILE", "STATUS", "KEYS", "SIZE", "COST"].into_iter().enumerate().zip(columns.all());
+    let titles = titles.filter(|(_, width)| *width > 0);
+    let titles = titles.map(|((n, title), _)| Cell::from(Line::from(title).alignment(alignment(n))));
+    let header = Row::new(std::iter::once(Cell::default()).chain(titles)).style(theme.dim());
+    let widths = columns.all().into_iter().filter(|width| *width > 0).map(Constraint::Length);
+    let active = focused && state.file.is_none();
+    let table = Table::new(seen, std::iter::once(Constraint::Length(1)).chain(widths))
+        .header(header)
+        .column_spacing(1)
+        .highlight_symbol(Span::styled(if active { " " } else { theme.cursor() }, theme.accent()))
+        .highlight_spacing(HighlightSpacing::Always)
+        .row_highlight_style(if active { theme.selected() } else { theme.selected_away() });
+    let mut selection = TableState::new().with_selected(state.files.at.checked_sub(top));
+    StatefulWidget::render(table, area, buf, &mut selection);
 }
 
-fn cells(file: &FileResult, columns: Columns, theme: &Theme) -> String {
+fn alignment(column: usize) -> Alignment {
+    if column < 2 { Alignment::Left } else { Alignment::Right }
+}
+
+fn cells(file: &FileResult) -> [String; 5] {
     let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
     let cost = file.cost.as_ref().map_or_else(|| "-".to_owned(), |cost| dollars(cost));
-    columns.cells(&Clean::new(&file.status), [&keys, &human::bytes(file.size), &cost], theme)
+    let (name, status) = (Clean::new(&file.name).to_string(), Clean::new(&file.status).to_string());
+    [name, status, keys, human::bytes(file.size), cost]
 }
 
 #[cfg(test)]

@@ -1,293 +1,287 @@
-//! The header: what the batch has come to.
+//! The header: how far, how well, what is wrong, until when.
 //!
 //! ```text
-//!  jobdeck  invoices-nov.toml        ▸ 12  ◌ 31  ✓ 104  ◧ 2  ✗ 3  ∅ 0   95.4% ok
-//!  ██████████████████░░░░░░░ 109/152  6.2/min  ETA 6-9m  poll in 3s  ~1 stale
+//!  jobdeck  november               4m02s so far · done about 17:55 (17:52-17:58) · next poll 3s
+//!  ███████████████████████▒▒▒▒▒▒░░░░░░░░  109/152   ✓ 98 done  ✗ 6 failed  ▸ 12 running  ◌ 31 queued
+//!  ▁▂▅▇▇▆▅▃▂▁  6.2/min   queued 1m53s, p90 4m   ran 24s, p90 1m05s   1.2 MB   ! portals: rate limited
 //! ```
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use unicode_width::UnicodeWidthStr;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Sparkline, Widget};
 
+use crate::app::App;
 use crate::app::action::Action;
-use crate::app::{App, text};
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Gate, Health};
+use crate::domain::fact::Gate;
+use crate::domain::spread::Spread;
 use crate::domain::state::State;
 use crate::domain::{human, note};
-use crate::ui::pen::{self, Span, plain, span};
+use crate::ui::first_row;
 use crate::ui::theme::Theme;
+use crate::ui::widgets::{StackedBar, both_ends, cut};
 
-/// States that are always counted, and those that are only where there are any.
-const COUNTED: [(State, &str, bool); 8] = [
-    (State::Running, "running", true),
-    (State::Queued, "waiting", true),
-    (State::Succeeded, "done", true),
-    (State::Partial, "partial", true),
-    (State::Failed, "failed", true),
-    (State::Cancelled, "cancelled", false),
-    (State::Lost, "lost", true),
-    (State::Unknown, "unknown", false),
+/// The states in the order of the counts, and their words.
+const COUNTED: [(State, &str); 8] = [
+    (State::Succeeded, "done"),
+    (State::Partial, "partial"),
+    (State::Failed, "failed"),
+    (State::Lost, "lost"),
+    (State::Cancelled, "cancelled"),
+    (State::Running, "running"),
+    (State::Queued, "queued"),
+    (State::Unknown, "unknown"),
 ];
 
-/// Draws the header's one or two rows.
+/// Draws the header's rows.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    first(app, pen::row(area, 0), theme, buf);
-    second(app, pen::row(area, 1), theme, buf);
+    let row = |n: u16| Rect { y: area.y + n, height: u16::from(n < area.height), ..area };
+    if area.height < 2 {
+        let mut spans = counts(app, theme, false);
+        spans.insert(0, Span::raw(" "));
+        Line::from(cut(spans, area.width.into(), theme)).render(row(0), buf);
+        return;
+    }
+    // Where there is no third row, what needs the user takes the place of the times.
+    let alert = alert(app, theme);
+    let third = area.height > 2;
+    let right = match &alert {
+        Some(alert) if !third => alert.clone(),
+        Some(_) | None => when(app, area.width, theme),
+    };
+    both_ends(name(app, theme), right, row(0), theme, buf);
+    progress(app, row(1), theme, buf);
+    if third {
+        numbers(app, alert.unwrap_or_default(), row(2), theme, buf);
+    }
 }
 
 /// The whole screen of a terminal that is too small for more: counts and, the newest first, the problems.
 pub fn tiny(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let mut spans = counts(app, theme, false, false);
-    let progress = app.jobs.stats().counts();
-    spans.push(plain(format!("{}/{}", progress.finished(), progress.total())));
+    let mut spans = counts(app, theme, false);
+    spans.push(Span::raw(format!(" {}/{}", app.jobs.over(), app.jobs.stats().counts().total())));
     let mut problems: Vec<_> = app.jobs.iter().map(|(_, row)| row).filter(|row| row.is_problem()).collect();
     problems.sort_by_key(|row| Reverse(row.moved));
-    for (n, row) in (1..usize::from(area.height).max(2)).zip(problems) {
+    for (n, row) in (1..area.height.max(2)).zip(problems) {
         let note = note::note(&row.known, &row.health, app.now.wall, app.zone());
-        let title = Clean::new(row.job.title());
-        let text =
-            [span(theme.symbol(row.known.state), theme.state(row.known.state)), plain(format!(" {title} {note}"))];
+        let symbol = Span::styled(theme.symbol(row.known.state), theme.state(row.known.state));
+        let text = [symbol, Span::raw(format!(" {} {note}", row.title))];
         if area.height > 1 {
-            pen::write(&text, pen::row(area, n), theme, buf);
+            let row = Rect { y: area.y + n, height: 1, ..area };
+            Line::from(cut(text.to_vec(), area.width.into(), theme)).render(row, buf);
         } else {
-            spans.push(plain(" "));
+            spans.push(Span::raw("  "));
             spans.extend(text);
         }
     }
-    pen::write(&spans, pen::row(area, 0), theme, buf);
+    Line::from(cut(spans, area.width.into(), theme)).render(first_row(area), buf);
 }
 
-fn first(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let Ok(file) = &app.file else { return };
-    let width = usize::from(area.width);
-    let words = has_words(width);
-    let mut right = counts(app, theme, words, true);
-    let rate = app.jobs.stats().counts().success().filter(|_| !words).map(|rate| plain(format!(" {rate} ok  ")));
-    if pen::width(&right) > width {
-        right = counts(app, theme, words, false);
-    }
-    right.extend(rate.filter(|rate| pen::width(&right) + pen::width(std::slice::from_ref(rate)) <= width));
-    let room = width.saturating_sub(pen::width(&right) + 1);
-    let mut left = vec![plain(" "), span("jobdeck", theme.strong())];
-    if room >= 14 {
-        let file = text::cut(file, room.saturating_sub(11), theme.cut());
-        left.push(plain(format!("  {file}")));
-    }
-    if pen::width(&left) + 2 + pen::width(&right) <= width {
-        pen::write(&left, area, theme, buf);
-    }
-    if pen::width(&right) > width {
-        pen::write(&right, area, theme, buf);
-    } else {
-        pen::write_right(&right, area, theme, buf);
-    }
-}
-
-/// How many jobs are in each state. `zeros`: some states are counted even where there are none.
-fn counts(app: &App, theme: &Theme, words: bool, zeros: bool) -> Vec<Span> {
-    let counts = app.jobs.stats().counts();
-    let mut spans = Vec::new();
-    for (state, word, always) in COUNTED {
-        let count = counts.of(state);
-        if count == 0 && !(always && zeros) {
-            continue;
-        }
-        let style = if count > 0 { theme.state(state) } else { Style::new() };
-        spans.push(span(theme.symbol(state), style));
-        let word = if words { format!(" {word}") } else { String::new() };
-        spans.push(plain(format!(" {}{word}  ", human::count(count.into()))));
+fn name<'a>(app: &App, theme: &Theme) -> Vec<Span<'a>> {
+    let mut spans = vec![Span::raw(" "), Span::styled("jobdeck", theme.accent())];
+    spans.push(Span::styled(format!("  {}", app.batch()), theme.strong()));
+    let wanted = app.list.wanted();
+    if wanted.is_narrow() && app.loading.is_none() {
+        let (listed, total) = (app.list.order().len(), app.jobs.stats().counts().total());
+        let words = format!("  {} of {} jobs match", human::count(listed as u64), human::count(total.into()));
+        spans.push(Span::styled(words, theme.warn()));
     }
     spans
 }
 
-/// What the second row has room for. It depends on the screen alone, not on what there is to say: nothing jumps when
-/// an alert comes, an estimate goes or a number gets a digit more.
-#[derive(Debug, Clone, Copy)]
-struct Plan {
-    bar: usize,
-    gap: usize,
-    eta: bool,
-    rate: bool,
-    success: bool,
-    strip: usize,
-}
-
-/// Cells of the bar at most, of an estimate, of a rate and of the next read; a longer one moves what follows.
-const BAR: usize = 45;
-const ETA: usize = 10;
-const RATE: usize = 8;
-const NEXT: usize = 13;
-const NEXT_SHORT: usize = 11;
-
-impl Plan {
-    /// Of a row this wide in which "finished/total" takes so many cells.
-    fn of(width: usize, progress: usize) -> Self {
-        let wide = is_wide(width);
-        let (gap, end, longest) = if wide { (3, 40, BAR) } else { (2, 22, 25) };
-        let least = width / 5;
-        let mut room = width.saturating_sub(2 + least + progress + gap + end);
-        let mut take = |cells: usize| {
-            let fits = room >= cells;
-            room -= if fits { cells } else { 0 };
-            fits
-        };
-        let (eta, rate) = (take(gap + ETA), take(gap + RATE));
-        let success = has_words(width) && take(gap + RATE);
-        let minutes = if width >= 160 { 20 } else { 6 };
-        let strip = if wide && rate && take(1 + minutes) { minutes } else { 0 };
-        Self { bar: (least + room).min(longest), gap, eta, rate, success, strip }
+/// Elapsed time, the end, the next poll; once all is over, when and how long.
+fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
+    let tally = app.jobs.tally();
+    let clock = |at: Timestamp| at.to_zoned(app.zone().clone()).strftime("%H:%M").to_string();
+    let dim = |text: String| Span::styled(text, theme.dim());
+    let mut parts: Vec<Vec<Span<'a>>> = Vec::new();
+    if let Some(all) = app.loading {
+        parts.push(vec![Span::raw(format!("loading {} jobs", human::count(all.into())))]);
+    } else if app.is_finished() {
+        let ended = tally.ended.map(|at| human::moment(at, app.now.wall, app.zone())).unwrap_or_default();
+        parts.push(vec![Span::styled(format!("finished {ended}"), theme.strong())]);
+        if let Some(took) = app.took() {
+            parts.push(vec![dim("took ".to_owned()), Span::raw(human::duration(took))]);
+        }
+    } else {
+        if let Some(begun) = tally.begun {
+            let elapsed = human::duration(human::age(begun, app.now.wall));
+            parts.push(vec![Span::raw(format!("{elapsed:>6}")), dim(" so far".to_owned())]);
+        }
+        let stuck = app.jobs.gates().any(|(_, gate, _)| matches!(gate, Gate::BackingOff(_)));
+        let end = app.jobs.stats().eta(app.monotonic_now(), tally.given_up).filter(|_| !stuck && !app.paused);
+        if let Some((low, high)) = end {
+            let at = |after: Duration| clock(app.now.wall + jiff::SignedDuration::try_from(after).unwrap_or_default());
+            let middle = at((low + high) / 2);
+            let mut end = vec![dim("done about ".to_owned()), Span::styled(middle, theme.strong())];
+            if at(low) != at(high) {
+                end.push(dim(format!(" ({}–{})", at(low), at(high))));
+            }
+            parts.push(end);
+        }
+        if app.paused {
+            let hint = app.keymap.hint(Action::Pause, "resumes");
+            parts.push(vec![Span::styled(format!("polling paused{hint}"), theme.warn())]);
+        } else if let Some(next) = next_poll(app).filter(|_| width >= 100) {
+            parts.push(vec![dim(format!("next poll {next:>3}"))]);
+        }
     }
+    let mut spans = Vec::new();
+    for (n, part) in parts.into_iter().enumerate() {
+        if n > 0 {
+            spans.push(dim(format!(" {} ", theme.dot())));
+        }
+        spans.extend(part.into_iter().map(|span| Span::styled(theme.shown(&span.content).into_owned(), span.style)));
+    }
+    spans.push(Span::raw(" "));
+    spans
 }
 
-/// Whether the states' names stand in the first row; the success rate stands in the second then.
-fn has_words(width: usize) -> bool {
-    width >= 112
+fn next_poll(app: &App) -> Option<String> {
+    let wait = app.next_read?.as_second() - app.now.wall.as_second();
+    let wait = u64::try_from(wait).unwrap_or(0);
+    Some(if wait == 0 { "now".to_owned() } else { human::duration(Duration::from_secs(wait)) })
 }
 
-fn is_wide(width: usize) -> bool {
-    width >= 100
-}
-
-fn second(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let width = usize::from(area.width);
-    let (stats, now) = (app.jobs.stats(), app.steady());
-    let counts = stats.counts();
-    let (finished, total) = (u64::from(counts.finished()), u64::from(counts.total()));
+fn progress(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
+    let counts_of = app.jobs.stats().counts();
+    let (over, total) = (u64::from(app.jobs.over()), u64::from(counts_of.total()));
     let all = human::count(total);
-    let plan = Plan::of(width, 2 * all.len() + 1);
-    let cells = finished * plan.bar as u64;
-    let filled = cells.checked_div(total).and_then(|cells| usize::try_from(cells).ok()).unwrap_or(0);
-    let (full, empty) = theme.blocks();
-    let progress = format!("{}/{all}", human::count(finished));
-    let mut spans = vec![
-        plain(" "),
-        span(full.repeat(filled), theme.bar()),
-        plain(format!("{} {progress:<1$}", empty.repeat(plan.bar - filled), 2 * all.len() + 1)),
-    ];
-    let gap = " ".repeat(plan.gap);
-    let mut add = |cells: usize, text: String| spans.push(plain(format!("{gap}{text:<cells$}")));
-    if plan.success {
-        add(RATE, counts.success().map(|rate| format!("{rate} ok")).unwrap_or_default());
-    }
-    if let Some(jobs) = app.loading {
-        add(0, format!("loading {} jobs", human::count(jobs.into())));
-    } else if finished == total && total > 0 {
-        add(0, format!("all done, exit code {}", app.exit_code()));
-    } else if app.paused {
-        add(0, format!("paused{}", app.keymap.hint(Action::Pause, "goes on")));
-    } else {
-        if plan.rate {
-            let rate = stats.per_minute(now);
-            let strip = if plan.strip > 0 { format!(" {}", strip(app, plan.strip, theme)) } else { String::new() };
-            add(
-                RATE + strip.chars().count(),
-                rate.map(|rate| format!("{:<RATE$}{strip}", per_minute(rate))).unwrap_or_default(),
-            );
-        }
-        if plan.eta {
-            add(ETA, stats.eta(now).map(|(low, high)| format!("ETA {}", human::range(low, high))).unwrap_or_default());
-        }
-    }
-    let room = width.saturating_sub(pen::width(&spans) + plan.gap);
-    spans.push(plain(gap));
-    spans.extend(end(app, width, room, theme));
-    pen::write(&spans, area, theme, buf);
+    let done = format!("  {:>1$}/{all}  ", human::count(over), all.len());
+    let (long, short) = (counts(app, theme, true), counts(app, theme, false));
+    let width = |spans: &[Span<'_>]| spans.iter().map(Span::width).sum::<usize>();
+    let room = usize::from(area.width).saturating_sub(done.len() + 2);
+    // The bar keeps a third of the row.
+    let words = if width(&long) + room / 3 <= room { long } else { short };
+    let bar = room.saturating_sub(width(&words)).max(room / 4).min(room);
+    let cells = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
+    let bar_area = Rect { x: area.x + 1, width: cells(bar).min(area.width.saturating_sub(1)), ..area };
+    StackedBar { counts: counts_of, theme }.render(bar_area.intersection(buf.area), buf);
+    let rest = Rect { x: bar_area.right(), width: area.right().saturating_sub(bar_area.right()), ..area };
+    let mut spans = vec![Span::styled(done, theme.strong())];
+    spans.extend(words);
+    Line::from(cut(spans, rest.width.into(), theme)).render(rest.intersection(buf.area), buf);
 }
 
-/// The end of the row: the next read and the alert; where there is no room for both, the alert.
-fn end(app: &App, width: usize, room: usize, theme: &Theme) -> Vec<Span> {
-    let (gap, least, what) = if is_wide(width) { (3, NEXT, "next poll") } else { (2, NEXT_SHORT, "poll in") };
-    let wait = app.next_read.map(|at| u64::try_from(at.as_second() - app.now.wall.as_second()));
-    let next = wait.filter(|_| !app.paused).map(|wait| match wait {
-        Err(_) | Ok(0) => "reading".to_owned(),
-        Ok(wait) => format!("{what} {}", human::duration(Duration::from_secs(wait))),
-    });
-    let Some(alert) = alert(app, theme) else { return next.map(plain).into_iter().collect() };
-    let text = alert.within(room, theme);
+/// How many jobs are in each state that any is in.
+fn counts<'a>(app: &App, theme: &Theme, words: bool) -> Vec<Span<'a>> {
+    let counts = app.jobs.stats().counts();
+    let given_up = app.jobs.tally().given_up;
     let mut spans = Vec::new();
-    if let Some(next) = next.filter(|_| text.width() + least + gap <= room) {
-        spans.push(plain(format!("{next:<0$}", least + gap)));
+    let mut add = |symbol: &'static str, style: Style, count: u32, word: &str| {
+        if count > 0 {
+            spans.push(Span::styled(symbol, style));
+            let word = if words { format!(" {word}") } else { String::new() };
+            spans.push(Span::raw(format!(" {}", human::count(count.into()))));
+            spans.push(Span::styled(format!("{word}  "), theme.dim()));
+        }
+    };
+    for (state, word) in COUNTED {
+        let mut count = counts.of(state);
+        if state == State::Unknown {
+            count = count.saturating_sub(given_up);
+        }
+        add(theme.symbol(state), theme.state(state), count, word);
     }
-    // The colour is on the sign, the words look like text on any background.
-    let (sign, words) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
-    spans.extend([span(sign, alert.style), span(words, theme.strong())]);
+    add("?", theme.bad(), given_up, "not found");
     spans
 }
 
-/// What needs the user: who it is about, and what is the matter, at length and in short.
-struct Alert {
-    who: String,
-    long: String,
-    short: String,
-    style: Style,
+/// The chart over the whole batch, the pace, times, sizes, and what needs the user.
+fn numbers(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme, buf: &mut Buffer) {
+    let tally = app.jobs.tally();
+    let chart = if area.width >= 160 { 40 } else { 20 };
+    let until = if app.is_finished() { tally.ended } else { Some(app.monotonic_now()) };
+    if let Some((from, to)) = tally.begun.zip(until) {
+        let counts = tally.finishes.spans(from, to, chart);
+        let area = Rect { x: area.x + 1, width: u16::try_from(chart).unwrap_or(0), ..area };
+        Sparkline::default()
+            .data(&counts)
+            .bar_set(theme.chart())
+            .style(theme.fill(State::Running))
+            .render(area.intersection(buf.area), buf);
+    }
+    let gap = || Span::raw("   ");
+    let dim = |text: &str| Span::styled(text.to_owned(), theme.dim());
+    let beside = u16::try_from(chart + 3).unwrap_or(0).min(area.width);
+    let area = Rect { x: area.x + beside, width: area.width - beside, ..area };
+    let mut spans = Vec::new();
+    let pace = if app.is_finished() { over_batch(app) } else { app.jobs.stats().per_minute(app.monotonic_now()) };
+    let pace = pace.map(|pace| format!("{}/min", digits(pace))).unwrap_or_default();
+    spans.push(Span::raw(format!("{pace:>9}")));
+    let mut spread = |word: &str, spread: &Spread| {
+        if let (Some(median), Some(p90)) = (spread.percentile(50), spread.percentile(90)) {
+            spans.extend([gap(), dim(word), Span::raw(format!(" {}", human::duration(median)))]);
+            spans.extend([dim(", p90 "), Span::raw(human::duration(p90))]);
+        }
+    };
+    spread("queued", &tally.queued);
+    spread("ran", &tally.ran);
+    if tally.bytes > 0 {
+        spans.extend([gap(), Span::raw(human::bytes(tally.bytes)), dim(" saved")]);
+    }
+    let mut right = alert;
+    right.push(Span::raw(" "));
+    both_ends(spans, right, area, theme, buf);
 }
 
-impl Alert {
-    fn new(who: String, long: &str, short: &str, style: Style) -> Self {
-        Self { who, long: long.to_owned(), short: short.to_owned(), style }
-    }
-
-    /// As it fits: a long name gives way to what is the matter.
-    fn within(&self, room: usize, theme: &Theme) -> String {
-        let fits = |what: &&String| self.who.width() + what.width() <= room;
-        let what = [&self.long, &self.short].into_iter().find(fits).unwrap_or(&self.short);
-        format!("{}{what}", text::cut(&self.who, room.saturating_sub(what.width()), theme.cut()))
-    }
+/// Finishes per minute over the whole batch.
+fn over_batch(app: &App) -> Option<f64> {
+    let minutes = app.took()?.as_secs_f64() / 60.0;
+    (minutes > 0.0).then(|| f64::from(app.jobs.stats().counts().finished()) / minutes)
 }
 
-/// The one alert: key refused, held, throttled, offline, stale, file error, whichever comes first.
-fn alert(app: &App, theme: &Theme) -> Option<Alert> {
+fn digits(rate: f64) -> String {
+    if rate >= 100.0 { format!("{rate:.0}") } else { format!("{rate:.1}") }
+}
+
+/// The one alert, in words with its cure: token, disk, rate limit, no connection, no response, broken file.
+fn alert(app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
+    let (text, style) = alert_text(app, theme)?;
+    Some(vec![Span::styled(format!("! {}", theme.shown(&text)), style.patch(theme.strong()))])
+}
+
+fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
     let mut gates: Vec<_> = app.jobs.gates().collect();
     gates.sort_by_key(|(service, ..)| *service);
-    let who = |sign: &str, service: &str| format!("{sign} {}", Clean::new(service));
-    let refused = gates.iter().find(|(_, gate, _)| matches!(gate, Gate::KeyRefused(_)));
-    if let Some((service, ..)) = refused {
-        let who = who(theme.health(&Health::KeyRefused), service);
-        return Some(Alert::new(who, ": key refused", ": key refused", theme.bad()));
+    let refused = gates.iter().find_map(|(service, gate, _)| match gate {
+        Gate::KeyRefused(why) => Some((service, why)),
+        Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) => None,
+    });
+    if let Some((service, why)) = refused {
+        let service = Clean::new(service);
+        let missing = why.contains("not set") || why.contains("token");
+        let text =
+            if missing { format!("{service}: {}", Clean::new(why)) } else { format!("{service}: token rejected") };
+        return Some((text, theme.bad()));
     }
     if app.store_trouble.is_some() {
-        let who = theme.health(&Health::Held).to_owned();
-        return Some(Alert::new(who, " held: cannot save", " held: cannot save", theme.bad()));
+        return Some(("cannot save: polling for results is on hold".to_owned(), theme.bad()));
     }
-    let mut offline = None;
-    for (service, gate, since) in &gates {
-        match gate {
-            Gate::Throttled(until) => {
-                let until = human::clock(*until, app.zone());
-                let (long, short) = (format!(" throttled until {until}"), format!(" until {until}"));
-                return Some(Alert::new(who("#", service), &long, &short, theme.warn()));
-            }
-            Gate::BackingOff(_) => offline = offline.or(Some((service, since))),
-            Gate::Open | Gate::KeyRefused(_) => {}
-        }
+    let limited = gates.iter().find_map(|(service, gate, _)| match gate {
+        Gate::Throttled(until) => Some((service, until)),
+        Gate::Open | Gate::KeyRefused(_) | Gate::BackingOff(_) => None,
+    });
+    let silent: Vec<_> = gates.iter().filter(|(_, gate, _)| matches!(gate, Gate::BackingOff(_))).collect();
+    if let Some(since) = silent.iter().map(|(.., since)| *since).min() {
+        let names: Vec<String> = silent.iter().map(|(service, ..)| Clean::new(service).to_string()).collect();
+        let age = human::duration(human::age(since, app.monotonic_now()));
+        return Some((format!("no connection to {} for {age}", names.join(", ")), theme.bad()));
     }
-    if let Some((service, since)) = offline {
-        let text = format!(" offline {}", human::duration(human::age(*since, app.steady())));
-        return Some(Alert::new(who("~", service), &text, &text, theme.warn()));
+    if let Some((service, until)) = limited {
+        let until = human::clock(*until, app.zone());
+        return Some((format!("{}: rate limited until {until}", Clean::new(service)), theme.warn()));
     }
     if app.jobs.stale() > 0 {
-        let text = format!("~{} stale", human::count(app.jobs.stale().into()));
-        return Some(Alert::new(String::new(), &text, &text, theme.warn()));
+        let stale = app.jobs.stale();
+        return Some((format!("no recent response for {}", human::counted(stale, "job")), theme.warn()));
     }
-    let (long, short) = ("jobs file has errors: the old one is in force", "jobs file has errors");
-    app.file_trouble.as_ref().map(|_| Alert::new(String::new(), long, short, theme.bad()))
-}
-
-fn per_minute(rate: f64) -> String {
-    if rate >= 100.0 { format!("{rate:.0}/min") } else { format!("{rate:.1}/min") }
-}
-
-/// Finishes of the last minutes, a cell each.
-fn strip(app: &App, minutes: usize, theme: &Theme) -> String {
-    let recent = app.jobs.stats().recent(app.steady(), Duration::from_secs(60), minutes);
-    let most = recent.iter().copied().max().unwrap_or(0).max(1);
-    let steps = theme.steps();
-    let top = steps.len().saturating_sub(1);
-    let step = |count: u32| (count as usize * top).div_ceil(most as usize).min(top);
-    recent.into_iter().map(|count| steps.get(step(count)).copied().unwrap_or(" ")).collect()
+    let errors = "jobs file has errors, previous version active".to_owned();
+    app.file_trouble.as_ref().map(|_| (errors, theme.bad()))
 }

@@ -1,293 +1,283 @@
 //! The list of jobs: one row each, of which only the visible ones are made.
 //!
 //! ```text
-//!    ST   NAME                     PROVIDER    AGE   TOOK S NOTE   sort:status
-//! >✗ FAIL acme-2211                optexity  14:21  1m58s ⤓ Login page did not lo…
-//!  ▸ RUN  scan-0421                unstract  2m07s      -   ~ stale 38s, no link
+//! ╭ Jobs 152 ── problems first ─────────────────────────────────── 4/152 ╮
+//! │▌✗ fax-887.pdf +1        File type not supported       invoices   28s │
+//! │ ▸ price-watch-0034      ░░░░░███████████ 65%          browser    48s │
 //! ```
 
-use jiff::Timestamp;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Alignment, Constraint, Rect};
 use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, HighlightSpacing, Paragraph, Row as TableRow, StatefulWidget, Table, TableState, Widget};
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::action::Action;
-use crate::app::jobs::Row;
-use crate::app::layout::{Class, Pane};
+use crate::app::detail::summary::bar_cells;
+use crate::app::layout::Pane;
 use crate::app::list::SortBy;
+use crate::app::list::jobs::Row;
 use crate::app::{App, Times, text};
 use crate::domain::clean::Clean;
+use crate::domain::state::State;
 use crate::domain::{human, note};
-use crate::ui::pen::{self, Span, plain, span};
-use crate::ui::theme::{Theme, label};
+use crate::ui::theme::Theme;
+use crate::ui::widgets::{Titles, frame, key_hint, say, scrollbar};
 
 /// Cells of each column; 0: it is not there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Columns {
     name: usize,
-    provider: usize,
+    fact: usize,
+    service: usize,
     id: usize,
-    age: usize,
-    took: usize,
-    reads: usize,
+    polls: usize,
     size: usize,
     tags: usize,
-    note: usize,
+    time: usize,
 }
 
-/// What every row has: cursor, symbol, label, saved.
-const FIXED: usize = 10;
-/// Age and took, each.
-const TIME: usize = 7;
-/// The least that a name is told by: other columns give way to it.
-const NAME: usize = 16;
-/// The least that a note is worth.
-const NOTE: usize = 12;
+/// Cells before the name: cursor, symbol and mark.
+const SIGNS: usize = 3;
+/// The least that a fact is worth.
+const FACT: usize = 14;
 
 impl Columns {
-    fn of(width: usize, class: Class) -> Self {
-        let mut columns =
-            Self { name: 0, provider: 9, id: 0, age: TIME, took: TIME, reads: 0, size: 0, tags: 0, note: 0 };
-        if width < 70 && class == Class::Single {
-            columns.provider = 0;
-            let room = width.saturating_sub(FIXED + 2 * TIME + 1);
-            columns.name = (room * 3 / 5).clamp(NAME.min(room), 24);
-            columns.note = room - columns.name;
-            if columns.note < NOTE / 2 {
-                (columns.name, columns.note) = (room, 0);
-            }
+    /// Other columns give way before the fact does, and it before the name.
+    fn of(width: usize) -> Self {
+        let mut columns = Self { name: 0, fact: 0, service: 0, id: 0, polls: 0, size: 0, tags: 0, time: 6 };
+        let room = width.saturating_sub(SIGNS + 1 + columns.time);
+        columns.name = (width * 3 / 10).clamp(16, 36).min(room);
+        let mut spare = room.saturating_sub(columns.name + 1);
+        if spare < FACT {
+            columns.name = room;
             return columns;
         }
-        let room = width.saturating_sub(FIXED + 2 * TIME + columns.provider);
-        if room < 24 + 1 + NOTE {
-            // The service in three letters, then not at all; how long it took; since when.
-            let fewer = [(9, TIME, TIME), (4, TIME, TIME), (0, TIME, TIME), (0, TIME, 0), (0, 0, 0)];
-            for (provider, age, took) in fewer {
-                let room = width.saturating_sub(FIXED + provider + age + took);
-                // A blank is left at the end, or four where that is no loss.
-                columns.name = room.saturating_sub(1).min(NAME).max(room.saturating_sub(4));
-                (columns.provider, columns.age, columns.took) = (provider, age, took);
-                if columns.name >= NAME {
-                    break;
-                }
-            }
-            return columns;
-        }
-        columns.name = if class == Class::Wide { 20 } else { 24 };
-        let mut spare = room - columns.name - 1;
-        let mut take = |least: usize, cells: usize| {
-            let fits = spare >= least + cells;
-            spare -= if fits { cells } else { 0 };
+        // The fact has a good part of the row before the next column comes.
+        let mut take = |cells: usize, least: usize| {
+            let fits = spare >= cells + 1 + least;
+            spare -= if fits { cells + 1 } else { 0 };
             if fits { cells } else { 0 }
         };
-        columns.size = take(18, 8);
-        columns.id = take(18, 10);
-        columns.reads = take(18, 6);
-        columns.tags = take(24, 10);
-        columns.name += take(36, 8);
-        columns.id += take(30, 4);
-        columns.name += take(48, 8);
-        columns.note = spare;
+        columns.service = take(10, 40);
+        columns.size = take(7, 56);
+        columns.id = take(20, 60);
+        columns.polls = take(6, 60);
+        columns.tags = take(14, 60);
+        columns.fact = spare - 1;
         columns
     }
+
+    fn widths(self) -> Vec<Constraint> {
+        let mut widths = vec![Constraint::Length(2)];
+        let all = [self.name, self.fact, self.service, self.id, self.tags, self.polls, self.size, self.time];
+        let cells = all.into_iter().filter(|cells| *cells > 0);
+        widths.extend(cells.map(|cells| Constraint::Length(u16::try_from(cells).unwrap_or(u16::MAX))));
+        widths
+    }
 }
 
-/// Draws heading and rows.
-pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let columns = Columns::of(area.width.into(), app.layout().class);
-    heading(app, columns, pen::row(area, 0), theme, buf);
-    let body = pen::body(area);
+/// Draws frame and rows.
+pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
+    let layout = app.layout();
+    let Some(place) = layout.list else { return };
+    let focused = super::is_focused(app, Pane::List);
+    frame(place, titles(app, theme), focused, theme, buf);
+    let inner = place.inner().intersection(buf.area);
     let order = app.list.order();
     if order.is_empty() {
-        empty(app, body, theme, buf);
-        return;
-    }
-    let seen = order.iter().enumerate().skip(app.list.top()).take(body.height.into());
-    for (n, (at, ix)) in seen.enumerate() {
-        let Some(row) = app.jobs.get(*ix) else { continue };
-        let selected = at == app.list.at();
-        let line = pen::row(body, n);
-        // A blank stands between the row and what is beside it.
-        let text = Rect { width: line.width.saturating_sub(u16::from(app.layout().divider.is_some())), ..line };
-        pen::write(&cells(app, row, selected, columns, theme), text, theme, buf);
-        if selected && super::is_focused(app, Pane::List) {
-            pen::restyle(line, theme.selected(), buf);
-        }
-    }
-}
-
-fn heading(app: &App, columns: Columns, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let style = if super::is_focused(app, Pane::List) { theme.strong() } else { Style::new() };
-    let mut text = format!("   ST   {}", pen::fit("NAME", columns.name, theme));
-    let mut column = |cells: usize, title: &str| {
-        if cells > 0 {
-            text.push(' ');
-            text.extend(format!("{title:<0$}", cells - 1).chars().take(cells - 1));
-        }
-    };
-    column(columns.provider, "PROVIDER");
-    column(columns.id, "ID");
-    column(columns.tags, "TAGS");
-    let since = if app.times == Times::Utc { "UTC" } else { "AGE" };
-    for (cells, title) in
-        [(columns.age, since), (columns.took, "TOOK"), (columns.reads, "READS"), (columns.size, "SIZE")]
-    {
-        text.push_str(&format!("{:>cells$}", if cells > 0 { title } else { "" }));
-    }
-    text.push_str(" S");
-    let note = if columns.note > 0 { " NOTE" } else { "" };
-    let standing = standing(app, columns, theme);
-    let width = usize::from(area.width);
-    let beside = (text.width() + note.len() + 3, width);
-    let in_note = (text.width() + 2, width);
-    // Where a service's name, a time and a tick stand is seen without a heading.
-    let name = "   ST   NAME ".len();
-    let begins = text.char_indices().zip(text.chars().skip(1)).filter(|((_, one), next)| *one == ' ' && *next != ' ');
-    let over = begins.map(|((at, _), _)| (name, at)).filter(|(from, to)| from < to).chain([(name, width)]);
-    let room = |(from, to): (usize, usize)| to.saturating_sub(from);
-    let place = if room(beside) >= standing.width() {
-        Some(beside)
+        empty(app, inner, theme, buf);
     } else {
-        let mut places = [in_note].into_iter().chain(over);
-        places.find(|place| standing.matters && room(*place) >= standing.least())
-    };
-    if place != Some(in_note) {
-        text.push_str(note);
-    }
-    pen::write(&[span(text, style)], area, theme, buf);
-    let Some(place) = place else { return };
-    let cells = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
-    let rest = Rect { x: area.x.saturating_add(cells(place.0)), width: cells(room(place)), ..area };
-    let told = pen::fit(&standing.within(room(place), theme), room(place), theme);
-    pen::write(&[span(told, if standing.matters { theme.strong() } else { style })], rest, theme, buf);
-}
-
-/// What the rows are.
-struct Standing {
-    /// How many are marked, how many are listed, or how they are sorted.
-    count: String,
-    /// What they were chosen by.
-    chosen: String,
-    /// Whether that has to be seen because it is out of the ordinary.
-    matters: bool,
-}
-
-impl Standing {
-    /// Cells of what is told of a choice at the least.
-    const CHOSEN: usize = 7;
-
-    fn width(&self) -> usize {
-        self.count.width() + self.chosen.width()
-    }
-
-    fn least(&self) -> usize {
-        self.count.width() + self.chosen.width().min(Self::CHOSEN)
-    }
-
-    /// As it fits: the count whole.
-    fn within(&self, room: usize, theme: &Theme) -> String {
-        format!("{}{}", self.count, text::cut(&self.chosen, room.saturating_sub(self.count.width()), theme.cut()))
-    }
-}
-
-fn standing(app: &App, columns: Columns, theme: &Theme) -> Standing {
-    let (wanted, (sort, reversed), marked) = (app.list.wanted(), app.list.sort(), app.jobs.marked());
-    let (mut parts, mut chosen) = (Vec::new(), String::new());
-    if marked > 0 {
-        parts.push(format!("{} marked", human::count(marked.into())));
-    }
-    if wanted.is_narrow() {
-        parts.push(format!("{} of {}", app.list.order().len(), app.jobs.stats().counts().total()));
-        if wanted.problems {
-            chosen.push_str(" problems");
+        let columns = Columns::of(inner.width.into());
+        let rows = layout.rows(Pane::List);
+        let seen = order.iter().skip(app.list.top()).take(rows).filter_map(|ix| app.jobs.get(*ix));
+        let seen = seen.map(|row| table_row(app, row, columns, theme));
+        let highlight = if focused { theme.selected() } else { theme.selected_away() };
+        let mut table = Table::new(seen, columns.widths())
+            .column_spacing(1)
+            .highlight_symbol(Span::styled(if focused { " " } else { theme.cursor() }, theme.accent()))
+            .highlight_spacing(HighlightSpacing::Always)
+            .row_highlight_style(highlight);
+        if layout.has_header_row() {
+            table = table.header(header_row(app, columns).style(theme.dim()));
         }
-        if let Some(group) = &wanted.group {
-            chosen.push_str(&format!(" {}", text::cut(&group.heading, 16, theme.cut())));
-        }
-        if !wanted.filter.is_empty() {
-            chosen.push_str(&format!(" /{}", text::cut(&Clean::new(wanted.filter.source()), 20, theme.cut())));
-        }
+        let mut state = TableState::new().with_selected(app.list.at().checked_sub(app.list.top()));
+        StatefulWidget::render(table, inner, buf, &mut state);
+        scrollbar(place, order.len(), app.list.top(), focused, theme, buf);
     }
-    let sorted = (sort, reversed) != (SortBy::default(), false);
-    if parts.is_empty() && (sorted || columns.note > 0) {
-        parts.push(format!("sort:{}{}", sort.as_str(), if reversed { " reversed" } else { "" }));
+    if let Some(area) = layout.reason {
+        reason(app, area, theme, buf);
     }
-    Standing { count: parts.join("  "), chosen, matters: sorted || marked > 0 || wanted.is_narrow() }
 }
 
-/// What is to be said of the selected job, where its row has no room for it.
-pub fn reason(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
+/// What is to be said of the selected job, where its detail is not seen.
+fn reason(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let Some((_, row)) = app.selected() else { return };
     let note = note::note(&row.known, &row.health, app.now.wall, app.zone());
-    for (n, line) in text::split(&note, usize::from(area.width).saturating_sub(4).max(1)).into_iter().enumerate() {
-        let sign = if n == 0 { theme.symbol(row.known.state) } else { " " };
-        let spans = [plain(" "), span(sign, theme.state(row.known.state)), span(format!(" {line}"), theme.strong())];
-        pen::write(&spans, pen::row(area, n), theme, buf);
-    }
+    say(&note, area, theme, buf);
 }
 
-fn cells(app: &App, row: &Row, selected: bool, columns: Columns, theme: &Theme) -> Vec<Span> {
-    let known = &row.known;
-    let style = theme.state(known.state);
-    let title = Clean::new(row.job.title());
-    let mut spans = vec![
-        plain(if selected { ">" } else { " " }),
-        span(theme.symbol(known.state), style),
-        plain(" "),
-        span(pen::fit(label(known.state), 4, theme), style),
-        plain(if row.marked { "*" } else { " " }),
-        plain(pen::fit(&title, columns.name, theme)),
+fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
+    let focused = super::is_focused(app, Pane::List);
+    let (listed, total) = (app.list.order().len(), app.jobs.stats().counts().total());
+    let wanted = app.list.wanted();
+    let narrow = wanted.is_narrow();
+    let dim = |text: String| Span::styled(theme.shown(&text).into_owned(), theme.dim());
+    let mut left = vec![Span::styled("Jobs", theme.title(focused)), Span::raw(" ")];
+    let count = match narrow {
+        true => format!("{} of {}", human::count(listed as u64), human::count(total.into())),
+        false => human::count(total.into()),
+    };
+    left.push(Span::styled(count, theme.strong()));
+    if app.jobs.marked() > 0 {
+        left.push(Span::styled(format!("  {} marked", human::count(app.jobs.marked().into())), theme.warn()));
+    }
+    let mut chosen: Vec<String> = Vec::new();
+    if wanted.problems {
+        chosen.push("problems only".to_owned());
+    }
+    if let Some(group) = &wanted.group {
+        chosen.push(group.heading.to_string());
+    }
+    if !wanted.filter.is_empty() {
+        chosen.push(format!("/{}", Clean::new(wanted.filter.source())));
+    }
+    for chosen in chosen {
+        left.push(dim(format!(" {} ", theme.dot())));
+        left.push(Span::styled(chosen, theme.warn()));
+    }
+    let (sort, reversed) = app.list.sort();
+    let by = if matches!(sort, SortBy::Name | SortBy::Service) { "by " } else { "" };
+    let reversed = if reversed { ", reversed" } else { "" };
+    left.push(dim(format!(" {} {by}{}{reversed}", theme.dot(), sort.title())));
+    let at = if app.list.order().get(app.list.at()) == app.list.selected().as_ref() { app.list.at() + 1 } else { 0 };
+    let right = if listed == 0 { Vec::new() } else { vec![dim(format!("{at}/{listed}"))] };
+    let hint = |action, words| key_hint(&app.keymap.first_key(action), words, theme);
+    let hints = [
+        hint(Action::Find, "filter"),
+        hint(Action::SortBy, "sort"),
+        hint(Action::Mark, "mark"),
+        hint(Action::ProblemsOnly, "problems"),
+        hint(Action::Groups, "groups"),
     ];
-    let mut column = |cells: usize, text: &str| {
-        if cells > 0 {
-            spans.push(plain(format!(" {}", pen::fit(text, cells - 1, theme))));
+    let keys = hints.join(&Span::raw("  "));
+    Titles { left, right, keys }
+}
+
+fn header_row<'a>(app: &App, columns: Columns) -> TableRow<'a> {
+    let time = match app.times {
+        Times::Relative => "TIME",
+        Times::Local => "AT",
+        Times::Utc => "UTC",
+    };
+    let cells = [
+        (columns.name, "NAME", false),
+        (columns.fact, "WHAT", false),
+        (columns.service, "SERVICE", false),
+        (columns.id, "ID", false),
+        (columns.tags, "TAGS", false),
+        (columns.polls, "POLLS", true),
+        (columns.size, "SIZE", true),
+        (columns.time, time, true),
+    ];
+    let cell = |(_, title, right): (usize, &'static str, bool)| {
+        Cell::from(Line::from(title).alignment(if right { Alignment::Right } else { Alignment::Left }))
+    };
+    let shown = cells.into_iter().filter(|(cells, ..)| *cells > 0).map(cell);
+    TableRow::new(std::iter::once(Cell::default()).chain(shown))
+}
+
+fn table_row<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> TableRow<'a> {
+    let known = &row.known;
+    let lost_sight = row.gave_up().is_some();
+    let symbol =
+        Span::styled(theme.symbol(known.state), if lost_sight { theme.bad() } else { theme.state(known.state) });
+    let mark = if row.marked { Span::styled(theme.mark(), theme.accent()) } else { Span::raw(" ") };
+    let quiet = known.state == State::Queued;
+    let fit = |text: &str, cells: usize| text::cut(text, cells, theme.cut());
+    let weight = if app.is_fresh(row) { theme.strong() } else { Style::new() };
+    let mut cells = vec![Cell::from(Line::from(vec![symbol, mark]))];
+    let name_style = if quiet { theme.dim() } else { weight };
+    cells.push(Cell::from(Span::styled(fit(&row.title, columns.name), name_style)));
+    if columns.fact > 0 {
+        cells.push(fact(app, row, columns, theme));
+    }
+    let mut dim = |width: usize, text: &str, right: bool| {
+        if width > 0 {
+            let line = Line::from(Span::styled(fit(text, width), theme.dim()));
+            cells.push(Cell::from(line.alignment(if right { Alignment::Right } else { Alignment::Left })));
         }
     };
-    let provider: String = row.job.key.provider.as_str().chars().take(columns.provider.saturating_sub(1)).collect();
-    column(columns.provider, &provider);
-    column(columns.id, &Clean::new(&row.job.key.id));
-    column(columns.tags, &Clean::new(&row.job.tags.join(" ")));
-    spans.push(plain(pen::fit_right(&age(app, row), columns.age, theme)));
-    let took = note::took(known).map_or_else(|| "-".to_owned(), human::duration);
-    spans.push(plain(pen::fit_right(&took, columns.took, theme)));
-    if columns.reads > 0 {
-        let reads = if row.reads > 0 { human::count(row.reads.into()) } else { "-".to_owned() };
-        spans.push(plain(pen::fit_right(&reads, columns.reads, theme)));
+    dim(columns.service, &Clean::new(&row.job.service), false);
+    if columns.id > 0 {
+        dim(columns.id, &theme.shown(&human::short_id(&row.job.key.id)), false);
+    }
+    dim(columns.tags, &Clean::new(&row.job.tags.join(" ")), false);
+    if columns.polls > 0 {
+        dim(columns.polls, &human::count(row.reads.into()), true);
     }
     if columns.size > 0 {
-        let size = known.saved.as_ref().map(|saved| human::bytes(saved.bytes)).unwrap_or_default();
-        spans.push(plain(pen::fit_right(&size, columns.size, theme)));
+        dim(columns.size, &known.saved.as_ref().map(|saved| human::bytes(saved.bytes)).unwrap_or_default(), true);
     }
-    let health = if known.state.is_terminal() { " " } else { theme.health(&row.health) };
-    let saved = if known.saved.is_some() { theme.saved() } else { " " };
-    if columns.note == 0 {
-        let sign = if known.saved.is_some() { saved } else { health };
-        spans.push(plain(format!(" {sign}")));
-        return spans;
-    }
-    spans.push(plain(format!(" {saved} ")));
-    if health != " " {
-        spans.push(span(format!("{health} "), theme.warn()));
-    }
-    let note = note::note(known, &row.health, app.now.wall, app.zone());
-    // Bold and no colour: it has to be read on any background.
-    let style = if known.state.is_problem() { theme.strong() } else { Style::new() };
-    spans.push(span(note.to_string(), style));
-    spans
+    dim(columns.time, &time(app, row), true);
+    TableRow::new(cells)
 }
 
-/// Unfinished jobs tick; a finished one shows its clock time.
-fn age(app: &App, row: &Row) -> String {
-    let Some(since) = note::since(&row.known) else { return "-".to_owned() };
-    if row.known.state.is_terminal() || app.times != Times::Relative {
-        return clock(since, app);
+/// Cells of a bar beside a fact, and the least cells of a fact that has one.
+const BAR: usize = 20;
+const BESIDE_BAR: usize = 18;
+
+/// The one most useful fact; beside it, where there is room and nothing went wrong, the bar of the times.
+fn fact<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> Cell<'a> {
+    let known = &row.known;
+    let width = columns.fact;
+    let now = app.now.wall;
+    let cut = |text: &str, cells: usize| text::cut(&theme.shown(text), cells, theme.cut());
+    let plain = |text: &str, style: Style| Cell::from(Span::styled(cut(text, width), style));
+    let trouble = note::trouble(known, &row.health, now, app.zone()).filter(|_| !known.state.is_terminal());
+    if let Some(trouble) = trouble {
+        return plain(&Clean::new(&trouble), theme.warn());
     }
-    human::duration(human::age(since, app.now.wall))
+    if let Some(times) = app.jobs.tally().slow(row, now) {
+        return plain(&format!("slow: {times} times the median"), theme.warn());
+    }
+    let note = note::note(known, &row.health, now, app.zone());
+    let well = known.state == State::Running || known.state == State::Succeeded && known.warning.is_none();
+    if !well {
+        let waits = known.state == State::Queued || known.state == State::Cancelled;
+        return plain(&note, if waits { theme.dim() } else { Style::new() });
+    }
+    if width >= BESIDE_BAR + BAR + 2 {
+        let words = format!("{:<1$}  ", cut(&note, width - BAR - 2), width - BAR - 2);
+        let mut spans = vec![Span::styled(words, theme.dim())];
+        spans.extend(bar(app, row, BAR, theme));
+        return Cell::from(Line::from(spans));
+    }
+    if known.state == State::Succeeded {
+        return plain(&note, theme.dim());
+    }
+    let progress = known.progress.map(|progress| format!(" {progress:.0}%")).unwrap_or_default();
+    let mut spans = bar(app, row, width.saturating_sub(progress.width() + 1).min(BAR), theme);
+    spans.push(Span::styled(progress, theme.dim()));
+    Cell::from(Line::from(spans))
 }
 
-/// A clock time in five cells, a date in six.
-fn clock(at: Timestamp, app: &App) -> String {
+/// Queued and running time on one scale for the whole batch.
+fn bar<'a>(app: &App, row: &Row, cells: usize, theme: &Theme) -> Vec<Span<'a>> {
+    let known = &row.known;
+    let now = app.now.wall;
+    let (wait, run) = bar_cells(note::queued(known, now), note::ran(known, now), app.jobs.tally().longest, cells);
+    let (queued, running) = theme.spans();
+    vec![Span::styled(queued.repeat(wait), theme.dim()), Span::styled(running.repeat(run), theme.fill(known.state))]
+}
+
+/// How long an unfinished job has been in its state, how long a finished one took; or when that was.
+fn time(app: &App, row: &Row) -> String {
+    if app.times == Times::Relative {
+        return note::time(&row.known, app.now.wall).map(human::duration).unwrap_or_default();
+    }
+    let Some(at) = note::since(&row.known) else { return String::new() };
     let (then, today) = (at.to_zoned(app.zone().clone()), app.now.wall.to_zoned(app.zone().clone()));
     let form = if then.date() == today.date() { "%H:%M" } else { "%d %b" };
     then.strftime(form).to_string()
@@ -301,18 +291,28 @@ fn empty(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         Some(_) => format!("   (Esc {words})"),
         None => app.keymap.hint(Action::Back, words),
     };
-    let lines = if let Some(all) = app.loading {
+    let file = app.file.as_deref().unwrap_or_default();
+    let lines: Vec<String> = if let Some(all) = app.loading {
         vec![format!("loading {} jobs", human::count(all.into()))]
     } else if total == 0 {
-        vec!["there are no jobs in the jobs file yet".to_owned(), "jobdeck add SERVICE ID   adds one".to_owned()]
+        vec![
+            "No jobs yet".to_owned(),
+            String::new(),
+            format!("Add some:      jobdeck add SERVICE ID…      (or edit {file})"),
+            "From a script: … | jobdeck add SERVICE -   ".to_owned(),
+            "Look around:   jobdeck demo                ".to_owned(),
+            String::new(),
+            "They appear here as soon as the file is saved.".to_owned(),
+        ]
     } else if wanted.problems && wanted.filter.is_empty() && wanted.group.is_none() {
-        vec![format!("none of {total} jobs has failed, is partial or lost{}", back("shows all"))]
+        vec![format!("none of {total} jobs is lost, failed or partial{}", back("shows all"))]
     } else {
         vec![format!("0 of {total} match {}{}", Clean::new(wanted.filter.source()), back("clears"))]
     };
-    for (n, line) in lines.into_iter().enumerate() {
-        pen::write(&[plain(format!("  {line}"))], pen::row(area, n + 1), theme, buf);
-    }
+    let above = usize::from(area.height).saturating_sub(lines.len()) / 2;
+    let rows = std::iter::repeat_n(String::new(), above.min(4)).chain(lines);
+    let text: Vec<Line<'_>> = rows.map(|row| Line::from(theme.shown(&row).into_owned())).collect();
+    Paragraph::new(text).alignment(Alignment::Center).render(area, buf);
 }
 
 #[cfg(test)]
@@ -320,26 +320,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_columns_give_way_before_a_name_does() {
-        let shown = |width: usize, class: Class| {
-            let columns = Columns::of(width, class);
-            let others = [("provider", columns.provider), ("age", columns.age), ("took", columns.took)];
+    fn other_columns_give_way_before_the_fact_and_the_name() {
+        let shown = |width: usize| {
+            let columns = Columns::of(width);
+            let others = [("service", columns.service), ("size", columns.size), ("id", columns.id)];
             let others: Vec<&str> = others.into_iter().filter(|(_, cells)| *cells > 0).map(|(name, _)| name).collect();
-            (columns.name, others.join(" "))
+            (columns.name, columns.fact, others.join(" "))
         };
         let cases = [
-            (57, Class::Side, 20, "provider age took"),
-            (48, Class::Side, 16, "provider age took"),
-            (42, Class::Side, 16, "age took"),
-            (40, Class::Side, 19, "age"),
-            (34, Class::Side, 16, "age"),
-            (32, Class::Side, 18, ""),
-            (24, Class::Side, 13, ""),
-            (41, Class::Single, 16, "age took"),
-            (60, Class::Single, 21, "age took"),
+            (20, (10, 0, "")),
+            (38, (28, 0, "")),
+            (58, (17, 29, "")),
+            (78, (23, 43, "")),
+            (98, (29, 46, "service")),
+            (118, (35, 60, "service")),
+            (138, (36, 64, "service size")),
+            (198, (36, 88, "service size id")),
         ];
-        for (width, class, name, others) in cases {
-            assert_eq!(shown(width, class), (name, others.to_owned()), "{width}");
+        for (width, (name, fact, others)) in cases {
+            assert_eq!(shown(width), (name, fact, others.to_owned()), "{width}");
         }
     }
 }

@@ -1,89 +1,82 @@
-//! The log pane.
-//!
-//! ```text
-//! ── log ─ info+ ─ following ─────────────────────────────────────────────────────
-//!  14:26:02 WARN scan-0421 connect timed out (3rd), retry in 16s, state kept: RUN
-//! ```
+//! The log pane: a line while all is well, a frame of lines once something went wrong.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
 
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::event::{Level, LogLine};
-use crate::app::layout::Pane;
+use crate::app::layout::{Frame, Pane};
+use crate::domain::clean::Clean;
 use crate::domain::human;
-use crate::ui::pen::{self, Span, plain, span};
 use crate::ui::theme::Theme;
+use crate::ui::widgets::{Titles, cut, frame, key_hint};
 
-/// Draws title and lines.
-pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    title(app, area, theme, buf);
-    let body = pen::body(area);
-    let wide = area.width >= 100;
-    let lines = app.log.window(body.height.into());
-    if lines.is_empty() && app.log.total() > 0 {
-        let more = app.keymap.hint(Action::MoreLog, "shows more");
-        pen::write(&[plain(format!(" no line of this level{more}"))], pen::row(body, 0), theme, buf);
+/// Draws frame and lines.
+pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
+    let Some(place) = app.layout().log else { return };
+    let focused = super::is_focused(app, Pane::Log);
+    frame(place, titles(app, theme), focused, theme, buf);
+    let inner = place.inner().intersection(buf.area);
+    let lines = app.log.window(inner.height.into());
+    if lines.is_empty() {
+        let words = match (place.frame, app.log.level()) {
+            (Frame::Bare, _) => "Log: no problems so far".to_owned(),
+            (_, Level::Debug) => "no lines yet".to_owned(),
+            (_, _) => format!("no lines of this level{}", app.keymap.hint(Action::MoreLog, "shows more")),
+        };
+        Span::styled(format!(" {words}"), theme.dim()).render(super::first_row(inner), buf);
     }
-    for (n, (line, hit)) in lines.into_iter().enumerate() {
+    for (row, (line, hit)) in inner.rows().zip(lines) {
         let style = match (hit, has(line, app.log.search())) {
             (true, _) => theme.selected(),
             (false, true) => theme.found(),
             (false, false) => Style::new(),
         };
-        pen::write(&cells(app, line, wide, style, theme), pen::row(body, n), theme, buf);
+        Line::from(cut(cells(app, line, style, theme), row.width.into(), theme)).render(row, buf);
     }
 }
 
-/// The four letters of a level.
-pub fn level(level: Level) -> &'static str {
-    match level {
-        Level::Debug => "DEBUG",
-        Level::Info => "INFO",
-        Level::Warn => "WARN",
-        Level::Error => "ERROR",
-    }
-}
-
-fn title(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let style = if super::is_focused(app, Pane::Log) { theme.strong() } else { Style::new() };
-    let shown = match app.log.level() {
-        Level::Debug => "debug+",
-        Level::Info => "info+",
-        Level::Warn => "warn+",
-        Level::Error => "error",
+fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
+    let focused = super::is_focused(app, Pane::Log);
+    let level = match app.log.level() {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "problems",
+        Level::Error => "errors",
     };
-    let follows = match (app.log.follows(), app.log.new_lines()) {
-        (true, _) => "following".to_owned(),
-        (false, 0) => "paused".to_owned(),
-        (false, new) => format!("paused, +{new} new"),
-    };
-    let mut parts = vec![span("log", style), plain(shown), plain(follows)];
-    if area.width >= 100 {
-        parts.push(plain(format!("{} lines saved", human::count(app.log.total()))));
-    }
+    let dim = |text: String| Span::styled(text, theme.dim());
+    let mut left = vec![Span::styled("Log", theme.title(focused)), dim(format!(" {} {level}", theme.dot()))];
     if !app.log.search().is_empty() {
         let hits = match app.log.hits() {
             (Some(nth), all) => format!("{} of {}", human::count(nth as u64), human::count(all as u64)),
             (None, all) => format!("{} found", human::count(all as u64)),
         };
-        parts.push(plain(format!("/{} {hits}", crate::domain::clean::Clean::new(app.log.search()))));
+        left.push(Span::styled(format!("  /{} {hits}", Clean::new(app.log.search())), theme.warn()));
     }
-    pen::rule(&parts, &[], area, theme, buf);
+    let right = match (app.log.follows(), app.log.new_lines()) {
+        (true, _) => Vec::new(),
+        (false, 0) => vec![dim("scrolled".to_owned())],
+        (false, new) => vec![Span::styled(format!("+{new} new"), theme.warn())],
+    };
+    let hint = |action, words| key_hint(&app.keymap.first_key(action), words, theme);
+    let hints = [hint(Action::MoreLog, "more"), hint(Action::LessLog, "less"), hint(Action::Find, "search")];
+    Titles { left, right, keys: hints.join(&Span::raw("  ")) }
 }
 
-fn cells(app: &App, line: &LogLine, wide: bool, style: Style, theme: &Theme) -> Vec<Span> {
-    let (letters, source) = if wide {
-        (pen::fit(level(line.level), 6, theme), pen::fit(&line.source, 17, theme))
-    } else {
-        (pen::fit(level(line.level), 4, theme), line.source.to_string())
+fn cells<'a>(app: &App, line: &'a LogLine, style: Style, theme: &Theme) -> Vec<Span<'a>> {
+    let sign = match line.level {
+        Level::Debug | Level::Info => " ",
+        Level::Warn => "~",
+        Level::Error => "!",
     };
     vec![
-        plain(format!(" {} ", human::clock(line.at, app.zone()))),
-        span(letters, theme.level(line.level)),
-        span(format!(" {source} {}", line.text), style),
+        Span::styled(format!(" {} ", human::clock(line.at, app.zone())), theme.dim()),
+        Span::styled(format!("{sign} "), theme.level(line.level)),
+        Span::styled(format!("{}  ", line.source), theme.dim().patch(style)),
+        Span::styled(theme.shown(&line.text), style),
     ]
 }
 

@@ -1,21 +1,23 @@
 //! How it looks: draws the app's model, returns nothing, changes nothing.
 
 mod detail;
-mod dialogs;
 mod files;
 mod footer;
 mod header;
 mod list;
 mod log;
-mod message;
-mod pen;
+mod overlay;
 pub mod raw;
 pub mod theme;
 pub mod tree;
 mod typed;
+mod widgets;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
 
 use crate::app::App;
 use crate::app::layout::{Class, Pane};
@@ -31,40 +33,34 @@ pub fn draw_into(app: &App, theme: &Theme, buf: &mut Buffer) {
     if buf.area.is_empty() {
         return;
     }
-    if app.file.is_err() {
-        message::no_file(app, theme, buf);
-        return;
-    }
     let layout = app.layout();
-    if layout.class == Class::Tiny {
-        header::tiny(app, pen::rect(layout.header), theme, buf);
-        footer::draw(app, pen::rect(layout.footer), theme, buf);
-        dialogs::draw(app, theme, buf);
+    if app.file.is_err() {
+        Line::from(vec![Span::raw(" "), Span::styled("jobdeck", theme.accent())]).render(first_row(buf.area), buf);
+        overlay::draw(app, theme, buf);
+        footer::draw(app, layout.footer, theme, buf);
         return;
     }
-    header::draw(app, pen::rect(layout.header), theme, buf);
-    if let Some(area) = layout.list.map(pen::rect) {
-        list::draw(app, area, theme, buf);
+    if layout.class == Class::Tiny {
+        header::tiny(app, layout.header, theme, buf);
+    } else {
+        header::draw(app, layout.header, theme, buf);
+        list::draw(app, theme, buf);
+        detail::draw(app, theme, buf);
+        log::draw(app, theme, buf);
     }
-    if let Some(area) = layout.reason.map(pen::rect) {
-        list::reason(app, area, theme, buf);
+    footer::draw(app, layout.footer, theme, buf);
+    overlay::draw(app, theme, buf);
+    if app.overlay.is_some() {
+        footer::draw(app, layout.footer, theme, buf);
     }
-    if let Some(area) = layout.divider.map(pen::rect) {
-        for n in 0..usize::from(area.height) {
-            pen::write(&[pen::plain(theme.column())], pen::row(area, n), theme, buf);
-        }
-    }
-    if let Some(area) = layout.detail.map(pen::rect) {
-        detail::draw(app, area, layout.divider.is_none(), theme, buf);
-    }
-    if let Some(area) = layout.log.map(pen::rect) {
-        log::draw(app, area, theme, buf);
-    }
-    footer::draw(app, pen::rect(layout.footer), theme, buf);
-    dialogs::draw(app, theme, buf);
 }
 
 /// Whether a pane has the focus.
 fn is_focused(app: &App, pane: Pane) -> bool {
     app.focus == pane && app.overlay.is_none()
+}
+
+/// The first row of a rectangle; empty if it has none.
+fn first_row(area: Rect) -> Rect {
+    Rect { height: area.height.min(1), ..area }
 }

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::raw::{Look, RawView};
+use crate::app::detail::raw::{Look, RawView};
 
 /// How the parts of the raw tab look.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,12 +1,16 @@
 //! Every colour and every symbol.
 //!
-//! Symbol and word say everything; colour is never the only sign. Foreground and background are the terminal's own,
-//! so that any background will do; never white, black, bright black or dim for something that has to be read.
+//! Three weights: accent (what needs the user, the cursor, the focused frame), plain (names, reasons, values) and dim
+//! (labels, ids, times). Symbol and word say everything; colour is never the only sign. Foreground and background are
+//! the terminal's own, so that any background will do.
+
+use std::borrow::Cow;
 
 use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::{bar, border};
 
 use crate::app::event::Level;
-use crate::domain::fact::Health;
+use crate::app::text::Tone;
 use crate::domain::state::State;
 use crate::ui::raw::RawStyles;
 use crate::ui::tree::TreeStyles;
@@ -59,6 +63,16 @@ impl Theme {
         }
     }
 
+    /// Text of ours as the terminal can show it: dots, dashes and blocks have a sign in ASCII.
+    pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let odd = |c: char| ASCII.iter().any(|(from, _)| *from == c);
+        if self.charset == Charset::Utf8 || !text.contains(odd) {
+            return Cow::Borrowed(text);
+        }
+        let one = |c: char| ASCII.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to);
+        Cow::Owned(text.chars().map(one).collect())
+    }
+
     /// A state's symbol, one cell wide.
     pub fn symbol(&self, state: State) -> &'static str {
         match state {
@@ -67,24 +81,78 @@ impl Theme {
             State::Succeeded => self.either("✓", "+"),
             State::Partial => self.either("◧", "%"),
             State::Failed => self.either("✗", "x"),
-            State::Cancelled => self.either("⊘", "-"),
-            State::Lost => self.either("∅", "!"),
+            State::Cancelled => self.either("–", "-"),
+            State::Lost => "!",
             State::Unknown => "?",
+        }
+    }
+
+    /// A state's cell in the bar of the batch. Without colours the states are told apart by their density.
+    pub fn bar_cell(&self, state: State) -> &'static str {
+        let coloured = self.palette != Palette::Plain;
+        match state {
+            State::Queued | State::Unknown => self.either("░", "."),
+            State::Running => self.either("▒", "-"),
+            State::Succeeded => self.either("█", "#"),
+            State::Partial if coloured => self.either("█", "%"),
+            State::Failed | State::Lost | State::Cancelled if coloured => self.either("█", "x"),
+            State::Partial => self.either("▓", "%"),
+            State::Failed => self.either("✗", "x"),
+            State::Lost => "!",
+            State::Cancelled => self.either("–", "="),
         }
     }
 
     /// How a state looks.
     pub fn state(&self, state: State) -> Style {
         match state {
-            State::Queued => Style::new(),
+            State::Queued => self.dim(),
             State::Running => self.colour(Color::Cyan, Color::Indexed(39)),
             State::Succeeded => self.colour(Color::Green, Color::Indexed(33)),
             State::Partial => self.colour(Color::Yellow, Color::Indexed(214)).add_modifier(Modifier::BOLD),
-            State::Failed => self.colour(Color::Red, Color::Indexed(202)).add_modifier(Modifier::BOLD),
+            State::Failed | State::Lost => self.bad(),
             State::Cancelled => self.colour(Color::Magenta, Color::Indexed(175)),
-            State::Lost => self.colour(Color::Red, Color::Indexed(202)).add_modifier(Modifier::REVERSED),
             State::Unknown => Style::new().add_modifier(Modifier::BOLD),
         }
+    }
+
+    /// The colour alone of a state, for bars.
+    pub fn fill(&self, state: State) -> Style {
+        self.state(state).remove_modifier(Modifier::BOLD)
+    }
+
+    /// How a piece of text looks.
+    pub fn tone(&self, tone: Tone) -> Style {
+        match tone {
+            Tone::Plain => Style::new(),
+            Tone::Dim => self.dim(),
+            Tone::Strong => self.strong(),
+            Tone::Accent => self.accent(),
+            Tone::Warn => self.warn().patch(self.strong()),
+            Tone::State(state) => self.state(state),
+            Tone::Badge(state) => self.state(state).remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED),
+            Tone::Fill(state) => self.fill(state),
+        }
+    }
+
+    /// What needs the user, the cursor's mark, the focused frame.
+    pub fn accent(&self) -> Style {
+        self.colour(Color::Cyan, Color::Indexed(39)).add_modifier(Modifier::BOLD)
+    }
+
+    /// Labels, ids, times, frames without the focus.
+    pub fn dim(&self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+
+    /// The frame of a pane.
+    pub fn frame(&self, focused: bool) -> Style {
+        if focused { self.accent() } else { self.dim() }
+    }
+
+    /// The title of a pane.
+    pub fn title(&self, focused: bool) -> Style {
+        if focused { self.accent() } else { Style::new().add_modifier(Modifier::BOLD) }
     }
 
     /// Something that went wrong.
@@ -97,15 +165,19 @@ impl Theme {
         self.colour(Color::Yellow, Color::Indexed(214))
     }
 
-    /// Keys in the footer, headings.
+    /// Keys, headings.
     pub fn strong(&self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// The row under the cursor.
+    /// The row under the cursor of the focused pane. Colours turned round would be patches of colour.
     pub fn selected(&self) -> Style {
-        // Colours turned round would be patches of colour.
-        Style::new().fg(Color::Reset).add_modifier(Modifier::REVERSED)
+        Style::new().fg(Color::Reset).remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED)
+    }
+
+    /// The row under the cursor of a pane without the focus.
+    pub fn selected_away(&self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
     }
 
     /// Text that matches a search.
@@ -118,37 +190,23 @@ impl Theme {
         self.bad().add_modifier(Modifier::UNDERLINED)
     }
 
-    /// The full part of the progress bar.
-    pub fn bar(&self) -> Style {
-        self.colour(Color::Green, Color::Indexed(33))
-    }
-
     /// How severe a line of the log is.
     pub fn level(&self, level: Level) -> Style {
         match level {
-            Level::Debug | Level::Info => Style::new(),
+            Level::Debug | Level::Info => self.dim(),
             Level::Warn => self.warn(),
             Level::Error => self.bad(),
         }
     }
 
-    /// The sign of a job's read health, one cell wide.
-    pub fn health(&self, health: &Health) -> &'static str {
-        match health {
-            Health::Fresh => " ",
-            Health::Stale => "~",
-            Health::Paused => "=",
-            Health::Throttled(_) => "#",
-            Health::KeyRefused => "K",
-            Health::Held => "H",
-            Health::Following(_) => "@",
-            Health::GivenUp(_) => "X",
-        }
+    /// The sign in front of the row under the cursor, one cell wide.
+    pub fn cursor(&self) -> &'static str {
+        self.either("▌", ">")
     }
 
-    /// The sign of a saved job.
-    pub fn saved(&self) -> &'static str {
-        self.either("⤓", "s")
+    /// The sign of a marked job.
+    pub fn mark(&self) -> &'static str {
+        "*"
     }
 
     /// A horizontal line.
@@ -166,39 +224,68 @@ impl Theme {
         self.either("…", "~")
     }
 
-    /// The full and the empty cell of the progress bar.
-    pub fn blocks(&self) -> (&'static str, &'static str) {
-        (self.either("█", "#"), self.either("░", "-"))
+    /// The thumb of a scroll bar.
+    pub fn thumb(&self) -> &'static str {
+        self.either("┃", "#")
     }
 
-    /// The steps of the throughput strip, lowest first.
-    pub fn steps(&self) -> &'static [&'static str] {
+    /// Between two facts in one line.
+    pub fn dot(&self) -> &'static str {
+        self.either("·", "-")
+    }
+
+    /// The cells of a duration bar: queued, running.
+    pub fn spans(&self) -> (&'static str, &'static str) {
+        (self.either("░", "."), self.either("█", "#"))
+    }
+
+    /// The bars of a chart.
+    pub fn chart(&self) -> bar::Set<'static> {
         match self.charset {
-            Charset::Utf8 => &["⠀", "⣀", "⣤", "⣶", "⣿"],
-            Charset::Ascii => &[" ", "_", ".", "=", "#"],
+            Charset::Utf8 => bar::NINE_LEVELS,
+            Charset::Ascii => bar::Set {
+                full: "#",
+                seven_eighths: "#",
+                three_quarters: "+",
+                five_eighths: "+",
+                half: "=",
+                three_eighths: "-",
+                one_quarter: "_",
+                one_eighth: ".",
+                empty: " ",
+            },
         }
     }
 
-    /// Corners of a box: upper left, upper right, lower left, lower right.
-    pub fn corners(&self) -> [&'static str; 4] {
+    /// The frame of a pane or an overlay.
+    pub fn border(&self) -> border::Set<'static> {
         match self.charset {
-            Charset::Utf8 => ["┌", "┐", "└", "┘"],
-            Charset::Ascii => ["+", "+", "+", "+"],
+            Charset::Utf8 => border::ROUNDED,
+            Charset::Ascii => border::Set {
+                top_left: "+",
+                top_right: "+",
+                bottom_left: "+",
+                bottom_right: "+",
+                vertical_left: "|",
+                vertical_right: "|",
+                horizontal_top: "-",
+                horizontal_bottom: "-",
+            },
         }
     }
 
     /// How the tree looks.
     pub fn tree(&self) -> TreeStyles {
         TreeStyles {
-            plain: Style::new(),
+            plain: self.dim(),
             key: self.colour(Color::Cyan, Color::Indexed(39)),
             string: Style::new(),
             number: self.colour(Color::Magenta, Color::Indexed(214)),
             word: self.colour(Color::Magenta, Color::Indexed(214)),
             cursor: self.selected(),
-            cursor_away: Style::new().add_modifier(Modifier::BOLD),
+            cursor_away: self.selected_away(),
             found: self.found(),
-            path: self.strong(),
+            path: self.dim(),
             ascii: self.is_ascii(),
         }
     }
@@ -217,16 +304,5 @@ impl Theme {
     }
 }
 
-/// A state's four letters in the list.
-pub fn label(state: State) -> &'static str {
-    match state {
-        State::Queued => "WAIT",
-        State::Running => "RUN",
-        State::Succeeded => "DONE",
-        State::Partial => "PART",
-        State::Failed => "FAIL",
-        State::Cancelled => "CANC",
-        State::Lost => "LOST",
-        State::Unknown => "?",
-    }
-}
+/// The signs of our own texts, and what stands for them in ASCII.
+const ASCII: [(char, char); 7] = [('…', '~'), ('·', '-'), ('–', '-'), ('█', '#'), ('░', '.'), ('▒', '-'), ('→', '>')];

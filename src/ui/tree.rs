@@ -14,7 +14,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::app::tree::{FoldMark, Label, TreeRow, TreeView, rows_seen};
+use crate::app::detail::tree::{FoldMark, Label, TreeRow, TreeView, rows_seen};
 use crate::domain::clean::Clean;
 use crate::json::scan::Kind;
 use crate::json::search::Needle;
@@ -174,7 +174,7 @@ fn dots(styles: &TreeStyles) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::tree::{Fold, Motion};
+    use crate::app::detail::tree::{Fold, Motion};
     use crate::json::index::Document;
     use bytes::Bytes;
     use std::sync::Arc;

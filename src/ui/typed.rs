@@ -7,16 +7,15 @@
 use std::ops::Range;
 
 use ratatui::style::Style;
+use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
 
 use crate::app::input::Input;
-use crate::ui::pen::{Span, span};
 use crate::ui::theme::Theme;
 
 /// The part around the cursor that fits so many cells, as pieces of a row. `broken`: the bytes that are wrong; if they
 /// are none, it is where something is missing.
-pub fn line(input: &Input, broken: Option<&Range<usize>>, room: usize, theme: &Theme) -> Vec<Span> {
+pub fn line(input: &Input, broken: Option<&Range<usize>>, room: usize, theme: &Theme) -> Vec<Span<'static>> {
     // The cursor may stand behind the text.
     let text = input.text() + " ";
     let cursor = input.before().len();
@@ -24,21 +23,21 @@ pub fn line(input: &Input, broken: Option<&Range<usize>>, room: usize, theme: &T
     let piece = |(at, grapheme): (usize, &str)| {
         let style = if wrong(at) { theme.broken() } else { Style::new() };
         let here = (at..at + grapheme.len()).contains(&cursor);
-        (here, span(grapheme, if here { style.patch(theme.selected()) } else { style }))
+        (here, Span::styled(grapheme.to_owned(), if here { style.patch(theme.selected()) } else { style }))
     };
-    let pieces: Vec<(bool, Span)> = text.grapheme_indices(true).map(piece).collect();
+    let pieces: Vec<(bool, Span<'static>)> = text.grapheme_indices(true).map(piece).collect();
     let last = pieces.iter().rposition(|(here, _)| *here).unwrap_or_default();
     // One cell is for the sign that something stands before.
     let mut left = room.saturating_sub(1);
-    let fits = |(_, piece): &&(bool, Span)| {
-        let cells = piece.text.width();
+    let fits = |(_, piece): &&(bool, Span<'static>)| {
+        let cells = piece.width();
         let fits = cells <= left;
         left = left.saturating_sub(cells);
         fits
     };
     let seen = pieces.iter().take(last + 1).rev().take_while(fits).count();
     let first = last + 1 - seen;
-    let sign = (first > 0).then(|| span(theme.cut(), Style::new()));
+    let sign = (first > 0).then(|| Span::raw(theme.cut()));
     sign.into_iter().chain(pieces.into_iter().skip(first).map(|(_, piece)| piece)).collect()
 }
 
@@ -70,9 +69,9 @@ mod tests {
             for key in keys.split_whitespace() {
                 input.key(Key::parse(key).unwrap());
             }
-            let has = |piece: &Span, modifier| piece.style.add_modifier.contains(modifier);
+            let has = |piece: &Span<'_>, modifier| piece.style.add_modifier.contains(modifier);
             let shown = line(&input, broken.as_ref(), room, &theme).into_iter().map(|piece| {
-                let text = piece.text.clone();
+                let text = piece.content.to_string();
                 let text = if has(&piece, Modifier::UNDERLINED) { format!("{{{text}}}") } else { text };
                 if has(&piece, Modifier::REVERSED) { format!("[{text}]") } else { text }
             });

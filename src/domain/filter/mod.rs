@@ -17,6 +17,11 @@ mod term;
 mod typing;
 mod value;
 
+/// The names of all fields.
+pub fn fields() -> impl Iterator<Item = &'static str> {
+    parse::FIELDS.into_iter()
+}
+
 /// The language as help and manual show it: what to write, and what it finds.
 pub const SYNTAX: &[(&str, &str)] = &[
     ("login timeout", "all these words, any case, in name, id, service, tags or reason"),

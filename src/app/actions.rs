@@ -1,0 +1,261 @@
+//! What each action does to the model, and what it asks for outside.
+
+use std::collections::HashMap;
+
+use super::action::Action;
+use super::detail::Tab;
+use super::detail::tree::Fold;
+use super::effect::Effect;
+use super::layout::{Class, Pane, SPLIT, SPLITS};
+use super::list::Wanted;
+use super::overlay::durations::Durations;
+use super::overlay::file_errors::FileErrors;
+use super::overlay::groups::Groups;
+use super::overlay::help::Help;
+use super::overlay::palette::Palette;
+use super::overlay::reasons::Reasons;
+use super::overlay::sort_menu::SortMenu;
+use super::scroll::Motion;
+use super::{App, Leaving, Times};
+use crate::domain::job::JobIx;
+
+impl App {
+    /// Does what the user meant.
+    pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Go(motion) => self.go_in(self.focus, motion),
+            Action::NextPane => self.focus = self.focus.next(),
+            Action::PreviousPane => self.focus = self.focus.previous(),
+            Action::FocusList => self.focus = Pane::List,
+            Action::FocusDetail => self.focus = Pane::Detail,
+            Action::FocusLog => self.focus = Pane::Log,
+            Action::Open => return self.open(),
+            Action::Back => return self.back(),
+            Action::NextProblem => return self.next_problem(true),
+            Action::PreviousProblem => return self.next_problem(false),
+            Action::CopyRaw => {
+                let Some(ix) = self.list.selected() else { return self.say_bad("there is no job to copy from") };
+                return self.copy_raw(ix);
+            }
+            Action::CopyMenu => return self.open_copy_menu(),
+            Action::CopyPath => return self.copy_path(),
+            Action::Save => return self.save_chosen(),
+            Action::Pager => return self.open_pager(),
+            Action::Errors => self.show(Reasons::default()),
+            Action::Durations => self.show(Durations::default()),
+            Action::Groups => self.show(Groups::default()),
+            Action::FileErrors => {
+                if self.file_trouble.is_none() {
+                    return self.say("the jobs file has no errors");
+                }
+                self.show(FileErrors::default());
+            }
+            Action::Find => return self.find(),
+            Action::NextMatch => return self.next_match(true),
+            Action::PreviousMatch => return self.next_match(false),
+            Action::ProblemsOnly => {
+                let wanted = self.list.wanted().clone();
+                self.list.want(Wanted { problems: !wanted.problems, ..wanted });
+            }
+            Action::SortBy => self.show(SortMenu::new(self.list.sort())),
+            Action::Mark => {
+                if let Some(ix) = self.list.selected() {
+                    self.jobs.toggle_mark(ix);
+                    self.list.note_change(ix);
+                    self.list.go(Motion::Down, self.list_rows());
+                }
+            }
+            Action::MarkAll => {
+                let listed = self.list.order().to_vec();
+                self.mark_all(&listed);
+            }
+            Action::NextTab => self.detail.tab = self.detail.tab.step(true),
+            Action::PreviousTab => self.detail.tab = self.detail.tab.step(false),
+            Action::Fold => return self.fold(Fold::Fold),
+            Action::Unfold => return self.fold(Fold::Unfold),
+            Action::FoldAll => return self.fold(Fold::FoldAll),
+            Action::UnfoldAll => return self.fold(Fold::UnfoldAll),
+            Action::Decode => return self.fold(Fold::Decode),
+            Action::DetailDown => self.go_in(Pane::Detail, Motion::Down),
+            Action::DetailUp => self.go_in(Pane::Detail, Motion::Up),
+            Action::Wrap => self.toggle_wrap(),
+            Action::Zoom => self.zoom = !self.zoom,
+            Action::Turn => {
+                let class = self.layout().class;
+                if !class.can_be_beside() {
+                    return self.say("the screen is too narrow for list beside detail");
+                }
+                let turned = !self.beside.get(&class).copied().unwrap_or_default();
+                self.beside.insert(class, turned);
+            }
+            Action::Shrink => self.move_split(false),
+            Action::Grow => self.move_split(true),
+            Action::Times => {
+                self.times = match self.times {
+                    Times::Relative => Times::Local,
+                    Times::Local => Times::Utc,
+                    Times::Utc => Times::Relative,
+                };
+                let _ = self.say(match self.times {
+                    Times::Relative => "times: durations",
+                    Times::Local => "times: local",
+                    Times::Utc => "times: UTC",
+                });
+            }
+            Action::ReadNow => {
+                let jobs = self.chosen();
+                if jobs.is_empty() {
+                    return self.say_bad("there is no job to poll");
+                }
+                let _ = self.say(match jobs.len() {
+                    1 => "polling the job now".to_owned(),
+                    many => format!("polling {many} jobs now"),
+                });
+                return vec![Effect::ReadNow(jobs)];
+            }
+            Action::Pause => {
+                self.paused = !self.paused;
+                return vec![Effect::Pause(self.paused)];
+            }
+            Action::Mouse => {
+                self.mouse = !self.mouse;
+                let hint = self.keymap.hint(Action::Mouse, "turns it off");
+                let _ = self.say(if self.mouse { format!("mouse on{hint}") } else { "mouse off".to_owned() });
+                return vec![Effect::SetMouse(self.mouse)];
+            }
+            Action::MoreLog => self.log.set_level(true),
+            Action::LessLog => self.log.set_level(false),
+            Action::Palette => self.show(Palette::default()),
+            Action::Help => self.show(Help::new(Some(self.context()))),
+            Action::Redraw => return vec![Effect::ClearScreen],
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Quit => return self.quit(false),
+            Action::Interrupt => return self.interrupt(),
+        }
+        Vec::new()
+    }
+
+    /// `Ctrl-c`, or a signal: the first waits for the one-shot reads in flight, the second does not, whatever else
+    /// was pressed before.
+    pub(super) fn interrupt(&mut self) -> Vec<Effect> {
+        self.redraw = true;
+        match &mut self.leaving {
+            Leaving::No => self.quit(true),
+            Leaving::Draining { warned, .. } if !*warned => {
+                *warned = true;
+                Vec::new()
+            }
+            Leaving::Draining { .. } => {
+                self.leaving = Leaving::Aborting;
+                vec![Effect::Abort]
+            }
+            Leaving::Aborting => vec![Effect::Exit],
+        }
+    }
+
+    /// Moves the cursor or the window of a pane.
+    pub(super) fn go_in(&mut self, pane: Pane, motion: Motion) {
+        let rows = self.layout().rows(pane);
+        match pane {
+            Pane::List => self.list.go(motion, rows),
+            Pane::Detail => self.go_in_detail(motion),
+            Pane::Log => self.log.go(motion, rows),
+        }
+    }
+
+    /// The marked jobs in the list's order, those that are not listed last; without any, the selected one.
+    pub(super) fn chosen(&self) -> Vec<JobIx> {
+        let mut marked: Vec<JobIx> = self.jobs.iter().filter(|(_, row)| row.marked).map(|(ix, _)| ix).collect();
+        if marked.is_empty() {
+            return self.list.selected().into_iter().collect();
+        }
+        let places: HashMap<JobIx, usize> = self.list.order().iter().copied().zip(0..).collect();
+        marked.sort_by_key(|ix| places.get(ix).copied().unwrap_or(usize::MAX));
+        marked
+    }
+
+    /// Marks these jobs; if all of them are marked, takes the marks off.
+    pub(super) fn mark_all(&mut self, jobs: &[JobIx]) {
+        let all = jobs.iter().all(|ix| self.jobs.get(*ix).is_none_or(|row| row.marked));
+        for ix in jobs {
+            if self.jobs.get(*ix).is_some_and(|row| row.marked == all) {
+                self.jobs.toggle_mark(*ix);
+                self.list.note_change(*ix);
+            }
+        }
+        let _ = self.say(format!("{} marked", crate::domain::human::counted(self.jobs.marked(), "job")));
+    }
+
+    fn open(&mut self) -> Vec<Effect> {
+        match self.focus {
+            Pane::List => {
+                if self.list.selected().is_some() {
+                    self.focus = Pane::Detail;
+                }
+            }
+            Pane::Detail => return self.open_in_detail(),
+            Pane::Log => self.log.go(Motion::Bottom, self.layout().rows(Pane::Log)),
+        }
+        Vec::new()
+    }
+
+    fn back(&mut self) -> Vec<Effect> {
+        if self.focus == Pane::Detail
+            && let Some(ix) = self.list.selected()
+            && self.detail.tab == Tab::Files
+            && self.detail.view_mut(ix).file.take().is_some()
+        {
+            return Vec::new();
+        }
+        if self.zoom {
+            self.zoom = false;
+        } else if self.focus != Pane::List {
+            self.focus = Pane::List;
+        } else if self.list.wanted().is_narrow() {
+            self.list.want(Wanted::default());
+        } else if !self.jobs.clear_marks() {
+            let quit = self.keymap.first_key(Action::Quit);
+            return self.say(format!("{quit} quits"));
+        }
+        Vec::new()
+    }
+
+    fn next_problem(&mut self, forward: bool) -> Vec<Effect> {
+        let rows = self.list_rows();
+        let jobs = &self.jobs;
+        let (before, selected) = (self.list.at(), self.list.selected());
+        let found =
+            self.list.go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(super::list::jobs::Row::is_problem));
+        if !found {
+            return self.say("no problem in the list");
+        }
+        self.list.touch(self.now.mono);
+        let at = self.list.at();
+        if self.list.selected() == selected {
+            return self.say("this is the only problem in the list");
+        }
+        match forward {
+            true if at <= before => self.say("that was the last: wrapped to the first problem"),
+            false if at >= before => self.say("that was the first: wrapped to the last problem"),
+            true | false => Vec::new(),
+        }
+    }
+
+    /// `warned`: this was an interrupt, of which the second does not wait.
+    fn quit(&mut self, warned: bool) -> Vec<Effect> {
+        if self.leaving != Leaving::No {
+            return Vec::new();
+        }
+        self.overlay = None;
+        self.prompt = None;
+        self.leaving = Leaving::Draining { since: self.now.mono, reads: None, warned };
+        vec![Effect::SaveView(self.view_text()), Effect::Drain]
+    }
+
+    fn move_split(&mut self, more: bool) {
+        let (width, height) = self.size;
+        let class = Class::of(width, height);
+        let split = self.splits.entry(class).or_insert(SPLIT);
+        *split = if more { (*split + 4).min(SPLITS.1) } else { split.saturating_sub(4).max(SPLITS.0) };
+    }
+}

@@ -1,0 +1,214 @@
+//! Moving, folding and searching in the detail: each key goes to the view that is open, whatever it is.
+
+use super::Tab;
+use super::tree::{Fold, Found};
+use super::view::{Size, TableView, TextView, UnderCursor, View};
+use crate::app::App;
+use crate::app::effect::{Effect, Part};
+use crate::app::event::Content;
+use crate::app::layout::Pane;
+use crate::app::scroll::Motion;
+use crate::app::text::{self, Line};
+use crate::domain::clean::Clean;
+use crate::domain::files::FileResult;
+use crate::domain::human;
+use crate::domain::job::JobIx;
+
+impl App {
+    /// Hands over what is open in the selected job's detail, and its cells; None as long as it is not loaded.
+    pub(in crate::app) fn with_view<R>(&mut self, then: impl FnOnce(&mut dyn View, Size) -> R) -> Option<R> {
+        let ix = self.list.selected()?;
+        let file = self.detail.view(ix).file;
+        let regions = self.regions(ix);
+        let size = regions.size(self.detail.tab == Tab::Files && file.is_some());
+        let answer = match (self.detail.tab, file) {
+            (Tab::Summary, _) => {
+                let lines = self.summary_lines(ix, size.width);
+                let state = self.detail.view_mut(ix);
+                then(&mut TextView { lines, top: &mut state.summary, needle: &mut state.search }, size)
+            }
+            (Tab::History, _) => {
+                let lines = self.history_lines(ix, size.width)?;
+                let state = self.detail.view_mut(ix);
+                then(&mut TextView { lines, top: &mut state.history, needle: &mut state.search }, size)
+            }
+            (Tab::Raw, _) => then(self.detail.body_mut(ix)?.raw.as_mut()?, size),
+            (Tab::Output, _) => then(self.detail.body_mut(ix)?.output.ready_mut()?, size),
+            (Tab::Files, Some(file)) => then(self.detail.body_mut(ix)?.files.get_mut(&file)?.ready_mut()?, size),
+            (Tab::Files, None) => {
+                let under_cursor = self.file_under_cursor(ix).map(|(n, file, content)| UnderCursor {
+                    path: format!(".message[{n}]"),
+                    value: result_of(&file, &content),
+                });
+                let body = self.detail.body(ix)?;
+                let content = body.content.ready()?;
+                let names = body.order.iter().filter_map(|n| Some(content.files.get(*n)?.name.clone())).collect();
+                let state = self.detail.view_mut(ix);
+                let (cursor, needle) = (&mut state.files, &mut state.search);
+                then(&mut TableView { names, cursor, needle, under_cursor }, size)
+            }
+        };
+        Some(answer)
+    }
+
+    /// The file that the keys of the detail act on: in the Files tab the one under the cursor, or the opened one.
+    pub(in crate::app) fn file_under_cursor(&self, ix: JobIx) -> Option<(usize, FileResult, std::sync::Arc<Content>)> {
+        if self.detail.tab != Tab::Files || self.focus == Pane::Log {
+            return None;
+        }
+        let number = self.shown_file(ix)?;
+        let content = self.detail.body(ix)?.content.ready()?.clone();
+        let file = content.files.get(number)?.clone();
+        Some((number, file, content))
+    }
+
+    /// The lines of the summary, wrapped to a width.
+    pub fn summary_lines(&self, ix: JobIx, width: u16) -> Vec<Line> {
+        let Some(row) = self.jobs.get(ix) else { return Vec::new() };
+        let lines = super::summary::summary(row, self.text_context(row), width);
+        text::wrapped(lines, width.into(), !self.detail.view(ix).cut)
+    }
+
+    /// The lines of the history, wrapped to a width; None as long as it is not loaded.
+    pub fn history_lines(&self, ix: JobIx, width: u16) -> Option<Vec<Line>> {
+        let row = self.jobs.get(ix)?;
+        let history = self.detail.past(ix)?.history.ready()?;
+        let lines = super::summary::history(history, self.text_context(row));
+        Some(text::wrapped(lines, width.into(), !self.detail.view(ix).cut))
+    }
+
+    /// How far down the open view is.
+    pub fn percent(&self, ix: JobIx) -> Option<u8> {
+        let view = self.detail.view(ix);
+        let regions = self.regions(ix);
+        let size = regions.size(view.file.is_some());
+        let text = |lines: Vec<Line>, mut top: usize| {
+            TextView { lines, top: &mut top, needle: &mut String::new() }.percent(size)
+        };
+        match self.detail.tab {
+            Tab::Summary => text(self.summary_lines(ix, size.width), view.summary),
+            Tab::History => text(self.history_lines(ix, size.width)?, view.history),
+            Tab::Raw => View::percent(self.detail.body(ix)?.raw.as_ref()?, size),
+            Tab::Output => View::percent(self.detail.body(ix)?.output.ready()?, size),
+            Tab::Files => View::percent(self.detail.body(ix)?.files.get(&view.file?)?.ready()?, size),
+        }
+    }
+
+    /// Moves the cursor or the window of the open tab.
+    pub(in crate::app) fn go_in_detail(&mut self, motion: Motion) {
+        let _ = self.with_view(|view, size| view.go(motion, size));
+    }
+
+    /// `Enter`: a fold of a tree, or a file's own tree.
+    pub(in crate::app) fn open_in_detail(&mut self) -> Vec<Effect> {
+        let Some(ix) = self.list.selected() else { return Vec::new() };
+        let state = self.detail.view(ix);
+        match (self.detail.tab, state.file) {
+            (Tab::Output, _) | (Tab::Files, Some(_)) => return self.fold(Fold::Toggle),
+            (Tab::Files, None) => {
+                let file = self.detail.body(ix).and_then(|body| body.order.get(state.files.at).copied());
+                self.detail.view_mut(ix).file = file;
+            }
+            (Tab::Summary | Tab::Raw | Tab::History, _) => self.zoom = !self.zoom,
+        }
+        Vec::new()
+    }
+
+    /// Folds in a tree; goes sideways in the raw tab. A very long string is decoded elsewhere.
+    pub(in crate::app) fn fold(&mut self, fold: Fold) -> Vec<Effect> {
+        let decode = self.with_view(|view, size| view.fold(fold, size)).flatten();
+        let Some((ix, decode)) = self.list.selected().zip(decode) else { return Vec::new() };
+        let part = self.detail.view(ix).file.filter(|_| self.detail.tab == Tab::Files).map_or(Part::Output, Part::File);
+        let Some(body) = self.detail.body(ix).map(|body| body.body) else { return Vec::new() };
+        let _ = self.say("decoding the string");
+        vec![Effect::Decode { ix, body, part, decode }]
+    }
+
+    /// Wraps long lines, or cuts them.
+    pub(in crate::app) fn toggle_wrap(&mut self) {
+        let Some(ix) = self.list.selected() else { return };
+        if self.with_view(|view, _| view.toggle_wrap()) != Some(true) {
+            let state = self.detail.view_mut(ix);
+            state.cut = !state.cut;
+        }
+    }
+
+    /// Searches a pane for a text from where its window is.
+    pub(in crate::app) fn search(&mut self, pane: Pane, text: String) -> Vec<Effect> {
+        match pane {
+            Pane::List => Vec::new(),
+            Pane::Log => {
+                self.log.set_search(text);
+                self.next_match(true)
+            }
+            Pane::Detail => {
+                if let Some(ix) = self.list.selected() {
+                    self.detail.view_mut(ix).search.clone_from(&text);
+                }
+                let found = self.with_view(|view, size| view.search(&text, size));
+                self.say_found(found)
+            }
+        }
+    }
+
+    /// Goes to the next match of the focused pane, or to the previous one.
+    pub(in crate::app) fn next_match(&mut self, forward: bool) -> Vec<Effect> {
+        match self.focus {
+            // In a filtered list every row is a match.
+            Pane::List => {
+                let rows = self.list_rows();
+                self.list.go_to_next(forward, rows, |_| true);
+                Vec::new()
+            }
+            Pane::Log => {
+                let rows = self.layout().rows(Pane::Log);
+                if self.log.find(forward, rows) { Vec::new() } else { self.say("no match in the log") }
+            }
+            Pane::Detail => {
+                let found = self.with_view(|view, size| view.next_match(forward, size));
+                self.say_found(found)
+            }
+        }
+    }
+
+    /// One more slice of a search in a large body.
+    pub(in crate::app) fn go_on_searching(&mut self) {
+        let began = self.searching.take();
+        // Whoever went elsewhere does not look for it any more.
+        if began.is_some() && began == self.list.selected().map(|ix| (ix, self.detail.tab)) {
+            let found = self.with_view(|view, size| view.go_on_searching(size));
+            let _ = self.say_found(found);
+        }
+    }
+
+    fn say_found(&mut self, found: Option<Found>) -> Vec<Effect> {
+        match found {
+            Some(Found::Here { wrapped }) => {
+                let hits = self.with_view(|view, _| view.hits()).flatten();
+                let count =
+                    hits.map(|(nth, all)| format!("{} of {}", human::count(nth as u64), human::count(all as u64)));
+                let round = wrapped.then(|| "search wrapped".to_owned());
+                let said: Vec<String> = count.into_iter().chain(round).collect();
+                if said.is_empty() { Vec::new() } else { self.say(said.join(", ")) }
+            }
+            None => Vec::new(),
+            Some(Found::Nowhere) => self.say("no match"),
+            Some(Found::NotYet) => {
+                self.searching = self.list.selected().map(|ix| (ix, self.detail.tab));
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// The result of a file, else its whole object, as received.
+pub(in crate::app) fn result_of(file: &FileResult, content: &Content) -> bytes::Bytes {
+    let range = file.result.clone().unwrap_or_else(|| file.range.clone());
+    let whole = range.start <= range.end && range.end <= content.body.len();
+    if whole { content.body.slice(range) } else { bytes::Bytes::new() }
+}
+
+/// A file's name and why it failed, to be shown.
+pub(in crate::app) fn file_title(file: &FileResult) -> Clean {
+    Clean::new(&file.name)
+}

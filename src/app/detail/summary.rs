@@ -1,0 +1,347 @@
+//! The texts of the detail: a job's summary, its history, and both as they stand in a bug report.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::action::Action;
+use crate::app::keys::Keymap;
+use crate::app::list::jobs::Row;
+use crate::app::text::{LABEL, Line, Tone};
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::clean::Clean;
+use crate::domain::fact::Health;
+use crate::domain::observation::Saved;
+use crate::domain::state::{PollOutcome, State};
+use crate::domain::{human, note};
+
+/// What the texts are made of besides the job.
+#[derive(Debug, Clone, Copy)]
+pub struct TextContext<'a> {
+    /// The wall clock.
+    pub now: Timestamp,
+    /// In which times are shown.
+    pub zone: &'a TimeZone,
+    /// How many other jobs failed for the same reason.
+    pub same_reason: u32,
+    /// The longest that a job of the batch took: the scale of its bars.
+    pub longest: Duration,
+    /// The keys.
+    pub keymap: &'a Keymap,
+    /// Whether it is for a report: nothing is cut, times have their date, and no keys are named.
+    pub for_report: bool,
+}
+
+/// A job's polls and changes of state, oldest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    /// The polls.
+    pub attempts: Vec<Attempt>,
+    /// The changes.
+    pub changes: Vec<Change>,
+}
+
+/// A label and what it is the label of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// One or two words.
+    pub label: &'static str,
+    /// Harmless text.
+    pub text: String,
+    /// How it looks.
+    pub tone: Tone,
+}
+
+/// Cells of a duration bar at most.
+const BAR: usize = 32;
+/// From this many columns on, entries stand in two columns.
+const TWO_COLUMNS: u16 = 84;
+
+/// The badge of the state, the reason in full, the times as a bar, and the rest in one or two columns.
+pub fn summary(row: &Row, context: TextContext<'_>, width: u16) -> Vec<Line> {
+    let mut lines = vec![badge(row, context)];
+    if let Some(reason) = note::reason(&row.known) {
+        lines.extend([Line::heading(""), Line::of(Tone::Strong, &Clean::new(reason))]);
+        if row.known.state.is_problem() {
+            let hint = context.keymap.hint(Action::Errors, "failures by reason");
+            lines.push(Line::of(Tone::Dim, &format!("same error: {}{hint}", same_error(context))));
+        }
+    }
+    lines.push(Line::heading(""));
+    lines.extend(times(row, context, width));
+    let entries = entries(row, context);
+    if width < TWO_COLUMNS {
+        lines.extend(entries.iter().map(|entry| Line::labelled(entry.label, entry.tone, &entry.text)));
+    } else {
+        lines.extend(two_columns(entries, usize::from(width)));
+    }
+    lines
+}
+
+/// Everything about a job for a report, the state first.
+pub fn report(row: &Row, context: TextContext<'_>) -> Vec<Entry> {
+    let known = &row.known;
+    let entry = |label, text: String| Entry { label, text, tone: Tone::Plain };
+    let word = known.word.as_deref().map(|word| format!(" ({})", Clean::new(word))).unwrap_or_default();
+    let mut out = vec![entry("state", format!("{}{word}", known.state))];
+    out.extend(note::reason(known).map(|reason| entry("reason", Clean::new(reason).to_string())));
+    let durations = [("queued", note::queued(known, context.now)), ("ran", note::ran(known, context.now))];
+    out.extend(durations.into_iter().filter_map(|(label, time)| Some(entry(label, human::duration(time?)))));
+    out.extend(entries(row, context));
+    if row.is_problem() {
+        out.push(entry("same error", same_error(context)));
+    }
+    out
+}
+
+/// Every change of state and the last polls, newest first.
+pub fn history(history: &History, context: TextContext<'_>) -> Vec<Line> {
+    let mut lines = vec![Line::heading("Changes of state")];
+    let changes = distinct(&history.changes);
+    if changes.is_empty() {
+        lines.push(Line::of(Tone::Dim, "none yet"));
+    }
+    let older = changes.iter().rev().skip(1).map(Some).chain([None]);
+    for (change, older) in changes.iter().rev().zip(older) {
+        let line = Line::labelled(&moment(change.at, context), Tone::State(change.state), change.state.as_str());
+        lines.push(line.with(Tone::Plain, &change_text(change, older.copied())));
+    }
+    lines.extend([Line::heading(""), Line::heading("Polls")]);
+    lines.extend(history.attempts.iter().rev().map(|attempt| attempt_line(attempt, context)));
+    if history.attempts.is_empty() {
+        lines.push(Line::of(Tone::Dim, "none yet"));
+    }
+    lines
+}
+
+fn badge(row: &Row, context: TextContext<'_>) -> Line {
+    let known = &row.known;
+    let over = row.gave_up().is_some();
+    let name = if over { "GIVEN UP".to_owned() } else { known.state.as_str().to_uppercase() };
+    let state = if over { State::Failed } else { known.state };
+    let mut line = Line::of(Tone::Badge(state), &format!(" {name} "));
+    line = line.with(Tone::Plain, "  ").with(Tone::Strong, &row.title);
+    let mut tail = format!("   {}", Clean::new(&row.job.service));
+    let word = known.word.as_deref().filter(|word| !word.eq_ignore_ascii_case(known.state.as_str()));
+    if let Some(word) = word {
+        tail.push_str(&format!(" · {}", Clean::new(word)));
+    }
+    if let Some(at) = known.finished_at {
+        tail.push_str(&format!(" · {}", moment(at, context)));
+    }
+    line.with(Tone::Dim, &tail)
+}
+
+/// Queued and running time in numbers, and as one bar on the scale of the batch.
+fn times(row: &Row, context: TextContext<'_>, width: u16) -> Vec<Line> {
+    let known = &row.known;
+    let (queued, ran) = (note::queued(known, context.now), note::ran(known, context.now));
+    if queued.is_none() && ran.is_none() {
+        return Vec::new();
+    }
+    let bar = usize::from(width).saturating_sub(40).min(BAR);
+    let (wait, run) = bar_cells(queued, ran, context.longest, bar);
+    let mut line = Line::labelled("time", Tone::Plain, "");
+    if let Some(queued) = queued {
+        let so_far = if ran.is_none() && !known.state.is_terminal() { " so far" } else { "" };
+        line = line.with(Tone::Dim, "queued ").with(Tone::Plain, &format!("{}{so_far} ", human::duration(queued)));
+        line = line.with(Tone::Dim, &"░".repeat(wait));
+    }
+    if let Some(ran) = ran {
+        let word = if known.state.is_terminal() { "ran " } else { "running " };
+        let gap = if queued.is_some() { " " } else { "" };
+        line =
+            line.with(Tone::Plain, gap).with(Tone::Dim, word).with(Tone::Plain, &format!("{} ", human::duration(ran)));
+        line = line.with(Tone::Fill(known.state), &"█".repeat(run));
+    }
+    if let Some(progress) = known.progress.filter(|_| !known.state.is_terminal()) {
+        line = line.with(Tone::Plain, &format!(" {progress:.0}%"));
+    }
+    vec![line]
+}
+
+/// How many cells of a bar are queued and running time, on this scale. What took time at all has a cell.
+pub fn bar_cells(queued: Option<Duration>, ran: Option<Duration>, scale: Duration, cells: usize) -> (usize, usize) {
+    let whole = scale.as_secs_f64().max(1.0);
+    let part = |time: Option<Duration>| match time {
+        Some(time) if cells > 0 && time >= Duration::from_secs(1) => {
+            ((time.as_secs_f64() / whole * cells as f64).round() as usize).clamp(1, cells)
+        }
+        Some(_) | None => 0,
+    };
+    let run = part(ran);
+    (part(queued).min(cells - run.min(cells)), run.min(cells))
+}
+
+fn entries(row: &Row, context: TextContext<'_>) -> Vec<Entry> {
+    let known = &row.known;
+    let mut out = Vec::new();
+    let mut add = |label, tone, text: String| out.push(Entry { label, text, tone });
+    let plain = Tone::Plain;
+    if let Some(code) = &known.error_code {
+        add("code", plain, Clean::new(code).to_string());
+    }
+    if let Some(warning) = &known.warning {
+        add("warning", Tone::Warn, Clean::new(warning).to_string());
+    }
+    if let Some(files) = known.files {
+        let failed = match files.failed {
+            0 => "all ok".to_owned(),
+            failed => format!("{failed} failed"),
+        };
+        add("files", plain, format!("{}, {failed}", human::counted(files.total, "file")));
+    }
+    let (tone, text) = poll_text(row, context);
+    add("last poll", tone, text);
+    match &known.saved {
+        Some(saved) => add("saved", plain, saved_text(saved, row, context)),
+        None if known.state.is_terminal() => add("saved", Tone::Warn, "no result on disk".to_owned()),
+        None => {}
+    }
+    if let Some(partial) = &known.evidence {
+        let hash = if context.for_report { format!(", sha256 {}", partial.sha256) } else { String::new() };
+        let text = format!("partial response, {}, {}{hash}", human::bytes(partial.bytes), moment(partial.at, context));
+        add("kept", plain, text);
+    }
+    if let Some(at) = known.eta.filter(|_| !known.state.is_terminal()) {
+        add("expected", plain, moment(at, context));
+    }
+    if let Some(at) = known.first_seen {
+        add("first seen", Tone::Dim, moment(at, context));
+    }
+    if let Some(at) = known.running_since {
+        add("started", Tone::Dim, moment(at, context));
+    }
+    if let Some(at) = known.finished_at {
+        add("finished", Tone::Dim, moment(at, context));
+    }
+    add(row.job.traits.id_noun, plain, Clean::new(&row.job.key.id).to_string());
+    if !row.job.tags.is_empty() {
+        add("tags", plain, Clean::new(&row.job.tags.join(" ")).to_string());
+    }
+    let endpoint =
+        format!("{}  {}  {}", row.job.key.provider, Clean::new(&row.job.service), Clean::new(&row.job.key.endpoint));
+    add("service", Tone::Dim, endpoint);
+    out
+}
+
+/// Short entries side by side, long ones over the whole width, in this order within each kind.
+fn two_columns(entries: Vec<Entry>, width: usize) -> Vec<Line> {
+    let column = width / 2;
+    let fits = |entry: &Entry| entry.text.width() + LABEL < column;
+    let (short, long): (Vec<_>, Vec<_>) = entries.into_iter().partition(fits);
+    let rows = short.len().div_ceil(2);
+    let one = |entry: &Entry| Line::labelled(entry.label, entry.tone, &entry.text);
+    let mut lines: Vec<Line> = Vec::new();
+    for n in 0..rows {
+        let Some(left) = short.get(n).map(one) else { continue };
+        lines.push(match short.get(rows + n).map(one) {
+            Some(right) => {
+                let gap = " ".repeat(column.saturating_sub(left.width()));
+                let mut line = left.with(Tone::Plain, &gap);
+                line.pieces.extend(right.pieces);
+                line
+            }
+            None => left,
+        });
+    }
+    lines.extend(long.iter().map(one));
+    lines
+}
+
+fn same_error(context: TextContext<'_>) -> String {
+    match context.same_reason {
+        0 => "only this job".to_owned(),
+        more => human::counted(more + 1, "job"),
+    }
+}
+
+fn poll_text(row: &Row, context: TextContext<'_>) -> (Tone, String) {
+    let known = &row.known;
+    let last = known.last_poll.as_ref().map(|last| {
+        let code = last.http_status.map(|code| format!(" (HTTP {code})")).unwrap_or_default();
+        format!("{}, {}{code}", moment(last.at, context), note::read_in_words(last.read))
+    });
+    let trouble = if known.state.is_terminal() && !matches!(row.health, Health::GivenUp(_)) {
+        None
+    } else {
+        note::trouble(known, &row.health, context.now, context.zone)
+    };
+    match (trouble, last) {
+        (Some(trouble), Some(last)) => (Tone::Warn, format!("{}; last: {last}", Clean::new(&trouble))),
+        (Some(trouble), None) => (Tone::Warn, Clean::new(&trouble).to_string()),
+        (None, Some(last)) => (Tone::Plain, last),
+        (None, None) => (Tone::Plain, "not polled yet".to_owned()),
+    }
+}
+
+fn saved_text(saved: &Saved, row: &Row, context: TextContext<'_>) -> String {
+    let hash = saved.sha256.to_string();
+    let hash = if context.for_report { hash } else { hash.chars().take(8).chain(['…']).collect() };
+    let mut text = format!("{}, sha256 {hash}", human::bytes(saved.bytes));
+    if context.for_report {
+        text.push_str(&format!(", {}, HTTP {}", moment(saved.at, context), saved.http_status));
+    }
+    if row.job.traits.one_shot {
+        text.push_str(" (only copy, deleted on the server)");
+    }
+    if saved.masked {
+        text.push_str(" (it contained the token, which was masked)");
+    }
+    text
+}
+
+/// The changes of state or of the service's word: mere progress is none.
+fn distinct(changes: &[Change]) -> Vec<&Change> {
+    let mut kept: Vec<&Change> = Vec::new();
+    for change in changes {
+        if kept.last().is_none_or(|last| (last.state, &last.word) != (change.state, &change.word)) {
+            kept.push(change);
+        }
+    }
+    kept
+}
+
+/// How long a job had been what it was, and the service's word if that is another.
+fn change_text(change: &Change, older: Option<&Change>) -> String {
+    let mut text = String::new();
+    if let Some(word) = change.word.as_ref().filter(|word| !word.eq_ignore_ascii_case(change.state.as_str())) {
+        text.push_str(&format!(" ({})", Clean::new(word)));
+    }
+    match (older, change.previous) {
+        (Some(older), _) => {
+            text.push_str(&format!(" after {} {}", human::duration(human::age(older.at, change.at)), older.state));
+        }
+        (None, None) => text.push_str(" when first seen"),
+        (None, Some(_)) => {}
+    }
+    text
+}
+
+fn attempt_line(attempt: &Attempt, context: TextContext<'_>) -> Line {
+    let mut text = match attempt.http_status {
+        Some(code) => format!("HTTP {code}  {}  {}", human::latency(attempt.latency), human::bytes(attempt.bytes)),
+        None => format!("no response  {}", human::latency(attempt.latency)),
+    };
+    text.push_str(&format!("  {}", note::read_in_words(attempt.read)));
+    if let Some(word) = &attempt.word {
+        text.push_str(&format!("  {}", Clean::new(word)));
+    }
+    if let Some(wait) = attempt.retry_after {
+        text.push_str(&format!("  Retry-After {}", human::duration(wait)));
+    }
+    if attempt.count > 1 {
+        text.push_str(&format!("  x{} until {}", attempt.count, moment(attempt.last, context)));
+    }
+    if let Some(reason) = &attempt.reason {
+        text.push_str(&format!("  {}", Clean::new(reason)));
+    }
+    let tone = if attempt.read == PollOutcome::Answered { Tone::Plain } else { Tone::Warn };
+    Line::labelled(&moment(attempt.first, context), tone, &text)
+}
+
+fn moment(at: Timestamp, context: TextContext<'_>) -> String {
+    if context.for_report { human::stamp(at) } else { human::moment(at, context.now, context.zone) }
+}

@@ -1,0 +1,40 @@
+//! The tabs of the detail.
+
+/// A tab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Tab {
+    /// The state, the reason in full, times, ids.
+    #[default]
+    Summary,
+    /// The decoded output as a tree.
+    Output,
+    /// The files of a job of many files.
+    Files,
+    /// The bytes as received.
+    Raw,
+    /// Changes of state and polls.
+    History,
+}
+
+impl Tab {
+    /// Every tab, from left to right.
+    pub const ALL: [Self; 5] = [Self::Summary, Self::Output, Self::Files, Self::Raw, Self::History];
+
+    /// Its title.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Summary => "Summary",
+            Self::Output => "Output",
+            Self::Files => "Files",
+            Self::Raw => "Raw",
+            Self::History => "History",
+        }
+    }
+
+    /// The tab to the right, or to the left, round the end.
+    pub fn step(self, right: bool) -> Self {
+        let at = Self::ALL.iter().position(|tab| *tab == self).unwrap_or_default();
+        let steps = if right { 1 } else { Self::ALL.len() - 1 };
+        Self::ALL.get((at + steps) % Self::ALL.len()).copied().unwrap_or_default()
+    }
+}

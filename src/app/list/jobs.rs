@@ -1,0 +1,380 @@
+//! The jobs on the screen: what is declared and known of each, and what is counted over all of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub use super::files::Replies;
+use super::tally::Tally;
+use crate::app::detail::shown_body;
+use crate::domain::clean::Clean;
+use crate::domain::fact::{Gate, Health};
+use crate::domain::files::FileResult;
+use crate::domain::filter::{Filter, Subject, Text};
+use crate::domain::job::{Job, JobIx};
+use crate::domain::observation::Observation;
+use crate::domain::stats::Stats;
+use crate::domain::{human, note, reason};
+
+/// One job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What the file says.
+    pub job: Arc<Job>,
+    /// What is known.
+    pub known: Arc<Observation>,
+    /// What it is called on the screen: its name, else its first file, else the ends of its id.
+    pub title: Clean,
+    /// How well it is polled.
+    pub health: Health,
+    /// Whether the user marked it.
+    pub marked: bool,
+    /// When its need of attention last changed: the newest stands first among its like.
+    pub moved: Timestamp,
+    /// How many times it was polled: in earlier runs up to the last saved poll, and in this run.
+    pub reads: u32,
+    /// The names of its files, as far as its reply was looked into.
+    pub files: Vec<String>,
+    /// Why each of its failed files failed, as far as its reply was looked into; empty: no reason was given.
+    pub errors: Vec<String>,
+    text: Text,
+}
+
+/// How much a job needs attention, the most needy first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Its result is lost.
+    Lost,
+    /// It failed.
+    Failed,
+    /// Some of it failed.
+    Partial,
+    /// It cannot be read until somebody does something.
+    Refused,
+    /// It was not read in time.
+    Stale,
+    /// Its state has a name that we don't know.
+    Odd,
+    /// It runs.
+    Running,
+    /// It waits.
+    Queued,
+    /// It was never read.
+    Unread,
+    /// It is done.
+    Succeeded,
+    /// It was stopped.
+    Cancelled,
+}
+
+impl Row {
+    /// How much it needs attention.
+    pub fn need(&self) -> Need {
+        use crate::domain::state::State;
+        match self.known.state {
+            State::Lost => return Need::Lost,
+            State::Failed => return Need::Failed,
+            State::Partial => return Need::Partial,
+            State::Succeeded => return Need::Succeeded,
+            State::Cancelled => return Need::Cancelled,
+            State::Queued | State::Running | State::Unknown => {}
+        }
+        match self.health {
+            Health::KeyRefused | Health::Held | Health::GivenUp(_) => return Need::Refused,
+            Health::Stale => return Need::Stale,
+            Health::Fresh | Health::Paused | Health::Throttled(_) | Health::Following(_) => {}
+        }
+        match self.known.state {
+            State::Running => Need::Running,
+            State::Queued => Need::Queued,
+            State::Unknown if self.known.is_observed() => Need::Odd,
+            State::Unknown => Need::Unread,
+            State::Lost | State::Failed | State::Partial | State::Succeeded | State::Cancelled => Need::Unread,
+        }
+    }
+
+    /// What it is sorted by in the list of problems first: the need, then running jobs the longest first, others the
+    /// newest change first.
+    pub fn rank(&self) -> (Need, i64) {
+        let need = self.need();
+        let running = self.known.running_since.filter(|_| need == Need::Running);
+        (need, running.map_or_else(|| -self.moved.as_microsecond(), |since| since.as_microsecond()))
+    }
+
+    /// Whether a filter matches it.
+    pub fn fits(&self, filter: &Filter, now: Timestamp) -> bool {
+        let subject = Subject {
+            job: &self.job,
+            known: &self.known,
+            text: &self.text,
+            stale: self.need() == Need::Stale,
+            marked: self.marked,
+            files: &self.files,
+        };
+        filter.matches(&subject, now)
+    }
+
+    /// Whether it is lost, failed, partial, or no longer polled.
+    pub fn is_problem(&self) -> bool {
+        self.known.state.is_problem() || self.gave_up().is_some()
+    }
+
+    /// Why it is no longer polled, though it is not finished.
+    pub fn gave_up(&self) -> Option<&str> {
+        match &self.health {
+            Health::GivenUp(why) if !self.known.state.is_terminal() => Some(why),
+            _ => None,
+        }
+    }
+
+    fn retitle(&mut self) {
+        self.title = match (&self.job.name, self.files.first()) {
+            (Some(name), _) => Clean::new(name),
+            (None, Some(first)) if self.files.len() > 1 => {
+                Clean::from(format!("{} +{}", Clean::new(first), self.files.len() - 1))
+            }
+            (None, Some(first)) => Clean::new(first),
+            (None, None) => Clean::from(human::short_id(&self.job.key.id)),
+        };
+    }
+}
+
+/// All jobs.
+#[derive(Debug)]
+pub struct Jobs {
+    rows: Vec<Option<Row>>,
+    stats: Stats,
+    tally: Tally,
+    gates: HashMap<Arc<str>, (Gate, Timestamp)>,
+    /// How many problems share a folded reason.
+    reasons: HashMap<String, u32>,
+    stale: u32,
+    marked: u32,
+    replies: Replies,
+}
+
+impl Jobs {
+    /// None yet; room for this many.
+    pub fn new(started: Timestamp, jobs: u32) -> Self {
+        Self {
+            rows: Vec::with_capacity(place(JobIx(jobs))),
+            stats: Stats::new(started),
+            tally: Tally::default(),
+            gates: HashMap::new(),
+            reasons: HashMap::new(),
+            stale: 0,
+            marked: 0,
+            replies: Replies::default(),
+        }
+    }
+
+    /// A job by its place.
+    pub fn get(&self, ix: JobIx) -> Option<&Row> {
+        self.rows.get(place(ix)).and_then(Option::as_ref)
+    }
+
+    /// How many places there are: all are smaller than this.
+    pub fn places(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Every job with its place.
+    pub fn iter(&self) -> impl Iterator<Item = (JobIx, &Row)> {
+        let numbered = self.rows.iter().zip(0u32..);
+        numbered.filter_map(|(row, ix)| row.as_ref().map(|row| (JobIx(ix), row)))
+    }
+
+    /// Jobs per state, and the pace.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Times, sizes, finishes over the batch.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Jobs that are finished or no longer polled.
+    pub fn over(&self) -> u32 {
+        self.stats.counts().finished() + self.tally.given_up
+    }
+
+    /// Jobs that are lost, failed, partial or no longer polled.
+    pub fn problems(&self) -> u32 {
+        self.stats.counts().problems() + self.tally.given_up
+    }
+
+    /// How many unfinished jobs are stale.
+    pub fn stale(&self) -> u32 {
+        self.stale
+    }
+
+    /// How many jobs are marked, listed or not.
+    pub fn marked(&self) -> u32 {
+        self.marked
+    }
+
+    /// The services that are not read as asked for, how they are, and since when.
+    pub fn gates(&self) -> impl Iterator<Item = (&str, &Gate, Timestamp)> {
+        self.gates.iter().map(|(service, (gate, since))| (&**service, gate, *since))
+    }
+
+    /// How many other jobs failed for the same reason.
+    pub fn same_reason(&self, row: &Row) -> u32 {
+        let pattern = row.is_problem().then(|| note::reason(&row.known)).flatten().map(reason::fold);
+        pattern.and_then(|pattern| self.reasons.get(&pattern)).map_or(0, |count| count.saturating_sub(1))
+    }
+
+    /// A job is on the list, or is called or tagged otherwise. What was marked stays so.
+    pub fn declare(&mut self, ix: JobIx, job: Arc<Job>, known: Arc<Observation>) {
+        let marked = self.get(ix).is_some_and(|row| row.marked);
+        let reads = self.get(ix).map_or(0, |row| row.reads).max(reads(&known));
+        let health = self.get(ix).map(|row| row.health.clone()).unwrap_or_default();
+        if self.rows.len() <= place(ix) {
+            self.rows.resize_with(place(ix) + 1, || None);
+        }
+        self.stats.declared(&known);
+        self.count_reason(&known, true);
+        let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
+        let text = Text::new(&job, &known);
+        let (files, errors) = self.withdraw(ix).map_or_else(Default::default, |row| (row.files, row.errors));
+        let mut row = Row { job, known, title: Clean::default(), health, marked, moved, reads, files, errors, text };
+        row.retitle();
+        self.tally.add(&row);
+        self.stale += u32::from(row.need() == Need::Stale);
+        self.marked += u32::from(marked);
+        self.replies.note(ix, Some(&row));
+        if let Some(slot) = self.rows.get_mut(place(ix)) {
+            *slot = Some(row);
+        }
+    }
+
+    /// A job is off the list.
+    pub fn withdraw(&mut self, ix: JobIx) -> Option<Row> {
+        let row = self.rows.get_mut(place(ix)).and_then(Option::take)?;
+        self.tally.remove(&row);
+        self.stats.withdrawn(&row.known);
+        self.stale = self.stale.saturating_sub(u32::from(row.need() == Need::Stale));
+        self.marked = self.marked.saturating_sub(u32::from(row.marked));
+        self.count_reason(&row.known, false);
+        self.replies.note(ix, None);
+        Some(row)
+    }
+
+    /// Something was learned about a job. False for a job that is not on the list.
+    pub fn observe(&mut self, ix: JobIx, known: Arc<Observation>, now: Timestamp) -> bool {
+        let Some(before) = self.get(ix).map(|row| row.known.clone()) else { return false };
+        self.stats.observed(&before, &known, now);
+        if note::reason(&before) != note::reason(&known) || before.state != known.state {
+            self.count_reason(&before, false);
+            self.count_reason(&known, true);
+        }
+        let other_reply = shown_body(&before) != shown_body(&known);
+        let listed = self.change(ix, now, |row| {
+            row.text = Text::new(&row.job, &known);
+            row.reads = row.reads.saturating_add(1).max(reads(&known));
+            row.known = known;
+        });
+        if other_reply {
+            self.replies.note(ix, self.rows.get(place(ix)).and_then(Option::as_ref));
+        }
+        listed
+    }
+
+    /// A job is read better or worse. False for a job that is not on the list.
+    pub fn set_health(&mut self, ix: JobIx, health: Health, now: Timestamp) -> bool {
+        self.change(ix, now, |row| row.health = health)
+    }
+
+    /// A job's files were found in its reply.
+    pub fn set_files(&mut self, ix: JobIx, files: &[FileResult]) {
+        if let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) {
+            row.files = files.iter().map(|file| file.name.clone()).collect();
+            let failed = files.iter().filter(|file| file.failed);
+            row.errors = failed.map(|file| file.error.clone().unwrap_or_default()).collect();
+            row.retitle();
+        }
+    }
+
+    /// The saved replies, and which of them were looked into.
+    pub fn replies(&self) -> &Replies {
+        &self.replies
+    }
+
+    /// What is in a job's response came; whether it is the response that is the job's now.
+    pub fn take_reply(&mut self, ix: JobIx, body: i64) -> bool {
+        let current = self.get(ix).and_then(super::files::reply) == Some(body);
+        if current {
+            self.replies.note(ix, None);
+        }
+        current
+    }
+
+    /// The same, to be changed.
+    pub fn replies_mut(&mut self) -> &mut Replies {
+        &mut self.replies
+    }
+
+    /// A service is read otherwise. One that fails again has failed since it began to.
+    pub fn set_gate(&mut self, service: Arc<str>, gate: Gate, now: Timestamp) {
+        let before = self.gates.remove(&service);
+        let same = before.filter(|(before, _)| std::mem::discriminant(before) == std::mem::discriminant(&gate));
+        if gate != Gate::Open {
+            self.gates.insert(service, (gate, same.map_or(now, |(_, since)| since)));
+        }
+    }
+
+    /// Marks a job, or takes the mark off.
+    pub fn toggle_mark(&mut self, ix: JobIx) {
+        if let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) {
+            row.marked = !row.marked;
+            self.marked = if row.marked { self.marked + 1 } else { self.marked.saturating_sub(1) };
+        }
+    }
+
+    /// Takes all marks off; whether there were any.
+    pub fn clear_marks(&mut self) -> bool {
+        self.rows.iter_mut().flatten().for_each(|row| row.marked = false);
+        std::mem::take(&mut self.marked) > 0
+    }
+
+    fn change(&mut self, ix: JobIx, now: Timestamp, change: impl FnOnce(&mut Row)) -> bool {
+        let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) else { return false };
+        let before = row.need();
+        self.tally.remove(row);
+        change(row);
+        self.tally.add(row);
+        let after = row.need();
+        if before != after {
+            row.moved = now;
+        }
+        self.stale = self.stale.saturating_sub(u32::from(before == Need::Stale)) + u32::from(after == Need::Stale);
+        true
+    }
+
+    fn count_reason(&mut self, known: &Observation, more: bool) {
+        if !known.state.is_problem() {
+            return;
+        }
+        let Some(pattern) = note::reason(known).map(reason::fold) else { return };
+        if more {
+            *self.reasons.entry(pattern).or_default() += 1;
+        } else if let Some(count) = self.reasons.get_mut(&pattern) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.reasons.remove(&pattern);
+            }
+        }
+    }
+}
+
+/// The number of the last read that was applied: reads are counted over all runs.
+fn reads(known: &Observation) -> u32 {
+    u32::try_from(known.applied).unwrap_or(u32::MAX)
+}
+
+/// A job's place as an index.
+pub(super) fn place(ix: JobIx) -> usize {
+    usize::try_from(ix.0).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,100 @@
+//! What is counted over all jobs, at each change and never at a draw: times, sizes, finishes over the batch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::jobs::Row;
+use crate::domain::note;
+use crate::domain::spread::Spread;
+use crate::domain::timeline::Timeline;
+
+/// From this many finished jobs of a service on, one that runs much longer is called slow.
+const ENOUGH: u32 = 20;
+/// How many times the 90th percentile is slow.
+const SLOW: u32 = 3;
+
+/// The counts.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// How long the jobs waited that have started.
+    pub queued: Spread,
+    /// How long the finished jobs ran.
+    pub ran: Spread,
+    /// Finishes over the whole batch.
+    pub finishes: Timeline,
+    /// Bytes of all saved results.
+    pub bytes: u64,
+    /// Jobs that are no longer polled, though they are not finished.
+    pub given_up: u32,
+    /// When the first job was seen, and when the last one finished, as far as any did.
+    pub begun: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+    /// The longest that a finished job waited and ran.
+    pub longest: Duration,
+    by_service: HashMap<Arc<str>, Spread>,
+}
+
+impl Tally {
+    /// Counts a job.
+    pub fn add(&mut self, row: &Row) {
+        let known = &row.known;
+        self.given_up += u32::from(row.gave_up().is_some());
+        if let Some(at) = known.first_seen {
+            self.begun = Some(self.begun.map_or(at, |begun| begun.min(at)));
+        }
+        let (queued, ran) = times(row);
+        if let Some(queued) = queued {
+            self.queued.add(queued);
+        }
+        if let Some(ran) = ran {
+            self.ran.add(ran);
+            self.by_service.entry(Arc::clone(&row.job.service)).or_default().add(ran);
+        }
+        self.longest = self.longest.max(queued.unwrap_or_default() + ran.unwrap_or_default());
+        if let Some(at) = known.finished_at.filter(|_| known.state.is_terminal()) {
+            self.finishes.add(at);
+            self.ended = Some(self.ended.map_or(at, |ended| ended.max(at)));
+        }
+        self.bytes += known.saved.as_ref().map_or(0, |saved| saved.bytes);
+    }
+
+    /// Takes back what a job was counted for.
+    pub fn remove(&mut self, row: &Row) {
+        let known = &row.known;
+        self.given_up = self.given_up.saturating_sub(u32::from(row.gave_up().is_some()));
+        let (queued, ran) = times(row);
+        if let Some(queued) = queued {
+            self.queued.remove(queued);
+        }
+        if let Some(ran) = ran {
+            self.ran.remove(ran);
+            if let Some(spread) = self.by_service.get_mut(&row.job.service) {
+                spread.remove(ran);
+            }
+        }
+        if let Some(at) = known.finished_at.filter(|_| known.state.is_terminal()) {
+            self.finishes.remove(at);
+        }
+        self.bytes = self.bytes.saturating_sub(known.saved.as_ref().map_or(0, |saved| saved.bytes));
+    }
+
+    /// How many times the median of its service a running job has run, if that is much more than others did.
+    pub fn slow(&self, row: &Row, now: Timestamp) -> Option<u32> {
+        let running = note::ran(&row.known, now).filter(|_| !row.known.state.is_terminal())?;
+        let spread = self.by_service.get(&row.job.service).filter(|spread| spread.count() >= ENOUGH)?;
+        let limit = spread.percentile(90)? * SLOW;
+        let median = spread.percentile(50)?.as_secs().max(1);
+        (running > limit).then(|| u32::try_from(running.as_secs() / median).unwrap_or(u32::MAX))
+    }
+}
+
+/// How long a job waited, once it has started, and ran, once it is over.
+fn times(row: &Row) -> (Option<Duration>, Option<Duration>) {
+    let known = &row.known;
+    let queued = known.running_since.and_then(|started| note::queued(known, started));
+    let ran = if known.state.is_terminal() { note::took(known) } else { None };
+    (queued, ran)
+}

@@ -1,0 +1,75 @@
+//! What the batch has come to, in one sentence: for whoever is elsewhere, and for whoever leaves.
+
+use super::App;
+use crate::domain::clean::Clean;
+use crate::domain::human;
+use crate::domain::state::State;
+
+impl App {
+    /// The batch's name: that of its file without the ending.
+    pub fn batch(&self) -> Clean {
+        let file = self.file.clone().unwrap_or_default();
+        Clean::new(file.strip_suffix(".toml").unwrap_or(&file))
+    }
+
+    /// `nov: finished: 27 of 40 succeeded, 12 failed, 1 lost; took 12m04s`.
+    pub(super) fn summary_line(&self) -> Clean {
+        let counts = self.jobs.stats().counts();
+        let mut text = format!("{}: finished: {}", self.batch(), self.success());
+        for (count, word) in self.bad_ends() {
+            text.push_str(&format!(", {} {word}", human::count(count.into())));
+        }
+        if let Some(took) = self.took().filter(|_| counts.total() > 0) {
+            text.push_str(&format!("; took {}", human::duration(took)));
+        }
+        Clean::from(text)
+    }
+
+    /// `27 of 40 succeeded`.
+    pub fn success(&self) -> String {
+        let counts = self.jobs.stats().counts();
+        format!(
+            "{} of {} succeeded",
+            human::count(counts.of(State::Succeeded).into()),
+            human::count(counts.total().into())
+        )
+    }
+
+    /// What is said on the normal screen when the dashboard is left; None without jobs.
+    pub fn farewell(&self) -> Option<String> {
+        let counts = self.jobs.stats().counts();
+        if counts.total() == 0 || self.file.is_err() {
+            return None;
+        }
+        let mut parts = Vec::new();
+        for state in [State::Succeeded, State::Partial, State::Failed, State::Cancelled, State::Lost] {
+            parts.push((counts.of(state), state.as_str()));
+        }
+        parts.push((self.jobs.tally().given_up, "not found or rejected"));
+        let left = counts.total().saturating_sub(self.jobs.over());
+        parts.push((left, "unfinished"));
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = parts.map(|(count, word)| format!("{} {word}", human::count(count.into()))).collect();
+        let jobs = human::counted(counts.total(), "job");
+        let mut text = format!("{}: {jobs}: {}", self.batch(), parts.join(", "));
+        if self.jobs.tally().bytes > 0 {
+            text.push_str(&format!(" · {} saved · results: jobdeck export DIR", human::bytes(self.jobs.tally().bytes)));
+        }
+        Some(text)
+    }
+
+    /// How long the batch took, from its first job's first sight to its last one's end.
+    pub fn took(&self) -> Option<std::time::Duration> {
+        let tally = self.jobs.tally();
+        Some(human::age(tally.begun?, tally.ended?))
+    }
+
+    fn bad_ends(&self) -> Vec<(u32, &'static str)> {
+        let counts = self.jobs.stats().counts();
+        let states = [State::Partial, State::Failed, State::Cancelled, State::Lost];
+        let mut ends: Vec<_> = states.into_iter().map(|state| (counts.of(state), state.as_str())).collect();
+        ends.push((self.jobs.tally().given_up, "not found or rejected"));
+        ends.retain(|(count, _)| *count > 0);
+        ends
+    }
+}

@@ -1,0 +1,103 @@
+//! What can be copied, a letter each.
+
+use super::{Answer, Context, Look, Overlay, Press, Request, window};
+use crate::app::action::Action;
+use crate::app::effect::What;
+use crate::app::keys::{Key, plain_char};
+use crate::app::scroll::{Cursor, Motion};
+use crate::app::text::{self, Line, Tone};
+use crate::domain::clean::Clean;
+use crate::domain::job::JobIx;
+
+const WIDTH: u16 = 64;
+
+/// A choice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CopyItem {
+    /// Its key.
+    pub key: char,
+    /// What it is.
+    pub name: &'static str,
+    /// Its size or its beginning; empty if not known.
+    pub detail: String,
+    /// What should be known before it is chosen; mostly empty.
+    pub warning: &'static str,
+    /// What is copied.
+    pub what: What,
+}
+
+/// The menu.
+#[derive(Debug)]
+pub struct CopyMenu {
+    /// Of what.
+    pub title: Clean,
+    /// The jobs that are meant.
+    pub jobs: Vec<JobIx>,
+    /// The choices.
+    pub items: Vec<CopyItem>,
+    cursor: Cursor,
+}
+
+impl CopyMenu {
+    /// A menu with the cursor on its first choice.
+    pub fn new(title: Clean, jobs: Vec<JobIx>, items: Vec<CopyItem>) -> Self {
+        Self { title, jobs, items, cursor: Cursor::default() }
+    }
+
+    fn below(&self, context: &Context<'_>) -> Vec<String> {
+        let width = context.width(WIDTH).saturating_sub(2).max(1);
+        let warned = self.items.iter().find(|item| !item.warning.is_empty());
+        let mut rows =
+            warned.map(|item| text::split(&format!("{}: {}", item.key, item.warning), width)).unwrap_or_default();
+        rows.truncate(context.rows() / 2);
+        rows
+    }
+
+    fn rows(&self, context: &Context<'_>) -> usize {
+        self.items.len().min(context.rows().saturating_sub(1 + self.below(context).len()).max(1))
+    }
+}
+
+impl Overlay for CopyMenu {
+    fn opener(&self) -> Action {
+        Action::CopyMenu
+    }
+
+    fn go(&mut self, motion: Motion, context: &Context<'_>) {
+        let rows = self.rows(context);
+        self.cursor.go(motion, self.items.len(), rows);
+    }
+
+    fn press(&mut self, key: Key, action: Option<Action>) -> Answer {
+        let by_letter = plain_char(key).and_then(|letter| self.items.iter().find(|item| item.key == letter));
+        let chosen = self.items.get(self.cursor.at).filter(|_| action == Some(Action::Open));
+        match by_letter.or(chosen) {
+            Some(item) => Answer::CloseAnd(Request::Copy(item.what.clone(), self.jobs.clone())),
+            None if action == Some(Action::Save) => Answer::CloseAnd(Request::Save(self.jobs.clone())),
+            None => Answer::Stay,
+        }
+    }
+
+    fn needs_body(&self) -> Option<JobIx> {
+        self.jobs.first().copied().filter(|_| self.jobs.len() == 1)
+    }
+
+    fn hints(&self) -> Vec<(Press, &'static str)> {
+        vec![(Press::Of(Action::Open), "copy"), (Press::Of(Action::Save), "save to a file")]
+    }
+
+    fn look(&self, context: &Context<'_>) -> Look {
+        let name = context.width(WIDTH).saturating_sub(15).min(30);
+        let row = |item: &CopyItem| {
+            Line::of(Tone::Strong, &item.key.to_string())
+                .with(Tone::Plain, &format!("  {:<name$} ", item.name))
+                .with(Tone::Dim, &item.detail)
+        };
+        let height = self.rows(context);
+        let (rows, selected) = window(self.items.iter().map(row).collect(), self.cursor, height);
+        let mut below: Vec<Line> = self.below(context).iter().map(|row| Line::of(Tone::Warn, row)).collect();
+        below.push(Line::of(Tone::Dim, context.copies_by));
+        let title = format!("Copy from {}", self.title);
+        Look { title, width: WIDTH, rows, selected, height, below, ..Look::default() }
+    }
+}

@@ -1,0 +1,107 @@
+//! Every action by name.
+
+use std::collections::HashMap;
+
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher};
+
+use super::help::key_names;
+use super::{Answer, Context, Look, Overlay, Press, Request, in_full, window};
+use crate::app::action::Action;
+use crate::app::input::{Input, Typed};
+use crate::app::keys::{self, Binding, Key};
+use crate::app::scroll::{Cursor, Motion};
+use crate::app::text::{Line, Tone};
+
+const WIDTH: u16 = 90;
+
+/// The palette.
+#[derive(Debug, Default)]
+pub struct Palette {
+    input: Input,
+    cursor: Cursor,
+}
+
+impl Palette {
+    fn rows(context: &Context<'_>) -> usize {
+        context.rows().saturating_sub(3).max(1)
+    }
+}
+
+impl Overlay for Palette {
+    fn opener(&self) -> Action {
+        Action::Palette
+    }
+
+    fn go(&mut self, motion: Motion, context: &Context<'_>) {
+        self.cursor.go(motion, found(&self.input.text()).len(), Self::rows(context));
+    }
+
+    fn is_typing(&self) -> bool {
+        true
+    }
+
+    fn press(&mut self, key: Key, _: Option<Action>) -> Answer {
+        match self.input.key(key) {
+            Typed::Changed => self.cursor = Cursor::default(),
+            Typed::Same => {}
+            Typed::Cancelled => return Answer::Close,
+            Typed::Done => {
+                let chosen = found(&self.input.text()).get(self.cursor.at).map(|binding| binding.action);
+                return chosen.map_or(Answer::Close, |action| Answer::CloseAnd(Request::Act(action)));
+            }
+        }
+        Answer::Stay
+    }
+
+    fn paste(&mut self, text: &str) {
+        self.input.paste(text);
+        self.cursor = Cursor::default();
+    }
+
+    fn hints(&self) -> Vec<(Press, &'static str)> {
+        vec![(Press::Fixed("Enter"), "run"), (Press::Fixed("Down Up"), "choose")]
+    }
+
+    fn look(&self, context: &Context<'_>) -> Look {
+        let width = context.width(WIDTH);
+        let found = found(&self.input.text());
+        let row = |binding: &&Binding| {
+            let keys = key_names(context.keymap, binding);
+            Line::of(Tone::Plain, &format!("{:<17}", binding.name))
+                .with(Tone::Strong, &format!("{keys:<11} "))
+                .with(Tone::Dim, binding.help)
+        };
+        let (mut rows, selected) = window(found.iter().map(row).collect(), self.cursor, Self::rows(context));
+        if found.is_empty() {
+            rows.push(Line::of(Tone::Dim, "no matching command"));
+        }
+        let mut below = found.get(self.cursor.at).map(|binding| in_full(binding.help, width)).unwrap_or_default();
+        below.truncate(2);
+        let input = Some((":", self.input.clone()));
+        let (title, corner) = ("Command".to_owned(), String::new());
+        Look { title, corner, width: WIDTH, input, rows, selected, height: Self::rows(context), below }
+    }
+}
+
+/// The lines of the table whose name or help matches what was typed, the best first.
+pub fn found(typed: &str) -> Vec<&'static Binding> {
+    if typed.trim().is_empty() {
+        return keys::table().iter().collect();
+    }
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
+    let names: HashMap<&str, &Binding> = keys::table().iter().map(|binding| (binding.name, binding)).collect();
+    let mut found: Vec<&Binding> = pattern
+        .match_list(keys::table().iter().map(|binding| binding.name), &mut matcher)
+        .into_iter()
+        .filter_map(|(name, _)| names.get(name).copied())
+        .collect();
+    let helps = keys::table().iter().filter(|binding| binding.help.to_lowercase().contains(&typed.to_lowercase()));
+    for binding in helps {
+        if !found.contains(&binding) {
+            found.push(binding);
+        }
+    }
+    found
+}

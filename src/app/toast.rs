@@ -1,0 +1,57 @@
+//! What is said in the last row for a few seconds: what was just done, or why it was not.
+
+use std::time::Duration;
+
+use super::App;
+use super::effect::Effect;
+use super::event::Copied;
+use crate::domain::clean::Clean;
+use crate::domain::human;
+
+/// How long a toast is seen.
+const TOAST: Duration = Duration::from_secs(6);
+
+/// A word to the user that goes away by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    /// The word.
+    pub text: Clean,
+    /// Whether something went wrong.
+    pub bad: bool,
+    pub(super) until: Duration,
+    /// Until when no key takes it away.
+    pub(super) kept: Duration,
+}
+
+impl App {
+    pub(super) fn say(&mut self, text: impl Into<String>) -> Vec<Effect> {
+        let now = self.now.mono;
+        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: now + TOAST, kept: now });
+        self.redraw = true;
+        Vec::new()
+    }
+
+    pub(super) fn say_bad(&mut self, text: impl Into<String>) -> Vec<Effect> {
+        let effects = self.say(text);
+        if let Some(toast) = &mut self.toast {
+            toast.bad = true;
+        }
+        effects
+    }
+
+    /// Never claims more than is known.
+    pub(super) fn say_copied(&mut self, of: &Clean, copied: &Copied) -> Vec<Effect> {
+        let what = |bytes: u64| {
+            let size = human::bytes(bytes);
+            if of.is_empty() { size } else { format!("{of}, {size}") }
+        };
+        match copied {
+            Copied::By { bytes, tool } => self.say(format!("copied {} ({tool})", what(*bytes))),
+            Copied::Sent { bytes } => self.say(format!("sent {} by OSC 52, the terminal must allow it", what(*bytes))),
+            Copied::Path { bytes, path } => {
+                self.say(format!("too large for OSC 52 ({}): copied the path {path}", what(*bytes)))
+            }
+            Copied::Failed(why) => self.say_bad(why.to_string()),
+        }
+    }
+}
