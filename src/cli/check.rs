@@ -11,7 +11,7 @@ use crate::domain::human::counted;
 use crate::domain::id;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::Service;
-use crate::engine::token;
+use crate::engine::{self, token};
 
 /// A valid file, and the token of each of its services.
 #[derive(Debug)]
@@ -83,6 +83,9 @@ pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Re
         writeln!(out, "  {}", Clean::new(&part))?;
     }
     warn_of_ids(file, out)?;
+    for trouble in engine::environment_troubles() {
+        writeln!(out, "warning: {trouble}")?;
+    }
     Ok(if missing + bad > 0 { 2 } else { 0 })
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{self, Look};
-use super::{place, settings};
+use super::{locale, place, settings};
 use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
 use crate::config::{self, ConfigError, JobsFile};
 use crate::demo::Demo;
@@ -67,6 +67,7 @@ async fn show(
             for note in notes {
                 tracing::warn!("{note}");
             }
+            engine::environment_troubles().iter().for_each(|trouble| tracing::warn!("{trouble}"));
             engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
             let services = token::resolve_all(&file.services, output::say_error).await;
             Ok(Batch { file, services, store, watched })
@@ -90,7 +91,7 @@ fn theme(common: &Common, user: &User) -> Theme {
         _ if common.ascii => true,
         WishedCharset::Ascii => true,
         WishedCharset::Utf8 => false,
-        WishedCharset::Auto => look.ascii || !is_narrow_utf8(),
+        WishedCharset::Auto => look.ascii || !locale::is_narrow_utf8(),
     };
     let palette = match user.theme {
         _ if !look.colour => Palette::Plain,
@@ -98,13 +99,4 @@ fn theme(common: &Common, user: &User) -> Theme {
         WishedTheme::Cvd => Palette::Cvd,
     };
     Theme::new(if ascii { Charset::Ascii } else { Charset::Utf8 }, palette)
-}
-
-/// Whether the locale is one of UTF-8 in which borders and blocks are one cell wide.
-fn is_narrow_utf8() -> bool {
-    let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let Some(locale) = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")) else { return false };
-    let locale = locale.to_ascii_lowercase();
-    let wide = ["zh", "ja", "ko"].iter().any(|language| locale.starts_with(language));
-    !wide && (locale.contains("utf-8") || locale.contains("utf8"))
 }

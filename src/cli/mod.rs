@@ -28,6 +28,7 @@ mod init;
 mod keys;
 mod lines;
 mod list;
+mod locale;
 mod man;
 mod names;
 mod once;

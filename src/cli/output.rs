@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::args::Common;
+use super::locale;
 use crate::domain::clean::Clean;
 use crate::fd_writer::FdWriter;
 use crate::stderr;
@@ -49,7 +50,8 @@ impl Look {
         let size = if terminal { crossterm::terminal::size().ok() } else { None };
         // A terminal that was never told its size says that it has none.
         let width = size.map(|(columns, _)| columns.into()).filter(|columns| *columns > 0);
-        Self { colour, ascii: common.ascii || console, width }
+        let ascii = common.ascii || console || (terminal && !locale::is_narrow_utf8());
+        Self { colour, ascii, width }
     }
 }
 

@@ -27,6 +27,7 @@ pub fn jobs_file(common: &Common) -> Result<JobsFile, Failure> {
 /// there, and to standard error where it was asked for.
 pub fn store(common: &Common, access: Access) -> Result<Store, Failure> {
     let dir = state_dir(common)?;
+    must_be_short(&dir)?;
     if access == Access::ReadOnly {
         must_be_readable(&dir)?;
     }
@@ -40,6 +41,20 @@ pub fn store(common: &Common, access: Access) -> Result<Store, Failure> {
         output::say_error(&note);
     }
     Ok(store)
+}
+
+/// The longest path of a state directory in bytes: SQLite takes 512, and names of ours follow.
+const LONGEST_PATH: usize = 440;
+
+fn must_be_short(dir: &Path) -> Result<(), Failure> {
+    let length = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()).as_os_str().len();
+    if length <= LONGEST_PATH {
+        return Ok(());
+    }
+    Err(Failure::internal(format!(
+        "the path of the state directory is too long: {length} bytes, and a database takes {LONGEST_PATH}. Use a shorter \
+         --state-dir, or a link to it."
+    )))
 }
 
 /// A viewer makes nothing, so a state directory that is not there yet is an empty one. Anything else that cannot be

@@ -61,6 +61,7 @@ pub async fn prepare(
         }
         cut = wait_until(deadline) => return Err(unreadable(&cut.sentence(&Counts::default()))),
     };
+    engine::environment_troubles().iter().for_each(|trouble| output::say_error(trouble));
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
     let store = place::store(common, Access::ReadWrite)?;
     let chosen = match &filter {

@@ -128,6 +128,11 @@ pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine,
     Ok(Engine { commands })
 }
 
+/// What is wrong with the variables that requests depend on, a sentence each; it holds no secret.
+pub fn environment_troubles() -> Vec<String> {
+    crate::net::environment::troubles()
+}
+
 /// Makes the HTTP clients that these services need, so that a missing certificate bundle is told before anything else.
 pub fn check_certificates<'a>(services: impl IntoIterator<Item = &'a Service>) -> Result<(), StartError> {
     let poll = Poll::default();

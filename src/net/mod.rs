@@ -18,6 +18,8 @@ use crate::domain::secret::Token;
 use crate::domain::service::Poll;
 
 pub mod decode;
+pub mod environment;
+mod tls;
 
 /// Sent with every request.
 const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
@@ -262,8 +264,12 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The innermost error: the others only say that there is one, and some of them name the URL.
+/// Why a certificate was refused, else the innermost error: the others only say that there is one, and some of them
+/// name the URL.
 fn root_cause(error: &reqwest::Error) -> String {
+    if let Some(why) = tls::refusal(error) {
+        return why;
+    }
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
