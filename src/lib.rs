@@ -50,7 +50,7 @@ fn report_faults() {
 }
 
 /// What the benchmarks (`benches/`) and the fuzz targets (`fuzz/`) need of the insides: reading replies, indexing and
-/// showing JSON, reading jobs files. No promise to anybody else.
+/// showing JSON, saving, reading jobs files. No promise to anybody else.
 #[doc(hidden)]
 pub mod bench_api {
     pub use crate::app::detail::raw::RawView;
@@ -62,15 +62,22 @@ pub mod bench_api {
     pub use crate::domain::clean::{Clean, is_harmless};
     pub use crate::domain::fact::Fact;
     pub use crate::domain::job::{Job, JobIx, JobKey, JobTraits, ProviderName};
-    pub use crate::domain::observation::Observation;
+    pub use crate::domain::observation::{Keep, Observation};
     pub use crate::domain::reading::{Reading, Verdict};
     pub use crate::domain::response::{Headers, Response};
+    pub use crate::domain::schedule;
+    pub use crate::domain::secret::Token;
+    pub use crate::domain::service::Pace;
     pub use crate::domain::state::{PollOutcome, State};
+    pub use crate::engine::mask::Masking;
     pub use crate::json::index::{Document, IndexError, Node};
     pub use crate::json::pretty::pretty;
     pub use crate::json::rows::{Place, Rows};
     pub use crate::json::{scan, search, text};
+    pub use crate::net::Sink;
+    pub use crate::net::decode::decoded;
     pub use crate::providers::{by_name, names, read};
+    pub use crate::store::{Access, Save, SaveBody, Store};
     pub use crate::ui::draw_into;
     pub use crate::ui::theme::{Charset, Palette, Theme};
 }

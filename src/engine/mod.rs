@@ -20,7 +20,7 @@ mod dispatch;
 mod follow;
 mod gate;
 mod gatekeeping;
-mod mask;
+pub mod mask;
 pub mod online;
 mod reader;
 mod reload;
