@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
             assert_eq!(keys.len(), file.jobs.len());
             for job in &file.jobs {
                 let service = file.services.iter().find(|service| service.name == job.service).expect("its service");
-                assert_eq!((service.provider, &service.endpoint), (job.key.provider, &job.key.endpoint));
+                assert_eq!((service.provider.name(), &service.endpoint), (job.key.provider, &job.key.endpoint));
                 assert!(!job.key.id.is_empty() && job.key.id.trim() == job.key.id);
             }
         }

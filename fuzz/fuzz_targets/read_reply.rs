@@ -5,32 +5,59 @@
 
 #![no_main]
 
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use jobdeck::bench_api::{
-    Clean, Headers, JobKey, PollOutcome, Reading, Response, Verdict, files, is_harmless, output, raw_output, read, scan,
+    Clean, Headers, Next, Payload, PollOutcome, ProviderName, Reading, Response, Service, Verdict, is_harmless, parse,
+    read, scan,
 };
 use libfuzzer_sys::fuzz_target;
 
+/// One service of each provider that is asked once for a result.
+const SERVICES: &str = r#"
+[services.vessl]
+provider = "vessl"
+base_url = "https://serve-api.vessl.ai/api/v1/services/slug"
+token = { env = "T" }
+[services.optexity]
+provider = "optexity"
+base_url = "https://api.optexity.com"
+token = { env = "T" }
+[services.unstract]
+provider = "unstract"
+url = "https://us-central.unstract.com/deployment/api/org/api/"
+token = { env = "T" }
+"#;
+
 fuzz_target!(|data: &[u8]| {
-    let Some((key, reply)) = input(data) else { return };
-    let reading = read(&key, &reply);
-    check_reading(&key, &reply, &reading);
-    check_body(key.provider, &reply.body);
-    if key.provider == ProviderName::UNSTRACT {
-        check_files(&reply, &reading);
+    let Some((service, id, reply)) = input(data) else { return };
+    let reading = match read(&service, &id, &reply) {
+        Next::Done(reading) => reading,
+        Next::Fetch(fetch) => fetch.status,
+    };
+    let provider = service.provider.name();
+    check_reading(provider, &reply, &reading);
+    let payload = service.provider.extract(&reply.body);
+    check_body(provider, &reply.body, &payload);
+    if provider == ProviderName::UNSTRACT {
+        check_files(&reply, &reading, &payload);
     }
 });
 
-fn input(data: &[u8]) -> Option<(JobKey, Response)> {
+fn input(data: &[u8]) -> Option<(Arc<Service>, String, Response)> {
+    static FILE: OnceLock<Vec<Arc<Service>>> = OnceLock::new();
+    let services = FILE.get_or_init(|| parse(SERVICES, Path::new("/jobs.toml")).expect("a jobs file").services);
     let (head, rest) = data.split_at_checked(3)?;
-    let (provider, endpoint) = match head[0] & 3 {
-        0 => (ProviderName::VESSL, "https://serve-api.vessl.ai/api/v1/services/slug"),
-        1 => (ProviderName::OPTEXITY, "https://api.optexity.com"),
-        _ => (ProviderName::UNSTRACT, "https://us-central.unstract.com"),
+    let name = match head[0] & 3 {
+        0 => "vessl",
+        1 => "optexity",
+        _ => "unstract",
     };
+    let service = Arc::clone(services.iter().find(|service| &*service.name == name)?);
     let mut lines = rest.splitn(7, |byte| *byte == b'\n');
     let mut line = || Some(String::from_utf8_lossy(lines.next()?).into_owned()).filter(|line| !line.is_empty());
     let headers =
@@ -43,10 +70,10 @@ fn input(data: &[u8]) -> Option<(JobKey, Response)> {
         broken: (head[0] & 4 != 0).then(|| "connection closed before the message was complete".to_owned()),
         at: Timestamp::from_second(1_800_000_000).unwrap(),
     };
-    Some((JobKey { provider, endpoint: endpoint.into(), id: id.trim().to_owned() }, reply))
+    Some((service, id.trim().to_owned(), reply))
 }
 
-fn check_reading(key: &JobKey, reply: &Response, reading: &Reading) {
+fn check_reading(provider: ProviderName, reply: &Response, reading: &Reading) {
     assert_eq!(reading.answer.is_some(), reading.read == PollOutcome::Answered);
     assert_eq!(reading.reason.is_some(), reading.read != PollOutcome::Answered);
     assert!(reading.reason.as_deref().is_none_or(|reason| !reason.trim().is_empty()));
@@ -54,7 +81,7 @@ fn check_reading(key: &JobKey, reply: &Response, reading: &Reading) {
     assert!(reading.retry_after.is_none() || reading.read == PollOutcome::Throttled);
     assert!(reply.broken.is_none() || is_self_contained(&reply.body) || reading.read == PollOutcome::Unreachable);
     assert!(reply.broken.is_some() || reading.read != PollOutcome::Unreachable);
-    assert!(key.provider == ProviderName::UNSTRACT || reading.read != PollOutcome::Answered || (200..300).contains(&reply.status));
+    assert!(provider == ProviderName::UNSTRACT || reading.read != PollOutcome::Answered || (200..300).contains(&reply.status));
     if (300..400).contains(&reply.status) && reply.broken.is_none() {
         // A query may be a signature.
         assert!(reading.reason.as_deref().is_none_or(|reason| !reason.contains('?')));
@@ -63,7 +90,7 @@ fn check_reading(key: &JobKey, reply: &Response, reading: &Reading) {
         assert!(answer.progress.is_none_or(|percent| (0.0..=100.0).contains(&percent)));
         assert!(reply.broken.is_none() || answer.warning.is_some());
         let without_result = matches!(answer.verdict, Verdict::Acknowledged | Verdict::Expired);
-        assert!(!without_result || (key.provider == ProviderName::UNSTRACT && !answer.has_payload));
+        assert!(!without_result || (provider == ProviderName::UNSTRACT && !answer.has_payload));
         for text in [&answer.word, &answer.fail_reason, &answer.error_code, &answer.warning] {
             check_text(text.as_deref());
         }
@@ -81,24 +108,22 @@ fn check_text(text: Option<&str>) {
     assert!(Clean::new(text.unwrap_or_default()).chars().all(is_harmless));
 }
 
-fn check_body(provider: ProviderName, body: &[u8]) {
-    let is_document = scan::document(body).is_ok();
-    let (raw, output) = (raw_output(provider, body), output(provider, body));
-    assert!(is_document || (raw.is_none() && output.is_none()));
-    if let Some(output) = output {
-        assert!(scan::document(&output).is_ok(), "{}", String::from_utf8_lossy(&output));
+fn check_body(provider: ProviderName, body: &[u8], payload: &Payload) {
+    assert!(payload.fault.is_none() || (payload.raw.is_none() && payload.output.is_none() && payload.files.is_empty()));
+    if let Some(output) = &payload.output {
+        assert!(scan::document(output).is_ok(), "{}", String::from_utf8_lossy(output));
     }
-    if let (ProviderName::UNSTRACT, Some(raw)) = (provider, raw) {
-        assert_eq!(scan::document(&raw), Ok(0..raw.len()));
+    if let (ProviderName::UNSTRACT, Some(raw)) = (provider, &payload.raw) {
+        assert_eq!(scan::document(raw), Ok(0..raw.len()));
     }
-    assert!(provider == ProviderName::UNSTRACT || files(provider, body).is_empty());
+    assert!(provider == ProviderName::UNSTRACT || payload.files.is_empty());
+    assert!(payload.fault.is_none() || scan::document(body).is_err() || body.is_empty());
 }
 
-fn check_files(reply: &Response, reading: &Reading) {
-    let body = &reply.body[..];
-    let files = files(ProviderName::UNSTRACT, body);
+fn check_files(reply: &Response, reading: &Reading, payload: &Payload) {
+    let (body, files) = (&reply.body[..], &payload.files);
     let mut end = 0;
-    for file in &files {
+    for file in files {
         assert!(end <= file.range.start && file.size == file.range.len() as u64);
         end = file.range.end;
         assert!(scan::fields(&body[file.range.clone()]).is_ok());
