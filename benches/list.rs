@@ -50,6 +50,7 @@ fn declared(n: u32, state: State) -> Fact {
         name: Some(format!("scan-{n:06}")),
         tags: ["nov".to_owned()].into(),
         traits: JobTraits::default(),
+        batch: None,
     };
     Fact::Declared { ix: JobIx(n), job: Arc::new(job), known: known(state, n) }
 }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use jobdeck::bench_api::{
-    Access, Clean, Headers, Job, JobKey, JobTraits, Keep, Masking, Observation, Pace, ProviderName, Save, SaveBody,
-    Sink, State, Store, Token, by_name, names, schedule,
+    Access, Clean, Headers, Job, JobKey, JobTraits, Keep, Masking, Observation, Pace, ProviderName, Role, Save,
+    SaveBody, Sink, State, Store, Token, by_name, names, schedule,
 };
 use sha2::{Digest, Sha256};
 
@@ -85,9 +85,17 @@ fn next_poll(c: &mut Criterion) {
 
 fn save(n: usize, body: &Bytes) -> Save {
     let key = JobKey { provider: unstract(), endpoint: "https://example.com".into(), id: format!("job-{n}") };
-    let job = Job { key, service: "prod".into(), name: None, tags: Arc::default(), traits: JobTraits::default() };
+    let job = Job {
+        key,
+        service: "prod".into(),
+        name: None,
+        tags: Arc::default(),
+        traits: JobTraits::default(),
+        batch: None,
+    };
     let at = Timestamp::UNIX_EPOCH;
     let body = SaveBody {
+        role: Role::Status,
         keep: Keep::Result,
         broken: false,
         bytes: body.clone(),
@@ -98,7 +106,7 @@ fn save(n: usize, body: &Bytes) -> Save {
         at,
     };
     let observation = Observation { state: State::Succeeded, finished_at: Some(at), ..Observation::default() };
-    Save { job: Arc::new(job), observation, change: None, attempts: Vec::new(), body: Some(body) }
+    Save { body: Some(body), ..Save::new(Arc::new(job), observation) }
 }
 
 fn saved(c: &mut Criterion) {

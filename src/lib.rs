@@ -63,7 +63,7 @@ pub mod bench_api {
     pub use crate::domain::clock::Clock;
     pub use crate::domain::fact::Fact;
     pub use crate::domain::job::{Job, JobIx, JobKey, JobTraits, ProviderName};
-    pub use crate::domain::observation::{Keep, Observation};
+    pub use crate::domain::observation::{Keep, Observation, Role};
     pub use crate::domain::provider::{Next, Payload};
     pub use crate::domain::reading::{Reading, Verdict};
     pub use crate::domain::request::{Auth, Method, Request};

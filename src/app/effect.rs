@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::detail::tree::Decode;
 use crate::domain::clean::Clean;
 use crate::domain::job::{Job, JobIx, ProviderName};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{BodyId, Observation};
 
 /// What should be known before a status read of an unfinished one-shot job is copied.
 pub const TAKES: &str = "this read may take the result: it can be read once";
@@ -28,17 +28,17 @@ pub enum Effect {
         /// The job.
         subject: Subject,
         /// The store's number of the body.
-        body: i64,
+        body: BodyId,
     },
     /// Look for the files in these saved Unstract replies (by the store's numbers), off the drawing thread; answered
     /// by some `Event::FilesRead`.
-    ReadFiles(Vec<(JobIx, ProviderName, i64)>),
+    ReadFiles(Vec<(JobIx, ProviderName, BodyId)>),
     /// Build the index of a JSON text, off the drawing thread; answered by `Event::TreeReady`.
     BuildTree {
         /// The job.
         ix: JobIx,
         /// The store's number of the body.
-        body: i64,
+        body: BodyId,
         /// Which part of it the text is.
         part: Part,
         /// The text.
@@ -49,7 +49,7 @@ pub enum Effect {
         /// The job.
         ix: JobIx,
         /// The store's number of the body.
-        body: i64,
+        body: BodyId,
         /// In which part of it the string is.
         part: Part,
         /// The work.

@@ -13,6 +13,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
 use crate::domain::files::FileResult;
 use crate::domain::job::JobIx;
+use crate::domain::observation::BodyId;
 use crate::json::index::Document;
 
 /// The two clocks of one instant.
@@ -53,7 +54,7 @@ pub enum Event {
         /// The job.
         ix: JobIx,
         /// The store's number of the body.
-        body: i64,
+        body: BodyId,
         /// What is in it, or a sentence why it cannot be had.
         result: Result<Arc<Content>, Clean>,
     },
@@ -64,7 +65,7 @@ pub enum Event {
         /// The job.
         ix: JobIx,
         /// The store's number of the body.
-        body: i64,
+        body: BodyId,
         /// Which part of it.
         part: Part,
         /// Its index, or a sentence why there is none (with the byte at which it is no JSON).
@@ -75,7 +76,7 @@ pub enum Event {
         /// The job.
         ix: JobIx,
         /// The store's number of the body.
-        body: i64,
+        body: BodyId,
         /// In which part of it the string is.
         part: Part,
         /// What it holds; None if that is no JSON.
@@ -134,7 +135,7 @@ pub struct FilesOf {
     /// The job.
     pub ix: JobIx,
     /// The store's number of the reply.
-    pub body: i64,
+    pub body: BodyId,
     /// Its files, in the body's order.
     pub files: Vec<FileResult>,
 }

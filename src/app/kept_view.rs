@@ -12,6 +12,7 @@ use super::list::{SortBy, Wanted};
 use super::{App, Times};
 use crate::domain::filter::Filter;
 use crate::domain::job::JobIx;
+use crate::domain::observation::BodyId;
 
 /// How many views are kept.
 const KEPT: usize = 2000;
@@ -43,9 +44,9 @@ struct KeptState {
     file: usize,
     cut: bool,
     search: String,
-    raw: Option<(i64, usize, bool)>,
-    output: Option<(i64, KeptTree)>,
-    files: BTreeMap<usize, (i64, KeptTree)>,
+    raw: Option<(BodyId, usize, bool)>,
+    output: Option<(BodyId, KeptTree)>,
+    files: BTreeMap<usize, (BodyId, KeptTree)>,
 }
 
 /// What waits for its job to be declared, by the job's label.

@@ -351,6 +351,7 @@ mod tests {
             let key = JobKey { provider: ProviderName::VESSL, endpoint: endpoint.into(), id: id.to_owned() };
             Job {
                 traits: crate::tests::traits(key.provider),
+                batch: None,
                 key,
                 service: service.into(),
                 name: None,

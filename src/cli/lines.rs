@@ -265,7 +265,7 @@ mod tests {
     use super::*;
     use crate::domain::checksum::Checksum;
     use crate::domain::job::{JobKey, ProviderName};
-    use crate::domain::observation::LastPoll;
+    use crate::domain::observation::{BodyId, LastPoll};
     use crate::domain::state::LostBecause;
 
     fn at(text: &str) -> Timestamp {
@@ -279,6 +279,7 @@ mod tests {
             name: Some("scan 7".to_owned()),
             tags: ["nov".to_owned()].into(),
             traits: crate::tests::traits(ProviderName::UNSTRACT),
+            batch: None,
         })
     }
 
@@ -294,7 +295,7 @@ mod tests {
             running_since: Some(at("2026-11-21T10:00:01.5Z")),
             finished_at: Some(at("2026-11-21T10:00:02.123456Z")),
             saved: Some(Saved {
-                body: 1,
+                body: BodyId(1),
                 bytes: 5119,
                 sha256: Checksum::from_hex(&"9f".repeat(32)).unwrap(),
                 http_status: 200,

@@ -127,6 +127,7 @@ mod tests {
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: id.to_owned() };
         let job = Job {
             traits: crate::tests::traits(key.provider),
+            batch: None,
             key,
             service: "llama".into(),
             name: name.map(str::to_owned),

@@ -134,6 +134,7 @@ mod tests {
         let key = JobKey { provider: ProviderName::VESSL, endpoint: service.into(), id: id.to_owned() };
         let job = Job {
             traits: crate::tests::traits(key.provider),
+            batch: None,
             key,
             service: service.into(),
             name: name.map(str::to_owned),

@@ -111,6 +111,7 @@ mod tests {
         let key = JobKey { provider: ProviderName::OPTEXITY, endpoint: "https://h".into(), id: "7".to_owned() };
         Job {
             traits: crate::tests::traits(key.provider),
+            batch: None,
             key,
             service: "portals".into(),
             name: None,

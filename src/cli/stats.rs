@@ -310,7 +310,10 @@ mod tests {
             cost: Some("0.015".into()),
             ..Observation::default()
         };
-        Entry::new(Arc::new(Job { key, service: "llama".into(), name: None, tags, traits: Default::default() }), known)
+        Entry::new(
+            Arc::new(Job { key, service: "llama".into(), name: None, tags, traits: Default::default(), batch: None }),
+            known,
+        )
     }
 
     #[test]

@@ -90,6 +90,7 @@ mod tests {
             JobKey { provider: ProviderName::VESSL, endpoint: "https://h/s".into(), id: "9\u{1b}[2J8".to_owned() };
         let job = Job {
             traits: crate::tests::traits(key.provider),
+            batch: None,
             key,
             service: "llama".into(),
             name: Some("hello".to_owned()),

@@ -131,7 +131,7 @@ impl Entry<'_> {
         let key = JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id };
         let tags = Arc::clone(&self.tags);
         let traits = service.job_traits();
-        Ok(Some(Arc::new(Job { key, service: Arc::clone(&service.name), name, tags, traits })))
+        Ok(Some(Arc::new(Job { key, service: Arc::clone(&service.name), name, tags, traits, batch: None })))
     }
 
     /// The jobs of a file of ids.

@@ -9,6 +9,17 @@ pub struct FileCounts {
     pub failed: u32,
 }
 
+/// How many items a job works on, and what became of them; None where the service does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ItemCounts {
+    /// All of them.
+    pub total: Option<u64>,
+    /// Those that worked.
+    pub succeeded: Option<u64>,
+    /// Those that failed.
+    pub failed: Option<u64>,
+}
+
 /// One file of an Unstract reply. Texts are foreign and not sanitised; ranges are byte ranges of the reply's body.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FileResult {

@@ -117,6 +117,8 @@ pub struct Job {
     pub tags: Arc<[String]>,
     /// What its provider says about all jobs of its service.
     pub traits: JobTraits,
+    /// The batch that the jobs file names. Shared by all of its jobs.
+    pub batch: Option<Arc<str>>,
 }
 
 /// What holds for every job of a service, as far as those need it who know no provider.

@@ -191,7 +191,7 @@ fn with_size(known: &Observation, what: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::observation::{LastPoll, Saved};
+    use crate::domain::observation::{BodyId, LastPoll, Saved};
     use crate::domain::state::LostBecause;
 
     fn at(second: i64) -> Timestamp {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn saved(bytes: u64) -> Option<Saved> {
-        Some(Saved { body: 1, bytes, sha256: Default::default(), http_status: 200, at: at(0), masked: false })
+        Some(Saved { body: BodyId(1), bytes, sha256: Default::default(), http_status: 200, at: at(0), masked: false })
     }
 
     fn read(read: PollOutcome, reason: Option<&str>) -> Option<LastPoll> {

@@ -3,10 +3,12 @@
 //! Two rules hold everything: a read that is no answer never changes the state, and an answer to an older
 //! request never overwrites a newer one.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use super::checksum::Checksum;
-use super::files::FileCounts;
+use super::files::{FileCounts, ItemCounts};
 use super::reading::{Answer, Reading, Verdict};
 use super::state::{LostBecause, PollOutcome, State};
 
@@ -33,8 +35,16 @@ pub struct Observation {
     pub warning: Option<String>,
     /// Unstract: how many files, and how many failed.
     pub files: Option<FileCounts>,
+    /// How many items the job works on, where the service says so. Boxed, for few do.
+    pub items: Option<Box<ItemCounts>>,
     /// What the job cost in US dollars, digit for digit as the service said it, or the exact sum over its files.
     pub cost: Option<Box<str>>,
+    /// What an unnamed job may be called: the name of its first file.
+    pub title: Option<Box<str>>,
+    /// What the user's fields hold, taken when the result was saved.
+    pub fields: Option<Box<Fields>>,
+    /// When the service accepted the job, by its own clock.
+    pub created_at: Option<Timestamp>,
     /// When the first answer came.
     pub first_seen: Option<Timestamp>,
     /// Since when it runs: the service's own time, else when we first saw it running.
@@ -59,11 +69,59 @@ pub struct Observation {
     pub last_poll: Option<LastPoll>,
 }
 
+/// The values of the user's fields of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fields {
+    /// What the definitions were that they were taken by: where these change, the values are taken anew.
+    pub taken_by: String,
+    /// The values as one JSON object, numbers digit by digit.
+    pub values: String,
+}
+
+/// A body's number in the store. Never used again for another body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct BodyId(pub i64);
+
+/// What a saved body is of its job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Role {
+    /// The response of the status poll.
+    #[default]
+    Status,
+    /// The response of a request of its own for the result.
+    Result,
+    /// A further file of the job, by its name in the provider's description.
+    Also(String),
+}
+
+impl Role {
+    /// The role that [`Display`](fmt::Display) names so.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "status" => Some(Self::Status),
+            "result" => Some(Self::Result),
+            other => other.strip_prefix("also:").map(|name| Self::Also(name.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    /// The word of the store.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status => f.write_str("status"),
+            Self::Result => f.write_str("result"),
+            Self::Also(name) => write!(f, "also:{name}"),
+        }
+    }
+}
+
 /// Bytes on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     /// The store's number of this body.
-    pub body: i64,
+    pub body: BodyId,
     /// Length of the body.
     pub bytes: u64,
     /// SHA-256 of the body.
@@ -279,6 +337,11 @@ impl Observation {
         self.error_code.clone_from(&answer.error_code);
         self.warning.clone_from(&answer.warning);
         self.files = answer.files;
+        self.items = answer.items.map(Box::new);
+
+        self.cost = answer.cost.as_deref().map(Box::from).or_else(|| self.cost.take());
+        self.title = answer.title.as_deref().map(Box::from).or_else(|| self.title.take());
+        self.created_at = answer.created_at.or(self.created_at);
         self.eta = answer.eta;
         self.running_since = match state {
             State::Queued => None,
@@ -349,6 +412,10 @@ impl Observation {
             || self.fail_reason != next.fail_reason
             || self.error_code != next.error_code
             || self.files != next.files
+            || self.items != next.items
+            || self.cost != next.cost
+            || self.title != next.title
+            || self.created_at != next.created_at
             || self.service_status_code != next.service_status_code
             || self.lost != next.lost
             || outcome(&self.last_poll) != outcome(&next.last_poll)
@@ -392,7 +459,7 @@ mod tests {
     }
 
     fn copy() -> Saved {
-        Saved { body: 1, bytes: 2, sha256: Checksum::default(), http_status: 200, at: at(0), masked: false }
+        Saved { body: BodyId(1), bytes: 2, sha256: Checksum::default(), http_status: 200, at: at(0), masked: false }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::files::FileCounts;
+use super::files::{FileCounts, ItemCounts};
 use super::state::{PollOutcome, State};
 
 /// What one reply came to.
@@ -74,6 +74,8 @@ pub struct Answer {
     pub warning: Option<String>,
     /// How many files or other items it names.
     pub files: Option<FileCounts>,
+    /// How many items it works on.
+    pub items: Option<ItemCounts>,
     /// What the job cost in US dollars, digit for digit where one number says so.
     pub cost: Option<String>,
     /// What the job is about: the first file's name, and how many more there are.

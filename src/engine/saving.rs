@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::fact::Fact;
 use crate::domain::job::JobIx;
-use crate::domain::observation::{Keep, Observation};
+use crate::domain::observation::{Keep, Observation, Role};
 use crate::store::{self, Reads, Save, SaveBody, StoreError};
 
 use super::reader::Received;
@@ -61,6 +61,7 @@ impl Pending {
             reply.filter(|_| keep != Keep::Nothing).filter(|reply| keep == Keep::Result || !reply.bytes.is_empty());
         let body = body.map(|reply| SaveBody {
             keep,
+            role: Role::Status,
             broken: reply.broken,
             bytes: reply.bytes,
             spooled: reply.spooled,
@@ -70,7 +71,7 @@ impl Pending {
             at: reply.at,
         });
         let attempts = slot.attempts.clone();
-        let save = Save { job: Arc::clone(&slot.job), observation, change, attempts, body };
+        let save = Save { change, attempts, body, ..Save::new(Arc::clone(&slot.job), observation) };
         Self { save, step, shown: false, attempts_loaded: slot.attempts_loaded }
     }
 

@@ -255,6 +255,7 @@ mod tests {
             let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.clone(), id: id.to_string() };
             Arc::new(Job {
                 traits: crate::tests::traits(key.provider),
+                batch: None,
                 key,
                 service: "s".into(),
                 name: None,

@@ -196,6 +196,7 @@ mod tests {
         let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: "http://h".into(), id: "7".to_owned() };
         let job = Job {
             traits: crate::tests::traits(key.provider),
+            batch: None,
             key,
             service: "s".into(),
             name: None,

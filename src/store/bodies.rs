@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::cells::Cells;
 use super::dir::{StateDir, new_file, sync_dir};
 use super::instance::Living;
 use super::name::{BodyName, UNFINISHED, job_mark, sha256};
@@ -17,11 +18,28 @@ use super::trouble::Trouble;
 use super::{Kept, SaveBody};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
-use crate::domain::observation::{Keep, Observation, Saved};
+use crate::domain::observation::{BodyId, Keep, Observation, Role, Saved};
 use crate::domain::response::Headers;
 
 /// How many bodies of evidence a job keeps, besides those of one-shot replies that broke off.
 const EVIDENCE_KEPT: usize = 5;
+
+/// The columns of a body that [`read_kept`] reads.
+const KEPT_COLUMNS: [&str; 13] = [
+    "id",
+    "bytes",
+    "sha256",
+    "http_status",
+    "at",
+    "masked",
+    "is_copy",
+    "broken",
+    "content_type",
+    "content_encoding",
+    "retry_after",
+    "date",
+    "role",
+];
 
 /// Where a body's bytes are before its row is written.
 #[derive(Debug)]
@@ -88,12 +106,14 @@ pub fn add_copy(
 ) -> rusqlite::Result<Saved> {
     garbage.extend(placed.spooled.clone());
     let same = connection
-        .prepare_cached("SELECT id FROM body WHERE job = ?1 AND is_copy AND sha256 = ?2 ORDER BY id DESC LIMIT 1")?
-        .query_row(params![job, placed.sha256.to_string()], |row| row.get(0))
+        .prepare_cached(
+            "SELECT id FROM body WHERE job = ?1 AND is_copy AND sha256 = ?2 AND role = ?3 ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row(params![job, placed.sha256.to_string(), body.role.to_string()], |row| row.get(0))
         .optional()?;
     if let Some(same) = same {
         drop_duplicate(connection, dir, placed.file.as_deref(), garbage)?;
-        return read_saved(connection, same);
+        return rows::read_saved(connection, same);
     }
     insert(connection, job, body, placed)
 }
@@ -111,7 +131,7 @@ pub fn add_evidence(
     garbage.extend(placed.spooled.clone());
     let same = connection
         .prepare_cached("SELECT id, is_copy OR broken OR id = ?3 FROM body WHERE job = ?1 AND sha256 = ?2 ORDER BY id")?
-        .query_map(params![job, placed.sha256.to_string(), current.map(|saved| saved.body)], |row| {
+        .query_map(params![job, placed.sha256.to_string(), current.map(|saved| saved.body.0)], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
         })?
         .find(|row| !matches!(row, Ok((_, false))))
@@ -120,17 +140,17 @@ pub fn add_evidence(
         drop_duplicate(connection, dir, placed.file.as_deref(), garbage)?;
         return match current {
             Some(current) => Ok(current.clone()),
-            None => read_saved(connection, same),
+            None => rows::read_saved(connection, same),
         };
     }
     let added = insert(connection, job, body, placed)?;
     let pointed = match current {
-        Some(current) if protects && is_broken(connection, current.body)? => {
+        Some(current) if protects && is_broken(connection, current.body.0)? => {
             if body.broken && added.bytes > current.bytes { added } else { current.clone() }
         }
         Some(_) | None => added,
     };
-    prune(connection, dir, (job, protects), pointed.body, garbage)?;
+    prune(connection, dir, (job, protects), pointed.body.0, garbage)?;
     Ok(pointed)
 }
 
@@ -176,6 +196,7 @@ pub fn adopt(
     let at = about.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
     let body = SaveBody {
         keep: Keep::Evidence,
+        role: Role::Status,
         broken: true,
         bytes: map(&file)?,
         spooled: Some(path.to_owned()),
@@ -199,24 +220,25 @@ pub fn adopt(
 /// All bodies of a job, oldest first.
 pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Kept>> {
     connection
-        .prepare_cached(
-            "SELECT id, bytes, sha256, http_status, at, masked, is_copy, broken, content_type, content_encoding, \
-             retry_after, date FROM body WHERE job = ?1 ORDER BY id",
-        )?
+        .prepare_cached(&format!("SELECT {} FROM body WHERE job = ?1 ORDER BY id", KEPT_COLUMNS.join(", ")))?
         .query_map([job], |row| {
-            Ok(Kept {
-                saved: rows::saved(row, 0)?,
-                keep: if row.get(6)? { Keep::Result } else { Keep::Evidence },
-                broken: row.get(7)?,
+            let mut cells = Cells::new(row, &KEPT_COLUMNS);
+            let saved = rows::saved_of(&mut cells, rows::SAVED_COLUMNS);
+            Ok(saved.map(|saved| Kept {
+                saved,
+                keep: if cells.get("is_copy").unwrap_or_default() { Keep::Result } else { Keep::Evidence },
+                broken: cells.get("broken").unwrap_or_default(),
                 headers: Headers {
-                    content_type: row.get(8)?,
-                    content_encoding: row.get(9)?,
-                    retry_after: row.get(10)?,
-                    date: row.get(11)?,
+                    content_type: cells.get("content_type"),
+                    content_encoding: cells.get("content_encoding"),
+                    retry_after: cells.get("retry_after"),
+                    date: cells.get("date"),
                     location: None,
                 },
-            })
+                role: cells.word("role", Role::from_word).unwrap_or_default(),
+            }))
         })?
+        .filter_map(Result::transpose)
         .collect()
 }
 
@@ -225,8 +247,8 @@ fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -
     connection
         .prepare_cached(
             "INSERT INTO body (job, is_copy, broken, bytes, sha256, http_status, content_type, content_encoding, \
-             retry_after, date, masked, at, file, data) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             retry_after, date, masked, at, file, data, role) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             job,
@@ -243,9 +265,10 @@ fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -
             rows::nanoseconds(body.at),
             placed.file,
             data,
+            body.role.to_string(),
         ])?;
     Ok(Saved {
-        body: connection.last_insert_rowid(),
+        body: BodyId(connection.last_insert_rowid()),
         bytes: body.bytes.len() as u64,
         sha256: placed.sha256,
         http_status: body.http_status,
@@ -299,12 +322,6 @@ fn is_known(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
 
 fn is_broken(connection: &Connection, body: i64) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM body WHERE id = ?1 AND broken")?.exists([body])
-}
-
-fn read_saved(connection: &Connection, body: i64) -> rusqlite::Result<Saved> {
-    connection
-        .prepare_cached("SELECT id, bytes, sha256, http_status, at, masked FROM body WHERE id = ?1")?
-        .query_row([body], |row| rows::saved(row, 0))
 }
 
 fn holds(path: &Path, body: &SaveBody) -> bool {

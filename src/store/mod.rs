@@ -12,14 +12,16 @@ use tokio::sync::oneshot;
 
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{Keep, LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, Fields, Keep, LastPoll, Observation, Role, Saved};
 use crate::domain::response::Headers;
 
 mod bodies;
+mod cells;
 mod connect;
 mod database;
 mod dir;
 mod files;
+mod hooks;
 mod instance;
 mod name;
 mod reader;
@@ -32,6 +34,7 @@ mod tests;
 mod trouble;
 mod writer;
 
+pub use hooks::HookEvent;
 pub use spool::Spool;
 
 use dir::StateDir;
@@ -85,6 +88,44 @@ pub struct Save {
     pub attempts: Vec<Attempt>,
     /// The body to keep.
     pub body: Option<SaveBody>,
+    /// Further results that belong to the same step: the status response beside that of the result, files beside it.
+    pub further: Vec<SaveBody>,
+    /// The provider's description that the job was polled with, so that what is saved stays readable.
+    pub description: Option<Arc<str>>,
+    /// The events that hooks are run for because of this step.
+    pub hook_events: Vec<NewHookEvent>,
+}
+
+impl Save {
+    /// A step that brings this observation and nothing else.
+    pub fn new(job: Arc<Job>, observation: Observation) -> Self {
+        Self {
+            job,
+            observation,
+            change: None,
+            attempts: Vec::new(),
+            body: None,
+            further: Vec::new(),
+            description: None,
+            hook_events: Vec::new(),
+        }
+    }
+
+    /// Every body of the step: the one that the observation speaks of first.
+    fn bodies(&self) -> impl Iterator<Item = &SaveBody> {
+        self.body.iter().chain(&self.further)
+    }
+}
+
+/// An event of a job that a hook shall be run for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHookEvent {
+    /// Which hook, by its definition.
+    pub hook: String,
+    /// What happened.
+    pub event: String,
+    /// When.
+    pub at: jiff::Timestamp,
 }
 
 /// A body to keep.
@@ -92,6 +133,8 @@ pub struct Save {
 pub struct SaveBody {
     /// Copy or evidence (never `Keep::Nothing`).
     pub keep: Keep,
+    /// What it is of its job.
+    pub role: Role,
     /// Whether it broke off: evidence of a result, which later evidence never displaces.
     pub broken: bool,
     /// Its bytes. Long ones are already in a file of the store's, see [`Spool`].
@@ -129,6 +172,8 @@ pub struct Kept {
     pub saved: Saved,
     /// Copy or evidence.
     pub keep: Keep,
+    /// What it is of its job.
+    pub role: Role,
     /// Whether it broke off.
     pub broken: bool,
     /// Headers it came with, but for `location`.
@@ -252,12 +297,12 @@ impl Store {
     }
 
     /// A saved body: in memory, or mapped from its file.
-    pub async fn body(&self, body: i64) -> Result<Bytes, StoreError> {
+    pub async fn body(&self, body: BodyId) -> Result<Bytes, StoreError> {
         self.ask(|answer| Question::Body(body, answer)).await
     }
 
     /// Where a saved body stands as a file of its own, if it does.
-    pub async fn body_path(&self, body: i64) -> Result<Option<PathBuf>, StoreError> {
+    pub async fn body_path(&self, body: BodyId) -> Result<Option<PathBuf>, StoreError> {
         self.ask(|answer| Question::BodyPath(body, answer)).await
     }
 
@@ -335,6 +380,33 @@ impl Store {
     async fn ask<T>(&self, question: impl FnOnce(Answer<T>) -> Question) -> Result<T, StoreError> {
         let Some(reader) = &self.inner.reader else { return Err(closed()) };
         answered(&reader.sender, question).await
+    }
+}
+
+impl Store {
+    /// Keeps what the user's fields hold of jobs, where their definitions changed after the result was saved.
+    pub async fn set_fields(&self, fields: Vec<(JobKey, Fields)>) -> Result<(), StoreError> {
+        self.order(|answer| Command::SetFields(fields, answer)).await
+    }
+
+    /// Notes that these bodies were written out, as `forget` wants to know.
+    pub async fn note_exported(&self, bodies: Vec<BodyId>) -> Result<(), StoreError> {
+        self.order(|answer| Command::NoteExported(bodies, answer)).await
+    }
+
+    /// The events of hooks that this instance has to deliver, oldest first: its own, and those that dead ones left.
+    pub async fn hook_events(&self) -> Result<Vec<HookEvent>, StoreError> {
+        self.order(Command::HookEvents).await
+    }
+
+    /// Notes that a hook was run for these events, well or not. After three runs in vain an event is given up.
+    pub async fn note_hook_events(&self, events: Vec<i64>, delivered: bool) -> Result<(), StoreError> {
+        self.order(|answer| Command::NoteHookEvents(events, delivered, answer)).await
+    }
+
+    /// The description of the provider that a job was last polled with, as TOML; None where it needs none.
+    pub async fn description(&self, key: JobKey) -> Result<Option<String>, StoreError> {
+        self.ask(|answer| Question::Description(key, answer)).await
     }
 }
 

@@ -16,13 +16,13 @@ use super::connect;
 use super::dir::StateDir;
 use super::files::{DatabaseFiles, FileId, Fingerprint};
 use super::instance::Living;
-use super::rows::{self, OBSERVATION_COLUMNS, OBSERVATION_TABLES};
+use super::rows::{self, JOB_COLUMNS, OBSERVATION_COLUMNS, OBSERVATION_TABLES};
 use super::spool;
 use super::trouble::Trouble;
 use super::{Access, Answer, Kept, StoreError};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{BodyId, Observation};
 
 /// What the reader is asked for.
 #[derive(Debug)]
@@ -31,8 +31,9 @@ pub enum Question {
     LoadAll(Answer<Vec<(Job, Observation)>>),
     History(JobKey, Answer<(Vec<Attempt>, Vec<Change>)>),
     Kept(JobKey, Answer<Vec<Kept>>),
-    Body(i64, Answer<Bytes>),
-    BodyPath(i64, Answer<Option<PathBuf>>),
+    Body(BodyId, Answer<Bytes>),
+    Description(JobKey, Answer<Option<String>>),
+    BodyPath(BodyId, Answer<Option<PathBuf>>),
     Changed(Answer<bool>),
     Owners(Vec<JobKey>, Answer<Vec<Option<u32>>>),
     /// Close the database, so that the writer is the last to close it and can tidy up. It is opened again if need be,
@@ -94,6 +95,10 @@ impl Reader {
                 Question::Kept(key, answer) => {
                     let kept = self.said("list a job's saved replies", |connection| kept(connection, &key));
                     let _ = answer.send(kept.map(Option::unwrap_or_default));
+                }
+                Question::Description(key, answer) => {
+                    let found = self.said("read a provider's description", |connection| description(connection, &key));
+                    let _ = answer.send(found.map(Option::flatten));
                 }
                 Question::Body(id, answer) => {
                     let dir = self.dir.clone();
@@ -200,8 +205,8 @@ impl Reader {
 
 fn load(connection: &Connection, keys: &[JobKey]) -> Result<Vec<Observation>, Trouble> {
     let sql = format!(
-        "SELECT {OBSERVATION_COLUMNS} FROM job j JOIN {OBSERVATION_TABLES} \
-         WHERE j.endpoint = ?1 AND j.service_id = ?2 AND o.job = j.id"
+        "SELECT {} FROM job j JOIN {OBSERVATION_TABLES} WHERE j.endpoint = ?1 AND j.service_id = ?2 AND o.job = j.id",
+        OBSERVATION_COLUMNS.join(", ")
     );
     let mut find_endpoint = connection.prepare_cached("SELECT id FROM endpoint WHERE provider = ?1 AND url = ?2")?;
     // One state of things for all of them.
@@ -220,7 +225,10 @@ fn load(connection: &Connection, keys: &[JobKey]) -> Result<Vec<Observation>, Tr
             }
         };
         let observation = match endpoint {
-            Some(endpoint) => find.query_row((endpoint, key.canonical_id()), rows::observation).optional()?,
+            Some(endpoint) => find
+                .query_row((endpoint, key.canonical_id()), |row| rows::observation(connection, row))
+                .optional()?
+                .flatten(),
             None => None,
         };
         known.push(observation.unwrap_or_default());
@@ -230,19 +238,22 @@ fn load(connection: &Connection, keys: &[JobKey]) -> Result<Vec<Observation>, Tr
 
 fn load_all(connection: &Connection) -> Result<Vec<(Job, Observation)>, Trouble> {
     let sql = format!(
-        "SELECT {OBSERVATION_COLUMNS}, p.provider, p.url, j.service_id, d.service, d.name, d.tags, o.job IS NOT NULL \
+        "SELECT {}, {JOB_COLUMNS} \
          FROM job j JOIN endpoint p ON p.id = j.endpoint LEFT JOIN declaration d ON d.job = j.id \
          LEFT JOIN observation o ON o.job = j.id LEFT JOIN body s ON s.id = o.saved \
          LEFT JOIN body e ON e.id = o.evidence \
-         WHERE d.job IS NOT NULL OR o.job IS NOT NULL ORDER BY j.id"
+         WHERE d.job IS NOT NULL OR o.job IS NOT NULL ORDER BY j.id",
+        OBSERVATION_COLUMNS.join(", ")
     );
-    let all = connection
-        .prepare(&sql)?
-        .query_map([], |row| {
-            let observation = if row.get(40)? { rows::observation(row)? } else { Observation::default() };
-            Ok((rows::job(row, 34)?, observation))
-        })?
-        .collect::<Result<_, _>>()?;
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        match rows::job(row, OBSERVATION_COLUMNS.len()) {
+            Ok(job) => all.push((job, rows::observation(connection, row)?.unwrap_or_default())),
+            Err(error) => tracing::warn!(%error, "a job is left out: its row in the database is odd"),
+        }
+    }
     Ok(all)
 }
 
@@ -268,12 +279,17 @@ fn owners(connection: &Connection, dir: &StateDir, keys: &[JobKey]) -> Result<Ve
     Ok(owners)
 }
 
+fn description(connection: &Connection, key: &JobKey) -> Result<Option<String>, Trouble> {
+    let Some(job) = rows::find_job(connection, key)? else { return Ok(None) };
+    Ok(rows::read_description(connection, job)?)
+}
+
 fn kept(connection: &Connection, key: &JobKey) -> Result<Vec<Kept>, Trouble> {
     let Some(job) = rows::find_job(connection, key)? else { return Ok(Vec::new()) };
     Ok(bodies::read_kept(connection, job)?)
 }
 
-fn body(connection: &Connection, dir: &StateDir, id: i64) -> Result<Option<Bytes>, Trouble> {
+fn body(connection: &Connection, dir: &StateDir, BodyId(id): BodyId) -> Result<Option<Bytes>, Trouble> {
     let found = connection
         .prepare_cached("SELECT file, data FROM body WHERE id = ?1")?
         .query_row([id], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))
@@ -285,7 +301,7 @@ fn body(connection: &Connection, dir: &StateDir, id: i64) -> Result<Option<Bytes
     }
 }
 
-fn body_path(connection: &Connection, dir: &StateDir, id: i64) -> Result<Option<PathBuf>, Trouble> {
+fn body_path(connection: &Connection, dir: &StateDir, BodyId(id): BodyId) -> Result<Option<PathBuf>, Trouble> {
     let file: Option<Option<String>> = connection
         .prepare_cached("SELECT file FROM body WHERE id = ?1")?
         .query_row([id], |row| row.get(0))

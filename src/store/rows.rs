@@ -1,110 +1,202 @@
 //! Rows as domain types, and back.
 
 use jiff::Timestamp;
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, Type, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::cells::Cells;
+use super::name::sha256;
 
 use crate::domain::attempt::{Attempt, Change};
-use crate::domain::checksum::Checksum;
-use crate::domain::files::FileCounts;
+use crate::domain::files::{FileCounts, ItemCounts};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
-use crate::domain::observation::{Doubt, LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields, LastPoll, Observation, Saved};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
-/// Columns of an observation, as [`observation`] takes them, from [`OBSERVATION_TABLES`].
-pub const OBSERVATION_COLUMNS: &str = "o.state, o.word, o.lost, o.http_status, o.service_status_code, o.progress, \
-     o.fail_reason, o.error_code, o.warning, o.files_total, o.files_failed, o.first_seen, o.running_since, \
-     o.finished_at, o.eta, o.changed_at, o.applied, o.doubt, o.read, o.read_http_status, o.read_reason, o.read_at, \
-     s.id, s.bytes, s.sha256, s.http_status, s.at, s.masked, e.id, e.bytes, e.sha256, e.http_status, e.at, e.masked";
+/// Columns of an observation, from [`OBSERVATION_TABLES`].
+pub const OBSERVATION_COLUMNS: [&str; 47] = [
+    "o.job",
+    "o.state",
+    "o.word",
+    "o.lost",
+    "o.http_status",
+    "o.service_status_code",
+    "o.progress",
+    "o.fail_reason",
+    "o.error_code",
+    "o.warning",
+    "o.files_total",
+    "o.files_failed",
+    "o.items_total",
+    "o.items_succeeded",
+    "o.items_failed",
+    "o.cost",
+    "o.title",
+    "o.fields",
+    "o.fields_by",
+    "o.created_at",
+    "o.first_seen",
+    "o.running_since",
+    "o.finished_at",
+    "o.eta",
+    "o.changed_at",
+    "o.applied",
+    "o.doubt",
+    "o.doubt_http_status",
+    "o.doubt_at",
+    "o.doubt_reason",
+    "o.read",
+    "o.read_http_status",
+    "o.read_reason",
+    "o.read_at",
+    "s.id",
+    "s.bytes",
+    "s.sha256",
+    "s.http_status",
+    "s.at",
+    "s.masked",
+    "e.id",
+    "e.bytes",
+    "e.sha256",
+    "e.http_status",
+    "e.at",
+    "e.masked",
+    "o.saved",
+];
 
 /// Where they come from.
 pub const OBSERVATION_TABLES: &str =
     "observation o LEFT JOIN body s ON s.id = o.saved LEFT JOIN body e ON e.id = o.evidence";
 
-/// An observation of a row that begins with [`OBSERVATION_COLUMNS`].
-pub fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
-    let files = match (row.get(9)?, row.get(10)?) {
-        (Some(total), Some(failed)) => Some(FileCounts { total, failed }),
-        _ => None,
+/// The columns of a body's [`Saved`] in the table `body`.
+pub const SAVED_COLUMNS: [&str; 6] = ["id", "bytes", "sha256", "http_status", "at", "masked"];
+
+/// An observation of a row that begins with [`OBSERVATION_COLUMNS`]; None if the row has none. What is odd in it is left
+/// out and named in its warning.
+pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Option<Observation>> {
+    let mut cells = Cells::new(row, &OBSERVATION_COLUMNS);
+    let Some(job) = cells.get::<i64>("o.job") else { return Ok(None) };
+    let state = cells.word("o.state", State::from_word);
+    let mut observation = Observation {
+        state: state.unwrap_or_default(),
+        word: cells.get("o.word"),
+        lost: cells.word("o.lost", LostBecause::from_word),
+        http_status: cells.get("o.http_status"),
+        service_status_code: cells.get("o.service_status_code"),
+        progress: cells.get("o.progress"),
+        fail_reason: cells.get("o.fail_reason"),
+        error_code: cells.get("o.error_code"),
+        warning: cells.get("o.warning"),
+        files: match (cells.get("o.files_total"), cells.get("o.files_failed")) {
+            (Some(total), Some(failed)) => Some(FileCounts { total, failed }),
+            (Some(_) | None, Some(_) | None) => None,
+        },
+        items: {
+            let mut count = |name| cells.get::<i64>(name).map(i64::cast_unsigned);
+            let (total, succeeded, failed) =
+                (count("o.items_total"), count("o.items_succeeded"), count("o.items_failed"));
+            let said = total.or(succeeded).or(failed).is_some();
+            said.then(|| Box::new(ItemCounts { total, succeeded, failed }))
+        },
+        cost: cells.get::<String>("o.cost").map(String::into_boxed_str),
+        title: cells.get::<String>("o.title").map(String::into_boxed_str),
+        fields: match (cells.get("o.fields"), cells.get("o.fields_by")) {
+            (Some(values), Some(taken_by)) => Some(Box::new(Fields { taken_by, values })),
+            (Some(_) | None, Some(_) | None) => None,
+        },
+        created_at: cells.get::<Nanoseconds>("o.created_at").map(Timestamp::from),
+        first_seen: cells.get::<Nanoseconds>("o.first_seen").map(Timestamp::from),
+        running_since: cells.get::<Nanoseconds>("o.running_since").map(Timestamp::from),
+        finished_at: cells.get::<Nanoseconds>("o.finished_at").map(Timestamp::from),
+        eta: cells.get::<Nanoseconds>("o.eta").map(Timestamp::from),
+        changed_at: cells.get::<Nanoseconds>("o.changed_at").map(Timestamp::from),
+        applied: cells.get::<i64>("o.applied").unwrap_or_default().cast_unsigned(),
+        doubt: cells.word("o.doubt", doubt_from_word),
+        doubtful: doubtful(&mut cells).map(Box::new),
+        last_poll: last_poll(&mut cells),
+        saved: saved_of(&mut cells, ["s.id", "s.bytes", "s.sha256", "s.http_status", "s.at", "s.masked"]),
+        evidence: saved_of(&mut cells, ["e.id", "e.bytes", "e.sha256", "e.http_status", "e.at", "e.masked"])
+            .map(Box::new),
     };
-    let last_poll = match opt_word(row, 18, PollOutcome::from_word)? {
-        Some(read) => {
-            Some(LastPoll { read, http_status: row.get(19)?, reason: row.get(20)?, at: time(21, row.get(21)?)? })
+    let claims_a_body = cells.get::<i64>("o.saved").is_some();
+    let mut odd = cells.into_odd();
+    if claims_a_body && observation.saved.is_none() {
+        odd.push("the saved response is missing".to_owned());
+    }
+    if !odd.is_empty() {
+        if state.is_none() {
+            observation.state = last_state(connection, job)?.unwrap_or_default();
         }
-        None => None,
-    };
-    Ok(Observation {
-        state: word(row, 0, State::from_word)?,
-        word: row.get(1)?,
-        lost: opt_word(row, 2, LostBecause::from_word)?,
-        http_status: row.get(3)?,
-        service_status_code: row.get(4)?,
-        progress: row.get(5)?,
-        fail_reason: row.get(6)?,
-        error_code: row.get(7)?,
-        warning: row.get(8)?,
-        files,
-        cost: None,
-        first_seen: opt_time(row, 11)?,
-        running_since: opt_time(row, 12)?,
-        finished_at: opt_time(row, 13)?,
-        eta: opt_time(row, 14)?,
-        changed_at: opt_time(row, 15)?,
-        saved: opt_saved(row, 22)?,
-        evidence: opt_saved(row, 28)?.map(Box::new),
-        applied: row.get::<_, i64>(16)?.cast_unsigned(),
-        doubt: opt_word(row, 17, doubt_from_word)?,
-        doubtful: None,
-        last_poll,
-    })
+        let odd = odd.join(", ");
+        tracing::warn!(job, "what the database holds of a job is odd: {odd}");
+        observation.warning = Some(format!("what the database holds of this job is odd: {odd}"));
+    }
+    Ok(Some(observation))
 }
 
 /// What is known of a job; None if nothing is.
 pub fn read_observation(connection: &Connection, job: i64) -> rusqlite::Result<Option<Observation>> {
-    connection
-        .prepare_cached(&format!("SELECT {OBSERVATION_COLUMNS} FROM {OBSERVATION_TABLES} WHERE o.job = ?1"))?
-        .query_row([job], observation)
-        .optional()
+    let columns = OBSERVATION_COLUMNS.join(", ");
+    let observation = connection
+        .prepare_cached(&format!("SELECT {columns} FROM {OBSERVATION_TABLES} WHERE o.job = ?1"))?
+        .query_row([job], |row| observation(connection, row))
+        .optional()?;
+    Ok(observation.flatten())
 }
 
 /// Writes what is known of a job; `saved` and `evidence` by their body's number.
 pub fn write_observation(connection: &Connection, job: i64, o: &Observation) -> rusqlite::Result<()> {
     let last = o.last_poll.as_ref();
+    let count = |count: Option<u64>| count.map(u64::cast_signed);
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO observation (job, state, word, lost, http_status, service_status_code, progress, \
-             fail_reason, error_code, warning, files_total, files_failed, first_seen, running_since, finished_at, eta, \
-             changed_at, saved, evidence, applied, doubt, read, read_http_status, read_reason, read_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-             ?22, ?23, ?24, ?25)",
+             fail_reason, error_code, warning, files_total, files_failed, items_total, items_succeeded, items_failed, \
+             cost, title, fields, fields_by, created_at, first_seen, running_since, finished_at, eta, changed_at, \
+             saved, evidence, applied, doubt, doubt_http_status, doubt_at, doubt_reason, read, read_http_status, read_reason, read_at) \
+             VALUES (:job, :state, :word, :lost, :http_status, :service_status_code, :progress, :fail_reason, \
+             :error_code, :warning, :files_total, :files_failed, :items_total, :items_succeeded, :items_failed, :cost, \
+             :title, :fields, :fields_by, :created_at, :first_seen, :running_since, :finished_at, :eta, :changed_at, \
+             :saved, :evidence, :applied, :doubt, :doubt_http_status, :doubt_at, :doubt_reason, :read, :read_http_status, :read_reason, :read_at)",
         )?
-        .execute(params![
-            job,
-            o.state.as_str(),
-            o.word,
-            o.lost.map(LostBecause::as_str),
-            o.http_status,
-            o.service_status_code,
-            o.progress,
-            o.fail_reason,
-            o.error_code,
-            o.warning,
-            o.files.map(|files| files.total),
-            o.files.map(|files| files.failed),
-            o.first_seen.map(nanoseconds),
-            o.running_since.map(nanoseconds),
-            o.finished_at.map(nanoseconds),
-            o.eta.map(nanoseconds),
-            o.changed_at.map(nanoseconds),
-            o.saved.as_ref().map(|saved| saved.body),
-            o.evidence.as_ref().map(|saved| saved.body),
-            o.applied.cast_signed(),
-            o.doubt.map(|doubt| doubt.cause().as_str()),
-            last.map(|read| read.read.as_str()),
-            last.and_then(|read| read.http_status),
-            last.and_then(|read| read.reason.as_deref()),
-            last.map(|read| nanoseconds(read.at)),
-        ])?;
+        .execute(named_params! {
+            ":job": job,
+            ":state": o.state.as_str(),
+            ":word": o.word,
+            ":lost": o.lost.map(LostBecause::as_str),
+            ":http_status": o.http_status,
+            ":service_status_code": o.service_status_code,
+            ":progress": o.progress,
+            ":fail_reason": o.fail_reason,
+            ":error_code": o.error_code,
+            ":warning": o.warning,
+            ":files_total": o.files.map(|files| files.total),
+            ":files_failed": o.files.map(|files| files.failed),
+            ":items_total": o.items.as_ref().and_then(|items| count(items.total)),
+            ":items_succeeded": o.items.as_ref().and_then(|items| count(items.succeeded)),
+            ":items_failed": o.items.as_ref().and_then(|items| count(items.failed)),
+            ":cost": o.cost.as_deref(),
+            ":title": o.title.as_deref(),
+            ":fields": o.fields.as_ref().map(|fields| &fields.values),
+            ":fields_by": o.fields.as_ref().map(|fields| &fields.taken_by),
+            ":created_at": o.created_at.map(nanoseconds),
+            ":first_seen": o.first_seen.map(nanoseconds),
+            ":running_since": o.running_since.map(nanoseconds),
+            ":finished_at": o.finished_at.map(nanoseconds),
+            ":eta": o.eta.map(nanoseconds),
+            ":changed_at": o.changed_at.map(nanoseconds),
+            ":saved": o.saved.as_ref().map(|saved| saved.body.0),
+            ":evidence": o.evidence.as_ref().map(|saved| saved.body.0),
+            ":applied": o.applied.cast_signed(),
+            ":doubt": o.doubt.map(|doubt| doubt.cause().as_str()),
+            ":doubt_http_status": o.doubtful.as_ref().and_then(|poll| poll.http_status),
+            ":doubt_at": o.doubtful.as_ref().map(|poll| nanoseconds(poll.at)),
+            ":doubt_reason": o.doubtful.as_ref().map(|poll| &poll.reason),
+            ":read": last.map(|poll| poll.read.as_str()),
+            ":read_http_status": last.and_then(|poll| poll.http_status),
+            ":read_reason": last.and_then(|poll| poll.reason.as_deref()),
+            ":read_at": last.map(|poll| nanoseconds(poll.at)),
+        })?;
     Ok(())
 }
 
@@ -140,12 +232,21 @@ pub fn declare(connection: &Connection, declared: &Job) -> rusqlite::Result<i64>
     let tags = serde_json::to_string(&declared.tags).unwrap_or_else(|_| "[]".to_owned());
     let found: Option<(i64, bool)> = connection
         .prepare_cached(
-            "SELECT j.id, d.service IS ?4 AND d.name IS ?5 AND d.tags IS ?6 \
+            "SELECT j.id, d.service IS ?4 AND d.name IS ?5 AND d.tags IS ?6 AND d.batch IS ?7 AND j.one_shot IS ?8 \
              FROM endpoint e JOIN job j ON j.endpoint = e.id LEFT JOIN declaration d ON d.job = j.id \
              WHERE e.provider = ?1 AND e.url = ?2 AND j.service_id = ?3",
         )?
         .query_row(
-            params![key.provider.as_str(), key.endpoint, key.canonical_id(), &*declared.service, declared.name, tags],
+            params![
+                key.provider.as_str(),
+                key.endpoint,
+                key.canonical_id(),
+                &*declared.service,
+                declared.name,
+                tags,
+                declared.batch,
+                declared.traits.one_shot
+            ],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
@@ -155,13 +256,44 @@ pub fn declare(connection: &Connection, declared: &Job) -> rusqlite::Result<i64>
         None => add_job(connection, key)?,
     };
     connection
-        .prepare_cached("INSERT OR REPLACE INTO declaration (job, service, name, tags) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![job, &*declared.service, declared.name, tags])?;
+        .prepare_cached(
+            "INSERT OR REPLACE INTO declaration (job, service, name, tags, batch) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![job, &*declared.service, declared.name, tags, declared.batch])?;
+    connection
+        .prepare_cached("UPDATE job SET one_shot = ?2 WHERE id = ?1")?
+        .execute(params![job, declared.traits.one_shot])?;
     Ok(job)
 }
 
-/// A job of six columns: provider, endpoint, id, service, name, tags. Jobs that were never declared are called after
-/// their provider.
+/// Keeps the description of the provider that a job was polled with.
+pub fn describe(connection: &Connection, job: i64, description: &str) -> rusqlite::Result<()> {
+    let sum = sha256(description.as_bytes()).to_string();
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO description (sha256, text) VALUES (?1, ?2)")?
+        .execute([&sum, description])?;
+    connection
+        .prepare_cached(
+            "UPDATE job SET description = (SELECT id FROM description WHERE sha256 = ?2) WHERE id = ?1 \
+             AND description IS NOT (SELECT id FROM description WHERE sha256 = ?2)",
+        )?
+        .execute(params![job, sum])?;
+    Ok(())
+}
+
+/// The description that a job was last polled with, if its provider has one.
+pub fn read_description(connection: &Connection, job: i64) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT d.text FROM job j JOIN description d ON d.id = j.description WHERE j.id = ?1")?
+        .query_row([job], |row| row.get(0))
+        .optional()
+}
+
+/// The columns of a job, from the tables `endpoint p`, `job j` and `declaration d`.
+pub const JOB_COLUMNS: &str = "p.provider, p.url, j.service_id, d.service, d.name, d.tags, d.batch, \
+     coalesce(j.one_shot, p.provider = 'unstract')";
+
+/// A job of a row that ends with [`JOB_COLUMNS`]. Jobs that were never declared are called after their provider.
 pub fn job(row: &Row<'_>, from: usize) -> rusqlite::Result<Job> {
     let provider = ProviderName::new(row.get_ref(from)?.as_str()?);
     let key = JobKey { provider, endpoint: row.get(from + 1)?, id: row.get(from + 2)? };
@@ -172,7 +304,8 @@ pub fn job(row: &Row<'_>, from: usize) -> rusqlite::Result<Job> {
         service: service.as_deref().unwrap_or(provider.as_str()).into(),
         name: row.get(from + 4)?,
         tags: tags.and_then(|tags| serde_json::from_str(&tags).ok()).unwrap_or_default(),
-        traits: JobTraits { one_shot: provider == ProviderName::UNSTRACT, ..JobTraits::default() },
+        batch: row.get(from + 6)?,
+        traits: JobTraits { one_shot: row.get(from + 7)?, ..JobTraits::default() },
     })
 }
 
@@ -259,16 +392,65 @@ pub fn read_changes(connection: &Connection, job: i64) -> rusqlite::Result<Vec<C
         .collect()
 }
 
-/// A body of six columns: its number, bytes, sha256, http_status, at, masked.
-pub fn saved(row: &Row<'_>, from: usize) -> rusqlite::Result<Saved> {
-    Ok(Saved {
-        body: row.get(from)?,
-        bytes: row.get::<_, i64>(from + 1)?.cast_unsigned(),
-        sha256: checksum(row, from + 2)?,
-        http_status: row.get(from + 3)?,
-        at: time(from + 4, row.get(from + 4)?)?,
-        masked: row.get(from + 5)?,
+/// The body with this number.
+pub fn read_saved(connection: &Connection, body: i64) -> rusqlite::Result<Saved> {
+    let columns = SAVED_COLUMNS.join(", ");
+    connection.prepare_cached(&format!("SELECT {columns} FROM body WHERE id = ?1"))?.query_row([body], |row| {
+        saved_of(&mut Cells::new(row, &SAVED_COLUMNS), SAVED_COLUMNS).ok_or(rusqlite::Error::QueryReturnedNoRows)
     })
+}
+
+/// A body of which these are the columns of number, bytes, SHA-256, HTTP code, time and masked; None if there is none.
+pub fn saved_of(cells: &mut Cells<'_>, [id, bytes, sha256, http_status, at, masked]: [&str; 6]) -> Option<Saved> {
+    Some(Saved {
+        body: BodyId(cells.get(id)?),
+        bytes: cells.get::<i64>(bytes).unwrap_or_default().cast_unsigned(),
+        sha256: cells.checksum(sha256),
+        http_status: cells.get(http_status).unwrap_or_default(),
+        at: cells.get::<Nanoseconds>(at).map(Timestamp::from).unwrap_or_default(),
+        masked: cells.get(masked).unwrap_or_default(),
+    })
+}
+
+fn doubtful(cells: &mut Cells<'_>) -> Option<Doubtful> {
+    let http_status = cells.get("o.doubt_http_status");
+    let at = cells.get::<Nanoseconds>("o.doubt_at")?.into();
+    Some(Doubtful { http_status, at, reason: cells.get("o.doubt_reason").unwrap_or_default() })
+}
+
+fn last_poll(cells: &mut Cells<'_>) -> Option<LastPoll> {
+    let read = cells.word("o.read", PollOutcome::from_word)?;
+    Some(LastPoll {
+        read,
+        http_status: cells.get("o.read_http_status"),
+        reason: cells.get("o.read_reason"),
+        at: cells.get::<Nanoseconds>("o.read_at")?.into(),
+    })
+}
+
+/// The state that the last change of a job brought, for where its own cell is odd.
+fn last_state(connection: &Connection, job: i64) -> rusqlite::Result<Option<State>> {
+    let word: Option<String> = connection
+        .prepare_cached("SELECT state FROM change WHERE job = ?1 ORDER BY id DESC LIMIT 1")?
+        .query_row([job], |row| row.get(0))
+        .optional()?;
+    Ok(word.and_then(|word| State::from_word(&word)))
+}
+
+/// A time in a table.
+struct Nanoseconds(Timestamp);
+
+impl FromSql for Nanoseconds {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let nanoseconds = i128::from(value.as_i64()?);
+        Timestamp::from_nanosecond(nanoseconds).map(Self).map_err(FromSqlError::other)
+    }
+}
+
+impl From<Nanoseconds> for Timestamp {
+    fn from(Nanoseconds(at): Nanoseconds) -> Self {
+        at
+    }
 }
 
 /// A time as the tables hold it. Far times that a service made up end in the year 2262.
@@ -285,19 +467,6 @@ pub fn time(column: usize, nanoseconds: i64) -> rusqlite::Result<Timestamp> {
 
 fn duration(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn opt_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    row.get::<_, Option<i64>>(column)?.map(|at| time(column, at)).transpose()
-}
-
-fn opt_saved(row: &Row<'_>, from: usize) -> rusqlite::Result<Option<Saved>> {
-    row.get::<_, Option<i64>>(from)?.map(|_| saved(row, from)).transpose()
-}
-
-fn checksum(row: &Row<'_>, column: usize) -> rusqlite::Result<Checksum> {
-    let hex = row.get_ref(column)?.as_str()?;
-    Checksum::from_hex(hex).ok_or_else(|| rusqlite::Error::InvalidColumnType(column, hex.to_owned(), Type::Text))
 }
 
 fn doubt_from_word(word: &str) -> Option<Doubt> {

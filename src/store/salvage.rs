@@ -84,6 +84,13 @@ impl Salvage<'_> {
             let here = self.find("SELECT id FROM endpoint WHERE provider = ?1 AND url = ?2", &[provider, url])?;
             endpoints.extend(here.map(|here| (id, here)));
         }
+        let mut descriptions = Numbers::new();
+        for row in self.read("description") {
+            let (Some(id), Some(sum)) = (number(&row, "id"), get(&row, "sha256")) else { continue };
+            self.insert("description", &without(&row, &["id"]))?;
+            let here = self.find("SELECT id FROM description WHERE sha256 = ?1", &[sum])?;
+            descriptions.extend(here.map(|here| (id, here)));
+        }
         let mut jobs = Numbers::new();
         for row in self.read("job") {
             let endpoint = number(&row, "endpoint").and_then(|endpoint| endpoints.get(&endpoint));
@@ -91,7 +98,9 @@ impl Salvage<'_> {
             else {
                 continue;
             };
-            self.insert("job", &with(without(&row, &["id"]), "endpoint", *endpoint))?;
+            let description = number(&row, "description").and_then(|id| descriptions.get(&id)).copied();
+            let renumbered = with(without(&row, &["id"]), "endpoint", *endpoint);
+            self.insert("job", &with(renumbered, "description", description))?;
             let identity = [Value::Integer(*endpoint), service_id];
             let here = self.find("SELECT id FROM job WHERE endpoint = ?1 AND service_id = ?2", &identity)?;
             jobs.extend(here.map(|here| (id, here)));
@@ -198,12 +207,23 @@ impl Salvage<'_> {
                 self.insert("claim", &with(with(row, "job", *job), "instance", *instance))?;
             }
         }
+        for row in self.read("hook_event") {
+            // One whose instance is gone is taken over by whoever asks first.
+            let instance = number(&row, "instance").and_then(|instance| instances.get(&instance)).copied();
+            if let Some(job) = number(&row, "job").and_then(|job| jobs.get(&job)) {
+                let row = with(without(&row, &["id"]), "instance", instance.unwrap_or(0));
+                self.insert("hook_event", &with(row, "job", *job))?;
+            }
+        }
         Ok(())
     }
 
-    /// The rows of a table: from its beginning and, if it is broken somewhere, from its end as well.
+    /// The rows of a table, none if there is no such table: from its beginning and, if it is broken somewhere, from its end as well.
     fn read(&mut self, table: &'static str) -> Vec<Row> {
         let mut found = Vec::new();
+        if !self.from.table_exists(None, table).unwrap_or(true) {
+            return found;
+        }
         let mut whole = self.scan(table, "", &mut found).is_ok();
         if !whole {
             let before = found.len();

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bodies::{self, Placed};
 use super::dir::StateDir;
+use super::hooks;
 use super::instance::Living;
 use super::name::job_mark;
 use super::rows;
@@ -14,7 +15,7 @@ use super::trouble::Trouble;
 use super::{Claim, Reads, Save};
 use crate::domain::attempt::Attempt;
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{Doubt, Keep, Observation};
+use crate::domain::observation::{BodyId, Doubt, Fields, Keep, Observation};
 
 /// A transaction in progress.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub struct Steps<'a> {
 impl Steps<'_> {
     /// Saves one step. What stands on disk is never made worse: neither by an answer to an older request, nor by
     /// anything where the only copy of a one-shot result is held. The body is kept in any case.
-    pub fn save(&mut self, save: &Save, placed: Option<&Placed>) -> Result<Observation, Trouble> {
+    pub fn save(&mut self, save: &Save, placed: &[Placed]) -> Result<Observation, Trouble> {
         let job = rows::declare(self.connection, &save.job)?;
         let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
         let one_shot = save.job.traits.one_shot;
@@ -48,7 +49,10 @@ impl Steps<'_> {
         next.applied = next.applied.max(stands.applied);
         next.saved = stands.saved;
         next.evidence = stands.evidence;
-        if let (Some(body), Some(placed)) = (&save.body, placed) {
+        let mut placed = placed.iter();
+        if let Some(body) = &save.body
+            && let Some(placed) = placed.next()
+        {
             match body.keep {
                 Keep::Result => {
                     let copy = bodies::add_copy(self.connection, self.dir, job, body, placed, &mut self.garbage)?;
@@ -66,7 +70,14 @@ impl Steps<'_> {
                 Keep::Nothing => {}
             }
         }
+        for (body, placed) in save.further.iter().zip(placed) {
+            bodies::add_copy(self.connection, self.dir, job, body, placed, &mut self.garbage)?;
+        }
         rows::write_observation(self.connection, job, &next)?;
+        if let Some(description) = &save.description {
+            rows::describe(self.connection, job, description)?;
+        }
+        hooks::add(self.connection, job, self.instance, &save.hook_events)?;
         if taken {
             rows::write_attempts(self.connection, job, &save.attempts)?;
             if let Some(change) = &save.change {
@@ -154,6 +165,26 @@ impl Steps<'_> {
     pub fn declare(&mut self, jobs: &[Arc<Job>]) -> Result<(), Trouble> {
         for declared in jobs {
             rows::declare(self.connection, declared)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what the user's fields hold, where their definitions changed.
+    pub fn set_fields(&mut self, fields: &[(JobKey, Fields)]) -> Result<(), Trouble> {
+        for (key, fields) in fields {
+            let Some(job) = rows::find_job(self.connection, key)? else { continue };
+            self.connection
+                .prepare_cached("UPDATE observation SET fields = ?2, fields_by = ?3 WHERE job = ?1")?
+                .execute(params![job, fields.values, fields.taken_by])?;
+        }
+        Ok(())
+    }
+
+    /// Notes that these bodies were written out.
+    pub fn note_exported(&mut self, bodies: &[BodyId]) -> Result<(), Trouble> {
+        let now = rows::nanoseconds(jiff::Timestamp::now());
+        for body in bodies {
+            self.connection.prepare_cached("UPDATE body SET exported_at = ?2 WHERE id = ?1")?.execute([body.0, now])?;
         }
         Ok(())
     }

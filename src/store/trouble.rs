@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::ErrorCode;
 
 use super::StoreError;
+use crate::domain::observation::BodyId;
 
 /// What a step of the store can fail of.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +27,8 @@ pub enum Trouble {
     #[error("it was taken away or replaced")]
     Replaced,
     /// A body that is not there (any more).
-    #[error("there is no body with the number {0}")]
-    NoSuchBody(i64),
+    #[error("there is no body with the number {}", .0.0)]
+    NoSuchBody(BodyId),
 }
 
 impl Trouble {

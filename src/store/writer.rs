@@ -11,13 +11,14 @@ use tokio::sync::oneshot;
 use super::bodies::{self, Placed};
 use super::database::Database;
 use super::dir::{LEAST_FREE_BYTES, StateDir, new_file, sync_dir};
+use super::hooks::{self, HookEvent};
 use super::instance::Instance;
 use super::reader::Question;
 use super::steps::Steps;
 use super::trouble::Trouble;
 use super::{Answer, Claim, Reads, Save, StoreError};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{BodyId, Fields, Observation};
 
 /// At most so many steps in one transaction: more would make the first wait for the last.
 const LARGEST_BATCH: usize = 512;
@@ -29,6 +30,10 @@ pub enum Command {
     Claim(Vec<Arc<Job>>, Answer<Vec<Claim>>),
     Release(Vec<JobKey>, Vec<Reads>, Answer<()>),
     Declare(Vec<Arc<Job>>, Answer<()>),
+    SetFields(Vec<(JobKey, Fields)>, Answer<()>),
+    NoteExported(Vec<BodyId>, Answer<()>),
+    HookEvents(Answer<Vec<HookEvent>>),
+    NoteHookEvents(Vec<i64>, bool, Answer<()>),
     Probe(Answer<()>),
     /// A transaction without a write: whether somebody else holds the database.
     Lock(Answer<()>),
@@ -48,6 +53,7 @@ pub struct Writer {
 enum Done {
     Saved(Box<Observation>),
     Claimed(Vec<Claim>),
+    HookEvents(Vec<HookEvent>),
     Nothing,
 }
 
@@ -96,6 +102,10 @@ impl Writer {
                     | Command::Claim(..)
                     | Command::Release(..)
                     | Command::Declare(..)
+                    | Command::SetFields(..)
+                    | Command::NoteExported(..)
+                    | Command::HookEvents(_)
+                    | Command::NoteHookEvents(..)
                     | Command::Probe(_)
                     | Command::Lock(_) => batch.push(command),
                 }
@@ -153,7 +163,7 @@ impl Writer {
     fn transact(
         &mut self,
         batch: &[Command],
-        placed: Vec<Result<Option<Placed>, Trouble>>,
+        placed: Vec<Result<Vec<Placed>, Trouble>>,
     ) -> Result<Vec<Result<Done, StoreError>>, Failed> {
         let root = self.dir.root();
         let Some(open) = self.database.current() else { return Ok(Vec::new()) };
@@ -173,7 +183,7 @@ impl Writer {
             let outcome = (|| {
                 let placed = placed?;
                 run("SAVEPOINT step")?;
-                let outcome = step(&mut steps, command, placed.as_ref());
+                let outcome = step(&mut steps, command, &placed);
                 if outcome.is_ok() {
                     run("RELEASE step")?;
                 }
@@ -185,7 +195,7 @@ impl Writer {
                 *steps.looked_through = false;
                 if connection.is_autocommit() || trouble.spoils_connection() {
                     let _ = run("ROLLBACK");
-                    return Err(Failed::OnTheWay(outcome.err().unwrap_or(Trouble::NoSuchBody(0))));
+                    return Err(Failed::OnTheWay(outcome.err().unwrap_or(Trouble::Replaced)));
                 }
                 // Without effect where the savepoint was not reached.
                 let _ = run("ROLLBACK TO step").and_then(|_| run("RELEASE step"));
@@ -206,18 +216,17 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn place_bodies(&self, batch: &[Command]) -> Vec<Result<Option<Placed>, Trouble>> {
-        let mut placed: Vec<Result<Option<Placed>, Trouble>> = batch
+    fn place_bodies(&self, batch: &[Command]) -> Vec<Result<Vec<Placed>, Trouble>> {
+        let mut placed: Vec<Result<Vec<Placed>, Trouble>> = batch
             .iter()
             .map(|command| match command {
                 Command::Save(save, _) => save
-                    .body
-                    .as_ref()
+                    .bodies()
                     .map(|body| {
                         let seq = save.observation.applied;
                         bodies::place(&self.dir, &save.job.key, seq, self.database.instance_name(), body)
                     })
-                    .transpose()
+                    .collect::<Result<_, _>>()
                     .map_err(Trouble::from),
                 Command::Claim(..)
                 | Command::Release(..)
@@ -225,14 +234,22 @@ impl Writer {
                 | Command::Probe(_)
                 | Command::Lock(_)
                 | Command::Changed(_)
-                | Command::Close(_) => Ok(None),
+                | Command::SetFields(..)
+                | Command::NoteExported(..)
+                | Command::HookEvents(_)
+                | Command::NoteHookEvents(..)
+                | Command::Close(_) => Ok(Vec::new()),
             })
             .collect();
-        let files = placed.iter().any(|placed| matches!(placed, Ok(Some(placed)) if placed.is_file()));
-        if files && let Err(error) = sync_dir(&self.dir.bodies()) {
+        let has_file = |placed: &Result<Vec<Placed>, Trouble>| {
+            placed.as_ref().is_ok_and(|placed| placed.iter().any(Placed::is_file))
+        };
+        if placed.iter().any(has_file)
+            && let Err(error) = sync_dir(&self.dir.bodies())
+        {
             let kind = error.kind();
             for place in &mut placed {
-                if matches!(place, Ok(Some(placed)) if placed.is_file()) {
+                if has_file(place) {
                     *place = Err(std::io::Error::from(kind).into());
                 }
             }
@@ -260,6 +277,10 @@ impl Command {
             Self::Claim(..) => "claim jobs",
             Self::Release(..) => "give up claims",
             Self::Declare(..) => "save what the jobs file says",
+            Self::SetFields(..) => "save the values of fields",
+            Self::NoteExported(..) => "note what was exported",
+            Self::HookEvents(_) => "look for events of hooks",
+            Self::NoteHookEvents(..) => "note what hooks were run for",
             Self::Probe(_) | Self::Lock(_) => "write to the state directory",
             Self::Changed(_) => "look for what other instances saved",
             Self::Close(_) => "close the state directory",
@@ -267,12 +288,21 @@ impl Command {
     }
 }
 
-fn step(steps: &mut Steps<'_>, command: &Command, placed: Option<&Placed>) -> Result<Done, Trouble> {
+fn step(steps: &mut Steps<'_>, command: &Command, placed: &[Placed]) -> Result<Done, Trouble> {
     match command {
         Command::Save(save, _) => Ok(Done::Saved(Box::new(steps.save(save, placed)?))),
         Command::Claim(jobs, _) => Ok(Done::Claimed(steps.claim(jobs)?)),
         Command::Release(keys, reads, _) => steps.release(keys, reads).map(|()| Done::Nothing),
         Command::Declare(jobs, _) => steps.declare(jobs).map(|()| Done::Nothing),
+        Command::SetFields(fields, _) => steps.set_fields(fields).map(|()| Done::Nothing),
+        Command::NoteExported(bodies, _) => steps.note_exported(bodies).map(|()| Done::Nothing),
+        Command::HookEvents(_) => {
+            Ok(Done::HookEvents(hooks::undelivered(steps.connection, steps.dir, steps.instance)?))
+        }
+        Command::NoteHookEvents(events, delivered, _) => {
+            hooks::note(steps.connection, events, *delivered)?;
+            Ok(Done::Nothing)
+        }
         Command::Probe(_) => {
             try_a_file(steps.dir)?;
             steps.probe().map(|()| Done::Nothing)
@@ -303,9 +333,14 @@ fn respond(command: Command, outcome: Result<Done, StoreError>) {
         (Command::Save(_, answer), Err(error)) => drop(answer.send(Err(error))),
         (Command::Claim(_, answer), Ok(Done::Claimed(claims))) => drop(answer.send(Ok(claims))),
         (Command::Claim(_, answer), Err(error)) => drop(answer.send(Err(error))),
+        (Command::HookEvents(answer), Ok(Done::HookEvents(events))) => drop(answer.send(Ok(events))),
+        (Command::HookEvents(answer), Err(error)) => drop(answer.send(Err(error))),
         (
             Command::Release(_, _, answer)
             | Command::Declare(_, answer)
+            | Command::SetFields(_, answer)
+            | Command::NoteExported(_, answer)
+            | Command::NoteHookEvents(_, _, answer)
             | Command::Probe(answer)
             | Command::Lock(answer),
             outcome,
@@ -313,6 +348,9 @@ fn respond(command: Command, outcome: Result<Done, StoreError>) {
             drop(answer.send(outcome.map(|_| ())));
         }
         // An answer that is not sent says that the store is closed.
-        (Command::Save(..) | Command::Claim(..) | Command::Changed(_) | Command::Close(_), _) => {}
+        (
+            Command::Save(..) | Command::Claim(..) | Command::HookEvents(_) | Command::Changed(_) | Command::Close(_),
+            _,
+        ) => {}
     }
 }

@@ -105,6 +105,7 @@ impl Bench {
             let key = self.key(*provider, id);
             Arc::new(Job {
                 traits: crate::tests::traits(key.provider),
+                batch: None,
                 key,
                 service: provider.as_str().into(),
                 name: None,

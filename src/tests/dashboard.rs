@@ -488,6 +488,7 @@ fn declared(ix: u32, applied: u64) -> Fact {
     let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: format!("job-{ix}") };
     let job = Arc::new(Job {
         traits: crate::tests::traits(key.provider),
+        batch: None,
         key,
         service: "prod".into(),
         name: None,

@@ -49,6 +49,7 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
     let key = JobKey { provider, endpoint: service.endpoint.clone(), id: "job-1".to_owned() };
     let job = Arc::new(Job {
         traits: crate::tests::traits(key.provider),
+        batch: None,
         key,
         service: "s".into(),
         name: None,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::wire_cases::cases;
 use crate::domain::job::{JobKey, ProviderName};
-use crate::domain::observation::{Applied, Keep, Observation, Received, Saved};
+use crate::domain::observation::{Applied, BodyId, Keep, Observation, Received, Saved};
 use crate::domain::reading::Reading;
 use crate::domain::response::{Headers, Response};
 use crate::domain::state::{PollOutcome, State};
@@ -120,7 +120,7 @@ proptest! {
                 copies += 1;
                 let at = Timestamp::UNIX_EPOCH;
                 known.saved =
-                    Some(Saved { body: copies, bytes: 1, sha256: Default::default(), http_status: 200, at, masked: false });
+                    Some(Saved { body: BodyId(copies), bytes: 1, sha256: Default::default(), http_status: 200, at, masked: false });
             }
         }
     }

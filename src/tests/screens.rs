@@ -20,7 +20,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
-use crate::domain::observation::{LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, LastPoll, Observation, Saved};
 use crate::domain::state::{PollOutcome, State};
 use crate::ui;
 use crate::ui::theme::{Charset, Palette, Theme};
@@ -277,6 +277,7 @@ fn job(provider: ProviderName, name: &str, id: &str) -> Job {
     };
     Job {
         traits: crate::tests::traits(key.provider),
+        batch: None,
         key,
         service: service.into(),
         name: Some(name.to_owned()),
@@ -295,7 +296,7 @@ fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
         finished_at: over.then(|| ago(age)),
         changed_at: Some(ago(age)),
         saved: over.then(|| Saved {
-            body: age,
+            body: BodyId(age),
             bytes: 3100,
             sha256: Checksum::from_hex(&format!("{}0000", "9f2c77ab0d".repeat(6))).unwrap(),
             http_status: 200,

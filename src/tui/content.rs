@@ -10,18 +10,19 @@ use crate::app::event::Content;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::job::{JobKey, ProviderName};
+use crate::domain::observation::BodyId;
 use crate::domain::service::Service;
 use crate::engine::saved::{self, Store};
 use crate::json::pretty::pretty;
 
 /// A saved body and what a person looks for in it. The error is a sentence.
-pub async fn load(store: &Store, provider: ProviderName, body: i64) -> Result<Arc<Content>, String> {
+pub async fn load(store: &Store, provider: ProviderName, body: BodyId) -> Result<Arc<Content>, String> {
     let body = store.body(body).await.map_err(|error| error.to_string())?;
     spawn_blocking(move || Arc::new(take_apart(provider, body))).await.map_err(|error| error.to_string())
 }
 
 /// The same with what is known of the reply that it came with.
-pub async fn load_whole(store: &Store, key: &JobKey, body: i64) -> Result<Arc<Content>, String> {
+pub async fn load_whole(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
     let mut content = load(store, key.provider, body).await?;
     let kept = store.kept(key.clone()).await.unwrap_or_default();
     if let Some(kept) = kept.into_iter().find(|kept| kept.saved.body == body) {
@@ -33,7 +34,7 @@ pub async fn load_whole(store: &Store, key: &JobKey, body: i64) -> Result<Arc<Co
 }
 
 /// The files in a saved body; none if it cannot be had.
-pub async fn files(store: &Store, provider: ProviderName, body: i64) -> Vec<FileResult> {
+pub async fn files(store: &Store, provider: ProviderName, body: BodyId) -> Vec<FileResult> {
     let Ok(body) = store.body(body).await else { return Vec::new() };
     spawn_blocking(move || saved::extract(provider, &body).files).await.unwrap_or_default()
 }
@@ -130,6 +131,7 @@ mod tests {
             let key = JobKey { provider, endpoint: "https://x.example".into(), id: "1".into() };
             let job = Arc::new(Job {
                 traits: crate::tests::traits(key.provider),
+                batch: None,
                 key,
                 service: "prod".into(),
                 name: None,

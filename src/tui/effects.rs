@@ -20,6 +20,7 @@ use crate::app::event::{Copied, Event, FilesOf};
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
 use crate::domain::job::{JobIx, ProviderName};
+use crate::domain::observation::BodyId;
 use crate::domain::service::Service;
 use crate::engine::saved::Store;
 use crate::engine::{Command, Engine};
@@ -172,7 +173,7 @@ impl EffectRunner {
         });
     }
 
-    fn load(&mut self, subject: Subject, body: i64) {
+    fn load(&mut self, subject: Subject, body: BodyId) {
         self.turn_to(subject.ix);
         self.task(|shared| async move {
             let result = match &shared.store {
@@ -184,7 +185,7 @@ impl EffectRunner {
     }
 
     /// One reply after the other, told of in handfuls, so that the screen can follow.
-    fn read_files(&self, bodies: Vec<(JobIx, ProviderName, i64)>) {
+    fn read_files(&self, bodies: Vec<(JobIx, ProviderName, BodyId)>) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             for some in bodies.chunks(HANDFUL) {
@@ -204,7 +205,7 @@ impl EffectRunner {
     }
 
     /// An index that nobody waits for any more is given up without an answer.
-    fn index(&mut self, ix: JobIx, body: i64, part: Part, text: Bytes) {
+    fn index(&mut self, ix: JobIx, body: BodyId, part: Part, text: Bytes) {
         let stop = self.turn_to(ix);
         let inputs = self.shared.inputs.clone();
         spawn_blocking(move || {

@@ -23,7 +23,7 @@ use crate::app::scroll::Cursor;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::job::JobIx;
-use crate::domain::observation::Observation;
+use crate::domain::observation::{BodyId, Observation};
 use crate::json::index::Document;
 use raw::RawView;
 use summary::History;
@@ -78,16 +78,16 @@ pub struct ViewState {
     /// What is searched for.
     pub search: String,
     /// What is kept of the raw tab: of which body, the first byte that is seen, and whether lines are wrapped.
-    pub raw: Option<(i64, usize, bool)>,
+    pub raw: Option<(BodyId, usize, bool)>,
     /// What is kept of the trees: of which body, and which part of it.
-    pub trees: HashMap<Part, (i64, KeptTree)>,
+    pub trees: HashMap<Part, (BodyId, KeptTree)>,
 }
 
 /// What was loaded of a job's body.
 #[derive(Debug, Clone)]
 pub struct Body {
     /// The store's number of it.
-    pub body: i64,
+    pub body: BodyId,
     /// It, and what is in it.
     pub content: Loaded<Arc<Content>>,
     /// The raw tab.
@@ -126,7 +126,7 @@ pub struct Detail {
 }
 
 /// The number of the body that the detail shows: the copy, else what else was kept.
-pub fn shown_body(known: &Observation) -> Option<i64> {
+pub fn shown_body(known: &Observation) -> Option<BodyId> {
     known.saved.as_ref().or(known.evidence.as_deref()).map(|saved| saved.body)
 }
 
@@ -162,7 +162,7 @@ impl Detail {
     }
 
     /// A job's body is wanted: whether it has to be loaded.
-    pub fn want_body(&mut self, ix: JobIx, body: i64) -> bool {
+    pub fn want_body(&mut self, ix: JobIx, body: BodyId) -> bool {
         if let Some(at) = self.bodies.iter().position(|(other, _)| *other == ix) {
             let entry = self.bodies.remove(at);
             let same = entry.1.body == body;
@@ -185,7 +185,7 @@ impl Detail {
     }
 
     /// A body came. False if nobody waits for it any more.
-    pub fn take_body(&mut self, ix: JobIx, body: i64, result: Result<Arc<Content>, Clean>) -> bool {
+    pub fn take_body(&mut self, ix: JobIx, body: BodyId, result: Result<Arc<Content>, Clean>) -> bool {
         let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
         match result {
             Ok(content) => {
@@ -206,7 +206,7 @@ impl Detail {
     }
 
     /// A tree is wanted: the text that has to be indexed, if it has to be.
-    pub fn want_tree(&mut self, ix: JobIx, part: Part) -> Option<(i64, Bytes)> {
+    pub fn want_tree(&mut self, ix: JobIx, part: Part) -> Option<(BodyId, Bytes)> {
         let entry = self.body_mut(ix)?;
         let content = entry.content.ready()?.clone();
         let (slot, text) = match part {
@@ -236,7 +236,7 @@ impl Detail {
     }
 
     /// A tree came. False if nobody waits for it any more.
-    pub fn take_tree(&mut self, ix: JobIx, body: i64, part: Part, tree: Result<Arc<Document>, Clean>) -> bool {
+    pub fn take_tree(&mut self, ix: JobIx, body: BodyId, part: Part, tree: Result<Arc<Document>, Clean>) -> bool {
         let kept = self.views.get(&ix).and_then(|view| view.trees.get(&part)).filter(|(of, _)| *of == body);
         let kept = kept.map(|(_, kept)| kept.clone());
         let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
@@ -259,7 +259,7 @@ impl Detail {
     }
 
     /// A long string was decoded. False if its tree is not here any more.
-    pub fn take_decoded(&mut self, ix: JobIx, body: i64, part: Part, decoded: Decoded) -> bool {
+    pub fn take_decoded(&mut self, ix: JobIx, body: BodyId, part: Part, decoded: Decoded) -> bool {
         let entry = self.body_mut(ix).filter(|entry| entry.body == body);
         let tree = entry.and_then(|entry| match part {
             Part::Output => entry.output.ready_mut(),

@@ -9,13 +9,14 @@ use crate::app::effect::Effect;
 use crate::app::event::FilesOf;
 use crate::app::layout::Pane;
 use crate::domain::job::{JobIx, ProviderName};
+use crate::domain::observation::BodyId;
 
 /// Which saved replies were not looked into yet.
 #[derive(Debug, Default)]
 pub struct Replies {
     problems: BTreeSet<JobIx>,
     others: BTreeSet<JobIx>,
-    asked: HashMap<JobIx, i64>,
+    asked: HashMap<JobIx, BodyId>,
 }
 
 impl Replies {
@@ -54,7 +55,7 @@ impl App {
         if all {
             wanted.append(&mut replies.others);
         }
-        let bodies: Vec<(JobIx, ProviderName, i64)> = wanted
+        let bodies: Vec<(JobIx, ProviderName, BodyId)> = wanted
             .into_iter()
             .filter_map(|ix| self.jobs.get(ix).and_then(|row| Some((ix, row.job.key.provider, reply(row)?))))
             .collect();
@@ -92,6 +93,6 @@ impl App {
 }
 
 /// The number of the response that holds a job's files.
-pub(super) fn reply(row: &Row) -> Option<i64> {
+pub(super) fn reply(row: &Row) -> Option<BodyId> {
     row.known.files.and_then(|_| shown_body(&row.known))
 }

@@ -13,7 +13,7 @@ use crate::domain::fact::{Gate, Health};
 use crate::domain::files::FileResult;
 use crate::domain::filter::{Filter, Subject, Text};
 use crate::domain::job::{Job, JobIx};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{BodyId, Observation};
 use crate::domain::stats::Stats;
 use crate::domain::{human, note, reason};
 
@@ -303,7 +303,7 @@ impl Jobs {
     }
 
     /// What is in a job's response came; whether it is the response that is the job's now.
-    pub fn take_reply(&mut self, ix: JobIx, body: i64) -> bool {
+    pub fn take_reply(&mut self, ix: JobIx, body: BodyId) -> bool {
         let current = self.get(ix).and_then(super::files::reply) == Some(body);
         if current {
             self.replies.note(ix, None);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::job::{Job, JobKey, ProviderName};
-use crate::domain::observation::{LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, LastPoll, Observation, Saved};
 use crate::domain::state::{PollOutcome, State};
 
 fn at(second: i64) -> Timestamp {
@@ -18,6 +18,7 @@ fn job() -> Job {
         name: Some("acme 2211".into()),
         tags: ["Nov".into(), "nightly".into()].into(),
         traits: crate::tests::traits(ProviderName::OPTEXITY),
+        batch: None,
     }
 }
 
@@ -31,7 +32,7 @@ fn known() -> Observation {
         running_since: Some(at(0)),
         finished_at: Some(at(120)),
         saved: Some(Saved {
-            body: 1,
+            body: BodyId(1),
             bytes: 1_200_000,
             sha256: Default::default(),
             http_status: 200,

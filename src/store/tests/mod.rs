@@ -6,14 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Access, Claim, Save, SaveBody, Store};
+use super::{Access, Claim, NewHookEvent, Save, SaveBody, Store};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
-use crate::domain::observation::{Keep, LastPoll, Observation};
+use crate::domain::observation::{Keep, LastPoll, Observation, Role};
 use crate::domain::response::Headers;
 use crate::domain::state::{PollOutcome, State};
 
 mod claims;
+mod migration;
 mod outside;
 mod processes;
 mod saving;
@@ -39,6 +40,7 @@ fn job(key: &JobKey) -> Arc<Job> {
         service: "invoices".into(),
         name: Some("scan".to_owned()),
         tags,
+        batch: None,
     })
 }
 
@@ -73,12 +75,13 @@ fn knowing(state: State, applied: u64) -> Observation {
 }
 
 fn step(key: &JobKey, observation: Observation) -> Save {
-    Save { job: job(key), observation, change: None, attempts: Vec::new(), body: None }
+    Save::new(job(key), observation)
 }
 
 fn body(keep: Keep, bytes: impl Into<Vec<u8>>) -> SaveBody {
     SaveBody {
         keep,
+        role: Role::Status,
         broken: false,
         bytes: Bytes::from(bytes.into()),
         spooled: None,

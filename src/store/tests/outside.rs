@@ -103,7 +103,8 @@ async fn what_a_log_held_that_was_taken_away_is_saved_again_before_the_next_resu
         let store = open(dir.path());
         assert_eq!(claimed(&store, &scan("first")).await, Claim::Ours { orphaned: false });
         for id in ["first", "second"] {
-            let save = Save { change: Some(change()), ..with_copy(&scan(id), 1, "result") };
+            let description = Some("title = \"Render\"".into());
+            let save = Save { change: Some(change()), description, ..with_copy(&scan(id), 1, "result") };
             store.save(save).await.unwrap();
         }
         known(&store, &scan("first")).await;
@@ -113,6 +114,7 @@ async fn what_a_log_held_that_was_taken_away_is_saved_again_before_the_next_resu
         let save = Save { change: Some(change()), ..with_copy(&scan("third"), 1, "result") };
         store.save(save).await.unwrap();
         assert_whole(dir.path(), &["first", "second", "third"]).await;
+        assert!(store.description(scan("second")).await.unwrap().is_some(), "{case}");
         for id in ["first", "second", "third"] {
             assert_eq!(known(&store, &scan(id)).await.state, State::Succeeded, "{case}");
             assert_eq!(store.history(scan(id)).await.unwrap().1, [change()], "{case}");

@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::domain::files::FileCounts;
-use crate::domain::observation::Doubt;
+use crate::domain::files::{FileCounts, ItemCounts};
+use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields};
 use crate::domain::state::LostBecause;
 use crate::store::connect;
 use crate::store::dir::StateDir;
@@ -25,7 +25,11 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         error_code: Some("E1".to_owned()),
         warning: Some("odd".to_owned()),
         files: Some(FileCounts { total: 3, failed: 1 }),
-        cost: None,
+        items: Some(Box::new(ItemCounts { total: Some(9), succeeded: None, failed: Some(2) })),
+        cost: Some("0.0123000".into()),
+        title: Some("scan 7.pdf".into()),
+        fields: Some(Box::new(Fields { taken_by: "v1".to_owned(), values: r#"{"total":1.50}"#.to_owned() })),
+        created_at: Some(at(0)),
         first_seen: Some(at(1)),
         running_since: Some(at(2)),
         finished_at: Some(at(3)),
@@ -33,7 +37,7 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         changed_at: Some("2026-11-21T10:00:00.123456789Z".parse().unwrap()),
         applied: 41,
         doubt: Some(Doubt::NoReply),
-        doubtful: None,
+        doubtful: Some(Box::new(Doubtful { http_status: Some(500), at: at(8), reason: "<html>".to_owned() })),
         last_poll: Some(LastPoll {
             read: PollOutcome::Malformed,
             http_status: None,
@@ -71,7 +75,7 @@ async fn a_body_is_given_back_byte_for_byte_and_over_64_kib_it_is_a_file() {
         assert_eq!(path.is_some(), is_file);
         assert!(path.is_none_or(|path| std::fs::read(path).unwrap() == bytes));
     }
-    assert!(store.body(99).await.unwrap_err().0.starts_with("failed to read a saved reply"));
+    assert!(store.body(BodyId(99)).await.unwrap_err().0.starts_with("failed to read a saved reply"));
 }
 
 #[tokio::test]

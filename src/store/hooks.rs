@@ -1,0 +1,106 @@
+//! Events that hooks are run for: noted in the step that brings them, so that each is delivered once whoever dies.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::NewHookEvent;
+use super::dir::StateDir;
+use super::instance::Living;
+use super::rows;
+use super::trouble::Trouble;
+use crate::domain::job::Job;
+
+/// After so many tries in vain an event is given up.
+pub const MOST_TRIES: u32 = 3;
+
+/// An event that a hook has not been run for yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookEvent {
+    /// Its number.
+    pub id: i64,
+    /// Which job.
+    pub job: Arc<Job>,
+    /// Which hook, by its definition.
+    pub hook: String,
+    /// What happened.
+    pub event: String,
+    /// When.
+    pub at: Timestamp,
+    /// How often the hook was run for it in vain.
+    pub tries: u32,
+}
+
+/// Notes events under an instance. One that is there already is not noted again.
+pub fn add(connection: &Connection, job: i64, instance: i64, events: &[NewHookEvent]) -> rusqlite::Result<()> {
+    for NewHookEvent { hook, event, at } in events {
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO hook_event (job, hook, event, at, instance) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![job, hook, event, rows::nanoseconds(*at), instance])?;
+    }
+    Ok(())
+}
+
+/// The events that this instance has to deliver, oldest first, among them those that a dead one left.
+pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Result<Vec<HookEvent>, Trouble> {
+    take_over(connection, dir, instance)?;
+    let columns = rows::JOB_COLUMNS;
+    let sql = format!(
+        "SELECT h.id, h.hook, h.event, h.at, h.tries, {columns} FROM hook_event h JOIN job j ON j.id = h.job \
+         JOIN endpoint p ON p.id = j.endpoint LEFT JOIN declaration d ON d.job = j.id \
+         WHERE h.delivered IS NULL AND h.instance = ?1 ORDER BY h.id"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut found = statement.query([instance])?;
+    let mut events = Vec::new();
+    while let Some(row) = found.next()? {
+        let job = rows::job(row, 5)?;
+        events.push(HookEvent {
+            id: row.get(0)?,
+            job: Arc::new(job),
+            hook: row.get(1)?,
+            event: row.get(2)?,
+            at: rows::time(3, row.get(3)?)?,
+            tries: row.get(4)?,
+        });
+    }
+    Ok(events)
+}
+
+/// Notes what came of running hooks for these events. One that fails for the third time counts as delivered.
+pub fn note(connection: &Connection, events: &[i64], delivered: bool) -> rusqlite::Result<()> {
+    let now = rows::nanoseconds(Timestamp::now());
+    for id in events {
+        connection
+            .prepare_cached(
+                "UPDATE hook_event SET tries = tries + 1, \
+                 delivered = CASE WHEN ?2 OR tries + 1 >= ?3 THEN ?4 END WHERE id = ?1 AND delivered IS NULL",
+            )?
+            .execute(params![id, delivered, MOST_TRIES, now])?;
+    }
+    Ok(())
+}
+
+/// Takes over what dead instances did not deliver.
+fn take_over(connection: &Connection, dir: &StateDir, instance: i64) -> Result<(), Trouble> {
+    let others: Vec<i64> = connection
+        .prepare_cached("SELECT DISTINCT instance FROM hook_event WHERE delivered IS NULL AND instance <> ?1")?
+        .query_map([instance], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut living = Living::new(dir);
+    for other in others {
+        let name: Option<String> = connection
+            .prepare_cached("SELECT name FROM instance WHERE id = ?1")?
+            .query_row([other], |row| row.get(0))
+            .optional()?;
+        if !name.is_some_and(|name| living.is_alive(&name)) {
+            connection
+                .prepare_cached("UPDATE hook_event SET instance = ?1 WHERE instance = ?2 AND delivered IS NULL")?
+                .execute([instance, other])?;
+        }
+    }
+    Ok(())
+}
