@@ -81,7 +81,8 @@ impl App {
             }
             Fact::Refused { ix, why } => {
                 let title = self.jobs.get(ix).map(|row| row.title.to_string()).unwrap_or_default();
-                return self.say_bad(format!("{title}: {why}"));
+                let resume = self.keymap.first_key(Action::Pause);
+                return self.say_bad(format!("{title}: {}", why.sentence(Some(&resume))));
             }
             Fact::History { ix, attempts, changes } => {
                 self.detail.take_past(ix, History { attempts, changes });

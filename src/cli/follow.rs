@@ -273,7 +273,7 @@ impl Follower {
             Fact::Health { ix, health } => self.on_health(ix, health),
             Fact::Gate { service, gate } => self.on_gate(&service, &gate),
             Fact::StoreTrouble(trouble) => self.on_store_trouble(trouble),
-            Fact::Refused { ix, why } => self.tell(ix, &why),
+            Fact::Refused { ix, why } => self.tell(ix, &why.sentence(None)),
             Fact::Reloaded { added, removed } => self.on_reloaded(added, removed),
             Fact::Settled => self.settled = true,
             Fact::Draining(waiting) => self.on_draining(&waiting),
@@ -411,8 +411,11 @@ impl Follower {
     }
 
     fn finished(self) -> Followed {
+        for ix in &self.ending.lost {
+            self.tell(*ix, "its response came and could be saved nowhere: its result is lost");
+        }
         for ix in &self.ending.abandoned {
-            self.tell(*ix, "its only reply was broken off; what had come of it is saved, the rest may be lost");
+            self.tell(*ix, "its only response was broken off; what had come of it is saved, the rest may be lost");
         }
         for path in &self.ending.rescued {
             output::say_error(&format!(

@@ -164,6 +164,12 @@ impl<'a> Field<'a> {
         self.parsed(units::duration(text), problems)
     }
 
+    /// A number of bytes above zero.
+    pub fn size(&self, problems: &mut Problems) -> Option<u64> {
+        let text = self.text("\"500 MB\" or \"4 GiB\"", problems)?;
+        self.parsed(units::size(text), problems)
+    }
+
     /// A rate above zero.
     pub fn rate(&self, problems: &mut Problems) -> Option<Rate> {
         let text = self.text("\"20/s\", \"100/min\" or \"500/h\"", problems)?;

@@ -5,7 +5,7 @@ pub const TOP: &[&str] = &["poll", "services", "jobs"];
 
 /// `[poll]`.
 pub const POLL: &[&str] =
-    &["interval", "max_interval", "in_flight", "connect_timeout", "read_timeout", "not_found_grace"];
+    &["interval", "max_interval", "in_flight", "connect_timeout", "read_timeout", "not_found_grace", "max_response"];
 
 /// `[services.*]`, whatever the provider.
 pub const SERVICE: &[&str] = &[

@@ -33,6 +33,9 @@ pub fn poll(file: &Fields<'_>, problems: &mut Problems) -> Poll {
     if let Some(count) = table.get("in_flight").and_then(|field| field.count(problems)) {
         poll.in_flight = count;
     }
+    if let Some(bytes) = table.get("max_response").and_then(|field| field.size(problems)) {
+        poll.max_response = bytes;
+    }
     let times = [
         ("connect_timeout", &mut poll.connect_timeout),
         ("read_timeout", &mut poll.read_timeout),

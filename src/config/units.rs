@@ -48,9 +48,51 @@ pub fn rate(text: &str) -> Result<Rate, &'static str> {
     }
 }
 
+/// A number of bytes above zero. The error is the end of a sentence.
+pub fn size(text: &str) -> Result<u64, &'static str> {
+    let no_size = "is no size: write one like \"500 MB\" or \"4 GiB\"";
+    let (number, unit) = text.trim().split_at(text.trim().find(|c: char| !c.is_ascii_digit()).unwrap_or(0));
+    let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err(no_size),
+    };
+    let number: u64 = number.parse().map_err(|_| no_size)?;
+    match number.checked_mul(unit) {
+        Some(0) => Err("must be above zero"),
+        Some(bytes) => Ok(bytes),
+        None => Err("is too large a number"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_a_unit_and_is_above_zero() {
+        let cases = [
+            ("4 GiB", Some(4 << 30)),
+            ("500MB", Some(500_000_000)),
+            (" 64 kib ", Some(65_536)),
+            ("1b", Some(1)),
+            ("0 MB", None),
+            ("4", None),
+            ("GiB", None),
+            ("-1 MB", None),
+            ("1.5 GB", None),
+            ("99999999999999 GiB", None),
+            ("", None),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(size(text).ok(), bytes, "{text}");
+        }
+    }
 
     #[test]
     fn a_duration_has_a_unit_and_is_above_zero() {

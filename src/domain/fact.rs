@@ -74,12 +74,12 @@ pub enum Fact {
     StoreTrouble(Option<String>),
     /// When the next read is due; None if none is.
     NextRead(Option<Timestamp>),
-    /// A request of the user's was not done, and why: one sentence.
+    /// A job was not polled though the user asked for it.
     Refused {
-        /// The job it was about.
+        /// The job.
         ix: JobIx,
         /// Why.
-        why: String,
+        why: Refusal,
     },
     /// What was asked for with `Command::History`.
     History {
@@ -122,18 +122,74 @@ pub enum Health {
     GivenUp(String),
 }
 
-/// How a whole service is being read.
+/// How a whole service is being polled. Moments are times of day for people, and times since its start in the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Gate {
+pub enum Gate<At = Timestamp> {
     /// As asked for.
     #[default]
     Open,
-    /// It asked us to wait.
-    Throttled(Timestamp),
-    /// Three reads in a row failed.
-    BackingOff(Timestamp),
+    /// It asked us to wait until then.
+    Throttled(At),
+    /// Three polls in a row failed: the next one, alone, is tried then.
+    BackingOff(At),
     /// It refuses our token, or there is none: the reason.
     KeyRefused(String),
+}
+
+impl<At> Gate<At> {
+    /// The same with its moment on another clock.
+    pub fn map<Other>(&self, convert: impl FnOnce(&At) -> Other) -> Gate<Other> {
+        match self {
+            Self::Open => Gate::Open,
+            Self::Throttled(until) => Gate::Throttled(convert(until)),
+            Self::BackingOff(until) => Gate::BackingOff(convert(until)),
+            Self::KeyRefused(reason) => Gate::KeyRefused(reason.clone()),
+        }
+    }
+}
+
+/// Why the engine did not poll a job that the user asked it to poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its result is saved here, and the service deleted its own copy when it was read.
+    OnlyCopySaved,
+    /// A poll of it is in flight.
+    InFlight,
+    /// Another instance, this process, polls it.
+    Following(u32),
+    /// It is no longer in the jobs file.
+    Withdrawn,
+    /// Polling is paused by the user.
+    Paused,
+    /// Its result could not be saved: why the store cannot be written.
+    StoreTrouble(String),
+    /// Its service asked us to wait.
+    Throttled {
+        /// The service's name in the jobs file.
+        service: Arc<str>,
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+impl Refusal {
+    /// Why, as a sentence. `resume` is the key that ends a pause, where there are keys.
+    pub fn sentence(&self, resume: Option<&str>) -> String {
+        match self {
+            Self::OnlyCopySaved => {
+                "its result is saved here, and the service deleted its own copy when it was read".to_owned()
+            }
+            Self::InFlight => "a poll of it is in flight".to_owned(),
+            Self::Following(pid) => format!("another jobdeck (process {pid}) polls it"),
+            Self::Withdrawn => "it is no longer in the jobs file".to_owned(),
+            Self::Paused => match resume {
+                Some(key) => format!("polling is paused: {key} resumes"),
+                None => "polling is paused".to_owned(),
+            },
+            Self::StoreTrouble(why) => format!("its result could not be saved: {why}"),
+            Self::Throttled { service, until } => format!("{service} asked to wait until {until:.0}"),
+        }
+    }
 }
 
 /// How the engine ended.
@@ -143,6 +199,8 @@ pub struct Ending {
     pub abandoned: Vec<JobIx>,
     /// Where one-shot replies were rescued to that the store did not take.
     pub rescued: Vec<std::path::PathBuf>,
+    /// Responses that came and could be saved nowhere.
+    pub lost: Vec<JobIx>,
     /// Whether the store could not be written at the end.
     pub store_failed: bool,
 }

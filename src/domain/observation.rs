@@ -4,6 +4,7 @@
 //! request never overwrites a newer one.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -151,13 +152,13 @@ impl Doubt {
 
     /// What a poll that brought no answer leaves: a one-shot service deletes a result before it answers, so whatever
     /// came instead may have been its end. A refusal (4xx), and what a proxy says of itself, used nothing up.
-    fn left_by(received: Received<'_>) -> Option<Self> {
-        let failed_after_it = received.http_status.is_some_and(|code| (500..600).contains(&code));
-        match received.reading.read {
-            _ if received.broken => Some(Self::Cut),
+    fn left_by(seen: Seen<'_>) -> Option<Self> {
+        let failed_after_it = seen.http_status.is_some_and(|code| (500..600).contains(&code));
+        match seen.reading.read {
+            _ if seen.broken => Some(Self::Cut),
             _ if failed_after_it => Some(Self::NoReply),
             PollOutcome::Malformed => Some(Self::NoReply),
-            PollOutcome::Unreachable => (received.sent && received.http_status != Some(407)).then_some(Self::NoReply),
+            PollOutcome::Unreachable => (seen.sent && seen.http_status != Some(407)).then_some(Self::NoReply),
             PollOutcome::Answered
             | PollOutcome::Throttled
             | PollOutcome::ServerError
@@ -212,9 +213,9 @@ pub struct LastPoll {
     pub at: Timestamp,
 }
 
-/// A reading and the circumstances in which it came.
+/// A reading and the circumstances in which it came: all that the rules for a job and for its service look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Received<'a> {
+pub struct Seen<'a> {
     /// What the reply said.
     pub reading: &'a Reading,
     /// The request's number: greater is newer, over all instances.
@@ -229,6 +230,10 @@ pub struct Received<'a> {
     pub sent: bool,
     /// Whether a reply began and broke off.
     pub broken: bool,
+    /// When it came, since the engine's start.
+    pub now: Duration,
+    /// Jitter, between 0 and 1.
+    pub draw: f64,
 }
 
 /// What must be done with the body of a reply.
@@ -272,26 +277,26 @@ impl Observation {
     }
 
     /// The observation after a reading.
-    pub fn apply(&self, received: Received<'_>) -> Applied {
-        let holds_the_only_copy = received.one_shot && self.saved.is_some();
-        if received.seq <= self.applied || holds_the_only_copy {
+    pub fn apply(&self, seen: Seen<'_>) -> Applied {
+        let holds_the_only_copy = seen.one_shot && self.saved.is_some();
+        if seen.seq <= self.applied || holds_the_only_copy {
             return Applied::Superseded;
         }
         let mut next = self.clone();
         next.last_poll = Some(LastPoll {
-            read: received.reading.read,
-            http_status: received.http_status,
-            reason: received.reading.reason.clone(),
-            at: received.at,
+            read: seen.reading.read,
+            http_status: seen.http_status,
+            reason: seen.reading.reason.clone(),
+            at: seen.at,
         });
-        let keep = match &received.reading.answer {
-            Some(answer) => next.take_answer(answer, received),
-            None => next.take_refusal(received),
+        let keep = match &seen.reading.answer {
+            Some(answer) => next.take_answer(answer, seen),
+            None => next.take_refusal(seen),
         };
         let first = !self.is_observed() && next.is_observed();
         let changed = first || self.state != next.state || self.word != next.word || self.progress != next.progress;
         if changed {
-            next.changed_at = Some(received.at);
+            next.changed_at = Some(seen.at);
         }
         let durable = changed || self.differs_durably(&next);
         Applied::Known { observation: Box::new(next), changed, durable, keep }
@@ -310,10 +315,10 @@ impl Observation {
         next
     }
 
-    fn take_answer(&mut self, answer: &Answer, received: Received<'_>) -> Keep {
-        self.applied = received.seq;
-        self.http_status = received.http_status;
-        self.first_seen.get_or_insert(received.at);
+    fn take_answer(&mut self, answer: &Answer, seen: Seen<'_>) -> Keep {
+        self.applied = seen.seq;
+        self.http_status = seen.http_status;
+        self.first_seen.get_or_insert(seen.at);
         let (state, keep) = match answer.verdict {
             Verdict::State(state) if state.is_terminal() => (state, Keep::Result),
             Verdict::State(state) => (state, payload(answer)),
@@ -324,7 +329,7 @@ impl Observation {
             }
             Verdict::Expired => (State::Lost, Keep::Evidence),
             Verdict::Acknowledged => {
-                self.lose_to_acknowledgement(answer, received.at);
+                self.lose_to_acknowledgement(answer, seen.at);
                 return Keep::Nothing;
             }
         };
@@ -345,14 +350,14 @@ impl Observation {
         self.eta = answer.eta;
         self.running_since = match state {
             State::Queued => None,
-            State::Running => answer.started_at.or(self.running_since).or(Some(received.at)),
+            State::Running => answer.started_at.or(self.running_since).or(Some(seen.at)),
             State::Unknown | State::Succeeded | State::Partial | State::Failed | State::Cancelled | State::Lost => {
                 answer.started_at.or(self.running_since)
             }
         };
         self.finished_at = state.is_terminal().then(|| {
-            let seen = if self.state.is_terminal() { self.finished_at } else { None };
-            answer.finished_at.or(seen).unwrap_or(received.at)
+            let before = if self.state.is_terminal() { self.finished_at } else { None };
+            answer.finished_at.or(before).unwrap_or(seen.at)
         });
         self.state = state;
         keep
@@ -375,24 +380,24 @@ impl Observation {
         self.eta = None;
     }
 
-    fn take_refusal(&mut self, received: Received<'_>) -> Keep {
-        let read = received.reading.read;
-        let is_doubtful = match (Doubt::left_by(received), received.one_shot && !self.is_over()) {
-            (Some(doubt), true) => self.raise_doubt(doubt, received),
+    fn take_refusal(&mut self, seen: Seen<'_>) -> Keep {
+        let read = seen.reading.read;
+        let is_doubtful = match (Doubt::left_by(seen), seen.one_shot && !self.is_over()) {
+            (Some(doubt), true) => self.raise_doubt(doubt, seen),
             (Some(_) | None, true | false) => false,
         };
-        let is_evidence = is_doubtful || received.broken || read == PollOutcome::Malformed;
+        let is_evidence = is_doubtful || seen.broken || read == PollOutcome::Malformed;
         if is_evidence { Keep::Evidence } else { Keep::Nothing }
     }
 
     /// Whether this poll is what an "already acknowledged" would be blamed on from now on, and was not one like it before.
-    fn raise_doubt(&mut self, doubt: Doubt, received: Received<'_>) -> bool {
+    fn raise_doubt(&mut self, doubt: Doubt, seen: Seen<'_>) -> bool {
         if self.doubt > Some(doubt) {
             return false;
         }
         self.doubt = Some(doubt);
-        let reason = received.reading.reason.clone().unwrap_or_default();
-        let next = Doubtful { http_status: received.http_status, at: received.at, reason };
+        let reason = seen.reading.reason.clone().unwrap_or_default();
+        let next = Doubtful { http_status: seen.http_status, at: seen.at, reason };
         let alike = |one: &Doubtful| one.http_status == next.http_status && one.reason == next.reason;
         let is_new = !self.doubtful.as_deref().is_some_and(alike);
         self.doubtful = Some(Box::new(next));
@@ -427,8 +432,13 @@ fn payload(answer: &Answer) -> Keep {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A reading that came at this time since the engine's start, with the least favourable jitter.
+    pub(crate) fn seen(reading: &Reading, now: Duration) -> Seen<'_> {
+        Seen { now, draw: 1.0, ..received(reading, 1) }
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -443,12 +453,22 @@ mod tests {
         Reading::answered(answer)
     }
 
-    fn received(reading: &Reading, seq: u64) -> Received<'_> {
-        Received { reading, seq, at: at(seq as i64), http_status: Some(200), one_shot: true, sent: true, broken: false }
+    fn received(reading: &Reading, seq: u64) -> Seen<'_> {
+        Seen {
+            reading,
+            seq,
+            at: at(seq as i64),
+            http_status: Some(200),
+            one_shot: true,
+            sent: true,
+            broken: false,
+            now: Duration::ZERO,
+            draw: 0.5,
+        }
     }
 
-    fn after(observation: &Observation, received: Received<'_>) -> (Observation, bool, Keep) {
-        match observation.apply(received) {
+    fn after(observation: &Observation, seen: Seen<'_>) -> (Observation, bool, Keep) {
+        match observation.apply(seen) {
             Applied::Known { observation, changed, keep, .. } => (*observation, changed, keep),
             Applied::Superseded => panic!("superseded"),
         }
@@ -480,11 +500,11 @@ mod tests {
     #[test]
     fn what_is_newer_is_told_by_the_requests_and_not_by_a_clock_that_may_be_set_back() {
         let earlier = said(State::Running);
-        let back = Received { at: at(-3600), ..received(&earlier, 6) };
+        let back = Seen { at: at(-3600), ..received(&earlier, 6) };
         let newer = after(&after(&running(), received(&said(State::Queued), 5)).0, back).0;
         assert_eq!((newer.state, newer.changed_at), (State::Running, Some(at(-3600))));
         let late = said(State::Queued);
-        assert_eq!(newer.apply(Received { at: at(9), ..received(&late, 5) }), Applied::Superseded);
+        assert_eq!(newer.apply(Seen { at: at(9), ..received(&late, 5) }), Applied::Superseded);
     }
 
     #[test]
@@ -497,9 +517,9 @@ mod tests {
     #[test]
     fn a_406_without_a_copy_is_a_loss_whose_cause_is_what_happened_before_it() {
         let silent = Reading::refused(PollOutcome::Unreachable, "reset");
-        let cut = Received { broken: true, ..received(&silent, 2) };
-        let unsent = Received { sent: false, http_status: None, ..received(&silent, 2) };
-        let no_reply = Received { http_status: None, ..received(&silent, 2) };
+        let cut = Seen { broken: true, ..received(&silent, 2) };
+        let unsent = Seen { sent: false, http_status: None, ..received(&silent, 2) };
+        let no_reply = Seen { http_status: None, ..received(&silent, 2) };
         let cases = [
             (running(), LostBecause::AlreadyRead),
             (after(&running(), cut).0, LostBecause::Cut),
@@ -533,9 +553,9 @@ mod tests {
         ];
         for (read, http_status) in doubtful {
             let reading = Reading::refused(read, "why");
-            let (before, _, keep) = after(&running(), Received { http_status, ..received(&reading, 2) });
+            let (before, _, keep) = after(&running(), Seen { http_status, ..received(&reading, 2) });
             assert_eq!(keep, Keep::Evidence, "{read} {http_status:?}");
-            let again = after(&before, Received { http_status, ..received(&reading, 3) });
+            let again = after(&before, Seen { http_status, ..received(&reading, 3) });
             assert_eq!(again.2 == Keep::Evidence, read == Malformed, "the same again is not kept again: {read}");
             let lost = after(&before, received(&acknowledged(), 4)).0;
             let told = (lost.lost, lost.fail_reason);
@@ -552,7 +572,7 @@ mod tests {
         ];
         for (read, code) in harmless {
             let reading = Reading::refused(read, "why");
-            let before = after(&running(), Received { http_status: Some(code), ..received(&reading, 2) }).0;
+            let before = after(&running(), Seen { http_status: Some(code), ..received(&reading, 2) }).0;
             let lost = after(&before, received(&acknowledged(), 3)).0;
             assert_eq!((lost.lost, lost.fail_reason), (Some(LostBecause::AlreadyRead), None), "{read} {code}");
         }
@@ -562,8 +582,8 @@ mod tests {
     fn what_was_cut_is_blamed_before_a_page_that_came_after_it() {
         let page = Reading::refused(PollOutcome::ServerError, "page");
         let cut = Reading::refused(PollOutcome::Unreachable, "cut");
-        let before = after(&running(), Received { broken: true, ..received(&cut, 2) }).0;
-        let before = after(&before, Received { http_status: Some(502), ..received(&page, 3) }).0;
+        let before = after(&running(), Seen { broken: true, ..received(&cut, 2) }).0;
+        let before = after(&before, Seen { http_status: Some(502), ..received(&page, 3) }).0;
         let lost = after(&before, received(&acknowledged(), 4)).0;
         assert_eq!(
             (lost.lost, lost.fail_reason.as_deref()),
@@ -574,7 +594,7 @@ mod tests {
     #[test]
     fn an_answer_of_a_running_job_ends_every_doubt_about_its_result() {
         let page = Reading::refused(PollOutcome::ServerError, "page");
-        let doubted = after(&running(), Received { http_status: Some(500), ..received(&page, 2) }).0;
+        let doubted = after(&running(), Seen { http_status: Some(500), ..received(&page, 2) }).0;
         let sure = after(&doubted, received(&said(State::Running), 3)).0;
         assert_eq!((sure.doubt, sure.doubtful), (None, None));
         let sure = after(&doubted, received(&said(State::Running), 3)).0;
@@ -592,7 +612,7 @@ mod tests {
     fn a_terminal_answer_must_be_kept_and_a_reply_that_broke_off_too() {
         assert_eq!(after(&running(), received(&said(State::Failed), 2)).2, Keep::Result);
         let silent = Reading::refused(PollOutcome::Unreachable, "cut");
-        assert_eq!(after(&running(), Received { broken: true, ..received(&silent, 2) }).2, Keep::Evidence);
+        assert_eq!(after(&running(), Seen { broken: true, ..received(&silent, 2) }).2, Keep::Evidence);
         assert_eq!(after(&running(), received(&Reading::refused(PollOutcome::Malformed, "html"), 2)).2, Keep::Evidence);
         assert_eq!(after(&running(), received(&said(State::Running), 2)).2, Keep::Nothing);
     }
@@ -610,8 +630,8 @@ mod tests {
     fn a_restarted_task_goes_back_and_forgets_when_it_had_finished() {
         let done = after(&running(), received(&said(State::Failed), 2)).0;
         assert_eq!(done.finished_at, Some(at(2)));
-        let again = Received { one_shot: false, ..received(&said(State::Queued), 3) }.reading.clone();
-        let next = after(&done, Received { one_shot: false, ..received(&again, 3) }).0;
+        let again = Seen { one_shot: false, ..received(&said(State::Queued), 3) }.reading.clone();
+        let next = after(&done, Seen { one_shot: false, ..received(&again, 3) }).0;
         assert_eq!((next.state, next.finished_at, next.running_since), (State::Queued, None, None));
     }
 }

@@ -109,6 +109,8 @@ pub struct Poll {
     pub read_timeout: Duration,
     /// How long a 404 is doubted.
     pub not_found_grace: Duration,
+    /// The longest response body that is taken, in bytes.
+    pub max_response: u64,
 }
 
 impl Default for Poll {
@@ -119,6 +121,7 @@ impl Default for Poll {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(120),
             not_found_grace: Duration::from_secs(60),
+            max_response: 4 << 30,
         }
     }
 }

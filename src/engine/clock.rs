@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::job::JobIx;
 use crate::domain::schedule::after_sleep;
 use crate::net::Net;
 
@@ -38,33 +37,27 @@ impl Run {
             tracing::info!("the clock was set back");
         }
         // What was told as a time of day is another one now.
-        for service in 0..self.services.len() {
+        for service in self.schedule.services() {
             self.gate_changed(service);
             self.refresh_service_health(service);
         }
     }
 
-    /// A machine that slept finds its connections dead, waits over and jobs overdue: those are read spread out. The
+    /// A machine that slept finds its connections dead, waits over and jobs overdue: those are polled spread out. The
     /// grace of a denied job is not shortened: a clock that was only set must not make it `gone`.
     fn slept(&mut self, slept: Duration) {
         self.net = Arc::new(Net::new(&self.poll, self.clock.clone()));
         let now = self.now();
-        for run in &mut self.services {
-            run.gate.slept(slept);
-            run.next_ask = run.next_ask.map(|at| at.saturating_sub(slept));
+        for service in self.schedule.service_entries_mut() {
+            service.gate.slept(slept);
+            service.next_token_retry = service.next_token_retry.map(|at| at.saturating_sub(slept));
         }
         self.expire_gates(now);
-        for service in 0..self.services.len() {
-            let due: Vec<(Duration, JobIx)> =
-                self.services.get(service).map(|run| run.due.iter().copied().collect()).unwrap_or_default();
-            for (due, ix) in due {
-                let draw = self.draw();
-                let (at, overdue) = after_sleep(due, slept, now, draw);
-                self.schedule(ix, at);
-                if let Some(slot) = self.slot_mut(ix) {
-                    slot.overslept |= overdue;
-                }
-            }
+        for ix in self.schedule.all_waiting() {
+            let Some(due) = self.schedule[ix].due else { continue };
+            let (at, overdue) = after_sleep(due, slept, now, self.rng.f64());
+            self.schedule.set_due(ix, at);
+            self.schedule[ix].overslept |= overdue;
         }
     }
 }

@@ -18,22 +18,23 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 const RESERVED_IN_PATHS: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Masks bytes on their way to a sink, so that no echo is ever on disk, not even if we are killed meanwhile.
-pub struct Masking<'a> {
-    sink: &'a mut (dyn Sink + Send),
+pub struct Masking<S> {
+    sink: S,
     spellings: Vec<Vec<u8>>,
     /// What may be the beginning of an echo.
     held: Vec<u8>,
     masked: bool,
 }
 
-impl<'a> Masking<'a> {
+impl<S: Sink> Masking<S> {
     /// What is pushed into it goes on into that sink.
-    pub fn new(sink: &'a mut (dyn Sink + Send), token: &Token) -> Self {
+    pub fn new(sink: S, token: &Token) -> Self {
         Self { sink, spellings: spellings(token), held: Vec::new(), masked: false }
     }
 
-    /// Hands on the last bytes; whether any were masked. In bytes that broke off the beginning of an echo is one too.
-    pub fn finish(mut self, broken: bool) -> bool {
+    /// Hands on the last bytes and gives the sink back; whether any were masked. In bytes that broke off the beginning of
+    /// an echo is one too.
+    pub fn finish(mut self, broken: bool) -> (S, bool) {
         if broken {
             let begun = |spelling: &Vec<u8>| {
                 let longest = self.held.len().min(spelling.len().saturating_sub(1));
@@ -50,7 +51,7 @@ impl<'a> Masking<'a> {
         if !self.held.is_empty() {
             self.sink.push(&self.held);
         }
-        self.masked
+        (self.sink, self.masked)
     }
 
     /// The sink hears of it before it is given the bytes.
@@ -61,7 +62,7 @@ impl<'a> Masking<'a> {
     }
 }
 
-impl Sink for Masking<'_> {
+impl<S: Sink> Sink for Masking<S> {
     fn begin(&mut self, status: u16) {
         self.sink.begin(status);
     }
@@ -81,6 +82,10 @@ impl Sink for Masking<'_> {
             self.sink.push(&self.held);
         }
         self.held = rest;
+    }
+
+    fn objection(&mut self) -> Option<String> {
+        self.sink.objection()
     }
 }
 
@@ -218,10 +223,10 @@ mod tests {
             ("a s3cret-token", true, "a ************"),
             ("s3cret-token s3cret", true, "************ ******"),
         ] {
-            let mut pieces = Pieces::default();
-            let mut masking = Masking::new(&mut pieces, &token);
+            let mut masking = Masking::new(Pieces::default(), &token);
             masking.push(body.as_bytes());
-            assert_eq!(masking.finish(broken), body != masked);
+            let (pieces, is_masked) = masking.finish(broken);
+            assert_eq!(is_masked, body != masked);
             assert_eq!(String::from_utf8(pieces.0).unwrap(), masked);
         }
     }
@@ -232,8 +237,7 @@ mod tests {
             body in "(s3cr/et\"key|s3cr/|s3|et%22key|s3cr%2Fet%22key|x){0,12}", cuts in proptest::collection::vec(1usize..9, 0..60)
         ) {
             let token = Token::new("s3cr/et\"key").unwrap();
-            let mut pieces = Pieces::default();
-            let mut masking = Masking::new(&mut pieces, &token);
+            let mut masking = Masking::new(Pieces::default(), &token);
             let mut rest = body.as_bytes();
             for cut in cuts {
                 let (piece, after) = rest.split_at(cut.min(rest.len()));
@@ -241,7 +245,7 @@ mod tests {
                 rest = after;
             }
             masking.push(rest);
-            let masked = masking.finish(false);
+            let (pieces, masked) = masking.finish(false);
             let whole = bytes(&Bytes::from(body.clone()), &token);
             proptest::prop_assert_eq!(masked, whole.is_some());
             proptest::prop_assert_eq!(pieces.0, whole.map_or_else(|| body.into_bytes(), |bytes| bytes.to_vec()));

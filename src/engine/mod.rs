@@ -1,4 +1,4 @@
-//! Who reads: schedule, slots, gates, the save-before-show pipeline, the drain, following other instances.
+//! Who polls: schedule, gates, the save-before-show pipeline, the drain, following other instances.
 //! The only folder that combines providers, net and store; the dashboard and the headless commands both run on it.
 
 use std::sync::Arc;
@@ -14,21 +14,26 @@ use crate::domain::service::{Poll, Service};
 use crate::net::Net;
 use crate::store::Store;
 
-mod chronicle;
+mod claims;
 mod clock;
-mod dispatch;
-mod follow;
-mod gate;
-mod gatekeeping;
+mod commands;
+mod disk;
+mod intake;
+mod job_entry;
+mod log;
 pub mod mask;
 pub mod online;
-mod reader;
+mod poll;
+mod polls;
 mod reload;
+mod report;
+mod responses;
 mod run;
 pub mod saved;
-mod saving;
-mod settle;
-mod slot;
+mod schedule;
+mod service_entry;
+mod service_gate;
+mod service_state;
 pub mod token;
 
 /// What an engine runs for.

@@ -1,15 +1,17 @@
 //! A changed jobs file is put in force: what stays keeps its place, what goes is finished, what comes is declared.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::domain::fact::Fact;
-use crate::domain::job::{Job, JobIx, JobKey};
+use crate::domain::job::{Job, JobIx};
 use crate::net::Net;
 
-use super::run::{Run, ServiceRun};
-use super::slot::{Denials, Phase};
-use super::{Reload, follow};
+use super::Reload;
+use super::job_entry::{Denials, Phase};
+use super::run::Run;
+use super::schedule::ServiceIx;
+use super::service_entry::ServiceEntry;
 
 impl Run {
     /// Applies it. Told by `Fact::Reloaded` when it is in force.
@@ -17,33 +19,42 @@ impl Run {
         let Reload { poll, services, jobs } = reload;
         self.poll = poll;
         self.net = Arc::new(Net::new(&poll, self.clock.clone()));
-        for run in &mut self.services {
+        for entry in self.schedule.service_entries_mut() {
             // The token of a service that is no longer in the file is not asked for.
-            run.next_ask = run.next_ask.filter(|_| services.iter().any(|(new, _)| new.name == run.service.name));
+            let is_there = services.iter().any(|(new, _)| new.name == entry.service.name);
+            entry.next_token_retry = entry.next_token_retry.filter(|_| is_there);
         }
         for (service, token) in services {
-            self.reload_service(ServiceRun::new(service, token));
+            let name = service.name.clone();
+            let new = ServiceEntry::new(service, token);
+            match self.schedule.service_named(&name) {
+                Some(old) => self.schedule[old].reload(new),
+                None => self.schedule.add_service(new),
+            }
         }
-        let places = self.places(&jobs);
+        let places = self.schedule.places();
+        let places: Vec<Option<JobIx>> = jobs.iter().map(|job| places.get(&job.key).copied()).collect();
         let mut kept = HashSet::new();
         let mut new = Vec::new();
         let mut again = Vec::new();
         let (mut added, mut removed) = (0, 0);
         for (job, place) in jobs.into_iter().zip(places) {
-            match (place, self.service_of(&job.service)) {
+            match (place, self.schedule.service_named(&job.service)) {
                 (Some(ix), Some(service)) => {
                     kept.insert(ix);
-                    added += usize::from(self.is_withdrawn(ix));
+                    added += usize::from(self.schedule[ix].phase == Phase::Withdrawn);
                     if self.keep(ix, job, service) {
                         again.push(ix);
                     }
                 }
                 (None, Some(_)) => new.push(job),
-                (_, None) => {}
+                (_, None) => {
+                    tracing::error!("internal error: the job {} names a service that is not given", job.label());
+                }
             }
         }
-        for ix in (0..self.slots.len()).filter_map(|at| u32::try_from(at).ok()).map(JobIx) {
-            if !kept.contains(&ix) && !self.is_withdrawn(ix) {
+        for ix in self.schedule.jobs() {
+            if !kept.contains(&ix) && self.schedule[ix].phase != Phase::Withdrawn {
                 self.withdraw(ix);
                 removed += 1;
             }
@@ -53,96 +64,63 @@ impl Run {
         self.reload_known(&again).await;
         added += new.len();
         if let Err(error) = self.declare(new).await {
-            self.tell_trouble(Some(error));
+            self.disk.fail(error.to_string());
         }
-        for service in 0..self.services.len() {
+        for service in self.schedule.services() {
             self.gate_changed(service);
-            // A service that a watch has given up is not read for its new jobs either, until its token changes.
-            if let Some(why) = self.services.get(service).and_then(|run| run.given_up.clone()) {
+            // A service that a watch has given up is not polled for its new jobs either, until its token changes.
+            if let Some(why) = self.schedule[service].given_up.clone() {
                 self.give_up_service(service, &why);
             }
         }
         tracing::info!(job = "config", "the jobs file was reloaded: +{added} jobs, {removed} removed");
-        self.tell(Fact::Reloaded { added, removed });
-        self.told_settled = false;
+        self.report.reloaded(added, removed);
     }
 
-    /// The place of each of these jobs; None for one that was never on the list.
-    fn places(&self, jobs: &[Arc<Job>]) -> Vec<Option<JobIx>> {
-        let places = (0..).map(JobIx).zip(&self.slots);
-        let places: HashMap<&JobKey, JobIx> = places.map(|(ix, slot)| (&slot.job.key, ix)).collect();
-        jobs.iter().map(|job| places.get(&job.key).copied()).collect()
-    }
-
-    /// Takes a service's new declaration; its gate and its reads stay unless its token changed.
-    fn reload_service(&mut self, new: ServiceRun) {
-        let Some(old) = self.services.iter_mut().find(|run| run.service.name == new.service.name) else {
-            self.services.push(new);
-            return;
-        };
-        if old.token != new.token {
-            old.gate = new.gate;
-            old.token = new.token;
-            old.given_up = None;
+    /// Takes a job's new declaration; true if it has to be claimed and polled again.
+    fn keep(&mut self, ix: JobIx, job: Arc<Job>, service: ServiceIx) -> bool {
+        let entry = &self.schedule[ix];
+        let (was, due) = (entry.phase.clone(), entry.due);
+        if entry.job != job || was == Phase::Withdrawn {
+            self.report.tell(Fact::Declared { ix, job: Arc::clone(&job), known: Arc::clone(&entry.known) });
         }
-        if old.service.rate != new.service.rate {
-            old.bucket = new.bucket;
-        }
-        old.service = new.service;
-    }
-
-    /// Takes a job's new declaration; true if it has to be claimed and read again.
-    fn keep(&mut self, ix: JobIx, job: Arc<Job>, service: usize) -> bool {
-        let Some(slot) = self.slot(ix) else { return false };
-        let was = slot.phase.clone();
-        if slot.job != job || was == Phase::Withdrawn {
-            self.tell(Fact::Declared { ix, job: Arc::clone(&job), known: Arc::clone(&slot.known) });
-        }
-        let due = slot.due;
         // What was asked for before the job was taken out is not asked for a second time.
         let busy = self.is_busy(ix);
         let again = match was {
             Phase::GivenUp(_) => true,
-            Phase::Withdrawn => !busy && (!slot.known.is_over() || slot.is_gone()),
-            Phase::Done => slot.is_gone(),
-            Phase::Waiting | Phase::Reading | Phase::Followed(_) => false,
+            Phase::Withdrawn => !busy && (!entry.known.is_over() || entry.is_gone()),
+            Phase::Done => entry.is_gone(),
+            Phase::Waiting | Phase::Polling | Phase::Followed(_) | Phase::Unclaimed => false,
         };
+        let moved = entry.service != service;
         if was == Phase::Withdrawn {
-            self.set_phase(ix, if busy { Phase::Reading } else { Phase::Done });
+            self.schedule.set_phase(ix, if busy { Phase::Polling } else { Phase::Done });
         }
-        let moved = self.slot(ix).is_some_and(|slot| slot.service != service);
         if moved && was == Phase::Waiting {
-            self.set_phase(ix, Phase::Done);
+            self.schedule.set_phase(ix, Phase::Done);
         }
-        if let Some(slot) = self.slot_mut(ix) {
-            slot.job = job;
-            slot.service = service;
-            slot.denials = Denials::default();
-        }
+        let entry = &mut self.schedule[ix];
+        entry.job = job;
+        entry.service = service;
+        entry.denials = Denials::default();
         if moved && let (Phase::Waiting, Some(due)) = (was, due) {
-            self.schedule(ix, due);
+            self.schedule.set_due(ix, due);
         }
         again
     }
 
-    pub(super) fn is_withdrawn(&self, ix: JobIx) -> bool {
-        self.slot(ix).is_some_and(|slot| slot.phase == Phase::Withdrawn)
-    }
-
-    /// Whether a read of a job is under way, or the one reply that it will ever get is being saved.
+    /// Whether a poll of a job is in flight, or the one response that it will ever get is being saved.
     fn is_busy(&self, ix: JobIx) -> bool {
-        let is_one_shot = self.slot(ix).is_some_and(|slot| slot.job.traits.one_shot);
-        let saving = self.saving.contains_key(&ix) || self.unsaved.contains_key(&ix);
-        self.reading.values().any(|flight| flight.ix == ix) || is_one_shot && saving
+        self.polls.is_polling(ix) || self.schedule[ix].is_one_shot() && self.disk.is_saving(ix)
     }
 
     fn withdraw(&mut self, ix: JobIx) {
-        self.tell(Fact::Withdrawn(ix));
-        let reading = self.slot(ix).is_some_and(|slot| slot.phase == Phase::Reading);
-        self.set_phase(ix, Phase::Withdrawn);
-        // A read under way is finished and saved before its claim is given up.
-        if !reading {
-            follow::release(self, ix);
+        self.report.tell(Fact::Withdrawn(ix));
+        let polling = self.schedule[ix].phase == Phase::Polling;
+        self.schedule.set_phase(ix, Phase::Withdrawn);
+        // A poll in flight is finished and saved before its claim is given up.
+        if !polling {
+            self.claims.release(ix);
         }
     }
 }

@@ -1,103 +1,65 @@
-//! The engine's loop: commands, replies, saves and timers, one at a time, on one task that owns everything.
+//! The engine's loop: commands, responses, saves and timers, one at a time, on one task that owns everything. The parts
+//! own their state and answer with data; here it is passed on between them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::domain::clock::Clock;
-use crate::domain::fact::{Ending, Fact, Gate as ToldGate};
-use crate::domain::job::{JobIx, JobKey};
-use crate::domain::schedule::Bucket;
+use crate::domain::fact::{Ending, Fact, Gate};
+use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
-use crate::domain::service::{Poll, Service};
+use crate::domain::service::Poll;
 use crate::net::Net;
-use crate::store::Store;
 
-use super::gate::Gate;
-use super::reader::PollResult;
-use super::saving::{Pending, SaveDone};
-use super::slot::{Phase, Slot};
+use super::claims::Claims;
+use super::disk::Disk;
+use super::job_entry::Phase;
+use super::poll::PollRequest;
+use super::polls::{Limits, Polls};
+use super::report::Report;
+use super::schedule::{Schedule, ServiceIx};
+use super::service_entry::ServiceEntry;
 use super::{Command, Purpose, Setup, StartError};
 
-/// How often followed jobs, unsaved replies and a failing store are looked at again.
+/// How often followed jobs, unsaved responses and a failing store are looked at again.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the clocks are compared as long as reads are to come: a machine that slept must not go on waiting.
+/// How often the clocks are compared as long as polls are to come: a machine that slept must not go on waiting.
 const COMPARED_EVERY: Duration = Duration::from_secs(30);
+/// How long a polite end waits for a disk that fails before it writes rescue files.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an end at once waits for what has come of its polls to be saved.
+const HASTE: Duration = Duration::from_secs(2);
 
 /// What the engine is doing as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Reading.
+    /// Polling.
     Running,
     /// Sending nothing, by the user.
     Paused,
-    /// Finishing the one-shot reads before the process is stopped.
+    /// Finishing the one-shot polls before the process is stopped.
     Suspending,
     /// Waiting to be resumed.
     Suspended,
-    /// Finishing the one-shot reads before the end; since then.
+    /// Finishing the one-shot polls before the end; since then.
     Draining(Duration),
     /// Ending at once; since then.
     Aborting(Duration),
 }
 
-/// A service as it is being read.
-#[derive(Debug)]
-pub struct ServiceRun {
-    /// What the jobs file says.
-    pub service: Arc<Service>,
-    /// Its token.
-    pub token: Option<Token>,
-    /// Whether it may be read.
-    pub gate: Gate,
-    /// What was last told of the gate.
-    pub told: ToldGate,
-    /// Its rate limit.
-    pub bucket: Option<Bucket>,
-    /// Until when that limit is used up.
-    pub limited_until: Duration,
-    /// Its waiting jobs by when they are due: one entry a job.
-    pub due: BTreeSet<(Duration, JobIx)>,
-    /// Its reads under way.
-    pub in_flight: usize,
-    /// How often a token was asked for in vain.
-    pub asks: u32,
-    /// When the first of these was.
-    pub refused_since: Option<Duration>,
-    /// When it is asked for again.
-    pub next_ask: Option<Duration>,
-    /// Why a watch has given all its jobs up.
-    pub given_up: Option<String>,
-}
-
 /// Small work that must not hold up the loop.
 #[derive(Debug)]
-pub enum Chore {
-    /// The store was probed.
-    Probed(Result<(), String>),
-    /// It was looked whether another program holds the store.
-    Glanced(Result<(), String>),
+pub enum Background {
     /// A service's token was asked for; true if the user had asked for it.
-    Token(usize, Result<Token, String>, bool),
+    Token(ServiceIx, Result<Token, String>, bool),
     /// Something that answers for itself.
     Done,
-}
-
-/// A read under way: a changed jobs file may give its job to another service, or its service another token.
-#[derive(Debug)]
-pub struct Flight {
-    /// Whose slot it is for.
-    pub ix: JobIx,
-    /// The service for which it is counted.
-    pub service: usize,
-    /// The token that it shows.
-    pub token: Token,
 }
 
 /// The engine.
@@ -107,122 +69,86 @@ pub struct Run {
     pub(super) poll: Poll,
     pub(super) clock: Clock,
     pub(super) net: Arc<Net>,
-    pub(super) store: Store,
-    pub(super) facts: mpsc::UnboundedSender<Fact>,
-    pub(super) services: Vec<ServiceRun>,
-    pub(super) slots: Vec<Slot>,
-    pub(super) followed: BTreeSet<JobIx>,
-    pub(super) to_release: Vec<JobIx>,
-    /// Jobs to be claimed again before they are asked for.
-    pub(super) unclaimed: BTreeSet<JobIx>,
-    pub(super) unsettled: usize,
+    pub(super) rng: fastrand::Rng,
     pub(super) mode: Mode,
     /// Whether the user had paused it before it was suspended.
-    pub(super) paused: bool,
-    pub(super) turn: usize,
-    pub(super) dispatched: Duration,
-    pub(super) reads: JoinSet<PollResult>,
-    pub(super) reading: HashMap<Id, Flight>,
-    pub(super) one_shots: BTreeSet<JobIx>,
-    pub(super) saves: JoinSet<SaveDone>,
-    pub(super) unsaved: BTreeMap<JobIx, Pending>,
-    pub(super) saving: BTreeMap<JobIx, (JobKey, Bytes)>,
-    pub(super) chores: JoinSet<Chore>,
-    pub(super) trouble: Option<String>,
-    pub(super) probed: Option<Duration>,
-    pub(super) probing: bool,
-    pub(super) glanced: Duration,
-    pub(super) glancing: bool,
-    pub(super) next_tick: Option<Duration>,
-    pub(super) leave_reads: watch::Sender<bool>,
-    pub(super) leave_one_shots: watch::Sender<bool>,
-    pub(super) ending: Ending,
-    pub(super) rng: fastrand::Rng,
-    started: Instant,
+    pub(super) was_paused: bool,
+    pub(super) schedule: Schedule,
+    pub(super) claims: Claims,
+    pub(super) polls: Polls,
+    pub(super) disk: Disk,
+    pub(super) report: Report,
+    pub(super) background: JoinSet<Background>,
     /// What the two clocks showed when they were last compared.
     pub(super) clocks: (Duration, Timestamp),
-    setup_jobs: Vec<Arc<crate::domain::job::Job>>,
-    told_next: Option<i64>,
-    pub(super) told_settled: bool,
-    told_suspended: bool,
+    started: Instant,
+    next_tick: Option<Duration>,
+    ending: Ending,
+    setup_jobs: Vec<Arc<Job>>,
 }
 
 impl Run {
     /// An engine that has done nothing yet.
     pub fn new(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Self, StartError> {
         let Setup { purpose, poll, services, jobs, store, seed, clock } = setup;
-        let run = Self {
+        let mut schedule = Schedule::default();
+        for (service, token) in services {
+            schedule.add_service(ServiceEntry::new(service, token));
+        }
+        if let Some(job) = jobs.iter().find(|job| schedule.service_named(&job.service).is_none()) {
+            return Err(StartError(format!("the job {} names a service that is not given", job.label())));
+        }
+        Ok(Self {
             purpose,
             poll,
             net: Arc::new(Net::new(&poll, clock.clone())),
-            store,
-            facts,
-            services: services.into_iter().map(|(service, token)| ServiceRun::new(service, token)).collect(),
-            slots: Vec::new(),
-            followed: BTreeSet::new(),
-            to_release: Vec::new(),
-            unclaimed: BTreeSet::new(),
-            unsettled: 0,
-            mode: Mode::Running,
-            paused: false,
-            turn: 0,
-            dispatched: Duration::ZERO,
-            reads: JoinSet::new(),
-            reading: HashMap::new(),
-            one_shots: BTreeSet::new(),
-            saves: JoinSet::new(),
-            unsaved: BTreeMap::new(),
-            saving: BTreeMap::new(),
-            chores: JoinSet::new(),
-            trouble: None,
-            probed: None,
-            probing: false,
-            glanced: Duration::ZERO,
-            glancing: false,
-            next_tick: None,
-            leave_reads: watch::Sender::new(false),
-            leave_one_shots: watch::Sender::new(false),
-            ending: Ending::default(),
             rng: fastrand::Rng::with_seed(seed),
-            started: Instant::now(),
+            mode: Mode::Running,
+            was_paused: false,
+            schedule,
+            claims: Claims::default(),
+            polls: Polls::new(),
+            disk: Disk::new(store),
+            report: Report::new(facts),
+            background: JoinSet::new(),
             clocks: (Duration::ZERO, clock.now()),
             clock,
+            started: Instant::now(),
+            next_tick: None,
+            ending: Ending::default(),
             setup_jobs: jobs,
-            told_next: None,
-            told_settled: false,
-            told_suspended: false,
-        };
-        for job in &run.setup_jobs {
-            if run.service_of(&job.service).is_none() {
-                return Err(StartError(format!("the job {} names a service that is not given", job.label())));
-            }
-        }
-        Ok(run)
+        })
     }
 
     /// Runs to the end.
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
         let jobs = std::mem::take(&mut self.setup_jobs);
         if let Err(error) = self.declare(jobs).await {
-            self.tell_trouble(Some(error));
+            self.disk.fail(error.to_string());
+            self.tell_store_trouble();
             self.ending.store_failed = true;
-            self.tell(Fact::Ended(self.ending.clone()));
+            self.report.tell(Fact::Ended(self.ending.clone()));
             return;
         }
-        self.refuse_missing_tokens();
+        // Services that have no token to show are closed.
+        for service in self.schedule.services() {
+            self.gate_changed(service);
+        }
         while !self.is_over() {
-            self.claim_again().await;
+            self.renew_claims().await;
             self.dispatch();
             self.flush_releases();
+            self.tell_store_trouble();
             self.tell_progress();
             let wake = self.wake_at();
+            let (clock, started) = (self.clock.clone(), self.started);
             tokio::select! {
                 biased;
                 command = inbox.recv() => self.command(command.unwrap_or(Command::Drain)).await,
-                Some(done) = self.reads.join_next_with_id() => self.arrived(done),
-                Some(done) = self.saves.join_next() => self.save_done(done),
-                Some(done) = self.chores.join_next() => if let Ok(chore) = done { self.chore_done(chore) },
-                () = sleep_until(self.started, wake) => self.tick().await,
+                Some((flight, result)) = self.polls.next(|| clock.now()) => self.arrived(&flight, result),
+                event = self.disk.next(|| started.elapsed()) => self.disk_event(event),
+                Some(done) = self.background.join_next() => self.background_done(done),
+                () = sleep_until(started, wake) => self.tick().await,
             }
             self.notice_jump();
         }
@@ -234,146 +160,154 @@ impl Run {
         self.started.elapsed()
     }
 
-    /// A number between 0 and 1.
-    pub(super) fn draw(&mut self) -> f64 {
-        self.rng.f64()
-    }
-
-    pub(super) fn tell(&self, fact: Fact) {
-        // Nobody listening any more is no reason to stop saving.
-        let _ = self.facts.send(fact);
-    }
-
-    pub(super) fn slot(&self, ix: JobIx) -> Option<&Slot> {
-        self.slots.get(ix.0 as usize)
-    }
-
-    pub(super) fn slot_mut(&mut self, ix: JobIx) -> Option<&mut Slot> {
-        self.slots.get_mut(ix.0 as usize)
-    }
-
-    pub(super) fn service_of(&self, name: &str) -> Option<usize> {
-        self.services.iter().position(|run| &*run.service.name == name)
-    }
-
-    /// Puts a slot into another phase and keeps every set that depends on it in step.
-    pub(super) fn set_phase(&mut self, ix: JobIx, phase: Phase) {
-        let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
-        let was_unsettled = slot.is_unsettled();
-        if let Some(due) = slot.due.take()
-            && let Some(run) = self.services.get_mut(slot.service)
-        {
-            run.due.remove(&(due, ix));
-        }
-        match phase {
-            Phase::Followed(_) => self.followed.insert(ix),
-            Phase::Waiting | Phase::Reading | Phase::Done | Phase::GivenUp(_) | Phase::Withdrawn => {
-                self.followed.remove(&ix)
-            }
-        };
-        slot.phase = phase;
-        match (was_unsettled, slot.is_unsettled()) {
-            (false, true) => self.unsettled += 1,
-            (true, false) => self.unsettled -= 1,
-            (true, true) | (false, false) => {}
-        }
-    }
-
-    /// Sets when a job is read next: replaces, never adds.
-    pub(super) fn schedule(&mut self, ix: JobIx, at: Duration) {
-        self.set_phase(ix, Phase::Waiting);
-        let Some(slot) = self.slots.get_mut(ix.0 as usize) else { return };
-        if let Some(run) = self.services.get_mut(slot.service) {
-            slot.due = Some(at);
-            run.due.insert((at, ix));
-        }
-    }
-
     async fn command(&mut self, command: Command) {
         match command {
-            Command::ReadNow(list) => self.read_now(&list).await,
+            Command::ReadNow(list) => self.poll_now(&list).await,
             Command::Pause(pause) => self.pause(pause).await,
             Command::History(ix) => self.history(ix),
             Command::Reload(reload) => self.reload(*reload).await,
             Command::Suspend => {
                 // An end that has begun is not put off.
                 if matches!(self.mode, Mode::Running | Mode::Paused) {
-                    self.paused = self.mode == Mode::Paused;
-                    self.leave_reads.send_replace(true);
+                    self.was_paused = self.mode == Mode::Paused;
+                    self.polls.leave(true);
                     self.mode = Mode::Suspending;
-                    self.told_suspended = false;
                 }
             }
             Command::Resume => self.resume().await,
             Command::Drain => {
                 if !matches!(self.mode, Mode::Draining(_) | Mode::Aborting(_)) {
-                    self.leave_reads.send_replace(true);
+                    self.polls.leave(true);
                     self.mode = Mode::Draining(self.now());
-                    self.retry_unsaved();
+                    self.disk.retry();
                     self.tell_draining();
                 }
             }
             Command::Abort => {
-                self.leave_reads.send_replace(true);
-                self.leave_one_shots.send_replace(true);
-                self.ending.abandoned = self.one_shots.iter().copied().collect();
+                self.polls.leave_all();
+                self.ending.abandoned = self.polls.one_shots().iter().copied().collect();
                 self.mode = Mode::Aborting(self.now());
             }
         }
     }
 
-    /// Which one-shot reads, and which unsaved replies, a drain waits for.
-    pub(super) fn tell_draining(&self) {
-        if matches!(self.mode, Mode::Draining(_) | Mode::Suspending) {
-            let waiting: BTreeSet<JobIx> = self.one_shots.iter().chain(self.unsaved.keys()).copied().collect();
-            self.tell(Fact::Draining(waiting.into_iter().collect()));
+    fn limits(&self) -> Limits {
+        Limits { in_flight: self.poll.in_flight, takes_results: self.disk.takes_results() }
+    }
+
+    /// Sends every poll that may be sent now.
+    fn dispatch(&mut self) {
+        if self.mode != Mode::Running {
+            return;
+        }
+        let now = self.now();
+        self.polls.dispatching(now);
+        if self.purpose == Purpose::Once {
+            self.pass_over_closed_services(now);
+        }
+        if self.polls.len() < self.poll.in_flight
+            && self.schedule.service_entries().any(|service| service.is_one_shot() && service.is_due(now))
+        {
+            self.disk.check_if_stale(now);
+        }
+        let limits = self.limits();
+        while self.disk.has_room(self.polls.len())
+            && let Some(service) = self.polls.pick(&mut self.schedule, limits, now)
+        {
+            self.send_next(service);
+        }
+    }
+
+    fn send_next(&mut self, at: ServiceIx) {
+        let service = &mut self.schedule[at];
+        let (Some((_, ix)), Some(token)) = (service.due.first().copied(), service.token.clone()) else {
+            tracing::error!("internal error: nothing can be sent to {}, though it was its turn", service.service.name);
+            return;
+        };
+        service.in_flight += 1;
+        let service = Arc::clone(&service.service);
+        self.schedule.set_phase(ix, Phase::Polling);
+        let entry = &mut self.schedule[ix];
+        entry.seq += 1;
+        let (key, seq, is_one_shot) = (entry.job.key.clone(), entry.seq, entry.is_one_shot());
+        let poll = PollRequest { ix, key, service, token, seq, clock: self.clock.clone() };
+        self.polls.send(poll, at, is_one_shot, self.net.clone(), self.disk.store().clone());
+    }
+
+    /// `once` does not wait for a service that asked to wait, or that refuses the token.
+    fn pass_over_closed_services(&mut self, now: Duration) {
+        for at in self.schedule.services() {
+            let service = &self.schedule[at];
+            let is_shut = match service.gate.gate() {
+                Gate::Open => service.is_one_shot() && self.disk.trouble().is_some(),
+                Gate::Throttled(until) | Gate::BackingOff(until) => *until > now,
+                Gate::KeyRefused(_) => true,
+            };
+            if is_shut {
+                for ix in self.schedule.waiting(at) {
+                    self.schedule.set_phase(ix, Phase::Done);
+                    self.claims.release(ix);
+                }
+            }
         }
     }
 
     fn is_over(&mut self) -> bool {
-        let ended = self.reads.is_empty() && self.saves.is_empty();
-        let idle = ended && self.unsaved.is_empty();
+        let ended = self.polls.is_empty() && self.disk.is_idle();
         if let Mode::Draining(since) = &mut self.mode
-            && !self.reads.is_empty()
+            && !self.polls.is_empty()
         {
-            // The wait for a disk that fails begins when the last read has ended.
+            // The wait for a disk that fails begins when the last poll has ended.
             *since = self.started.elapsed();
         }
         match self.mode {
             Mode::Running | Mode::Paused | Mode::Suspended => false,
             Mode::Suspending => {
                 // What the disk does not take stays in memory over a stop.
-                if ended && !self.told_suspended {
-                    self.told_suspended = true;
+                if ended {
                     self.mode = Mode::Suspended;
                     self.give_up_claims();
                 }
                 false
             }
             // Whether the disk is well again at the end decides the exit code.
-            Mode::Draining(since) => (idle && !(self.probing && self.trouble.is_some())) || self.is_rescue_due(since),
-            Mode::Aborting(since) => idle || self.is_rescue_due(since),
+            Mode::Draining(since) => {
+                let waited = self.now().saturating_sub(since);
+                let is_idle = self.polls.is_empty() && self.disk.is_empty() && !self.disk.is_recovering();
+                is_idle || (ended && self.disk.trouble().is_some() && waited >= PATIENCE)
+            }
+            Mode::Aborting(since) => {
+                (self.polls.is_empty() && self.disk.is_empty()) || self.now().saturating_sub(since) >= HASTE
+            }
         }
     }
 
     async fn end(&mut self) {
-        self.rescue_unsaved();
-        self.reads.abort_all();
-        self.chores.shutdown().await;
-        let all = (0..).map(JobIx).take(self.slots.len()).collect::<Vec<_>>();
-        let reads = if self.trouble.is_none() { self.unwritten_reads(&all) } else { Vec::new() };
+        // Connections hold descriptors, and rescue files need some.
+        self.polls.abort();
+        self.net = Arc::new(Net::new(&self.poll, self.clock.clone()));
+        while self.polls.next(Timestamp::now).await.is_some() {}
+        let (rescued, lost) = self.disk.rescue();
+        self.ending.abandoned.retain(|ix| !lost.contains(ix));
+        self.ending.rescued = rescued;
+        self.ending.lost = lost;
+        self.background.shutdown().await;
+        let is_well = self.disk.trouble().is_none();
+        let entries = self.schedule.jobs().filter(|_| is_well).collect::<Vec<_>>();
+        let reads: Vec<_> = entries.into_iter().filter_map(|ix| self.schedule[ix].take_unwritten()).collect();
+        let store = self.disk.store().clone();
         let close = async {
             if !reads.is_empty()
-                && let Err(error) = self.store.release(Vec::new(), reads).await
+                && let Err(error) = store.release(Vec::new(), reads).await
             {
                 tracing::warn!("{error}");
             }
-            self.store.close().await;
+            store.close().await;
         };
         // A store that does not answer must not keep the process: the system gives the claims up at its end.
         let _ = tokio::time::timeout(TICK * 5, close).await;
-        self.ending.store_failed |= self.trouble.is_some();
-        self.tell(Fact::Ended(self.ending.clone()));
+        self.ending.store_failed |= !is_well;
+        self.report.tell(Fact::Ended(self.ending.clone()));
     }
 
     async fn tick(&mut self) {
@@ -382,105 +316,67 @@ impl Run {
         self.ask_for_tokens(now);
         if self.next_tick.is_some_and(|at| at <= now) {
             self.next_tick = None;
-            self.retry_unsaved();
+            self.disk.retry();
             self.follow().await;
         }
     }
 
-    pub(super) fn chore_done(&mut self, chore: Chore) {
-        match chore {
-            Chore::Probed(result) => self.probe_done(result),
-            Chore::Glanced(result) => self.glance_done(result),
-            Chore::Token(service, result, asked) => self.token_arrived(service, result, asked),
-            Chore::Done => {}
+    pub(super) fn background_done(&mut self, done: Result<Background, JoinError>) {
+        match done {
+            Ok(Background::Token(service, result, asked)) => self.token_arrived(service, result, asked),
+            Ok(Background::Done) => {}
+            Err(error) => tracing::error!("internal error: background work failed: {error}"),
         }
     }
 
     /// When the loop has to look again though nothing arrives.
     fn wake_at(&mut self) -> Option<Duration> {
         let now = self.now();
-        let needs_tick = !self.unsaved.is_empty() || !self.followed.is_empty() || self.trouble.is_some();
+        let waits = !self.schedule.followed().is_empty() || !self.schedule.unclaimed().is_empty();
+        let needs_tick = waits || self.disk.unsaved().next().is_some() || self.disk.trouble().is_some();
         let ends_soon = matches!(self.mode, Mode::Draining(_) | Mode::Aborting(_));
         if needs_tick || ends_soon {
             self.next_tick.get_or_insert(now + if ends_soon { TICK / 4 } else { TICK });
         }
-        let asks = self.services.iter().filter_map(|run| run.next_ask).filter(|_| self.mode == Mode::Running);
-        let expiries = self.services.iter().filter_map(|run| run.gate.expires_at());
-        let due = self.next_dispatch();
+        let is_running = self.mode == Mode::Running;
+        let asks =
+            self.schedule.service_entries().filter_map(|service| service.next_token_retry).filter(|_| is_running);
+        let expiries = self.schedule.service_entries().filter_map(|service| service.gate.expires_at());
+        let due = if is_running { self.polls.next_at(&self.schedule, self.limits()) } else { None };
         let wake = asks.chain(expiries).chain(due).chain(self.next_tick).min();
         // Never at once: what could be done at once has been done.
         wake.map(|at| at.clamp(now + Duration::from_millis(1), now + COMPARED_EVERY))
     }
 
     fn tell_progress(&mut self) {
-        let due = self.services.iter().filter_map(|run| run.due.first()).map(|(at, _)| *at).min();
-        let due = if self.mode == Mode::Running { due } else { None };
-        let next = due.map(|at| self.wall(at));
-        let second = next.map(Timestamp::as_second);
-        if second != self.told_next {
-            self.told_next = second;
-            self.tell(Fact::NextRead(next));
-        }
-        let settled = self.unsettled == 0 && self.reads.is_empty() && self.saves.is_empty() && self.unsaved.is_empty();
-        if settled && !self.told_settled {
-            self.tell(Fact::Settled);
-        }
-        self.told_settled = settled;
+        let due = if self.mode == Mode::Running { self.schedule.next_due() } else { None };
+        self.report.next_poll(due.map(|at| self.wall(at)));
+        self.report.settled(self.schedule.is_settled() && self.polls.is_empty() && self.disk.is_empty());
     }
 
-    /// Spreads the waiting polls of a service over a time that begins now: those that are due within it, and those of
-    /// jobs that waited longer only because the service failed.
-    pub(super) fn respread(&mut self, service: usize, spread: Duration) {
-        let from = self.now();
-        let Some(run) = self.services.get(service) else { return };
-        let recalled = |ix: &JobIx| self.slot(*ix).is_some_and(Slot::is_backing_off);
-        let all = run.due.iter().filter(|(at, ix)| *at < from + spread || recalled(ix));
-        let soon: Vec<JobIx> = all.map(|(_, ix)| *ix).collect();
-        for (place, ix) in soon.iter().enumerate() {
-            let share = if place == 0 { 0.0 } else { self.rng.f64() };
-            self.schedule(*ix, from + spread.mul_f64(share));
+    /// Which one-shot polls, and which unsaved responses, a drain waits for.
+    pub(super) fn tell_draining(&self) {
+        if matches!(self.mode, Mode::Draining(_) | Mode::Suspending) {
+            let waiting: BTreeSet<JobIx> = self.polls.one_shots().iter().copied().chain(self.disk.unsaved()).collect();
+            self.report.tell(Fact::Draining(waiting.into_iter().collect()));
         }
     }
 
-    fn history(&mut self, ix: JobIx) {
-        let Some(slot) = self.slot(ix) else { return };
-        let (key, unsaved, complete) = (slot.job.key.clone(), slot.attempts.clone(), slot.attempts_loaded);
-        let (store, facts) = (self.store.clone(), self.facts.clone());
-        self.chores.spawn(async move {
-            let (mut attempts, changes) = store.history(key).await.unwrap_or_default();
-            if complete {
-                attempts.clear();
+    /// Says that the store fails, or does no more: once each.
+    pub(super) fn tell_store_trouble(&mut self) {
+        let Some(trouble) = self.disk.take_news() else { return };
+        match &trouble {
+            Some(reason) => {
+                tracing::error!("{reason}; polls that can be made only once wait until it can be written again");
             }
-            for attempt in unsaved {
-                crate::domain::attempt::Attempt::push(&mut attempts, attempt);
+            None => {
+                tracing::info!("the state directory can be written again");
+                self.claims.renew_all(&self.schedule);
             }
-            let _ = facts.send(Fact::History { ix, attempts, changes });
-            Chore::Done
-        });
-    }
-}
-
-impl ServiceRun {
-    /// A service as it stands at the start.
-    pub fn new(service: Arc<Service>, token: Result<Token, String>) -> Self {
-        let bucket = service.rate.map(|rate| Bucket::new(rate, Duration::ZERO));
-        let (token, gate) = match token {
-            Ok(token) => (Some(token), Gate::default()),
-            Err(reason) => (None, Gate::without_token(reason)),
-        };
-        Self {
-            service,
-            token,
-            gate,
-            told: ToldGate::Open,
-            bucket,
-            limited_until: Duration::ZERO,
-            due: BTreeSet::new(),
-            in_flight: 0,
-            asks: 0,
-            refused_since: None,
-            next_ask: None,
-            given_up: None,
+        }
+        self.report.tell(Fact::StoreTrouble(trouble));
+        for service in self.schedule.services() {
+            self.refresh_service_health(service);
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::domain::clock::Clock;
+use crate::domain::human;
 use crate::domain::request::{Auth, Method, Request};
 use crate::domain::response::{Headers, NoReply};
 use crate::domain::secret::Token;
@@ -19,6 +20,7 @@ use crate::domain::service::Poll;
 
 pub mod decode;
 pub mod environment;
+pub mod offload;
 mod tls;
 
 /// Sent with every request.
@@ -43,6 +45,11 @@ pub trait Sink {
 
     /// The next bytes.
     fn push(&mut self, chunk: &[u8]);
+
+    /// Why it takes no more, if it does not: asked after each chunk.
+    fn objection(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// A reply whose bytes went into a [`Sink`].
@@ -58,6 +65,8 @@ pub struct Arrived {
     pub at: Timestamp,
     /// From sending to the end of the body.
     pub latency: Duration,
+    /// Bytes of the body that came.
+    pub bytes: u64,
 }
 
 /// Why no client can be made; a sentence that says what to do.
@@ -70,6 +79,7 @@ pub struct ClientError(pub String);
 pub struct Net {
     connect_timeout: Duration,
     read_timeout: Duration,
+    max_response: u64,
     clock: Clock,
     clients: Mutex<HashMap<Kind, reqwest::Client>>,
 }
@@ -88,8 +98,8 @@ struct Kind {
 impl Net {
     /// Clients with these limits, and a clock that says when a reply came. Nothing is made yet.
     pub fn new(poll: &Poll, clock: Clock) -> Self {
-        let Poll { connect_timeout, read_timeout, .. } = *poll;
-        Self { connect_timeout, read_timeout, clock, clients: Mutex::default() }
+        let Poll { connect_timeout, read_timeout, max_response, .. } = *poll;
+        Self { connect_timeout, read_timeout, max_response, clock, clients: Mutex::default() }
     }
 
     /// Makes the client that a URL needs, so that a missing certificate bundle is told before the first read.
@@ -98,7 +108,8 @@ impl Net {
     }
 
     /// Sends a request and takes its reply to the end, or until `leave` becomes true. The reply's head and every
-    /// following silence may last `read_timeout`; nothing bounds the whole.
+    /// following silence may last `read_timeout`; nothing bounds the time of the whole. A body ends at `max_response`
+    /// bytes, or where the sink takes no more: as one that broke off.
     pub async fn send(
         &self,
         request: &Request,
@@ -129,19 +140,27 @@ impl Net {
         let status = response.status().as_u16();
         let headers = headers(response.headers());
         sink.begin(status);
+        let mut received = 0;
         let broken = loop {
             let chunk = tokio::select! {
                 chunk = within(self.read_timeout, response.chunk()) => chunk,
                 () = left(leave) => break Some("left before the reply was whole".to_owned()),
             };
             match chunk {
-                Some(Ok(Some(bytes))) => sink.push(&bytes),
+                Some(Ok(Some(bytes))) => {
+                    received += bytes.len() as u64;
+                    sink.push(&bytes);
+                    let too_long = (received > self.max_response).then(|| self.too_long());
+                    if let Some(why) = too_long.or_else(|| sink.objection()) {
+                        break Some(why);
+                    }
+                }
                 Some(Ok(None)) => break None,
                 Some(Err(error)) => break Some(self.sentence(&error)),
                 None => break Some(self.silence()),
             }
         };
-        Ok(Arrived { status, headers, broken, at, latency: started.elapsed() })
+        Ok(Arrived { status, headers, broken, at, latency: started.elapsed(), bytes: received })
     }
 
     fn client(&self, url: &Url, one_shot: bool) -> Result<reqwest::Client, ClientError> {
@@ -200,6 +219,11 @@ impl Net {
     /// `read_timeout` would mean nothing.
     fn head_limit(&self) -> Duration {
         self.read_timeout + self.connect_timeout.min(self.read_timeout / 2)
+    }
+
+    fn too_long(&self) -> String {
+        let most = human::bytes(self.max_response);
+        format!("it is longer than {most}: set max_response under [poll] higher if that is right")
     }
 
     fn silence(&self) -> String {

@@ -3,17 +3,27 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::dir::{StateDir, new_file};
+use super::dir::{LEAST_FREE_BYTES, StateDir, new_file};
 use super::name::{BodyName, job_mark};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
 
 /// Bodies up to this many bytes stay in memory and in the database; longer ones are files.
 pub const LONGEST_INLINE: usize = 64 << 10;
+
+/// What all responses together that are coming in may hold in memory where the disk fails.
+const MOST_IN_MEMORY: u64 = 64 << 20;
+
+/// What they hold.
+static IN_MEMORY: AtomicU64 = AtomicU64::new(0);
+
+/// How much is written before it is looked again whether there is room on the disk.
+const LOOKED_AFTER: u64 = 4 << 20;
 
 /// Where a reply's bytes go as they arrive: memory up to 64 KiB, then a file in the state directory, whose name
 /// tells the job, so that a successor finds what a dead instance had received. If the disk fails it goes on in
@@ -25,6 +35,10 @@ pub struct Spool {
     one_shot: bool,
     hasher: Sha256,
     len: u64,
+    /// At which length it is looked again whether there is room on the disk.
+    next_look: u64,
+    /// How much of it is counted in `IN_MEMORY`.
+    counted: u64,
     bytes: Bytesink,
 }
 
@@ -42,7 +56,16 @@ impl Spool {
     pub(super) fn new(dir: StateDir, key: &JobKey, seq: u64, one_shot: bool, instance: &str) -> Self {
         let (job, instance) = (job_mark(key), instance.to_owned());
         let name = BodyName { job, seq, http_status: 0, instance, sha256: None, masked: false };
-        Self { dir, name, one_shot, hasher: Sha256::new(), len: 0, bytes: Bytesink::Memory(Vec::new()) }
+        Self {
+            dir,
+            name,
+            one_shot,
+            hasher: Sha256::new(),
+            len: 0,
+            next_look: 0,
+            counted: 0,
+            bytes: Bytesink::Memory(Vec::new()),
+        }
     }
 
     /// Tells the HTTP code, so that a successor knows it too. To be called before the first byte.
@@ -93,9 +116,28 @@ impl Spool {
         self.len += chunk.len() as u64;
     }
 
-    /// How many bytes it holds.
-    pub fn len(&self) -> u64 {
-        self.len
+    /// Why it takes no more, if it does not: a response without an end must leave others their room on the disk and in
+    /// memory. One that can be had again leaves the whole reserve to them, a one-shot one half of it.
+    pub fn objection(&mut self) -> Option<String> {
+        match self.bytes {
+            Bytesink::Memory(_) => None,
+            Bytesink::MemoryOnly(_) => {
+                // What this one has come to since it was last counted.
+                let more = self.len.saturating_sub(self.counted);
+                self.counted = self.len;
+                let all = IN_MEMORY.fetch_add(more, Ordering::Relaxed) + more;
+                (all > MOST_IN_MEMORY).then(|| "the disk takes no more of it, and memory is short".to_owned())
+            }
+            Bytesink::File(..) => {
+                if self.len < self.next_look {
+                    return None;
+                }
+                self.next_look = self.len + LOOKED_AFTER;
+                let least = if self.one_shot { LEAST_FREE_BYTES / 2 } else { LEAST_FREE_BYTES };
+                let is_full = self.dir.free_bytes().is_ok_and(|free| free < least + LOOKED_AFTER);
+                is_full.then(|| "the disk is full: no more of it could be kept".to_owned())
+            }
+        }
     }
 
     /// All bytes, and the file that holds them if there is one. The file is synced by `Store::save`, on the writer's
@@ -122,6 +164,7 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
+        IN_MEMORY.fetch_sub(self.counted, Ordering::Relaxed);
         // What came of a one-shot reply may be all that is left of a result; anything else can be had again.
         if let Bytesink::File(_, path) = &self.bytes
             && !self.one_shot

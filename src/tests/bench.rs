@@ -55,6 +55,7 @@ impl Bench {
                 connect_timeout: Duration::from_secs(2),
                 read_timeout: Duration::from_secs(2),
                 not_found_grace: Duration::from_millis(150),
+                max_response: 4 << 30,
             },
             token: TokenSource::Env("JOBDECK_TEST_TOKEN".to_owned()),
             ahead: Arc::default(),

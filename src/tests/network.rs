@@ -45,6 +45,7 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
         connect_timeout: Duration::from_secs(2),
         read_timeout: Duration::from_secs(30),
         not_found_grace: Duration::from_millis(50),
+        max_response: 4 << 30,
     };
     let key = JobKey { provider, endpoint: service.endpoint.clone(), id: "job-1".to_owned() };
     let job = Arc::new(Job {
@@ -163,7 +164,14 @@ async fn exchange(server: &std::net::TcpListener, raw: &[u8]) -> Result<(u16, Ve
     let request = Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: true, own_query: &[] };
     let limit = Duration::from_secs(20);
     let pace = Pace { interval: limit, max_interval: limit };
-    let poll = Poll { pace, in_flight: 1, connect_timeout: limit, read_timeout: limit, not_found_grace: limit };
+    let poll = Poll {
+        pace,
+        in_flight: 1,
+        connect_timeout: limit,
+        read_timeout: limit,
+        not_found_grace: limit,
+        max_response: 4 << 30,
+    };
     let net = Net::new(&poll, Clock::new(jiff::Timestamp::now));
     let (server, raw) = (server.try_clone().unwrap(), raw.to_vec());
     let serve = tokio::task::spawn_blocking(move || {

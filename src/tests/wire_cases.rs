@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::domain::clean::{Clean, is_harmless};
 use crate::domain::job::{JobKey, ProviderName};
-use crate::domain::observation::{Applied, Observation, Received};
+use crate::domain::observation::{Applied, Observation, Seen};
 use crate::domain::reading::Reading;
 use crate::domain::request::{Auth, Method};
 use crate::domain::response::{Headers, Response};
@@ -199,7 +199,7 @@ impl Case {
     /// What is known of a job of which nothing was known before.
     fn known(&self, reading: &Reading) -> Observation {
         let reply = self.reply();
-        let received = Received {
+        let seen = Seen {
             reading,
             seq: 1,
             at: reply.at,
@@ -207,8 +207,10 @@ impl Case {
             one_shot: super::traits(self.provider).one_shot,
             sent: true,
             broken: reply.broken.is_some(),
+            now: Duration::ZERO,
+            draw: 0.5,
         };
-        match Observation::default().apply(received) {
+        match Observation::default().apply(seen) {
             Applied::Known { observation, .. } => *observation,
             Applied::Superseded => panic!("{}: superseded", self.name),
         }

@@ -176,8 +176,11 @@ fn file_name(path: &Path) -> String {
 
 /// What came of it, and what the user has to know of that.
 fn summed_up(end: End) -> (Outcome, Vec<String>) {
-    let Ending { abandoned, rescued, store_failed } = end.ending.unwrap_or_default();
+    let Ending { abandoned, rescued, lost, store_failed } = end.ending.unwrap_or_default();
     let mut messages = Vec::new();
+    if !lost.is_empty() {
+        messages.push(format!("{} response(s) could be saved nowhere: their results are lost", lost.len()));
+    }
     for path in &rescued {
         let path = path.display();
         messages.push(format!("a result that the state directory did not take was written to {path}; keep that file"));

@@ -87,7 +87,6 @@ async fn a_spooled_reply_is_moved_and_not_written_twice() {
     for chunk in bytes.chunks(10_000) {
         spool.push(chunk);
     }
-    assert_eq!(spool.len(), bytes.len() as u64);
     let (held, spooled) = spool.finish();
     assert_eq!(held, bytes);
     let mut save = with_copy(&scan("a"), 1, held.to_vec());
@@ -148,7 +147,6 @@ async fn a_short_reply_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let mut spool = store.spool(&scan("a"), 1, true);
-    assert_eq!(spool.len(), 0);
     spool.push(b"short");
     assert_eq!(spool.finish(), (Bytes::from_static(b"short"), None));
     assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());

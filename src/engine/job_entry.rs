@@ -1,5 +1,5 @@
-//! One job's place in the engine: what is known of it, when it is read next, and when it is given up. Pure; times are
-//! since the engine's start.
+//! One job in the engine: what is known of it, when it is polled next, and when it is given up. Pure; times are since the
+//! engine's start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,20 +7,27 @@ use std::time::Duration;
 use crate::domain::attempt::Attempt;
 use crate::domain::fact::Health;
 use crate::domain::job::Job;
-use crate::domain::observation::Observation;
+use crate::domain::observation::{Observation, Seen};
+use crate::domain::reading::{Reading, Verdict};
 use crate::domain::schedule::{back_off, pause};
 use crate::domain::service::Pace;
-use crate::domain::state::{LostBecause, PollOutcome};
+use crate::domain::state::{LostBecause, PollOutcome, State};
+use crate::store::Reads;
 
-/// What a job's slot is doing.
+use super::disk::News;
+use super::schedule::ServiceIx;
+
+/// What is being done for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// It waits for its next read.
+    /// It waits for its next poll.
     Waiting,
-    /// A read is under way, or its reply is being saved.
-    Reading,
-    /// Another instance, this process, reads it.
+    /// A poll is in flight, or its response is being saved.
+    Polling,
+    /// Another instance, this process, polls it.
     Followed(u32),
+    /// It is to be claimed: the store could not be asked.
+    Unclaimed,
     /// Nothing more is asked by itself: it is over, or was asked as often as it had to be.
     Done,
     /// Given up in this run, with the reason.
@@ -37,18 +44,18 @@ pub struct Denials {
     rejected: Option<Duration>,
 }
 
-/// One job's place in the engine.
+/// One job in the engine.
 #[derive(Debug)]
-pub struct Slot {
+pub struct JobEntry {
     /// What the jobs file declares.
     pub job: Arc<Job>,
-    /// The index of its service.
-    pub service: usize,
+    /// Its service.
+    pub service: ServiceIx,
     /// What is known, and on disk unless the store fails.
     pub known: Arc<Observation>,
-    /// What it is doing.
+    /// What is being done for it. Set by `Schedule`.
     pub phase: Phase,
-    /// When it is read next, if it is.
+    /// When it is polled next, if it is. Set by `Schedule`.
     pub due: Option<Duration>,
     /// Number of the last request sent.
     pub seq: u64,
@@ -58,8 +65,8 @@ pub struct Slot {
     pub attempts_loaded: bool,
     /// Whether only memory knows when it was last read.
     pub unwritten: bool,
-    /// The last outcome that was told, until an `ok`.
-    pub told: Option<(PollOutcome, Option<u16>)>,
+    /// The last outcome that was reported, until an `ok`.
+    pub reported: Option<(PollOutcome, Option<u16>)>,
     /// `ok` replies in a row that changed nothing.
     pub unchanged: u32,
     /// Replies in a row that were no answer.
@@ -68,7 +75,7 @@ pub struct Slot {
     pub denials: Denials,
     /// Whether the machine slept over its read, and no reply came since.
     pub overslept: bool,
-    /// Last told health.
+    /// The health that was last reported.
     pub health: Health,
 }
 
@@ -83,9 +90,9 @@ pub enum Next {
     GiveUp,
 }
 
-impl Slot {
+impl JobEntry {
     /// A slot for a job of which this is known.
-    pub fn new(job: Arc<Job>, service: usize, known: Observation) -> Self {
+    pub fn new(job: Arc<Job>, service: ServiceIx, known: Observation) -> Self {
         Self {
             job,
             service,
@@ -96,7 +103,7 @@ impl Slot {
             attempts: Vec::new(),
             attempts_loaded: false,
             unwritten: false,
-            told: None,
+            reported: None,
             unchanged: 0,
             failures: 0,
             denials: Denials::default(),
@@ -108,14 +115,19 @@ impl Slot {
     /// Whether the engine still has something to do for it: a watch ends when no slot has.
     pub fn is_unsettled(&self) -> bool {
         match self.phase {
-            Phase::Waiting | Phase::Reading | Phase::Followed(_) => true,
+            Phase::Waiting | Phase::Polling | Phase::Followed(_) | Phase::Unclaimed => true,
             Phase::Done | Phase::GivenUp(_) | Phase::Withdrawn => false,
         }
     }
 
+    /// Whether its polls may take its result from the service.
+    pub fn is_one_shot(&self) -> bool {
+        self.job.traits.one_shot
+    }
+
     /// Whether its result is on disk and cannot be had again.
     pub fn holds_the_only_copy(&self) -> bool {
-        self.job.traits.one_shot && self.known.saved.is_some()
+        self.is_one_shot() && self.known.saved.is_some()
     }
 
     /// Whether it is lost for now because the service denied it.
@@ -128,90 +140,93 @@ impl Slot {
         self.failures > 0 && self.denials == Denials::default()
     }
 
+    /// What is to be reported of a poll that was not `ok`: not again while it stays the same.
+    pub fn take_news(&mut self, seen: Seen<'_>) -> Option<News> {
+        let (read, http_status) = (seen.reading.read, seen.http_status);
+        let now = (read != PollOutcome::Answered).then_some((read, http_status));
+        let is_news = now.is_some() && self.reported != now;
+        self.reported = now;
+        is_news.then(|| (read, http_status, seen.reading.reason.clone().unwrap_or_default()))
+    }
+
+    /// What the disk does not know yet of its polls. It counts as known from now on.
+    pub fn take_unwritten(&mut self) -> Option<Reads> {
+        let last = self.known.last_poll.clone().filter(|_| std::mem::take(&mut self.unwritten))?;
+        let complete = self.attempts_loaded;
+        let attempts = if complete { self.attempts.clone() } else { std::mem::take(&mut self.attempts) };
+        Some(Reads { job: self.job.key.clone(), last, attempts, complete })
+    }
+
     /// Counts a reply and says what follows, but for what holds for its whole service.
-    pub fn replied(&mut self, reply: Outcome, pace: Pace, grace: Duration) -> Next {
+    pub fn replied(&mut self, seen: Seen<'_>, changed: bool, pace: Pace, grace: Duration) -> Next {
         self.overslept = false;
-        match reply.read {
+        let read = seen.reading.read;
+        match read {
             PollOutcome::Answered => {
                 self.failures = 0;
                 self.denials = Denials::default();
-                self.unchanged = if reply.changed { 0 } else { self.unchanged.saturating_add(1) };
-                if reply.unfamiliar {
-                    return Next::In(pause(pace, u32::MAX, reply.draw));
+                self.unchanged = if changed { 0 } else { self.unchanged.saturating_add(1) };
+                if is_unfamiliar(seen.reading) {
+                    return Next::In(pause(pace, u32::MAX, seen.draw));
                 }
-                Next::In(pause(pace, self.unchanged, reply.draw))
+                Next::In(pause(pace, self.unchanged, seen.draw))
             }
             PollOutcome::NotFound | PollOutcome::Rejected => {
                 self.failures = self.failures.saturating_add(1);
-                let not_found = reply.read == PollOutcome::NotFound;
+                let not_found = read == PollOutcome::NotFound;
                 let since = if not_found { &mut self.denials.not_found } else { &mut self.denials.rejected };
-                let doubted = reply.now.saturating_sub(*since.get_or_insert(reply.now));
+                let doubted = seen.now.saturating_sub(*since.get_or_insert(seen.now));
                 if doubted >= grace && doubted > Duration::ZERO {
                     return if not_found { Next::Gone } else { Next::GiveUp };
                 }
                 // Asked again at the end of the grace at the latest: that reply decides.
                 let left = grace.saturating_sub(doubted).max(Duration::from_millis(1));
-                Next::In(back_off(pace, self.failures, reply.draw).min(left))
+                Next::In(back_off(pace, self.failures, seen.draw).min(left))
             }
             // Its service waits as long as it asked, see `Gate`: of its own the job adds no more than its pace.
-            PollOutcome::Throttled if reply.told_when => Next::In(pause(pace, 0, reply.draw)),
+            PollOutcome::Throttled if seen.reading.retry_after.is_some() => Next::In(pause(pace, 0, seen.draw)),
             PollOutcome::Throttled
             | PollOutcome::Unreachable
             | PollOutcome::ServerError
             | PollOutcome::Malformed
             | PollOutcome::Unauthorized => {
                 self.failures = self.failures.saturating_add(1);
-                Next::In(back_off(pace, self.failures, reply.draw))
+                Next::In(back_off(pace, self.failures, seen.draw))
             }
         }
     }
 }
 
-/// A reply as the slot sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Outcome {
-    /// Its outcome.
-    pub read: PollOutcome,
-    /// Whether it changed what is known.
-    pub changed: bool,
-    /// Whether it says when to come again.
-    pub told_when: bool,
-    /// Whether its status word is one that we do not know: such a job is read on slowly.
-    pub unfamiliar: bool,
-    /// When it arrived.
-    pub now: Duration,
-    /// Between 0 and 1.
-    pub draw: f64,
+/// Whether its status word is one that nobody knows: such a job is polled on slowly.
+fn is_unfamiliar(reading: &Reading) -> bool {
+    reading.answer.as_ref().is_some_and(|answer| answer.verdict == Verdict::State(State::Unknown))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::job::{JobKey, ProviderName};
+    use crate::domain::observation::tests::seen;
+    use crate::domain::reading::Answer;
 
     const PACE: Pace = Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) };
     const GRACE: Duration = Duration::from_secs(60);
 
-    fn slot() -> Slot {
+    fn entry() -> JobEntry {
         let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: "http://h".into(), id: "7".to_owned() };
-        let job = Job {
-            traits: crate::tests::traits(key.provider),
-            batch: None,
-            key,
-            service: "s".into(),
-            name: None,
-            tags: Arc::default(),
-        };
-        Slot::new(Arc::new(job), 0, Observation::default())
+        let traits = crate::tests::traits(key.provider);
+        let job = Job { key, service: "s".into(), name: None, tags: Arc::default(), traits, batch: None };
+        JobEntry::new(Arc::new(job), ServiceIx::default(), Observation::default())
     }
 
     fn replies(list: &[(u64, PollOutcome)]) -> Next {
-        let mut slot = slot();
+        let mut entry = entry();
         let mut next = Next::GiveUp;
         for (second, read) in list {
             let now = Duration::from_secs(*second);
-            let reply = Outcome { read: *read, changed: false, told_when: true, unfamiliar: false, now, draw: 1.0 };
-            next = slot.replied(reply, PACE, GRACE);
+            let refused = Reading::refused(*read, "no");
+            let reading = Reading { retry_after: Some(now), ..refused };
+            next = entry.replied(seen(&reading, now), false, PACE, GRACE);
         }
         next
     }
@@ -238,10 +253,12 @@ mod tests {
 
     #[test]
     fn a_job_with_a_word_that_nobody_knows_is_read_on_at_max_interval() {
-        let now = Duration::ZERO;
-        let reply =
-            Outcome { read: PollOutcome::Answered, changed: true, told_when: false, unfamiliar: true, now, draw: 0.5 };
-        assert_eq!(slot().replied(reply, PACE, GRACE), Next::In(Duration::from_secs(60)));
+        let answer = Answer { verdict: Verdict::State(State::Unknown), ..Answer::default() };
+        let reading = Reading::answered(answer);
+        assert_eq!(
+            entry().replied(seen(&reading, Duration::ZERO), true, PACE, GRACE),
+            Next::In(Duration::from_secs(60))
+        );
     }
 
     #[test]

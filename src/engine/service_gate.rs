@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::fact::Gate;
+use crate::domain::observation::Seen;
 use crate::domain::schedule::{back_off, resume_spread};
 use crate::domain::service::Pace;
 use crate::domain::state::PollOutcome;
@@ -13,120 +15,91 @@ const REFUSALS_TO_CLOSE: u32 = 2;
 /// The longest that a service may make us wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// Why a service is not read now.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Closed {
-    /// It is read.
-    #[default]
-    No,
-    /// It asked us to wait until then.
-    Throttled(Duration),
-    /// Reads fail in a row; the next one, alone, is tried then.
-    BackingOff(Duration),
-    /// It refuses our token, or there is none.
-    KeyRefused(String),
-}
-
 /// One service's gate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Gate {
-    closed: Closed,
+pub struct ServiceGate {
+    gate: Gate<Duration>,
     since: Duration,
     failures: u32,
     refusals: u32,
     throttles: u32,
 }
 
-/// A reply as the gate sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival<'a> {
-    /// Its outcome.
-    pub read: PollOutcome,
-    /// What the service asked for.
-    pub retry_after: Option<Duration>,
-    /// Why it was not `ok`.
-    pub reason: &'a str,
-    /// When it arrived.
-    pub now: Duration,
-    /// Between 0 and 1.
-    pub draw: f64,
-}
-
-impl Gate {
+impl ServiceGate {
     /// A gate that has no token to show.
     pub fn without_token(reason: String) -> Self {
-        Self { closed: Closed::KeyRefused(reason), ..Self::default() }
+        Self { gate: Gate::KeyRefused(reason), ..Self::default() }
     }
 
-    /// Why it is closed.
-    pub fn closed(&self) -> &Closed {
-        &self.closed
+    /// Whether it is open, and why not.
+    pub fn gate(&self) -> &Gate<Duration> {
+        &self.gate
     }
 
     /// Whether a read may be sent now, when `in_flight` of this service's are under way. While reads fail in a row
     /// they are tried one by one.
     pub fn admits(&self, now: Duration, in_flight: usize) -> bool {
-        match &self.closed {
-            Closed::No => true,
-            Closed::Throttled(until) => now >= *until,
-            Closed::BackingOff(until) => now >= *until && in_flight == 0,
-            Closed::KeyRefused(_) => false,
+        match &self.gate {
+            Gate::Open => true,
+            Gate::Throttled(until) => now >= *until,
+            Gate::BackingOff(until) => now >= *until && in_flight == 0,
+            Gate::KeyRefused(_) => false,
         }
     }
 
     /// When it opens by itself, if it is closed now and does.
     pub fn opens_at(&self, now: Duration) -> Option<Duration> {
-        match &self.closed {
-            Closed::No | Closed::KeyRefused(_) => None,
-            Closed::Throttled(until) | Closed::BackingOff(until) => Some(*until).filter(|until| *until > now),
+        match &self.gate {
+            Gate::Open | Gate::KeyRefused(_) => None,
+            Gate::Throttled(until) | Gate::BackingOff(until) => Some(*until).filter(|until| *until > now),
         }
     }
 
     /// When [`expire`](Self::expire) has something to do. A service that is backed off from opens by a reply alone.
     pub fn expires_at(&self) -> Option<Duration> {
-        match self.closed {
-            Closed::Throttled(until) => Some(until),
-            Closed::No | Closed::BackingOff(_) | Closed::KeyRefused(_) => None,
+        match self.gate {
+            Gate::Throttled(until) => Some(until),
+            Gate::Open | Gate::BackingOff(_) | Gate::KeyRefused(_) => None,
         }
     }
 
     /// Takes a reply into account. Some(spread) if the gate has opened by it: the reads that became due meanwhile
     /// resume over that time.
-    pub fn arrived(&mut self, arrival: Arrival<'_>, pace: Pace) -> Option<Duration> {
-        match arrival.read {
+    pub fn arrived(&mut self, seen: Seen<'_>, pace: Pace) -> Option<Duration> {
+        match seen.reading.read {
             PollOutcome::Answered => {
-                if self.is_throttled(arrival.now) {
+                if self.is_throttled(seen.now) {
                     // The answer to an older request: what the service asked for since then still holds.
                     self.failures = 0;
                     self.refusals = 0;
                     return None;
                 }
-                let was_open = self.closed == Closed::No;
-                let held = arrival.now.saturating_sub(self.since);
-                *self = Self { since: arrival.now, ..Self::default() };
+                let was_open = self.gate == Gate::Open;
+                let held = seen.now.saturating_sub(self.since);
+                *self = Self { since: seen.now, ..Self::default() };
                 return (!was_open).then(|| resume_spread(held));
             }
             PollOutcome::Throttled => {
                 // The responses to requests that were sent before it asked say no more than the first of them.
-                if !self.is_throttled(arrival.now) {
+                if !self.is_throttled(seen.now) {
                     self.throttles += 1;
                 }
                 // A service that refuses is polled ever less, whatever it says.
-                let wait = back_off(pace, self.throttles, arrival.draw).max(arrival.retry_after.unwrap_or_default());
-                let until = arrival.now + wait.min(LONGEST_WAIT);
-                self.close(Closed::Throttled(until), arrival.now);
+                let wait = back_off(pace, self.throttles, seen.draw).max(seen.reading.retry_after.unwrap_or_default());
+                let until = seen.now + wait.min(LONGEST_WAIT);
+                self.close(Gate::Throttled(until), seen.now);
             }
             PollOutcome::Unreachable | PollOutcome::ServerError | PollOutcome::Malformed => {
                 self.failures += 1;
                 if self.failures >= FAILURES_TO_CLOSE {
-                    let wait = back_off(pace, self.failures - FAILURES_TO_CLOSE + 1, arrival.draw);
-                    self.close(Closed::BackingOff(arrival.now + wait), arrival.now);
+                    let wait = back_off(pace, self.failures - FAILURES_TO_CLOSE + 1, seen.draw);
+                    self.close(Gate::BackingOff(seen.now + wait), seen.now);
                 }
             }
             PollOutcome::Unauthorized => {
                 self.refusals += 1;
                 if self.refusals >= REFUSALS_TO_CLOSE {
-                    self.close(Closed::KeyRefused(arrival.reason.to_owned()), arrival.now);
+                    self.close(Gate::KeyRefused(seen.reading.reason.clone().unwrap_or_default()), seen.now);
                 }
             }
             PollOutcome::NotFound | PollOutcome::Rejected => {}
@@ -136,20 +109,20 @@ impl Gate {
 
     /// Opens a gate whose throttling is over: gives the time over which its reads resume.
     pub fn expire(&mut self, now: Duration) -> Option<Duration> {
-        match self.closed {
-            Closed::Throttled(until) if until <= now => {
+        match self.gate {
+            Gate::Throttled(until) if until <= now => {
                 let held = now.saturating_sub(self.since);
-                self.closed = Closed::No;
+                self.gate = Gate::Open;
                 self.since = now;
                 Some(resume_spread(held))
             }
-            Closed::No | Closed::Throttled(_) | Closed::BackingOff(_) | Closed::KeyRefused(_) => None,
+            Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) | Gate::KeyRefused(_) => None,
         }
     }
 
     /// The machine slept for so long, on a clock that stood still meanwhile: what was waited for may be over.
     pub fn slept(&mut self, slept: Duration) {
-        if let Closed::Throttled(until) | Closed::BackingOff(until) = &mut self.closed {
+        if let Gate::Throttled(until) | Gate::BackingOff(until) = &mut self.gate {
             *until = until.saturating_sub(slept);
         }
     }
@@ -162,33 +135,35 @@ impl Gate {
     }
 
     fn is_throttled(&self, now: Duration) -> bool {
-        matches!(self.closed, Closed::Throttled(until) if until > now)
+        matches!(self.gate, Gate::Throttled(until) if until > now)
     }
 
     /// A stricter closing wins over a milder one; a longer wait over a shorter one.
-    fn close(&mut self, closed: Closed, now: Duration) {
-        let stays = match (&self.closed, &closed) {
-            (Closed::KeyRefused(_), Closed::No | Closed::Throttled(_) | Closed::BackingOff(_)) => true,
-            (Closed::Throttled(held), Closed::Throttled(until) | Closed::BackingOff(until)) => held > until,
-            (Closed::BackingOff(held), Closed::BackingOff(until)) => held > until,
+    fn close(&mut self, closed: Gate<Duration>, now: Duration) {
+        let stays = match (&self.gate, &closed) {
+            (Gate::KeyRefused(_), Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_)) => true,
+            (Gate::Throttled(held), Gate::Throttled(until) | Gate::BackingOff(until)) => held > until,
+            (Gate::BackingOff(held), Gate::BackingOff(until)) => held > until,
             (
-                Closed::No | Closed::Throttled(_) | Closed::BackingOff(_) | Closed::KeyRefused(_),
-                Closed::No | Closed::Throttled(_) | Closed::BackingOff(_) | Closed::KeyRefused(_),
+                Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) | Gate::KeyRefused(_),
+                Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) | Gate::KeyRefused(_),
             ) => false,
         };
         if stays {
             return;
         }
-        if self.closed == Closed::No {
+        if self.gate == Gate::Open {
             self.since = now;
         }
-        self.closed = closed;
+        self.gate = closed;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::observation::tests::seen;
+    use crate::domain::reading::Reading;
 
     const PACE: Pace = Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) };
 
@@ -196,12 +171,11 @@ mod tests {
         Duration::from_secs(second)
     }
 
-    fn after(replies: &[(u64, PollOutcome, Option<u64>)]) -> Gate {
-        let mut gate = Gate::default();
+    fn after(replies: &[(u64, PollOutcome, Option<u64>)]) -> ServiceGate {
+        let mut gate = ServiceGate::default();
         for (second, read, retry_after) in replies {
-            let arrival =
-                Arrival { read: *read, retry_after: retry_after.map(at), reason: "no", now: at(*second), draw: 1.0 };
-            gate.arrived(arrival, PACE);
+            let reading = Reading { retry_after: retry_after.map(at), ..Reading::refused(*read, "no") };
+            gate.arrived(seen(&reading, at(*second)), PACE);
         }
         gate
     }
@@ -218,7 +192,7 @@ mod tests {
         }
         let closed =
             after(&[(1, Unreachable, None), (2, ServerError, None), (2, NotFound, None), (3, Malformed, None)]);
-        assert_eq!(closed.closed(), &Closed::BackingOff(at(13)));
+        assert_eq!(closed.gate(), &Gate::BackingOff(at(13)));
         assert!(!closed.admits(at(12), 0));
         assert!(closed.admits(at(13), 0) && !closed.admits(at(13), 1));
     }
@@ -229,22 +203,22 @@ mod tests {
         assert_eq!((gate.admits(at(54), 0), gate.admits(at(55), 9)), (false, true));
         assert!(after(&[(0, PollOutcome::Throttled, Some(100_000))]).admits(at(3600), 0));
         assert_eq!(
-            after(&[(0, PollOutcome::Throttled, None), (10, PollOutcome::Throttled, None)]).closed(),
-            &Closed::Throttled(at(30))
+            after(&[(0, PollOutcome::Throttled, None), (10, PollOutcome::Throttled, None)]).gate(),
+            &Gate::Throttled(at(30))
         );
     }
 
     #[test]
     fn a_service_that_refuses_is_polled_ever_less_whatever_it_says() {
         for asked in [None, Some(0), Some(1)] {
-            let mut gate = Gate::default();
+            let mut gate = ServiceGate::default();
             let (mut now, mut waits) = (at(0), Vec::new());
             for _ in 0..6 {
-                let retry_after = asked.map(at);
-                let read = PollOutcome::Throttled;
+                let refused = Reading::refused(PollOutcome::Throttled, "no");
+                let reading = Reading { retry_after: asked.map(at), ..refused };
                 // Sixteen requests were in flight: what they are answered counts once.
                 for _ in 0..16 {
-                    gate.arrived(Arrival { read, retry_after, reason: "", now, draw: 1.0 }, PACE);
+                    gate.arrived(seen(&reading, now), PACE);
                 }
                 let until = gate.expires_at().unwrap();
                 waits.push((until - now).as_secs());
@@ -259,22 +233,22 @@ mod tests {
     fn an_answer_to_an_older_request_does_not_end_what_the_service_asked_for() {
         let mut gate = after(&[(0, PollOutcome::Throttled, Some(60)), (1, PollOutcome::Answered, None)]);
         assert_eq!((gate.admits(at(59), 0), gate.expire(at(59))), (false, None));
-        assert_eq!((gate.expire(at(60)), gate.closed()), (Some(at(20)), &Closed::No));
+        assert_eq!((gate.expire(at(60)), gate.gate()), (Some(at(20)), &Gate::Open));
     }
 
     #[test]
     fn a_shorter_wait_never_cuts_a_longer_one_short() {
         let gate = after(&[(0, PollOutcome::Throttled, Some(60)), (1, PollOutcome::Throttled, Some(2))]);
-        assert_eq!(gate.closed(), &Closed::Throttled(at(60)));
+        assert_eq!(gate.gate(), &Gate::Throttled(at(60)));
     }
 
     #[test]
     fn a_wait_goes_on_while_the_machine_sleeps() {
         let mut gate = after(&[(10, PollOutcome::Throttled, Some(60))]);
         gate.slept(at(50));
-        assert_eq!((gate.expire(at(19)), gate.closed()), (None, &Closed::Throttled(at(20))));
+        assert_eq!((gate.expire(at(19)), gate.gate()), (None, &Gate::Throttled(at(20))));
         gate.slept(at(50));
-        assert_eq!((gate.expire(at(19)), gate.closed()), (Some(at(9)), &Closed::No));
+        assert_eq!((gate.expire(at(19)), gate.gate()), (Some(at(9)), &Gate::Open));
     }
 
     #[test]
@@ -285,7 +259,7 @@ mod tests {
             (1, PollOutcome::Unauthorized, None),
             (2, PollOutcome::Throttled, None),
         ]);
-        assert_eq!((gate.closed(), gate.admits(at(9999), 0)), (&Closed::KeyRefused("no".to_owned()), false));
+        assert_eq!((gate.gate(), gate.admits(at(9999), 0)), (&Gate::KeyRefused("no".to_owned()), false));
         gate.reopen(at(50));
         assert!(gate.admits(at(50), 3));
     }

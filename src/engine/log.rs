@@ -45,7 +45,7 @@ pub fn not_ok(job: &Job, state: State, read: PollOutcome, reason: &str, retry: O
     let kept = state.label();
     match retry {
         Some(pause) => {
-            tracing::warn!(%job, "{read}: {reason}. PollOutcome again in {}, state kept: {kept}", human::wait(pause));
+            tracing::warn!(%job, "{read}: {reason}. retry in {}, state kept: {kept}", human::wait(pause));
         }
         None => tracing::warn!(%job, "{read}: {reason}. State kept: {kept}"),
     }
@@ -55,8 +55,8 @@ pub fn not_ok(job: &Job, state: State, read: PollOutcome, reason: &str, retry: O
 pub fn given_up(job: &Job, reason: &str, purpose: Purpose) {
     let job = Clean::new(job.title());
     let again = match purpose {
-        Purpose::Dashboard => "r reads again",
-        Purpose::Watch | Purpose::Once => "a new start reads again",
+        Purpose::Dashboard => "it is polled again when you ask for it",
+        Purpose::Watch | Purpose::Once => "a new start polls it again",
     };
     tracing::warn!(%job, "given up: {}; {again}", unended(reason));
 }

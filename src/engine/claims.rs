@@ -1,0 +1,275 @@
+//! Whose a job is: claims taken at the start and given up in time, jobs of other instances followed and taken over
+//! when those end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::fact::Fact;
+use crate::domain::job::{Job, JobIx, JobKey};
+use crate::domain::observation::Observation;
+use crate::store::{Claim, Reads, StoreError};
+
+use super::Purpose;
+use super::job_entry::{JobEntry, Phase};
+use super::run::{Background, Mode, Run};
+use super::schedule::Schedule;
+
+/// How many jobs are read from disk at once: those before are told of meanwhile, and never all are held twice.
+const LOADED_AT_ONCE: usize = 4096;
+/// How many followed jobs are tried for a takeover at once.
+const TRIED_AT_ONCE: usize = 256;
+
+/// Claims that are to be given up, or to be asked for anew.
+#[derive(Debug, Default)]
+pub struct Claims {
+    to_release: Vec<JobIx>,
+    to_renew: BTreeSet<JobIx>,
+}
+
+impl Claims {
+    /// A claim is given up at the next turn of the loop.
+    pub fn release(&mut self, ix: JobIx) {
+        self.to_release.push(ix);
+    }
+
+    /// The state directory failed and may be another one now, where another instance polls: all are claimed again.
+    pub fn renew_all(&mut self, schedule: &Schedule) {
+        self.to_renew = schedule.jobs().collect();
+    }
+
+    /// Those of them that wait for a poll. What is being polled is claimed when its response is here.
+    fn take_renewable(&mut self, schedule: &Schedule) -> Vec<JobIx> {
+        let list = std::mem::take(&mut self.to_renew).into_iter();
+        let (waiting, others): (Vec<JobIx>, Vec<JobIx>) = list.partition(|ix| schedule[*ix].phase == Phase::Waiting);
+        self.to_renew = others.into_iter().filter(|ix| schedule[*ix].phase == Phase::Polling).collect();
+        waiting
+    }
+
+    /// The jobs whose claims are to be given up, and their polls that are to be written before.
+    fn take_releases(&mut self, schedule: &mut Schedule) -> (Vec<JobKey>, Vec<Reads>) {
+        let list = std::mem::take(&mut self.to_release);
+        let reads = list.iter().filter_map(|ix| schedule[*ix].take_unwritten()).collect();
+        (list.iter().map(|ix| schedule[*ix].job.key.clone()).collect(), reads)
+    }
+}
+
+impl Run {
+    /// Puts jobs on the list, tells what is known of them, and claims those that are unfinished.
+    pub(super) async fn declare(&mut self, jobs: Vec<Arc<Job>>) -> Result<(), StoreError> {
+        let mut unfinished = Vec::new();
+        self.schedule.reserve(jobs.len());
+        for jobs in jobs.chunks(LOADED_AT_ONCE) {
+            let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
+            let known = self.disk.store().load(keys).await?;
+            for (job, known) in jobs.iter().zip(known) {
+                let Some(service) = self.schedule.service_named(&job.service) else {
+                    tracing::error!("internal error: the job {} names a service that is not given", job.label());
+                    continue;
+                };
+                let entry = JobEntry::new(Arc::clone(job), service, known);
+                let (known, is_over) = (Arc::clone(&entry.known), entry.known.is_over());
+                let ix = self.schedule.add_job(entry);
+                if !is_over {
+                    unfinished.push(ix);
+                }
+                self.report.tell(Fact::Declared { ix, job: Arc::clone(job), known });
+            }
+        }
+        self.claim(&unfinished).await;
+        let declared = self.schedule.entries().iter().map(|entry| Arc::clone(&entry.job)).collect();
+        let store = self.disk.store().clone();
+        self.background.spawn(async move {
+            if let Err(error) = store.declare(declared).await {
+                tracing::warn!("{error}");
+            }
+            Background::Done
+        });
+        Ok(())
+    }
+
+    /// Claims again what was claimed before the state directory failed, and what could not be claimed.
+    pub(super) async fn renew_claims(&mut self) {
+        let waiting = self.claims.take_renewable(&self.schedule);
+        self.claim(&waiting).await;
+    }
+
+    /// Claims jobs: ours are polled now, in the order of the file; the others are followed.
+    pub(super) async fn claim(&mut self, list: &[JobIx]) {
+        if self.mode != Mode::Running {
+            // They are claimed when polling goes on.
+            for ix in list {
+                self.schedule.set_due(*ix, self.now());
+                self.refresh_health(*ix);
+            }
+            return;
+        }
+        if list.is_empty() {
+            return;
+        }
+        let jobs = list.iter().map(|ix| Arc::clone(&self.schedule[*ix].job)).collect();
+        let claims = match self.disk.store().claim(jobs).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                // Without a claim nothing may be polled: tried again with the next tick.
+                self.disk.fail(error.to_string());
+                for ix in list {
+                    self.schedule.set_phase(*ix, Phase::Unclaimed);
+                    self.refresh_health(*ix);
+                }
+                return;
+            }
+        };
+        let mut orphans = Vec::new();
+        let now = self.now();
+        for (place, (ix, claim)) in list.iter().zip(claims).enumerate() {
+            match claim {
+                Claim::Ours { orphaned } => {
+                    if orphaned {
+                        orphans.push(*ix);
+                    }
+                    self.schedule.set_due(*ix, now + Duration::from_nanos(place as u64));
+                }
+                Claim::Theirs(_) if self.purpose == Purpose::Once => self.schedule.set_phase(*ix, Phase::Done),
+                Claim::Theirs(pid) => self.schedule.set_phase(*ix, Phase::Followed(pid)),
+            }
+            self.refresh_health(*ix);
+        }
+        // A dead instance leaves a doubt, and perhaps what it had received.
+        let mut news = orphans;
+        // The last holder may have finished and given up a job between our look at it and our claim: it must not be
+        // asked for again. This question is answered once, so whoever is followed is looked at too.
+        if self.disk.store().changed_by_others().await.unwrap_or(true) {
+            news = list.iter().chain(self.schedule.followed()).copied().collect();
+        }
+        self.reload_known(&news).await;
+    }
+
+    /// Takes over what others have written about these jobs.
+    pub(super) async fn reload_known(&mut self, list: &[JobIx]) {
+        for list in list.chunks(LOADED_AT_ONCE) {
+            let known = match self.disk.store().load(self.keys(list)).await {
+                Ok(known) => known,
+                Err(error) => {
+                    tracing::warn!("what others have saved cannot be read: {error}");
+                    return;
+                }
+            };
+            for (ix, known) in list.iter().zip(known) {
+                self.learn_from_others(*ix, known);
+            }
+        }
+    }
+
+    fn learn_from_others(&mut self, ix: JobIx, known: Observation) {
+        // What is ours and the disk has not taken yet is newer than what is on it.
+        if self.disk.is_unsaved(ix) {
+            return;
+        }
+        let entry = &mut self.schedule[ix];
+        entry.seq = entry.seq.max(known.applied);
+        if tells_nothing_new(&known, entry) {
+            return;
+        }
+        let before = (entry.known.is_observed(), entry.known.state, &entry.known.word, entry.known.progress);
+        let changed = before != (known.is_observed(), known.state, &known.word, known.progress);
+        entry.attempts_loaded = false;
+        entry.unwritten = false;
+        entry.attempts.clear();
+        let over = known.is_over();
+        self.learned(ix, known, changed);
+        if over {
+            self.schedule.set_phase(ix, Phase::Done);
+            self.claims.release(ix);
+            self.refresh_health(ix);
+        }
+    }
+
+    /// Shows what other instances have saved, takes over the jobs of those that have ended, and claims what could not be
+    /// claimed before.
+    pub(super) async fn follow(&mut self) {
+        if !matches!(self.mode, Mode::Running | Mode::Paused) {
+            return;
+        }
+        let unclaimed: Vec<JobIx> = self.schedule.unclaimed().iter().copied().collect();
+        self.claim(&unclaimed).await;
+        let followed: Vec<JobIx> = self.schedule.followed().iter().copied().collect();
+        if followed.is_empty() {
+            return;
+        }
+        if self.disk.store().changed_by_others().await.unwrap_or(false) {
+            self.reload_known(&followed).await;
+        }
+        if self.mode == Mode::Running {
+            let from = self.rng.usize(..followed.len());
+            let tried = followed.iter().cycle().skip(from).take(TRIED_AT_ONCE.min(followed.len())).copied();
+            let tried: Vec<JobIx> = tried.filter(|ix| self.schedule.followed().contains(ix)).collect();
+            self.take_over(&tried).await;
+        }
+    }
+
+    async fn take_over(&mut self, tried: &[JobIx]) {
+        let Ok(owners) = self.disk.store().owners(self.keys(tried)).await else { return };
+        let free: Vec<JobIx> =
+            tried.iter().zip(owners).filter(|(_, owner)| owner.is_none()).map(|(ix, _)| *ix).collect();
+        if free.is_empty() {
+            return;
+        }
+        tracing::info!("{} jobs are no longer polled by another jobdeck: taking them over", free.len());
+        self.claim(&free).await;
+        // What was saved before the claim was given up is known before it is asked for.
+        self.reload_known(&free).await;
+    }
+
+    /// Gives up the claims that are no longer needed.
+    pub(super) fn flush_releases(&mut self) {
+        let (keys, reads) = self.claims.take_releases(&mut self.schedule);
+        if keys.is_empty() {
+            return;
+        }
+        let store = self.disk.store().clone();
+        self.background.spawn(async move {
+            if let Err(error) = store.release(keys, reads).await {
+                tracing::warn!("{error}");
+            }
+            Background::Done
+        });
+    }
+
+    /// Gives up every claim, and says so when it is done.
+    pub(super) fn give_up_claims(&mut self) {
+        for ix in self.schedule.all_waiting() {
+            self.claims.release(ix);
+        }
+        let (keys, reads) = self.claims.take_releases(&mut self.schedule);
+        let (store, facts) = (self.disk.store().clone(), self.report.sender());
+        self.background.spawn(async move {
+            if let Err(error) = store.release(keys, reads).await {
+                tracing::warn!("{error}");
+            }
+            let _ = facts.send(Fact::Suspended);
+            Background::Done
+        });
+    }
+
+    fn keys(&self, list: &[JobIx]) -> Vec<JobKey> {
+        list.iter().map(|ix| self.schedule[*ix].job.key.clone()).collect()
+    }
+}
+
+/// Whether the disk knows no more than we do. The numbers of the requests do not tell: ours run ahead of the disk's, for
+/// a poll that changes nothing is not written, and whoever takes a job over counts on from the disk's.
+fn tells_nothing_new(on_disk: &Observation, entry: &JobEntry) -> bool {
+    let ours = &*entry.known;
+    let read_at = |known: &Observation| known.last_poll.as_ref().map(|read| read.at);
+    // A database that was begun anew knows nothing of what was.
+    if on_disk == ours || *on_disk == Observation::default() {
+        return true;
+    }
+    // Of what another polls the disk knows all, whatever its clock says.
+    if matches!(entry.phase, Phase::Followed(_)) {
+        return false;
+    }
+    let same = Observation { applied: ours.applied, last_poll: ours.last_poll.clone(), ..on_disk.clone() };
+    read_at(on_disk) <= read_at(ours) && same == *ours
+}

@@ -1,0 +1,417 @@
+//! Responses on their way to the disk: saved, tried again every second while it fails, rescued at the end; and whether
+//! it takes a result now.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinSet};
+
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::job::JobIx;
+use crate::domain::observation::{Keep, Observation, Role};
+use crate::domain::state::PollOutcome;
+use crate::store::{self, Save, SaveBody, Store, StoreError};
+
+use super::intake::Received;
+use super::job_entry::{JobEntry, Next};
+
+/// How long a successful write to the store is believed.
+const WRITE_CHECK_LASTS: Duration = Duration::from_secs(60);
+/// How long a look at the state directory is believed.
+const QUICK_CHECK_LASTS: Duration = Duration::from_secs(1);
+/// How much of what came and is not durable yet may stand in memory: further polls wait for the disk.
+const MOST_UNSAVED: u64 = 64 << 20;
+/// What one poll may come to hold in memory: more of a response goes to a file.
+const HELD_BY_A_POLL: u64 = 64 << 10;
+
+/// A poll that was not `ok` and that was not reported yet: its outcome, HTTP code and reason.
+pub type News = (PollOutcome, Option<u16>, String);
+
+/// What is done once a save has succeeded.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Whether the user sees a change.
+    pub changed: bool,
+    /// What follows for the schedule.
+    pub next: Next,
+    /// The poll to report.
+    pub news: Option<News>,
+}
+
+/// A save that is under way, or waits for the disk.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    ix: JobIx,
+    save: Save,
+    step: Step,
+    /// Whether what it brings was shown already, marked as unsaved.
+    shown: bool,
+    attempts_loaded: bool,
+}
+
+/// What has become of a save.
+#[derive(Debug)]
+pub enum DiskEvent {
+    /// It is on disk.
+    Saved {
+        /// The job.
+        ix: JobIx,
+        /// What is known now, as it stands on disk.
+        known: Box<Observation>,
+        /// All its attempts that are on disk now, if they are all there are.
+        attempts: Vec<Attempt>,
+        /// Whether they are.
+        attempts_loaded: bool,
+        /// What is done now; None if that was done before, because it could be read again.
+        step: Option<Step>,
+    },
+    /// The disk did not take it; it can be read again, so it may be shown, marked as unsaved.
+    Shown {
+        /// The job.
+        ix: JobIx,
+        /// What is known of it.
+        known: Box<Observation>,
+        /// What is done now.
+        step: Step,
+    },
+    /// Nothing that concerns a job.
+    Nothing,
+}
+
+/// Whether the disk takes a write.
+#[derive(Debug)]
+enum Check {
+    /// Something was written.
+    Write(Result<(), String>),
+    /// It was looked whether another program holds the store.
+    Lock(Result<(), String>),
+}
+
+#[derive(Debug)]
+struct SaveDone {
+    pending: Pending,
+    result: Result<Observation, StoreError>,
+}
+
+/// The way to the disk.
+#[derive(Debug)]
+pub struct Disk {
+    store: Store,
+    saves: JoinSet<SaveDone>,
+    saving: HashMap<Id, Pending>,
+    unsaved: BTreeMap<JobIx, Pending>,
+    /// Bytes of the two in memory.
+    held: u64,
+    checks: JoinSet<Check>,
+    trouble: Option<String>,
+    /// Whether `trouble` began or ended and nobody has asked yet.
+    is_news: bool,
+    write_checked: Option<Duration>,
+    is_write_checking: bool,
+    quick_checked: Duration,
+    is_lock_checking: bool,
+}
+
+impl Pending {
+    /// The save of a response.
+    pub fn new(
+        (ix, entry): (JobIx, &JobEntry),
+        observation: Observation,
+        keep: Keep,
+        response: Option<Received>,
+        step: Step,
+    ) -> Self {
+        let change = observation.changed_at.filter(|_| step.changed).map(|at| Change {
+            at,
+            previous: entry.known.is_observed().then_some(entry.known.state),
+            state: observation.state,
+            word: observation.word.clone(),
+        });
+        let body = response.filter(|response| match keep {
+            Keep::Nothing => false,
+            Keep::Result => true,
+            Keep::Evidence => !response.bytes.is_empty(),
+        });
+        let body = body.map(|response| SaveBody {
+            keep,
+            role: Role::Status,
+            broken: response.broken,
+            bytes: response.bytes,
+            spooled: response.spooled,
+            http_status: response.status,
+            headers: response.headers,
+            masked: response.masked,
+            at: response.at,
+        });
+        let attempts = entry.attempts.clone();
+        let save = Save { change, attempts, body, ..Save::new(Arc::clone(&entry.job), observation) };
+        Self { ix, save, step, shown: false, attempts_loaded: entry.attempts_loaded }
+    }
+
+    fn is_one_shot(&self) -> bool {
+        self.save.job.traits.one_shot
+    }
+
+    /// How much memory its body takes: what stands in a file is mapped.
+    fn held(&self) -> u64 {
+        let body = self.save.body.as_ref().filter(|body| body.spooled.is_none());
+        body.map_or(0, |body| body.bytes.len() as u64)
+    }
+
+    async fn save(mut self, store: Store) -> SaveDone {
+        if !self.attempts_loaded
+            && let Ok((mut attempts, _)) = store.history(self.save.job.key.clone()).await
+        {
+            for attempt in std::mem::take(&mut self.save.attempts) {
+                Attempt::push(&mut attempts, attempt);
+            }
+            self.save.attempts = attempts;
+            self.attempts_loaded = true;
+        }
+        let result = store.save(self.save.clone()).await;
+        SaveDone { pending: self, result }
+    }
+}
+
+impl Disk {
+    /// Nothing on its way.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            saves: JoinSet::new(),
+            saving: HashMap::new(),
+            unsaved: BTreeMap::new(),
+            held: 0,
+            checks: JoinSet::new(),
+            trouble: None,
+            is_news: false,
+            write_checked: None,
+            is_write_checking: false,
+            quick_checked: Duration::ZERO,
+            is_lock_checking: false,
+        }
+    }
+
+    /// The store behind it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Why it cannot be written, if it cannot.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// The trouble, or its end, if it has begun or ended since this was last asked.
+    pub fn take_news(&mut self) -> Option<Option<String>> {
+        std::mem::take(&mut self.is_news).then(|| self.trouble.clone())
+    }
+
+    /// Whether a result that can be read once could be saved: it was just seen to take a write.
+    pub fn takes_results(&self) -> bool {
+        self.trouble.is_none() && self.write_checked.is_some()
+    }
+
+    /// Whether there is memory for what one more poll may bring, beside those in flight.
+    pub fn has_room(&self, in_flight: usize) -> bool {
+        self.held + (in_flight as u64 + 1) * HELD_BY_A_POLL <= MOST_UNSAVED
+    }
+
+    /// Whether no save is under way.
+    pub fn is_idle(&self) -> bool {
+        self.saves.is_empty()
+    }
+
+    /// The jobs whose responses the disk has not taken.
+    pub fn unsaved(&self) -> impl Iterator<Item = JobIx> + '_ {
+        self.unsaved.keys().copied()
+    }
+
+    /// Whether the disk did not take a response of this job.
+    pub fn is_unsaved(&self, ix: JobIx) -> bool {
+        self.unsaved.contains_key(&ix)
+    }
+
+    /// Whether a response of this job is not durable yet.
+    pub fn is_saving(&self, ix: JobIx) -> bool {
+        self.is_unsaved(ix) || self.saving.values().any(|pending| pending.ix == ix)
+    }
+
+    /// Whether everything is on disk.
+    pub fn is_empty(&self) -> bool {
+        self.saves.is_empty() && self.unsaved.is_empty()
+    }
+
+    /// Whether it is being found out if the trouble is over.
+    pub fn is_recovering(&self) -> bool {
+        self.is_write_checking && self.trouble.is_some()
+    }
+
+    /// Starts a save. Nothing of it may be told before it has succeeded.
+    pub fn save(&mut self, pending: Pending) {
+        self.held += pending.held();
+        let kept = pending.clone();
+        let handle = self.saves.spawn(pending.save(self.store.clone()));
+        self.saving.insert(handle.id(), kept);
+    }
+
+    /// Saves again what the disk did not take, and asks whether it takes writes again.
+    pub fn retry(&mut self) {
+        if self.saves.is_empty() {
+            for pending in std::mem::take(&mut self.unsaved).into_values() {
+                self.held = self.held.saturating_sub(pending.held());
+                self.save(pending);
+            }
+        }
+        if self.trouble.is_some() && !self.is_write_checking {
+            self.check_write();
+        }
+    }
+
+    /// What happens next. Waits for ever if nothing is under way.
+    pub async fn next(&mut self, now: impl Fn() -> Duration) -> DiskEvent {
+        tokio::select! {
+            Some(done) = self.saves.join_next_with_id() => match done {
+                Ok((id, done)) => {
+                    self.saving.remove(&id);
+                    self.save_done(done)
+                }
+                Err(error) => self.save_failed(error.id(), &error),
+            },
+            Some(check) = self.checks.join_next() => {
+                self.check_done(check.unwrap_or_else(|error| Check::Write(Err(format!("internal error: {error}")))), now());
+                DiskEvent::Nothing
+            }
+            else => std::future::pending().await,
+        }
+    }
+
+    /// A save that failed inside jobdeck is one that the disk did not take.
+    fn save_failed(&mut self, id: Id, error: &tokio::task::JoinError) -> DiskEvent {
+        tracing::error!("internal error: a save failed inside jobdeck: {error}");
+        let Some(pending) = self.saving.remove(&id) else {
+            tracing::error!("internal error: nobody knows what it was to save");
+            return DiskEvent::Nothing;
+        };
+        let result = Err(StoreError("failed to save a response: internal error".to_owned()));
+        self.save_done(SaveDone { pending, result })
+    }
+
+    fn save_done(&mut self, SaveDone { mut pending, result }: SaveDone) -> DiskEvent {
+        let ix = pending.ix;
+        match result {
+            Ok(known) => {
+                self.held = self.held.saturating_sub(pending.held());
+                self.forget_unsaved(ix);
+                // That one write succeeded does not say that there is room for a result: only a check does.
+                if self.trouble.is_some() && !self.is_write_checking {
+                    self.check_write();
+                }
+                let attempts = std::mem::take(&mut pending.save.attempts);
+                let attempts_loaded = pending.attempts_loaded;
+                let step = (!pending.shown).then_some(pending.step);
+                DiskEvent::Saved { ix, known: Box::new(known), attempts, attempts_loaded, step }
+            }
+            Err(error) => {
+                self.fail(error.to_string());
+                let is_to_be_shown = !pending.is_one_shot() && !pending.shown;
+                pending.shown |= is_to_be_shown;
+                let shown = is_to_be_shown.then(|| {
+                    let mut known = pending.save.observation.clone();
+                    known.warning.get_or_insert_with(|| "not saved: the state directory cannot be written".to_owned());
+                    (known, pending.step.clone())
+                });
+                self.forget_unsaved(ix);
+                self.unsaved.insert(ix, pending);
+                match shown {
+                    Some((known, step)) => DiskEvent::Shown { ix, known: Box::new(known), step },
+                    None => DiskEvent::Nothing,
+                }
+            }
+        }
+    }
+
+    fn forget_unsaved(&mut self, ix: JobIx) {
+        if let Some(older) = self.unsaved.remove(&ix) {
+            self.held = self.held.saturating_sub(older.held());
+        }
+    }
+
+    /// Before one-shot polls are sent the store is tried: a result that cannot be saved must not be asked for.
+    pub fn check_if_stale(&mut self, now: Duration) {
+        if self.is_write_checking || self.trouble.is_some() {
+            return;
+        }
+        if self.write_checked.is_none_or(|at| now.saturating_sub(at) >= WRITE_CHECK_LASTS) {
+            self.check_write();
+        } else if now.saturating_sub(self.quick_checked) >= QUICK_CHECK_LASTS {
+            self.quick_check(now);
+        }
+    }
+
+    /// Looks at the state directory between two write checks. Whether another program holds the database is known a
+    /// little later: polls do not wait for that answer, which may stand behind a large result that is being saved.
+    fn quick_check(&mut self, now: Duration) {
+        self.quick_checked = now;
+        if let Err(error) = self.store.glance() {
+            self.fail(error.to_string());
+        } else if !std::mem::replace(&mut self.is_lock_checking, true) {
+            let store = self.store.clone();
+            self.checks.spawn(async move { Check::Lock(store.lock().await.map_err(|error| error.to_string())) });
+        }
+    }
+
+    fn check_write(&mut self) {
+        self.is_write_checking = true;
+        // Until the answer is here, one-shot polls wait: it is a matter of milliseconds.
+        self.write_checked = None;
+        let store = self.store.clone();
+        self.checks.spawn(async move { Check::Write(store.probe().await.map_err(|error| error.to_string())) });
+    }
+
+    fn check_done(&mut self, check: Check, now: Duration) {
+        match check {
+            Check::Lock(result) => {
+                self.is_lock_checking = false;
+                if let Err(error) = result {
+                    self.fail(error);
+                }
+            }
+            Check::Write(result) => {
+                self.is_write_checking = false;
+                self.write_checked = Some(now);
+                match result {
+                    Ok(()) if self.unsaved.is_empty() => self.is_news |= self.trouble.take().is_some(),
+                    Ok(()) => {}
+                    Err(error) => self.fail(error),
+                }
+            }
+        }
+    }
+
+    /// The store cannot be written, for this reason.
+    pub fn fail(&mut self, reason: String) {
+        self.is_news |= self.trouble.is_none();
+        self.trouble = Some(reason);
+    }
+
+    /// Writes what the disk did not take, or has not yet, to wherever it can be written: the files that were written,
+    /// and the jobs whose response can be saved nowhere.
+    pub fn rescue(&mut self) -> (Vec<PathBuf>, Vec<JobIx>) {
+        let (mut rescued, mut lost) = (Vec::new(), Vec::new());
+        let unsaved = std::mem::take(&mut self.unsaved).into_values();
+        for pending in unsaved.chain(std::mem::take(&mut self.saving).into_values()) {
+            let Some(body) = &pending.save.body else { continue };
+            match store::rescue(self.store.dir(), &pending.save.job.key, &body.bytes) {
+                Ok(path) => rescued.push(path),
+                Err(error) => {
+                    tracing::error!("failed to rescue the response of {}: {error}", pending.save.job.label());
+                    lost.push(pending.ix);
+                }
+            }
+        }
+        (rescued, lost)
+    }
+}

@@ -1,0 +1,126 @@
+//! A response on its way in: our token masked, its bytes kept as they arrive, its content coding undone at the end.
+//! Nothing looks into the bytes before they are whole in memory or in a file.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::domain::job::JobKey;
+use crate::domain::response::Headers;
+use crate::domain::secret::Token;
+use crate::net::decode::{self, Decoded};
+use crate::net::{Arrived, Sink};
+use crate::store::{Spool, Store};
+
+use super::mask::{self, Masking};
+
+/// What takes a response in.
+pub struct Intake {
+    masking: Masking<Spool>,
+    store: Store,
+    key: JobKey,
+    seq: u64,
+    one_shot: bool,
+    token: Token,
+}
+
+/// A response whose bytes are held.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// HTTP code.
+    pub status: u16,
+    /// The headers that matter, our token masked.
+    pub headers: Headers,
+    /// The body, decoded where it could be, our token masked.
+    pub bytes: Bytes,
+    /// The store's file that holds exactly these bytes, if there is one.
+    pub spooled: Option<PathBuf>,
+    /// Whether it broke off, and the bytes are not one whole document all the same.
+    pub broken: bool,
+    /// Whether our token stood in it.
+    pub masked: bool,
+    /// When its head arrived.
+    pub at: Timestamp,
+}
+
+impl Sink for Spool {
+    fn begin(&mut self, status: u16) {
+        self.set_status(status);
+    }
+
+    fn masked(&mut self) {
+        self.set_masked();
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        Spool::push(self, chunk);
+    }
+
+    fn objection(&mut self) -> Option<String> {
+        Spool::objection(self)
+    }
+}
+
+impl Sink for Intake {
+    fn begin(&mut self, status: u16) {
+        self.masking.begin(status);
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        self.masking.push(chunk);
+    }
+
+    fn objection(&mut self) -> Option<String> {
+        self.masking.objection()
+    }
+}
+
+impl Intake {
+    /// For the response to request `seq` of a job; `one_shot`: it may be the only one.
+    pub fn new(store: Store, key: JobKey, seq: u64, one_shot: bool, token: Token) -> Self {
+        let masking = Masking::new(store.spool(&key, seq, one_shot), &token);
+        Self { masking, store, key, seq, one_shot, token }
+    }
+
+    /// No response came: what it left is taken away.
+    pub fn discard(self) {
+        let (spool, _) = self.masking.finish(true);
+        forget(&self.store, spool.finish().1);
+    }
+
+    /// The response that arrived, and what was odd about its content coding. `arrived.broken` alone says whether it
+    /// broke off: who reads it knows whether it is whole all the same.
+    pub fn finish(self, arrived: Arrived) -> (Received, Option<&'static str>) {
+        let Self { masking, store, key, seq, one_shot, token } = self;
+        let Arrived { status, headers, broken, at, .. } = arrived;
+        let (spool, masked) = masking.finish(broken.is_some());
+        let (as_received, spooled) = spool.finish();
+        let headers = mask::headers(headers, &token);
+        let broken = broken.is_some();
+        let Some(Decoded { bytes, warning }) = decode::decoded(headers.content_encoding.as_deref(), &as_received)
+        else {
+            return (Received { status, headers, bytes: as_received, spooled, broken, masked, at }, None);
+        };
+        forget(&store, spooled);
+        let (bytes, masked) = match mask::bytes(&bytes, &token) {
+            Some(clean) => (clean, true),
+            None => (bytes, masked),
+        };
+        // A long body goes into a file again.
+        let mut spool = store.spool(&key, seq, one_shot);
+        spool.set_status(status);
+        if masked {
+            spool.set_masked();
+        }
+        spool.push(&bytes);
+        let (bytes, spooled) = spool.finish();
+        (Received { status, headers, bytes, spooled, broken, masked, at }, warning)
+    }
+}
+
+fn forget(store: &Store, spooled: Option<PathBuf>) {
+    if let Some(path) = spooled {
+        store.discard(&path);
+    }
+}

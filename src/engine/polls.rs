@@ -1,0 +1,209 @@
+//! The polls in flight, and whose turn it is: within the limits of all services and of each, none starving the others.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+
+use crate::domain::job::JobIx;
+use crate::domain::secret::Token;
+use crate::net::Net;
+use crate::store::Store;
+
+use super::poll::{self, PollRequest, PollResult};
+use super::schedule::{Schedule, ServiceIx};
+
+/// A poll in flight: a changed jobs file may give its job to another service, or its service another token.
+#[derive(Debug, Clone)]
+pub struct InFlight {
+    /// The job.
+    pub ix: JobIx,
+    /// The request's number.
+    pub seq: u64,
+    /// The service for which it is counted.
+    pub service: ServiceIx,
+    /// The token that it shows.
+    pub token: Token,
+}
+
+/// What bounds the polls of all services together.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Polls at once.
+    pub in_flight: usize,
+    /// Whether a result that can be read once could be saved.
+    pub takes_results: bool,
+}
+
+/// The polls in flight.
+#[derive(Debug)]
+pub struct Polls {
+    tasks: JoinSet<(InFlight, PollResult)>,
+    in_flight: HashMap<Id, InFlight>,
+    one_shots: BTreeSet<JobIx>,
+    leave: watch::Sender<bool>,
+    leave_one_shots: watch::Sender<bool>,
+    /// The service that was served last.
+    last: Option<ServiceIx>,
+    /// When polls were last sent, or could have been.
+    dispatched: Duration,
+}
+
+impl Polls {
+    /// None in flight.
+    pub fn new() -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            in_flight: HashMap::new(),
+            one_shots: BTreeSet::new(),
+            leave: watch::Sender::new(false),
+            leave_one_shots: watch::Sender::new(false),
+            last: None,
+            dispatched: Duration::ZERO,
+        }
+    }
+
+    /// Whether none is in flight.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// How many are in flight.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether a poll of this job is in flight.
+    pub fn is_polling(&self, ix: JobIx) -> bool {
+        self.in_flight.values().any(|flight| flight.ix == ix)
+    }
+
+    /// The jobs whose only response may be on its way.
+    pub fn one_shots(&self) -> &BTreeSet<JobIx> {
+        &self.one_shots
+    }
+
+    /// Polls are sent as from this moment.
+    pub fn dispatching(&mut self, now: Duration) {
+        self.dispatched = now;
+    }
+
+    /// The service that is polled next, its rate already taken; None if nothing can be sent now.
+    pub fn pick(&mut self, schedule: &mut Schedule, limits: Limits, now: Duration) -> Option<ServiceIx> {
+        if self.len() >= limits.in_flight {
+            return None;
+        }
+        let half = (limits.in_flight / 2).max(1);
+        loop {
+            let is_able = |schedule: &Schedule, at: ServiceIx| {
+                let service = &schedule[at];
+                service.can_poll(now) && (limits.takes_results || !service.is_one_shot())
+            };
+            let is_contended = schedule.services().filter(|at| is_able(schedule, *at)).nth(1).is_some();
+            let (last, all) = (self.last, schedule.services());
+            let in_turn = all.filter(|at| Some(*at) > last).chain(schedule.services().filter(|at| Some(*at) <= last));
+            let mut is_limited = false;
+            for at in in_turn {
+                if !is_able(schedule, at) || (is_contended && schedule[at].in_flight >= half) {
+                    continue;
+                }
+                if schedule[at].takes_rate(now) {
+                    self.last = Some(at);
+                    return Some(at);
+                }
+                is_limited = true;
+            }
+            // A service that may not be polled yet is no reason for the others to hold back.
+            if !is_limited {
+                return None;
+            }
+        }
+    }
+
+    /// When a poll may be sent next, if that only takes time. What could have been sent last time and was not is held
+    /// by the share of its service: it waits for a response, not for the clock.
+    pub fn next_at(&self, schedule: &Schedule, limits: Limits) -> Option<Duration> {
+        if self.len() >= limits.in_flight {
+            return None;
+        }
+        let able = schedule.service_entries().filter(|service| limits.takes_results || !service.is_one_shot());
+        able.filter_map(super::service_entry::ServiceEntry::ready_at).filter(|at| *at > self.dispatched).min()
+    }
+
+    /// Sends one. `is_one_shot`: its response may be the only one.
+    pub fn send(&mut self, poll: PollRequest, service: ServiceIx, is_one_shot: bool, net: Arc<Net>, store: Store) {
+        let flight = InFlight { ix: poll.ix, seq: poll.seq, service, token: poll.token.clone() };
+        let leave = if is_one_shot {
+            self.one_shots.insert(poll.ix);
+            self.leave_one_shots.subscribe()
+        } else {
+            self.leave.subscribe()
+        };
+        self.spawn(flight, poll::poll(poll, net, store, leave));
+    }
+
+    fn spawn(&mut self, flight: InFlight, work: impl Future<Output = PollResult> + Send + 'static) {
+        let own = flight.clone();
+        let handle = self.tasks.spawn(async move { (own, work.await) });
+        self.in_flight.insert(handle.id(), flight);
+    }
+
+    /// The next one that ends; None if none is in flight. One that failed inside jobdeck may have used a result up,
+    /// which must not be forgotten: it counts as one whose response never came. `now` is asked for only then.
+    pub async fn next(&mut self, now: impl Fn() -> Timestamp) -> Option<(InFlight, PollResult)> {
+        loop {
+            let (id, ended) = match self.tasks.join_next_with_id().await? {
+                Ok((id, ended)) => (id, Ok(ended)),
+                Err(error) => (error.id(), Err(error)),
+            };
+            let known = self.in_flight.remove(&id);
+            let (flight, result) = match (ended, known) {
+                (Ok((flight, result)), _) => (flight, result),
+                (Err(error), Some(flight)) => {
+                    tracing::error!("internal error: a poll failed inside jobdeck: {error}");
+                    let result = poll::failed(now());
+                    (flight, result)
+                }
+                (Err(error), None) => {
+                    tracing::error!("internal error: a poll that nobody knows failed: {error}");
+                    continue;
+                }
+            };
+            self.one_shots.remove(&flight.ix);
+            return Some((flight, result));
+        }
+    }
+
+    /// Those whose response can be had again are dropped from now on, or (false) waited for again.
+    pub fn leave(&self, leave: bool) {
+        self.leave.send_replace(leave);
+    }
+
+    /// All are broken off: what has come of them is kept.
+    pub fn leave_all(&self) {
+        self.leave.send_replace(true);
+        self.leave_one_shots.send_replace(true);
+    }
+
+    /// Whether those whose response can be had again are being dropped.
+    pub fn has_left(&self) -> bool {
+        *self.leave.borrow()
+    }
+
+    /// Ends all without waiting.
+    pub fn abort(&mut self) {
+        self.tasks.abort_all();
+    }
+}
+
+#[cfg(test)]
+impl Polls {
+    /// One that does this.
+    pub fn spawn_for_test(&mut self, flight: InFlight, work: impl Future<Output = PollResult> + Send + 'static) {
+        self.one_shots.insert(flight.ix);
+        self.spawn(flight, work);
+    }
+}

@@ -1,0 +1,293 @@
+//! What follows from a response: applied to what is known, saved if it has to survive, told only then, and the job's next
+//! poll set. This is where "save before show" is held.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::attempt::Attempt;
+use crate::domain::checksum::Checksum;
+use crate::domain::fact::{Fact, Health};
+use crate::domain::job::JobIx;
+use crate::domain::observation::{Applied, Keep, Observation, Seen};
+use crate::domain::state::PollOutcome;
+
+use super::disk::{DiskEvent, News, Pending, Step};
+use super::intake::Received;
+use super::job_entry::{Next, Phase};
+use super::poll::PollResult;
+use super::polls::InFlight;
+use super::run::{Mode, Run};
+use super::{Purpose, log};
+
+impl Run {
+    /// Takes what a poll came to.
+    pub(super) fn arrived(&mut self, flight: &InFlight, result: PollResult) {
+        let service = &mut self.schedule[flight.service];
+        service.in_flight = service.in_flight.saturating_sub(1);
+        self.apply(flight, result);
+        self.tell_draining();
+    }
+
+    fn apply(&mut self, flight: &InFlight, result: PollResult) {
+        let ix = flight.ix;
+        let PollResult { reading, sent, response, attempt } = result;
+        let one_shot = self.schedule[ix].is_one_shot();
+        let is_whole = response.as_ref().is_some_and(|response| !response.broken);
+        if self.polls.has_left() && !one_shot && !is_whole {
+            if self.schedule[ix].phase == Phase::Withdrawn {
+                self.claims.release(ix);
+            } else {
+                self.schedule.set_due(ix, self.now());
+            }
+            return;
+        }
+        let seen = Seen {
+            reading: &reading,
+            seq: flight.seq,
+            at: response.as_ref().map_or_else(|| self.clock.now(), |response| response.at),
+            http_status: response.as_ref().map(|response| response.status),
+            one_shot,
+            sent,
+            broken: response.as_ref().is_some_and(|response| response.broken),
+            now: self.now(),
+            draw: self.rng.f64(),
+        };
+        let grace = self.poll.not_found_grace;
+        let entry = &mut self.schedule[ix];
+        Attempt::push(&mut entry.attempts, attempt);
+        let applied = entry.known.apply(seen);
+        let changed = matches!(&applied, Applied::Known { changed: true, .. });
+        let own_service = entry.service;
+        let pace = self.schedule[own_service].service.pace;
+        let next = self.schedule[ix].replied(seen, changed, pace, grace);
+        self.seen_by_service(flight, seen);
+        let news = self.schedule[ix].take_news(seen);
+        self.settle(ix, applied, next, response, news);
+    }
+
+    /// What a response says about the service that it came from.
+    fn seen_by_service(&mut self, flight: &InFlight, seen: Seen<'_>) {
+        let read = seen.reading.read;
+        let service = &mut self.schedule[flight.service];
+        // Each job is asked but once: what a service answers about one says nothing yet about the others.
+        let of_one_job =
+            self.purpose == Purpose::Once && matches!(read, PollOutcome::ServerError | PollOutcome::Malformed);
+        // What a service says to a token that it was shown before says nothing about the one that it has now.
+        let of_old_token = read == PollOutcome::Unauthorized && service.token.as_ref() != Some(&flight.token);
+        if !of_one_job
+            && !of_old_token
+            && let Some(spread) = service.gate.arrived(seen, service.service.pace)
+        {
+            self.respread(flight.service, spread);
+        }
+        self.gate_changed(flight.service);
+    }
+
+    fn settle(&mut self, ix: JobIx, applied: Applied, next: Next, response: Option<Received>, news: Option<News>) {
+        let Applied::Known { observation, changed, durable, keep } = applied else {
+            self.forget_file(response.as_ref());
+            self.proceed(ix, next, news);
+            return;
+        };
+        let entry = &mut self.schedule[ix];
+        let (mut observation, mut changed) = (*observation, changed);
+        if next == Next::Gone {
+            let gone = observation.gone(self.clock.now());
+            changed |= gone.state != observation.state;
+            observation = gone;
+        }
+        let keep = if is_kept_already(&entry.known, keep, response.as_ref()) { Keep::Nothing } else { keep };
+        let gives_up = !matches!(next, Next::In(_)) && !matches!(entry.health, Health::GivenUp(_));
+        if !durable && !changed && !gives_up && keep == Keep::Nothing {
+            // Not written: a job that stays as it is costs the disk nothing. See `JobEntry::take_unwritten`.
+            entry.unwritten = true;
+            self.learned(ix, observation, false);
+            self.forget_file(response.as_ref());
+            self.proceed(ix, next, news);
+            return;
+        }
+        let pending = Pending::new((ix, entry), observation, keep, response, Step { changed, next, news });
+        self.disk.save(pending);
+    }
+
+    /// A response that is not kept leaves no file behind.
+    fn forget_file(&self, response: Option<&Received>) {
+        if let Some(path) = response.and_then(|response| response.spooled.as_ref()) {
+            self.disk.store().discard(path);
+        }
+    }
+
+    /// Takes what has become of a save.
+    pub(super) fn disk_event(&mut self, event: DiskEvent) {
+        self.tell_store_trouble();
+        match event {
+            DiskEvent::Saved { ix, known, attempts, attempts_loaded, step } => {
+                let entry = &mut self.schedule[ix];
+                entry.attempts = attempts;
+                entry.attempts_loaded = attempts_loaded;
+                entry.unwritten = false;
+                self.learned(ix, *known, step.as_ref().is_some_and(|step| step.changed));
+                if let Some(Step { next, news, .. }) = step {
+                    self.proceed(ix, next, news);
+                }
+                self.tell_draining();
+            }
+            DiskEvent::Shown { ix, known, step: Step { changed, next, news } } => {
+                self.learned(ix, *known, changed);
+                self.proceed(ix, next, news);
+            }
+            DiskEvent::Nothing => {}
+        }
+    }
+
+    /// What is known of a job is on disk now (or cannot be, for a job that can be polled again): tell it.
+    pub(super) fn learned(&mut self, ix: JobIx, known: Observation, changed: bool) {
+        let entry = &mut self.schedule[ix];
+        let previous = entry.known.is_observed().then_some(entry.known.state);
+        entry.known = Arc::new(known);
+        let known = Arc::clone(&entry.known);
+        if changed {
+            log::change(&entry.job, previous, &known, entry.attempts.last());
+        }
+        self.report.tell(Fact::Observed { ix, previous, changed, known });
+    }
+
+    /// Sets what happens to a job next, once its last response needs nothing more.
+    pub(super) fn proceed(&mut self, ix: JobIx, next: Next, news: Option<News>) {
+        let entry = &self.schedule[ix];
+        let service = &self.schedule[entry.service];
+        let pace = service.service.pace;
+        let reason = entry.known.last_poll.as_ref().and_then(|read| read.reason.clone()).unwrap_or_default();
+        let now = self.now();
+        let pause = match next {
+            _ if entry.phase == Phase::Withdrawn => None,
+            _ if entry.known.is_over() || self.purpose == Purpose::Once => {
+                self.schedule.set_phase(ix, Phase::Done);
+                None
+            }
+            Next::In(_) if let Some(why) = &service.given_up => {
+                let why = why.clone();
+                self.schedule.set_phase(ix, Phase::GivenUp(why));
+                None
+            }
+            Next::In(pause) => Some(pause),
+            Next::GiveUp if self.purpose == Purpose::Dashboard => Some(pace.max_interval.max(pace.interval)),
+            Next::GiveUp | Next::Gone => {
+                self.schedule.set_phase(ix, Phase::GivenUp(reason.clone()));
+                None
+            }
+        };
+        match pause {
+            Some(pause) => self.schedule.set_due(ix, now + pause),
+            None => self.claims.release(ix),
+        }
+        if next == Next::GiveUp && self.purpose == Purpose::Dashboard {
+            self.tell_health(ix, Health::GivenUp(reason));
+        } else {
+            self.refresh_health(ix);
+        }
+        if let Some(news) = news {
+            self.tell_not_ok(ix, news, pause);
+        }
+        if self.mode != Mode::Running && pause.is_some() {
+            self.claims.release(ix);
+        }
+    }
+
+    fn tell_not_ok(&self, ix: JobIx, (read, http_status, reason): News, pause: Option<Duration>) {
+        let entry = &self.schedule[ix];
+        let gate = self.schedule[entry.service].gate.opens_at(self.now());
+        let held = gate.map(|until| until.saturating_sub(self.now()));
+        let retry_in = pause.map(|pause| held.map_or(pause, |held| held.max(pause)));
+        log::not_ok(&entry.job, entry.known.state, read, &reason, retry_in);
+        self.report.tell(Fact::NotOk { ix, read, http_status, reason, retry_in });
+    }
+}
+
+/// Bytes that were kept before are not kept again: a service that answers the same page for ever fills no disk.
+fn is_kept_already(known: &Observation, keep: Keep, response: Option<&Received>) -> bool {
+    let (Keep::Evidence, Some(evidence), Some(response)) = (keep, &known.evidence, response) else { return false };
+    evidence.bytes == response.bytes.len() as u64 && evidence.sha256 == Checksum(Sha256::digest(&response.bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+    use url::Url;
+
+    use super::*;
+    use crate::domain::clock::Clock;
+    use crate::domain::job::{Job, JobKey, ProviderName};
+    use crate::domain::observation::Doubt;
+    use crate::domain::secret::{Token, TokenSource};
+    use crate::domain::service::{Include, Poll, Service};
+    use crate::engine::Setup;
+    use crate::engine::schedule::ServiceIx;
+    use crate::store::{Access, Store};
+
+    /// An engine with so many jobs of one one-shot service, which nothing drives but the test.
+    async fn run(dir: &std::path::Path, jobs: usize) -> Run {
+        let store = Store::open(dir, Access::ReadWrite).unwrap().0;
+        let base = Url::parse("http://127.0.0.1:9/deployment/api/org/api/").unwrap();
+        let service = Arc::new(Service {
+            name: "s".into(),
+            provider: crate::tests::provider(ProviderName::UNSTRACT),
+            endpoint: "http://127.0.0.1:9".into(),
+            base,
+            token: TokenSource::Env("TOKEN".to_owned()),
+            pace: Poll::default().pace,
+            in_flight: None,
+            rate: None,
+            include: Include::default(),
+        });
+        let endpoint = service.endpoint.clone();
+        let job = |id: usize| {
+            let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.clone(), id: id.to_string() };
+            let traits = crate::tests::traits(key.provider);
+            Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default(), traits, batch: None })
+        };
+        let list = (0..jobs).map(job).collect();
+        let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);
+        let (poll, jobs) = (Poll::default(), Vec::new());
+        let setup = Setup { purpose: Purpose::Watch, poll, services, jobs, store, seed: 1, clock };
+        let mut run = Run::new(setup, unbounded_channel().0).unwrap();
+        run.declare(list).await.unwrap();
+        run
+    }
+
+    #[tokio::test]
+    async fn a_poll_that_panics_leaves_the_doubt_that_it_used_the_result_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run(dir.path(), 1).await;
+        let (ix, service) = (JobIx(0), ServiceIx::default());
+        run.schedule.set_phase(ix, Phase::Polling);
+        let flight = InFlight { ix, seq: 1, service, token: Token::new("secret").unwrap() };
+        run.polls.spawn_for_test(flight, async { panic!("a poll that panics") });
+        let (flight, result) = run.polls.next(jiff::Timestamp::now).await.unwrap();
+        assert!(run.polls.one_shots().is_empty());
+        run.arrived(&flight, result);
+        let event = run.disk.next(|| Duration::ZERO).await;
+        run.disk_event(event);
+        let entry = &run.schedule[ix];
+        assert_eq!((entry.known.doubt, &entry.phase), (Some(Doubt::NoReply), &Phase::Waiting));
+    }
+
+    #[tokio::test]
+    async fn after_an_outage_the_jobs_that_failed_with_their_service_are_due_at_once_spread() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run(dir.path(), 20).await;
+        let (hour, spread) = (Duration::from_secs(3600), Duration::from_secs(10));
+        for ix in run.schedule.jobs() {
+            run.schedule.set_due(ix, hour);
+            run.schedule[ix].failures = if ix.0 < 15 { 9 } else { 0 };
+        }
+        run.respread(ServiceIx::default(), spread);
+        let due = run.schedule[ServiceIx::default()].due.iter();
+        let (soon, late): (Vec<_>, Vec<_>) = due.partition(|(at, _)| *at <= run.now() + spread);
+        assert_eq!((soon.len(), late.len()), (15, 5), "who was well waits for its turn as before");
+        let seconds: std::collections::BTreeSet<u64> = soon.iter().map(|(at, _)| at.as_secs()).collect();
+        assert!(seconds.len() > 4, "not all at one moment: {seconds:?}");
+    }
+}
