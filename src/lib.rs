@@ -22,10 +22,12 @@ mod ui;
 #[cfg(test)]
 mod tests;
 
-use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+
+use color_eyre::config::{HookBuilder, Theme};
 
 /// Runs the program with these arguments (the first is the program's name) and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -38,16 +40,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A panic is reported like everything that is said on standard error: without waiting for whoever reads it.
+/// A panic is a fault of ours: color-eyre makes the report of it, which goes out like everything on standard error,
+/// without waiting for whoever reads it.
 fn report_faults() {
-    panic::set_hook(Box::new(|info| {
-        let thread = std::thread::current();
-        stderr::line(&format!("thread {:?} {info}", thread.name().unwrap_or("without a name")));
-        let trace = Backtrace::capture();
-        if trace.status() == BacktraceStatus::Captured {
-            stderr::line(&trace.to_string());
-        }
-    }));
+    let theme = if std::io::stderr().is_terminal() { Theme::dark() } else { Theme::new() };
+    let (on_panic, on_error) = HookBuilder::default()
+        .theme(theme)
+        .display_env_section(false)
+        .panic_section("This is an internal error of jobdeck. What was saved stays saved; the log (see `jobdeck paths`) says what came before it.")
+        .into_hooks();
+    // It can only fail if it was done before, which is as good.
+    let _ = on_error.install();
+    panic::set_hook(Box::new(move |info| stderr::line(&on_panic.panic_report(info).to_string())));
 }
 
 /// What the benchmarks (`benches/`) and the fuzz targets (`fuzz/`) need of the insides: reading replies, indexing and
