@@ -30,17 +30,24 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     fs::create_dir_all(&export.dir).map_err(|error| failed("make the directory", &export.dir, &error))?;
     let mut target = Target::default();
     match export.format {
-        ExportFormat::Files => files(&store, &entries, &export.dir, &mut target).await?,
-        ExportFormat::Csv => target.keep(csv(&store, &entries, &export.dir).await?, "csv")?,
-        ExportFormat::Jsonl => target.keep(jsonl(&store, &entries, &export.dir).await?, "jsonl")?,
+        ExportFormat::Files => files(&store, &entries, &export.dir, &mut target).await,
+        ExportFormat::Csv => {
+            let part = csv(&store, &entries, &export.dir, &mut target).await?;
+            target.keep(part, "csv")?;
+        }
+        ExportFormat::Jsonl => {
+            let part = jsonl(&store, &entries, &export.dir, &mut target).await?;
+            target.keep(part, "jsonl")?;
+        }
     }
     output::say(&told(&export, &target, entries.len(), all));
-    Ok(0)
+    Ok(u8::from(target.failed > 0))
 }
 
 /// What was done, in one line.
 fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
-    let Target { written, same, path } = target;
+    let Target { written, same, failed, path } = target;
+    let saved = saved - failed;
     let what = match export.format {
         ExportFormat::Files => {
             let written = human::counted(*written, "file");
@@ -51,41 +58,63 @@ fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
             format!("{}{already}", path.display())
         }
     };
-    let without = match all - saved {
+    let without = match all - saved - failed {
         0 => String::new(),
         1 => "; 1 has no saved result".to_owned(),
         without => format!("; {without} have no saved result"),
     };
-    format!("exported {saved} of {all} jobs to {what}{without}")
+    let failed = if *failed > 0 { format!("; {failed} could not be exported") } else { String::new() };
+    format!("exported {saved} of {all} jobs to {what}{without}{failed}")
 }
 
 /// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such.
-async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<(), Failure> {
+async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) {
     let folders = folders(entries.iter().map(|entry| &*entry.job));
     for (entry, folder) in entries.iter().zip(folders) {
-        let folder = dir.join(folder);
-        fs::create_dir_all(&folder).map_err(|error| failed("make the directory", &folder, &error))?;
-        let body = body(store, entry).await?;
-        let ending = if serde_json::from_slice::<&RawValue>(&body).is_ok() { "json" } else { "txt" };
-        target.write(&folder, "body", ending, &body)?;
-        let payload = saved::extract(entry.job.key.provider, &body);
-        if let Some(raw) = payload.raw {
-            target.write(&folder, "raw", "txt", &raw)?;
+        if let Err(failure) = files_of(store, entry, &dir.join(folder), target).await {
+            target.fail(entry, &failure);
         }
-        if let Some(decoded) = payload.output {
-            target.write(&folder, "output", "json", &decoded)?;
-        }
+    }
+}
+
+async fn files_of(store: &Store, entry: &Entry, folder: &Path, target: &mut Target) -> Result<(), Failure> {
+    let body = body(store, entry).await?;
+    make_folder(folder)?;
+    let ending = if serde_json::from_slice::<&RawValue>(&body).is_ok() { "json" } else { "txt" };
+    target.write(folder, "body", ending, &body)?;
+    let payload = saved::extract(entry.job.key.provider, &body);
+    if let Some(raw) = payload.raw {
+        target.write(folder, "raw", "txt", &raw)?;
+    }
+    if let Some(decoded) = payload.output {
+        target.write(folder, "output", "json", &decoded)?;
     }
     Ok(())
 }
 
+/// Makes a job's folder. A link in its place may lead anywhere and is refused.
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    match fs::create_dir(folder) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed("make the directory", folder, &error)),
+    }
+    match fs::symlink_metadata(folder) {
+        Ok(about) if about.is_dir() => Ok(()),
+        Ok(_) | Err(_) => Err(Failure::internal(format!(
+            "failed to write into {}: it is a link or no directory. Take it away, or name another directory.",
+            folder.display()
+        ))),
+    }
+}
+
 /// One sheet of all jobs, with their raw output.
-async fn csv(store: &Store, entries: &[Entry], dir: &Path) -> Result<Part, Failure> {
+async fn csv(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
     let (part, file) = Part::begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
     let mut sheet = Sheet::new(file, true).map_err(written)?;
     for entry in entries {
-        let body = body(store, entry).await?;
+        let Some(body) = target.body(store, entry).await else { continue };
         let raw = saved::extract(entry.job.key.provider, &body).raw.unwrap_or_default();
         let row = sheet::row(entry, Some(String::from_utf8_lossy(&raw).into_owned()));
         sheet.add(&row).map_err(written)?;
@@ -95,11 +124,12 @@ async fn csv(store: &Store, entries: &[Entry], dir: &Path) -> Result<Part, Failu
 }
 
 /// One line for each job, with its output.
-async fn jsonl(store: &Store, entries: &[Entry], dir: &Path) -> Result<Part, Failure> {
+async fn jsonl(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
     let (part, file) = Part::begin(dir)?;
     let mut file = BufWriter::new(file);
     for entry in entries {
-        let line = json_line(entry, &body(store, entry).await?);
+        let Some(body) = target.body(store, entry).await else { continue };
+        let line = json_line(entry, &body);
         writeln!(file, "{line}").map_err(|error| failed("write", &part.path, &error))?;
     }
     file.flush().map_err(|error| failed("write", &part.path, &error))?;
@@ -123,10 +153,10 @@ fn folders<'a>(jobs: impl Iterator<Item = &'a Job>) -> Vec<String> {
 }
 
 async fn body(store: &Store, entry: &Entry) -> Result<Bytes, Failure> {
-    match &entry.known.saved {
-        Some(saved) => Ok(saved::bytes(store, saved).await?),
-        None => Ok(Bytes::new()),
-    }
+    let Some(saved) = &entry.known.saved else { return Ok(Bytes::new()) };
+    let bytes = saved::bytes(store, saved).await?;
+    saved.check(&bytes).map_err(|damage| Failure::internal(damage.to_string()))?;
+    Ok(bytes)
 }
 
 #[derive(Serialize)]
@@ -197,11 +227,24 @@ impl Drop for Part {
 struct Target {
     written: usize,
     same: usize,
+    /// Jobs that could not be exported.
+    failed: usize,
     /// The last of them.
     path: PathBuf,
 }
 
 impl Target {
+    /// A job's body; None where it cannot be had, which is said.
+    async fn body(&mut self, store: &Store, entry: &Entry) -> Option<Bytes> {
+        body(store, entry).await.map_err(|failure| self.fail(entry, &failure)).ok()
+    }
+
+    /// Says that a job is not exported, and why.
+    fn fail(&mut self, entry: &Entry, failure: &Failure) {
+        self.failed += 1;
+        output::say_error(&format!("{} is not exported: {}", super::report::named(&entry.job), failure.message));
+    }
+
     /// Writes a file.
     fn write(&mut self, dir: &Path, stem: &str, ending: &str, bytes: &[u8]) -> Result<(), Failure> {
         let is_same = |path: &Path| holds(path, bytes.len() as u64, bytes);

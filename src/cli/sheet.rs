@@ -35,6 +35,9 @@ const COLUMNS: [&str; 24] = [
     "reason",
 ];
 
+/// What makes a cell a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
 /// One job as cells, unguarded; the output last where there is to be one.
 pub fn row(entry: &Entry, output: Option<String>) -> Vec<String> {
     let (job, known) = (&entry.job, &entry.known);
@@ -82,14 +85,14 @@ impl<W: Write> Sheet<W> {
 
     /// Of anything: begins with this header line.
     pub fn with_header(out: W, columns: &[&str]) -> io::Result<Self> {
-        let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(out);
-        writer.write_record(columns)?;
+        let mut writer = csv::WriterBuilder::new().flexible(true).quote_style(csv::QuoteStyle::Never).from_writer(out);
+        writer.write_record(columns.iter().map(|column| quoted(column)))?;
         Ok(Self(writer))
     }
 
     /// Adds a job's cells.
     pub fn add(&mut self, row: &[String]) -> io::Result<()> {
-        Ok(self.0.write_record(row.iter().map(|cell| guarded(cell)))?)
+        Ok(self.0.write_record(row.iter().map(|cell| quoted(&guarded(cell))))?)
     }
 
     /// Hands everything on.
@@ -100,11 +103,20 @@ impl<W: Write> Sheet<W> {
 
 /// A cell that no spreadsheet takes for a formula: a leading `=`, `+`, `-`, `@`, tab or carriage return gets a `'`
 /// before it. What a terminal would obey is written out; line breaks stay, quoted by the writer, but a carriage return
-/// alone would let a cell overwrite the line that it stands in.
+/// alone would let a cell overwrite the line that it stands in. Where spreadsheets part at `;` or tabs, what follows one
+/// begins a cell: it is guarded likewise.
 fn guarded(cell: &str) -> String {
     let mut harmless = String::with_capacity(cell.len());
     let mut rest = cell.chars().peekable();
+    let mut parted = false;
     while let Some(c) = rest.next() {
+        if parted && c != ' ' {
+            if c.is_ascii() && FORMULA.contains(&c) {
+                harmless.push('\'');
+            }
+            parted = false;
+        }
+        parted = parted || matches!(c, ';' | '\t' | '\n');
         match c {
             '\r' if rest.peek() == Some(&'\n') => harmless.push(c),
             '\n' | '\t' => harmless.push(c),
@@ -112,8 +124,17 @@ fn guarded(cell: &str) -> String {
             c => harmless.push_str(&escaped(c)),
         }
     }
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = cell.starts_with(FORMULA);
     if formula { format!("'{harmless}") } else { harmless }
+}
+
+/// A cell as it stands in the file: quoted where it holds anything at which some spreadsheet parts.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', ';', '\t', '"', '\n', '\r']) || cell.starts_with(' ') || cell.ends_with(' ') {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
 }
 
 fn text(value: Option<impl ToString>) -> String {
@@ -123,6 +144,23 @@ fn text(value: Option<impl ToString>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_at_which_some_spreadsheet_parts_is_quoted() {
+        let cases = [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("a;b", "\"a;b\""),
+            ("a\tb", "\"a\tb\""),
+            ("a \"b\"", "\"a \"\"b\"\"\""),
+            ("a\nb", "\"a\nb\""),
+            (" a", "\" a\""),
+            ("", ""),
+        ];
+        for (cell, written) in cases {
+            assert_eq!(quoted(cell), written, "{cell:?}");
+        }
+    }
 
     #[test]
     fn no_cell_becomes_a_formula() {
@@ -136,6 +174,12 @@ mod tests {
             ("\rx", "'\\x0dx"),
             ("a\rb\r\nc", "a\\x0db\r\nc"),
             ("a=b", "a=b"),
+            ("a;=1+1", "a;'=1+1"),
+            ("a; =1+1", "a; '=1+1"),
+            ("a\t@SUM(A1)", "a\t'@SUM(A1)"),
+            ("a\n-cmd", "a\n'-cmd"),
+            ("a;b=c;;d", "a;b=c;;d"),
+            (";;+1", ";;'+1"),
             ("a\u{1b}]0;t\u{7}", "a\\x1b]0;t\\x07"),
         ];
         for (cell, safe) in cases {

@@ -42,9 +42,25 @@ pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
         Part::Files => print_files(&store, &entry, &mut out).await?,
     };
     out.flush()?;
-    let Some(missing) = missing else { return Ok(0) };
+    let damaged = is_damaged(&store, &entry, show.part()).await;
+    let Some(missing) = missing else { return Ok(u8::from(damaged)) };
     output::say_error(&format!("{}: {missing} ({})", super::report::named(&entry.job), standing(&entry)));
     Ok(NOT_THERE)
+}
+
+/// Whether the part came out of a body that is damaged, which is said.
+async fn is_damaged(store: &Store, entry: &Entry, part: Part) -> bool {
+    match part {
+        Part::Summary | Part::Json | Part::Error => return false,
+        Part::Body | Part::Raw | Part::Output | Part::Files => {}
+    }
+    let Some(saved) = saved::best(&entry.known) else { return false };
+    let Ok(bytes) = saved::bytes(store, saved).await else { return false };
+    let damage = saved.check(&bytes).err();
+    if let Some(damage) = damage {
+        output::say_error(&format!("{}: {damage}", super::report::named(&entry.job)));
+    }
+    damage.is_some()
 }
 
 /// Why a part may be missing: the job's state in a few words.

@@ -2,11 +2,18 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 /// A SHA-256; shown as lower-case hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Checksum(pub [u8; 32]);
 
 impl Checksum {
+    /// The SHA-256 of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
     /// Reads 64 hexadecimal digits; None if it is anything else.
     pub fn from_hex(hex: &str) -> Option<Self> {
         let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };

@@ -135,6 +135,33 @@ pub struct Saved {
     pub masked: bool,
 }
 
+/// How saved bytes differ from what was saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// Some are missing, or there are too many.
+    #[error("the saved response is damaged: {found} bytes are there, {saved} were saved")]
+    Length {
+        /// How many were saved.
+        saved: u64,
+        /// How many are there.
+        found: u64,
+    },
+    /// As many, but other ones.
+    #[error("the saved response is damaged: its SHA-256 is no longer what it was when it was saved")]
+    Content,
+}
+
+impl Saved {
+    /// Compares bytes that were read back with what was saved, by length and SHA-256.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), Damage> {
+        let found = bytes.len() as u64;
+        if found != self.bytes {
+            return Err(Damage::Length { saved: self.bytes, found });
+        }
+        if Checksum::of(bytes) == self.sha256 { Ok(()) } else { Err(Damage::Content) }
+    }
+}
+
 /// Why the only copy of a one-shot result may have been used up by us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::cells::Cells;
 use super::dir::{StateDir, new_file, sync_dir};
 use super::instance::Living;
-use super::name::{BodyName, UNFINISHED, job_mark, sha256};
+use super::name::{BodyName, UNFINISHED, job_mark};
 use super::rows;
 use super::spool::{LONGEST_INLINE, map};
 use super::trouble::Trouble;
@@ -61,7 +61,7 @@ impl Placed {
 /// Puts a body's bytes where they belong, synced. The directory is not synced yet.
 pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &SaveBody) -> io::Result<Placed> {
     if body.bytes.len() <= LONGEST_INLINE {
-        return Ok(Placed { sha256: sha256(&body.bytes), file: None, spooled: body.spooled.clone() });
+        return Ok(Placed { sha256: Checksum::of(&body.bytes), file: None, spooled: body.spooled.clone() });
     }
     if let Some(spooled) = &body.spooled
         && let Some(name) = spooled.file_name().and_then(|name| name.to_str())
@@ -73,11 +73,11 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
             return Ok(Placed { sha256, file: Some(name.to_owned()), spooled: None });
         }
         if holds(spooled, body) && sync_file(spooled).is_ok() {
-            std::fs::rename(spooled, &target)?;
+            dir.with_folders(|| std::fs::rename(spooled, &target))?;
             return Ok(Placed { sha256, file: Some(name.to_owned()), spooled: None });
         }
     }
-    let sha256 = sha256(&body.bytes);
+    let sha256 = Checksum::of(&body.bytes);
     let name = BodyName {
         job: job_mark(key),
         seq,
@@ -89,7 +89,8 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
     .to_string();
     let target = dir.bodies().join(&name);
     if !holds(&target, body) {
-        write_anew(&dir.spool().join(format!("{name}{UNFINISHED}")), &target, &body.bytes)?;
+        let unfinished = dir.spool().join(format!("{name}{UNFINISHED}"));
+        dir.with_folders(|| write_anew(&unfinished, &target, &body.bytes))?;
     }
     Ok(Placed { sha256, file: Some(name), spooled: body.spooled.clone() })
 }
@@ -165,7 +166,7 @@ pub fn leftovers(
     let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
     let bodies = bodies_too.then(|| dir.bodies());
     for place in [Some(dir.spool()), bodies].into_iter().flatten() {
-        for entry in std::fs::read_dir(place)? {
+        for entry in dir.with_folders(|| std::fs::read_dir(&place))? {
             let path = entry?.path();
             let Some(name) = BodyName::parse(&path) else { continue };
             if !living.is_alive(&name.instance) && !is_known(connection, &path)? {
@@ -205,7 +206,7 @@ pub fn adopt(
         masked: name.masked,
         at,
     };
-    let sha256 = sha256(&body.bytes);
+    let sha256 = Checksum::of(&body.bytes);
     let file_name = BodyName { sha256: Some(sha256), ..name }.to_string();
     let target = dir.bodies().join(&file_name);
     if target != path {

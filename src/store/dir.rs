@@ -54,18 +54,35 @@ impl StateDir {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
             std::fs::set_permissions(&self.root, Permissions::from_mode(0o700))?;
         }
+        self.create_folders()?;
+        // SQLite gives its -wal and -shm files the mode of the database.
+        match new_file(&self.database()) {
+            Ok(_) => sync_dir(&self.root)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(&self.database(), 0o600),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Does something with a file in one of the folders, and again if the folder was taken away: cleaners of old, empty
+    /// directories do that. The state directory itself is not made here.
+    pub fn with_folders<T>(&self, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        match work() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.root.is_dir() => {
+                self.create_folders()?;
+                work()
+            }
+            other => other,
+        }
+    }
+
+    fn create_folders(&self) -> io::Result<()> {
         for dir in [self.bodies(), self.spool(), self.instances()] {
             match DirBuilder::new().mode(0o700).create(&dir) {
                 Ok(()) => std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(&dir, 0o700),
                 Err(error) => return Err(error),
             }
-        }
-        // SQLite gives its -wal and -shm files the mode of the database.
-        match new_file(&self.database()) {
-            Ok(_) => sync_dir(&self.root)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(&self.database(), 0o600),
-            Err(error) => return Err(error),
         }
         Ok(())
     }

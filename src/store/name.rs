@@ -78,8 +78,3 @@ pub fn job_mark(key: &JobKey) -> String {
     mark.truncate(32);
     mark
 }
-
-/// The SHA-256 of these bytes.
-pub fn sha256(bytes: &[u8]) -> Checksum {
-    Checksum(Sha256::digest(bytes).into())
-}

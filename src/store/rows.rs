@@ -5,9 +5,9 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::cells::Cells;
-use super::name::sha256;
 
 use crate::domain::attempt::{Attempt, Change};
+use crate::domain::checksum::Checksum;
 use crate::domain::files::{FileCounts, ItemCounts};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields, LastPoll, Observation, Saved};
@@ -268,7 +268,7 @@ pub fn declare(connection: &Connection, declared: &Job) -> rusqlite::Result<i64>
 
 /// Keeps the description of the provider that a job was polled with.
 pub fn describe(connection: &Connection, job: i64, description: &str) -> rusqlite::Result<()> {
-    let sum = sha256(description.as_bytes()).to_string();
+    let sum = Checksum::of(description.as_bytes()).to_string();
     connection
         .prepare_cached("INSERT OR IGNORE INTO description (sha256, text) VALUES (?1, ?2)")?
         .execute([&sum, description])?;

@@ -11,8 +11,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 
 use super::dir::new_file;
-use super::name::sha256;
 use super::trouble::Trouble;
+use crate::domain::checksum::Checksum;
 
 /// How much was copied.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Salvage<'_> {
             let job = number(&row, "job").and_then(|job| jobs.get(&job));
             let (Some(id), Some(job), Some(sum)) = (number(&row, "id"), job, get(&row, "sha256")) else { continue };
             if let Some(Value::Blob(data)) = get(&row, "data")
-                && Value::Text(sha256(&data).to_string()) != sum
+                && Value::Text(Checksum::of(&data).to_string()) != sum
             {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -93,7 +93,7 @@ impl Spool {
                 memory.extend_from_slice(chunk);
                 if memory.len() > LONGEST_INLINE {
                     let memory = std::mem::take(memory);
-                    self.bytes = spill(&self.dir.spool().join(self.name.to_string()), memory);
+                    self.bytes = spill(&self.dir, &self.name, memory);
                 }
             }
             Bytesink::MemoryOnly(memory) => memory.extend_from_slice(chunk),
@@ -174,8 +174,9 @@ impl Drop for Spool {
     }
 }
 
-fn spill(path: &Path, memory: Vec<u8>) -> Bytesink {
-    let mut file = match new_file(path) {
+fn spill(dir: &StateDir, name: &BodyName, memory: Vec<u8>) -> Bytesink {
+    let path = &dir.spool().join(name.to_string());
+    let mut file = match dir.with_folders(|| new_file(path)) {
         Ok(file) => file,
         Err(error) => {
             tracing::warn!(%error, "a reply stays in memory: no file can be made for it");

@@ -8,6 +8,9 @@ use rusqlite::ErrorCode;
 use super::StoreError;
 use crate::domain::observation::BodyId;
 
+/// SQLite takes no longer path of a database, some characters for its name taken off.
+const LONGEST_PATH: usize = 490;
+
 /// What a step of the store can fail of.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
@@ -71,6 +74,7 @@ impl Trouble {
     }
 
     fn advice(&self, root: &Path) -> String {
+        let path = root.as_os_str();
         let root = root.display();
         match self {
             Self::Newer(_) => format!("{root} was written by a newer jobdeck: use that one, or another --state-dir"),
@@ -93,6 +97,11 @@ impl Trouble {
             Self::Sql(_) if self.is_corruption() => {
                 format!("{root}/jobdeck.db is damaged: start jobdeck anew and it is moved aside")
             }
+            Self::Sql(_) if self.code() == Some(ErrorCode::CannotOpen) && path.len() > LONGEST_PATH => format!(
+                "The path of the state directory has {} characters, and the database takes no more than about {LONGEST_PATH}: \
+                 use a shorter one with --state-dir",
+                path.len()
+            ),
             Self::Sql(_) => match self.code() {
                 Some(ErrorCode::DiskFull) => format!("Free some space where {root} is"),
                 Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {

@@ -319,7 +319,7 @@ pub fn try_a_file(dir: &StateDir) -> Result<(), Trouble> {
     }
     let path: PathBuf = dir.spool().join(format!("{:016x}.probe", fastrand::u64(..)));
     // A byte, because there may be room for names alone, or a limit on the size of files.
-    let written = new_file(&path)?.write_all(b"x");
+    let written = dir.with_folders(|| new_file(&path))?.write_all(b"x");
     match std::fs::remove_file(&path) {
         // Another instance that opens the directory sweeps such files away.
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),

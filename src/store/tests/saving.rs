@@ -69,7 +69,7 @@ async fn a_body_is_given_back_byte_for_byte_and_over_64_kib_it_is_a_file() {
         let known = store.save(with_copy(&scan(&n.to_string()), 1, bytes.clone())).await.unwrap();
         let saved = known.saved.unwrap();
         assert_eq!((saved.bytes, saved.http_status, saved.at), (size as u64, 200, at(7)));
-        assert_eq!(saved.sha256, crate::store::name::sha256(&bytes));
+        assert_eq!(saved.sha256, crate::domain::checksum::Checksum::of(&bytes));
         assert_eq!(store.body(saved.body).await.unwrap(), bytes);
         let path = store.body_path(saved.body).await.unwrap();
         assert_eq!(path.is_some(), is_file);
@@ -92,7 +92,7 @@ async fn a_spooled_reply_is_moved_and_not_written_twice() {
     let mut save = with_copy(&scan("a"), 1, held.to_vec());
     save.body.as_mut().unwrap().spooled = spooled;
     let saved = store.save(save).await.unwrap().saved.unwrap();
-    assert_eq!(saved.sha256, crate::store::name::sha256(&bytes));
+    assert_eq!(saved.sha256, crate::domain::checksum::Checksum::of(&bytes));
     assert_eq!(held, bytes, "the mapping outlives the move");
     assert_eq!(store.body(saved.body).await.unwrap(), bytes);
     assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());
@@ -158,6 +158,7 @@ async fn a_reply_whose_disk_fails_goes_on_in_memory() {
     let store = open(dir.path());
     let bytes = vec![b'x'; 3 * LONGEST_INLINE];
     std::fs::remove_dir_all(dir.path().join("spool")).unwrap();
+    std::fs::write(dir.path().join("spool"), "a file is in the way").unwrap();
     let mut spool = store.spool(&scan("a"), 1, true);
     for chunk in bytes.chunks(10_000) {
         spool.push(chunk);

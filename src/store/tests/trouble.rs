@@ -187,3 +187,37 @@ fn a_result_that_the_store_does_not_take_goes_to_the_first_place_that_takes_it()
     assert_eq!(std::fs::read(&elsewhere).unwrap(), b"result");
     std::fs::remove_file(elsewhere).unwrap();
 }
+
+#[tokio::test]
+async fn folders_that_a_cleaner_took_away_are_made_again() {
+    for taken in [&["spool"][..], &["bodies"], &["spool", "bodies"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        store.probe().await.unwrap();
+        for folder in taken {
+            std::fs::remove_dir(dir.path().join(folder)).unwrap();
+        }
+        store.glance().unwrap();
+        store.probe().await.unwrap();
+        let bytes = vec![b'x'; 2 * LONGEST_INLINE];
+        let mut spool = store.spool(&scan("a"), 1, true);
+        spool.push(&bytes);
+        let (bytes, spooled) = spool.finish();
+        assert!(spooled.is_some(), "{taken:?}");
+        for folder in taken.iter().filter(|folder| **folder == "bodies") {
+            let _ = std::fs::remove_dir(dir.path().join(folder));
+        }
+        let save = with_copy(&scan("a"), 1, bytes.to_vec());
+        let body = save.body.map(|body| SaveBody { spooled, ..body });
+        let known = store.save(Save { body, ..step(&scan("a"), knowing(State::Succeeded, 1)) }).await.unwrap();
+        assert_eq!(store.body(known.saved.unwrap().body).await.unwrap(), bytes, "{taken:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_too_long_for_the_database_is_called_that() {
+    let parent = tempfile::tempdir().unwrap();
+    let long = (0..6).fold(parent.path().to_owned(), |path, _| path.join("d".repeat(100)));
+    let error = Store::open(&long, Access::ReadWrite).unwrap_err();
+    assert!(error.0.contains("characters") && error.0.contains("--state-dir"), "{error}");
+}
