@@ -85,7 +85,7 @@ pub struct Fields {
 pub struct BodyId(pub i64);
 
 /// What a saved body is of its job.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Role {
     /// The response of the status poll.
     #[default]
@@ -253,6 +253,8 @@ pub struct Seen<'a> {
     pub http_status: Option<u16>,
     /// Whether the provider hands a result out only once.
     pub one_shot: bool,
+    /// Whether this very request takes the result, so that its response may be the only one.
+    pub takes_result: bool,
     /// Whether the request may have reached the service.
     pub sent: bool,
     /// Whether a reply began and broke off.
@@ -350,7 +352,7 @@ impl Observation {
             Verdict::State(state) if state.is_terminal() => (state, Keep::Result),
             Verdict::State(state) => (state, payload(answer)),
             Verdict::NoWord => {
-                self.clear_doubt();
+                self.clear_doubt(seen);
                 self.warning.clone_from(&answer.warning);
                 return payload(answer);
             }
@@ -360,7 +362,7 @@ impl Observation {
                 return Keep::Nothing;
             }
         };
-        self.clear_doubt();
+        self.clear_doubt(seen);
         self.lost = (answer.verdict == Verdict::Expired).then_some(LostBecause::Expired);
         self.word.clone_from(&answer.word);
         self.service_status_code = answer.service_status_code;
@@ -409,7 +411,7 @@ impl Observation {
 
     fn take_refusal(&mut self, seen: Seen<'_>) -> Keep {
         let read = seen.reading.read;
-        let is_doubtful = match (Doubt::left_by(seen), seen.one_shot && !self.is_over()) {
+        let is_doubtful = match (Doubt::left_by(seen), seen.takes_result && !self.is_over()) {
             (Some(doubt), true) => self.raise_doubt(doubt, seen),
             (Some(_) | None, true | false) => false,
         };
@@ -431,9 +433,13 @@ impl Observation {
         is_new
     }
 
-    fn clear_doubt(&mut self) {
-        self.doubt = None;
-        self.doubtful = None;
+    /// A response to the request that takes the result says that it is still there. One to a status request says nothing
+    /// about a result that another request takes.
+    fn clear_doubt(&mut self, seen: Seen<'_>) {
+        if seen.takes_result || !seen.one_shot {
+            self.doubt = None;
+            self.doubtful = None;
+        }
     }
 
     fn differs_durably(&self, next: &Self) -> bool {
@@ -487,6 +493,7 @@ pub(crate) mod tests {
             at: at(seq as i64),
             http_status: Some(200),
             one_shot: true,
+            takes_result: true,
             sent: true,
             broken: false,
             now: Duration::ZERO,

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use url::Url;
@@ -76,6 +77,12 @@ pub trait Provider: fmt::Debug + Send + Sync {
 
     /// What is in a saved body, looked through once.
     fn extract(&self, body: &Bytes) -> Payload;
+
+    /// How long the service keeps a result, where that is an hour or less: such jobs are polled before others, and never
+    /// slowed beyond half of it.
+    fn keeps(&self) -> Option<Duration> {
+        None
+    }
 
     /// The description to be kept with a job, so that its bodies stay readable when the description changes or goes.
     /// None for providers that are code.

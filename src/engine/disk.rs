@@ -40,6 +40,17 @@ pub struct Step {
     pub news: Option<News>,
 }
 
+/// What came of a poll, to be kept.
+#[derive(Debug, Default)]
+pub struct Bodies {
+    /// The response that the observation speaks of.
+    pub response: Option<Received>,
+    /// What it is of its job.
+    pub role: Role,
+    /// The others that belong to a result.
+    pub further: Vec<(Role, Received)>,
+}
+
 /// A save that is under way, or waits for the disk.
 #[derive(Debug, Clone)]
 pub struct Pending {
@@ -120,7 +131,7 @@ impl Pending {
         (ix, entry): (JobIx, &JobEntry),
         observation: Observation,
         keep: Keep,
-        response: Option<Received>,
+        bodies: Bodies,
         step: Step,
     ) -> Self {
         let change = observation.changed_at.filter(|_| step.changed).map(|at| Change {
@@ -129,25 +140,25 @@ impl Pending {
             state: observation.state,
             word: observation.word.clone(),
         });
+        let Bodies { response, role, further } = bodies;
         let body = response.filter(|response| match keep {
             Keep::Nothing => false,
             Keep::Result => true,
             Keep::Evidence => !response.bytes.is_empty(),
         });
-        let body = body.map(|response| SaveBody {
-            keep,
-            role: Role::Status,
-            broken: response.broken,
-            bytes: response.bytes,
-            spooled: response.spooled,
-            http_status: response.status,
-            headers: response.headers,
-            masked: response.masked,
-            at: response.at,
-        });
+        let body = body.map(|response| body_of(response, keep, role));
+        let further = if keep == Keep::Result { further } else { Vec::new() };
+        let further = further.into_iter().map(|(role, response)| body_of(response, keep, role)).collect();
         let attempts = entry.attempts.clone();
-        let save = Save { change, attempts, body, ..Save::new(Arc::clone(&entry.job), observation) };
+        let save = Save { change, attempts, body, further, ..Save::new(Arc::clone(&entry.job), observation) };
         Self { ix, save, step, shown: false, attempts_loaded: entry.attempts_loaded }
+    }
+
+    /// With the provider's description, by which its result stays readable.
+    pub fn described(mut self, description: Option<Arc<str>>) -> Self {
+        let is_result = self.save.body.as_ref().is_some_and(|body| body.keep == Keep::Result);
+        self.save.description = description.filter(|_| is_result);
+        self
     }
 
     fn is_one_shot(&self) -> bool {
@@ -156,8 +167,8 @@ impl Pending {
 
     /// How much memory its body takes: what stands in a file is mapped.
     fn held(&self) -> u64 {
-        let body = self.save.body.as_ref().filter(|body| body.spooled.is_none());
-        body.map_or(0, |body| body.bytes.len() as u64)
+        let bodies = self.save.body.iter().chain(&self.save.further);
+        bodies.filter(|body| body.spooled.is_none()).map(|body| body.bytes.len() as u64).sum()
     }
 
     async fn save(mut self, store: Store) -> SaveDone {
@@ -172,6 +183,20 @@ impl Pending {
         }
         let result = store.save(self.save.clone()).await;
         SaveDone { pending: self, result }
+    }
+}
+
+fn body_of(response: Received, keep: Keep, role: Role) -> SaveBody {
+    SaveBody {
+        keep,
+        role,
+        broken: response.broken,
+        bytes: response.bytes,
+        spooled: response.spooled,
+        http_status: response.status,
+        headers: response.headers,
+        masked: response.masked,
+        at: response.at,
     }
 }
 

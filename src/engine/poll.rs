@@ -1,17 +1,20 @@
-//! One poll of one job: request, response, token masked, bytes kept, read by its provider. Touches no entry and no state.
+//! One poll of one job: request, response, token masked, bytes kept, read by its provider; and where the result is at
+//! another address, the same again for it. Touches no entry and no state.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::domain::attempt::Attempt;
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobIx, JobKey};
-use crate::domain::provider::Next;
-use crate::domain::reading::Reading;
+use crate::domain::observation::Role;
+use crate::domain::provider::{Fetch, Next, Part};
+use crate::domain::reading::{Reading, Verdict};
+use crate::domain::request::Request;
 use crate::domain::response::{NoReply, Response};
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
@@ -22,6 +25,8 @@ use crate::store::Store;
 
 use super::intake::{Intake, Received};
 
+/// More requests than one poll of a provider that makes sense has.
+const MOST_REQUESTS: usize = 32;
 /// A response longer than this is read off the loop's thread.
 const LONG_BODY: u64 = 256 * 1024;
 
@@ -45,96 +50,244 @@ pub struct PollRequest {
 /// What one poll came to.
 #[derive(Debug)]
 pub struct PollResult {
-    /// What the response said.
+    /// What the last response said.
     pub reading: Reading,
-    /// Whether the request may have reached the service.
+    /// The number of the last request.
+    pub seq: u64,
+    /// Whether that request may have reached the service.
     pub sent: bool,
-    /// The response, if one began.
+    /// Whether it takes a result from the service, which hands it out once.
+    pub takes_result: bool,
+    /// The response that `reading` speaks of, if one began.
     pub response: Option<Received>,
+    /// What that response is of its job.
+    pub role: Role,
+    /// Where the job is over: the other responses that belong to it.
+    pub further: Vec<(Role, Received)>,
     /// The line for the Attempts tab.
     pub attempt: Attempt,
 }
 
-/// Polls once, to the end or until `leave` becomes true.
-pub async fn poll(poll: PollRequest, net: Arc<Net>, store: Store, mut leave: watch::Receiver<bool>) -> PollResult {
+/// What polls have in common.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The wire.
+    pub net: Arc<Net>,
+    /// The store, which takes responses in.
+    pub store: Store,
+    /// Becomes true when a request that can be repeated is to be dropped.
+    pub leave: watch::Receiver<bool>,
+    /// Becomes true when a request that takes a result is to be broken off.
+    pub leave_result: watch::Receiver<bool>,
+    /// Where it is said that a job is over and its result is being fetched.
+    pub fetching: mpsc::UnboundedSender<Fetching>,
+}
+
+/// A job that is over by its status, and whose result is being fetched.
+#[derive(Debug)]
+pub struct Fetching {
+    /// The job's number.
+    pub ix: JobIx,
+    /// The number of the status request.
+    pub seq: u64,
+    /// What is known until the result is durable: the job runs on, with a word that says so.
+    pub meanwhile: Reading,
+    /// HTTP code of the status response.
+    pub http_status: u16,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// One request and what came of it.
+struct Exchange {
+    next: Next,
+    response: Option<Received>,
+    sent: bool,
+    latency: Duration,
+}
+
+/// Polls once, to the end or until it is to leave. A result at another address is asked for before the job counts as
+/// over.
+pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
     let sent_at = poll.clock.now();
-    let request = poll.service.provider.request(&poll.service, &poll.key.id);
-    let mut intake = Intake::new(store, poll.key.clone(), poll.seq, request.one_shot, poll.token.clone());
-    match net.send(&request, &poll.token, &mut intake, &mut leave).await {
-        Ok(arrived) => received(poll, intake, arrived, sent_at).await,
-        Err(no_reply) => {
-            intake.discard();
-            no_response(&no_reply, sent_at)
+    let mut request = poll.service.provider.request(&poll.service, &poll.key.id);
+    let mut fetch: Option<Fetch> = None;
+    let mut seq = poll.seq;
+    let mut before: Vec<(Role, Received)> = Vec::new();
+    loop {
+        let asked = Asked { request: &request, fetch: fetch.as_ref(), seq };
+        let Exchange { next, response, sent, latency } = exchange(&poll, asked, &mut around).await;
+        let role = fetch.as_ref().map_or(Role::Status, |fetch| role_of(&fetch.part));
+        let ended = Ended { seq, sent, takes_result: request.one_shot, latency, sent_at };
+        let next_fetch = match next {
+            Next::Done(reading) => return finished(ended, reading, (role, response), before, &around.store),
+            Next::Fetch(next) => *next,
+        };
+        let is_first = fetch.is_none();
+        if let (true, Some(response)) = (is_first, &response) {
+            let (meanwhile, http_status, at) = (next_fetch.meanwhile(), response.status, response.at);
+            let _ = around.fetching.send(Fetching { ix: poll.ix, seq, meanwhile, http_status, at });
         }
+        let may_go_on = before.len() < MOST_REQUESTS && may_fetch(&next_fetch.request, &around).await;
+        if !may_go_on {
+            let reading = if is_first { next_fetch.meanwhile() } else { next_fetch.status };
+            return finished(ended, reading, (role, response), before, &around.store);
+        }
+        before.extend(response.map(|response| (role, response)));
+        request = next_fetch.request.clone();
+        fetch = Some(next_fetch);
+        seq += 1;
     }
 }
 
 /// What a poll came to that failed inside jobdeck: nobody knows how far it got.
-pub fn failed(at: Timestamp) -> PollResult {
+pub fn failed(seq: u64, at: Timestamp) -> PollResult {
     let reason = "jobdeck failed to take the response in: please report it".to_owned();
-    no_response(&NoReply { sent: true, reason }, at)
+    let reading = providers::read_nothing(&NoReply { sent: true, reason });
+    let attempt = attempt(&reading, None, Duration::ZERO, at);
+    let (role, further) = (Role::Status, Vec::new());
+    PollResult { reading, seq, sent: true, takes_result: true, response: None, role, further, attempt }
 }
 
-async fn received(poll: PollRequest, intake: Intake, arrived: Arrived, sent_at: Timestamp) -> PollResult {
+/// Nothing new is begun once it is to leave, and no result is taken that could not be saved.
+async fn may_fetch(request: &Request, around: &Surroundings) -> bool {
+    !*around.leave.borrow() && (!request.one_shot || around.store.probe().await.is_ok())
+}
+
+struct Asked<'a> {
+    request: &'a Request,
+    fetch: Option<&'a Fetch>,
+    seq: u64,
+}
+
+async fn exchange(poll: &PollRequest, asked: Asked<'_>, around: &mut Surroundings) -> Exchange {
+    let Asked { request, fetch, seq } = asked;
+    let (store, key, token) = (around.store.clone(), poll.key.clone(), poll.token.clone());
+    let mut intake = Intake::new(store, key, seq, request.one_shot, token);
+    let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
+    match around.net.send(request, &poll.token, &mut intake, leave).await {
+        Ok(arrived) => received(poll, fetch, intake, arrived).await,
+        Err(no_reply) => {
+            intake.discard();
+            let sent = no_reply.sent;
+            Exchange { next: without_response(fetch, &no_reply), response: None, sent, latency: Duration::ZERO }
+        }
+    }
+}
+
+/// A further file that cannot be had does not keep its job from its end.
+fn without_response(fetch: Option<&Fetch>, no_reply: &NoReply) -> Next {
+    let Some(Fetch { part: Part::Also(name), status, .. }) = fetch else {
+        return Next::Done(providers::read_nothing(no_reply));
+    };
+    let mut status = status.clone();
+    if let Some(answer) = &mut status.answer {
+        answer.warning.get_or_insert_with(|| format!("{name:?} could not be fetched: {}", no_reply.reason));
+    }
+    Next::Done(status)
+}
+
+async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arrived: Arrived) -> Exchange {
     let latency = arrived.latency;
     let is_long = arrived.bytes > LONG_BODY;
-    let work = move || read(&poll, intake, arrived);
+    let (service, id, fetch) = (Arc::clone(&poll.service), poll.key.id.clone(), fetch.cloned());
+    let work = move || read(&service, &id, fetch.as_ref(), intake, arrived);
     let read = if is_long { offload::run(work).await } else { Some(work()) };
-    let (response, reading) = match read {
-        Some((response, reading)) => (Some(response), reading),
-        None => (None, Reading::refused(PollOutcome::Malformed, "the response could not be taken in")),
+    let (response, next) = match read {
+        Some((response, next)) => (Some(response), next),
+        None => (None, Next::Done(Reading::refused(PollOutcome::Malformed, "the response could not be taken in"))),
     };
-    let attempt = Attempt {
-        first: sent_at,
-        last: sent_at,
-        count: 1,
-        read: reading.read,
-        http_status: response.as_ref().map(|response| response.status),
-        latency,
-        bytes: response.as_ref().map_or(0, |response| response.bytes.len() as u64),
-        retry_after: reading.retry_after,
-        word: reading.answer.as_ref().and_then(|answer| answer.word.clone()),
-        reason: reading.reason.clone(),
-    };
-    PollResult { reading, sent: true, response, attempt }
+    Exchange { next, response, sent: true, latency }
 }
 
 /// A fault of ours while reading costs the reading, never the bytes.
-fn read(poll: &PollRequest, intake: Intake, arrived: Arrived) -> (Received, Reading) {
+fn read(service: &Service, id: &str, fetch: Option<&Fetch>, intake: Intake, arrived: Arrived) -> (Received, Next) {
     let broken = arrived.broken.clone();
     let (mut received, warning) = intake.finish(arrived);
     let Received { status, headers, bytes, at, .. } = received.clone();
     let response = Response { status, headers, body: bytes, broken, at };
-    let mut reading = catch_unwind(AssertUnwindSafe(|| understood(poll, &response))).unwrap_or_else(|_| {
-        Reading::refused(PollOutcome::Malformed, "jobdeck failed to read this response: please report it")
+    let understand = || match fetch {
+        Some(fetch) => providers::fetched(service, id, fetch, &response),
+        None => providers::read(service, id, &response),
+    };
+    let mut next = catch_unwind(AssertUnwindSafe(understand)).unwrap_or_else(|_| {
+        let reason = "jobdeck failed to read this response: please report it";
+        Next::Done(Reading::refused(PollOutcome::Malformed, reason))
     });
+    let reading = match &mut next {
+        Next::Done(reading) => reading,
+        Next::Fetch(fetch) => &mut fetch.status,
+    };
     if let (Some(answer), Some(warning)) = (&mut reading.answer, warning) {
         answer.warning.get_or_insert_with(|| warning.to_owned());
     }
     received.broken &= reading.read != PollOutcome::Answered;
-    (received, reading)
+    (received, next)
 }
 
-fn understood(poll: &PollRequest, response: &Response) -> Reading {
-    match providers::read(&poll.service, &poll.key.id, response) {
-        Next::Done(reading) => reading,
-        Next::Fetch(fetch) => fetch.meanwhile(),
+/// The last request of a poll.
+struct Ended {
+    seq: u64,
+    sent: bool,
+    takes_result: bool,
+    latency: Duration,
+    sent_at: Timestamp,
+}
+
+/// The response that the reading speaks of is that of the result, or the last one; the others are kept with it where
+/// the job is over.
+fn finished(
+    ended: Ended,
+    reading: Reading,
+    (mut role, mut response): (Role, Option<Received>),
+    before: Vec<(Role, Received)>,
+    store: &Store,
+) -> PollResult {
+    let attempt = attempt(&reading, response.as_ref(), ended.latency, ended.sent_at);
+    let verdict = reading.answer.as_ref().map(|answer| answer.verdict);
+    let is_over = matches!(verdict, Some(Verdict::State(state)) if state.is_terminal());
+    let mut further = Vec::new();
+    for (other_role, other) in before {
+        if !is_over {
+            discard(store, &other);
+        } else if other_role == Role::Result {
+            // A further file came after it, and what it is worth its HTTP code says.
+            let late = response.replace(other).filter(|late| (200..300).contains(&late.status));
+            further.extend(late.map(|late| (std::mem::replace(&mut role, Role::Result), late)));
+            role = Role::Result;
+        } else {
+            further.push((other_role, other));
+        }
+    }
+    let Ended { seq, sent, takes_result, .. } = ended;
+    PollResult { reading, seq, sent, takes_result, response, role, further, attempt }
+}
+
+fn discard(store: &Store, response: &Received) {
+    if let Some(path) = &response.spooled {
+        store.discard(path);
     }
 }
 
-fn no_response(no_reply: &NoReply, sent_at: Timestamp) -> PollResult {
-    let reading = providers::read_nothing(no_reply);
-    let attempt = Attempt {
+fn role_of(part: &Part) -> Role {
+    match part {
+        Part::Status => Role::Status,
+        Part::Result => Role::Result,
+        Part::Also(name) => Role::Also(name.clone()),
+    }
+}
+
+fn attempt(reading: &Reading, response: Option<&Received>, latency: Duration, sent_at: Timestamp) -> Attempt {
+    Attempt {
         first: sent_at,
         last: sent_at,
         count: 1,
         read: reading.read,
-        http_status: None,
-        latency: Duration::ZERO,
-        bytes: 0,
-        retry_after: None,
-        word: None,
+        http_status: response.map(|response| response.status),
+        latency,
+        bytes: response.map_or(0, |response| response.bytes.len() as u64),
+        retry_after: reading.retry_after,
+        word: reading.answer.as_ref().and_then(|answer| answer.word.clone()),
         reason: reading.reason.clone(),
-    };
-    PollResult { reading, sent: no_reply.sent, response: None, attempt }
+    }
 }

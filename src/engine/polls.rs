@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 
 use crate::domain::job::JobIx;
@@ -13,7 +13,7 @@ use crate::domain::secret::Token;
 use crate::net::Net;
 use crate::store::Store;
 
-use super::poll::{self, PollRequest, PollResult};
+use super::poll::{self, Fetching, PollRequest, PollResult, Surroundings};
 use super::schedule::{Schedule, ServiceIx};
 
 /// A poll in flight: a changed jobs file may give its job to another service, or its service another token.
@@ -21,7 +21,7 @@ use super::schedule::{Schedule, ServiceIx};
 pub struct InFlight {
     /// The job.
     pub ix: JobIx,
-    /// The request's number.
+    /// The number of its first request.
     pub seq: u64,
     /// The service for which it is counted.
     pub service: ServiceIx,
@@ -38,6 +38,15 @@ pub struct Limits {
     pub takes_results: bool,
 }
 
+/// What becomes of a poll.
+#[derive(Debug)]
+pub enum PollEvent {
+    /// Its job is over by its status, and its result is being fetched.
+    Fetching(Fetching),
+    /// It has ended.
+    Ended(InFlight, Box<PollResult>),
+}
+
 /// The polls in flight.
 #[derive(Debug)]
 pub struct Polls {
@@ -45,7 +54,8 @@ pub struct Polls {
     in_flight: HashMap<Id, InFlight>,
     one_shots: BTreeSet<JobIx>,
     leave: watch::Sender<bool>,
-    leave_one_shots: watch::Sender<bool>,
+    leave_results: watch::Sender<bool>,
+    fetching: (mpsc::UnboundedSender<Fetching>, mpsc::UnboundedReceiver<Fetching>),
     /// The service that was served last.
     last: Option<ServiceIx>,
     /// When polls were last sent, or could have been.
@@ -60,7 +70,8 @@ impl Polls {
             in_flight: HashMap::new(),
             one_shots: BTreeSet::new(),
             leave: watch::Sender::new(false),
-            leave_one_shots: watch::Sender::new(false),
+            leave_results: watch::Sender::new(false),
+            fetching: mpsc::unbounded_channel(),
             last: None,
             dispatched: Duration::ZERO,
         }
@@ -103,10 +114,13 @@ impl Polls {
                 service.can_poll(now) && (limits.takes_results || !service.is_one_shot())
             };
             let is_contended = schedule.services().filter(|at| is_able(schedule, *at)).nth(1).is_some();
-            let (last, all) = (self.last, schedule.services());
-            let in_turn = all.filter(|at| Some(*at) > last).chain(schedule.services().filter(|at| Some(*at) <= last));
+            let last = self.last;
+            let after = schedule.services().filter(|at| Some(*at) > last);
+            let in_turn: Vec<ServiceIx> = after.chain(schedule.services().filter(|at| Some(*at) <= last)).collect();
             let mut is_limited = false;
-            for at in in_turn {
+            // Results that do not last come first.
+            let urgent = in_turn.iter().filter(|at| schedule[**at].is_urgent()).copied().collect::<Vec<_>>();
+            for at in urgent.into_iter().chain(in_turn) {
                 if !is_able(schedule, at) || (is_contended && schedule[at].in_flight >= half) {
                     continue;
                 }
@@ -133,16 +147,15 @@ impl Polls {
         able.filter_map(super::service_entry::ServiceEntry::ready_at).filter(|at| *at > self.dispatched).min()
     }
 
-    /// Sends one. `is_one_shot`: its response may be the only one.
+    /// Sends one. `is_one_shot`: one of its responses may be the only one.
     pub fn send(&mut self, poll: PollRequest, service: ServiceIx, is_one_shot: bool, net: Arc<Net>, store: Store) {
         let flight = InFlight { ix: poll.ix, seq: poll.seq, service, token: poll.token.clone() };
-        let leave = if is_one_shot {
+        if is_one_shot {
             self.one_shots.insert(poll.ix);
-            self.leave_one_shots.subscribe()
-        } else {
-            self.leave.subscribe()
-        };
-        self.spawn(flight, poll::poll(poll, net, store, leave));
+        }
+        let (leave, leave_result) = (self.leave.subscribe(), self.leave_results.subscribe());
+        let around = Surroundings { net, store, leave, leave_result, fetching: self.fetching.0.clone() };
+        self.spawn(flight, poll::poll(poll, around));
     }
 
     fn spawn(&mut self, flight: InFlight, work: impl Future<Output = PollResult> + Send + 'static) {
@@ -151,11 +164,17 @@ impl Polls {
         self.in_flight.insert(handle.id(), flight);
     }
 
-    /// The next one that ends; None if none is in flight. One that failed inside jobdeck may have used a result up,
-    /// which must not be forgotten: it counts as one whose response never came. `now` is asked for only then.
-    pub async fn next(&mut self, now: impl Fn() -> Timestamp) -> Option<(InFlight, PollResult)> {
+    /// What happens next. One that failed inside jobdeck may have used a result up, which must not be forgotten: it counts
+    /// as one whose response never came. `now` is asked for only then. Waits for ever if none is in flight.
+    pub async fn next(&mut self, now: impl Fn() -> Timestamp) -> PollEvent {
         loop {
-            let (id, ended) = match self.tasks.join_next_with_id().await? {
+            let joined = tokio::select! {
+                biased;
+                Some(fetching) = self.fetching.1.recv() => return PollEvent::Fetching(fetching),
+                Some(joined) = self.tasks.join_next_with_id() => joined,
+                else => return std::future::pending().await,
+            };
+            let (id, ended) = match joined {
                 Ok((id, ended)) => (id, Ok(ended)),
                 Err(error) => (error.id(), Err(error)),
             };
@@ -164,7 +183,7 @@ impl Polls {
                 (Ok((flight, result)), _) => (flight, result),
                 (Err(error), Some(flight)) => {
                     tracing::error!("internal error: a poll failed inside jobdeck: {error}");
-                    let result = poll::failed(now());
+                    let result = poll::failed(flight.seq, now());
                     (flight, result)
                 }
                 (Err(error), None) => {
@@ -173,7 +192,7 @@ impl Polls {
                 }
             };
             self.one_shots.remove(&flight.ix);
-            return Some((flight, result));
+            return PollEvent::Ended(flight, Box::new(result));
         }
     }
 
@@ -185,7 +204,7 @@ impl Polls {
     /// All are broken off: what has come of them is kept.
     pub fn leave_all(&self) {
         self.leave.send_replace(true);
-        self.leave_one_shots.send_replace(true);
+        self.leave_results.send_replace(true);
     }
 
     /// Whether those whose response can be had again are being dropped.
@@ -193,9 +212,9 @@ impl Polls {
         *self.leave.borrow()
     }
 
-    /// Ends all without waiting.
-    pub fn abort(&mut self) {
-        self.tasks.abort_all();
+    /// Ends all, and closes their connections.
+    pub async fn shutdown(&mut self) {
+        self.tasks.shutdown().await;
     }
 }
 

@@ -13,29 +13,57 @@ use crate::domain::job::JobIx;
 use crate::domain::observation::{Applied, Keep, Observation, Seen};
 use crate::domain::state::PollOutcome;
 
-use super::disk::{DiskEvent, News, Pending, Step};
+use super::disk::{Bodies, DiskEvent, News, Pending, Step};
 use super::intake::Received;
 use super::job_entry::{Next, Phase};
-use super::poll::PollResult;
-use super::polls::InFlight;
+use super::poll::{Fetching, PollResult};
+use super::polls::{InFlight, PollEvent};
 use super::run::{Mode, Run};
 use super::{Purpose, log};
 
 impl Run {
-    /// Takes what a poll came to.
-    pub(super) fn arrived(&mut self, flight: &InFlight, result: PollResult) {
-        let service = &mut self.schedule[flight.service];
-        service.in_flight = service.in_flight.saturating_sub(1);
-        self.apply(flight, result);
-        self.tell_draining();
+    /// Takes what has become of a poll.
+    pub(super) fn poll_event(&mut self, event: PollEvent) {
+        match event {
+            PollEvent::Fetching(fetching) => self.fetching(&fetching),
+            PollEvent::Ended(flight, result) => {
+                let service = &mut self.schedule[flight.service];
+                service.in_flight = service.in_flight.saturating_sub(1);
+                self.apply(&flight, *result);
+                self.tell_draining();
+            }
+        }
+    }
+
+    /// A job is over by its status: it runs on until its result is durable, with a word that says so. That much needs no
+    /// write of its own.
+    fn fetching(&mut self, fetching: &Fetching) {
+        let (ix, draw) = (fetching.ix, self.rng.f64());
+        let seen = Seen {
+            reading: &fetching.meanwhile,
+            seq: fetching.seq,
+            at: fetching.at,
+            http_status: Some(fetching.http_status),
+            one_shot: self.schedule[ix].is_one_shot(),
+            takes_result: false,
+            sent: true,
+            broken: false,
+            now: self.now(),
+            draw,
+        };
+        if let Applied::Known { observation, changed, .. } = self.schedule[ix].known.apply(seen) {
+            self.learned(ix, *observation, changed);
+        }
     }
 
     fn apply(&mut self, flight: &InFlight, result: PollResult) {
         let ix = flight.ix;
-        let PollResult { reading, sent, response, attempt } = result;
-        let one_shot = self.schedule[ix].is_one_shot();
+        let PollResult { reading, seq, sent, takes_result, response, role, further, attempt } = result;
+        let entry = &mut self.schedule[ix];
+        entry.seq = entry.seq.max(seq);
+        let one_shot = entry.is_one_shot();
         let is_whole = response.as_ref().is_some_and(|response| !response.broken);
-        if self.polls.has_left() && !one_shot && !is_whole {
+        if self.polls.has_left() && !takes_result && !is_whole {
             if self.schedule[ix].phase == Phase::Withdrawn {
                 self.claims.release(ix);
             } else {
@@ -45,10 +73,11 @@ impl Run {
         }
         let seen = Seen {
             reading: &reading,
-            seq: flight.seq,
+            seq,
             at: response.as_ref().map_or_else(|| self.clock.now(), |response| response.at),
             http_status: response.as_ref().map(|response| response.status),
             one_shot,
+            takes_result: one_shot && takes_result,
             sent,
             broken: response.as_ref().is_some_and(|response| response.broken),
             now: self.now(),
@@ -60,16 +89,17 @@ impl Run {
         let applied = entry.known.apply(seen);
         let changed = matches!(&applied, Applied::Known { changed: true, .. });
         let own_service = entry.service;
-        let pace = self.schedule[own_service].service.pace;
+        let pace = self.schedule[own_service].pace();
         let next = self.schedule[ix].replied(seen, changed, pace, grace);
         self.seen_by_service(flight, seen);
         let news = self.schedule[ix].take_news(seen);
-        self.settle(ix, applied, next, response, news);
+        self.settle(ix, applied, Bodies { response, role, further }, Step { changed, next, news });
     }
 
     /// What a response says about the service that it came from.
     fn seen_by_service(&mut self, flight: &InFlight, seen: Seen<'_>) {
         let read = seen.reading.read;
+        let pace = self.schedule[flight.service].pace();
         let service = &mut self.schedule[flight.service];
         // Each job is asked but once: what a service answers about one says nothing yet about the others.
         let of_one_job =
@@ -78,16 +108,17 @@ impl Run {
         let of_old_token = read == PollOutcome::Unauthorized && service.token.as_ref() != Some(&flight.token);
         if !of_one_job
             && !of_old_token
-            && let Some(spread) = service.gate.arrived(seen, service.service.pace)
+            && let Some(spread) = service.gate.arrived(seen, pace)
         {
             self.respread(flight.service, spread);
         }
         self.gate_changed(flight.service);
     }
 
-    fn settle(&mut self, ix: JobIx, applied: Applied, next: Next, response: Option<Received>, news: Option<News>) {
+    fn settle(&mut self, ix: JobIx, applied: Applied, bodies: Bodies, step: Step) {
+        let Step { next, news, .. } = step;
         let Applied::Known { observation, changed, durable, keep } = applied else {
-            self.forget_file(response.as_ref());
+            self.forget_files(&bodies);
             self.proceed(ix, next, news);
             return;
         };
@@ -98,23 +129,25 @@ impl Run {
             changed |= gone.state != observation.state;
             observation = gone;
         }
-        let keep = if is_kept_already(&entry.known, keep, response.as_ref()) { Keep::Nothing } else { keep };
+        let keep = if is_kept_already(&entry.known, keep, bodies.response.as_ref()) { Keep::Nothing } else { keep };
         let gives_up = !matches!(next, Next::In(_)) && !matches!(entry.health, Health::GivenUp(_));
         if !durable && !changed && !gives_up && keep == Keep::Nothing {
             // Not written: a job that stays as it is costs the disk nothing. See `JobEntry::take_unwritten`.
             entry.unwritten = true;
             self.learned(ix, observation, false);
-            self.forget_file(response.as_ref());
+            self.forget_files(&bodies);
             self.proceed(ix, next, news);
             return;
         }
-        let pending = Pending::new((ix, entry), observation, keep, response, Step { changed, next, news });
-        self.disk.save(pending);
+        let pending = Pending::new((ix, entry), observation, keep, bodies, Step { changed, next, news });
+        let service = self.schedule[ix].service;
+        self.disk.save(pending.described(self.schedule[service].description.clone()));
     }
 
-    /// A response that is not kept leaves no file behind.
-    fn forget_file(&self, response: Option<&Received>) {
-        if let Some(path) = response.and_then(|response| response.spooled.as_ref()) {
+    /// Responses that are not kept leave no file behind.
+    fn forget_files(&self, bodies: &Bodies) {
+        let all = bodies.response.iter().chain(bodies.further.iter().map(|(_, response)| response));
+        for path in all.filter_map(|response| response.spooled.as_ref()) {
             self.disk.store().discard(path);
         }
     }
@@ -158,7 +191,7 @@ impl Run {
     pub(super) fn proceed(&mut self, ix: JobIx, next: Next, news: Option<News>) {
         let entry = &self.schedule[ix];
         let service = &self.schedule[entry.service];
-        let pace = service.service.pace;
+        let pace = service.pace();
         let reason = entry.known.last_poll.as_ref().and_then(|read| read.reason.clone()).unwrap_or_default();
         let now = self.now();
         let pause = match next {
@@ -265,9 +298,9 @@ mod tests {
         run.schedule.set_phase(ix, Phase::Polling);
         let flight = InFlight { ix, seq: 1, service, token: Token::new("secret").unwrap() };
         run.polls.spawn_for_test(flight, async { panic!("a poll that panics") });
-        let (flight, result) = run.polls.next(jiff::Timestamp::now).await.unwrap();
+        let event = run.polls.next(jiff::Timestamp::now).await;
         assert!(run.polls.one_shots().is_empty());
-        run.arrived(&flight, result);
+        run.poll_event(event);
         let event = run.disk.next(|| Duration::ZERO).await;
         run.disk_event(event);
         let entry = &run.schedule[ix];

@@ -145,7 +145,7 @@ impl Run {
             tokio::select! {
                 biased;
                 command = inbox.recv() => self.command(command.unwrap_or(Command::Drain)).await,
-                Some((flight, result)) = self.polls.next(|| clock.now()) => self.arrived(&flight, result),
+                event = self.polls.next(|| clock.now()) => self.poll_event(event),
                 event = self.disk.next(|| started.elapsed()) => self.disk_event(event),
                 Some(done) = self.background.join_next() => self.background_done(done),
                 () = sleep_until(started, wake) => self.tick().await,
@@ -284,9 +284,8 @@ impl Run {
 
     async fn end(&mut self) {
         // Connections hold descriptors, and rescue files need some.
-        self.polls.abort();
+        self.polls.shutdown().await;
         self.net = Arc::new(Net::new(&self.poll, self.clock.clone()));
-        while self.polls.next(Timestamp::now).await.is_some() {}
         let (rescued, lost) = self.disk.rescue();
         self.ending.abandoned.retain(|ix| !lost.contains(ix));
         self.ending.rescued = rescued;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::domain::fact::Gate;
 use crate::domain::job::JobIx;
+use crate::domain::provider::OneShot;
 use crate::domain::schedule::Bucket;
 use crate::domain::secret::Token;
-use crate::domain::service::Service;
+use crate::domain::service::{Pace, Service};
 
 use super::service_gate::ServiceGate;
 
@@ -41,6 +42,8 @@ pub struct ServiceEntry {
     pub next_token_retry: Option<Duration>,
     /// Why a watch has given all its jobs up.
     pub given_up: Option<String>,
+    /// The description of its provider, which is kept with results.
+    pub description: Option<Arc<str>>,
     /// How often a token was asked for that did not help, and since when.
     token_retries: u32,
     refused_since: Option<Duration>,
@@ -54,10 +57,12 @@ impl ServiceEntry {
             Ok(token) => (Some(token), ServiceGate::default()),
             Err(reason) => (None, ServiceGate::without_token(reason)),
         };
+        let description = service.provider.description().map(Arc::from);
         Self {
             service,
             token,
             gate,
+            description,
             reported: Gate::Open,
             bucket,
             limited_until: Duration::ZERO,
@@ -70,9 +75,27 @@ impl ServiceEntry {
         }
     }
 
-    /// Whether its polls may take a result from the service.
+    /// Whether the status request itself takes a result from the service. One that is taken by a request of its own is
+    /// not asked for before the disk was seen to take a write.
     pub fn is_one_shot(&self) -> bool {
-        self.service.is_one_shot()
+        self.service.provider.one_shot() == OneShot::Status
+    }
+
+    /// How often its jobs are polled: where results do not last, never slower than half of the time that they are kept.
+    pub fn pace(&self) -> Pace {
+        let pace = self.service.pace;
+        match self.service.provider.keeps() {
+            Some(keeps) => {
+                let longest = (keeps / 2).max(Duration::from_millis(1));
+                Pace { interval: pace.interval.min(longest), max_interval: pace.max_interval.min(longest) }
+            }
+            None => pace,
+        }
+    }
+
+    /// Whether its results do not last: such jobs are polled before others.
+    pub fn is_urgent(&self) -> bool {
+        self.service.provider.keeps().is_some()
     }
 
     /// Whether a poll of it is due.
@@ -148,6 +171,7 @@ impl ServiceEntry {
             self.bucket = new.bucket;
         }
         self.service = new.service;
+        self.description = new.description;
     }
 
     fn has_room(&self) -> bool {

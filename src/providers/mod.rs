@@ -46,7 +46,6 @@ pub fn read(service: &Service, id: &str, response: &Response) -> Next {
 }
 
 /// What the response to a further request of the same poll means, by the same rule.
-#[expect(dead_code, reason = "the engine's poll of two requests, which comes next, is its caller")]
 pub fn fetched(service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
     whole(response, |response| service.provider.fetched(service, id, fetch, response))
 }

@@ -100,8 +100,10 @@ impl Bench {
 
     /// What a jobs file says that has some of the jobs, every service with this token.
     pub(super) fn file(&self, token: &Result<Token, String>, has: impl Fn(&str) -> bool) -> Reload {
+        let others = self.jobs.iter().map(|(provider, _)| *provider).filter(|one| !super::PROVIDERS.contains(one));
+        let providers: std::collections::BTreeSet<ProviderName> = super::PROVIDERS.into_iter().chain(others).collect();
         let services =
-            super::PROVIDERS.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
+            providers.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
         let job = |(provider, id): &(ProviderName, String)| {
             let key = self.key(*provider, id);
             Arc::new(Job {

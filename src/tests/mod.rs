@@ -12,6 +12,7 @@ mod panics;
 mod properties;
 mod reload;
 mod screens;
+mod two_requests;
 pub mod wire_cases;
 mod wire_http;
 
@@ -25,7 +26,7 @@ pub const PROVIDERS: [ProviderName; 3] = [ProviderName::VESSL, ProviderName::OPT
 
 /// A provider that jobdeck brings along.
 pub fn provider(name: ProviderName) -> ProviderRef {
-    crate::providers::by_name(name).expect("a provider that is brought along")
+    crate::providers::by_name(name).or_else(|| two_requests::provider(name)).expect("a provider that is brought along")
 }
 
 /// What holds for its jobs.

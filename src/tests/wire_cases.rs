@@ -205,6 +205,7 @@ impl Case {
             at: reply.at,
             http_status: Some(reply.status),
             one_shot: super::traits(self.provider).one_shot,
+            takes_result: super::traits(self.provider).one_shot,
             sent: true,
             broken: reply.broken.is_some(),
             now: Duration::ZERO,
