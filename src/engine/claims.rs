@@ -11,6 +11,7 @@ use crate::domain::observation::Observation;
 use crate::store::{Claim, Reads, StoreError};
 
 use super::Purpose;
+use super::adopt::adopt;
 use super::job_entry::{JobEntry, Phase};
 use super::run::{Background, Mode, Run};
 use super::schedule::Schedule;
@@ -135,7 +136,14 @@ impl Run {
             }
             self.refresh_health(*ix);
         }
-        // A dead instance leaves a doubt, and perhaps what it had received.
+        // A dead instance leaves a doubt, and perhaps what it had received: if that is the result, nothing is asked.
+        for ix in &orphans {
+            let entry = &self.schedule[*ix];
+            let service = Arc::clone(&self.schedule[entry.service].service);
+            if let Err(error) = adopt(self.disk.store(), &service, &Arc::clone(&entry.job)).await {
+                tracing::warn!("what was left behind of {} cannot be read: {error}", entry.job.label());
+            }
+        }
         let mut news = orphans;
         // The last holder may have finished and given up a job between our look at it and our claim: it must not be
         // asked for again. This question is answered once, so whoever is followed is looked at too.

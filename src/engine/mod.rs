@@ -14,6 +14,7 @@ use crate::domain::service::{Poll, Service};
 use crate::net::Net;
 use crate::store::Store;
 
+mod adopt;
 mod claims;
 mod clock;
 mod commands;

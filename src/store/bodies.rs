@@ -183,11 +183,10 @@ pub fn adopt(
     dir: &StateDir,
     job: (i64, bool),
     known: &Observation,
-    path: &Path,
+    (path, name): (&Path, BodyName),
     garbage: &mut Vec<PathBuf>,
 ) -> Result<Option<Saved>, Trouble> {
     let current = known.evidence.as_deref();
-    let Some(name) = BodyName::parse(path) else { return Ok(current.cloned()) };
     let file = File::open(path)?;
     let about = file.metadata()?;
     if about.len() == 0 {

@@ -1,11 +1,15 @@
 //! The state directory: where its files stand, their modes, and whether there is room.
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::domain::job::JobKey;
+
+/// How the name of a rescue file begins.
+const RESCUED: &str = "jobdeck-rescued-";
 
 /// Below this, one-shot reads are withheld.
 pub const LEAST_FREE_BYTES: u64 = 64 << 20;
@@ -120,11 +124,30 @@ pub fn rescue(dir: &Path, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
     Err(last)
 }
 
-fn rescue_into(place: &Path, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
+/// The files in a state directory that results were rescued to, by what their names begin with.
+pub fn rescued(dir: &StateDir) -> io::Result<HashMap<String, Vec<PathBuf>>> {
+    let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
+    for entry in std::fs::read_dir(dir.root())? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".body"));
+        let numbered = name.filter(|name| name.starts_with(RESCUED)).and_then(|name| name.rsplit_once('-'));
+        if let Some((stem, _)) = numbered {
+            found.entry(stem.to_owned()).or_default().push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// How the names of files begin that a job's results are rescued to.
+pub fn rescue_stem(key: &JobKey) -> String {
     // An id is foreign text: it must not climb out of the directory.
     let id: String = key.id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').take(60).collect();
+    format!("{RESCUED}{}-{id}", key.provider)
+}
+
+fn rescue_into(place: &Path, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
     for n in 1..1000 {
-        let path = place.join(format!("jobdeck-rescued-{}-{id}-{n}.body", key.provider));
+        let path = place.join(format!("{}-{n}.body", rescue_stem(key)));
         let mut file = match new_file(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,

@@ -33,6 +33,12 @@ pub struct BodyName {
 }
 
 impl BodyName {
+    /// What is known of a response that was rescued to a file with a name for people.
+    pub fn rescued(key: &JobKey) -> Self {
+        let (job, instance) = (job_mark(key), "rescued".to_owned());
+        Self { job, seq: 0, http_status: 0, instance, sha256: None, masked: false }
+    }
+
     /// Reads a file's name; None for a file that is not of this store.
     pub fn parse(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bodies::{self, Placed};
-use super::dir::StateDir;
+use super::dir::{self, StateDir};
 use super::hooks;
 use super::instance::Living;
-use super::name::job_mark;
+use super::name::{BodyName, job_mark};
 use super::rows;
 use super::trouble::Trouble;
 use super::{Claim, Reads, Save};
@@ -245,26 +245,32 @@ impl Steps<'_> {
                 Default::default()
             }
         };
+        let rescued = dir::rescued(self.dir).unwrap_or_default();
         *self.looked_through = true;
         for &(place, job, wanted) in taken {
             let (key, one_shot) = (&wanted.key, wanted.traits.one_shot);
             let left = if leftovers.is_empty() { None } else { leftovers.get(&job_mark(key)) };
+            let saved_elsewhere = if rescued.is_empty() { None } else { rescued.get(&dir::rescue_stem(key)) };
             let Some(claim) = claims.get_mut(place) else { continue };
-            let orphaned = *claim == Claim::Ours { orphaned: true } || left.is_some();
+            let is_dead = *claim == Claim::Ours { orphaned: true } || left.is_some();
+            let orphaned = is_dead || saved_elsewhere.is_some();
             if !orphaned {
                 continue;
             }
             *claim = Claim::Ours { orphaned };
             let mut known = rows::read_observation(self.connection, job)?.unwrap_or_default();
             let before = (known.evidence.clone(), known.doubt);
-            for path in left.into_iter().flatten() {
-                match bodies::adopt(self.connection, self.dir, (job, one_shot), &known, path, &mut self.garbage) {
+            let left = left.into_iter().flatten().filter_map(|path| Some((path, BodyName::parse(path)?)));
+            let saved_elsewhere = saved_elsewhere.into_iter().flatten().map(|path| (path, BodyName::rescued(key)));
+            for (path, name) in left.chain(saved_elsewhere) {
+                let left = (path.as_path(), name);
+                match bodies::adopt(self.connection, self.dir, (job, one_shot), &known, left, &mut self.garbage) {
                     Ok(evidence) => known.evidence = evidence.map(Box::new),
                     Err(error) => tracing::warn!(%error, "what a dead instance left of a reply stays where it is"),
                 }
             }
             if one_shot && !known.is_over() && known.doubt != Some(Doubt::Cut) {
-                known.doubt = Some(Doubt::ReaderDied);
+                known.doubt = Some(if is_dead { Doubt::ReaderDied } else { Doubt::Cut });
             }
             if before != (known.evidence.clone(), known.doubt) {
                 rows::write_observation(self.connection, job, &known)?;
