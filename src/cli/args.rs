@@ -293,12 +293,27 @@ pub struct Export {
     /// A folder per job with its body and output, or one table of all
     #[arg(long, default_value = "files")]
     pub format: ExportFormat,
+    /// With --format csv: these columns alone, fields of your own or columns of the whole table
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// With --fields: a row for each job, or for each of its files
+    #[arg(long, default_value = "jobs", requires = "fields")]
+    pub rows: Rows,
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
     /// Every job on disk, not only the file's
     #[arg(long)]
     pub all: bool,
+}
+
+/// What `export --fields` has a row for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rows {
+    /// Each job.
+    Jobs,
+    /// Each file of a job; pointers begin at the file.
+    Files,
 }
 
 /// The formats of `export`.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{self, Look};
-use super::{locale, place, settings};
+use super::{fields, locale, place, settings};
 use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
 use crate::config::{self, ConfigError, JobsFile};
 use crate::demo::Demo;
@@ -70,6 +70,7 @@ async fn show(
             engine::environment_troubles().iter().for_each(|trouble| tracing::warn!("{trouble}"));
             engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
             let services = token::resolve_all(&file.services, output::say_error).await;
+            fields::keep(&store, &file).await;
             Ok(Batch { file, services, store, watched })
         }
         Err(error) => Err(error),

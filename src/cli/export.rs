@@ -13,17 +13,21 @@ use serde_json::value::RawValue;
 
 use super::args::{Common, Export, ExportFormat};
 use super::failure::Failure;
+use super::field_table::FieldTable;
 use super::lines::{StateLine, json};
 use super::names::file_name;
 use super::select::Entry;
 use super::sheet::Sheet;
-use super::{output, sheet, status};
+use super::{output, place, sheet, status};
 use crate::domain::human;
 use crate::domain::job::Job;
 use crate::engine::saved::{self, Store};
 
 /// Runs it.
 pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
+    if !export.fields.is_empty() && export.format != ExportFormat::Csv {
+        return Err(Failure::usage("--fields goes with --format csv"));
+    }
     let (store, entries) = status::entries(common, export.all, export.filter.as_deref()).await?;
     let all = entries.len();
     let entries: Vec<Entry> = entries.into_iter().filter(|entry| entry.known.saved.is_some()).collect();
@@ -31,6 +35,12 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     let mut target = Target::default();
     match export.format {
         ExportFormat::Files => files(&store, &entries, &export.dir, &mut target).await,
+        ExportFormat::Csv if !export.fields.is_empty() => {
+            let services = place::jobs_file(common).map(|file| file.services).unwrap_or_default();
+            let table = FieldTable::new(&export.fields, export.rows, &services)?;
+            let part = fields_csv(&store, &entries, &export.dir, &table).await?;
+            target.keep(part, "csv")?;
+        }
         ExportFormat::Csv => {
             let part = csv(&store, &entries, &export.dir, &mut target).await?;
             target.keep(part, "csv")?;
@@ -112,12 +122,27 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
 async fn csv(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
     let (part, file) = Part::begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
-    let mut sheet = Sheet::new(file, true).map_err(written)?;
+    let fields = sheet::field_names(entries);
+    let mut sheet = Sheet::new(file, &fields, true).map_err(written)?;
     for entry in entries {
         let Some(body) = target.body(store, entry).await else { continue };
         let raw = saved::extract(entry.job.key.provider, &body).raw.unwrap_or_default();
-        let row = sheet::row(entry, Some(String::from_utf8_lossy(&raw).into_owned()));
+        let row = sheet::row(entry, &fields, Some(String::from_utf8_lossy(&raw).into_owned()));
         sheet.add(&row).map_err(written)?;
+    }
+    sheet.finish().map_err(written)?;
+    Ok(part)
+}
+
+/// One sheet of some columns.
+async fn fields_csv(store: &Store, entries: &[Entry], dir: &Path, table: &FieldTable) -> Result<Part, Failure> {
+    let (part, file) = Part::begin(dir)?;
+    let written = |error| failed("write", &part.path, &error);
+    let mut sheet = Sheet::with_header(file, &table.header()).map_err(written)?;
+    for entry in entries {
+        for row in table.rows(store, entry).await? {
+            sheet.add(&row).map_err(written)?;
+        }
     }
     sheet.finish().map_err(written)?;
     Ok(part)

@@ -7,8 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
+use serde_json::value::RawValue;
 
 use crate::domain::clean::is_harmless;
+use crate::domain::cost::Cost;
 use crate::domain::files::FileCounts;
 use crate::domain::job::Job;
 use crate::domain::observation::{Observation, Saved};
@@ -44,6 +46,12 @@ pub struct StateLine<'a> {
     finished_at: Option<String>,
     saved: Option<SavedBytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     read: Option<Option<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
@@ -77,6 +85,9 @@ impl<'a> StateLine<'a> {
             running_since: known.running_since.map(utc),
             finished_at: known.finished_at.map(utc),
             saved: known.saved.as_ref().map(SavedBytes::from),
+            cost: known.cost.as_deref().and_then(Cost::parse).and_then(number),
+            batch: job.batch.as_deref(),
+            fields: known.fields.as_ref().and_then(|fields| serde_json::from_str(&fields.values).ok()),
             read: None,
             reason: None,
         }
@@ -168,6 +179,8 @@ pub struct SummaryLine {
     lost: u32,
     unknown: u32,
     never_observed: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Box<RawValue>>,
     exit: u8,
 }
 
@@ -188,9 +201,15 @@ impl SummaryLine {
             lost: jobs.of(State::Lost),
             unknown: jobs.of(State::Unknown),
             never_observed: jobs.never_observed(),
+            cost: jobs.cost().and_then(number),
             exit,
         }
     }
+}
+
+/// An amount as a JSON number with all its digits.
+pub fn number(cost: Cost) -> Option<Box<RawValue>> {
+    RawValue::from_string(cost.digits()).ok()
 }
 
 /// A line's JSON text, without the line break. What could mislead a terminal comes as `\u` escapes: nothing is lost

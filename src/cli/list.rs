@@ -39,9 +39,10 @@ pub fn print(entries: &[Entry], format: ListFormat, look: Look, exit: u8) -> Res
             out.line(&json(&SummaryLine::new(now, &counts, exit)))?;
         }
         ListFormat::Csv => {
-            let mut sheet = Sheet::new(&mut out, false)?;
+            let fields = sheet::field_names(entries);
+            let mut sheet = Sheet::new(&mut out, &fields, false)?;
             for entry in entries {
-                sheet.add(&sheet::row(entry, None))?;
+                sheet.add(&sheet::row(entry, &fields, None))?;
             }
             sheet.finish()?;
         }

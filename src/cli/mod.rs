@@ -23,6 +23,8 @@ mod demo;
 mod edits;
 mod export;
 mod failure;
+mod field_table;
+mod fields;
 mod follow;
 mod init;
 mod keys;

@@ -10,6 +10,7 @@ use crate::domain::fact::Health;
 use crate::domain::filter::{Filter, Subject, Text};
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
+use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
 use crate::domain::stats::Counts;
 use crate::engine::saved::{self, Store};
@@ -58,10 +59,12 @@ pub async fn of_disk(store: &Store, declared: &[Arc<Job>]) -> Result<Vec<Entry>,
         .collect())
 }
 
-/// A filter of the command line; a broken one is a usage error that shows where.
-pub fn filter(text: Option<&str>) -> Result<Option<Filter>, Failure> {
+/// A filter of the command line, which may name fields of these services; a broken one is a usage error that shows
+/// where.
+pub fn filter(text: Option<&str>, services: &[Arc<Service>]) -> Result<Option<Filter>, Failure> {
+    let own: Vec<&str> = services.iter().flat_map(|service| service.fields.iter()).map(|field| &*field.name).collect();
     let parse = |text: &str| {
-        Filter::parse(text).map_err(|error| {
+        Filter::parse_with(text, &own).map_err(|error| {
             let excerpt = error.excerpt(text).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
             Failure::usage(format!("the filter was not understood: {error}\n{excerpt}"))
         })

@@ -10,7 +10,7 @@ use super::cut::{Cut, Deadline, wait_until};
 use super::failure::Failure;
 use super::select::Entry;
 use super::signals::Signals;
-use super::{output, place, select};
+use super::{fields, output, place, select};
 use crate::config::JobsFile;
 use crate::domain::clock::Clock;
 use crate::domain::filter::Filter;
@@ -49,7 +49,6 @@ pub async fn prepare(
     deadline: Option<Deadline>,
     signals: &mut Signals,
 ) -> Result<Prepared, Failure> {
-    let filter = select::filter(filter)?;
     let asked = common.clone();
     let file = tokio::select! {
         // A pipe may give nothing for long.
@@ -63,7 +62,9 @@ pub async fn prepare(
     };
     engine::environment_troubles().iter().for_each(|trouble| output::say_error(trouble));
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
+    let filter = select::filter(filter, &file.services)?;
     let store = place::store(common, Access::ReadWrite)?;
+    fields::keep(&store, &file).await;
     let chosen = match &filter {
         None => with_jobs(file.clone(), |_| true),
         Some(filter) => {

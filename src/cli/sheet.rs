@@ -1,14 +1,16 @@
 //! Jobs as CSV for spreadsheets: no cell can become a formula.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::lines::utc;
 use super::select::Entry;
 use crate::domain::clean::{escaped, is_harmless};
+use crate::domain::field;
 use crate::domain::state::PollOutcome;
 
 /// The columns, in order; `output` follows where it is exported.
-const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 26] = [
     "job",
     "service",
     "provider",
@@ -33,13 +35,31 @@ const COLUMNS: [&str; 24] = [
     "saved_sha256",
     "read",
     "reason",
+    "cost",
+    "batch",
 ];
 
 /// What makes a cell a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// One job as cells, unguarded; the output last where there is to be one.
-pub fn row(entry: &Entry, output: Option<String>) -> Vec<String> {
+/// The names of the users' fields that these jobs have, sorted.
+pub fn field_names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
+    let held = entries.into_iter().filter_map(|entry| entry.known.fields.as_ref());
+    let names: BTreeSet<String> = held.flat_map(|fields| field::values(&fields.values).into_keys()).collect();
+    names.into_iter().filter(|name| !COLUMNS.contains(&name.as_str())).collect()
+}
+
+/// A job's cells of these fields.
+pub fn field_cells(entry: &Entry, names: &[String]) -> Vec<String> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let values = entry.known.fields.as_ref().map(|fields| field::values(&fields.values)).unwrap_or_default();
+    names.iter().map(|name| values.get(name).map(|value| value.text().to_owned()).unwrap_or_default()).collect()
+}
+
+/// One job as cells, unguarded; then its fields, and the output last where there is to be one.
+pub fn row(entry: &Entry, fields: &[String], output: Option<String>) -> Vec<String> {
     let (job, known) = (&entry.job, &entry.known);
     let last = known.last_poll.as_ref();
     let reason = last.filter(|last| last.read != PollOutcome::Answered).and_then(|last| last.reason.clone());
@@ -68,7 +88,10 @@ pub fn row(entry: &Entry, output: Option<String>) -> Vec<String> {
         text(known.saved.as_ref().map(|saved| saved.sha256)),
         text(last.map(|last| last.read)),
         text(reason),
+        text(known.cost.as_ref()),
+        text(job.batch.as_ref()),
     ];
+    cells.extend(field_cells(entry, fields));
     cells.extend(output);
     cells
 }
@@ -78,8 +101,9 @@ pub struct Sheet<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Sheet<W> {
     /// Of jobs: begins with the header line.
-    pub fn new(out: W, with_output: bool) -> io::Result<Self> {
-        let columns: Vec<&str> = COLUMNS.into_iter().chain(with_output.then_some("output")).collect();
+    pub fn new(out: W, fields: &[String], with_output: bool) -> io::Result<Self> {
+        let fields = fields.iter().map(String::as_str);
+        let columns: Vec<&str> = COLUMNS.into_iter().chain(fields).chain(with_output.then_some("output")).collect();
         Self::with_header(out, &columns)
     }
 

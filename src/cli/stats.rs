@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::args::{By as ByArg, Common, Stats, StatsFormat};
 use super::failure::Failure;
-use super::lines::json;
+use super::lines::{json, number};
 use super::output::Out;
 use super::select::Entry;
 use super::sheet::Sheet;
@@ -249,11 +249,6 @@ impl<'a> GroupLine<'a> {
             costed_jobs: group.costed,
         }
     }
-}
-
-/// An amount as a JSON number with all its digits.
-pub fn number(cost: Cost) -> Option<Box<RawValue>> {
-    RawValue::from_string(cost.digits()).ok()
 }
 
 #[derive(Debug, Serialize)]

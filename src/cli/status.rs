@@ -6,7 +6,7 @@ use super::args::{Common, Status};
 use super::failure::Failure;
 use super::output::Look;
 use super::select::Entry;
-use super::{list, place, select};
+use super::{fields, list, place, select};
 use crate::engine::saved::{Access, Store};
 use crate::exit::exit_code;
 
@@ -22,15 +22,16 @@ pub async fn run(common: &Common, status: Status) -> Result<u8, Failure> {
 /// The selected jobs from disk, and the store they are in. With `all` the file is not needed; where it loads, its
 /// names are used.
 pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result<(Store, Vec<Entry>), Failure> {
-    let filter = select::filter(filter)?;
     let declared = match place::jobs_file(common) {
-        Ok(file) => file.jobs,
-        Err(_) if all => Vec::new(),
+        Ok(file) => Some(file),
+        Err(_) if all => None,
         Err(failure) => return Err(failure),
     };
+    let (services, jobs) = declared.map(|file| (file.services, file.jobs)).unwrap_or_default();
+    let filter = select::filter(filter, &services)?;
     let store = place::store(common, Access::ReadOnly)?;
-    let entries =
-        if all { select::of_disk(&store, &declared).await? } else { select::of_file(&store, &declared).await? };
+    let mut entries = if all { select::of_disk(&store, &jobs).await? } else { select::of_file(&store, &jobs).await? };
+    fields::renew(&store, &services, &mut entries).await;
     let entries = select::matching(&store, entries, filter.as_ref(), Timestamp::now()).await?;
     Ok((store, entries))
 }

@@ -7,6 +7,8 @@ use super::output::Look;
 use super::select::Entry;
 use super::words;
 use crate::domain::clean::Clean;
+use crate::domain::cost::Cost;
+use crate::domain::field;
 use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
 
@@ -30,6 +32,13 @@ pub fn lines(entry: &Entry, look: Look) -> Vec<String> {
     fact("service", Some(format!("{} ({}, {})", job.service, job.key.provider, job.key.endpoint)));
     fact("tags", (!job.tags.is_empty()).then(|| job.tags.join(" ")));
     fact("progress", known.progress.map(|percent| format!("{percent} %")));
+    fact("cost", known.cost.as_deref().and_then(Cost::parse).map(|cost| cost.to_string()));
+    if let Some(fields) = &known.fields {
+        for (name, value) in field::values(&fields.values) {
+            fact("field", Some(format!("{name}: {}", value.text())));
+        }
+    }
+    fact("batch", job.batch.as_deref().map(str::to_owned));
     fact("files", known.files.map(|files| format!("{}, of which {} failed", files.total, files.failed)));
     fact("HTTP", known.http_status.map(|status| status.to_string()));
     fact("status code", known.service_status_code.map(|status| format!("{status} (of the user's own service)")));
@@ -107,7 +116,7 @@ mod tests {
         let entry = Entry::new(Arc::new(job), known);
         let text = "\
 llama/98
-         state  ✗ FAIL  finished, did not work (the service says \"failed\")
+         state  ✗ FAIL  failed (the service says \"failed\")
         reason  CUDA out of memory
                 tried 2 GB
           name  hello

@@ -79,9 +79,12 @@ mod tests {
     fn the_example_is_valid_and_shows_every_key() {
         let file = parse(EXAMPLE, Path::new("jobs.example.toml")).unwrap();
         assert_eq!((file.services.len(), file.jobs.len()), (4, 6));
-        let keys = [names::POLL, names::SERVICE, names::TOKEN, names::JOB].concat();
+        let keys = [names::TOP, names::POLL, names::SERVICE, names::TOKEN, names::FIELD, names::JOB].concat();
         for key in keys {
-            let shown = |line: &str| line.starts_with(&format!("{key} = ")) || line.contains(&format!("{{ {key} = "));
+            let shown = |line: &str| {
+                let written = [format!("{{ {key} = "), format!(", {key} = "), format!("[{key}"), format!(".{key}]")];
+                line.starts_with(&format!("{key} = ")) || written.iter().any(|written| line.contains(written))
+            };
             assert!(EXAMPLE.lines().any(shown), "{key}");
         }
     }

@@ -41,11 +41,19 @@ pub struct Declared {
     pub sources: Vec<Source>,
     /// Of their texts, and of what was added before.
     pub digest: Digest,
+    /// The batch of all of them.
+    pub batch: Option<Arc<str>>,
 }
 
 /// `[[jobs]]` in the file's order.
-pub fn jobs(file: &Fields<'_>, known: &Known<'_>, place: &Place, digest: Digest, problems: &mut Problems) -> Declared {
-    let mut declared = Declared { digest, ..Declared::default() };
+pub fn jobs(
+    file: &Fields<'_>,
+    known: &Known<'_>,
+    place: &Place,
+    (digest, batch): (Digest, Option<Arc<str>>),
+    problems: &mut Problems,
+) -> Declared {
+    let mut declared = Declared { digest, batch, ..Declared::default() };
     let Some(field) = file.get("jobs") else { return declared };
     let tables = field.tables("write [[jobs]], with two brackets, before each job", problems);
     declared.jobs.reserve(tables.len());
@@ -88,7 +96,7 @@ fn job(table: &Fields<'_>, known: &Known<'_>, place: &Place, declared: &mut Decl
         .map(|(tag, _)| tag.trim().to_owned())
         .collect();
     let Some(ids) = ids(table, problems) else { return };
-    let entry = Entry { service: service.as_deref(), known, name, tags };
+    let entry = Entry { service: service.as_deref(), known, name, tags, batch: declared.batch.clone() };
     match ids {
         Ids::Listed(file) => {
             let Some(source) = id_file(&file, place, problems) else { return };
@@ -120,6 +128,7 @@ struct Entry<'a> {
     known: &'a Known<'a>,
     name: Option<&'a str>,
     tags: Arc<[String]>,
+    batch: Option<Arc<str>>,
 }
 
 impl Entry<'_> {
@@ -131,7 +140,14 @@ impl Entry<'_> {
         let key = JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id };
         let tags = Arc::clone(&self.tags);
         let traits = service.job_traits();
-        Ok(Some(Arc::new(Job { key, service: Arc::clone(&service.name), name, tags, traits, batch: None })))
+        Ok(Some(Arc::new(Job {
+            key,
+            service: Arc::clone(&service.name),
+            name,
+            tags,
+            traits,
+            batch: self.batch.clone(),
+        })))
     }
 
     /// The jobs of a file of ids.

@@ -20,6 +20,7 @@ mod address;
 pub mod append;
 mod excerpt;
 mod field;
+mod fields;
 pub mod given;
 mod id_list;
 pub mod init;
@@ -45,6 +46,8 @@ mod tests;
 pub struct JobsFile {
     /// Where it is.
     pub path: PathBuf,
+    /// What its jobs are called together: `batch`, else the file's name without its ending.
+    pub batch: Option<Arc<str>>,
     /// `[poll]`.
     pub poll: Poll,
     /// `[services.*]`, in the file's order.
@@ -60,8 +63,8 @@ pub struct JobsFile {
 /// Two are the same if they mean the same, however they are written.
 impl PartialEq for JobsFile {
     fn eq(&self, other: &Self) -> bool {
-        let Self { path, poll, services, jobs, sources: _, digest: _ } = self;
-        (path, poll, services, jobs) == (&other.path, &other.poll, &other.services, &other.jobs)
+        let Self { path, batch, poll, services, jobs, sources: _, digest: _ } = self;
+        (path, batch, poll, services, jobs) == (&other.path, &other.batch, &other.poll, &other.services, &other.jobs)
     }
 }
 
@@ -136,7 +139,8 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let known = services.iter().cloned().collect();
     let mut digest = Digest::default();
     digest.add(path, Some(text.as_bytes()));
-    let declared = jobs::jobs(&file, &known, &place, digest, &mut problems);
+    let batch = batch(&file, path, &mut problems);
+    let declared = jobs::jobs(&file, &known, &place, (digest, batch.clone()), &mut problems);
     add_duplicates(&declared.jobs, text, &mut problems);
     if !problems.is_empty() {
         return Err(problems.into_error(path, text));
@@ -145,12 +149,21 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     sources.extend(declared.sources);
     Ok(JobsFile {
         path: path.to_owned(),
+        batch,
         poll,
         services: services.into_iter().filter_map(|(_, service)| service).collect(),
         jobs: declared.jobs.into_iter().map(|placed| placed.job).collect(),
         digest: Some(declared.digest.finish()),
         sources,
     })
+}
+
+/// The batch that a file names, else its own name without its ending.
+fn batch(file: &Fields<'_>, path: &Path, problems: &mut Problems) -> Option<Arc<str>> {
+    match file.get("batch") {
+        Some(field) => field.word("\"nov-22\"", problems).map(Arc::from),
+        None => path.file_stem().map(|stem| stem.to_string_lossy().into()),
+    }
 }
 
 fn add_duplicates(jobs: &[Placed], text: &str, problems: &mut Problems) {

@@ -1,7 +1,7 @@
 //! Every key that our files know: one table for the reader, for "did you mean", for excerpts and for the schema's test.
 
 /// Top level of the jobs file.
-pub const TOP: &[&str] = &["poll", "services", "jobs"];
+pub const TOP: &[&str] = &["batch", "alert_after", "poll", "services", "jobs"];
 
 /// `[poll]`.
 pub const POLL: &[&str] =
@@ -20,6 +20,8 @@ pub const SERVICE: &[&str] = &[
     "max_interval",
     "in_flight",
     "rate",
+    "alert_after",
+    "fields",
     "include_metadata",
     "include_metrics",
     "include_extracted_text",
@@ -31,6 +33,9 @@ pub const UNSTRACT_ONLY: &[&str] =
 
 /// A token's table.
 pub const TOKEN: &[&str] = &["env", "file", "command"];
+
+/// A field of `[services.<name>.fields]` in full.
+pub const FIELD: &[&str] = &["at", "fold", "column", "width", "title"];
 
 /// `[[jobs]]`.
 pub const JOB: &[&str] = &["service", "id", "request_id", "task_id", "execution_id", "ids", "ids_file", "name", "tags"];
@@ -96,7 +101,7 @@ pub fn may_be_shown(key: &str) -> bool {
     if !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
         return false;
     }
-    let known = || [TOP, POLL, SERVICE, TOKEN, JOB, USER, NOTIFY].into_iter();
+    let known = || [TOP, POLL, SERVICE, TOKEN, FIELD, JOB, USER, NOTIFY].into_iter();
     let word = key.len() <= 24 && key.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '-');
     (word && !key.is_empty())
         || known().any(|names| names.contains(&key))

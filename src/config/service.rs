@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::address;
 use super::field::{Field, Fields};
@@ -58,10 +59,17 @@ pub fn services<'a>(
     else {
         return Vec::new();
     };
-    table.all().into_iter().map(|field| (field.key, service(&field, poll, place, problems))).collect()
+    let alert_after = file.get("alert_after").and_then(|field| field.duration(problems));
+    table.all().into_iter().map(|field| (field.key, service(&field, poll, alert_after, place, problems))).collect()
 }
 
-fn service(field: &Field<'_>, poll: &Poll, place: &Place, problems: &mut Problems) -> Option<Arc<Service>> {
+fn service(
+    field: &Field<'_>,
+    poll: &Poll,
+    alert_after: Option<Duration>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<Arc<Service>> {
     let name = field.key;
     let is_name = names::is_service_name(name);
     if !is_name {
@@ -88,6 +96,8 @@ fn service(field: &Field<'_>, poll: &Poll, place: &Place, problems: &mut Problem
     let rate = table.get("rate").and_then(|field| field.rate(problems));
     let _ = table.get("insecure").and_then(|field| field.flag(problems));
     let include = include(&table, problems);
+    let alert_after = table.get("alert_after").and_then(|field| field.duration(problems)).or(alert_after);
+    let fields = super::fields::fields(&table, problems);
     let token = token(&table, provider.as_ref(), &here, place, problems);
     let provider = provider?;
     let about = provider.about();
@@ -104,7 +114,19 @@ fn service(field: &Field<'_>, poll: &Poll, place: &Place, problems: &mut Problem
     // Without a token the file is refused; what is wrong with the service's jobs is told all the same.
     let token = token.unwrap_or_else(|| TokenSource::Env(String::new()));
     let endpoint = provider.endpoint(&base).into();
-    Some(Arc::new(Service { name: name.into(), provider, base, endpoint, token, pace, in_flight, rate, include }))
+    Some(Arc::new(Service {
+        name: name.into(),
+        provider,
+        base,
+        endpoint,
+        token,
+        pace,
+        in_flight,
+        rate,
+        include,
+        alert_after,
+        fields,
+    }))
 }
 
 fn provider(service: &Fields<'_>, here: &str, problems: &mut Problems) -> Option<ProviderRef> {

@@ -140,6 +140,41 @@ fn a_hundred_thousand_ids_of_a_file_are_jobs_in_its_order() {
 }
 
 #[test]
+fn a_service_has_fields_of_the_users_own_and_a_time_after_which_a_job_is_stuck() {
+    let text = format!(
+        "batch = 'nov-22'\nalert_after = '30m'\n{LLAMA}[services.llama.fields]\ntotal = '/output/total'\n\
+         vendor = {{ at = 'output:/*/vendor', fold = 'join', column = true, width = 9, title = 'V' }}\n\
+         [services.b]\nprovider = 'optexity'\ntoken = {{ env = 'T' }}\nalert_after = '5s'\n[[jobs]]\nservice='b'\nid='7'\n"
+    );
+    let file = read(&text).unwrap();
+    let [llama, b] = file.services.as_slice() else { panic!() };
+    assert_eq!((llama.alert_after, b.alert_after), (Some(Duration::from_secs(1800)), Some(Duration::from_secs(5))));
+    assert_eq!(file.jobs[0].batch.as_deref(), Some("nov-22"));
+    assert_eq!(file.jobs[0].traits.alert_after, b.alert_after);
+    assert_eq!(
+        crate::domain::field::definition(&llama.fields),
+        "total first /output/total\nvendor join output:/*/vendor"
+    );
+    assert_eq!((llama.fields[1].heading(), llama.fields[1].width), ("V".to_owned(), Some(9)));
+    assert_eq!(read(LLAMA).unwrap().batch.as_deref(), Some("jobs"));
+    let cases = [
+        ("total = 'output/total'", "a pointer begins with `/`"),
+        ("total = { at = '/a~' }", "`~` is written `~0`"),
+        ("total = { column = true }", "no `at` in this field"),
+        ("total = { at = '/a', fold = 'summ' }", "there is no such fold"),
+        ("total = { at = '/a', fold = 'summ' }", "did you mean \"sum\"?"),
+        ("total = { at = '/a', colour = 1 }", "unknown key `colour` in a field"),
+        ("total = 7", "key `total` must be a table"),
+        ("state = '/a'", "`state` is a word of the filter already"),
+        ("'7 x' = '/a'", "this is no name for a field"),
+    ];
+    for (field, expected) in cases {
+        let error = read(&format!("{LLAMA}[services.llama.fields]\n{field}\n")).unwrap_err();
+        assert!(error.contains(expected), "{field}\n{error}");
+    }
+}
+
+#[test]
 fn the_sample_is_valid() {
     assert_eq!(read(SAMPLE).map(|file| file.jobs.len()), Ok(1));
 }
@@ -397,6 +432,7 @@ fn the_schema_knows_the_keys_that_the_reader_knows_and_no_others() {
         ("/properties/poll/properties", names::POLL),
         ("/definitions/service/properties", names::SERVICE),
         ("/definitions/token/properties", names::TOKEN),
+        ("/definitions/field/properties", names::FIELD),
         ("/definitions/job/properties", names::JOB),
     ];
     for (pointer, names) in cases {

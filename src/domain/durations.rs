@@ -286,7 +286,6 @@ impl Typical {
 }
 
 /// Whether an unfinished job has been in one state with the same progress for longer than the user allows.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the dashboard's durations"))]
 pub fn is_stuck(known: &Observation, alert_after: Option<Duration>, now: Timestamp) -> bool {
     let (Some(limit), false) = (alert_after, known.state.is_terminal()) else { return false };
     known.changed_at.or(known.first_seen).is_some_and(|since| human::age(since, now) > limit)

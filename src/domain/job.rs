@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::id;
 
@@ -128,12 +129,14 @@ pub struct JobTraits {
     pub one_shot: bool,
     /// What the service calls the thing that an id names.
     pub id_noun: &'static str,
+    /// How long it may stay as it is, unfinished, before it counts as stuck; None: for ever.
+    pub alert_after: Option<Duration>,
 }
 
 impl Default for JobTraits {
     /// Those of a job whose service is not known here.
     fn default() -> Self {
-        Self { one_shot: false, id_noun: "id" }
+        Self { one_shot: false, id_noun: "id", alert_after: None }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod cost;
 pub mod durations;
 pub mod fact;
+pub mod field;
 pub mod files;
 pub mod filter;
 pub mod human;

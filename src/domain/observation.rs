@@ -374,6 +374,7 @@ impl Observation {
         self.items = answer.items.map(Box::new);
 
         self.cost = answer.cost.as_deref().map(Box::from).or_else(|| self.cost.take());
+        self.fields = answer.fields.clone().or_else(|| self.fields.take());
         self.title = answer.title.as_deref().map(Box::from).or_else(|| self.title.take());
         self.created_at = answer.created_at.or(self.created_at);
         self.eta = answer.eta;

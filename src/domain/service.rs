@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::field::Field;
 use super::job::JobTraits;
 use super::provider::{OneShot, ProviderRef};
 use super::secret::TokenSource;
@@ -32,6 +33,10 @@ pub struct Service {
     pub rate: Option<Rate>,
     /// What an Unstract read asks for; of no use to the others.
     pub include: Include,
+    /// How long one of its unfinished jobs may stay as it is before it counts as stuck; None: for ever.
+    pub alert_after: Option<Duration>,
+    /// The user's fields of its results.
+    pub fields: Arc<[Field]>,
 }
 
 impl Service {
@@ -42,7 +47,11 @@ impl Service {
 
     /// What holds for its jobs.
     pub fn job_traits(&self) -> JobTraits {
-        JobTraits { one_shot: self.is_one_shot(), id_noun: self.provider.about().id_noun }
+        JobTraits {
+            one_shot: self.is_one_shot(),
+            id_noun: self.provider.about().id_noun,
+            alert_after: self.alert_after,
+        }
     }
 }
 

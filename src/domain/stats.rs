@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::cost::Cost;
 use super::human;
 use super::observation::Observation;
 use super::state::State;
@@ -26,6 +27,8 @@ const SPREAD: f64 = 1.28;
 pub struct Counts {
     by_state: [u32; State::ALL.len()],
     never_observed: u32,
+    cost: Cost,
+    costed: u32,
 }
 
 impl Counts {
@@ -49,6 +52,11 @@ impl Counts {
         self.never_observed
     }
 
+    /// The sum of what is known to have been paid; None where no cost is known.
+    pub fn cost(&self) -> Option<Cost> {
+        (self.costed > 0).then_some(self.cost)
+    }
+
     /// Those that failed, are partial or lost.
     pub fn problems(&self) -> u32 {
         State::ALL.into_iter().filter(|state| state.is_problem()).map(|state| self.of(state)).sum()
@@ -66,6 +74,9 @@ impl Counts {
             *count = count.saturating_add(1);
         }
         self.never_observed = self.never_observed.saturating_add(u32::from(!known.is_observed()));
+        if let Some(cost) = known.cost.as_deref().and_then(Cost::parse) {
+            (self.cost, self.costed) = (self.cost + cost, self.costed.saturating_add(1));
+        }
     }
 
     /// Counts one job less.
@@ -74,6 +85,9 @@ impl Counts {
             *count = count.saturating_sub(1);
         }
         self.never_observed = self.never_observed.saturating_sub(u32::from(!known.is_observed()));
+        if let Some(cost) = known.cost.as_deref().and_then(Cost::parse) {
+            (self.cost, self.costed) = (self.cost - cost, self.costed.saturating_sub(1));
+        }
     }
 }
 

@@ -206,9 +206,13 @@ fn read(service: &Service, id: &str, fetch: Option<&Fetch>, intake: Intake, arri
     let (mut received, warning) = intake.finish(arrived);
     let Received { status, headers, bytes, at, .. } = received.clone();
     let response = Response { status, headers, body: bytes, broken, at };
-    let understand = || match fetch {
-        Some(fetch) => providers::fetched(service, id, fetch, &response),
-        None => providers::read(service, id, &response),
+    let understand = || {
+        let mut next = match fetch {
+            Some(fetch) => providers::fetched(service, id, fetch, &response),
+            None => providers::read(service, id, &response),
+        };
+        take_fields(service, fetch, &response, &mut next);
+        next
     };
     let mut next = catch_unwind(AssertUnwindSafe(understand)).unwrap_or_else(|_| {
         let reason = "jobdeck failed to read this response: please report it";
@@ -223,6 +227,21 @@ fn read(service: &Service, id: &str, fetch: Option<&Fetch>, intake: Intake, arri
     }
     received.broken &= reading.read != PollOutcome::Answered;
     (received, next)
+}
+
+/// Takes the user's fields from the response that holds the result of a job that is over.
+fn take_fields(service: &Service, fetch: Option<&Fetch>, response: &Response, next: &mut Next) {
+    let (reading, holds_result) = match (next, fetch) {
+        (Next::Done(reading), None) => (reading, true),
+        (Next::Done(reading), Some(fetch)) => (reading, fetch.part == Part::Result),
+        (Next::Fetch(further), Some(fetch)) => (&mut further.status, fetch.part == Part::Result),
+        (Next::Fetch(_), None) => return,
+    };
+    if let (Some(answer), true) = (&mut reading.answer, holds_result)
+        && matches!(answer.verdict, Verdict::State(state) if state.is_terminal())
+    {
+        providers::fields::take(service, &response.body, answer);
+    }
 }
 
 /// The last request of a poll.

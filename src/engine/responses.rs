@@ -274,6 +274,8 @@ mod tests {
             in_flight: None,
             rate: None,
             include: Include::default(),
+            alert_after: None,
+            fields: Arc::default(),
         });
         let endpoint = service.endpoint.clone();
         let job = |id: usize| {

@@ -24,3 +24,13 @@ pub async fn bytes(store: &Store, saved: &Saved) -> Result<Bytes, StoreError> {
 pub fn curl(service: &Service, job: &Job) -> String {
     service.provider.request(service, &job.key.id).curl(&service.token)
 }
+
+/// The values of a service's fields in a saved body, as one JSON object.
+pub fn fields(service: &Service, body: &Bytes) -> String {
+    crate::providers::fields::taken(&service.fields, &service.provider, body)
+}
+
+/// The values of a service's fields in one file's object of a saved body, as one JSON object.
+pub fn fields_of_file(service: &Service, file: &[u8]) -> String {
+    crate::providers::fields::of_file(&service.fields, file)
+}

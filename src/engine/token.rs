@@ -237,6 +237,8 @@ mod tests {
                 in_flight: None,
                 rate: None,
                 include: Default::default(),
+                alert_after: None,
+                fields: Arc::default(),
             })
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -3,6 +3,7 @@
 pub mod bits;
 pub mod cursor;
 pub mod index;
+pub mod pointer;
 pub mod pretty;
 pub mod rows;
 pub mod scan;

@@ -35,8 +35,9 @@ pub fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 fn of_rustls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.downcast_ref().or_else(|| within.and_then(|error| error.downcast_ref()))
+    // An I/O error does not name what it holds as its source.
+    let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.downcast_ref().or_else(|| of_rustls(held?))
 }
 
 #[cfg(test)]
@@ -70,7 +71,7 @@ mod tests {
         ];
         for (certificate, said) in cases {
             let error = io::Error::other(rustls::Error::InvalidCertificate(certificate));
-            let sentence = refusal(&io::Error::other(error)).or_else(|| None);
+            let sentence = refusal(&io::Error::other(error));
             assert!(sentence.as_deref().is_some_and(|text| text.contains(said)), "{said}: {sentence:?}");
         }
         assert_eq!(refusal(&io::Error::other("no route")), None);

@@ -3,6 +3,7 @@
 
 mod address;
 mod cost;
+pub mod fields;
 mod names;
 mod optexity;
 mod page;

@@ -155,6 +155,8 @@ impl Bench {
             in_flight: None,
             rate: None,
             include: Include::default(),
+            alert_after: None,
+            fields: Arc::default(),
         }
     }
 }

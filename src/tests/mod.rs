@@ -32,7 +32,11 @@ pub fn provider(name: ProviderName) -> ProviderRef {
 /// What holds for its jobs.
 pub fn traits(name: ProviderName) -> JobTraits {
     let provider = provider(name);
-    JobTraits { one_shot: provider.one_shot() != OneShot::Never, id_noun: provider.about().id_noun }
+    JobTraits {
+        one_shot: provider.one_shot() != OneShot::Never,
+        id_noun: provider.about().id_noun,
+        ..JobTraits::default()
+    }
 }
 
 /// What a response to the status read of a job comes to, for providers that ask no second time.

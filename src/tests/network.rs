@@ -38,6 +38,8 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
         in_flight: None,
         rate: None,
         include: Include::default(),
+        alert_after: None,
+        fields: Arc::default(),
     });
     let poll = Poll {
         pace,

@@ -236,6 +236,8 @@ pub fn service(provider: ProviderName, base: &str) -> Service {
         in_flight: None,
         rate: None,
         include: Include::default(),
+        alert_after: None,
+        fields: Arc::default(),
     }
 }
 

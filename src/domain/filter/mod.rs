@@ -27,12 +27,14 @@ pub const SYNTAX: &[(&str, &str)] = &[
     ("login timeout", "all these words, any case, in name, id, service, tags or reason"),
     ("\"did not load\"", "this phrase"),
     ("state:failed,partial", "one of these states: queued running succeeded partial failed cancelled lost unknown"),
-    ("is:problem", "problem, active, finished, stale, saved or marked"),
+    ("is:problem", "problem, active, finished, stale, stuck, saved or marked"),
     ("service:prod tag:nov", "exactly this service, this tag; also provider: name: id:"),
     ("name:acme* id:6b1f*", "with * for any text"),
     ("file:*.pdf", "jobs with a file of such a name"),
     ("age:>10m took:>=2m", "longer ago, or that ran longer; > >= < <= with s m h d"),
     ("size:>1mb", "by the size of the saved reply; b kb mb gb"),
+    ("cost:>0.1 total:>1000", "by cost in US dollars, by a field of your own; vendor:acme* by its text"),
+    ("batch:november", "jobs of this batch"),
     ("http:5xx", "by HTTP code: 404, 5xx or >=500"),
     ("reason:~\"timeout|timed out\"", "by regular expression; also name: id: service: tag: file:"),
     ("!state:succeeded", "all but these"),
@@ -70,7 +72,12 @@ enum Node {
 impl Filter {
     /// Reads a filter. Blank text is the filter that lets everything through.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        Ok(Self { source: text.to_owned(), root: parse::parse(text)?, finished: true })
+        Self::parse_with(text, &[])
+    }
+
+    /// Reads a filter that may name fields of the user's own.
+    pub fn parse_with(text: &str, own: &[&str]) -> Result<Self, FilterError> {
+        Ok(Self { source: text.to_owned(), root: parse::parse(text, own)?, finished: true })
     }
 
     /// Reads a filter that is being typed: what stands unfinished at its end narrows nothing yet, or as far as it goes.
@@ -80,7 +87,7 @@ impl Filter {
             Ok(_) => typing::begun(text),
             Err(_) => Some(typing::as_far_as_it_goes(text)),
         };
-        match meant.and_then(|meant| parse::parse(&meant).ok()) {
+        match meant.and_then(|meant| parse::parse(&meant, &[]).ok()) {
             Some(root) => Ok(Self { source: text.to_owned(), root, finished: false }),
             None => whole,
         }
@@ -103,7 +110,9 @@ impl Filter {
 
     /// Whether it asks for something of a job that changes with time alone.
     pub fn depends_on_time(&self) -> bool {
-        self.root.any(&|term| matches!(term, Term::Age(_)))
+        self.root.any(&|term| {
+            matches!(term, Term::Age(_)) || matches!(term, Term::Is(all) if all.contains(&term::Is::Stuck))
+        })
     }
 
     /// Whether it asks for the names of a job's files.

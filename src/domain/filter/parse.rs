@@ -15,16 +15,18 @@ use super::{FilterError, Node, value};
 const DEEPEST: usize = 64;
 
 /// What can stand before a colon.
-pub(super) const FIELDS: [&str; 13] =
-    ["state", "is", "service", "provider", "tag", "name", "id", "file", "age", "took", "size", "http", "reason"];
+pub(super) const FIELDS: [&str; 15] = [
+    "state", "is", "service", "provider", "tag", "name", "id", "file", "age", "took", "size", "http", "reason", "cost",
+    "batch",
+];
 
-/// Reads a whole filter.
-pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
+/// Reads a whole filter. `own` are the user's fields.
+pub(super) fn parse(text: &str, own: &[&str]) -> Result<Node, FilterError> {
     let tokens = match tokens.parse(LocatingSlice::new(text)) {
         Ok(tokens) => tokens,
         Err(_) => return Err(error(0..text.len(), "this cannot be read as a filter")),
     };
-    let mut parser = Parsing { tokens: &tokens, end: text.len(), depth: 0 };
+    let mut parser = Parsing { tokens: &tokens, own, end: text.len(), depth: 0 };
     if tokens.is_empty() {
         return Ok(Node::All(Vec::new()));
     }
@@ -104,6 +106,7 @@ fn keyword_or_term(pieces: Vec<Piece>) -> Kind {
 
 struct Parsing<'a> {
     tokens: &'a [Token],
+    own: &'a [&'a str],
     end: usize,
     depth: usize,
 }
@@ -146,7 +149,7 @@ impl<'a> Parsing<'a> {
         };
         let node = match &token.kind {
             Kind::Open => self.group(token)?,
-            Kind::Term(pieces) => Node::Term(term(pieces, &token.span)?),
+            Kind::Term(pieces) => Node::Term(term(pieces, &token.span, self.own)?),
             Kind::And | Kind::Or => {
                 let why = "this needs something on both sides; put it in quotes to look for the word itself";
                 return Err(error(token.span.clone(), why));
@@ -191,7 +194,7 @@ fn single(mut nodes: Vec<Node>, many: fn(Vec<Node>) -> Node) -> Node {
     }
 }
 
-fn term(pieces: &[Piece], span: &Range<usize>) -> Result<Term, FilterError> {
+fn term(pieces: &[Piece], span: &Range<usize>, own: &[&str]) -> Result<Term, FilterError> {
     if let Some(open) = pieces.iter().find(|piece| !piece.closed) {
         return Err(error(open.span.clone(), "this quote is never closed: add \""));
     }
@@ -216,8 +219,14 @@ fn term(pieces: &[Piece], span: &Range<usize>) -> Result<Term, FilterError> {
         "tag" => values.text(TextField::Tag),
         "file" => values.text(TextField::File),
         "reason" => values.text(TextField::Reason),
+        "batch" => values.text(TextField::Batch),
+        "cost" => Ok(Term::Cost(values.each(value::cost)?)),
+        own_field if own.contains(&own_field) => {
+            Ok(Term::Own(own_field.into(), values.each(|text| Ok(value::own(text)))?))
+        }
         _ => {
-            let why = value::unknown("field", name, &FIELDS);
+            let known: Vec<&str> = FIELDS.iter().chain(own).copied().collect();
+            let why = value::unknown("field", name, &known);
             Err(error(named, &format!("{why}; put it in quotes to look for the text itself")))
         }
     }
@@ -230,7 +239,9 @@ fn field(pieces: &[Piece]) -> Option<(&str, Vec<Piece>)> {
         return None;
     }
     let (name, rest) = first.text.split_once(':')?;
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_' || c == '-');
+    let is_name = !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        && name.starts_with(|c: char| c.is_ascii_alphabetic());
     if !is_name || rest.starts_with("//") {
         return None;
     }
@@ -302,6 +313,7 @@ impl Values<'_> {
             "is" => "problem",
             "age" | "took" => ">10m",
             "size" => ">1mb",
+            "cost" => ">0.1",
             "http" => "5xx",
             "file" => "*.pdf",
             "reason" => "~\"timed? out\"",

@@ -8,6 +8,9 @@ use memchr::memmem::Finder;
 use regex::Regex;
 
 use super::subject::Subject;
+use crate::domain::cost::Cost;
+use crate::domain::durations;
+use crate::domain::field::{self, Value};
 use crate::domain::human;
 use crate::domain::note;
 use crate::domain::state::State;
@@ -24,6 +27,16 @@ pub(super) enum Term {
     Took(Vec<Limit<Duration>>),
     Size(Vec<Limit<u64>>),
     Http(Vec<RangeInclusive<i64>>),
+    Cost(Vec<Limit<Cost>>),
+    /// A field of the user's own.
+    Own(Box<str>, Vec<Test>),
+}
+
+/// What the value of a user's field must be.
+#[derive(Debug, Clone)]
+pub(super) enum Test {
+    Limit(Limit<Cost>),
+    Text(Pattern),
 }
 
 /// A field that holds text.
@@ -36,6 +49,7 @@ pub(super) enum TextField {
     Tag,
     File,
     Reason,
+    Batch,
 }
 
 /// What `is:` knows.
@@ -47,6 +61,7 @@ pub(super) enum Is {
     Stale,
     Saved,
     Marked,
+    Stuck,
 }
 
 /// What a text must look like; lower-cased, as the text is.
@@ -82,11 +97,16 @@ impl Term {
         match self {
             Self::Word(word) => word.find(subject.text.all().as_bytes()).is_some(),
             Self::State(states) => states.contains(&known.state),
-            Self::Is(all) => all.iter().any(|is| is.holds(subject)),
+            Self::Is(all) => all.iter().any(|is| is.holds(subject, now)),
             Self::Text(field, patterns) => patterns.iter().any(|pattern| field.matches(pattern, subject)),
             Self::Age(limits) => meets(limits, note::since(known).map(|since| human::age(since, now))),
             Self::Took(limits) => meets(limits, note::took(known)),
             Self::Size(limits) => meets(limits, known.saved.as_ref().map(|saved| saved.bytes)),
+            Self::Cost(limits) => meets(limits, known.cost.as_deref().and_then(Cost::parse)),
+            Self::Own(name, tests) => {
+                let value = known.fields.as_ref().and_then(|fields| field::value_of(&fields.values, name));
+                value.is_some_and(|value| tests.iter().any(|test| test.holds(&value)))
+            }
             Self::Http(ranges) => {
                 let last = known.last_poll.as_ref().and_then(|last| last.http_status);
                 let codes = [last.map(i64::from), known.http_status.map(i64::from), known.service_status_code];
@@ -110,12 +130,13 @@ impl TextField {
             Self::Tag => subject.text.tags().any(|tag| pattern.matches(tag)),
             Self::File => subject.files.iter().any(|file| pattern.matches(&file.to_lowercase())),
             Self::Reason => pattern.matches(subject.text.reason()),
+            Self::Batch => pattern.matches(&subject.job.batch.as_deref().unwrap_or_default().to_lowercase()),
         }
     }
 }
 
 impl Is {
-    fn holds(self, subject: &Subject<'_>) -> bool {
+    fn holds(self, subject: &Subject<'_>, now: Timestamp) -> bool {
         match self {
             Self::Problem => subject.known.state.is_problem(),
             Self::Active => !subject.known.state.is_terminal(),
@@ -123,6 +144,16 @@ impl Is {
             Self::Stale => subject.stale,
             Self::Saved => subject.known.saved.is_some(),
             Self::Marked => subject.marked,
+            Self::Stuck => durations::is_stuck(subject.known, subject.job.traits.alert_after, now),
+        }
+    }
+}
+
+impl Test {
+    fn holds(&self, value: &Value) -> bool {
+        match self {
+            Self::Limit(limit) => value.amount().is_some_and(|amount| limit.op.holds(amount, limit.bound)),
+            Self::Text(pattern) => pattern.matches(&value.text().to_lowercase()),
         }
     }
 }

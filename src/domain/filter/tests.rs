@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::job::{Job, JobKey, ProviderName};
-use crate::domain::observation::{BodyId, LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, Fields, LastPoll, Observation, Saved};
 use crate::domain::state::{PollOutcome, State};
 
 fn at(second: i64) -> Timestamp {
@@ -18,7 +18,7 @@ fn job() -> Job {
         name: Some("acme 2211".into()),
         tags: ["Nov".into(), "nightly".into()].into(),
         traits: crate::tests::traits(ProviderName::OPTEXITY),
-        batch: None,
+        batch: Some("November".into()),
     }
 }
 
@@ -31,6 +31,11 @@ fn known() -> Observation {
         first_seen: Some(at(0)),
         running_since: Some(at(0)),
         finished_at: Some(at(120)),
+        cost: Some("0.25".into()),
+        fields: Some(Box::new(Fields {
+            taken_by: String::new(),
+            values: r#"{"total":1200.50,"vendor":"Acme Inc"}"#.to_owned(),
+        })),
         saved: Some(Saved {
             body: BodyId(1),
             bytes: 1_200_000,
@@ -44,7 +49,8 @@ fn known() -> Observation {
 }
 
 fn finds(filter: &str) -> bool {
-    let filter = Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
+    let own = ["total", "vendor"];
+    let filter = Filter::parse_with(filter, &own).unwrap_or_else(|error| panic!("{filter}: {error}"));
     let (job, known) = (job(), known());
     let files = ["Invoice.PDF".to_owned()];
     let text = Text::new(&job, &known);
@@ -92,6 +98,18 @@ fn what_a_filter_finds() {
         "size:>1mb",
         "size:<2m",
         "size:>=1200000",
+        "cost:>0.1",
+        "cost:=0.25",
+        "!cost:>1",
+        "batch:nov*",
+        "batch:november",
+        "total:>1000",
+        "total:<=1200.50",
+        "total:1200.50",
+        "vendor:acme*",
+        "!vendor:acme",
+        "!vendor:>1",
+        "!is:stuck",
         "http:5xx",
         "http:200",
         "http:50x",
@@ -188,7 +206,7 @@ fn what_is_still_being_typed_counts_as_far_as_it_goes() {
         ("acme State:F", "acme state:failed"),
         ("state:partial,", "state:partial"),
         ("!state:succeeded,c", "!state:succeeded,cancelled"),
-        ("is:s", "is:stale,saved"),
+        ("is:s", "is:stale,saved,stuck"),
         ("login age:>", "login"),
         ("login age:>1", "login"),
         ("size:>=1.5", "size:>=1.5"),
@@ -265,7 +283,7 @@ fn a_read_that_failed_can_be_looked_for_while_the_job_is_not_over() {
 #[test]
 fn every_line_of_the_help_is_a_filter() {
     for (filter, _) in SYNTAX {
-        Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}"));
+        Filter::parse_with(filter, &["total", "vendor"]).unwrap_or_else(|error| panic!("{filter}: {error}"));
     }
 }
 

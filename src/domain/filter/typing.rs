@@ -7,7 +7,7 @@ use super::value;
 use crate::domain::state::State;
 
 /// Fields whose value is the whole of a text.
-const TEXTS: [&str; 6] = ["name", "id", "service", "provider", "tag", "file"];
+const TEXTS: [&str; 7] = ["name", "id", "service", "provider", "tag", "file", "batch"];
 
 /// The filter that has been typed as far as it goes: `state:fai` means the states that begin so, and a field without
 /// its value, a quote or a parenthesis that is still open and an `and` that nothing follows mean nothing yet.

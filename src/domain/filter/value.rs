@@ -11,17 +11,19 @@ use winnow::combinator::{opt, repeat};
 use winnow::error::ContextError;
 use winnow::token::take_while;
 
-use super::term::{Is, Limit, Op, Pattern};
+use super::term::{Is, Limit, Op, Pattern, Test};
+use crate::domain::cost::Cost;
 use crate::domain::state::State;
 
 /// The words of `is:`.
-pub(super) const IS: [(&str, Is); 6] = [
+pub(super) const IS: [(&str, Is); 7] = [
     ("problem", Is::Problem),
     ("active", Is::Active),
     ("finished", Is::Finished),
     ("stale", Is::Stale),
     ("saved", Is::Saved),
     ("marked", Is::Marked),
+    ("stuck", Is::Stuck),
 ];
 
 const OPS: [(&str, Op); 5] =
@@ -57,6 +59,19 @@ pub(super) fn size(text: &str) -> Result<Limit<u64>, String> {
     let bound = whole(size, rest).ok_or_else(|| format!("{rest:?} is no size: write 500b, 48kb, 1.5mb or 2gb"))?;
     // Float to integer conversion saturates, which is what a size beyond all sizes should do.
     Ok(Limit { op, bound: bound as u64 })
+}
+
+/// `>0.1`, `<=$4`.
+pub(super) fn cost(text: &str) -> Result<Limit<Cost>, String> {
+    let (op, rest) = op(text).ok_or_else(|| "say whether more or less: cost:>0.1 or cost:<0.1".to_owned())?;
+    let bound = Cost::parse(rest).ok_or_else(|| format!("{rest:?} is no amount: write 0.1 or 12"))?;
+    Ok(Limit { op, bound })
+}
+
+/// `>1000`, `acme*`, `acme`: of a field of the user's own.
+pub(super) fn own(text: &str) -> Test {
+    let limit = op(text).and_then(|(op, rest)| Some(Limit { op, bound: Cost::parse(rest)? }));
+    limit.map_or_else(|| Test::Text(pattern(text, false)), Test::Limit)
 }
 
 /// `404`, `5xx`, `>=500`.

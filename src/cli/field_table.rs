@@ -1,0 +1,94 @@
+//! `export --format csv --fields a,b`: some columns alone, a row for each job or for each of its files.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::args::Rows;
+use super::failure::Failure;
+use super::select::Entry;
+use super::sheet;
+use crate::config::names;
+use crate::domain::clean::Clean;
+use crate::domain::field;
+use crate::domain::service::Service;
+use crate::engine::saved::{self, Store};
+
+/// The columns that stand in front of those that are asked for.
+const FIRST: [&str; 3] = ["job", "name", "state"];
+
+/// The columns of a file, behind those.
+const OF_FILE: [&str; 2] = ["file", "file_status"];
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct FieldTable {
+    columns: Vec<String>,
+    rows: Rows,
+    services: HashMap<Arc<str>, Arc<Service>>,
+}
+
+impl FieldTable {
+    /// These columns: fields of these services, or columns of `--format csv`. A name of neither is a usage error.
+    pub fn new(columns: &[String], rows: Rows, services: &[Arc<Service>]) -> Result<Self, Failure> {
+        let own = services.iter().flat_map(|service| service.fields.iter()).map(|field| &*field.name);
+        let known: Vec<&str> = own.chain(sheet::COLUMNS).collect();
+        for name in columns {
+            if known.contains(&name.as_str()) {
+                continue;
+            }
+            let help = match names::meant(name, &known) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => format!("there are {}", known.join(", ")),
+            };
+            let name = Clean::new(name);
+            return Err(Failure::usage(format!("there is no field {:?}: {help}", name.as_str())));
+        }
+        let columns = columns.iter().filter(|name| !FIRST.contains(&name.as_str())).cloned().collect();
+        let services = services.iter().map(|service| (Arc::clone(&service.name), Arc::clone(service))).collect();
+        Ok(Self { columns, rows, services })
+    }
+
+    /// The header row.
+    pub fn header(&self) -> Vec<&str> {
+        let of_file: &[&str] = match self.rows {
+            Rows::Jobs => &[],
+            Rows::Files => &OF_FILE,
+        };
+        FIRST.into_iter().chain(of_file.iter().copied()).chain(self.columns.iter().map(String::as_str)).collect()
+    }
+
+    /// A job's rows, unguarded.
+    pub async fn rows(&self, store: &Store, entry: &Entry) -> Result<Vec<Vec<String>>, Failure> {
+        let whole = sheet::row(entry, &[], None);
+        let cell = |name: &str| sheet::COLUMNS.iter().position(|column| *column == name).and_then(|at| whole.get(at));
+        let first = FIRST.map(|name| cell(name).cloned().unwrap_or_default());
+        let row = |of_file: &[String], values: &str, cost: Option<&String>| {
+            let values = field::values(values);
+            let columns = self.columns.iter().map(|name| match (values.get(name), name.as_str()) {
+                (Some(value), _) => value.text().to_owned(),
+                (None, "cost") if cost.is_some() => cost.cloned().unwrap_or_default(),
+                (None, name) => cell(name).cloned().unwrap_or_default(),
+            });
+            first.iter().chain(of_file).cloned().chain(columns).collect::<Vec<String>>()
+        };
+        match (self.rows, entry.known.saved.as_ref()) {
+            (Rows::Jobs, _) => {
+                let values = entry.known.fields.as_ref().map(|fields| fields.values.as_str()).unwrap_or("{}");
+                Ok(vec![row(&[], values, None)])
+            }
+            (Rows::Files, None) => Ok(Vec::new()),
+            (Rows::Files, Some(saved)) => {
+                let body = saved::bytes(store, saved).await?;
+                let files = saved::extract(entry.job.key.provider, &body).files;
+                let service = self.services.get(&entry.job.service);
+                let rows = files.into_iter().map(|file| {
+                    let object = body.get(file.range.clone()).unwrap_or_default();
+                    let values =
+                        service.map_or_else(|| "{}".to_owned(), |service| saved::fields_of_file(service, object));
+                    row(&[file.name, file.status], &values, Some(&file.cost.unwrap_or_default()))
+                });
+                Ok(rows.collect())
+            }
+        }
+    }
+}

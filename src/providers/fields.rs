@@ -1,0 +1,126 @@
+//! The user's fields of one saved body: found by their pointers, folded, and kept as one JSON object.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use crate::domain::field::{self, Field, Of, Value, fold};
+use crate::domain::observation::Fields;
+use crate::domain::provider::ProviderRef;
+use crate::domain::reading::Answer;
+use crate::domain::service::Service;
+pub use crate::json::pointer::NoPointer;
+use crate::json::pointer::Pointer;
+use crate::json::scan::{self, Kind};
+
+use super::reply;
+
+/// Whether a text is a pointer that a field can have.
+pub fn check_pointer(text: &str) -> Result<(), NoPointer> {
+    Pointer::parse(text).map(drop)
+}
+
+/// Takes the fields of a service from a body that ends a job. A field called `cost` is the job's cost.
+pub fn take(service: &Service, body: &Bytes, answer: &mut Answer) {
+    if service.fields.is_empty() {
+        return;
+    }
+    let values = taken(&service.fields, &service.provider, body);
+    if let Some(cost) = field::value_of(&values, "cost").filter(|value| value.amount().is_some()) {
+        answer.cost = Some(cost.text().to_owned());
+    }
+    answer.fields = Some(Box::new(Fields { taken_by: field::definition(&service.fields), values }));
+}
+
+/// The values of some fields in a body as a JSON object, in their order; what is not there is left out. The output is
+/// looked for only if a field asks for it.
+pub fn taken(fields: &[Field], provider: &ProviderRef, body: &Bytes) -> String {
+    let output = fields.iter().any(|field| field.of == Of::Output).then(|| provider.extract(body).output).flatten();
+    let text = |of| match of {
+        Of::Body => Some(body.as_ref()),
+        Of::Output => output.as_deref(),
+    };
+    object(fields, text)
+}
+
+/// The same of one file's own object: every pointer begins there.
+pub fn of_file(fields: &[Field], file: &[u8]) -> String {
+    object(fields, |_| Some(file))
+}
+
+fn object<'a>(fields: &[Field], text: impl Fn(Of) -> Option<&'a [u8]>) -> String {
+    let members = fields.iter().filter_map(|field| {
+        let found = Pointer::parse(&field.at).ok()?.find(text(field.of)?).unwrap_or_default();
+        let value = fold(field.fold, found.into_iter().filter_map(value).collect())?;
+        Some(format!("{}:{}", reply::quoted(&field.name), json(&value)))
+    });
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+/// The value in a JSON text; None of null.
+fn value(text: &[u8]) -> Option<Value> {
+    let own = || String::from_utf8_lossy(text).into_owned();
+    match scan::kind(text)? {
+        Kind::Null => None,
+        Kind::Bool => Some(Value::Flag(text == b"true")),
+        Kind::Number if serde_json::from_str::<&RawValue>(&own()).is_ok() => Some(Value::Number(own())),
+        Kind::Number | Kind::Object | Kind::Array => Some(Value::Text(own())),
+        Kind::String => Some(Value::Text(scan::string(text)?.into_owned())),
+    }
+}
+
+fn json(value: &Value) -> String {
+    match value {
+        Value::Number(digits) => digits.clone(),
+        Value::Text(text) => reply::quoted(text),
+        Value::Flag(flag) => flag.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::field::{Fold, value_of};
+    use crate::domain::job::ProviderName;
+    use crate::providers;
+
+    fn field(name: &str, of: Of, at: &str, fold: Fold) -> Field {
+        let name: Arc<str> = name.into();
+        Field { name, of, at: at.to_owned(), fold, column: false, width: None, title: None }
+    }
+
+    #[test]
+    fn fields_are_taken_from_the_body_and_from_the_output_digit_for_digit() {
+        let body = br#"{"status":"COMPLETED","message":[
+            {"file":"a","status":"Success","result":{"output":{"total":12.50,"vendor":"ac\"me","lines":[1,2]},"metadata":{"cost":0.1}}},
+            {"file":"b","status":"Success","result":{"output":{"total":123456789012345678901.10},"metadata":{"cost":"0.2"}}}]}"#;
+        let fields = [
+            field("total", Of::Body, "/message/1/result/output/total", Fold::First),
+            field("vendor", Of::Body, "/message/*/result/output/vendor", Fold::First),
+            field("cost", Of::Body, "/message/*/result/metadata/cost", Fold::Sum),
+            field("files", Of::Body, "/message/*/file", Fold::Join),
+            field("lines", Of::Body, "/message/0/result/output/lines", Fold::First),
+            field("none", Of::Body, "/message/7", Fold::First),
+        ];
+        let provider = providers::by_name(ProviderName::UNSTRACT).unwrap();
+        let taken = taken(&fields, &provider, &Bytes::from_static(body));
+        assert_eq!(
+            taken,
+            r#"{"total":123456789012345678901.10,"vendor":"ac\"me","cost":0.3,"files":"a, b","lines":"[1,2]"}"#
+        );
+        assert_eq!(value_of(&taken, "total"), Some(Value::Number("123456789012345678901.10".to_owned())));
+        assert_eq!(value_of(&taken, "vendor"), Some(Value::Text("ac\"me".to_owned())));
+        assert_eq!(value_of(&taken, "none"), None);
+    }
+
+    #[test]
+    fn a_field_of_the_output_begins_there_and_one_of_a_file_at_the_file() {
+        let vessl = providers::by_name(ProviderName::VESSL).unwrap();
+        let body = Bytes::from_static(br#"{"status":"completed","output":{"vendor":"acme"}}"#);
+        let fields = [field("vendor", Of::Output, "/vendor", Fold::First)];
+        assert_eq!(taken(&fields, &vessl, &body), r#"{"vendor":"acme"}"#);
+        assert_eq!(of_file(&fields, br#"{"vendor":true}"#), r#"{"vendor":true}"#);
+        assert_eq!(taken(&fields, &vessl, &Bytes::from_static(b"no json")), "{}");
+    }
+}
