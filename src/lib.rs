@@ -80,7 +80,7 @@ pub mod bench_api {
     pub use crate::engine::mask::Masking;
     pub use crate::json::index::{Document, IndexError, Node};
     pub use crate::json::pretty::pretty;
-    pub use crate::json::rows::{Place, Rows};
+    pub use crate::json::rows::{RowId, VisibleRows};
     pub use crate::json::{scan, search, text};
     pub use crate::net::decode::decoded;
     pub use crate::net::{Net, Sink};

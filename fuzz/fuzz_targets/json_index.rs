@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use jobdeck::bench_api::scan::{self, Kind};
 use jobdeck::bench_api::search::{Needle, Slice};
-use jobdeck::bench_api::{Document, Fold, Found, IndexError, Motion, Node, Place, Rows, TreeView, pretty, text};
+use jobdeck::bench_api::{Document, Fold, Found, IndexError, Motion, Node, RowId, VisibleRows, TreeView, pretty, text};
 use libfuzzer_sys::fuzz_target;
 
 /// Documents of more values are only indexed: the rest takes time that grows with the square.
@@ -19,7 +19,7 @@ const SMALL: usize = 400;
 /// What is looked for. To make a needle takes longer than all the rest, so these are made once.
 static NEEDLES: LazyLock<Vec<Needle>> =
     LazyLock::new(|| ["\"", "a", "1", ",\"", "\",\"", "\\", "/"].into_iter().filter_map(Needle::new).collect());
-/// Rows in a window.
+/// VisibleRows in a window.
 const HEIGHT: u16 = 7;
 
 fuzz_target!(|data: &[u8]| {
@@ -106,7 +106,7 @@ fn printed(text: &[u8]) -> Vec<u8> {
 }
 
 fn check_rows(document: &Arc<Document>) {
-    let mut rows = Rows::new(Arc::clone(document));
+    let mut rows = VisibleRows::new(Arc::clone(document));
     check_walk(&rows);
     rows.set_all(true);
     assert_eq!(check_walk(&rows).len(), (document.values() - 1).max(1));
@@ -131,9 +131,9 @@ fn check_rows(document: &Arc<Document>) {
 }
 
 /// All rows that are seen, which are the same ones from above and from below.
-fn check_walk(rows: &Rows) -> Vec<Place> {
-    let down: Vec<Place> = successors(Some(rows.first()), |place| rows.next(*place)).collect();
-    let mut up: Vec<Place> = successors(Some(rows.last()), |place| rows.previous(*place)).collect();
+fn check_walk(rows: &VisibleRows) -> Vec<RowId> {
+    let down: Vec<RowId> = successors(Some(rows.first()), |place| rows.next(*place)).collect();
+    let mut up: Vec<RowId> = successors(Some(rows.last()), |place| rows.previous(*place)).collect();
     up.reverse();
     assert_eq!(down, up);
     let mut paths = HashSet::new();
@@ -148,7 +148,7 @@ fn check_walk(rows: &Rows) -> Vec<Place> {
     down
 }
 
-fn decoded(rows: &Rows, place: Place) -> Option<Document> {
+fn decoded(rows: &VisibleRows, place: RowId) -> Option<Document> {
     let source = rows.document(place)?.value(place.node);
     if !text::may_hold_json(&source) {
         return None;

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use crate::json::bits::{Bits, BitsBuilder};
+use crate::json::balanced_parens::{BalancedParens, BalancedParensBuilder};
+use crate::json::rank_select::{RankSelect, RankSelectBuilder};
 use crate::json::scan::{self, Kind, ScanError};
-use crate::json::shape::{Shape, ShapeBuilder};
 
 /// A value, by its number in document order. The document itself is 0; numbers are the same for the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,8 +25,8 @@ impl Node {
 #[derive(Debug, Clone)]
 pub struct Document {
     body: Bytes,
-    starts: Bits,
-    shape: Shape,
+    starts: RankSelect,
+    shape: BalancedParens,
     milestones: Vec<Milestone>,
 }
 
@@ -58,8 +58,8 @@ impl Document {
     pub fn parse(body: Bytes, cancel: &AtomicBool) -> Result<Self, IndexError> {
         let mut builder = Builder {
             text: &body,
-            starts: BitsBuilder::zeros(body.len()),
-            shape: ShapeBuilder::default(),
+            starts: RankSelectBuilder::zeros(body.len()),
+            shape: BalancedParensBuilder::default(),
             open: Vec::new(),
             nodes: 0,
             milestones: Vec::new(),
@@ -266,8 +266,8 @@ fn number(index: usize) -> Node {
 
 struct Builder<'a> {
     text: &'a [u8],
-    starts: BitsBuilder,
-    shape: ShapeBuilder,
+    starts: RankSelectBuilder,
+    shape: BalancedParensBuilder,
     /// One byte for every open container, however deep: its kind and how many children it has had since a milestone.
     open: Vec<u8>,
     nodes: u32,

@@ -15,7 +15,7 @@ use crate::json::scan;
 
 /// A row: a value of the document, or of a decoded string in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct RowId {
     tree: usize,
     /// The value.
     pub node: Node,
@@ -23,16 +23,16 @@ pub struct Place {
 
 /// A document with its folds and its decoded strings.
 #[derive(Debug, Clone)]
-pub struct Rows {
+pub struct VisibleRows {
     trees: Vec<Tree>,
     /// The tree of each string that was ever decoded, and how it is seen now.
-    decoded: HashMap<Place, (usize, Seen)>,
+    decoded: HashMap<RowId, (usize, Seen)>,
 }
 
 #[derive(Debug, Clone)]
 struct Tree {
     document: Arc<Document>,
-    host: Option<Place>,
+    host: Option<RowId>,
     rule: Rule,
     /// Values whose fold is the opposite of what the rule says.
     flipped: HashSet<Node>,
@@ -72,7 +72,7 @@ const MANY: usize = 12;
 /// From here on all ancestors are unfolded by opening everything, not one by one.
 const DEEP: usize = 10_000;
 
-impl Rows {
+impl VisibleRows {
     /// The first level of values is open unless it is long, deeper ones are folded.
     pub fn new(document: Arc<Document>) -> Self {
         let tree = Tree { document, host: None, rule: Rule::Opening, flipped: HashSet::new() };
@@ -80,7 +80,7 @@ impl Rows {
     }
 
     /// The document that a row belongs to.
-    pub fn document(&self, place: Place) -> Option<&Arc<Document>> {
+    pub fn document(&self, place: RowId) -> Option<&Arc<Document>> {
         self.trees.get(place.tree).map(|tree| &tree.document)
     }
 
@@ -90,9 +90,9 @@ impl Rows {
     }
 
     /// The same value in the same document as seen from here; the first row if it has none of its own.
-    pub fn place_in(&self, host: Option<Place>, node: Node) -> Place {
+    pub fn place_in(&self, host: Option<RowId>, node: Node) -> RowId {
         let tree = host.and_then(|host| self.held(host)).map_or(0, |(tree, _)| tree);
-        if node == Node::ROOT { self.first_of(tree) } else { Place { tree, node } }
+        if node == Node::ROOT { self.first_of(tree) } else { RowId { tree, node } }
     }
 
     /// Whether any string was ever decoded.
@@ -101,67 +101,67 @@ impl Rows {
     }
 
     /// The decoded string that a row is in.
-    pub fn host(&self, place: Place) -> Option<Place> {
+    pub fn host(&self, place: RowId) -> Option<RowId> {
         self.trees.get(place.tree).and_then(|tree| tree.host)
     }
 
     /// The first row.
-    pub fn first(&self) -> Place {
+    pub fn first(&self) -> RowId {
         self.first_of(0)
     }
 
     /// The last row.
-    pub fn last(&self) -> Place {
+    pub fn last(&self) -> RowId {
         match self.trees.first().and_then(|tree| tree.document.last_child(Node::ROOT)) {
-            Some(node) => self.last_within(Place { tree: 0, node }),
+            Some(node) => self.last_within(RowId { tree: 0, node }),
             // The document may be a string that has been decoded.
             None => self.last_within(self.first()),
         }
     }
 
     /// The row below.
-    pub fn next(&self, place: Place) -> Option<Place> {
+    pub fn next(&self, place: RowId) -> Option<RowId> {
         if self.is_open(place) { self.first_child(place) } else { self.after(place) }
     }
 
     /// The row above.
-    pub fn previous(&self, place: Place) -> Option<Place> {
+    pub fn previous(&self, place: RowId) -> Option<RowId> {
         let tree = self.trees.get(place.tree)?;
         match tree.document.previous_sibling(place.node) {
-            Some(node) => Some(self.last_within(Place { node, ..place })),
+            Some(node) => Some(self.last_within(RowId { node, ..place })),
             None => self.parent(place),
         }
     }
 
     /// The row that a row is indented under.
-    pub fn parent(&self, place: Place) -> Option<Place> {
+    pub fn parent(&self, place: RowId) -> Option<RowId> {
         let tree = self.trees.get(place.tree)?;
         match tree.document.parent(place.node)? {
             Node::ROOT => tree.host,
-            node => Some(Place { node, ..place }),
+            node => Some(RowId { node, ..place }),
         }
     }
 
     /// The first row under a row, were it open.
-    pub fn first_child(&self, place: Place) -> Option<Place> {
+    pub fn first_child(&self, place: RowId) -> Option<RowId> {
         match self.held(place) {
             Some((tree, _)) => Some(self.first_of(tree)),
-            None => Some(Place { node: self.trees.get(place.tree)?.document.first_child(place.node)?, ..place }),
+            None => Some(RowId { node: self.trees.get(place.tree)?.document.first_child(place.node)?, ..place }),
         }
     }
 
     /// Whether a row can be opened and folded.
-    pub fn is_container(&self, place: Place) -> bool {
+    pub fn is_container(&self, place: RowId) -> bool {
         self.is_decoded(place) || self.trees.get(place.tree).is_some_and(|tree| tree.document.has_children(place.node))
     }
 
     /// Whether a row is a string that has been decoded.
-    pub fn is_decoded(&self, place: Place) -> bool {
+    pub fn is_decoded(&self, place: RowId) -> bool {
         self.held(place).is_some()
     }
 
     /// Whether the rows under a row are seen.
-    pub fn is_open(&self, place: Place) -> bool {
+    pub fn is_open(&self, place: RowId) -> bool {
         if let Some((_, seen)) = self.held(place) {
             return seen == Seen::Open;
         }
@@ -171,7 +171,7 @@ impl Rows {
     }
 
     /// Opens or folds a row. Nothing happens to a leaf.
-    pub fn set_open(&mut self, place: Place, open: bool) {
+    pub fn set_open(&mut self, place: RowId, open: bool) {
         if let Some((_, seen @ (Seen::Open | Seen::Folded))) = self.decoded.get_mut(&place) {
             *seen = if open { Seen::Open } else { Seen::Folded };
         } else if self.is_container(place)
@@ -223,7 +223,7 @@ impl Rows {
     }
 
     /// Opens everything that a row is in.
-    pub fn reveal(&mut self, place: Place) {
+    pub fn reveal(&mut self, place: RowId) {
         if self.levels(place) > DEEP {
             self.set_all(true);
         }
@@ -235,7 +235,7 @@ impl Rows {
     }
 
     /// The row itself if it is seen, otherwise the folded one that hides it.
-    pub fn visible(&self, place: Place) -> Place {
+    pub fn visible(&self, place: RowId) -> RowId {
         let (mut seen, mut at) = (place, place);
         while let Some(parent) = self.parent(at) {
             if !self.is_open(parent) {
@@ -247,23 +247,23 @@ impl Rows {
     }
 
     /// Steps of indentation.
-    pub fn levels(&self, place: Place) -> usize {
+    pub fn levels(&self, place: RowId) -> usize {
         let Some(tree) = self.trees.get(place.tree) else { return 0 };
         tree.document.depth(place.node).saturating_sub(1) + tree.host.map_or(0, |host| self.levels(host) + 1)
     }
 
     /// Which of two rows comes first.
-    pub fn order(&self, a: Place, b: Place) -> Ordering {
+    pub fn order(&self, a: RowId, b: RowId) -> Ordering {
         self.way_to(a).cmp(&self.way_to(b))
     }
 
     /// The document that a decoded string holds.
-    pub fn held_document(&self, host: Place) -> Option<&Arc<Document>> {
+    pub fn held_document(&self, host: RowId) -> Option<&Arc<Document>> {
         self.held(host).and_then(|(tree, _)| self.trees.get(tree)).map(|tree| &tree.document)
     }
 
     /// Shows a string that was once decoded as its document again. False if it never was.
-    pub fn show_document(&mut self, host: Place) -> bool {
+    pub fn show_document(&mut self, host: RowId) -> bool {
         self.decoded.get_mut(&host).is_some_and(|(_, seen)| {
             *seen = Seen::Open;
             true
@@ -271,14 +271,14 @@ impl Rows {
     }
 
     /// Shows a decoded string as text again.
-    pub fn show_text(&mut self, host: Place) {
+    pub fn show_text(&mut self, host: RowId) {
         if let Some((_, seen)) = self.decoded.get_mut(&host) {
             *seen = Seen::Text;
         }
     }
 
     /// Shows the document that a string holds under the string's row. False if it has no values to show.
-    pub fn attach(&mut self, host: Place, document: Arc<Document>) -> bool {
+    pub fn attach(&mut self, host: RowId, document: Arc<Document>) -> bool {
         if !document.has_children(Node::ROOT) || self.is_container(host) {
             return false;
         }
@@ -292,12 +292,12 @@ impl Rows {
 
     /// The path of a row after that of the whole document, as jq would take it: `.output.steps[0]`, `.["a b"]`,
     /// `.result | fromjson | .id`. Foreign text, not sanitised.
-    pub fn path(&self, place: Place, prefix: &str) -> String {
+    pub fn path(&self, place: RowId, prefix: &str) -> String {
         self.path_end(place, prefix, usize::MAX)
     }
 
     /// The last steps of a path; with an ellipsis in front if those are not all.
-    pub fn path_end(&self, place: Place, prefix: &str, most: usize) -> String {
+    pub fn path_end(&self, place: RowId, prefix: &str, most: usize) -> String {
         let Some(tree) = self.trees.get(place.tree) else { return String::new() };
         let document = &tree.document;
         let ancestry = std::iter::successors(Some(place.node), |node| document.parent(*node));
@@ -321,32 +321,32 @@ impl Rows {
         if path.is_empty() { ".".to_owned() } else { path }
     }
 
-    fn held(&self, host: Place) -> Option<(usize, Seen)> {
+    fn held(&self, host: RowId) -> Option<(usize, Seen)> {
         self.decoded.get(&host).copied().filter(|(_, seen)| *seen != Seen::Text)
     }
 
-    fn first_of(&self, tree: usize) -> Place {
+    fn first_of(&self, tree: usize) -> RowId {
         let document = self.trees.get(tree).map(|tree| &tree.document);
-        Place { tree, node: document.and_then(|document| document.first_child(Node::ROOT)).unwrap_or(Node::ROOT) }
+        RowId { tree, node: document.and_then(|document| document.first_child(Node::ROOT)).unwrap_or(Node::ROOT) }
     }
 
     /// The row below a row and all that hangs under it.
-    fn after(&self, mut place: Place) -> Option<Place> {
+    fn after(&self, mut place: RowId) -> Option<RowId> {
         loop {
             let tree = self.trees.get(place.tree)?;
             let node = tree.document.end(place.node);
             if (node.0 as usize) < tree.document.values() {
-                return Some(Place { node, ..place });
+                return Some(RowId { node, ..place });
             }
             place = tree.host?;
         }
     }
 
     /// The last row seen among a row and all that hangs under it.
-    fn last_within(&self, mut place: Place) -> Place {
+    fn last_within(&self, mut place: RowId) -> RowId {
         while self.is_open(place) {
             let last = match self.held(place) {
-                Some((tree, _)) => self.last_child(Place { tree, node: Node::ROOT }),
+                Some((tree, _)) => self.last_child(RowId { tree, node: Node::ROOT }),
                 None if self.is_all_open(place.tree) => return self.very_last(place),
                 None => self.last_child(place),
             };
@@ -356,8 +356,8 @@ impl Rows {
         place
     }
 
-    fn last_child(&self, place: Place) -> Option<Place> {
-        Some(Place { node: self.trees.get(place.tree)?.document.last_child(place.node)?, ..place })
+    fn last_child(&self, place: RowId) -> Option<RowId> {
+        Some(RowId { node: self.trees.get(place.tree)?.document.last_child(place.node)?, ..place })
     }
 
     /// Whether nothing at all is folded or decoded in a tree: then its last row needs no looking for.
@@ -366,12 +366,12 @@ impl Rows {
             && self.trees.get(tree).is_some_and(|tree| tree.rule == Rule::Open && tree.flipped.is_empty())
     }
 
-    fn very_last(&self, place: Place) -> Place {
+    fn very_last(&self, place: RowId) -> RowId {
         let end = self.trees.get(place.tree).map_or(place.node, |tree| tree.document.end(place.node));
-        Place { node: Node(end.0.saturating_sub(1)), ..place }
+        RowId { node: Node(end.0.saturating_sub(1)), ..place }
     }
 
-    fn way_to(&self, place: Place) -> Vec<Node> {
+    fn way_to(&self, place: RowId) -> Vec<Node> {
         let mut way: Vec<Node> =
             std::iter::successors(Some(place), |place| self.host(*place)).map(|place| place.node).collect();
         way.reverse();
@@ -435,21 +435,21 @@ mod tests {
         Arc::new(Document::parse(Bytes::copy_from_slice(text.as_bytes()), &AtomicBool::new(false)).unwrap())
     }
 
-    fn down(rows: &Rows) -> Vec<Place> {
+    fn down(rows: &VisibleRows) -> Vec<RowId> {
         std::iter::successors(Some(rows.first()), |place| rows.next(*place)).collect()
     }
 
-    fn up(rows: &Rows) -> Vec<Place> {
-        let mut places: Vec<Place> = std::iter::successors(Some(rows.last()), |place| rows.previous(*place)).collect();
+    fn up(rows: &VisibleRows) -> Vec<RowId> {
+        let mut places: Vec<RowId> = std::iter::successors(Some(rows.last()), |place| rows.previous(*place)).collect();
         places.reverse();
         places
     }
 
-    fn paths(rows: &Rows) -> Vec<String> {
+    fn paths(rows: &VisibleRows) -> Vec<String> {
         down(rows).into_iter().map(|place| rows.path(place, "")).collect()
     }
 
-    fn at(rows: &Rows, path: &str) -> Place {
+    fn at(rows: &VisibleRows, path: &str) -> RowId {
         *down(rows).iter().find(|place| rows.path(**place, "") == path).unwrap()
     }
 
@@ -474,13 +474,13 @@ mod tests {
             ),
         ];
         for (text, expected) in cases {
-            assert_eq!(paths(&Rows::new(document(text))), *expected, "{text}");
+            assert_eq!(paths(&VisibleRows::new(document(text))), *expected, "{text}");
         }
     }
 
     #[test]
     fn a_decoded_string_hangs_under_its_row_and_folds_like_a_container() {
-        let mut rows = Rows::new(document(r#"{"result":"{\"a\":[1,{\"b\":2}]}","end":[0]}"#));
+        let mut rows = VisibleRows::new(document(r#"{"result":"{\"a\":[1,{\"b\":2}]}","end":[0]}"#));
         let host = at(&rows, ".result");
         assert!(rows.attach(host, document(r#"{"a":[1,{"b":2}]}"#)));
         let all = [
@@ -511,7 +511,7 @@ mod tests {
 
     #[test]
     fn the_last_row_of_a_document_that_is_one_decoded_string_is_within_it() {
-        let mut rows = Rows::new(document(r#""{\"a\":[1]}""#));
+        let mut rows = VisibleRows::new(document(r#""{\"a\":[1]}""#));
         assert!(rows.attach(rows.first(), document(r#"{"a":[1]}"#)));
         assert_eq!(paths(&rows), [".", ". | fromjson | .a", ". | fromjson | .a[0]"]);
         assert_eq!(down(&rows), up(&rows));
@@ -519,7 +519,7 @@ mod tests {
 
     #[test]
     fn the_last_of_many_rows_is_reached_without_passing_the_others() {
-        let mut rows = Rows::new(document(&format!("[{}[1]]", "[[1,2,3]],".repeat(100_000))));
+        let mut rows = VisibleRows::new(document(&format!("[{}[1]]", "[[1,2,3]],".repeat(100_000))));
         rows.set_all(true);
         assert_eq!(rows.path(rows.last(), ""), ".[100000][0]");
         let above = rows.previous(rows.previous(rows.last()).unwrap()).unwrap();
@@ -533,13 +533,13 @@ mod tests {
 
     #[test]
     fn a_deep_document_can_be_opened_and_left_at_its_end() {
-        let mut rows = Rows::new(document(&format!("{}1{}", "[".repeat(200_000), "]".repeat(200_000))));
-        let deepest = Place { tree: 0, node: Node(200_000) };
+        let mut rows = VisibleRows::new(document(&format!("{}1{}", "[".repeat(200_000), "]".repeat(200_000))));
+        let deepest = RowId { tree: 0, node: Node(200_000) };
         rows.reveal(deepest);
         assert_eq!(rows.last(), deepest);
         assert_eq!(rows.levels(deepest), 199_999);
         assert_eq!(rows.path_end(deepest, "", 3), "…[0][0][0]");
-        assert_eq!(rows.previous(deepest), Some(Place { tree: 0, node: Node(199_999) }));
+        assert_eq!(rows.previous(deepest), Some(RowId { tree: 0, node: Node(199_999) }));
     }
 
     proptest! {
@@ -559,15 +559,15 @@ mod tests {
                 text.push(if c == ',' { '1' } else { c });
             }
             text.push_str(&"]".repeat(open + 1));
-            let mut rows = Rows::new(document(&text));
+            let mut rows = VisibleRows::new(document(&text));
             let length = u32::try_from(rows.main().unwrap().values()).unwrap();
             if let Some(all) = all { rows.set_all(all); }
             for (node, open) in folds {
-                rows.set_open(Place { tree: 0, node: Node(node % length) }, open);
+                rows.set_open(RowId { tree: 0, node: Node(node % length) }, open);
             }
             let seen = down(&rows);
             prop_assert_eq!(&seen, &up(&rows));
-            let hidden = (1..length).map(|node| Place { tree: 0, node: Node(node) }).filter(|place| !seen.contains(place));
+            let hidden = (1..length).map(|node| RowId { tree: 0, node: Node(node) }).filter(|place| !seen.contains(place));
             for place in hidden {
                 prop_assert!(seen.contains(&rows.visible(place)));
                 let mut rows = rows.clone();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use super::tree_row::{FoldMark, Label, TreeRow};
 use super::tree_row::{scalar, sizes};
 use crate::json::index::{Document, Node};
-use crate::json::rows::{Folds, Place, Rows};
+use crate::json::rows::{Folds, RowId, VisibleRows};
 use crate::json::scan::{self, Kind};
 use crate::json::search::{Needle, Slice};
 use crate::json::text;
@@ -57,7 +57,7 @@ pub enum Fold {
 /// A string that is JSON and too long to be decoded between two key strokes: run it elsewhere, then [`TreeView::attach`].
 #[derive(Debug, Clone)]
 pub struct Decode {
-    place: Place,
+    place: RowId,
     document: Arc<Document>,
 }
 
@@ -78,7 +78,7 @@ pub struct KeptTree {
 /// What a decoded string holds.
 #[derive(Debug, Clone)]
 pub struct Decoded {
-    place: Place,
+    place: RowId,
     document: Arc<Document>,
 }
 
@@ -99,9 +99,9 @@ pub enum Found {
 /// The tree tab of one job. Cheap to clone: documents are shared.
 #[derive(Debug, Clone)]
 pub struct TreeView {
-    rows: Rows,
-    cursor: Place,
-    top: Place,
+    rows: VisibleRows,
+    cursor: RowId,
+    top: RowId,
     prefix: String,
     needle: Option<Needle>,
     search: Option<Search>,
@@ -112,7 +112,7 @@ pub struct TreeView {
 struct Search {
     forward: bool,
     /// The decoded string that is searched; None for the document itself.
-    host: Option<Place>,
+    host: Option<RowId>,
     at: usize,
     /// Whether it went round, and where it began: no further than there.
     wrapped: bool,
@@ -129,10 +129,10 @@ const FOLDS: usize = 1000;
 const SLICE: usize = 1 << 23;
 
 impl TreeView {
-    /// A fresh view of a document, folded as [`Rows::new`] says. `prefix` is the path of the document in the body it was
+    /// A fresh view of a document, folded as [`VisibleRows::new`] says. `prefix` is the path of the document in the body it was
     /// cut from (`.message[1]`), empty for a whole body.
     pub fn new(document: Arc<Document>, prefix: &str) -> Self {
-        let rows = Rows::new(document);
+        let rows = VisibleRows::new(document);
         let first = rows.first();
         Self { rows, cursor: first, top: first, prefix: prefix.to_owned(), needle: None, search: None }
     }
@@ -295,7 +295,7 @@ impl TreeView {
             .collect()
     }
 
-    fn row(&self, place: Place, width: usize) -> Option<TreeRow> {
+    fn row(&self, place: RowId, width: usize) -> Option<TreeRow> {
         let document = self.rows.document(place)?;
         let kind = document.kind(place.node);
         let (text, whole, size) = match self.rows.held_document(place) {
@@ -381,12 +381,12 @@ impl TreeView {
     }
 
     /// Where a row begins in its document, or where the row after it does.
-    fn edge(&self, place: Place, after: bool) -> usize {
+    fn edge(&self, place: RowId, after: bool) -> usize {
         let node = if after { Node(place.node.0.saturating_add(1)) } else { place.node };
         self.rows.document(place).map_or(0, |document| document.start(node))
     }
 
-    fn outermost(&self, mut place: Place) -> Place {
+    fn outermost(&self, mut place: RowId) -> RowId {
         while let Some(host) = self.rows.host(place) {
             place = host;
         }
@@ -401,7 +401,7 @@ impl TreeView {
 
     /// The first row of a window of this height, moved no more than it takes to have the cursor in it and, where there
     /// are rows enough, no empty lines.
-    fn top_for(&self, height: u16) -> Place {
+    fn top_for(&self, height: u16) -> RowId {
         let below = usize::from(height).saturating_sub(1);
         if self.rows.order(self.cursor, self.top) == Ordering::Less {
             return self.filled(self.cursor, below);
@@ -419,7 +419,7 @@ impl TreeView {
         if at == self.cursor { self.filled(self.top, below) } else { self.up(self.cursor, below) }
     }
 
-    fn filled(&self, top: Place, below: usize) -> Place {
+    fn filled(&self, top: RowId, below: usize) -> RowId {
         let rows = std::iter::successors(Some(top), |place| self.rows.next(*place)).skip(1).take(below).count();
         self.up(top, below - rows)
     }
@@ -434,11 +434,11 @@ impl TreeView {
         self.cursor = self.down(self.cursor, rows);
     }
 
-    fn up(&self, from: Place, rows: usize) -> Place {
+    fn up(&self, from: RowId, rows: usize) -> RowId {
         std::iter::successors(Some(from), |place| self.rows.previous(*place)).take(rows + 1).last().unwrap_or(from)
     }
 
-    fn down(&self, from: Place, rows: usize) -> Place {
+    fn down(&self, from: RowId, rows: usize) -> RowId {
         std::iter::successors(Some(from), |place| self.rows.next(*place)).take(rows + 1).last().unwrap_or(from)
     }
 }

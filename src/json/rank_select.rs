@@ -5,9 +5,10 @@ const BLOCK_WORDS: usize = 8;
 /// Bits of a block.
 pub const BLOCK: usize = BLOCK_WORDS * 64;
 
-/// Bits that no longer change, with running counts.
+/// Bits that no longer change, with running counts: how many ones stand before a place (rank), and where the n-th one
+/// is (select).
 #[derive(Debug, Clone, Default)]
-pub struct Bits {
+pub struct RankSelect {
     words: Vec<u64>,
     /// Ones before each block.
     counts: Vec<u32>,
@@ -17,12 +18,12 @@ pub struct Bits {
 
 /// Bits being written.
 #[derive(Debug, Default)]
-pub struct BitsBuilder {
+pub struct RankSelectBuilder {
     words: Vec<u64>,
     len: usize,
 }
 
-impl BitsBuilder {
+impl RankSelectBuilder {
     /// That many zeros.
     pub fn zeros(len: usize) -> Self {
         Self { words: vec![0; len.div_ceil(64)], len }
@@ -47,7 +48,7 @@ impl BitsBuilder {
     }
 
     /// The finished bits. There may be at most `u32::MAX` ones.
-    pub fn build(mut self) -> Bits {
+    pub fn build(mut self) -> RankSelect {
         self.words.shrink_to_fit();
         let mut counts = Vec::with_capacity(self.words.len().div_ceil(BLOCK_WORDS));
         let mut ones: usize = 0;
@@ -55,11 +56,11 @@ impl BitsBuilder {
             counts.push(u32::try_from(ones).unwrap_or(u32::MAX));
             ones += block.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         }
-        Bits { words: self.words, counts, len: self.len, ones }
+        RankSelect { words: self.words, counts, len: self.len, ones }
     }
 }
 
-impl Bits {
+impl RankSelect {
     /// Number of bits.
     pub fn len(&self) -> usize {
         self.len
@@ -133,8 +134,8 @@ mod tests {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
         #[test]
         fn ranks_and_places_are_those_of_a_plain_count(bits in proptest::collection::vec(proptest::bool::weighted(0.3), 0..3000)) {
-            let mut builder = BitsBuilder::default();
-            let mut set = BitsBuilder::zeros(bits.len());
+            let mut builder = RankSelectBuilder::default();
+            let mut set = RankSelectBuilder::zeros(bits.len());
             for (at, &bit) in bits.iter().enumerate() {
                 builder.push(bit);
                 if bit {

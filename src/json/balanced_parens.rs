@@ -1,28 +1,28 @@
-//! The shape of a tree in two bits a node: an opening and a closing parenthesis, with shortcuts to find their partners.
+//! The shape of a tree as balanced parentheses, two bits a node: an opening and a closing parenthesis, with shortcuts to find their partners.
 //!
 //! Nodes are numbered in document order. Where a parenthesis closes is where the depth first falls back; the least
 //! depth of every block, and of every 32 blocks, and so on, lets whole stretches be skipped.
 
-use crate::json::bits::{BLOCK, Bits, BitsBuilder};
+use crate::json::rank_select::{BLOCK, RankSelect, RankSelectBuilder};
 
 /// Entries under one entry of the next level.
 const FAN: usize = 32;
 
 /// A finished tree.
 #[derive(Debug, Clone, Default)]
-pub struct Shape {
-    parens: Bits,
+pub struct BalancedParens {
+    parens: RankSelect,
     /// The least depth after any bit of a block; then of every `FAN` entries below.
     least: Vec<Vec<u32>>,
 }
 
 /// A tree being written.
 #[derive(Debug, Default)]
-pub struct ShapeBuilder {
-    parens: BitsBuilder,
+pub struct BalancedParensBuilder {
+    parens: RankSelectBuilder,
 }
 
-impl ShapeBuilder {
+impl BalancedParensBuilder {
     /// A node begins.
     pub fn open(&mut self) {
         self.parens.push(true);
@@ -34,7 +34,7 @@ impl ShapeBuilder {
     }
 
     /// The finished tree. Every node that was opened must have been closed.
-    pub fn build(self) -> Shape {
+    pub fn build(self) -> BalancedParens {
         let parens = self.parens.build();
         let mut depth: i64 = 0;
         let mut blocks = Vec::with_capacity(parens.len().div_ceil(BLOCK));
@@ -56,11 +56,11 @@ impl ShapeBuilder {
             let above = below.chunks(FAN).map(|some| some.iter().copied().min().unwrap_or(0)).collect();
             least.push(above);
         }
-        Shape { parens, least }
+        BalancedParens { parens, least }
     }
 }
 
-impl Shape {
+impl BalancedParens {
     /// Number of nodes.
     pub fn nodes(&self) -> usize {
         self.parens.ones()
@@ -261,8 +261,8 @@ mod tests {
     use super::*;
 
     /// Parents of a random tree in document order: each node hangs under some node of the last one's ancestry.
-    fn tree(choices: &[u8], deep: u8) -> (Shape, Vec<Option<usize>>) {
-        let (mut builder, mut open, mut parents) = (ShapeBuilder::default(), vec![], vec![]);
+    fn tree(choices: &[u8], deep: u8) -> (BalancedParens, Vec<Option<usize>>) {
+        let (mut builder, mut open, mut parents) = (BalancedParensBuilder::default(), vec![], vec![]);
         builder.open();
         open.push(0);
         parents.push(None);
@@ -282,7 +282,7 @@ mod tests {
         (builder.build(), parents)
     }
 
-    fn check(shape: &Shape, parents: &[Option<usize>]) {
+    fn check(shape: &BalancedParens, parents: &[Option<usize>]) {
         assert_eq!(shape.nodes(), parents.len());
         let mut children = vec![vec![]; parents.len()];
         for (node, parent) in parents.iter().enumerate() {
