@@ -69,9 +69,9 @@ pub mod bench_api {
     pub use crate::domain::fact::Fact;
     pub use crate::domain::job::{Job, JobIx, JobKey, JobTraits, ProviderName};
     pub use crate::domain::observation::{Keep, Observation, Role};
-    pub use crate::domain::provider::{Next, Payload};
+    pub use crate::domain::provider::{Next, Part, Payload};
     pub use crate::domain::reading::{Reading, Verdict};
-    pub use crate::domain::request::{Auth, Method, Request};
+    pub use crate::domain::request::{Header, Method, Request};
     pub use crate::domain::response::{Headers, Response};
     pub use crate::domain::schedule;
     pub use crate::domain::secret::Token;

@@ -69,6 +69,11 @@ pub enum Command {
     Check(Check),
     /// Write a commented starter file, never over an existing one
     Init,
+    /// The providers that a service can name, or the description of one as TOML
+    Providers {
+        /// Print the description of this one, to copy and to change
+        name: Option<String>,
+    },
     /// The keys of the dashboard, as config.toml has bound them
     Keys,
     /// Print a completion script

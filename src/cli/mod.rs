@@ -39,6 +39,7 @@ mod output;
 mod paths;
 mod pick;
 mod place;
+mod providers;
 mod report;
 mod schema;
 mod select;
@@ -126,6 +127,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Init => printed(|_, err| init::run(common.config.as_deref(), err)),
         Command::Schema => printed(|out, _| schema::run(out)),
         Command::Paths => printed(|out, _| paths::run(common.config.as_deref(), common.state_dir.as_deref(), out)),
+        Command::Providers { name } => providers::run(name.as_deref(), common.config.as_deref()),
         Command::Keys => keys::run(),
         Command::Completions { shell } => completions::run(&mut Args::command(), shell),
         Command::Man => man::run(Args::command()),

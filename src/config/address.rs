@@ -14,6 +14,7 @@ pub fn base(form: AddressForm, service: &Fields<'_>, place: &str, problems: &mut
     let insecure = service.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false);
     match form {
         AddressForm::Deployment => deployment(service, place, insecure, problems),
+        AddressForm::Settings => None,
         AddressForm::Base { default, example } => match (service.get("base_url"), default) {
             (Some(field), _) => address(&field, example, insecure, problems),
             (None, Some(default)) => Url::parse(default).ok(),
@@ -105,7 +106,7 @@ fn segment<'a>(field: &Field<'a>, problems: &mut Problems) -> Option<&'a str> {
 }
 
 /// The URL, also where something about it is refused: what else is wrong with the service and its jobs is told as well.
-fn address(field: &Field<'_>, example: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
+pub fn address(field: &Field<'_>, example: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
     let text = field.word(example, problems)?;
     let key = field.key;
     let mut refuse = |message: String, help: &str| {

@@ -36,6 +36,11 @@ impl<'a> Fields<'a> {
         Self { table, header: (0, 0) }
     }
 
+    /// The table itself.
+    pub fn raw(&self) -> &'a DeTable<'a> {
+        self.table
+    }
+
     /// Where the table begins: its header, or its first brace.
     pub fn span(&self) -> Range<usize> {
         self.header.0..self.header.1

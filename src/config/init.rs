@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_example_is_valid_and_shows_every_key() {
         let file = parse(EXAMPLE, Path::new("jobs.example.toml")).unwrap();
-        assert_eq!((file.services.len(), file.jobs.len()), (4, 6));
+        assert_eq!((file.services.len(), file.jobs.len()), (6, 6));
         let keys = [names::TOP, names::POLL, names::SERVICE, names::TOKEN, names::FIELD, names::JOB].concat();
         for key in keys {
             let shown = |line: &str| {

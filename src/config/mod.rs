@@ -28,6 +28,7 @@ mod jobs;
 pub mod names;
 pub mod paths;
 mod problem;
+pub mod provider;
 mod reading;
 mod service;
 mod sources;
@@ -135,7 +136,8 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let file = Fields::of_file(again.as_ref().unwrap_or(&table).get_ref());
     file.expect_only(names::TOP, "at the top of the file", &mut problems);
     let poll = service::poll(&file, &mut problems);
-    let services = service::services(&file, &poll, &place, &mut problems);
+    let providers = provider::Providers::read(&file, &mut problems);
+    let services = service::services(&file, &providers, &poll, &place, &mut problems);
     let known = services.iter().cloned().collect();
     let mut digest = Digest::default();
     digest.add(path, Some(text.as_bytes()));

@@ -1,5 +1,6 @@
 //! `[poll]` and `[services.*]`: every default filled in, every secret by reference.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +9,11 @@ use super::address;
 use super::field::{Field, Fields};
 use super::names;
 use super::problem::{Problem, Problems};
-use crate::domain::job::ProviderName;
-use crate::domain::provider::{AddressForm, ProviderRef};
+use super::provider::{self, Chosen, Providers};
+use crate::domain::provider::AddressForm;
 use crate::domain::secret::TokenSource;
-use crate::domain::service::{Include, Pace, Poll, Service};
-use crate::providers;
+use crate::domain::service::{Include, Pace, Poll, Rate, Service};
+use crate::providers::described::Described;
 
 /// From where the paths in a file are counted.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +52,7 @@ pub fn poll(file: &Fields<'_>, problems: &mut Problems) -> Poll {
 /// `[services.*]` in the file's order: each with its name, and None where something is wrong with it.
 pub fn services<'a>(
     file: &Fields<'a>,
+    providers: &Providers,
     poll: &Poll,
     place: &Place,
     problems: &mut Problems,
@@ -60,11 +62,16 @@ pub fn services<'a>(
         return Vec::new();
     };
     let alert_after = file.get("alert_after").and_then(|field| field.duration(problems));
-    table.all().into_iter().map(|field| (field.key, service(&field, poll, alert_after, place, problems))).collect()
+    table
+        .all()
+        .into_iter()
+        .map(|field| (field.key, service(&field, providers, poll, alert_after, place, problems)))
+        .collect()
 }
 
 fn service(
     field: &Field<'_>,
+    providers: &Providers,
     poll: &Poll,
     alert_after: Option<Duration>,
     place: &Place,
@@ -89,8 +96,11 @@ fn service(
         );
         return None;
     }
-    table.expect_only(names::SERVICE, &here, problems);
-    let provider = provider(&table, &here, problems);
+    let chosen = providers.choose(&table, &here, problems);
+    let keys = chosen.as_ref().map(Chosen::keys);
+    let keys: Vec<&str> =
+        keys.as_ref().map_or_else(|| names::SERVICE.to_vec(), |keys| keys.iter().map(String::as_str).collect());
+    table.expect_only(&keys, &here, problems);
     let pace = pace(&table, poll.pace, problems);
     let in_flight = table.get("in_flight").and_then(|field| field.count(problems));
     let rate = table.get("rate").and_then(|field| field.rate(problems));
@@ -98,10 +108,11 @@ fn service(
     let include = include(&table, problems);
     let alert_after = table.get("alert_after").and_then(|field| field.duration(problems)).or(alert_after);
     let fields = super::fields::fields(&table, problems);
-    let token = token(&table, provider.as_ref(), &here, place, problems);
-    let provider = provider?;
+    let token = token(&table, chosen.as_ref(), &here, place, problems);
+    let secrets = secrets(&table, place, problems);
+    let Chosen { provider, described } = chosen?;
     let about = provider.about();
-    if about.address != AddressForm::Deployment {
+    if about.address != AddressForm::Deployment && described.is_none() {
         for stray in names::UNSTRACT_ONLY.iter().filter_map(|key| table.get(key)) {
             let message = format!("`{}` {here}, which is no unstract service", stray.key);
             problems.add(Problem::at(stray.key_span, message).help(match stray.key {
@@ -110,16 +121,22 @@ fn service(
             }));
         }
     }
-    let base = address::base(about.address, &table, &here, problems)?;
+    let (settings, base) = match &described {
+        Some(described) => provider::settings(described, &table, &here, problems)?,
+        None => (BTreeMap::new(), address::base(about.address, &table, &here, problems)?),
+    };
     // Without a token the file is refused; what is wrong with the service's jobs is told all the same.
     let token = token.unwrap_or_else(|| TokenSource::Env(String::new()));
-    let endpoint = provider.endpoint(&base).into();
+    let endpoint = provider.endpoint(&base, &settings).into();
+    let (pace, rate) = paced(described.as_ref(), pace, rate);
     Some(Arc::new(Service {
         name: name.into(),
         provider,
         base,
         endpoint,
+        settings,
         token,
+        secrets,
         pace,
         in_flight,
         rate,
@@ -129,23 +146,19 @@ fn service(
     }))
 }
 
-fn provider(service: &Fields<'_>, here: &str, problems: &mut Problems) -> Option<ProviderRef> {
-    let words: Vec<&str> = providers::names().into_iter().map(ProviderName::as_str).collect();
-    let Some(field) = service.get("provider") else {
-        let help = "write provider = \"vessl\", \"optexity\" or \"unstract\"";
-        problems.add(Problem::at(service.span(), format!("no `provider` {here}")).help(help).absence());
-        return None;
-    };
-    let word = field.word("\"vessl\", \"optexity\" or \"unstract\"", problems)?;
-    let provider = providers::by_name(ProviderName::new(word));
-    if provider.is_none() {
-        let help = match names::meant(word, &words) {
-            Some(meant) => format!("did you mean \"{meant}\"?"),
-            None => "write \"vessl\", \"optexity\" or \"unstract\"".to_owned(),
-        };
-        problems.add(Problem::at(field.span, format!("unknown provider {here}")).help(help));
-    }
-    provider
+/// What the service itself asks of those who poll it: never more often, and no more at once unless the file says so.
+fn paced(described: Option<&Described>, pace: Pace, rate: Option<Rate>) -> (Pace, Option<Rate>) {
+    let Some(described) = described else { return (pace, rate) };
+    let least = described.interval().unwrap_or_default();
+    let pace = Pace { interval: pace.interval.max(least), max_interval: pace.max_interval.max(least) };
+    (pace, rate.or_else(|| described.rate()))
+}
+
+fn secrets(service: &Fields<'_>, place: &Place, problems: &mut Problems) -> Vec<(String, TokenSource)> {
+    let how = "write secrets = { secret = { env = \"MODAL_SECRET\" } }";
+    let Some(table) = service.get("secrets").and_then(|field| field.table(how, problems)) else { return Vec::new() };
+    let secret = |field: Field<'_>| Some((field.key.to_owned(), source(&field, how, place, problems)?));
+    table.all().into_iter().filter_map(secret).collect()
 }
 
 fn pace(table: &Fields<'_>, default: Pace, problems: &mut Problems) -> Pace {
@@ -165,12 +178,17 @@ fn include(service: &Fields<'_>, problems: &mut Problems) -> Include {
 
 fn token(
     service: &Fields<'_>,
-    provider: Option<&ProviderRef>,
+    chosen: Option<&Chosen>,
     here: &str,
     place: &Place,
     problems: &mut Problems,
 ) -> Option<TokenSource> {
-    let example = provider.map_or("VESSL_TOKEN", |provider| provider.about().token_env);
+    let described = chosen.and_then(|chosen| chosen.described.as_ref());
+    let example = match (described, chosen) {
+        (Some(described), _) => described.token_env().unwrap_or("API_KEY"),
+        (None, Some(chosen)) => chosen.provider.about().token_env,
+        (None, None) => "VESSL_TOKEN",
+    };
     let how = format!(
         "say where it is to be had: token = {{ env = \"{example}\" }}, {{ file = \"~/.token\" }} or {{ command = [\"pass\", \"show\", \"api-key\"] }}"
     );
@@ -178,11 +196,16 @@ fn token(
         problems.add(Problem::at(service.span(), format!("no `token` {here}")).help(how).absence());
         return None;
     };
+    source(&field, &how, place, problems)
+}
+
+/// Where a secret is to be had.
+fn source(field: &Field<'_>, how: &str, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
     if field.value.is_str() {
-        problems.add(Problem::at(field.span, "a token is never written in the file").help(how));
+        problems.add(Problem::at(field.span.clone(), "a token is never written in the file").help(how));
         return None;
     }
-    let table = field.table(&how, problems)?;
+    let table = field.table(how, problems)?;
     table.expect_only(names::TOKEN, "in a token", problems);
     let mut sources = table.all();
     sources.retain(|source| names::TOKEN.contains(&source.key));
@@ -191,7 +214,8 @@ fn token(
         [] => {
             // A misspelt key was told already.
             if table.all().is_empty() {
-                let problem = Problem::at(field.span, "this token has neither env nor file nor command").help(how);
+                let problem =
+                    Problem::at(field.span.clone(), "this token has neither env nor file nor command").help(how);
                 problems.add(problem.absence());
             }
             None

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::job::ProviderName;
 use crate::domain::secret::TokenSource;
+use crate::providers::described;
 
 /// A file of one sound service, `llama`.
 const LLAMA: &str = "[services.llama]
@@ -434,6 +435,9 @@ fn the_schema_knows_the_keys_that_the_reader_knows_and_no_others() {
         ("/definitions/token/properties", names::TOKEN),
         ("/definitions/field/properties", names::FIELD),
         ("/definitions/job/properties", names::JOB),
+        ("/definitions/provider/properties", described::TOP),
+        ("/definitions/provider/properties/status/properties", described::STATUS),
+        ("/definitions/result/properties", described::RESULT),
     ];
     for (pointer, names) in cases {
         let keys: Vec<_> = schema.pointer(pointer).unwrap().as_object().unwrap().keys().collect();

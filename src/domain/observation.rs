@@ -406,6 +406,9 @@ impl Observation {
         self.state = State::Lost;
         self.lost = Some(cause);
         self.word.clone_from(&answer.word);
+        if answer.fail_reason.is_some() {
+            self.fail_reason.clone_from(&answer.fail_reason);
+        }
         self.progress = None;
         self.eta = None;
     }

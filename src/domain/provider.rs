@@ -1,6 +1,7 @@
 //! What a provider is: the one interface through which everything else asks how a service speaks. The values behind
 //! it are made in `providers`; a service carries its own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -56,8 +57,9 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Whether and by which request a result is handed out once.
     fn one_shot(&self) -> OneShot;
 
-    /// The normalised endpoint under which the jobs of a service with this base are kept: no query, no token.
-    fn endpoint(&self, base: &Url) -> String;
+    /// The normalised endpoint under which the jobs of a service with this base and these settings are kept: no query, no
+    /// token.
+    fn endpoint(&self, base: &Url, settings: &BTreeMap<String, String>) -> String;
 
     /// The status read of a job. The id stays one segment of a path, or one value of a query, whatever it holds.
     fn request(&self, service: &Service, id: &str) -> Request;
@@ -75,12 +77,22 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// must be of this very service.
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError>;
 
-    /// What is in a saved body, looked through once.
-    fn extract(&self, body: &Bytes) -> Payload;
+    /// What is in a saved body, looked through once. `part` says which of a job's bodies it is.
+    fn extract(&self, part: &Part, body: &Bytes) -> Payload;
 
-    /// How long the service keeps a result, where that is an hour or less: such jobs are polled before others, and never
-    /// slowed beyond half of it.
+    /// What `read` answers, and what decided it, each step as a sentence. Empty where code decides.
+    fn explain(&self, service: &Service, id: &str, response: &Response) -> (Next, Vec<String>) {
+        (self.read(service, id, response), Vec::new())
+    }
+
+    /// How long the service keeps a result, where that is short.
     fn keeps(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The job's page for a browser.
+    fn web(&self, service: &Service, id: &str) -> Option<Url> {
+        let _ = (service, id);
         None
     }
 
@@ -116,6 +128,8 @@ pub enum AddressForm {
     },
     /// By the `url` of an Unstract deployment, or its parts.
     Deployment,
+    /// By the settings that its description names.
+    Settings,
 }
 
 /// What is in a saved body. Parts that stand in the body as they are share its memory.
@@ -155,8 +169,10 @@ pub struct Fetch {
     pub part: Part,
     /// What the status read comes to once the response to this request is durable.
     pub status: Reading,
-    /// Which of the provider's own requests this is.
+    /// Which of the provider's own ways to a result this is.
     pub step: usize,
+    /// What is to be asked for behind it.
+    pub then: Vec<(Part, Request)>,
 }
 
 /// Which of a job's bodies a response is.
@@ -176,13 +192,18 @@ pub const FETCHING: &str = "fetching";
 impl Fetch {
     /// What the status read says until the result is durable: the job runs on, with the word "fetching".
     pub fn meanwhile(&self) -> Reading {
-        let answer = self.status.answer.as_ref().map(|answer| Answer {
+        Self::waiting(&self.status)
+    }
+
+    /// The same of the status reading alone.
+    pub fn waiting(status: &Reading) -> Reading {
+        let answer = status.answer.as_ref().map(|answer| Answer {
             verdict: Verdict::State(State::Running),
             word: Some(FETCHING.to_owned()),
             finished_at: None,
             ..answer.clone()
         });
-        Reading { answer, ..self.status.clone() }
+        Reading { answer, ..status.clone() }
     }
 }
 

@@ -23,13 +23,42 @@ impl Method {
     }
 }
 
-/// The header that carries the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
+/// A header of a request, its secrets left as places for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// What stands in it, one piece after the other.
+    pub value: Vec<HeaderPart>,
+}
+
+/// A piece of a header's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderPart {
+    /// Text as it stands.
+    Text(String),
+    /// The service's token.
+    Token,
+    /// A further secret of the service, by its name.
+    Secret(String),
+}
+
+impl Header {
     /// `Authorization: Bearer <token>`.
-    Bearer,
-    /// `x-api-key: <token>`.
-    ApiKey,
+    pub fn bearer() -> Self {
+        let value = vec![HeaderPart::Text("Bearer ".to_owned()), HeaderPart::Token];
+        Self { name: "Authorization".to_owned(), value }
+    }
+
+    /// The token alone under a name.
+    pub fn key(name: &str) -> Self {
+        Self { name: name.to_owned(), value: vec![HeaderPart::Token] }
+    }
+
+    /// Whether a secret has a place in it.
+    pub fn is_secret(&self) -> bool {
+        self.value.iter().any(|part| !matches!(part, HeaderPart::Text(_)))
+    }
 }
 
 /// One request, everything but the token.
@@ -39,14 +68,14 @@ pub struct Request {
     pub method: Method,
     /// Where to. Its query may hold a gateway's key.
     pub url: Url,
-    /// How the token goes with it.
-    pub auth: Auth,
+    /// Its headers; one that takes the token along is among them.
+    pub headers: Vec<Header>,
     /// A JSON body.
     pub body: Option<String>,
     /// Whether the reply may be the only one: HTTP/1.1, identity encoding, never cancelled.
     pub one_shot: bool,
     /// The query keys that jobdeck itself put there: what they are set to may be shown.
-    pub own_query: &'static [&'static str],
+    pub own_query: Vec<String>,
 }
 
 impl Request {
@@ -57,7 +86,8 @@ impl Request {
             .url
             .query_pairs()
             .map(|(key, value)| {
-                let shown = if self.own_query.contains(&key.as_ref()) { value.into_owned() } else { "***".to_owned() };
+                let shown =
+                    if self.own_query.iter().any(|own| *own == key) { value.into_owned() } else { "***".to_owned() };
                 (key.into_owned(), shown)
             })
             .collect();
@@ -65,12 +95,11 @@ impl Request {
         if !pairs.is_empty() {
             url.query_pairs_mut().extend_pairs(&pairs);
         }
-        let variable = token.shell_variable();
-        let header = match self.auth {
-            Auth::Bearer => format!("\"Authorization: Bearer {variable}\""),
-            Auth::ApiKey => format!("\"x-api-key: {variable}\""),
-        };
-        let mut line = format!("curl -sS -X {} -H {header}", self.method.as_str());
+        let mut line = format!("curl -sS -X {}", self.method.as_str());
+        for header in &self.headers {
+            line.push_str(" -H ");
+            line.push_str(&header_word(header, token));
+        }
         if let Some(body) = &self.body {
             line.push_str(" -H 'Content-Type: application/json' --data ");
             line.push_str(&quoted(body));
@@ -78,6 +107,28 @@ impl Request {
         line.push(' ');
         line.push_str(&quoted(url.as_str()));
         line
+    }
+}
+
+/// A header as one word of a POSIX shell. A secret is a variable, which needs double quotes.
+fn header_word(header: &Header, token: &TokenSource) -> String {
+    let literal = |text: &str| {
+        let special = |c: char| if matches!(c, '"' | '\\' | '$' | '`') { format!("\\{c}") } else { c.to_string() };
+        text.chars().map(special).collect::<String>()
+    };
+    let part = |part: &HeaderPart| match part {
+        HeaderPart::Text(text) => literal(text),
+        HeaderPart::Token => token.shell_variable(),
+        HeaderPart::Secret(name) => {
+            let name = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+            format!("$JOBDECK_{}", name.collect::<String>())
+        }
+    };
+    let value: String = header.value.iter().map(part).collect();
+    if header.is_secret() {
+        format!("\"{}: {value}\"", literal(&header.name))
+    } else {
+        quoted(&format!("{}: {value}", header.name))
     }
 }
 
@@ -95,10 +146,10 @@ mod tests {
         let request = Request {
             method: Method::Post,
             url: Url::parse("https://host/api?key=s3cret&execution_id=7").unwrap(),
-            auth: Auth::ApiKey,
+            headers: vec![Header::key("x-api-key")],
             body: Some(r#"{"task_id":"it's"}"#.to_owned()),
             one_shot: false,
-            own_query: &["execution_id"],
+            own_query: vec!["execution_id".to_owned()],
         };
         let line = request.curl(&TokenSource::Env("OPTEXITY_API_KEY".to_owned()));
         assert_eq!(

@@ -36,25 +36,44 @@ impl TokenSource {
 
 /// A token. Its `Debug` is redacted; equality is of the secret itself.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct Token {
+    token: SecretString,
+    further: Vec<(String, SecretString)>,
+}
 
 impl Token {
     /// A token of the trimmed text; None if nothing is left, or if it cannot stand in an HTTP header.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         let fits = !text.is_empty() && text.bytes().all(|byte| byte >= 0x20 && byte != 0x7f);
-        fits.then(|| Self(SecretString::from(text.to_owned())))
+        fits.then(|| Self { token: SecretString::from(text.to_owned()), further: Vec::new() })
     }
 
     /// The secret, for the wire and for masking replies that echo it. Nothing else may call this.
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.token.expose_secret()
+    }
+
+    /// Together with a further secret of the same service.
+    pub fn with(mut self, name: &str, secret: Self) -> Self {
+        self.further.push((name.to_owned(), secret.token));
+        self
+    }
+
+    /// A further secret by its name; by the same rule.
+    pub fn expose_further(&self, name: &str) -> Option<&str> {
+        self.further.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.expose_secret())
+    }
+
+    /// The token and every further secret; by the same rule.
+    pub fn expose_all(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.expose()).chain(self.further.iter().map(|(_, secret)| secret.expose_secret()))
     }
 }
 
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
+        self.expose_all().eq(other.expose_all())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a service of the jobs file is: where it is, how it is asked, and at what pace.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +24,12 @@ pub struct Service {
     pub base: Url,
     /// The normalised endpoint of its jobs, see `Provider::endpoint`. Holds no query.
     pub endpoint: Arc<str>,
+    /// The settings of a described provider, defaults filled in. Not secret.
+    pub settings: BTreeMap<String, String>,
     /// Where its token comes from.
     pub token: TokenSource,
+    /// Further secrets that its headers need, by the names that the description has for them.
+    pub secrets: Vec<(String, TokenSource)>,
     /// How often one of its jobs is read.
     pub pace: Pace,
     /// Requests at once to this service; None: only the limit of all services holds.

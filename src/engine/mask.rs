@@ -134,7 +134,12 @@ fn fill(bytes: &mut [u8], spellings: &[Vec<u8>]) -> bool {
 
 /// As it is, and as JSON, HTML and URLs would spell it, each in the ways that are about.
 fn spellings(token: &Token) -> Vec<Vec<u8>> {
-    let plain = token.expose();
+    let mut spellings: Vec<Vec<u8>> = token.expose_all().flat_map(spellings_of).collect();
+    spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+    spellings
+}
+
+fn spellings_of(plain: &str) -> Vec<Vec<u8>> {
     if plain.len() < SHORTEST {
         return Vec::new();
     }

@@ -269,6 +269,8 @@ mod tests {
             provider: crate::tests::provider(ProviderName::UNSTRACT),
             endpoint: "http://127.0.0.1:9".into(),
             base,
+            settings: Default::default(),
+            secrets: Vec::new(),
             token: TokenSource::Env("TOKEN".to_owned()),
             pace: Poll::default().pace,
             in_flight: None,

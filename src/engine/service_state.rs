@@ -65,8 +65,9 @@ impl Run {
     pub(super) fn ask_for_token(&mut self, service: ServiceIx, asked: bool) {
         let entry = &mut self.schedule[service];
         entry.next_token_retry = None;
-        let source = entry.service.token.clone();
-        self.background.spawn(async move { Background::Token(service, token::resolve(&source).await, asked) });
+        let declared = std::sync::Arc::clone(&entry.service);
+        let resolved = async move { Background::Token(service, token::resolve_service(&declared).await, asked) };
+        self.background.spawn(resolved);
     }
 
     pub(super) fn token_arrived(&mut self, service: ServiceIx, result: Result<Token, String>, asked: bool) {

@@ -29,12 +29,23 @@ pub async fn resolve(source: &TokenSource) -> Result<Token, String> {
     resolve_within(source, LIMIT).await
 }
 
+/// A service's token with its further secrets.
+pub async fn resolve_service(service: &Service) -> Result<Token, String> {
+    let mut token = resolve(&service.token).await?;
+    for (name, source) in &service.secrets {
+        token = token.with(name, resolve(source).await?);
+    }
+    Ok(token)
+}
+
 /// The token of each service, all asked at once, each source once. What takes longer than a second is said.
 pub async fn resolve_all(services: &[Arc<Service>], say: impl Fn(&str)) -> Vec<(Arc<Service>, Result<Token, String>)> {
     let mut sources: Vec<&TokenSource> = Vec::new();
     for service in services {
-        if !sources.contains(&&service.token) {
-            sources.push(&service.token);
+        for source in std::iter::once(&service.token).chain(service.secrets.iter().map(|(_, source)| source)) {
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
         }
     }
     let ask = async |source: &TokenSource| {
@@ -46,9 +57,12 @@ pub async fn resolve_all(services: &[Arc<Service>], say: impl Fn(&str)) -> Vec<(
         token.await
     };
     let tokens = join_all(sources.iter().map(|source| ask(source))).await;
-    let token = |service: &Service| {
-        let found = sources.iter().zip(&tokens).find(|(source, _)| ***source == service.token);
+    let of = |wanted: &TokenSource| {
+        let found = sources.iter().zip(&tokens).find(|(source, _)| **source == wanted);
         found.map_or_else(|| Err("its token was never asked for".to_owned()), |(_, token)| token.clone())
+    };
+    let token = |service: &Service| {
+        service.secrets.iter().try_fold(of(&service.token)?, |token, (name, source)| Ok(token.with(name, of(source)?)))
     };
     services.iter().map(|service| (Arc::clone(service), token(service))).collect()
 }
@@ -232,7 +246,9 @@ mod tests {
                 provider: crate::tests::provider(crate::domain::job::ProviderName::VESSL),
                 base: url::Url::parse("https://host.example").unwrap(),
                 endpoint: "".into(),
+                settings: Default::default(),
                 token: command(&["sh", "-c", &script]),
+                secrets: Vec::new(),
                 pace: crate::domain::service::Poll::default().pace,
                 in_flight: None,
                 rate: None,

@@ -24,6 +24,11 @@ impl<'a> Cursor<'a> {
         scan::kind(self.text.get(self.at..)?)
     }
 
+    /// The byte at which it stands.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     /// Passes over a value, whatever it is, and says where it stands.
     pub fn skip(&mut self) -> Result<Range<usize>, ScanError> {
         let start = self.at;

@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::domain::clock::Clock;
 use crate::domain::human;
-use crate::domain::request::{Auth, Method, Request};
+use crate::domain::request::{Header, HeaderPart, Method, Request};
 use crate::domain::response::{Headers, NoReply};
 use crate::domain::secret::Token;
 use crate::domain::service::Poll;
@@ -123,8 +123,11 @@ impl Net {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let (name, value) = auth_header(request.auth, token).map_err(unsent)?;
-        let mut builder = client.request(method, request.url.clone()).header(name, value);
+        let mut builder = client.request(method, request.url.clone());
+        for header in &request.headers {
+            let (name, value) = header_of(header, token).map_err(unsent)?;
+            builder = builder.header(name, value);
+        }
         if let Some(body) = &request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
@@ -258,13 +261,22 @@ async fn left(leave: &mut watch::Receiver<bool>) {
     }
 }
 
-fn auth_header(auth: Auth, token: &Token) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, text) = match auth {
-        Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", token.expose())),
-        Auth::ApiKey => (HeaderName::from_static("x-api-key"), token.expose().to_owned()),
+fn header_of(header: &Header, token: &Token) -> Result<(HeaderName, HeaderValue), String> {
+    let part = |part: &HeaderPart| match part {
+        HeaderPart::Text(text) => Ok(text.clone()),
+        HeaderPart::Token => Ok(token.expose().to_owned()),
+        HeaderPart::Secret(name) => {
+            token.expose_further(name).map(str::to_owned).ok_or_else(|| format!("there is no secret \"{name}\""))
+        }
     };
-    let mut value = HeaderValue::from_str(&text).map_err(|_| "the token cannot stand in an HTTP header".to_owned())?;
-    value.set_sensitive(true);
+    let text = header.value.iter().map(part).collect::<Result<String, String>>()?;
+    let unfit = || match header.is_secret() {
+        true => "the token cannot stand in an HTTP header".to_owned(),
+        false => format!("\"{}\" is no HTTP header", header.name),
+    };
+    let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| unfit())?;
+    let mut value = HeaderValue::from_str(&text).map_err(|_| unfit())?;
+    value.set_sensitive(header.is_secret());
     Ok((name, value))
 }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::field::{self, Field, Of, Value, fold};
 use crate::domain::observation::Fields;
-use crate::domain::provider::ProviderRef;
+use crate::domain::provider::{Part, ProviderRef};
 use crate::domain::reading::Answer;
 use crate::domain::service::Service;
 pub use crate::json::pointer::NoPointer;
@@ -34,7 +34,11 @@ pub fn take(service: &Service, body: &Bytes, answer: &mut Answer) {
 /// The values of some fields in a body as a JSON object, in their order; what is not there is left out. The output is
 /// looked for only if a field asks for it.
 pub fn taken(fields: &[Field], provider: &ProviderRef, body: &Bytes) -> String {
-    let output = fields.iter().any(|field| field.of == Of::Output).then(|| provider.extract(body).output).flatten();
+    let output = fields
+        .iter()
+        .any(|field| field.of == Of::Output)
+        .then(|| provider.extract(&Part::Status, body).output)
+        .flatten();
     let text = |of| match of {
         Of::Body => Some(body.as_ref()),
         Of::Output => output.as_deref(),

@@ -3,6 +3,7 @@
 
 mod address;
 mod cost;
+pub mod described;
 pub mod fields;
 mod names;
 mod optexity;
@@ -16,7 +17,7 @@ mod vessl;
 use bytes::Bytes;
 
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{Fetch, IdError, Next, Payload, ProviderRef};
+use crate::domain::provider::{Fetch, IdError, Next, Part, Payload, ProviderRef};
 use crate::domain::reading::Reading;
 use crate::domain::response::{NoReply, Response};
 use crate::domain::service::Service;
@@ -30,14 +31,27 @@ const IN_CODE: &[(ProviderName, fn() -> ProviderRef)] = &[
     (ProviderName::UNSTRACT, || ProviderRef::new(unstract::Unstract)),
 ];
 
+/// What people call the services of the providers that are code, and the page of each.
+pub const IN_CODE_TITLES: &[(ProviderName, &str, &str)] = &[
+    (ProviderName::VESSL, "VESSL serverless", "https://docs.vessl.ai/"),
+    (ProviderName::OPTEXITY, "Optexity", "https://docs.optexity.com/"),
+    (ProviderName::UNSTRACT, "Unstract deployments", "https://docs.unstract.com/unstract/"),
+];
+
 /// The names of all providers that jobdeck brings along, in the order of the manual.
 pub fn names() -> Vec<ProviderName> {
-    IN_CODE.iter().map(|(name, _)| *name).collect()
+    IN_CODE.iter().map(|(name, _)| *name).chain(described::shipped_names().map(ProviderName::new)).collect()
+}
+
+/// Whether a provider is code, so that no description may have its name.
+pub fn in_code(name: ProviderName) -> bool {
+    IN_CODE.iter().any(|(known, _)| *known == name)
 }
 
 /// A provider that jobdeck brings along.
 pub fn by_name(name: ProviderName) -> Option<ProviderRef> {
-    IN_CODE.iter().find(|(known, _)| *known == name).map(|(_, make)| make())
+    let in_code = IN_CODE.iter().find(|(known, _)| *known == name).map(|(_, make)| make());
+    in_code.or_else(|| described::shipped(name).map(ProviderRef::new))
 }
 
 /// What the response to a job's status read means. One that broke off counts as whole if its bytes hold one complete
@@ -53,7 +67,7 @@ pub fn fetched(service: &Service, id: &str, fetch: &Fetch, response: &Response) 
 
 /// What is in a saved body, looked through once. Empty where nobody knows the provider any more.
 pub fn extract(provider: ProviderName, body: &Bytes) -> Payload {
-    by_name(provider).map(|provider| provider.extract(&document_in(body))).unwrap_or_default()
+    by_name(provider).map(|provider| provider.extract(&Part::Status, &document_in(body))).unwrap_or_default()
 }
 
 /// What a request without a reply comes to.

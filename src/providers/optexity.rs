@@ -1,6 +1,7 @@
 //! How Optexity speaks: `POST /api/v1/inference/call`, a browser task with times, progress and a result of any kind.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use url::Url;
@@ -9,9 +10,9 @@ use super::address;
 use super::refusal::{Asked, malformed, malformed_because, refused};
 use super::reply::{Object, error_text, no_object, number, quoted, sentence, shared, text, time};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Payload, Provider};
+use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Part, Payload, Provider};
 use crate::domain::reading::{Answer, Reading, Verdict};
-use crate::domain::request::{Auth, Method, Request};
+use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{PollOutcome, State};
@@ -65,7 +66,7 @@ impl Provider for Optexity {
         OneShot::Never
     }
 
-    fn endpoint(&self, base: &Url) -> String {
+    fn endpoint(&self, base: &Url, _: &BTreeMap<String, String>) -> String {
         address::origin(base)
     }
 
@@ -73,10 +74,10 @@ impl Provider for Optexity {
         Request {
             method: Method::Post,
             url: address::below(&service.base, PATH),
-            auth: Auth::ApiKey,
+            headers: vec![Header::key("x-api-key")],
             body: Some(format!("{{\"task_id\":{}}}", quoted(id))),
             one_shot: false,
-            own_query: &[],
+            own_query: Vec::new(),
         }
     }
 
@@ -93,7 +94,7 @@ impl Provider for Optexity {
 
     /// Raw: the string in `result`, its JSON text if it is no string. Output: `result`, decoded if it is a string that
     /// is JSON itself.
-    fn extract(&self, body: &Bytes) -> Payload {
+    fn extract(&self, _: &Part, body: &Bytes) -> Payload {
         let object = match Object::parse(body) {
             Ok(object) => object,
             Err(_) => return no_object(body),

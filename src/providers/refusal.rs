@@ -88,6 +88,11 @@ pub fn malformed_because(why: impl Into<String>) -> Reading {
     Reading::refused(PollOutcome::Malformed, capped(&why.into()))
 }
 
+/// The sentence in a response that is no answer.
+pub fn said(response: &Response) -> Option<String> {
+    Body::of(response).said
+}
+
 /// How long the service asks us to wait: seconds, or an HTTP-date against the reply's own Date (our clock where it
 /// has none). A time that is past is no wait.
 pub fn retry_after(reply: &Response) -> Option<Duration> {

@@ -116,10 +116,13 @@ fn a_base_url_keeps_its_prefix_and_its_query_and_loses_its_last_slash() {
 #[test]
 fn an_endpoint_has_no_query_no_last_slash_no_default_port_and_no_user() {
     let base = Url::parse("HTTPS://user:pw@Serve-API.vessl.ai:443/api/v1/Services/S//?key=1#f").unwrap();
-    assert_eq!(value(ProviderName::VESSL).endpoint(&base), "https://serve-api.vessl.ai/api/v1/Services/S");
-    assert_eq!(value(ProviderName::UNSTRACT).endpoint(&base), "https://serve-api.vessl.ai");
+    assert_eq!(
+        value(ProviderName::VESSL).endpoint(&base, &Default::default()),
+        "https://serve-api.vessl.ai/api/v1/Services/S"
+    );
+    assert_eq!(value(ProviderName::UNSTRACT).endpoint(&base, &Default::default()), "https://serve-api.vessl.ai");
     let base = Url::parse("http://127.0.0.1:8080/x").unwrap();
-    assert_eq!(value(ProviderName::OPTEXITY).endpoint(&base), "http://127.0.0.1:8080");
+    assert_eq!(value(ProviderName::OPTEXITY).endpoint(&base, &Default::default()), "http://127.0.0.1:8080");
 }
 
 #[test]

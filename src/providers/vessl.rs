@@ -1,6 +1,7 @@
 //! How VESSL serverless speaks: `GET {base_url}/async/{request_id}/output`, one status word and the user's own output.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use url::Url;
@@ -9,9 +10,9 @@ use super::address;
 use super::refusal::{Asked, malformed, refused};
 use super::reply::{Object, error_text, json_text, no_object, shared, text};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Payload, Provider};
+use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Part, Payload, Provider};
 use crate::domain::reading::{Answer, Reading, Verdict};
-use crate::domain::request::{Auth, Method, Request};
+use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::State;
@@ -46,13 +47,20 @@ impl Provider for Vessl {
     }
 
     /// The base_url without query, trailing slash, default port and user info, scheme and host in lower case.
-    fn endpoint(&self, base: &Url) -> String {
+    fn endpoint(&self, base: &Url, _: &BTreeMap<String, String>) -> String {
         format!("{}{}", address::origin(base), base.path().trim_end_matches('/'))
     }
 
     fn request(&self, service: &Service, id: &str) -> Request {
         let url = address::below(&service.base, &path(id));
-        Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: false, own_query: &[] }
+        Request {
+            method: Method::Get,
+            url,
+            headers: vec![Header::bearer()],
+            body: None,
+            one_shot: false,
+            own_query: Vec::new(),
+        }
     }
 
     fn read(&self, service: &Service, id: &str, response: &Response) -> Next {
@@ -76,7 +84,7 @@ impl Provider for Vessl {
     }
 
     /// Raw: the string in `raw_output`, its JSON text should it be no string. Output: `output`, `null` included.
-    fn extract(&self, body: &Bytes) -> Payload {
+    fn extract(&self, _: &Part, body: &Bytes) -> Payload {
         let object = match Object::parse(body) {
             Ok(object) => object,
             Err(_) => return no_object(body),

@@ -148,9 +148,11 @@ impl Bench {
         Service {
             name: provider.as_str().into(),
             provider: super::provider(provider),
-            endpoint: super::provider(provider).endpoint(&base).into(),
+            endpoint: super::provider(provider).endpoint(&base, &Default::default()).into(),
             base,
+            settings: Default::default(),
             token: self.token.clone(),
+            secrets: Vec::new(),
             pace: self.poll.pace,
             in_flight: None,
             rate: None,

@@ -6,6 +6,7 @@ mod architecture;
 mod bench;
 mod clock;
 mod dashboard;
+mod described;
 mod engine;
 mod network;
 mod panics;

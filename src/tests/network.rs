@@ -15,7 +15,7 @@ use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobKey, ProviderName};
 use crate::domain::observation::LastPoll;
-use crate::domain::request::{Auth, Method, Request};
+use crate::domain::request::{Header, Method, Request};
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, Pace, Poll, Service};
 use crate::domain::state::{PollOutcome, State};
@@ -31,9 +31,11 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
     let service = Arc::new(Service {
         name: "s".into(),
         provider: super::provider(provider),
-        endpoint: super::provider(provider).endpoint(&base).into(),
+        endpoint: super::provider(provider).endpoint(&base, &Default::default()).into(),
         base,
+        settings: Default::default(),
         token: TokenSource::Env("TOKEN".to_owned()),
+        secrets: Vec::new(),
         pace,
         in_flight: None,
         rate: None,
@@ -163,7 +165,14 @@ async fn exchange(server: &std::net::TcpListener, raw: &[u8]) -> Result<(u16, Ve
         }
     }
     let url = Url::parse(&format!("http://{}/?key=s3cret-of-a-gateway", server.local_addr().unwrap())).unwrap();
-    let request = Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot: true, own_query: &[] };
+    let request = Request {
+        method: Method::Get,
+        url,
+        headers: vec![Header::bearer()],
+        body: None,
+        one_shot: true,
+        own_query: Vec::new(),
+    };
     let limit = Duration::from_secs(20);
     let pace = Pace { interval: limit, max_interval: limit };
     let poll = Poll {

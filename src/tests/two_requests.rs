@@ -15,7 +15,7 @@ use crate::domain::provider::{
     About, AddressForm, FETCHING, Fetch, IdError, Next, OneShot, Part, Payload, Provider, ProviderRef,
 };
 use crate::domain::reading::{Answer, Reading, Verdict};
-use crate::domain::request::{Auth, Method, Request};
+use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{LostBecause, PollOutcome, State};
@@ -41,7 +41,14 @@ pub(super) fn provider(name: ProviderName) -> Option<ProviderRef> {
 impl TwoRequests {
     fn get(service: &Service, path: &str, one_shot: bool) -> Request {
         let url = service.base.join(path).unwrap();
-        Request { method: Method::Get, url, auth: Auth::Bearer, body: None, one_shot, own_query: &[] }
+        Request {
+            method: Method::Get,
+            url,
+            headers: vec![Header::bearer()],
+            body: None,
+            one_shot,
+            own_query: Vec::new(),
+        }
     }
 }
 
@@ -63,7 +70,7 @@ impl Provider for TwoRequests {
         if self.once { OneShot::Result } else { OneShot::Never }
     }
 
-    fn endpoint(&self, base: &Url) -> String {
+    fn endpoint(&self, base: &Url, _: &std::collections::BTreeMap<String, String>) -> String {
         base.origin().ascii_serialization()
     }
 
@@ -82,7 +89,7 @@ impl Provider for TwoRequests {
         let request = Self::get(service, &format!("/result-of-{id}"), self.once);
         // What stands behind the word is the name of the file beside the result.
         let step = usize::from(response.body.len() > STATUS.len());
-        Next::Fetch(Box::new(Fetch { request, part: Part::Result, status, step }))
+        Next::Fetch(Box::new(Fetch { request, part: Part::Result, status, step, then: Vec::new() }))
     }
 
     fn fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
@@ -96,7 +103,7 @@ impl Provider for TwoRequests {
             (_, 200) if fetch.step > 0 => {
                 let request = Self::get(service, &format!("/errors-of-{id}"), false);
                 let part = Part::Also("errors".to_owned());
-                Next::Fetch(Box::new(Fetch { request, part, status: fetch.status.clone(), step: 0 }))
+                Next::Fetch(Box::new(Fetch { request, part, status: fetch.status.clone(), step: 0, then: Vec::new() }))
             }
             (_, 200) => Next::Done(fetch.status.clone()),
             (_, 202) => Next::Done(fetch.meanwhile()),
@@ -110,7 +117,7 @@ impl Provider for TwoRequests {
         Ok(text.to_owned())
     }
 
-    fn extract(&self, _: &Bytes) -> Payload {
+    fn extract(&self, _: &Part, _: &Bytes) -> Payload {
         Payload::default()
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::clean::{Clean, is_harmless};
 use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::observation::{Applied, Observation, Seen};
 use crate::domain::reading::Reading;
-use crate::domain::request::{Auth, Method};
+use crate::domain::request::{Header, Method};
 use crate::domain::response::{Headers, Response};
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, Pace, Service};
@@ -182,11 +182,15 @@ impl Case {
                 "provider_status" => self.same(key, expected, known.word.clone().into()),
                 "warning" => self.same(key, expected, known.warning.clone().into()),
                 "output_present" => {
-                    let output = super::provider(self.provider).extract(body).output;
+                    let output =
+                        super::provider(self.provider).extract(&crate::domain::provider::Part::Status, body).output;
                     self.same(key, expected, output.is_some().into());
                 }
                 "must_strip_controls" => {
-                    let raw = super::provider(self.provider).extract(body).raw.expect(name);
+                    let raw = super::provider(self.provider)
+                        .extract(&crate::domain::provider::Part::Status, body)
+                        .raw
+                        .expect(name);
                     let raw = String::from_utf8_lossy(&raw);
                     assert!(raw.contains('\u{1a}') && Clean::new(&raw).chars().all(is_harmless), "{name}");
                 }
@@ -228,10 +232,12 @@ pub fn service(provider: ProviderName, base: &str) -> Service {
     let base = Url::parse(base).unwrap();
     Service {
         name: Arc::from("service"),
-        endpoint: super::provider(provider).endpoint(&base).into(),
+        endpoint: super::provider(provider).endpoint(&base, &Default::default()).into(),
         provider: super::provider(provider),
         base,
+        settings: Default::default(),
         token: TokenSource::Env("TOKEN".to_owned()),
+        secrets: Vec::new(),
         pace: Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },
         in_flight: None,
         rate: None,
@@ -286,10 +292,10 @@ fn every_request_names_the_same_method_path_and_id_and_carries_the_token() {
             }
         }
         let (auth, method, header) = match case.provider {
-            ProviderName::OPTEXITY => (Auth::ApiKey, Method::Post, "x-api-key"),
-            _ => (Auth::Bearer, Method::Get, "authorization"),
+            ProviderName::OPTEXITY => (Header::key("x-api-key"), Method::Post, "x-api-key"),
+            _ => (Header::bearer(), Method::Get, "authorization"),
         };
-        assert_eq!((request.auth, request.method), (auth, method), "{name}");
+        assert_eq!((request.headers, request.method), (vec![auth], method), "{name}");
         let sent: Vec<_> =
             recorded["headers"].as_object().unwrap().keys().map(|key| key.to_ascii_lowercase()).collect();
         let without = name == "unstract/no_authorization";

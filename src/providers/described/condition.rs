@@ -1,0 +1,145 @@
+//! Conditions over a response: a pointer alone, or compared with a literal.
+
+use super::pointer::{Found, Lookup, Pointer, PointerId};
+use super::words::normal;
+use crate::json::scan::{self, Kind};
+use crate::providers::reply::{json_text, number};
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    at: PointerId,
+    holds: Test,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Test {
+    Stands,
+    Nothing,
+    Is(String),
+    IsNot(String),
+    Above(f64),
+    Below(f64),
+}
+
+impl Condition {
+    /// Reads one. Its pointer is taken up in `lookup`.
+    pub fn parse(text: &str, lookup: &mut Lookup) -> Result<Self, String> {
+        let trimmed = text.trim();
+        let compared = ["!=", "=", ">", "<"]
+            .into_iter()
+            .filter_map(|sign| Some((sign, trimmed.find(sign)?)))
+            .min_by_key(|(sign, at)| (*at, usize::MAX - sign.len()));
+        let (pointer, holds) = match compared {
+            // A `!` in front is "not", and no sign.
+            None => match trimmed.strip_prefix('!') {
+                Some(pointer) => (pointer, Test::Nothing),
+                None => (trimmed, Test::Stands),
+            },
+            Some((sign, at)) => {
+                let (pointer, literal) = trimmed.split_at_checked(at).ok_or("this is no condition")?;
+                let literal = literal.strip_prefix(sign).unwrap_or_default().trim();
+                if literal.is_empty() {
+                    return Err(format!("nothing stands behind `{sign}`"));
+                }
+                let amount = || {
+                    number(literal.as_bytes())
+                        .ok_or_else(|| format!("behind `{sign}` stands a number, not `{literal}`"))
+                };
+                let test = match sign {
+                    "!=" => Test::IsNot(literal.to_owned()),
+                    "=" => Test::Is(literal.to_owned()),
+                    ">" => Test::Above(amount()?),
+                    _ => Test::Below(amount()?),
+                };
+                (pointer, test)
+            }
+        };
+        let at = lookup.add(Pointer::parse(pointer.trim())?);
+        Ok(Self { at, holds, text: trimmed.to_owned() })
+    }
+
+    /// Whether it holds; of several places that a pointer with `*` leads to, one is enough.
+    pub fn holds(&self, found: &Found<'_>) -> bool {
+        let any = |test: &dyn Fn(&[u8]) -> bool| found.values(self.at).any(test);
+        match &self.holds {
+            Test::Stands => found.standing(self.at).is_some(),
+            Test::Nothing => found.standing(self.at).is_none(),
+            Test::Is(literal) => any(&|value| is(value, literal)),
+            Test::IsNot(literal) => !any(&|value| is(value, literal)),
+            Test::Above(bound) => any(&|value| amount(value).is_some_and(|amount| amount > *bound)),
+            Test::Below(bound) => any(&|value| amount(value).is_some_and(|amount| amount < *bound)),
+        }
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Whether all of them hold.
+pub fn all_hold(conditions: &[Condition], found: &Found<'_>) -> bool {
+    conditions.iter().all(|condition| condition.holds(found))
+}
+
+fn is(value: &[u8], literal: &str) -> bool {
+    match scan::kind(value) {
+        Some(Kind::String) => scan::string(value).is_some_and(|text| normal(&text) == normal(literal)),
+        Some(Kind::Number) => number(value).is_some_and(|one| number(literal.as_bytes()) == Some(one)),
+        Some(Kind::Bool | Kind::Null | Kind::Object | Kind::Array) | None => json_text(value) == literal,
+    }
+}
+
+/// A number, or a text that is one.
+fn amount(value: &[u8]) -> Option<f64> {
+    match scan::string(value) {
+        Some(text) => number(text.trim().as_bytes()),
+        None => number(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_a_pointer_alone_or_compared_with_a_literal() {
+        let body =
+            r#"{"s":"In-Progress","n":3,"t":"7.5","z":0,"e":"","no":null,"f":false,"l":[{"c":3},{"c":0}],"o":{}}"#;
+        let cases = [
+            ("/s", true),
+            ("!/s", false),
+            ("/e", false),
+            ("!/no", true),
+            ("!/missing", true),
+            ("/z", true),
+            ("/o", true),
+            ("/s = in_progress", true),
+            ("/s=in progress", true),
+            ("/s != done", true),
+            ("/missing != done", true),
+            ("/missing = done", false),
+            ("/n = 3.0", true),
+            ("/n > 2", true),
+            ("/n < 3", false),
+            ("/t > 7", true),
+            ("/s > 1", false),
+            ("/f = false", true),
+            ("/no = null", true),
+            ("/l/*/c > 0", true),
+            ("/l/*/c = 0", true),
+            ("/l/*/c != 3", false),
+            ("/l/*/d", false),
+        ];
+        for (text, expected) in cases {
+            let mut lookup = Lookup::default();
+            let condition = Condition::parse(text, &mut lookup).unwrap();
+            assert_eq!(condition.holds(&lookup.find(body.as_bytes()).unwrap()), expected, "{text}");
+        }
+        for text in ["status", "/a >", "/a > x", "/a ~2 = 1", "/~", "!status"] {
+            assert!(Condition::parse(text, &mut Lookup::default()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The request for a result that is at another address, and what its response means.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+use super::Described;
+use super::condition::all_hold;
+use super::model::{FetchPlace, ResultPlace};
+use super::pointer::{Found, PointerId};
+use super::template::Template;
+use crate::domain::provider::{Fetch, Next, Part, Provider as _};
+use crate::domain::reading::{Answer, Reading, Verdict};
+use crate::domain::request::{Header, Method, Request};
+use crate::domain::response::Response;
+use crate::domain::service::Service;
+use crate::domain::state::{PollOutcome, State};
+use crate::json::scan;
+use crate::providers::refusal::{self, Asked};
+use crate::providers::{address, page, reply};
+
+/// What follows from a status that is read: the end of the poll, or a request for the result.
+pub fn next(described: &Described, service: &Service, id: &str, reading: Reading, response: &Response) -> Next {
+    let Some(state) = state_of(&reading).filter(|state| state.is_terminal()) else { return Next::Done(reading) };
+    let found = described.0.lookup.find(&response.body).unwrap_or_else(|_| Found::nothing());
+    let place = described.0.results.iter().zip(0_usize..).find(|(place, _)| all_hold(&place.when, &found));
+    let Some((place, step)) = place.filter(|(place, _)| place.states.contains(&state)) else {
+        return Next::Done(reading);
+    };
+    let Some(fetch) = &place.fetch else { return Next::Done(reading) };
+    let ask = Ask { described, service, id, found: &found };
+    let request = match ask.request(&fetch.url, fetch.headers.as_deref(), fetch.token) {
+        Ok(Some(request)) => Request { one_shot: fetch.one_shot, ..request },
+        // There is no result where its address is not said.
+        Ok(None) => return Next::Done(reading),
+        Err(why) => return Next::Done(refusal::malformed_because(why)),
+    };
+    let mut warnings = Vec::new();
+    let also = place.also.iter().filter_map(|also| {
+        let request = ask.request(&also.url, fetch.headers.as_deref(), also.token);
+        let request = request.map_err(|why| warnings.push(format!("{}: {why}", also.name))).ok()??;
+        Some((Part::Also(also.name.clone()), request))
+    });
+    let then = also.collect();
+    let status = warned(reading, warnings);
+    Next::Fetch(Box::new(Fetch { request, part: Part::Result, status, step, then }))
+}
+
+/// What the response to such a request means.
+pub fn fetched(described: &Described, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
+    let place = described.0.results.get(fetch.step);
+    let Some((place, asked)) = place.and_then(|place| Some((place, place.fetch.as_ref()?))) else {
+        return Next::Done(fetch.status.clone());
+    };
+    match &fetch.part {
+        Part::Status | Part::Result => match of_result(place, asked, &fetch.status, response) {
+            Some(reading) => Next::Done(reading),
+            None if (200..300).contains(&response.status) => further(fetch, None),
+            None => {
+                let path = fetch.request.url.path();
+                Next::Done(refusal::refused(&Asked { endpoint: &service.endpoint, id, path }, response))
+            }
+        },
+        Part::Also(name) => {
+            let missed = || format!("the file `{name}` is not here: HTTP {}", response.status);
+            further(fetch, (!(200..300).contains(&response.status)).then(missed))
+        }
+    }
+}
+
+/// What a response comes to that is no result; None for the rest.
+fn of_result(place: &ResultPlace, asked: &FetchPlace, status: &Reading, response: &Response) -> Option<Reading> {
+    let code = response.status;
+    if asked.again_on.contains(&code) {
+        let waiting = Fetch::waiting(status);
+        return Some(waiting);
+    }
+    let found = asked.lookup.find(&response.body).unwrap_or_else(|_| Found::nothing());
+    let reason = || {
+        let said = asked.reason.iter().find_map(|id| found.values(*id).find_map(reply::error_text));
+        said.or_else(|| refusal::said(response))
+    };
+    if asked.lost_on.iter().any(|(lost, when)| *lost == code && all_hold(when, &found)) {
+        let answer = Answer { verdict: Verdict::Acknowledged, fail_reason: reason(), ..answer_of(status) };
+        return Some(Reading::answered(answer));
+    }
+    if asked.fails_on.contains(&code) {
+        let verdict = Verdict::State(State::Failed);
+        return Some(Reading::answered(Answer { verdict, fail_reason: reason(), ..answer_of(status) }));
+    }
+    let looked_into = place.lookup.pointer(place.at).is_some_and(|at| !at.is_whole());
+    let is_page = (200..300).contains(&code) && looked_into && page::is_markup(response.body.trim_ascii());
+    is_page.then(|| refusal::malformed(response))
+}
+
+/// The next file, or the end of the poll.
+fn further(fetch: &Fetch, missed: Option<String>) -> Next {
+    let status = warned(fetch.status.clone(), missed.into_iter().collect());
+    let mut then = fetch.then.clone();
+    if then.is_empty() {
+        return Next::Done(status);
+    }
+    let (part, request) = then.remove(0);
+    Next::Fetch(Box::new(Fetch { request, part, status, step: fetch.step, then }))
+}
+
+fn answer_of(reading: &Reading) -> Answer {
+    reading.answer.clone().unwrap_or_default()
+}
+
+fn state_of(reading: &Reading) -> Option<State> {
+    if reading.read != PollOutcome::Answered {
+        return None;
+    }
+    match reading.answer.as_ref()?.verdict {
+        Verdict::State(state) => Some(state),
+        Verdict::NoWord | Verdict::Acknowledged | Verdict::Expired => None,
+    }
+}
+
+fn warned(mut reading: Reading, warnings: Vec<String>) -> Reading {
+    if let Some(answer) = &mut reading.answer {
+        answer.warning = reply::joined(answer.warning.take().into_iter().chain(warnings));
+    }
+    reading
+}
+
+struct Ask<'a> {
+    described: &'a Described,
+    service: &'a Service,
+    id: &'a str,
+    found: &'a Found<'a>,
+}
+
+impl Ask<'_> {
+    /// The request for an address. None where nothing stands at one of its pointers; the error says which address is
+    /// refused, and why.
+    fn request(
+        &self,
+        url: &Template,
+        headers: Option<&[(String, Template)]>,
+        token: bool,
+    ) -> Result<Option<Request>, String> {
+        let text = |id: PointerId| self.found.standing(id).and_then(reply::text);
+        let home = self.described.request(self.service, self.id).url;
+        let (url, own_query) = match url.only_pointer() {
+            Some(id) => {
+                let Some(whole) = text(id) else { return Ok(None) };
+                let pointer = self.described.0.lookup.pointer(id).map(ToString::to_string).unwrap_or_default();
+                let url = checked(&whole, &home).map_err(|why| format!("the result's address at {pointer} {why}"))?;
+                (url, Vec::new())
+            }
+            None => match self.described.filled(url, self.service, self.id, &text) {
+                Some((url, own_query)) => (url, own_query),
+                None => return Ok(None),
+            },
+        };
+        let same = same_origin(&url, &home);
+        if !same {
+            checked(url.as_str(), &home).map_err(|why| format!("the result's address {why}"))?;
+        }
+        let headers = headers.unwrap_or(&self.described.0.status.headers);
+        let headers = self.described.headers(headers, self.service, self.id);
+        let may_go = |header: &Header| !header.is_secret() || (token && same);
+        let headers = headers.into_iter().filter(may_go).collect();
+        Ok(Some(Request { method: Method::Get, url, headers, body: None, one_shot: false, own_query }))
+    }
+}
+
+fn same_origin(one: &Url, other: &Url) -> bool {
+    address::origin(one) == address::origin(other)
+}
+
+/// An address out of a response, if it may be asked: https (loopback excepted), no user, and no private, link-local or
+/// loopback host unless the status URL has one itself. The error continues "the address …".
+fn checked(text: &str, home: &Url) -> Result<Url, String> {
+    let url = match Url::parse(text.trim()) {
+        Ok(url) => url,
+        Err(url::ParseError::RelativeUrlWithoutBase) => return Err("is relative: it must be whole".to_owned()),
+        Err(_) => return Err("cannot be read".to_owned()),
+    };
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(format!("has the scheme {}: only https is fetched", reply::capped(url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("holds a user or a password".to_owned());
+    }
+    if same_origin(&url, home) {
+        return Ok(url);
+    }
+    let (inside, home_inside) = (is_inside(&url), is_inside(home));
+    if inside && !home_inside {
+        return Err(
+            "is a private, link-local or loopback one: it is not asked for a response of another host".to_owned()
+        );
+    }
+    if url.scheme() == "http" && !(is_loopback(&url) && is_loopback(home)) {
+        return Err("is plain http: only https is fetched from another host".to_owned());
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || mapped(address).is_some_and(|v4| v4.is_loopback()),
+        None => false,
+    }
+}
+
+/// Whether an address is of a network that the world cannot reach.
+fn is_inside(url: &Url) -> bool {
+    let v4 = |address: Ipv4Addr| {
+        let [first, second, ..] = address.octets();
+        address.is_private()
+            || address.is_loopback()
+            || address.is_link_local()
+            || address.is_unspecified()
+            || address.is_broadcast()
+            || first == 0
+            || (first == 100 && (64..128).contains(&second))
+    };
+    match url.host() {
+        Some(Host::Ipv4(address)) => v4(address),
+        Some(Host::Ipv6(address)) => {
+            let first = address.segments().first().copied().unwrap_or_default();
+            address.is_loopback()
+                || address.is_unspecified()
+                || first & 0xfe00 == 0xfc00
+                || first & 0xffc0 == 0xfe80
+                || mapped(address).is_some_and(v4)
+        }
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            is_loopback(url) || name.ends_with(".local") || name.ends_with(".internal")
+        }
+        None => true,
+    }
+}
+
+fn mapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    address.to_ipv4_mapped().or_else(|| address.to_ipv4())
+}
+
+/// What a fetched body holds at a pointer, for a person: the pointer's value, else the whole.
+pub fn output_in<'a>(place: &ResultPlace, body: &'a [u8]) -> Option<&'a [u8]> {
+    let found = place.lookup.find(body).ok()?;
+    let range = found.ranges(place.at).first()?.clone();
+    body.get(range).filter(|value| scan::kind(value).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_out_of_a_response_is_asked_only_where_it_may_be() {
+        let cases = [
+            ("https://api.example/x", "https://cdn.example/a?sig=1", true),
+            ("https://api.example/x", "http://api.example/a", false),
+            ("https://api.example/x", "http://cdn.example/a", false),
+            ("https://api.example/x", "/files/1", false),
+            ("https://api.example/x", "files/1", false),
+            ("https://api.example/x", "//cdn.example/a", false),
+            ("https://api.example/x", "file:///etc/passwd", false),
+            ("https://api.example/x", "ftp://cdn.example/a", false),
+            ("https://api.example/x", "data:text/plain,x", false),
+            ("https://api.example/x", "https://user@cdn.example/a", false),
+            ("https://api.example/x", "https://127.0.0.1/a", false),
+            ("https://api.example/x", "https://2130706433/a", false),
+            ("https://api.example/x", "https://[::1]/a", false),
+            ("https://api.example/x", "https://[::ffff:10.0.0.1]/a", false),
+            ("https://api.example/x", "https://10.1.2.3/a", false),
+            ("https://api.example/x", "https://169.254.169.254/latest", false),
+            ("https://api.example/x", "https://localhost/a", false),
+            ("https://api.example/x", "https://a.localhost./a", false),
+            ("https://api.example/x", "https://metadata.google.internal/a", false),
+            ("https://api.example/x", "https://[fe80::1]/a", false),
+            ("https://api.example/x", "https://[fd00::1]/a", false),
+            ("https://api.example/x", "https://0.0.0.0/a", false),
+            ("https://api.example/x", "", false),
+            ("http://127.0.0.1:8080/x", "http://127.0.0.1:9090/a", true),
+            ("http://127.0.0.1:8080/x", "https://10.0.0.1/a", true),
+            ("http://127.0.0.1:8080/x", "http://cdn.example/a", false),
+        ];
+        for (home, text, may) in cases {
+            let url = checked(text, &Url::parse(home).unwrap());
+            assert_eq!(url.is_ok(), may, "{home} {text}: {url:?}");
+        }
+    }
+}

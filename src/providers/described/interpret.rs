@@ -1,0 +1,274 @@
+//! What a response to the status read means, by a description, and why.
+
+use super::condition::all_hold;
+use super::items::Counts;
+use super::model::{Description, Progress};
+use super::pointer::{Found, PointerId};
+use super::words::normal;
+use crate::domain::files::{FileCounts, FileResult};
+use crate::domain::reading::{Answer, Reading, Verdict};
+use crate::domain::response::Response;
+use crate::domain::state::State;
+use crate::json::scan::{self, Kind};
+use crate::providers::refusal::{self, Asked};
+use crate::providers::reply::{self, capped, json_text, number};
+use crate::providers::{cost, names, page};
+
+/// What a response means, and what decided it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// What it means.
+    pub reading: Reading,
+    /// What was looked at, in order, each as a sentence.
+    pub why: Vec<String>,
+}
+
+/// What decides a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Rule,
+    Word,
+    Code,
+}
+
+/// Reads a response.
+pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -> Explained {
+    let mut why = Vec::new();
+    let code = description.codes.get(&response.status).copied();
+    let is_read = (200..300).contains(&response.status) || code.is_some();
+    let refused = |mut why: Vec<String>| {
+        let reading = match (200..300).contains(&response.status) {
+            true => refusal::malformed(response),
+            false => refusal::refused(asked, response),
+        };
+        why.push(format!("HTTP {} is no answer about the job: {}", response.status, reading.read));
+        Explained { reading, why }
+    };
+    if !is_read {
+        return refused(why);
+    }
+    let lookup = description.lookup.find(&response.body);
+    let is_document = lookup.is_ok();
+    if let Err(error) = &lookup {
+        why.push(format!("the body is no JSON: {error}"));
+    }
+    let found = lookup.unwrap_or_else(|_| Found::nothing());
+    let word = word(description, &found, &mut why);
+    let decided = decide(description, (&found, is_document), word.as_deref(), &mut why);
+    let decided = decided.or_else(|| {
+        let is_page = page::is_markup(response.body.trim_ascii());
+        let state = code.filter(|_| !is_page)?;
+        why.push(format!("HTTP {} is {state} by [codes]", response.status));
+        Some((state, By::Code))
+    });
+    let says_anything = is_document && description.lookup.says_anything(&found);
+    let (state, by) = match decided {
+        Some((state, by)) => (Some(state), Some(by)),
+        None if word.is_some() => {
+            why.push("no rule holds, and [states] knows no such word: unknown, and polled on".to_owned());
+            (Some(State::Unknown), None)
+        }
+        None if says_anything && (200..300).contains(&response.status) => {
+            why.push("no rule holds and no word stands there: the state stays as it was".to_owned());
+            (None, None)
+        }
+        None => return refused(why),
+    };
+    let answer = answer(description, response, &found, Decided { state, by, word }, &mut why);
+    Explained { reading: Reading::answered(answer), why }
+}
+
+struct Decided {
+    state: Option<State>,
+    by: Option<By>,
+    word: Option<String>,
+}
+
+fn answer(
+    description: &Description,
+    response: &Response,
+    found: &Found<'_>,
+    decided: Decided,
+    why: &mut Vec<String>,
+) -> Answer {
+    let status = &description.status;
+    let over = decided.state.is_some_and(State::is_terminal);
+    let list = status.item_list.as_ref().filter(|_| over).map(|list| list.items(&response.body, found));
+    let counters = status.items.as_ref().and_then(|items| items.counts(found));
+    let counts = counters.or_else(|| list.as_deref().map(Counts::of));
+    let state = decided.state.map(|state| adjusted(state, decided.by, counts, why));
+    let failed = matches!(state, Some(State::Partial | State::Failed | State::Cancelled | State::Lost));
+    let reason = failed.then(|| reason(description, found, list.as_deref())).flatten();
+    let error_code = failed.then(|| first(&status.error_code, found)).flatten();
+    let percent = status.progress.as_ref().and_then(|progress| percent(progress, state, found));
+    let percent = percent.or_else(|| counters.and_then(|counts| bounded(counts.percent()?)));
+    let time = |id: Option<PointerId>| id.and_then(|id| found.standing(id)).and_then(reply::time);
+    let own_cost = status.cost.and_then(|id| {
+        cost::sum(found.values(id).filter_map(reply::text).collect::<Vec<_>>().iter().map(String::as_str))
+    });
+    let list = list.unwrap_or_default();
+    let verdict = match state {
+        None => Verdict::NoWord,
+        // What was handed out once and is gone was taken by somebody: whether by us, what is known of the job tells.
+        Some(State::Lost) if decided.by == Some(By::Word) && description.hands_out_once() => Verdict::Acknowledged,
+        Some(State::Lost) => Verdict::Expired,
+        Some(state) => Verdict::State(state),
+    };
+    Answer {
+        verdict,
+        word: decided.word,
+        progress: percent,
+        fail_reason: reason,
+        error_code,
+        files: counts.and_then(|counts| file_counts(&counts)),
+        cost: own_cost.or_else(|| cost::sum(list.iter().filter_map(|item| item.cost.as_deref()))),
+        title: names::title(&list),
+        created_at: time(status.times.created),
+        started_at: time(status.times.started),
+        finished_at: time(status.times.finished).filter(|_| state.is_some_and(State::is_terminal)),
+        ..Answer::default()
+    }
+}
+
+fn word(description: &Description, found: &Found<'_>, why: &mut Vec<String>) -> Option<String> {
+    let status = &description.status;
+    let at = status.word.iter().find_map(|id| Some((*id, found.standing(*id)?)));
+    let Some((id, value)) = at else {
+        if !status.word.is_empty() {
+            why.push("no word stands where one is looked for".to_owned());
+        }
+        return None;
+    };
+    let pointer = description.lookup.pointer(id).map(ToString::to_string).unwrap_or_default();
+    let word = match scan::string(value) {
+        Some(word) => capped(&word),
+        None => capped(&json_text(value)),
+    };
+    why.push(format!("the word at {pointer} is `{word}`"));
+    (!word.is_empty()).then_some(word)
+}
+
+/// By rules, then by the word.
+fn decide(
+    description: &Description,
+    (found, is_document): (&Found<'_>, bool),
+    word: Option<&str>,
+    why: &mut Vec<String>,
+) -> Option<(State, By)> {
+    let mut rules = description.rules.iter().zip(1..);
+    if let Some((rule, number)) = rules.find(|(rule, _)| is_document && all_hold(&rule.when, found)) {
+        let conditions: Vec<&str> = rule.when.iter().map(super::condition::Condition::as_str).collect();
+        why.push(format!("rule {number} decides: {} ({})", rule.state, conditions.join(", ")));
+        return Some((rule.state, By::Rule));
+    }
+    let word = word?;
+    let bare = match &description.status.strip {
+        Some(strip) => stripped(word, strip),
+        None => word.to_owned(),
+    };
+    let state = description.words.state(&bare)?;
+    why.push(format!("`{bare}` is {state} by [states]"));
+    Some((state, By::Word))
+}
+
+/// Without what is taken off a word's front, whatever its case.
+fn stripped(word: &str, strip: &str) -> String {
+    let (word, strip) = (normal(word), normal(strip));
+    word.strip_prefix(&strip).map_or_else(|| word.clone(), str::to_owned)
+}
+
+/// What the items make of a state: a success with failed items is none, and a failure with some that worked is a part
+/// of one. What a rule calls failed stays failed.
+fn adjusted(state: State, by: Option<By>, counts: Option<Counts>, why: &mut Vec<String>) -> State {
+    let Some(counts) = counts else { return state };
+    let (failed, total) = (counts.failed.unwrap_or(0.0), counts.total);
+    let worked = counts.succeeded.or_else(|| total.map(|total| total - failed));
+    let next = match state {
+        State::Succeeded if failed > 0.0 && worked.is_some_and(|worked| worked <= 0.0) => State::Failed,
+        State::Succeeded if failed > 0.0 => State::Partial,
+        State::Failed if by == Some(By::Word) && counts.succeeded.is_some_and(|worked| worked > 0.0) => State::Partial,
+        State::Succeeded
+        | State::Failed
+        | State::Queued
+        | State::Running
+        | State::Partial
+        | State::Cancelled
+        | State::Lost
+        | State::Unknown => state,
+    };
+    if next != state {
+        let worked = worked.unwrap_or(0.0);
+        why.push(format!("items make it {next}: {worked} worked, {failed} failed"));
+    }
+    next
+}
+
+fn reason(description: &Description, found: &Found<'_>, list: Option<&[FileResult]>) -> Option<String> {
+    let given = first(&description.status.reason, found);
+    let of_item = || list?.iter().find(|item| item.failed && item.error.is_some())?.error.clone();
+    given.or_else(of_item)
+}
+
+/// The first text at one of several places; an object or a list is its JSON text.
+fn first(ids: &[PointerId], found: &Found<'_>) -> Option<String> {
+    ids.iter().find_map(|id| found.values(*id).find_map(shown))
+}
+
+fn shown(value: &[u8]) -> Option<String> {
+    match scan::kind(value)? {
+        Kind::Null => None,
+        Kind::Bool => (value == b"true").then(|| "true".to_owned()),
+        Kind::String | Kind::Number => reply::text(value),
+        Kind::Object | Kind::Array => {
+            let empty = value.iter().filter(|byte| !byte.is_ascii_whitespace()).count() == 2;
+            (!empty).then(|| capped(&json_text(value)))
+        }
+    }
+}
+
+fn percent(progress: &Progress, state: Option<State>, found: &Found<'_>) -> Option<f64> {
+    if !progress.states.is_empty() && !state.is_some_and(|state| progress.states.contains(&state)) {
+        return None;
+    }
+    let value = found.standing(progress.at)?;
+    let text = match scan::string(value) {
+        Some(text) => text.into_owned(),
+        None => json_text(value),
+    };
+    let number_in = |text: &str| {
+        let text = text.trim();
+        match text.strip_suffix('%') {
+            Some(signed) => Some((number(signed.trim_end().as_bytes())?, true)),
+            None => Some((number(text.as_bytes())?, false)),
+        }
+    };
+    let (amount, is_percent) = match &progress.pattern {
+        Some(pattern) => {
+            let last = pattern.0.captures_iter(&text).last()?;
+            number_in(last.get(1)?.as_str())?
+        }
+        None => number_in(&text)?,
+    };
+    let percent = match progress.scale {
+        Some(scale) if !is_percent => amount / scale * 100.0,
+        None if !is_percent && progress.pattern.is_none() && amount < 1.0 => amount * 100.0,
+        Some(_) | None => amount,
+    };
+    bounded(percent)
+}
+
+/// Within 0 to 100, rounded so that 0.57 is 57 and not 56.99999999999999, and without a negative zero.
+fn bounded(percent: f64) -> Option<f64> {
+    (percent >= 0.0).then(|| (percent.min(100.0) * 1e9).round() / 1e9 + 0.0)
+}
+
+fn file_counts(counts: &Counts) -> Option<FileCounts> {
+    let total = counts.total.unwrap_or_else(|| counts.over());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast saturates, and it is no less than 0"
+    )]
+    let whole = |amount: f64| amount.max(0.0) as u32;
+    (total > 0.0).then(|| FileCounts { total: whole(total), failed: whole(counts.failed.unwrap_or(0.0)) })
+}

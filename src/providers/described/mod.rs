@@ -1,0 +1,306 @@
+//! A provider that is a description in TOML: `docs/providers.md` explains the language.
+
+mod condition;
+mod fault;
+mod fetch;
+mod interpret;
+mod items;
+mod model;
+mod node;
+mod parse;
+mod pointer;
+mod read;
+mod reader;
+mod results;
+mod shipped;
+mod template;
+mod units;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use url::Url;
+
+use self::model::{Body, Description};
+use self::pointer::{Found, PointerId};
+use self::template::{Filling, Template};
+use super::refusal::Asked;
+use super::reply::{self, no_object, shared};
+use super::{address, cost, names};
+use crate::domain::job::ProviderName;
+use crate::domain::provider::{About, AddressForm, Fetch, IdError, Next, OneShot, Part, Payload, Provider};
+use crate::domain::request::{Header, Request};
+use crate::domain::response::Response;
+use crate::domain::service::Service;
+use crate::json::scan;
+
+pub use self::fault::Fault;
+pub use self::node::Table;
+pub use self::read::{Known, from_table, from_text};
+pub use self::reader::Around;
+pub use self::shipped::{Shipped, names as shipped_names, text as shipped_text, value as shipped};
+#[cfg(test)]
+pub use self::{
+    parse::{STATUS, TOP},
+    results::RESULT,
+};
+
+/// A described provider.
+#[derive(Debug, Clone)]
+pub struct Described(Arc<Description>);
+
+/// An id that stands in for another: nothing in it needs to be encoded, and no service gives it out.
+const STAND_IN: &str = "jobdeck-stands-in-for-an-id";
+
+impl Described {
+    /// Its name.
+    pub fn name(&self) -> ProviderName {
+        self.0.name
+    }
+
+    /// The whole description as TOML, nothing left to another one.
+    pub fn toml(&self) -> &str {
+        &self.0.text
+    }
+
+    /// What people call the service.
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// The page that it was made from.
+    pub fn docs(&self) -> Option<&str> {
+        self.0.docs.as_deref()
+    }
+
+    /// What its users call the variable with the token.
+    pub fn token_env(&self) -> Option<&str> {
+        self.0.token_env.as_deref()
+    }
+
+    /// Its settings and their defaults; an empty one must be given.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.0.settings
+    }
+
+    /// The least time between two polls of one job.
+    pub fn interval(&self) -> Option<Duration> {
+        self.0.interval
+    }
+
+    /// The most requests that the service takes.
+    pub fn rate(&self) -> Option<crate::domain::service::Rate> {
+        self.0.rate
+    }
+
+    /// The addresses of a service with these settings, if they can be read: the base, and the status URL of no job.
+    pub fn addresses(&self, settings: &BTreeMap<String, String>) -> Option<(Url, Url)> {
+        let (status, _) = self.expanded(&self.0.status.url, settings, STAND_IN, &|_| None)?;
+        let base = settings.get("base").and_then(|base| Url::parse(base).ok());
+        Some((base.unwrap_or_else(|| status.clone()), status))
+    }
+
+    /// An address with its holes filled and the query keys that are not of the base, or None where one cannot be.
+    fn filled(
+        &self,
+        template: &Template,
+        service: &Service,
+        id: &str,
+        pointer: &dyn Fn(PointerId) -> Option<String>,
+    ) -> Option<(Url, Vec<String>)> {
+        self.expanded(template, &service.settings, id, pointer)
+    }
+
+    fn expanded(
+        &self,
+        template: &Template,
+        settings: &BTreeMap<String, String>,
+        id: &str,
+        pointer: &dyn Fn(PointerId) -> Option<String>,
+    ) -> Option<(Url, Vec<String>)> {
+        // A base may have a query of its own, a gateway's key: it goes to the end.
+        let base_query = settings.get("base").and_then(|base| base.split_once('?')).map(|(_, query)| query.to_owned());
+        let setting = |name: &str| {
+            let value = settings.get(name)?;
+            let value = if name == "base" { value.split('?').next().unwrap_or_default() } else { value };
+            Some(value.trim_end_matches('/').to_owned())
+        };
+        let text = template.url(&Filling { id, setting: &setting, pointer })?;
+        let mut url = Url::parse(&text).ok()?;
+        url.set_fragment(None);
+        let own_query = url.query_pairs().map(|(key, _)| key.into_owned()).collect();
+        if let Some(base_query) = base_query.filter(|query| !query.is_empty()) {
+            let query = url.query().map_or_else(|| base_query.clone(), |query| format!("{query}&{base_query}"));
+            url.set_query(Some(&query));
+        }
+        url.has_host().then_some((url, own_query))
+    }
+
+    fn headers(&self, headers: &[(String, Template)], service: &Service, id: &str) -> Vec<Header> {
+        let setting = |name: &str| service.settings.get(name).cloned();
+        let filling = Filling { id, setting: &setting, pointer: &|_| None };
+        let has = |header: &Header| {
+            header.value.iter().all(|part| match part {
+                crate::domain::request::HeaderPart::Secret(wanted) => {
+                    service.secrets.iter().any(|(name, _)| name == wanted)
+                }
+                crate::domain::request::HeaderPart::Text(_) | crate::domain::request::HeaderPart::Token => true,
+            })
+        };
+        let header =
+            |(name, value): &(String, Template)| Some(Header { name: name.clone(), value: value.header(&filling)? });
+        // A secret that the service does not give is one that it does not ask for.
+        headers.iter().filter_map(header).filter(has).collect()
+    }
+
+    fn body(&self, body: &Body, filling: &Filling<'_>) -> String {
+        match body {
+            Body::Text(template) => reply::quoted(&template.text(filling).unwrap_or_default()),
+            Body::Literal(text) => text.clone(),
+            Body::List(list) => {
+                let list: Vec<String> = list.iter().map(|body| self.body(body, filling)).collect();
+                format!("[{}]", list.join(","))
+            }
+            Body::Object(members) => {
+                let member =
+                    |(key, body): &(String, Body)| format!("{}:{}", reply::quoted(key), self.body(body, filling));
+                format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+}
+
+impl Provider for Described {
+    fn name(&self) -> ProviderName {
+        self.0.name
+    }
+
+    fn about(&self) -> About {
+        About {
+            id_noun: "job",
+            made_up_id: "00000000-0000-0000-0000-000000000000",
+            token_env: "",
+            address: AddressForm::Settings,
+        }
+    }
+
+    fn one_shot(&self) -> OneShot {
+        let by_result = self.0.results.iter().filter_map(|place| place.fetch.as_ref()).any(|fetch| fetch.one_shot);
+        match (self.0.status.one_shot, by_result) {
+            (true, _) => OneShot::Status,
+            (false, true) => OneShot::Result,
+            (false, false) => OneShot::Never,
+        }
+    }
+
+    /// The status URL of a job without its id, its query and the slash before them.
+    fn endpoint(&self, base: &Url, settings: &BTreeMap<String, String>) -> String {
+        let url = self.addresses(settings).map_or_else(|| base.clone(), |(_, status)| status);
+        let path = url.path().replace(STAND_IN, "");
+        format!("{}{}", address::origin(&url), path.trim_end_matches('/'))
+    }
+
+    fn request(&self, service: &Service, id: &str) -> Request {
+        let status = &self.0.status;
+        let setting = |name: &str| service.settings.get(name).cloned();
+        let filling = Filling { id, setting: &setting, pointer: &|_| None };
+        // A service whose address cannot be read is refused with its jobs file; its base stands in.
+        let filled = self.filled(&status.url, service, id, &|_| None);
+        let (url, own_query) = filled.unwrap_or_else(|| (service.base.clone(), Vec::new()));
+        Request {
+            method: status.method,
+            url,
+            headers: self.headers(&status.headers, service, id),
+            body: status.body.as_ref().map(|body| self.body(body, &filling)),
+            one_shot: status.one_shot,
+            own_query,
+        }
+    }
+
+    fn read(&self, service: &Service, id: &str, response: &Response) -> Next {
+        self.explain(service, id, response).0
+    }
+
+    fn explain(&self, service: &Service, id: &str, response: &Response) -> (Next, Vec<String>) {
+        let path = self.request(service, id).url.path().to_owned();
+        let asked = Asked { endpoint: &service.endpoint, id, path: &path };
+        let explained = interpret::read(&self.0, &asked, response);
+        let next = fetch::next(self, service, id, explained.reading, response);
+        (next, explained.why)
+    }
+
+    fn fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
+        fetch::fetched(self, service, id, fetch, response)
+    }
+
+    fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError> {
+        let home = self.request(service, STAND_IN).url;
+        let Some(url) = address::named_by_address(&home, text)? else { return Ok(text.to_owned()) };
+        let id = match home.path().split_once(STAND_IN) {
+            Some((before, after)) => {
+                let inside = url.path().strip_prefix(before);
+                let inside =
+                    inside.and_then(|rest| rest.trim_end_matches('/').strip_suffix(after.trim_end_matches('/')));
+                let slashes = self.0.status.url.0.contains(&template::Part::IdWithSlashes);
+                inside.filter(|id| slashes || !id.contains('/')).and_then(address::decoded)
+            }
+            None => {
+                let key = home.query_pairs().find(|(_, value)| value == STAND_IN).map(|(key, _)| key.into_owned());
+                key.filter(|_| url.path() == home.path()).and_then(|key| address::query_value(&url, &key))
+            }
+        };
+        id.ok_or_else(|| {
+            IdError::new("this id is an address that is not the status URL of its service", "give the id alone")
+        })
+    }
+
+    fn extract(&self, part: &Part, body: &Bytes) -> Payload {
+        let found = self.0.lookup.find(body);
+        if found.is_err() && *part == Part::Status {
+            return no_object(body);
+        }
+        let found = found.unwrap_or_else(|_| Found::nothing());
+        let list = self.0.status.item_list.as_ref().filter(|_| *part == Part::Status);
+        let files = list.map(|list| list.items(body, &found)).unwrap_or_default();
+        let is_here = |place: &&model::ResultPlace| match part {
+            Part::Status => place.fetch.is_none() && condition::all_hold(&place.when, &found),
+            Part::Result | Part::Also(_) => place.fetch.is_some(),
+        };
+        let place = self.0.results.iter().find(is_here);
+        let value = place.and_then(|place| fetch::output_in(place, body));
+        let whole = *part != Part::Status;
+        let value = value.filter(|value| *value != b"null");
+        let output = value.map(|value| body.slice_ref(value));
+        let raw = match value {
+            Some(value) => scan::string_bytes(value).map(|raw| shared(body, raw)).or_else(|| output.clone()),
+            None => whole.then(|| body.clone()),
+        };
+        let pointer = place.and_then(|place| place.lookup.pointer(place.at));
+        let costs = self.0.status.cost.map(|id| found.values(id).filter_map(reply::text).collect::<Vec<_>>());
+        let own_cost = costs.and_then(|costs| cost::sum(costs.iter().map(String::as_str)));
+        Payload {
+            fault: if whole { None } else { no_object(body).fault },
+            raw,
+            output_path: output.as_ref().and(pointer).map(pointer::Pointer::jq).unwrap_or_default(),
+            output,
+            cost: own_cost.or_else(|| cost::sum(files.iter().filter_map(|file| file.cost.as_deref()))),
+            title: names::title(&files),
+            files,
+        }
+    }
+
+    fn description(&self) -> Option<&str> {
+        Some(&self.0.text)
+    }
+
+    fn keeps(&self) -> Option<Duration> {
+        self.0.keeps
+    }
+
+    fn web(&self, service: &Service, id: &str) -> Option<Url> {
+        self.filled(self.0.web.as_ref()?, service, id, &|_| None).map(|(url, _)| url)
+    }
+}

@@ -1,0 +1,234 @@
+//! What a description says, read and checked: nothing in here can be wrong any more.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::condition::Condition;
+use super::pointer::{Lookup, PointerId};
+use super::template::Template;
+use super::words::Words;
+use crate::domain::job::ProviderName;
+use crate::domain::request::Method;
+use crate::domain::service::Rate;
+use crate::domain::state::State;
+
+/// A provider's description.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// Its name.
+    pub name: ProviderName,
+    /// What people call the service.
+    pub title: String,
+    /// The page that it was made from.
+    pub docs: Option<String>,
+    /// When that page was last looked at.
+    pub checked: Option<String>,
+    /// What its users call the variable with the token.
+    pub token_env: Option<String>,
+    /// Its settings and their defaults; an empty one must be given.
+    pub settings: Vec<(String, String)>,
+    /// The status read.
+    pub status: Status,
+    /// Its words.
+    pub words: Words,
+    /// Looked at before the word, in order.
+    pub rules: Vec<Rule>,
+    /// What an HTTP code means where the body has no known word.
+    pub codes: BTreeMap<u16, State>,
+    /// Where the result is: the first whose conditions hold.
+    pub results: Vec<ResultPlace>,
+    /// The job's page.
+    pub web: Option<Template>,
+    /// How long the service keeps results.
+    pub keeps: Option<Duration>,
+    /// The least time between two polls of one job.
+    pub interval: Option<Duration>,
+    /// The most requests that the service takes.
+    pub rate: Option<Rate>,
+    /// All pointers into the status response.
+    pub lookup: Lookup,
+    /// The whole description as TOML, nothing left to another one.
+    pub text: String,
+}
+
+impl Description {
+    /// Whether a result is handed out once, by whichever request.
+    pub fn hands_out_once(&self) -> bool {
+        let by_result = self.results.iter().filter_map(|place| place.fetch.as_ref()).any(|fetch| fetch.one_shot);
+        self.status.one_shot || by_result
+    }
+}
+
+/// The status read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// GET, or a POST that only reads.
+    pub method: Method,
+    /// Where to.
+    pub url: Template,
+    /// Headers.
+    pub headers: Vec<(String, Template)>,
+    /// A JSON body.
+    pub body: Option<Body>,
+    /// Whether it hands the result out once.
+    pub one_shot: bool,
+    /// Where the word is: the first place at which something stands.
+    pub word: Vec<PointerId>,
+    /// Taken off the word's front.
+    pub strip: Option<String>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// Why it failed: the first place at which something stands.
+    pub reason: Vec<PointerId>,
+    /// The service's code for that.
+    pub error_code: Vec<PointerId>,
+    /// What it cost in US dollars.
+    pub cost: Option<PointerId>,
+    /// Counters of its items.
+    pub items: Option<Items>,
+    /// A list of its items.
+    pub item_list: Option<ItemList>,
+    /// Its times.
+    pub times: Times,
+}
+
+/// A JSON body with holes in its texts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// A text.
+    Text(Template),
+    /// Anything else that stands for itself, as JSON.
+    Literal(String),
+    /// A list.
+    List(Vec<Body>),
+    /// An object.
+    Object(Vec<(String, Body)>),
+}
+
+/// Where the progress is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Where.
+    pub at: PointerId,
+    /// What is whole; None: a fraction below 1 is one, above it is percent.
+    pub scale: Option<f64>,
+    /// The number in a text: the first group of its last match.
+    pub pattern: Option<Pattern>,
+    /// In which states it counts; empty: in all.
+    pub states: Vec<State>,
+}
+
+/// A regular expression that compares by its text.
+#[derive(Debug, Clone)]
+pub struct Pattern(pub regex::Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+/// Counters of a job's items. What several places count is added up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Items {
+    /// All.
+    pub total: Vec<PointerId>,
+    /// Those that worked.
+    pub succeeded: Vec<PointerId>,
+    /// Those that failed.
+    pub failed: Vec<PointerId>,
+    /// When they count.
+    pub when: Vec<Condition>,
+}
+
+/// A list of items in a response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemList {
+    /// Where the list is.
+    pub at: PointerId,
+    /// Pointers into an item.
+    pub lookup: Lookup,
+    /// An item's name.
+    pub name: Option<PointerId>,
+    /// When it failed.
+    pub failed: Vec<Condition>,
+    /// Why.
+    pub reason: Vec<PointerId>,
+    /// Its output.
+    pub output: Option<PointerId>,
+    /// Its cost.
+    pub cost: Option<PointerId>,
+}
+
+/// Where the times are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Accepted.
+    pub created: Option<PointerId>,
+    /// Begun.
+    pub started: Option<PointerId>,
+    /// Over.
+    pub finished: Option<PointerId>,
+    /// When its result goes.
+    pub expires: Option<PointerId>,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// All of these hold.
+    pub when: Vec<Condition>,
+    /// Then this is the state.
+    pub state: State,
+}
+
+/// Where a result is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultPlace {
+    /// When it is this one.
+    pub when: Vec<Condition>,
+    /// The request for it; None: it is in the status response.
+    pub fetch: Option<FetchPlace>,
+    /// Where in the response that holds it.
+    pub at: PointerId,
+    /// `at` by itself: in the response that holds the result.
+    pub lookup: Lookup,
+    /// In which states there is one.
+    pub states: Vec<State>,
+    /// Further files beside it.
+    pub also: Vec<Also>,
+}
+
+/// A request for a result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FetchPlace {
+    /// Where to.
+    pub url: Template,
+    /// Its headers; None: those of the status read.
+    pub headers: Option<Vec<(String, Template)>>,
+    /// Whether the token goes along.
+    pub token: bool,
+    /// Whether it hands the result out once.
+    pub one_shot: bool,
+    /// HTTP codes that mean "not there yet".
+    pub again_on: Vec<u16>,
+    /// HTTP codes that mean that the job failed after all.
+    pub fails_on: Vec<u16>,
+    /// HTTP codes, with conditions, that mean that the result is gone.
+    pub lost_on: Vec<(u16, Vec<Condition>)>,
+    /// Why, in the response of `fails_on` and `lost_on`.
+    pub reason: Vec<PointerId>,
+    /// Pointers into that response.
+    pub lookup: Lookup,
+}
+
+/// A further file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Also {
+    /// What it is called.
+    pub name: String,
+    /// Where it is.
+    pub url: Template,
+    /// Whether the token goes along.
+    pub token: bool,
+}

@@ -1,0 +1,175 @@
+//! A description as a tree that remembers where each value stands, so that what begins as a copy of another can still
+//! be complained about by line.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+/// A value and where it stands in the text that is being read; None for what came from another description.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub value: Value,
+    /// Its bytes in the text.
+    pub span: Option<Range<usize>>,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A string.
+    Text(String),
+    /// A whole number.
+    Whole(i64),
+    /// A number with a fraction.
+    Number(f64),
+    /// true or false.
+    Flag(bool),
+    /// A date or time, which no key takes.
+    Moment(String),
+    /// An array.
+    List(Vec<Node>),
+    /// A table.
+    Table(Table),
+}
+
+/// The members of a table in their order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table(pub Vec<Member>);
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_span: Option<Range<usize>>,
+    /// Its value.
+    pub node: Node,
+}
+
+impl Value {
+    /// What it is called in a message.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a string",
+            Self::Whole(_) => "a whole number",
+            Self::Number(_) => "a number",
+            Self::Flag(_) => "true or false",
+            Self::Moment(_) => "a date or time",
+            Self::List(_) => "an array",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+impl Table {
+    /// A table of a TOML text.
+    pub fn of(table: &DeTable<'_>) -> Self {
+        let mut members: Vec<Member> = table
+            .iter()
+            .map(|(key, value)| Member {
+                key: key.get_ref().to_string(),
+                key_span: Some(key.span()),
+                node: Node::of(value.get_ref(), value.span()),
+            })
+            .collect();
+        members.sort_by_key(|member| member.key_span.as_ref().map(|span| span.start));
+        Self(members)
+    }
+
+    /// A member.
+    pub fn get(&self, key: &str) -> Option<&Member> {
+        self.0.iter().find(|member| member.key == key)
+    }
+
+    /// Without one of its members, which is given back.
+    pub fn take(&mut self, key: &str) -> Option<Member> {
+        let at = self.0.iter().position(|member| member.key == key)?;
+        Some(self.0.remove(at))
+    }
+
+    /// The same without places: of another text than the one that is being read.
+    pub fn elsewhere(&self) -> Self {
+        let member =
+            |member: &Member| Member { key: member.key.clone(), key_span: None, node: member.node.elsewhere() };
+        Self(self.0.iter().map(member).collect())
+    }
+
+    /// This table with another laid over it: tables are merged key by key, everything else is replaced.
+    pub fn overlaid(mut self, over: Self) -> Self {
+        for member in over.0 {
+            match self.0.iter_mut().find(|known| known.key == member.key) {
+                Some(known) => {
+                    known.key_span = member.key_span;
+                    known.node = match (std::mem::take(&mut known.node), member.node) {
+                        (Node { value: Value::Table(under), .. }, Node { value: Value::Table(over), span }) => {
+                            Node { value: Value::Table(under.overlaid(over)), span }
+                        }
+                        (_, over) => over,
+                    };
+                }
+                None => self.0.push(member),
+            }
+        }
+        self
+    }
+
+    /// The table as TOML of a library's making.
+    fn to_toml(&self) -> toml::Table {
+        self.0.iter().map(|member| (member.key.clone(), member.node.to_toml())).collect()
+    }
+
+    /// The table as TOML text. Empty if it cannot be written, which no table that was read can bring about.
+    pub fn text(&self) -> String {
+        toml::to_string(&self.to_toml()).unwrap_or_default()
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { value: Value::Flag(false), span: None }
+    }
+}
+
+impl Node {
+    fn of(value: &DeValue<'_>, span: Range<usize>) -> Self {
+        let value = match value {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(whole) => Value::Whole(whole),
+                Err(_) => Value::Moment(number.as_str().to_owned()),
+            },
+            DeValue::Float(number) => Value::Number(number.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Boolean(flag) => Value::Flag(*flag),
+            DeValue::Datetime(moment) => Value::Moment(moment.to_string()),
+            DeValue::Array(array) => {
+                Value::List(array.iter().map(|value| Self::of(value.get_ref(), value.span())).collect())
+            }
+            DeValue::Table(table) => Value::Table(Table::of(table)),
+        };
+        Self { value, span: Some(span) }
+    }
+
+    fn elsewhere(&self) -> Self {
+        let value = match &self.value {
+            Value::List(list) => Value::List(list.iter().map(Self::elsewhere).collect()),
+            Value::Table(table) => Value::Table(table.elsewhere()),
+            other @ (Value::Text(_) | Value::Whole(_) | Value::Number(_) | Value::Flag(_) | Value::Moment(_)) => {
+                other.clone()
+            }
+        };
+        Self { value, span: None }
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        match &self.value {
+            Value::Text(text) | Value::Moment(text) => toml::Value::String(text.clone()),
+            Value::Whole(whole) => toml::Value::Integer(*whole),
+            Value::Number(number) => toml::Value::Float(*number),
+            Value::Flag(flag) => toml::Value::Boolean(*flag),
+            Value::List(list) => toml::Value::Array(list.iter().map(Self::to_toml).collect()),
+            Value::Table(table) => toml::Value::Table(table.to_toml()),
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Reading a description strictly: every mistake at once, each with its place and what was probably meant.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::fault::{Fault, Faults, Fields, meant};
+use super::model::{Description, Progress, Rule, Status, Times};
+use super::node::{Node, Table, Value};
+use super::pointer::Lookup;
+use super::reader::{Around, Reader};
+use super::words::Words;
+use super::{items, results, units};
+use crate::domain::job::ProviderName;
+use crate::domain::request::Method;
+use crate::domain::state::State;
+
+/// The keys of a description.
+pub const TOP: &[&str] = &[
+    "title",
+    "docs",
+    "checked",
+    "token_env",
+    "like",
+    "settings",
+    "status",
+    "states",
+    "rules",
+    "codes",
+    "result",
+    "paths",
+    "keeps",
+    "interval",
+    "rate",
+];
+
+/// `[status]`.
+pub const STATUS: &[&str] = &[
+    "method",
+    "reads_only",
+    "url",
+    "headers",
+    "body",
+    "word",
+    "strip",
+    "progress",
+    "reason",
+    "error_code",
+    "cost",
+    "items",
+    "item_list",
+    "times",
+    "one_shot",
+];
+
+/// Reads a description. `table` is whole: what it is `like` is under it already.
+pub fn parse(name: ProviderName, table: &Table, around: Around<'_>) -> Result<Description, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let top = Fields::new(table, "in this description", None);
+    top.expect_only(TOP, &mut faults);
+    let settings = settings(&top, &mut faults);
+    let mut reader = Reader { settings: &settings, around, lookup: Lookup::default() };
+    let status = status(&top, &mut reader, &mut faults);
+    let words = words(&top, &mut faults);
+    let rules = rules(&top, &mut reader, &mut faults);
+    let codes = codes(&top, &mut faults);
+    let results = results::read(&top, &mut reader, &mut faults);
+    let paths = top.table("paths", "in [paths]", &mut faults);
+    if let Some(paths) = &paths {
+        paths.expect_only(&["web"], &mut faults);
+    }
+    let web = paths.and_then(|paths| reader.url(&paths, "web", &mut faults));
+    if let Some(status) = &status
+        && status.word.is_empty()
+        && rules.is_empty()
+        && codes.is_empty()
+    {
+        let help = "write word = [\"/status\"], or a [[rules]] or [codes] that says what a response means";
+        faults.add(top.get("status").and_then(|member| member.key_span.clone()), "nothing says a state", help);
+    }
+    let text = |key: &str, faults: &mut Faults| top.word(key, faults).map(str::to_owned);
+    let title = text("title", &mut faults).unwrap_or_else(|| name.to_string());
+    let (docs, checked) = (text("docs", &mut faults), text("checked", &mut faults));
+    let token_env = text("token_env", &mut faults);
+    let keeps = units::duration(&top, "keeps", &mut faults);
+    let interval = units::duration(&top, "interval", &mut faults);
+    let rate = units::rate(&top, "rate", &mut faults);
+    let lookup = reader.lookup;
+    match status {
+        Some(status) if faults.0.is_empty() => Ok(Description {
+            name,
+            title,
+            docs,
+            checked,
+            token_env,
+            settings,
+            status,
+            words,
+            rules,
+            codes,
+            results,
+            web,
+            keeps,
+            interval,
+            rate,
+            lookup,
+            text: table.text(),
+        }),
+        _ => Err(faults.0),
+    }
+}
+
+fn settings(top: &Fields<'_>, faults: &mut Faults) -> Vec<(String, String)> {
+    let Some(settings) = top.table("settings", "in [settings]", faults) else { return Vec::new() };
+    let mut found = Vec::new();
+    for member in settings.members() {
+        let reserved = ["id", "token", "secret"].contains(&member.key.as_str());
+        let fits = member.key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !member.key.is_empty();
+        if reserved || !fits {
+            let help = "a setting has letters, digits and `_`, and is not called id, token or secret";
+            faults.add(member.key_span.clone(), format!("`{}` is no name of a setting", member.key), help);
+        }
+        found.extend(settings.text(&member.key, faults).map(|text| (member.key.clone(), text.trim().to_owned())));
+    }
+    found
+}
+
+fn status(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<Status> {
+    if top.get("status").is_none() {
+        let help = "write [status] with url = \"{base}/jobs/{id}\", or say what it is `like`";
+        faults.add(top.span(), "there is no [status]", help);
+        return None;
+    }
+    let status = top.table("status", "in [status]", faults)?;
+    status.expect_only(STATUS, faults);
+    let reads_only = status.flag("reads_only", faults).unwrap_or(false);
+    let method = match status.text("method", faults) {
+        None | Some("GET") => Method::Get,
+        Some("POST") => {
+            if !reads_only {
+                let span = status.get("method").and_then(|member| member.node.span.clone());
+                let help = "if this POST only reads, say so: reads_only = true";
+                faults.add(span, "a POST may submit a job", help);
+            }
+            Method::Post
+        }
+        Some(_) => {
+            let span = status.get("method").and_then(|member| member.node.span.clone());
+            faults.add(span, "a status is read by GET or POST", "write method = \"GET\", or leave it out");
+            Method::Get
+        }
+    };
+    if status.get("url").is_none() {
+        faults.add(status.span(), "no `url` in [status]", "write url = \"{base}/jobs/{id}\"");
+    }
+    let url = reader.url(&status, "url", faults);
+    if let Some(url) = &url
+        && url.pointers().next().is_some()
+    {
+        let span = status.get("url").and_then(|member| member.node.span.clone());
+        faults.add(span, "the status read has no response before it", "a pointer belongs into the url of [result]");
+    }
+    let headers = reader.headers(&status, "in headers", faults).unwrap_or_default();
+    let body = status.get("body").and_then(|member| reader.body(&member.node, faults));
+    if method == Method::Get && body.is_some() {
+        let span = status.get("body").and_then(|member| member.key_span.clone());
+        faults.add(span, "a GET has no body", "write method = \"POST\" and reads_only = true, or take it out");
+    }
+    let lookup = &mut reader.lookup;
+    let word = Reader::pointers(&status, "word", lookup, faults);
+    let reason = Reader::pointers(&status, "reason", lookup, faults);
+    let error_code = Reader::pointers(&status, "error_code", lookup, faults);
+    let cost = Reader::pointer(&status, "cost", lookup, faults);
+    let progress = progress(&status, lookup, faults);
+    let items = items::counters(&status, lookup, faults);
+    let item_list = items::list(&status, lookup, faults);
+    let times = times(&status, lookup, faults);
+    let strip = status.text("strip", faults).map(str::to_owned);
+    let one_shot = status.flag("one_shot", faults).unwrap_or(false);
+    let url = url?;
+    Some(Status {
+        method,
+        url,
+        headers,
+        body,
+        one_shot,
+        word,
+        strip,
+        progress,
+        reason,
+        error_code,
+        cost,
+        items,
+        item_list,
+        times,
+    })
+}
+
+fn progress(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Option<Progress> {
+    let table = match status.get("progress")?.node.value {
+        // A pointer alone is all that most services need.
+        Value::Text(_) => {
+            let at = Reader::pointer(status, "progress", lookup, faults)?;
+            return Some(Progress { at, scale: None, pattern: None, states: Vec::new() });
+        }
+        _ => status.table("progress", "in progress", faults)?,
+    };
+    table.expect_only(&["at", "scale", "pattern", "states"], faults);
+    if table.get("at").is_none() {
+        faults.add(table.span(), "no `at` in progress", "write at = \"/progress\"");
+    }
+    let at = Reader::pointer(&table, "at", lookup, faults);
+    let scale = table.number("scale", faults);
+    let span = |key: &str| table.get(key).and_then(|member| member.node.span.clone());
+    if scale.is_some_and(|scale| !(scale > 0.0 && scale.is_finite())) {
+        faults.add(span("scale"), "a scale is above zero", "write what means done: scale = 1, or scale = 100");
+    }
+    let pattern = table.word("pattern", faults).and_then(|text| {
+        let regex = regex::RegexBuilder::new(text).size_limit(1 << 20).build();
+        let regex =
+            regex.map_err(|_| faults.add(span("pattern"), "this is no regular expression", "see docs.rs/regex"));
+        let regex = regex.ok()?;
+        if regex.captures_len() < 2 {
+            faults.add(span("pattern"), "the pattern has no group", "put the number in parentheses: (\\d+)%");
+        }
+        Some(super::model::Pattern(regex))
+    });
+    let states = states_of(&table, "states", faults);
+    Some(Progress { at: at?, scale, pattern, states })
+}
+
+fn times(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Times {
+    let Some(times) = status.table("times", "in times", faults) else { return Times::default() };
+    times.expect_only(&["created", "started", "finished", "expires"], faults);
+    let mut at = |key: &str| Reader::pointer(&times, key, lookup, faults);
+    Times { created: at("created"), started: at("started"), finished: at("finished"), expires: at("expires") }
+}
+
+fn words(top: &Fields<'_>, faults: &mut Faults) -> Words {
+    let mut words = Words::default();
+    let Some(states) = top.table("states", "in [states]", faults) else { return words };
+    for member in states.members() {
+        let Some(state) = state(&member.key, member.key_span.clone(), faults) else { continue };
+        for (word, span) in states.texts(&member.key, faults) {
+            if word.trim().trim_end_matches('*').is_empty() {
+                faults.add(span, "an empty word", "write the service's own word");
+                continue;
+            }
+            if let Some(known) = words.add(word, state) {
+                let message = format!("`{word}` is {known} already");
+                faults.add(span, message, "a word means one state: take one of the two out");
+            }
+        }
+    }
+    words
+}
+
+fn rules(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for rule in tables(top, "rules", "in [[rules]]", faults) {
+        rule.expect_only(&["when", "state"], faults);
+        let when = Reader::conditions(&rule, "when", &mut reader.lookup, faults);
+        if rule.get("when").is_none() {
+            faults.add(rule.span(), "a rule without `when`", "write when = [\"/status = completed\"]");
+        }
+        let Some(word) = rule.text("state", faults) else {
+            if rule.get("state").is_none() {
+                faults.add(rule.span(), "a rule without `state`", "write state = \"succeeded\"");
+            }
+            continue;
+        };
+        let span = rule.get("state").and_then(|member| member.node.span.clone());
+        rules.extend(state(word, span, faults).map(|state| Rule { when, state }));
+    }
+    rules
+}
+
+fn codes(top: &Fields<'_>, faults: &mut Faults) -> BTreeMap<u16, State> {
+    let Some(codes) = top.table("codes", "in [codes]", faults) else { return BTreeMap::new() };
+    let mut found = BTreeMap::new();
+    for member in codes.members() {
+        let key = Node { value: Value::Text(member.key.clone()), span: member.key_span.clone() };
+        let code = super::fault::code(&key, "codes", faults);
+        let Some(word) = codes.text(&member.key, faults) else { continue };
+        let state = state(word, member.node.span.clone(), faults);
+        found.extend(code.zip(state));
+    }
+    found
+}
+
+/// The tables of an array of tables, or one alone.
+pub fn tables<'a>(top: &Fields<'a>, key: &str, place: &'a str, faults: &mut Faults) -> Vec<Fields<'a>> {
+    let Some(member) = top.get(key) else { return Vec::new() };
+    let nodes: &'a [Node] = match &member.node.value {
+        Value::List(list) => list,
+        Value::Table(_) => std::slice::from_ref(&member.node),
+        other => {
+            let message = format!("`{key}` must be a table or an array of tables, not {}", other.kind());
+            faults.add(member.node.span.clone(), message, format!("write it as [[{key}]]"));
+            return Vec::new();
+        }
+    };
+    let table = |node: &'a Node| match &node.value {
+        Value::Table(table) => Some(Fields::new(table, place, node.span.as_ref())),
+        other => {
+            let message = format!("`{key}` holds {} among its tables", other.kind());
+            faults.add(node.span.clone(), message, format!("write it as [[{key}]]"));
+            None
+        }
+    };
+    nodes.iter().filter_map(table).collect()
+}
+
+/// The states of a key.
+pub fn states_of(fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Vec<State> {
+    let texts = fields.texts(key, faults);
+    texts.into_iter().filter_map(|(word, span)| state(word, span, faults)).collect()
+}
+
+fn state(word: &str, span: Option<Range<usize>>, faults: &mut Faults) -> Option<State> {
+    let state = State::from_word(word);
+    if state.is_none() {
+        let known = State::ALL.map(State::as_str);
+        let help = match meant(word, known) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("ours are {}", known.join(", ")),
+        };
+        faults.add(span, format!("`{word}` is none of our states"), help);
+    }
+    state
+}

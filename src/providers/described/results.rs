@@ -1,0 +1,104 @@
+//! Reading `[result]`: where a result is, and by which further request it is had.
+
+use super::fault::{Faults, Fields};
+use super::model::{Also, FetchPlace, ResultPlace};
+use super::parse::{states_of, tables};
+use super::pointer::{Lookup, Pointer};
+use super::reader::Reader;
+use crate::domain::state::State;
+
+/// `[result]`.
+pub const RESULT: &[&str] = &[
+    "when", "at", "url", "headers", "token", "states", "one_shot", "again_on", "fails_on", "reason", "lost_on", "also",
+];
+
+/// Reads them in their order.
+pub fn read(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Vec<ResultPlace> {
+    let places = tables(top, "result", "in [result]", faults);
+    places.iter().filter_map(|place| one(place, reader, faults)).collect()
+}
+
+fn one(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<ResultPlace> {
+    place.expect_only(RESULT, faults);
+    let when = Reader::conditions(place, "when", &mut reader.lookup, faults);
+    let mut lookup = Lookup::default();
+    let at = Reader::pointer(place, "at", &mut lookup, faults);
+    let at = at.unwrap_or_else(|| lookup.add(Pointer::default()));
+    let states = match place.get("states") {
+        Some(_) => states_of(place, "states", faults),
+        None => vec![State::Succeeded, State::Partial],
+    };
+    for state in states.iter().filter(|state| !state.is_terminal()) {
+        let span = place.get("states").and_then(|member| member.node.span.clone());
+        faults.add(span, format!("{state} is not the end of a job"), "a result is there when a job is over");
+    }
+    let fetch = match place.get("url") {
+        Some(_) => fetch(place, reader, faults),
+        None => {
+            for key in ["headers", "token", "one_shot", "again_on", "fails_on", "reason", "lost_on", "also"] {
+                if let Some(member) = place.get(key) {
+                    let message = format!("`{key}` without `url` in [result]");
+                    faults.add(member.key_span.clone(), message, "it is about a request of its own: write its url");
+                }
+            }
+            if place.get("at").is_none() {
+                faults.add(place.span(), "neither `at` nor `url` in [result]", "write at = \"/output\", or its url");
+            }
+            None
+        }
+    };
+    let also = tables(place, "also", "in [[result.also]]", faults);
+    let also = also.iter().filter_map(|also| further(also, reader, faults)).collect();
+    Some(ResultPlace { when, fetch, at, lookup, states, also })
+}
+
+fn fetch(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<FetchPlace> {
+    let url = reader.url(place, "url", faults);
+    let headers = reader.headers(place, "in headers", faults);
+    let mut lookup = Lookup::default();
+    let reason = Reader::pointers(place, "reason", &mut lookup, faults);
+    let mut lost_on = Vec::new();
+    for lost in tables(place, "lost_on", "in lost_on", faults) {
+        lost.expect_only(&["code", "when"], faults);
+        let codes = lost.codes("code", faults);
+        if codes.is_empty() {
+            faults.add(lost.span(), "no `code` in lost_on", "write { code = 400, when = [\"/message = …\"] }");
+        }
+        let when = Reader::conditions(&lost, "when", &mut lookup, faults);
+        lost_on.extend(codes.into_iter().map(|code| (code, when.clone())));
+    }
+    Some(FetchPlace {
+        url: url?,
+        headers,
+        token: place.flag("token", faults).unwrap_or(true),
+        one_shot: place.flag("one_shot", faults).unwrap_or(false),
+        again_on: place.codes("again_on", faults),
+        fails_on: place.codes("fails_on", faults),
+        lost_on,
+        reason,
+        lookup,
+    })
+}
+
+fn further(also: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<Also> {
+    also.expect_only(&["name", "url", "token"], faults);
+    for key in ["name", "url"] {
+        if also.get(key).is_none() {
+            let message = format!("no `{key}` in [[result.also]]");
+            faults.add(also.span(), message, "write name = \"errors\" and the url of the file");
+        }
+    }
+    let name = also.word("name", faults);
+    let fits = |name: &&str| {
+        name.len() <= 64
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            && !name.starts_with('.')
+    };
+    if let Some(bad) = name.filter(|name| !fits(name)) {
+        let span = also.get("name").and_then(|member| member.node.span.clone());
+        faults.add(span, format!("`{bad}` is no name of a file"), "a name has letters, digits, `-`, `_` and `.`");
+    }
+    let url = reader.url(also, "url", faults);
+    let token = also.flag("token", faults).unwrap_or(true);
+    Some(Also { name: name?.to_owned(), url: url?, token })
+}

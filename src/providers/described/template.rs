@@ -1,0 +1,134 @@
+//! Texts with holes: `{id}`, `{+id}`, `{setting}`, `{token}`, `{secret}` and `{/pointer}`.
+
+use super::pointer::{Pointer, PointerId};
+use crate::domain::request::HeaderPart;
+use crate::providers::address;
+
+/// A text with holes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Template(pub Vec<Part>);
+
+/// A piece of a template.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// Text as it stands.
+    Text(String),
+    /// The job's id, as one segment of a path or one value of a query.
+    Id,
+    /// The job's id with its slashes kept.
+    IdWithSlashes,
+    /// A setting of the service, as it is.
+    Setting(String),
+    /// The service's token.
+    Token,
+    /// A further secret of the service.
+    Secret(String),
+    /// A value of the status response.
+    Pointer(PointerId),
+}
+
+/// A hole as it is written, before it is known what it names.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Hole {
+    /// Text as it stands.
+    Text(String),
+    /// A name in braces.
+    Name(String),
+    /// A pointer in braces.
+    Pointer(Pointer),
+}
+
+/// Takes a template apart. The error says what is wrong.
+pub fn holes(text: &str) -> Result<Vec<Hole>, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((inside, after)) = after.split_once('}') else {
+            return Err("a `{` without its `}`".to_owned());
+        };
+        if !before.is_empty() {
+            parts.push(Hole::Text(before.to_owned()));
+        }
+        parts.push(match inside.starts_with('/') {
+            true => Hole::Pointer(Pointer::parse(inside)?),
+            false => Hole::Name(inside.to_owned()),
+        });
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(Hole::Text(rest.to_owned()));
+    }
+    Ok(parts)
+}
+
+/// What fills the holes of an address or a body.
+pub struct Filling<'a> {
+    /// The job's id.
+    pub id: &'a str,
+    /// A setting's value.
+    pub setting: &'a dyn Fn(&str) -> Option<String>,
+    /// The text at a pointer.
+    pub pointer: &'a dyn Fn(PointerId) -> Option<String>,
+}
+
+impl Template {
+    /// The pointers in it.
+    pub fn pointers(&self) -> impl Iterator<Item = PointerId> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Pointer(id) => Some(*id),
+            Part::Text(_) | Part::Id | Part::IdWithSlashes | Part::Setting(_) | Part::Token | Part::Secret(_) => None,
+        })
+    }
+
+    /// The one pointer that it is, if it is nothing else.
+    pub fn only_pointer(&self) -> Option<PointerId> {
+        match self.0.as_slice() {
+            [Part::Pointer(id)] => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// An address: ids and values of a response stay one segment of a path or one value of a query, whatever they
+    /// hold. None where a hole cannot be filled.
+    pub fn url(&self, filling: &Filling<'_>) -> Option<String> {
+        self.filled(filling, |text| address::segment(text).into_owned())
+    }
+
+    /// A text in which nothing is encoded.
+    pub fn text(&self, filling: &Filling<'_>) -> Option<String> {
+        self.filled(filling, str::to_owned)
+    }
+
+    fn filled(&self, filling: &Filling<'_>, encoded: impl Fn(&str) -> String) -> Option<String> {
+        let mut out = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Id => out.push_str(&encoded(filling.id)),
+                Part::IdWithSlashes => {
+                    let segments: Vec<String> = filling.id.split('/').map(&encoded).collect();
+                    out.push_str(&segments.join("/"));
+                }
+                Part::Setting(name) => out.push_str(&(filling.setting)(name)?),
+                Part::Pointer(id) => out.push_str(&encoded(&(filling.pointer)(*id)?)),
+                Part::Token | Part::Secret(_) => return None,
+            }
+        }
+        Some(out)
+    }
+
+    /// The value of a header, secrets left as places for them.
+    pub fn header(&self, filling: &Filling<'_>) -> Option<Vec<HeaderPart>> {
+        let part = |part: &Part| match part {
+            Part::Token => Some(HeaderPart::Token),
+            Part::Secret(name) => Some(HeaderPart::Secret(name.clone())),
+            other => Self(vec![other.clone()]).text(filling).map(HeaderPart::Text),
+        };
+        self.0.iter().map(part).collect()
+    }
+
+    /// Whether a secret has a place in it.
+    pub fn is_secret(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Token | Part::Secret(_)))
+    }
+}

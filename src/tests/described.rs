@@ -1,0 +1,331 @@
+//! The shipped descriptions against the documented replies in `tests/wire`: shapes that the services' own pages and
+//! clients give, not recordings.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::domain::job::ProviderName;
+use crate::domain::provider::{Next, Part, ProviderRef};
+use crate::domain::reading::{Answer, Reading, Verdict};
+use crate::domain::request::{HeaderPart, Request};
+use crate::domain::response::{Headers, Response};
+use crate::domain::secret::TokenSource;
+use crate::domain::service::{Include, Pace, Service};
+use crate::domain::state::{PollOutcome, State};
+use crate::providers::described;
+use crate::providers::{self};
+
+/// How many documented replies there are at least.
+const AT_LEAST: usize = 130;
+
+/// What a service of each provider has to give beyond its token, as the documented addresses have it.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("azure-openai-batch", "base", "https://myres.openai.azure.com/openai/v1"),
+    ("fireworks-batch", "account", "acme"),
+    ("runpod", "endpoint", "ENDPOINT"),
+    ("runpod-batch", "endpoint", "ENDPOINT"),
+    ("fal", "app", "fal-ai/flux"),
+    ("baseten", "base", "https://model-abc123.api.baseten.co"),
+    ("modal", "base", "https://me--app.modal.run"),
+    ("azure-docint", "base", "https://myres.cognitiveservices.azure.com"),
+    ("azure-docint", "model", "prebuilt-invoice"),
+    ("azure-docint-batch", "base", "https://myres.cognitiveservices.azure.com"),
+    ("azure-docint-batch", "model", "prebuilt-invoice"),
+    ("github-actions", "repo", "acme/app"),
+    ("huggingface-jobs", "namespace", "me"),
+    ("cloudflare-ai-batch", "account", "ACC"),
+    ("cloudflare-ai-batch", "model", "@cf/baai/bge-m3"),
+];
+
+/// One documented reply.
+pub struct Documented {
+    /// `provider/file`.
+    pub name: String,
+    /// The provider's name.
+    pub provider: ProviderName,
+    /// The file.
+    pub json: Value,
+}
+
+/// Every documented reply of a shipped description.
+pub fn documented() -> Vec<Documented> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
+    let mut found = Vec::new();
+    for name in described::shipped_names() {
+        let mut files: Vec<_> = std::fs::read_dir(root.join(name))
+            .unwrap_or_else(|_| panic!("tests/wire has no directory {name}"))
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        for file in files {
+            let json: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+            let case = file.file_stem().unwrap().to_string_lossy().into_owned();
+            found.push(Documented { name: format!("{name}/{case}"), provider: ProviderName::new(name), json });
+        }
+    }
+    assert!(found.len() >= AT_LEAST, "only {} documented replies", found.len());
+    found
+}
+
+/// A service of a described provider, at its defaults or at another base.
+pub fn service(provider: ProviderRef, defaults: &[(String, String)], base: Option<&str>) -> Service {
+    let mut settings: BTreeMap<String, String> = defaults.iter().cloned().collect();
+    for (name, setting, value) in SETTINGS {
+        if *name == provider.name().as_str() {
+            settings.insert((*setting).to_owned(), (*value).to_owned());
+        }
+    }
+    if let Some(base) = base {
+        settings.insert("base".to_owned(), base.to_owned());
+    }
+    let base = url::Url::parse(&settings["base"]).unwrap();
+    Service {
+        name: Arc::from("service"),
+        endpoint: provider.endpoint(&base, &settings).into(),
+        provider,
+        base,
+        settings,
+        token: TokenSource::Env("TOKEN".to_owned()),
+        secrets: Vec::new(),
+        pace: Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },
+        in_flight: None,
+        rate: None,
+        include: Include::default(),
+        alert_after: None,
+        fields: Default::default(),
+    }
+}
+
+fn shipped_service(name: ProviderName, base: Option<&str>) -> Service {
+    let described = described::shipped(name).unwrap_or_else(|| panic!("{name} cannot be read"));
+    service(ProviderRef::new(described.clone()), described.settings(), base)
+}
+
+impl Documented {
+    fn request(&self) -> &Value {
+        &self.json["request"]
+    }
+
+    fn id(&self, service: &Service) -> String {
+        match self.request()["body"]["request_id"].as_str() {
+            Some(id) => id.to_owned(),
+            None => providers::id_from(service, self.request()["url"].as_str().unwrap()).expect(&self.name),
+        }
+    }
+
+    fn response(&self) -> Response {
+        response(&self.json["reply"])
+    }
+
+    /// What the status response comes to, and the address of the result, if it is at another one.
+    fn read(&self, service: &Service) -> (Answer, Option<Request>) {
+        match providers::read(service, &self.id(service), &self.response()) {
+            Next::Done(reading) => {
+                (reading.answer.unwrap_or_else(|| panic!("{}: {:?}", self.name, reading.reason)), None)
+            }
+            Next::Fetch(fetch) => (fetch.status.answer.unwrap(), Some(fetch.request)),
+        }
+    }
+}
+
+fn response(reply: &Value) -> Response {
+    Response {
+        status: reply["status"].as_u64().unwrap().try_into().unwrap(),
+        headers: Headers::default(),
+        body: Bytes::from(reply["body"].to_string()),
+        broken: None,
+        at: "2026-11-27T13:00:00Z".parse().unwrap(),
+    }
+}
+
+fn state(answer: &Answer) -> &'static str {
+    match answer.verdict {
+        Verdict::State(state) => state.as_str(),
+        Verdict::Expired | Verdict::Acknowledged => "lost",
+        Verdict::NoWord => "none",
+    }
+}
+
+fn headers(request: &Request) -> BTreeMap<String, String> {
+    let part = |part: &HeaderPart| match part {
+        HeaderPart::Text(text) => text.clone(),
+        HeaderPart::Token => "TOKEN".to_owned(),
+        HeaderPart::Secret(name) => name.clone(),
+    };
+    let header = |header: &crate::domain::request::Header| {
+        (header.name.to_ascii_lowercase(), header.value.iter().map(part).collect::<String>())
+    };
+    request.headers.iter().map(header).collect()
+}
+
+/// What of a documented reply is read otherwise than it means; empty if all is right.
+fn differences(documented: &Documented, service: &Service) -> Vec<String> {
+    let means = &documented.json["means"];
+    let (answer, fetch) = documented.read(service);
+    let mut wrong = Vec::new();
+    let mut same = |what: &str, expected: String, found: String| {
+        if expected != found {
+            wrong.push(format!("{}: {what} {expected}, found {found}", documented.name));
+        }
+    };
+    same("state", means["state"].as_str().unwrap().to_owned(), state(&answer).to_owned());
+    let rounded = |progress: Option<f64>| progress.map_or("none".to_owned(), |progress| format!("{progress:.1}"));
+    same("progress", rounded(means["progress"].as_f64()), rounded(answer.progress));
+    same("reason", means["reason"].to_string(), Value::from(answer.fail_reason.clone()).to_string());
+    let expected = means["output"].as_str();
+    if let Some(url) = expected.and_then(|output| output.strip_prefix("GET ")) {
+        same("address", url.to_owned(), fetch.map_or("none".to_owned(), |request| request.url.to_string()));
+    } else {
+        same("fetch", "none".to_owned(), fetch.map_or("none".to_owned(), |request| request.url.to_string()));
+        let body = documented.response().body;
+        let payload = service.provider.extract(&Part::Status, &body);
+        if let Some(pointer) = expected {
+            let value = documented.json["reply"]["body"].pointer(pointer).unwrap();
+            let found = payload.output.map(|output| serde_json::from_slice::<Value>(&output).unwrap());
+            same("output", value.to_string(), found.map_or("none".to_owned(), |found| found.to_string()));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_shipped_description_can_be_read_and_says_where_it_comes_from() {
+    for name in described::shipped_names() {
+        let described = described::shipped(ProviderName::new(name)).unwrap_or_else(|| {
+            let text = described::shipped_text(name).unwrap();
+            let around = described::Around { secrets: &[] };
+            panic!(
+                "{name}: {:#?}",
+                described::from_text(ProviderName::new(name), text, &described::Shipped, around).err()
+            )
+        });
+        assert!(described.docs().is_some_and(|docs| docs.starts_with("https://")), "{name}");
+        assert!(described.title() != name && described.token_env().is_some(), "{name}");
+        assert!(described.settings().iter().any(|(setting, _)| setting == "base"), "{name}");
+    }
+}
+
+#[test]
+fn every_documented_reply_is_read_as_it_means() {
+    let wrong: Vec<String> = documented()
+        .iter()
+        .flat_map(|documented| differences(documented, &shipped_service(documented.provider, None)))
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_status_read_is_sent_as_documented() {
+    for documented in documented() {
+        let service = shipped_service(documented.provider, None);
+        let request = service.provider.request(&service, &documented.id(&service));
+        let (expected, name) = (documented.request(), &documented.name);
+        assert_eq!(request.method.as_str(), expected["method"], "{name}");
+        assert_eq!(request.url.as_str(), expected["url"], "{name}");
+        let body = request.body.as_deref().map(|body| serde_json::from_str::<Value>(body).unwrap());
+        assert_eq!(body.unwrap_or_default(), expected["body"], "{name}");
+        let sent = headers(&request);
+        for (header, value) in expected["headers"].as_object().unwrap() {
+            assert_eq!(sent.get(&header.to_ascii_lowercase()).map(String::as_str), value.as_str(), "{name}: {header}");
+        }
+    }
+}
+
+#[test]
+fn every_documented_second_response_is_read_as_it_means() {
+    let mut count = 0;
+    for documented in documented() {
+        let then = &documented.json["then"];
+        if then.is_null() {
+            continue;
+        }
+        count += 1;
+        let service = shipped_service(documented.provider, None);
+        let id = documented.id(&service);
+        let name = &documented.name;
+        let Next::Fetch(fetch) = providers::read(&service, &id, &documented.response()) else { panic!("{name}") };
+        assert_eq!(fetch.request.url.as_str(), then["request"]["url"], "{name}");
+        assert_eq!(fetch.request.one_shot, then["one_shot"] == true, "{name}");
+        let waiting = fetch.meanwhile().answer.unwrap();
+        assert_eq!((waiting.verdict, waiting.word.as_deref()), (Verdict::State(State::Running), Some("fetching")));
+        for (header, value) in then["request"]["headers"].as_object().unwrap() {
+            assert_eq!(headers(&fetch.request)[&header.to_ascii_lowercase()], value.as_str().unwrap(), "{name}");
+        }
+        let reply = response(&then["reply"]);
+        let Next::Done(reading) = providers::fetched(&service, &id, &fetch, &reply) else { panic!("{name}") };
+        let answer = reading.answer.unwrap_or_else(|| panic!("{name}: {:?}", reading.reason));
+        let means = then["state"].as_str().or(documented.json["means"]["state"].as_str());
+        assert_eq!(Some(state(&answer)), means, "{name}");
+        if let Some(reason) = then["reason"].as_str() {
+            assert_eq!(answer.fail_reason.as_deref(), Some(reason), "{name}");
+        }
+        if let Some(pointer) = then["output"].as_str() {
+            let payload = service.provider.extract(&Part::Result, &reply.body);
+            let output: Value = serde_json::from_slice(&payload.output.unwrap()).unwrap();
+            assert_eq!(Some(&output), then["reply"]["body"].pointer(pointer), "{name}");
+        }
+    }
+    assert!(count >= 3);
+}
+
+/// What each description would read if it had an address, headers and words alone.
+#[test]
+fn a_reader_of_words_alone_calls_successes_that_are_none() {
+    let (mut right, mut false_successes, mut all) = (0, Vec::new(), 0);
+    let mut table = String::from("provider                 replies  whole  words alone\n");
+    for name in described::shipped_names() {
+        let provider = ProviderName::new(name);
+        let words = words_alone(provider);
+        let whole = shipped_service(provider, None);
+        let defaults = described::shipped(provider).unwrap().settings().to_vec();
+        let bare = service(ProviderRef::new(words), &defaults, None);
+        let of = documented();
+        let of: Vec<_> = of.iter().filter(|documented| documented.provider == provider).collect();
+        let reads = |service: &Service, documented: &&&Documented| {
+            let Next::Done(reading) = providers::read(service, "id", &documented.response()) else { return true };
+            state_of(&reading) == documented.json["means"]["state"]
+        };
+        let mine = of.iter().filter(|documented| differences(documented, &whole).is_empty()).count();
+        let theirs = of.iter().filter(|documented| reads(&bare, documented)).count();
+        for documented in &of {
+            let Next::Done(reading) = providers::read(&bare, "id", &documented.response()) else { continue };
+            if state_of(&reading) == "succeeded" && documented.json["means"]["state"] != "succeeded" {
+                false_successes.push(documented.name.clone());
+            }
+        }
+        table.push_str(&format!("{name:24} {:7} {mine:6} {theirs:12}\n", of.len()));
+        right += theirs;
+        all += of.len();
+    }
+    println!("{table}all {all}: words alone read {right}, and call these successes: {}", false_successes.join(", "));
+    assert!(right < all && !false_successes.is_empty());
+}
+
+fn state_of(reading: &Reading) -> &'static str {
+    match (&reading.answer, reading.read) {
+        (Some(answer), PollOutcome::Answered) => state(answer),
+        _ => "none",
+    }
+}
+
+/// The same description with nothing but its address, headers, pointers to the word, and words.
+fn words_alone(name: ProviderName) -> described::Described {
+    let mut table: toml::Table = toml::from_str(providers::by_name(name).unwrap().description().unwrap()).unwrap();
+    for key in ["rules", "codes", "result"] {
+        table.remove(key);
+    }
+    let status = table["status"].as_table_mut().unwrap();
+    for key in ["items", "item_list", "progress", "strip", "reason"] {
+        status.remove(key);
+    }
+    if !status.contains_key("word") {
+        status.insert("word".to_owned(), toml::Value::String("/status".to_owned()));
+    }
+    let text = toml::to_string(&table).unwrap();
+    described::from_text(name, &text, &described::Shipped, described::Around { secrets: &[] }).unwrap()
+}
