@@ -19,6 +19,9 @@ impl App {
         for (count, word) in self.bad_ends() {
             text.push_str(&format!(", {} {word}", human::count(count.into())));
         }
+        if self.jobs.tally().costed > 0 {
+            text.push_str(&format!("; {}", self.jobs.tally().cost));
+        }
         if let Some(took) = self.took().filter(|_| counts.total() > 0) {
             text.push_str(&format!("; took {}", human::duration(took)));
         }
@@ -52,6 +55,9 @@ impl App {
         let parts: Vec<String> = parts.map(|(count, word)| format!("{} {word}", human::count(count.into()))).collect();
         let jobs = human::counted(counts.total(), "job");
         let mut text = format!("{}: {jobs}: {}", self.batch(), parts.join(", "));
+        if self.jobs.tally().costed > 0 {
+            text.push_str(&format!(" · {}", self.jobs.tally().cost));
+        }
         if self.jobs.tally().bytes > 0 {
             text.push_str(&format!(" · {} saved · results: jobdeck export DIR", human::bytes(self.jobs.tally().bytes)));
         }

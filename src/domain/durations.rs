@@ -90,7 +90,6 @@ impl By {
     }
 
     /// The way after this one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the dashboard's durations"))]
     pub fn next(self) -> Self {
         match self {
             Self::Service => Self::Tag,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::clean::Clean;
+use super::cost::Cost;
 use super::fact::Health;
 use super::files::FileCounts;
 use super::human;
@@ -146,7 +147,7 @@ fn outcome(known: &Observation) -> String {
         },
         State::Succeeded => match (&known.warning, known.files) {
             (Some(warning), _) => warning.clone(),
-            (None, Some(files)) => with_size(known, human::counted(files.total, "file")),
+            (None, Some(files)) => with_cost(known, with_size(known, human::counted(files.total, "file"))),
             (None, None) => word(known),
         },
         State::Failed | State::Cancelled | State::Lost => match (reason, known.files) {
@@ -179,6 +180,13 @@ fn word(known: &Observation) -> String {
 
 fn files_failed(files: FileCounts) -> String {
     format!("{} of {} failed", files.failed, human::counted(files.total, "file"))
+}
+
+fn with_cost(known: &Observation, what: String) -> String {
+    match known.cost.as_deref().and_then(Cost::parse) {
+        Some(cost) => format!("{what}, {cost}"),
+        None => what,
+    }
 }
 
 fn with_size(known: &Observation, what: String) -> String {

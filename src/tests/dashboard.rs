@@ -710,7 +710,7 @@ fn reads_are_counted_over_restarts() {
 
 #[test]
 fn the_view_survives_a_restart() {
-    let kept = Screen::busy(80, 24).keys("o c j j 2 ] ] t <").typed("").keys("q");
+    let kept = Screen::busy(80, 24).keys("o a j j 2 ] ] t <").typed("").keys("q");
     let view = kept
         .effects
         .iter()

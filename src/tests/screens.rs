@@ -599,7 +599,7 @@ screens! {
     f_says_that_it_went_round: Screen::busy(80, 24).keys("f f f f");
     while_away: Screen::busy(80, 24).keys("j").told(vec![super::dashboard::observed(1, State::Failed, 1)]).later(61).keys("j");
     search_in_the_detail: Screen::busy(80, 24).keys("2 /").typed("loGin").keys("Enter");
-    sorted_by_change_reversed: Screen::busy(80, 24).keys("o c o c");
+    sorted_by_change_reversed: Screen::busy(80, 24).keys("o a o a");
     the_detail_has_the_whole_screen: Screen::busy(80, 24).keys("2 z");
     ascii_at_120x40: Screen::busy(120, 40).keys("j j ] ]").ascii();
     cut_lines: Screen::busy(80, 24).keys("w");

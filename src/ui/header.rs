@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::app::action::Action;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Gate;
-use crate::domain::spread::Spread;
+use crate::domain::percentiles::Percentiles;
 use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::ui::first_row;
@@ -215,14 +215,17 @@ fn numbers(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme, buf: &mut
     let pace = if app.is_finished() { over_batch(app) } else { app.jobs.stats().per_minute(app.monotonic_now()) };
     let pace = pace.map(|pace| format!("{}/min", digits(pace))).unwrap_or_default();
     spans.push(Span::raw(format!("{pace:>9}")));
-    let mut spread = |word: &str, spread: &Spread| {
-        if let (Some(median), Some(p90)) = (spread.percentile(50), spread.percentile(90)) {
+    let mut spread = |word: &str, times: &Percentiles| {
+        if let (Some(median), Some(p90)) = (times.percentile(50), times.percentile(90)) {
             spans.extend([gap(), dim(word), Span::raw(format!(" {}", human::duration(median)))]);
             spans.extend([dim(", p90 "), Span::raw(human::duration(p90))]);
         }
     };
     spread("queued", &tally.queued);
     spread("ran", &tally.ran);
+    if tally.costed > 0 {
+        spans.extend([gap(), Span::styled(tally.cost.to_string(), theme.strong())]);
+    }
     if tally.bytes > 0 {
         spans.extend([gap(), Span::raw(human::bytes(tally.bytes)), dim(" saved")]);
     }

@@ -18,6 +18,7 @@ use crate::app::detail::summary::bar_cells;
 use crate::app::layout::Pane;
 use crate::app::list::SortBy;
 use crate::app::list::jobs::Row;
+use crate::app::list::tally;
 use crate::app::{App, Times, text};
 use crate::domain::clean::Clean;
 use crate::domain::state::State;
@@ -33,6 +34,7 @@ struct Columns {
     service: usize,
     id: usize,
     polls: usize,
+    cost: usize,
     size: usize,
     tags: usize,
     time: usize,
@@ -46,9 +48,9 @@ const FACT: usize = 14;
 impl Columns {
     /// Other columns give way before the fact does, and it before the name.
     fn of(width: usize) -> Self {
-        let mut columns = Self { name: 0, fact: 0, service: 0, id: 0, polls: 0, size: 0, tags: 0, time: 6 };
+        let mut columns = Self { name: 0, fact: 0, service: 0, id: 0, polls: 0, cost: 0, size: 0, tags: 0, time: 6 };
         let room = width.saturating_sub(SIGNS + 1 + columns.time);
-        columns.name = (width * 3 / 10).clamp(16, 36).min(room);
+        columns.name = (width / 4).clamp(17, 32).min(room);
         let mut spare = room.saturating_sub(columns.name + 1);
         if spare < FACT {
             columns.name = room;
@@ -61,7 +63,8 @@ impl Columns {
             if fits { cells } else { 0 }
         };
         columns.service = take(10, 40);
-        columns.size = take(7, 56);
+        columns.size = take(7, 60);
+        columns.cost = take(8, 60);
         columns.id = take(20, 60);
         columns.polls = take(6, 60);
         columns.tags = take(14, 60);
@@ -71,7 +74,7 @@ impl Columns {
 
     fn widths(self) -> Vec<Constraint> {
         let mut widths = vec![Constraint::Length(2)];
-        let all = [self.name, self.fact, self.service, self.id, self.tags, self.polls, self.size, self.time];
+        let all = [self.name, self.fact, self.service, self.id, self.tags, self.polls, self.size, self.cost, self.time];
         let cells = all.into_iter().filter(|cells| *cells > 0);
         widths.extend(cells.map(|cells| Constraint::Length(u16::try_from(cells).unwrap_or(u16::MAX))));
         widths
@@ -179,6 +182,7 @@ fn header_row<'a>(app: &App, columns: Columns) -> TableRow<'a> {
         (columns.tags, "TAGS", false),
         (columns.polls, "POLLS", true),
         (columns.size, "SIZE", true),
+        (columns.cost, "COST", true),
         (columns.time, time, true),
     ];
     let cell = |(_, title, right): (usize, &'static str, bool)| {
@@ -219,6 +223,9 @@ fn table_row<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> Table
     }
     if columns.size > 0 {
         dim(columns.size, &known.saved.as_ref().map(|saved| human::bytes(saved.bytes)).unwrap_or_default(), true);
+    }
+    if columns.cost > 0 {
+        dim(columns.cost, &tally::cost(row).map(|cost| cost.to_string()).unwrap_or_default(), true);
     }
     dim(columns.time, &time(app, row), true);
     TableRow::new(cells)
@@ -331,11 +338,11 @@ mod tests {
             (20, (10, 0, "")),
             (38, (28, 0, "")),
             (58, (17, 29, "")),
-            (78, (23, 43, "")),
-            (98, (29, 46, "service")),
-            (118, (35, 60, "service")),
-            (138, (36, 64, "service size")),
-            (198, (36, 88, "service size id")),
+            (78, (19, 47, "")),
+            (98, (24, 51, "service")),
+            (118, (29, 66, "service")),
+            (138, (32, 76, "service size")),
+            (198, (32, 83, "service size id")),
         ];
         for (width, (name, fact, others)) in cases {
             assert_eq!(shown(width), (name, fact, others.to_owned()), "{width}");

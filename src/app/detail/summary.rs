@@ -12,6 +12,7 @@ use crate::app::list::jobs::Row;
 use crate::app::text::{LABEL, Line, Tone};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::clean::Clean;
+use crate::domain::cost::Cost;
 use crate::domain::fact::Health;
 use crate::domain::observation::Saved;
 use crate::domain::state::{PollOutcome, State};
@@ -204,6 +205,9 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<Entry> {
         let hash = if context.for_report { format!(", sha256 {}", partial.sha256) } else { String::new() };
         let text = format!("partial response, {}, {}{hash}", human::bytes(partial.bytes), moment(partial.at, context));
         add("kept", plain, text);
+    }
+    if let Some(cost) = known.cost.as_deref().and_then(Cost::parse) {
+        add("cost", plain, cost.to_string());
     }
     if let Some(at) = known.eta.filter(|_| !known.state.is_terminal()) {
         add("expected", plain, moment(at, context));

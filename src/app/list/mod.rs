@@ -40,14 +40,16 @@ pub enum SortBy {
     Changed,
     /// The saved size, the largest first.
     Size,
+    /// The cost, the dearest first.
+    Cost,
     /// As in the jobs file.
     File,
 }
 
 impl SortBy {
     /// Every column, in the order of the menu.
-    pub const ALL: [Self; 7] =
-        [Self::Status, Self::Name, Self::Service, Self::Time, Self::Changed, Self::Size, Self::File];
+    pub const ALL: [Self; 8] =
+        [Self::Status, Self::Name, Self::Service, Self::Time, Self::Changed, Self::Size, Self::Cost, Self::File];
 
     /// The word of the kept view.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +60,7 @@ impl SortBy {
             Self::Time => "time",
             Self::Changed => "changed",
             Self::Size => "size",
+            Self::Cost => "cost",
             Self::File => "file",
         }
     }
@@ -71,6 +74,7 @@ impl SortBy {
             Self::Time => "longest first",
             Self::Changed => "newest first",
             Self::Size => "largest first",
+            Self::Cost => "dearest first",
             Self::File => "file order",
         }
     }
@@ -82,8 +86,9 @@ impl SortBy {
             Self::Name => 'n',
             Self::Service => 's',
             Self::Time => 't',
-            Self::Changed => 'c',
+            Self::Changed => 'a',
             Self::Size => 'z',
+            Self::Cost => 'c',
             Self::File => 'f',
         }
     }
@@ -386,6 +391,7 @@ impl List {
             SortBy::Time => ran(two).cmp(&ran(one)),
             SortBy::Changed => note::since(&two.known).cmp(&note::since(&one.known)),
             SortBy::Size => size(two).cmp(&size(one)),
+            SortBy::Cost => tally::cost(two).cmp(&tally::cost(one)),
             SortBy::File => Ordering::Equal,
         };
         let order = by_column.then(a.cmp(&b));

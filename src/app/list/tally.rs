@@ -7,8 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::jobs::Row;
+use crate::domain::cost::Cost;
+use crate::domain::durations;
 use crate::domain::note;
-use crate::domain::spread::Spread;
+use crate::domain::percentiles::Percentiles;
 use crate::domain::timeline::Timeline;
 
 /// From this many finished jobs of a service on, one that runs much longer is called slow.
@@ -20,13 +22,16 @@ const SLOW: u32 = 3;
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     /// How long the jobs waited that have started.
-    pub queued: Spread,
+    pub queued: Percentiles,
     /// How long the finished jobs ran.
-    pub ran: Spread,
+    pub ran: Percentiles,
     /// Finishes over the whole batch.
     pub finishes: Timeline,
     /// Bytes of all saved results.
     pub bytes: u64,
+    /// What the jobs cost in all, as far as that is known, and of how many it is.
+    pub cost: Cost,
+    pub costed: u32,
     /// Jobs that are no longer polled, though they are not finished.
     pub given_up: u32,
     /// When the first job was seen, and when the last one finished, as far as any did.
@@ -34,7 +39,7 @@ pub struct Tally {
     pub ended: Option<Timestamp>,
     /// The longest that a finished job waited and ran.
     pub longest: Duration,
-    by_service: HashMap<Arc<str>, Spread>,
+    by_service: HashMap<Arc<str>, Percentiles>,
 }
 
 impl Tally {
@@ -58,6 +63,9 @@ impl Tally {
             self.finishes.add(at);
             self.ended = Some(self.ended.map_or(at, |ended| ended.max(at)));
         }
+        if let Some(cost) = cost(row) {
+            (self.cost, self.costed) = (self.cost + cost, self.costed + 1);
+        }
         self.bytes += known.saved.as_ref().map_or(0, |saved| saved.bytes);
     }
 
@@ -78,6 +86,9 @@ impl Tally {
         if let Some(at) = known.finished_at.filter(|_| known.state.is_terminal()) {
             self.finishes.remove(at);
         }
+        if let Some(cost) = cost(row) {
+            (self.cost, self.costed) = (self.cost - cost, self.costed.saturating_sub(1));
+        }
         self.bytes = self.bytes.saturating_sub(known.saved.as_ref().map_or(0, |saved| saved.bytes));
     }
 
@@ -94,7 +105,12 @@ impl Tally {
 /// How long a job waited, once it has started, and ran, once it is over.
 fn times(row: &Row) -> (Option<Duration>, Option<Duration>) {
     let known = &row.known;
-    let queued = known.running_since.and_then(|started| note::queued(known, started));
+    let queued = durations::queued(known);
     let ran = if known.state.is_terminal() { note::took(known) } else { None };
     (queued, ran)
+}
+
+/// What a job cost, if that is known.
+pub fn cost(row: &Row) -> Option<Cost> {
+    row.known.cost.as_deref().and_then(Cost::parse)
 }

@@ -2,59 +2,30 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::groups::{By, grouped};
+use super::groups::{samples, shown_name};
 use super::{Answer, Context, Look, Overlay, Press, Request, window};
 use crate::app::action::Action;
 use crate::app::keys::Key;
-use crate::app::list::Group;
+use crate::app::list;
 use crate::app::list::jobs::Jobs;
 use crate::app::scroll::{Cursor, Motion};
 use crate::app::text::{self, Line, Tone};
 use crate::domain::clean::Clean;
+use crate::domain::durations::{self, BARS, By, Group, Spread};
+use crate::domain::human;
 use crate::domain::job::JobIx;
 use crate::domain::state::State;
-use crate::domain::{human, note};
 
 const WIDTH: u16 = 130;
-/// Cells of the histogram.
-const HISTOGRAM: usize = 12;
 /// How many of the slowest jobs are listed.
 const SLOWEST: usize = 10;
 const STEPS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-
-/// Median, 90th percentile and longest of some durations.
-#[derive(Debug, Clone, Copy, Default)]
-struct Three {
-    median: Duration,
-    p90: Duration,
-    longest: Duration,
-}
-
-impl Three {
-    fn of(times: &mut [Duration]) -> Option<Self> {
-        times.sort_unstable();
-        let at = |per_cent: usize| times.get((times.len() * per_cent).div_ceil(100).max(1) - 1).copied();
-        Some(Self { median: at(50)?, p90: at(90)?, longest: at(100)? })
-    }
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: Clean,
-    jobs: Vec<JobIx>,
-    queued: Option<Three>,
-    ran: Option<Three>,
-    histogram: String,
-    per_minute: Option<f64>,
-}
 
 /// The table.
 #[derive(Debug, Default)]
 pub struct Durations {
     by: By,
-    entries: Vec<Entry>,
+    entries: Vec<Group<JobIx>>,
     slowest: Vec<(JobIx, Duration)>,
     cursor: Cursor,
 }
@@ -66,27 +37,35 @@ impl Durations {
 
     fn lines(&self, context: &Context<'_>) -> Vec<Line> {
         let width = context.width(WIDTH);
-        let name = width.saturating_sub(if width >= 100 { 84 } else { 52 }).clamp(10, 44);
+        let name = width.saturating_sub(if width >= 100 { 104 } else { 52 }).clamp(10, 44);
         let fit = |text: &str| {
             let text = text::cut(text, name, "…");
             let blanks = " ".repeat(name.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str())));
             text + &blanks
         };
-        let three = |three: Option<Three>| match three {
-            Some(Three { median, p90, longest }) => [median, p90, longest].map(human::duration),
+        let three = |spread: &Option<Spread>| match spread {
+            Some(spread) => [spread.median, spread.p90, spread.longest].map(human::duration),
             None => ["–", "–", "–"].map(str::to_owned),
         };
-        let entry = |entry: &Entry| {
-            let (queued, ran) = (three(entry.queued), three(entry.ran));
+        let entry = |entry: &Group<JobIx>| {
+            let (queued, ran) = (three(&entry.queued), three(&entry.ran));
             let columns = |times: &[String; 3]| times.iter().map(|time| format!("{time:>6} ")).collect::<String>();
-            let mut line = Line::of(Tone::Plain, &fit(&entry.name))
+            let mut line = Line::of(Tone::Plain, &fit(&shown_name(&entry.name)))
                 .with(Tone::Strong, &format!("{:>6} ", human::count(entry.jobs.len() as u64)))
                 .with(Tone::Dim, &format!(" {}", columns(&queued)))
                 .with(Tone::Plain, &format!(" {}", columns(&ran)));
             if width >= 100 {
-                line = line.with(Tone::Fill(State::Running), &format!(" {:<HISTOGRAM$}", entry.histogram));
+                line = line.with(
+                    Tone::Fill(State::Running),
+                    &format!(" {:<BARS$}", entry.ran.as_ref().map(histogram).unwrap_or_default()),
+                );
                 let rate = entry.per_minute.map_or_else(String::new, |rate| format!("{rate:.1}/min"));
                 line = line.with(Tone::Dim, &format!(" {rate:>9}"));
+                let costs = entry.cost.map(|cost| (cost.to_string(), entry.cost_per_job()));
+                if let Some((cost, per_job)) = costs {
+                    let per_job = per_job.map(|cost| format!(" {cost}/job")).unwrap_or_default();
+                    line = line.with(Tone::Plain, &format!("  {cost}")).with(Tone::Dim, &per_job);
+                }
             }
             line
         };
@@ -125,8 +104,8 @@ impl Overlay for Durations {
                 Answer::Refresh
             }
             Some(Action::Open) => {
-                let group = self.entries.get(self.cursor.at).map(|entry| Group {
-                    heading: Clean::from(format!("{} {}", self.by.as_str(), entry.name)),
+                let group = self.entries.get(self.cursor.at).map(|entry| list::Group {
+                    heading: Clean::from(format!("{} {}", self.by.as_str(), shown_name(&entry.name))),
                     jobs: entry.jobs.iter().copied().collect(),
                 });
                 let slow = self.cursor.at.checked_sub(self.entries.len()).and_then(|n| self.slowest.get(n));
@@ -141,38 +120,9 @@ impl Overlay for Durations {
     }
 
     fn refresh(&mut self, jobs: &Jobs) {
-        let entry = |(name, members): (Clean, Vec<JobIx>)| {
-            let rows = || members.iter().filter_map(|ix| jobs.get(*ix));
-            let now = Timestamp::MAX;
-            let waited = |started: Option<Timestamp>, known| started.and_then(|at| note::queued(known, at));
-            let mut queued: Vec<Duration> =
-                rows().filter_map(|row| waited(row.known.running_since, &row.known)).collect();
-            let mut ran: Vec<Duration> = rows()
-                .filter(|row| row.known.state.is_terminal())
-                .filter_map(|row| note::ran(&row.known, now))
-                .collect();
-            let finished: Vec<Timestamp> =
-                rows().filter(|row| row.known.state.is_terminal()).filter_map(|row| row.known.finished_at).collect();
-            let begun = rows().filter_map(|row| row.known.first_seen).min();
-            let span = begun.zip(finished.iter().max().copied()).map(|(from, to)| human::age(from, to).as_secs_f64());
-            let per_minute = span.filter(|span| *span >= 1.0).map(|span| finished.len() as f64 * 60.0 / span);
-            let histogram = histogram(&ran);
-            let (queued, ran) = (Three::of(&mut queued), Three::of(&mut ran));
-            Entry { name, jobs: members, queued, ran, histogram, per_minute }
-        };
-        self.entries = grouped(jobs, self.by).into_iter().map(entry).collect();
-        let mut all: Vec<(JobIx, Duration)> = jobs
-            .iter()
-            .filter(|(_, row)| row.known.state.is_terminal())
-            .filter_map(|(ix, row)| Some((ix, note::took(&row.known)?)))
-            .collect();
-        let cut = all.len().saturating_sub(SLOWEST);
-        if cut > 0 {
-            all.select_nth_unstable_by_key(cut, |(_, time)| *time);
-            all.drain(..cut);
-        }
-        all.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
-        self.slowest = all;
+        let samples = samples(jobs);
+        self.entries = durations::groups(&samples, self.by);
+        self.slowest = durations::slowest(&samples, SLOWEST);
         self.cursor.at = self.cursor.at.min(self.len().saturating_sub(1));
     }
 
@@ -187,11 +137,11 @@ impl Overlay for Durations {
 
     fn look(&self, context: &Context<'_>) -> Look {
         let width = context.width(WIDTH);
-        let name = width.saturating_sub(if width >= 100 { 84 } else { 52 }).clamp(10, 44);
+        let name = width.saturating_sub(if width >= 100 { 104 } else { 52 }).clamp(10, 44);
         let times = "median    p90   most ";
         let mut head = format!("{:<name$}  jobs  {times}  {times}", self.by.as_str());
         if width >= 100 {
-            head.push_str(&format!(" {:<HISTOGRAM$} {:>9}", "running time", "finished"));
+            head.push_str(&format!(" {:<BARS$} {:>9}", "running time", "finished"));
         }
         let gap = " ".repeat(name + 8);
         let over = format!("{gap}{:<21}  running", "queued");
@@ -212,20 +162,12 @@ impl Overlay for Durations {
     }
 }
 
-/// How the durations are distributed, from none to the longest.
-fn histogram(times: &[Duration]) -> String {
-    let longest = times.iter().max().copied().unwrap_or_default().as_secs_f64().max(1.0);
-    let mut counts = [0_usize; HISTOGRAM];
-    for time in times {
-        let at = (time.as_secs_f64() / longest * HISTOGRAM as f64) as usize;
-        if let Some(count) = counts.get_mut(at.min(HISTOGRAM - 1)) {
-            *count += 1;
-        }
-    }
-    let most = counts.iter().max().copied().unwrap_or(0).max(1);
-    let step = |count: usize| match count {
+/// How running times are spread from zero to the longest.
+fn histogram(spread: &Spread) -> String {
+    let most = spread.histogram.iter().max().copied().unwrap_or(0).max(1) as usize;
+    let step = |count: &u32| match *count as usize {
         0 => " ",
         count => STEPS.get((count * STEPS.len()).div_ceil(most) - 1).copied().unwrap_or(" "),
     };
-    counts.into_iter().map(step).collect()
+    spread.histogram.iter().map(step).collect()
 }

@@ -4,72 +4,26 @@ use super::{Answer, Context, Look, Overlay, Press, Request, window};
 use crate::app::action::Action;
 use crate::app::keys::Key;
 use crate::app::list::Group;
-use crate::app::list::jobs::{Jobs, Row};
+use crate::app::list::jobs::Jobs;
 use crate::app::scroll::{Cursor, Motion};
 use crate::app::text::{Line, Tone};
 use crate::domain::clean::Clean;
+use crate::domain::durations::{self, By, Sample};
 use crate::domain::job::JobIx;
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
-use crate::domain::{human, note, reason};
+use crate::domain::{cost::Cost, human};
 
 const WIDTH: u16 = 120;
 
-/// What jobs are grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum By {
-    /// Their service.
-    #[default]
-    Service,
-    /// Each of their tags.
-    Tag,
-    /// The reason why they failed.
-    Reason,
+/// The figures of all jobs.
+pub fn samples(jobs: &Jobs) -> Vec<Sample<'_, JobIx>> {
+    jobs.iter().map(|(ix, row)| Sample::new(ix, &row.job.service, &row.job.tags, &row.known)).collect()
 }
 
-impl By {
-    /// The word in titles.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Tag => "tag",
-            Self::Reason => "reason",
-        }
-    }
-
-    /// The next one, round the end.
-    pub fn next(self) -> Self {
-        match self {
-            Self::Service => Self::Tag,
-            Self::Tag => Self::Reason,
-            Self::Reason => Self::Service,
-        }
-    }
-
-    fn of(self, row: &Row) -> Vec<String> {
-        match self {
-            Self::Service => vec![row.job.service.to_string()],
-            Self::Tag if row.job.tags.is_empty() => vec!["no tag".to_owned()],
-            Self::Tag => row.job.tags.to_vec(),
-            Self::Reason => {
-                let reason = note::reason(&row.known).or(row.gave_up()).map(reason::fold);
-                row.is_problem().then(|| reason.unwrap_or_else(|| "no reason given".to_owned())).into_iter().collect()
-            }
-        }
-    }
-}
-
-/// The jobs of each group, the largest first.
-pub fn grouped(jobs: &Jobs, by: By) -> Vec<(Clean, Vec<JobIx>)> {
-    let mut groups: std::collections::BTreeMap<String, Vec<JobIx>> = std::collections::BTreeMap::new();
-    for (ix, row) in jobs.iter() {
-        for group in by.of(row) {
-            groups.entry(group).or_default().push(ix);
-        }
-    }
-    let mut groups: Vec<_> = groups.into_iter().map(|(name, jobs)| (Clean::new(&name), jobs)).collect();
-    groups.sort_by_key(|(_, jobs)| std::cmp::Reverse(jobs.len()));
-    groups
+/// A group's name as it is shown.
+pub fn shown_name(name: &str) -> Clean {
+    if name.is_empty() { Clean::from("no tag") } else { Clean::new(name) }
 }
 
 #[derive(Debug)]
@@ -77,6 +31,7 @@ struct Entry {
     name: Clean,
     jobs: Vec<JobIx>,
     counts: Counts,
+    cost: Option<Cost>,
 }
 
 /// The groups.
@@ -101,6 +56,9 @@ impl Groups {
             line = line.with(Tone::Fill(state), &cell.repeat(cells));
         }
         line = line.with(Tone::Strong, &format!(" {:>5}", human::count(u64::from(entry.counts.total()))));
+        if let Some(cost) = entry.cost {
+            line = line.with(Tone::Plain, &format!("  {:>8}", cost.to_string()));
+        }
         for state in [State::Running, State::Succeeded, State::Partial, State::Failed, State::Lost] {
             let count = entry.counts.of(state);
             if count > 0 {
@@ -137,12 +95,12 @@ impl Overlay for Groups {
     }
 
     fn refresh(&mut self, jobs: &Jobs) {
-        let entry = |(name, members): (Clean, Vec<JobIx>)| {
+        let entry = |group: durations::Group<JobIx>| {
             let mut counts = Counts::default();
-            members.iter().filter_map(|ix| jobs.get(*ix)).for_each(|row| counts.add(&row.known));
-            Entry { name, jobs: members, counts }
+            group.jobs.iter().filter_map(|ix| jobs.get(*ix)).for_each(|row| counts.add(&row.known));
+            Entry { name: shown_name(&group.name), jobs: group.jobs, counts, cost: group.cost }
         };
-        self.entries = grouped(jobs, self.by).into_iter().map(entry).collect();
+        self.entries = durations::groups(&samples(jobs), self.by).into_iter().map(entry).collect();
         self.cursor.at = self.cursor.at.min(self.entries.len().saturating_sub(1));
     }
 

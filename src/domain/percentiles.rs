@@ -6,12 +6,12 @@ use std::time::Duration;
 
 /// Durations that come and go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Spread {
+pub struct Percentiles {
     slots: BTreeMap<u32, u32>,
     count: u32,
 }
 
-impl Spread {
+impl Percentiles {
     /// One more.
     pub fn add(&mut self, duration: Duration) {
         *self.slots.entry(slot(duration)).or_default() += 1;
@@ -62,19 +62,19 @@ mod tests {
 
     #[test]
     fn percentiles_are_within_three_per_cent_of_the_truth() {
-        let mut spread = Spread::default();
-        assert_eq!(spread.percentile(50), None);
+        let mut times = Percentiles::default();
+        assert_eq!(times.percentile(50), None);
         for seconds in 1..=1000 {
-            spread.add(Duration::from_secs(seconds));
+            times.add(Duration::from_secs(seconds));
         }
         for (per_cent, truth) in [(1, 10.0), (50, 500.0), (90, 900.0), (100, 1000.0)] {
-            let found = spread.percentile(per_cent).unwrap().as_secs_f64();
+            let found = times.percentile(per_cent).unwrap().as_secs_f64();
             assert!((found / truth - 1.0).abs() < 0.03, "{per_cent}: {found}");
         }
         for seconds in 1..=999 {
-            spread.remove(Duration::from_secs(seconds));
+            times.remove(Duration::from_secs(seconds));
         }
-        assert_eq!(spread.count(), 1);
-        assert!(spread.percentile(50).unwrap() > Duration::from_secs(970));
+        assert_eq!(times.count(), 1);
+        assert!(times.percentile(50).unwrap() > Duration::from_secs(970));
     }
 }
