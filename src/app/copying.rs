@@ -6,7 +6,7 @@ use super::action::Action;
 use super::detail::moving::{file_title, result_of};
 use super::detail::summary::{TextContext, history, report};
 use super::detail::{Loaded, shown_body};
-use super::effect::{Effect, Subject, TAKES, What};
+use super::effect::{CopyName, Effect, Subject, TAKES, What};
 use super::list::jobs::Row;
 use super::overlay::copy_menu::{CopyItem, CopyMenu};
 use super::{App, UTC};
@@ -44,9 +44,9 @@ impl App {
     }
 
     /// What a copy is called when it is done: whose it is, and what of it.
-    fn named(&self, what: &What, jobs: &[JobIx]) -> Clean {
+    fn named(&self, what: &What, jobs: &[JobIx]) -> CopyName {
         let whose = match jobs {
-            [] => return Clean::default(),
+            [] => return CopyName::default(),
             [ix] => self.jobs.get(*ix).map(|row| row.title.to_string()).unwrap_or_default(),
             many => format!("{} jobs", many.len()),
         };
@@ -60,22 +60,21 @@ impl App {
             What::Report(_) => "bug report",
             What::Text(_) => "text",
         };
-        Clean::from(format!("{whose}: {part}"))
+        CopyName::new(whose, part)
     }
 
     /// `y`: the result of the file under the cursor, else the job's raw output.
     pub(super) fn copy_raw(&mut self, ix: JobIx) -> Vec<Effect> {
         if let Some((_, file, content)) = self.file_under_cursor(ix) {
-            let of = Clean::from(format!("{}: result", file_title(&file)));
+            let of = CopyName::new(file_title(&file), "result");
             return vec![Effect::Copy { what: What::Text(result_of(&file, &content)), jobs: Vec::new(), of }];
         }
         let mut effects = self.copy(What::Raw, &[ix]);
         let Some(known) = self.jobs.get(ix).map(|row| &row.known) else { return effects };
         if let Some(Effect::Copy { of, .. }) = effects.first_mut() {
-            let title = self.jobs.get(ix).map(|row| row.title.to_string()).unwrap_or_default();
             // What is kept of a lost job is no result.
             if known.saved.is_none() {
-                *of = Clean::from(format!("{title}: no result; partial response"));
+                of.part = "no result, partial response";
             }
         }
         effects
@@ -92,7 +91,8 @@ impl App {
             return self.say_nothing_is_saved("nothing to report", &[]);
         }
         let reports = jobs.iter().filter_map(|subject| Some((subject.ix, self.report(subject.ix)?))).collect();
-        vec![Effect::Copy { what: What::Report(reports), jobs, of: Clean::from("bug report") }]
+        let reported = jobs.len();
+        vec![Effect::Copy { what: What::Report(reports), jobs, of: CopyName::new(human::counted(reported, "job"), "bug report") }]
     }
 
     /// `s`: the result of the file under the cursor, else of the marked jobs or the selected one.

@@ -1,6 +1,7 @@
 //! What must be done outside: plain data, so that it can be compared in tests.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -61,8 +62,8 @@ pub enum Effect {
         what: What,
         /// Of these jobs; of more than one, each followed by a line break. Empty for a text.
         jobs: Vec<Subject>,
-        /// What to call it when it is done; empty where the size says enough.
-        of: Clean,
+        /// What to call it when it is done.
+        of: CopyName,
     },
     /// Save to a file in the working directory, never over another; answered by `Event::Saved`.
     SaveFile {
@@ -105,6 +106,28 @@ pub enum Effect {
     Abort,
     /// Leave the dashboard.
     Exit,
+}
+
+/// What a copy is called: whose it is, and what of it. Empty where the size says enough.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CopyName {
+    /// The job, the file, or how many jobs.
+    pub whose: Clean,
+    /// What of it.
+    pub part: &'static str,
+}
+
+impl CopyName {
+    /// The name of a copy.
+    pub fn new(whose: impl Into<Clean>, part: &'static str) -> Self {
+        Self { whose: whose.into(), part }
+    }
+}
+
+impl fmt::Display for CopyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.whose.is_empty() { Ok(()) } else { write!(f, "{}: {}", self.whose, self.part) }
+    }
 }
 
 /// A job as it stood when an effect was asked for.

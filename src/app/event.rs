@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::detail::tree::Decoded;
-use super::effect::Part;
+use super::effect::{CopyName, Part};
 use super::keys::Key;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
@@ -85,7 +85,7 @@ pub enum Event {
     /// `Effect::Copy` ended.
     Copied {
         /// What was copied, as the effect called it.
-        of: Clean,
+        of: CopyName,
         /// How it ended.
         copied: Copied,
     },

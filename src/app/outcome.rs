@@ -59,7 +59,7 @@ impl App {
             text.push_str(&format!(" · {}", self.jobs.tally().cost));
         }
         if self.jobs.tally().bytes > 0 {
-            text.push_str(&format!(" · {} saved · results: jobdeck export DIR", human::bytes(self.jobs.tally().bytes)));
+            text.push_str(&format!(" · {} saved", human::bytes(self.jobs.tally().bytes)));
         }
         Some(text)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::App;
-use super::effect::Effect;
+use super::effect::{CopyName, Effect};
 use super::event::Copied;
 use crate::domain::clean::Clean;
 use crate::domain::human;
@@ -40,10 +40,10 @@ impl App {
     }
 
     /// Never claims more than is known.
-    pub(super) fn say_copied(&mut self, of: &Clean, copied: &Copied) -> Vec<Effect> {
+    pub(super) fn say_copied(&mut self, of: &CopyName, copied: &Copied) -> Vec<Effect> {
         let what = |bytes: u64| {
             let size = human::bytes(bytes);
-            if of.is_empty() { size } else { format!("{of}, {size}") }
+            if of.whose.is_empty() { size } else { format!("{of}, {size}") }
         };
         match copied {
             Copied::By { bytes, tool } => self.say(format!("copied {} ({tool})", what(*bytes))),

@@ -79,6 +79,10 @@ async fn show(
     let theme = theme(common, &user);
     let start = Start { batch, state, user, keymap, theme, log };
     let outcome = tui::run(start).await.map_err(|error| Failure::internal(error.0))?;
+    if let Some(farewell) = &outcome.farewell {
+        // A demo's results are gone with it.
+        output::say(&if watched { format!("{farewell} · results: jobdeck export DIR") } else { farewell.clone() });
+    }
     if outcome.signal.is_none() && outcome.trouble.is_none() && !exit_status {
         return Ok(0);
     }

@@ -8,6 +8,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Gate;
 use crate::domain::human;
+use crate::domain::note;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::state::{PollOutcome, State};
@@ -17,37 +18,38 @@ use super::Purpose;
 /// A job's state, word or progress changed; `attempt` is the read that brought it.
 pub fn change(job: &Job, previous: Option<State>, known: &Observation, attempt: Option<&Attempt>) {
     let job = Clean::new(job.title());
-    let from = previous.map_or("new", State::label);
-    let to = known.state.label();
+    let to = known.state;
     if let Some(cause) = known.lost {
-        tracing::warn!(%job, "{from} -> {to}: {}", cause.sentence());
+        tracing::warn!(%job, "{to}: {}", cause.sentence());
         return;
     }
-    let word = Clean::new(known.word.as_deref().unwrap_or("-"));
+    let word = known.word.as_deref().filter(|word| !word.eq_ignore_ascii_case(to.as_str())).map(Clean::new);
+    let word = word.map(|word| format!(" ({word})")).unwrap_or_default();
     match (&known.saved, attempt) {
-        (Some(saved), Some(attempt)) if known.state.is_terminal() => {
+        (Some(saved), Some(attempt)) if to.is_terminal() => {
             let size = human::bytes(saved.bytes);
             let took = human::latency(attempt.latency);
-            tracing::info!(%job, "{from} -> {to}  HTTP {} {size} in {took}, saved before display", saved.http_status);
+            match note::reason(known).map(Clean::new).filter(|_| to.is_problem()) {
+                Some(reason) => tracing::warn!(%job, "{to}: {}", unended(&reason)),
+                None => tracing::info!(%job, "{to}{word}, HTTP {}, {size} in {took}", saved.http_status),
+            }
         }
-        _ if previous == Some(known.state) => match known.progress {
-            Some(percent) => tracing::debug!(%job, "{to}  {word}, {percent:.0}%"),
-            None => tracing::info!(%job, "{to}  {word}"),
+        _ if previous == Some(to) => match known.progress {
+            Some(percent) => tracing::debug!(%job, "{to}{word}, {percent:.0}%"),
+            None => tracing::info!(%job, "{to}{word}"),
         },
-        _ => tracing::info!(%job, "{from} -> {to}  {word}"),
+        _ => tracing::info!(%job, "{to}{word}"),
     }
 }
 
-/// A read was not `ok`, and the one before was another.
-pub fn not_ok(job: &Job, state: State, read: PollOutcome, reason: &str, retry: Option<Duration>) {
+/// A poll did not bring an answer, and the previous one had another outcome. The job's state stays as it was.
+pub fn not_ok(job: &Job, outcome: PollOutcome, reason: &str, retry: Option<Duration>) {
     let job = Clean::new(job.title());
     let reason = unended(reason);
-    let kept = state.label();
+    let what = note::read_in_words(outcome);
     match retry {
-        Some(pause) => {
-            tracing::warn!(%job, "{read}: {reason}. retry in {}, state kept: {kept}", human::wait(pause));
-        }
-        None => tracing::warn!(%job, "{read}: {reason}. State kept: {kept}"),
+        Some(pause) => tracing::warn!(%job, "{what}: {reason}; retry in {}", human::wait(pause)),
+        None => tracing::warn!(%job, "{what}: {reason}"),
     }
 }
 
@@ -58,21 +60,21 @@ pub fn given_up(job: &Job, reason: &str, purpose: Purpose) {
         Purpose::Dashboard => "it is polled again when you ask for it",
         Purpose::Watch | Purpose::Once => "a new start polls it again",
     };
-    tracing::warn!(%job, "given up: {}; {again}", unended(reason));
+    tracing::warn!(%job, "stopped polling: {}; {again}", unended(reason));
 }
 
 /// A whole service is read differently from now on.
 pub fn gate(service: &str, gate: &Gate, now: Timestamp) {
     let wait = |until: &Timestamp| human::wait(human::age(now, *until));
     match gate {
-        Gate::Open => tracing::info!(job = service, "its reads resume"),
+        Gate::Open => tracing::info!(job = service, "polling resumed"),
         Gate::Throttled(until) => {
-            tracing::info!(job = service, "asked to wait: all its reads are held for {}", wait(until));
+            tracing::info!(job = service, "rate limited, polling paused {}", wait(until));
         }
         Gate::BackingOff(until) => {
-            tracing::warn!(job = service, "three reads in a row failed: the next is tried in {}", wait(until));
+            tracing::warn!(job = service, "3 polls failed, next retry in {}", wait(until));
         }
-        Gate::KeyRefused(reason) => tracing::warn!(job = service, "key refused: {}", Clean::new(reason)),
+        Gate::KeyRefused(reason) => tracing::warn!(job = service, "token missing or rejected: {}", Clean::new(reason)),
     }
 }
 

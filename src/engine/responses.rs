@@ -234,7 +234,7 @@ impl Run {
         let gate = self.schedule[entry.service].gate.opens_at(self.now());
         let held = gate.map(|until| until.saturating_sub(self.now()));
         let retry_in = pause.map(|pause| held.map_or(pause, |held| held.max(pause)));
-        log::not_ok(&entry.job, entry.known.state, read, &reason, retry_in);
+        log::not_ok(&entry.job, read, &reason, retry_in);
         self.report.tell(Fact::NotOk { ix, read, http_status, reason, retry_in });
     }
 }

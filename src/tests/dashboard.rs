@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::screens::{Screen, start};
 use crate::app::action::Action;
 use crate::app::detail::Tab;
-use crate::app::effect::{Effect, NoticeKind, What};
+use crate::app::effect::{CopyName, Effect, NoticeKind, What};
 use crate::app::event::{Copied, Event, Mouse, MouseKind};
 use crate::app::keys::Keymap;
 use crate::app::layout::Pane;
@@ -324,7 +324,7 @@ fn a_copy_says_whose_it_is_and_what_of_it() {
     assert_eq!(of("Space Space Y o"), "2 jobs: decoded output");
     let mut screen = Screen::busy(80, 24);
     let copied = Copied::By { bytes: 3100, tool: "wl-copy".into() };
-    screen.event(Event::Copied { of: "scan-0419: raw output".into(), copied });
+    screen.event(Event::Copied { of: CopyName::new("scan-0419", "raw output"), copied });
     assert_eq!(screen.app.toast.as_ref().unwrap().text.as_str(), "copied scan-0419: raw output, 3.1 KB (wl-copy)");
 }
 
@@ -479,7 +479,7 @@ fn a_copy_is_worded_as_far_as_is_known() {
     ];
     for (copied, text) in cases {
         let mut screen = Screen::busy(80, 24);
-        screen.event(Event::Copied { of: Clean::default(), copied });
+        screen.event(Event::Copied { of: CopyName::default(), copied });
         assert_eq!(screen.app.toast.as_ref().unwrap().text.as_str(), text);
     }
 }

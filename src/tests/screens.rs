@@ -87,9 +87,9 @@ impl Screen {
         }
         screen.fact(Fact::NextRead(Some(start() + SignedDuration::from_secs(3))));
         for (second, level, source, text) in [
-            (32, Level::Info, "scan-0398", "RUN -> DONE, HTTP 200, 48 KB in 412 ms, saved before display"),
-            (21, Level::Warn, "prod", "429, Retry-After 18s: all reads held until 14:26:10"),
-            (11, Level::Warn, "scan-0421", "connect timed out (3rd), retry in 16s, state kept: RUN"),
+            (32, Level::Info, "scan-0398", "succeeded (COMPLETED), HTTP 200, 48 KB in 412 ms"),
+            (21, Level::Warn, "prod", "rate limited, polling paused 18s"),
+            (11, Level::Warn, "scan-0421", "unreachable: connect timed out; retry in 16s"),
         ] {
             let line = LogLine { at: ago(second), level, source: source.into(), text: text.into() };
             screen.event(Event::Log(line));
@@ -193,7 +193,7 @@ impl Screen {
 
     fn copied(mut self) -> Self {
         let path = "/home/me/.local/state/jobdeck/copies/x".into();
-        self.event(Event::Copied { of: Clean::default(), copied: Copied::Path { bytes: 212_000, path } });
+        self.event(Event::Copied { of: crate::app::effect::CopyName::default(), copied: Copied::Path { bytes: 212_000, path } });
         self
     }
 

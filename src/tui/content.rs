@@ -64,6 +64,15 @@ pub async fn bytes(
     }
 }
 
+/// The raw output of a job, or the whole response if there is none in it; and whether it is the output.
+pub async fn raw(store: Option<&Store>, job: &Subject) -> Result<(Bytes, bool), String> {
+    let saved = saved::best(&job.known).ok_or("nothing of this job is saved yet")?;
+    let store = store.ok_or("there is no state directory")?;
+    let content = load(store, job.job.key.provider, saved.body).await?;
+    let is_output = content.raw.is_some();
+    Ok((part(&What::Raw, &content).await?, is_output))
+}
+
 async fn part(what: &What, content: &Arc<Content>) -> Result<Bytes, String> {
     if !matches!(what, What::Output) {
         let raw = content.raw.as_ref().filter(|_| matches!(what, What::Raw));

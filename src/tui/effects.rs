@@ -15,7 +15,7 @@ use super::failpoint::failpoint;
 use super::message::Input;
 use super::notify::Notifier;
 use super::{content, files};
-use crate::app::effect::{Effect, Part, Subject, What};
+use crate::app::effect::{CopyName, Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event, FilesOf};
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
@@ -240,10 +240,19 @@ impl EffectRunner {
 }
 
 impl Shared {
-    async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>, of: Clean) -> Input {
+    async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>, mut of: CopyName) -> Input {
         failpoint("task");
         let ways = clipboard::ways(&self.clipboard, Place::from_environment(), clipboard::is_on_path);
-        let outcome = match self.copied_bytes(&what, &jobs).await {
+        let copied = match (&what, jobs.as_slice()) {
+            (What::Raw, [job]) => content::raw(self.store.as_ref(), job).await.map(|(bytes, is_output)| {
+                if !is_output && job.known.saved.is_some() {
+                    of.part = "full response (no output)";
+                }
+                bytes
+            }),
+            (_, jobs) => self.copied_bytes(&what, jobs).await,
+        };
+        let outcome = match copied {
             Ok(text) => self.copy_by(&ways, text, &jobs).await,
             Err(why) => clipboard::Outcome { copied: Copied::Failed(Clean::new(&why)), sequence: None },
         };
@@ -326,7 +335,11 @@ impl Shared {
     }
 
     async fn page(self: Arc<Self>, what: What, job: Subject) -> Input {
-        let path = match self.bytes(&what, &job).await {
+        let mut shown = self.bytes(&what, &job).await;
+        if shown.is_err() && what == What::Output {
+            shown = self.bytes(&What::Raw, &job).await;
+        }
+        let path = match shown {
             Ok(bytes) => self.keep("pager", name(std::slice::from_ref(&job)), bytes).await,
             Err(why) => Err(why),
         };

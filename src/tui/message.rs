@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::clipboard;
+use crate::app::effect::CopyName;
 use crate::app::event::Event;
-use crate::domain::clean::Clean;
 use crate::exit::Signal;
 
 /// One of them.
@@ -25,7 +25,7 @@ pub enum Input {
     /// A copy ended, perhaps with something to send to the terminal.
     Copied {
         /// What was copied, in words.
-        of: Clean,
+        of: CopyName,
         /// How it ended.
         outcome: clipboard::Outcome,
     },

@@ -93,6 +93,8 @@ pub struct Outcome {
     pub signal: Option<Signal>,
     /// What went wrong with the run itself.
     pub trouble: Option<Trouble>,
+    /// What the batch has come to, in one line.
+    pub farewell: Option<String>,
     /// All jobs as they were last known.
     pub jobs: Counts,
 }
@@ -176,6 +178,7 @@ fn file_name(path: &Path) -> String {
 
 /// What came of it, and what the user has to know of that.
 fn summed_up(end: End) -> (Outcome, Vec<String>) {
+    let farewell = end.farewell;
     let Ending { abandoned, rescued, lost, store_failed } = end.ending.unwrap_or_default();
     let mut messages = Vec::new();
     if !lost.is_empty() {
@@ -211,5 +214,5 @@ fn summed_up(end: End) -> (Outcome, Vec<String>) {
     for (_, known) in end.jobs.values() {
         jobs.add(known);
     }
-    (Outcome { signal: end.signal, trouble, jobs }, messages)
+    (Outcome { signal: end.signal, trouble, farewell, jobs }, messages)
 }

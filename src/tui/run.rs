@@ -25,6 +25,7 @@ use super::reload::Reloads;
 use super::terminal::{self, Guard, Screen};
 use super::tty;
 use crate::app::App;
+use crate::app::effect::CopyName;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};
 use crate::app::keys::Key;
 use crate::domain::clean::Clean;
@@ -100,6 +101,8 @@ pub struct End {
     pub broken: bool,
     /// What the engine said at its end.
     pub ending: Option<Ending>,
+    /// What is said of the batch on the normal screen.
+    pub farewell: Option<String>,
     /// All jobs.
     pub jobs: HashMap<JobIx, (Arc<Job>, Arc<Observation>)>,
 }
@@ -191,7 +194,8 @@ impl Dashboard {
 
     /// Gives the terminal back and says how it ended.
     pub fn leave(self) -> End {
-        let Self { screen, guard, end, state, .. } = self;
+        let Self { app, screen, guard, mut end, state, .. } = self;
+        end.farewell = app.farewell().filter(|_| !state.app_broken);
         if state.owner == TerminalOwner::Gone {
             // Its drop would complain on a terminal that is gone.
             std::mem::forget(screen);
@@ -455,7 +459,7 @@ impl Dashboard {
         }
     }
 
-    fn finish_copy(&mut self, of: Clean, outcome: clipboard::Outcome) {
+    fn finish_copy(&mut self, of: CopyName, outcome: clipboard::Outcome) {
         let sent = outcome.sequence.is_none_or(|sequence| self.send(&sequence));
         let why = || Copied::Failed(Clean::new("nothing was copied: the terminal is another program's just now"));
         self.apply(Event::Copied { of, copied: if sent { outcome.copied } else { why() } });

@@ -340,8 +340,8 @@ mod tests {
             (58, (17, 29, "")),
             (78, (19, 47, "")),
             (98, (24, 51, "service")),
-            (118, (29, 66, "service")),
-            (138, (32, 76, "service size")),
+            (118, (29, 59, "service")),
+            (138, (32, 76, "service")),
             (198, (32, 83, "service size id")),
         ];
         for (width, (name, fact, others)) in cases {

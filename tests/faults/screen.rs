@@ -108,7 +108,7 @@ fn a_pause_while_a_key_is_refused_lets_the_engine_sleep() {
     let refused = Answer { status: 401, body: r#"{"error":"Invalid API key"}"#.to_owned(), held: false };
     let _service = Service::start(&home, vec![unstract_job("scan-1", vec![refused])]);
     let mut terminal = home.terminal(&[]);
-    terminal.sees("unstract: key refused");
+    terminal.sees("unstract: token rejected");
     terminal.press("p");
     terminal.sees("paused");
     // Longer than the pause between two looks for another key.

@@ -37,7 +37,7 @@ fn next_problem(terminal: &mut Terminal) -> String {
         let before = terminal.selected();
         terminal.press("f");
         terminal.until("another job", |terminal| terminal.selected() != before);
-        if !terminal.text().contains("∅ LOST  ") {
+        if !terminal.text().contains(" LOST  ") {
             return terminal.selected();
         }
     }
@@ -72,7 +72,7 @@ fn over_ssh_the_terminal_is_sent_the_bytes_and_nobody_claims_that_it_took_them()
     let mut terminal = finished(&home);
     let job = next_problem(&mut terminal);
     terminal.press("y");
-    terminal.sees("by OSC 52, the terminal must allow it");
+    terminal.sees("by OSC 52, the terminal must");
     assert!(terminal.text().contains("sent "));
     assert_eq!(osc52(&terminal.raw).unwrap(), home.raw(&job));
     assert!(!home.path("clip").exists(), "the far machine's clipboard is nobody's");
@@ -246,7 +246,7 @@ impl Tmux<'_> {
     /// Presses one of these keys after the other until the cursor is on this job, which is done.
     fn goes_to(&self, job: &str, keys: &[&str]) {
         let mut keys = keys.iter().cycle();
-        self.sees_after(&format!(">✓ DONE {job} "), || drop(self.run(&["send-keys", keys.next().unwrap()])));
+        self.sees_after(&format!("─ {job} "), || drop(self.run(&["send-keys", keys.next().unwrap()])));
     }
 
     /// Does this, time and again, until the text is on the screen.
@@ -281,7 +281,7 @@ fn in_a_default_tmux_the_copy_is_in_its_buffer() {
     let _service = Service::start(&home, awkward_jobs());
     let tmux = Tmux { home: &home };
     tmux.run(&["new-session", "-d", "-x", "100", "-y", "30", JOBDECK]);
-    tmux.sees("all done");
+    tmux.sees("finished ");
     for job in ["a-awkward", "b-large"] {
         // Which of the two is the first in the list depends on which was over first.
         tmux.goes_to(job, &["g", "j"]);

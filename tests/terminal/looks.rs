@@ -9,16 +9,16 @@ fn shown(home: Home, args: &[&str]) -> Terminal {
     let mut terminal = home.terminal(&[DEMO, args].concat());
     terminal.sees("40/40");
     // A job whose reason, output and name are hostile or foreign, and every tab of it.
-    for key in ["f", "f", "f", "]", "]", "]", "]", "?", "\x1b", "Y"] {
+    for key in ["f", "f", "f", "]", "]", "]", "]", "?", "\x1b", "D", "\x1b", "Y"] {
         terminal.press_calmly(key);
     }
     terminal
 }
 
 fn leaves(mut terminal: Terminal) {
-    terminal.sees("copy from");
+    terminal.sees("Copy from");
     terminal.press("\x1b");
-    terminal.sees_no_more("copy from");
+    terminal.sees_no_more("Copy from");
     terminal.press("q");
     terminal.ends_well(0);
 }
@@ -70,7 +70,7 @@ fn without_utf_8_everything_but_foreign_text_is_ascii() {
     for (home, args) in homes {
         let mut terminal = home.terminal(&[DEMO, args].concat());
         terminal.sees("40/40");
-        for key in ["?", "\x1b", ":", "\x1b", "e", "\x1b", "f", "]", "[", "Y"] {
+        for key in ["?", "\x1b", ":", "\x1b", "e", "\x1b", "D", "\x1b", "=", "\x1b", "f", "]", "[", "Y"] {
             terminal.press_calmly(key);
             let odd: String = terminal.text().lines().filter(|line| !line.is_ascii()).collect();
             assert!(odd.is_empty(), "{args:?} after {key:?}: {odd}");

@@ -26,7 +26,7 @@ fn ten_jobs(home: &Home, width: u16, height: u16) -> (Service, Terminal) {
     };
     let service = Service::start(home, (0..10).map(job).collect());
     let mut terminal = home.terminal_of(width, height, &[JOBDECK]);
-    terminal.sees("all done");
+    terminal.sees("finished ");
     // The rows have their last order; from the first key on the selection is the user's.
     terminal.press("g");
     terminal.settle(std::time::Duration::from_millis(300));
@@ -46,7 +46,7 @@ fn the_mouse_is_the_terminals_own_until_it_is_asked_for() {
     let (_service, mut terminal) = ten_jobs(&home, 120, 40);
     assert_eq!(terminal.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     terminal.press("M");
-    terminal.sees("mouse on   (M gives it back)");
+    terminal.sees("mouse on   (M turns it off)");
     assert_ne!(terminal.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     terminal.press("M");
     terminal.sees("mouse off");
@@ -63,11 +63,11 @@ fn a_click_selects_and_the_wheel_scrolls_the_pane_under_it() {
     terminal.sees("mouse on");
     let wanted = listed(&terminal, 7);
     terminal.press(&(report(0, (10, 7), 'M') + &report(0, (10, 7), 'm')));
-    let shown = |terminal: &Terminal| terminal.text().contains(&format!("│ {wanted} "));
+    let shown = |terminal: &Terminal| terminal.selected() == wanted;
     terminal.until(&wanted, shown);
     terminal.press("]]");
     terminal.sees("line 0");
-    terminal.press(&wheel_down((90, 10)));
+    terminal.press(&wheel_down((90, 30)));
     terminal.sees_no_more("line 0");
     assert!(shown(&terminal), "the wheel over the detail is the detail's");
     terminal.press(&wheel_down((10, 10)));
@@ -78,8 +78,8 @@ fn a_click_selects_and_the_wheel_scrolls_the_pane_under_it() {
 
 #[test]
 fn a_drag_moves_the_split() {
-    // The line between list and detail: a column, or at 80x24 the detail's title.
-    for (width, height, from, to) in [(120, 40, (57, 10), (80, 10)), (80, 24, (56, 11), (56, 15))] {
+    // The line between list and detail: the lower edge of the list's frame and the upper one of the detail's.
+    for (width, height, from, to) in [(120, 40, (57, 20), (57, 14)), (80, 24, (56, 12), (56, 16))] {
         let home = Home::new();
         let (_service, mut terminal) = ten_jobs(&home, width, height);
         terminal.press("M");

@@ -43,10 +43,10 @@ impl Drop for Tmux<'_> {
     }
 }
 
-/// The rows of the list, as far as they are left of the detail.
+/// The rows of the list.
 fn list(screen: &str) -> Vec<&str> {
-    let rows = screen.lines().skip_while(|row| !row.contains("NAME")).skip(1).take_while(|row| !row.contains(" log "));
-    rows.map(|row| row.split(['│', '┃']).next().unwrap_or_default()).collect()
+    let rows = screen.lines().skip_while(|row| !row.contains("Jobs ")).skip(1).take_while(|row| !row.contains('╰'));
+    rows.collect()
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn rows_that_change_places_leave_no_letters_behind() {
     let _service = Service::start(&home, NAMES.iter().enumerate().map(job).collect());
     let tmux = Tmux(&home);
     tmux.run(&["new-session", "-d", "-x", "120", "-y", "36", JOBDECK]);
-    tmux.until("the end", |screen| screen.contains("plain-letters") && screen.contains("all done"));
+    tmux.until("the end", |screen| screen.contains("plain-letters") && screen.contains("finished "));
     // A filter after the other moves every name to the first row, over another.
     for name in NAMES.iter().cycle().take(2 * NAMES.len()) {
         let word = name.rsplit('-').next().unwrap();

@@ -29,8 +29,8 @@ fn leaves(mut terminal: Terminal) {
 #[test]
 fn each_terminal_gets_the_messages_that_it_knows_and_a_bell() {
     let cases = [
-        ("TERM_PROGRAM", "iTerm.app", "\x1b]9;bad: no ", "\x1b]9;2 of 2 jobs finished"),
-        ("TERM", "foot", "\x1b]777;notify;jobdeck;bad: no ", "\x1b]777;notify;jobdeck;2 of 2 jobs finished"),
+        ("TERM_PROGRAM", "iTerm.app", "\x1b]9;jobs: bad failed: no ", "\x1b]9;jobs: finished: 1 of 2 succeeded, 1 failed"),
+        ("TERM", "foot", "\x1b]777;notify;jobdeck;jobs: bad failed: no ", "\x1b]777;notify;jobdeck;jobs: finished: 1 of 2"),
         ("TERM_PROGRAM", "Apple_Terminal", "\x07", "\x07"),
     ];
     for (name, value, failure, end) in cases {
@@ -38,7 +38,7 @@ fn each_terminal_gets_the_messages_that_it_knows_and_a_bell() {
         let (service, mut terminal) = under_way(&home);
         terminal.press("\x1b[O");
         service.release();
-        terminal.sees("all done");
+        terminal.sees("finished ");
         terminal.until("both messages", |terminal| {
             count(&terminal.raw, failure.as_bytes()) >= 1 && count(&terminal.raw, end.as_bytes()) >= 1
         });
@@ -55,13 +55,13 @@ fn the_users_command_gets_the_message_as_its_last_argument() {
     home.script("tell", "echo \"$#: $1 $2 $3\" >> \"$HOME/told\"");
     let (service, mut terminal) = under_way(&home);
     service.release();
-    terminal.sees("all done");
+    terminal.sees("finished ");
     let told = || fs::read_to_string(home.path("told")).unwrap_or_default();
     terminal.until("both messages", |_| told().lines().count() == 2);
     let mut lines: Vec<String> = told().lines().map(str::to_owned).collect();
     lines.sort();
-    assert!(lines[0].starts_with("3: -u critical 2 of 2 jobs finished"), "{lines:?}");
-    assert!(lines[1].starts_with("3: -u critical bad: no ") && !lines[1].contains('\u{1b}'), "{lines:?}");
+    assert!(lines[1].starts_with("3: -u critical jobs: finished: 1 of 2 succeeded, 1 failed"), "{lines:?}");
+    assert!(lines[0].starts_with("3: -u critical jobs: bad failed: no ") && !lines[0].contains('\u{1b}'), "{lines:?}");
     leaves(terminal);
 }
 
@@ -78,7 +78,7 @@ fn one_who_is_looking_hears_only_of_the_end_and_one_who_wants_nothing_hears_noth
         terminal.sees("help");
         terminal.press_calmly("\x1b");
         service.release();
-        terminal.sees("all done");
+        terminal.sees("finished ");
         // What was to be sent has been sent when a key after it has its effect.
         terminal.press("?");
         terminal.sees("help");

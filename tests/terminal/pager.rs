@@ -14,7 +14,7 @@ fn one_job(home: &Home) -> (Service, Terminal) {
     let job = Job { provider: "vessl", id: "one".to_owned(), name: "a-job".to_owned(), answers };
     let service = Service::start(home, vec![job]);
     let mut terminal = home.terminal(&[]);
-    terminal.sees("all done");
+    terminal.sees("finished ");
     (service, terminal)
 }
 

@@ -153,8 +153,8 @@ impl Terminal {
     /// What is written where the cursor of the list is: the name of the selected job, as the detail's title has it.
     pub fn selected(&self) -> String {
         let text = self.text();
-        let title = text.lines().find(|line| line.contains("[Summary]") || line.contains("Summary ")).unwrap();
-        title.split_whitespace().find(|word| word.chars().any(char::is_alphanumeric)).unwrap().to_owned()
+        let title = text.lines().find(|line| line.contains("Sum") && line.contains("His")).unwrap();
+        title.rsplit_once("─ ").map_or(title, |(_, name)| name).split_whitespace().next().unwrap().to_owned()
     }
 
     /// Types this.

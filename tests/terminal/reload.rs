@@ -13,7 +13,7 @@ fn every_error_of_a_file_that_was_broken_meanwhile_can_be_read_and_the_old_one_s
     home.write("jobs.toml", &format!("{good}colour = 1\n[services.other]\nprovider = \"vessel\"\n"));
     terminal.sees("(E shows all)");
     terminal.press("E");
-    terminal.sees("errors in the jobs file");
+    terminal.sees("Errors in the jobs file");
     let shown = terminal.text();
     let carets = shown.lines().filter(|line| line.contains("^^^^^^")).count();
     assert!(shown.contains("unknown key `colour`") && carets >= 2, "{shown}");
@@ -21,7 +21,7 @@ fn every_error_of_a_file_that_was_broken_meanwhile_can_be_read_and_the_old_one_s
     terminal.until("reading on", |_| service.requests() > requests + 1);
     home.write("jobs.toml", &good.replace("scan-1\"\n", "scan-2\"\n"));
     terminal.sees("scan-2");
-    terminal.sees_no_more("errors in the jobs file");
+    terminal.sees_no_more("Errors in the jobs file");
     let log = std::fs::read_to_string(home.path("state/jobdeck/jobdeck.log")).unwrap();
     assert!(log.contains("unknown key `colour`") && !log.contains("vessel\""), "{log}");
     terminal.press("q");

@@ -12,7 +12,7 @@ fn dashboard(home: &Home) -> (Service, Terminal) {
     let answers = vec![completed(json!([file("a.pdf", &json!({"total": 1}))]))];
     let service = Service::start(home, vec![unstract_job("scan-1", answers)]);
     let mut terminal = home.terminal(&[]);
-    terminal.sees("all done");
+    terminal.sees("finished ");
     (service, terminal)
 }
 
@@ -82,7 +82,7 @@ fn esc_and_a_key_right_behind_it_are_both_unless_the_key_with_alt_is_bound() {
     std::fs::create_dir_all(home.path("config/jobdeck")).unwrap();
     home.write("config/jobdeck/config.toml", "[keys]\nhelp = [\"Alt-x\"]\n");
     let mut terminal = home.terminal(&[]);
-    terminal.sees("all done");
+    terminal.sees("finished ");
     terminal.press("\x1bx");
     terminal.sees("one step back");
     terminal.press_calmly("\x1b");

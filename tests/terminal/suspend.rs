@@ -31,7 +31,7 @@ fn suspending_gives_terminal_and_claims_away_and_going_on_brings_the_screen_back
         let home = Home::new();
         let service = Service::start(&home, one_running_job());
         let (mut terminal, program) = under_a_shell(&home);
-        terminal.sees("RUN");
+        terminal.sees("▸ ");
         // Twice, since what worked once may have left something behind.
         for _ in 0..2 {
             suspend(&mut terminal, program);
@@ -62,7 +62,7 @@ fn what_a_stop_from_outside_left_on_the_screen_is_drawn_over() {
     let home = Home::new();
     let service = Service::start(&home, one_running_job());
     let (mut terminal, program) = under_a_shell(&home);
-    terminal.sees("RUN");
+    terminal.sees("▸ ");
     // SIGSTOP asks nobody: the shell takes the terminal as it finds it.
     terminal.signal_group(Signal::STOP);
     terminal.until("a stop", |_| is_stopped(program));
@@ -83,7 +83,7 @@ fn the_leader_of_a_session_goes_on_since_nobody_could_wake_it_up() {
     let home = Home::new();
     let service = Service::start(&home, one_running_job());
     let mut terminal = home.terminal(&[]);
-    terminal.sees("RUN");
+    terminal.sees("▸ ");
     terminal.press("\x1a");
     let requests = service.requests();
     terminal.until("reading on", |_| service.requests() > requests + 1);
@@ -111,17 +111,17 @@ fn a_shell_with_jobs_sees_it_stop_and_brings_it_back() {
     let mut shell = home.terminal_of(80, 24, &["bash", "--norc", "--noprofile", "-i"]);
     prompts(&mut shell);
     shell.press(&format!("{JOBDECK}\n"));
-    shell.sees("RUN");
+    shell.sees("▸ ");
     shell.press("\x1a");
     shell.sees("Stopped");
     prompts(&mut shell);
     assert!(!shell.screen().alternate_screen() && !shell.screen().hide_cursor());
     shell.press("stty -a; fg\n");
-    shell.sees("RUN");
+    shell.sees("▸ ");
     // What comes in the first moment may be an answer to whatever had the terminal before, and is dropped.
     shell.settle(std::time::Duration::from_millis(250));
     shell.press("q");
-    shell.sees_no_more("RUN");
+    shell.sees_no_more("▸ ");
     prompts(&mut shell);
     shell.press("echo left-$?\n");
     shell.sees("left-0");

@@ -45,7 +45,7 @@ impl Overlay for FileErrors {
         let (lines, rows) = (Self::lines(context), context.rows());
         let (len, top) = (lines.len(), self.top.min(lines.len().saturating_sub(rows)));
         Look {
-            title: "Errors in the jobs file: the previous version stays active".to_owned(),
+            title: "Errors in the jobs file".to_owned(),
             corner: if top + rows < len { "more below" } else { "" }.to_owned(),
             width: WIDTH,
             height: len.min(rows),
