@@ -92,7 +92,11 @@ impl App {
         }
         let reports = jobs.iter().filter_map(|subject| Some((subject.ix, self.report(subject.ix)?))).collect();
         let reported = jobs.len();
-        vec![Effect::Copy { what: What::Report(reports), jobs, of: CopyName::new(human::counted(reported, "job"), "bug report") }]
+        vec![Effect::Copy {
+            what: What::Report(reports),
+            jobs,
+            of: CopyName::new(human::counted(reported, "job"), "bug report"),
+        }]
     }
 
     /// `s`: the result of the file under the cursor, else of the marked jobs or the selected one.

@@ -8,8 +8,8 @@ use crate::domain::attempt::Attempt;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Gate;
 use crate::domain::human;
-use crate::domain::note;
 use crate::domain::job::Job;
+use crate::domain::note;
 use crate::domain::observation::Observation;
 use crate::domain::state::{PollOutcome, State};
 

@@ -601,7 +601,6 @@ fn an_alert_is_said_in_words_and_moves_nothing_else_in_the_header() {
             (Gate::Throttled(until), "rate limited until 14:27:13"),
             (Gate::BackingOff(until), "no connection to prod for 0s"),
             (Gate::KeyRefused("VESSL_TOKEN is not set".to_owned()), "prod: VESSL_TOKEN is not set"),
-            (Gate::KeyRefused("HTTP 401".to_owned()), "prod: token rejected"),
         ];
         for (gate, words) in gates {
             screen.fact(Fact::Gate { service: "prod".into(), gate });
@@ -610,6 +609,26 @@ fn an_alert_is_said_in_words_and_moves_nothing_else_in_the_header() {
             assert_eq!(bar(&screen), calm, "{width}");
         }
     }
+}
+
+#[test]
+fn a_service_that_hangs_is_named_with_how_long_it_has_been_silent() {
+    let mut screen = Screen::busy(120, 40);
+    screen.wait(45);
+    let shown = screen.draw();
+    assert!(shown.contains("! no response for 48s from invoices, prod"), "{shown}");
+    assert!(!shown.contains("done about"), "nobody can tell when it ends");
+}
+
+#[test]
+fn a_token_that_was_sent_and_refused_is_called_rejected() {
+    let mut screen = Screen::busy(120, 40);
+    let known = (*screen.app.jobs.get(JobIx(1)).unwrap().known).clone();
+    let last = LastPoll { read: PollOutcome::Unauthorized, http_status: Some(401), reason: None, at: start() };
+    let known = Arc::new(Observation { last_poll: Some(last), ..known });
+    screen.fact(Fact::Observed { ix: JobIx(1), previous: None, changed: false, known });
+    screen.fact(Fact::Gate { service: "prod".into(), gate: Gate::KeyRefused("HTTP 401: no".to_owned()) });
+    assert!(screen.draw().contains("! prod: token rejected"), "{}", screen.draw());
 }
 
 #[test]

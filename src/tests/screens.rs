@@ -193,7 +193,10 @@ impl Screen {
 
     fn copied(mut self) -> Self {
         let path = "/home/me/.local/state/jobdeck/copies/x".into();
-        self.event(Event::Copied { of: crate::app::effect::CopyName::default(), copied: Copied::Path { bytes: 212_000, path } });
+        self.event(Event::Copied {
+            of: crate::app::effect::CopyName::default(),
+            copied: Copied::Path { bytes: 212_000, path },
+        });
         self
     }
 

@@ -21,7 +21,7 @@ use crate::app::action::Action;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Gate;
 use crate::domain::percentiles::Percentiles;
-use crate::domain::state::State;
+use crate::domain::state::{PollOutcome, State};
 use crate::domain::{human, note};
 use crate::ui::first_row;
 use crate::ui::theme::Theme;
@@ -38,6 +38,10 @@ const COUNTED: [(State, &str); 8] = [
     (State::Queued, "queued"),
     (State::Unknown, "unknown"),
 ];
+
+/// How long a poll has to be overdue, and a service silent, before that is said.
+const OVERDUE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Draws the header's rows.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
@@ -114,7 +118,7 @@ fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
             let elapsed = human::duration(human::age(begun, app.now.wall));
             parts.push(vec![Span::raw(format!("{elapsed:>6}")), dim(" so far".to_owned())]);
         }
-        let stuck = app.jobs.gates().any(|(_, gate, _)| matches!(gate, Gate::BackingOff(_)));
+        let stuck = app.jobs.gates().any(|(_, gate, _)| matches!(gate, Gate::BackingOff(_))) || silent(app).is_some();
         let end = app.jobs.stats().eta(app.monotonic_now(), tally.given_up).filter(|_| !stuck && !app.paused);
         if let Some((low, high)) = end {
             let at = |after: Duration| clock(app.now.wall + jiff::SignedDuration::try_from(after).unwrap_or_default());
@@ -250,6 +254,13 @@ fn alert(app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
     Some(vec![Span::styled(format!("! {}", theme.shown(&text)), style.patch(theme.strong()))])
 }
 
+/// The services that polls wait for though more are due, and since when: with all of them waiting, none is sent.
+fn silent(app: &App) -> Option<(Vec<&str>, Timestamp)> {
+    let overdue = app.next_read.is_some_and(|at| human::age(at, app.now.wall) >= OVERDUE);
+    let before = app.now.wall.checked_sub(jiff::SignedDuration::try_from(SILENCE).ok()?).ok()?;
+    app.jobs.tally().silent_since(before).filter(|_| overdue && !app.paused)
+}
+
 fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
     let mut gates: Vec<_> = app.jobs.gates().collect();
     gates.sort_by_key(|(service, ..)| *service);
@@ -257,11 +268,15 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
         Gate::KeyRefused(why) => Some((service, why)),
         Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) => None,
     });
-    if let Some((service, why)) = refused {
-        let service = Clean::new(service);
-        let missing = why.contains("not set") || why.contains("token");
+    if let Some((name, why)) = refused {
+        let service = Clean::new(name);
+        // Without a poll that was refused there was no token to send.
+        let rejected = app.jobs.iter().any(|(_, row)| {
+            *row.job.service == **name
+                && row.known.last_poll.as_ref().is_some_and(|last| last.read == PollOutcome::Unauthorized)
+        });
         let text =
-            if missing { format!("{service}: {}", Clean::new(why)) } else { format!("{service}: token rejected") };
+            if rejected { format!("{service}: token rejected") } else { format!("{service}: {}", Clean::new(why)) };
         return Some((text, theme.bad()));
     }
     if app.store_trouble.is_some() {
@@ -271,15 +286,20 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
         Gate::Throttled(until) => Some((service, until)),
         Gate::Open | Gate::KeyRefused(_) | Gate::BackingOff(_) => None,
     });
-    let silent: Vec<_> = gates.iter().filter(|(_, gate, _)| matches!(gate, Gate::BackingOff(_))).collect();
-    if let Some(since) = silent.iter().map(|(.., since)| *since).min() {
-        let names: Vec<String> = silent.iter().map(|(service, ..)| Clean::new(service).to_string()).collect();
+    let cut_off: Vec<_> = gates.iter().filter(|(_, gate, _)| matches!(gate, Gate::BackingOff(_))).collect();
+    if let Some(since) = cut_off.iter().map(|(.., since)| *since).min() {
+        let names: Vec<String> = cut_off.iter().map(|(service, ..)| Clean::new(service).to_string()).collect();
         let age = human::duration(human::age(since, app.monotonic_now()));
         return Some((format!("no connection to {} for {age}", names.join(", ")), theme.bad()));
     }
     if let Some((service, until)) = limited {
         let until = human::clock(*until, app.zone());
         return Some((format!("{}: rate limited until {until}", Clean::new(service)), theme.warn()));
+    }
+    if let Some((names, since)) = silent(app) {
+        let names: Vec<String> = names.into_iter().map(|name| Clean::new(name).to_string()).collect();
+        let age = human::duration(human::age(since, app.now.wall));
+        return Some((format!("no response for {age} from {}", names.join(", ")), theme.bad()));
     }
     if app.jobs.stale() > 0 {
         let stale = app.jobs.stale();

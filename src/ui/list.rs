@@ -341,7 +341,7 @@ mod tests {
             (78, (19, 47, "")),
             (98, (24, 51, "service")),
             (118, (29, 59, "service")),
-            (138, (32, 76, "service")),
+            (138, (32, 59, "service size")),
             (198, (32, 83, "service size id")),
         ];
         for (width, (name, fact, others)) in cases {

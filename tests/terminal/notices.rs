@@ -29,8 +29,18 @@ fn leaves(mut terminal: Terminal) {
 #[test]
 fn each_terminal_gets_the_messages_that_it_knows_and_a_bell() {
     let cases = [
-        ("TERM_PROGRAM", "iTerm.app", "\x1b]9;jobs: bad failed: no ", "\x1b]9;jobs: finished: 1 of 2 succeeded, 1 failed"),
-        ("TERM", "foot", "\x1b]777;notify;jobdeck;jobs: bad failed: no ", "\x1b]777;notify;jobdeck;jobs: finished: 1 of 2"),
+        (
+            "TERM_PROGRAM",
+            "iTerm.app",
+            "\x1b]9;jobs: bad failed: no ",
+            "\x1b]9;jobs: finished: 1 of 2 succeeded, 1 failed",
+        ),
+        (
+            "TERM",
+            "foot",
+            "\x1b]777;notify;jobdeck;jobs: bad failed: no ",
+            "\x1b]777;notify;jobdeck;jobs: finished: 1 of 2",
+        ),
         ("TERM_PROGRAM", "Apple_Terminal", "\x07", "\x07"),
     ];
     for (name, value, failure, end) in cases {
