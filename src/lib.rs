@@ -12,6 +12,7 @@ mod json;
 mod logging;
 mod net;
 mod providers;
+mod report;
 mod session;
 mod shell;
 mod stderr;

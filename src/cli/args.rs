@@ -1,6 +1,6 @@
 //! The command line: every command and flag, as clap reads them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -28,9 +28,9 @@ pub struct Args {
 #[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// The jobs file [default: ./jobs.toml, then $XDG_CONFIG_HOME/jobdeck/jobs.toml]
+    /// The jobs file; several are followed as one [default: ./jobs.toml, then $XDG_CONFIG_HOME/jobdeck/jobs.toml]
     #[arg(short, long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub config: Vec<PathBuf>,
     /// Where results are kept [default: $JOBDECK_STATE_DIR, then $XDG_STATE_HOME/jobdeck]
     // Not by clap's `env`: a variable set to nothing is not set, and `demo` must not take the real directory from it.
     #[arg(long, global = true, value_name = "DIR")]
@@ -44,6 +44,13 @@ pub struct Common {
     /// Say more: -v info, -vv debug, -vvv trace
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+impl Common {
+    /// The one jobs file that is named, for a command that takes one only; of several the first.
+    pub fn named(&self) -> Option<&Path> {
+        self.config.first().map(PathBuf::as_path)
+    }
 }
 
 /// The commands.
@@ -63,6 +70,8 @@ pub enum Command {
     Export(Export),
     /// Durations, costs and rates of the file's jobs, from disk, no network
     Stats(Stats),
+    /// Write a report of the jobs to hand on, from disk, no network
+    Report(Report),
     /// Append jobs to the file; its comments and order are kept
     Add(Add),
     /// Validate the file and its tokens
@@ -76,6 +85,15 @@ pub enum Command {
     },
     /// The keys of the dashboard, as config.toml has bound them
     Keys,
+    /// Print docs/reference.md
+    #[command(hide = true)]
+    Reference,
+    /// Print names for a completion script
+    #[command(hide = true)]
+    Complete {
+        /// Of what
+        what: Names,
+    },
     /// Print a completion script
     Completions {
         /// For this shell
@@ -87,6 +105,17 @@ pub enum Command {
     Schema,
     /// Where everything is kept
     Paths,
+}
+
+/// What a completion script asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Names {
+    /// The jobs of the file, and their names.
+    Jobs,
+    /// Its services.
+    Services,
+    /// Its batches.
+    Batches,
 }
 
 /// `demo`.
@@ -196,6 +225,23 @@ pub struct Stats {
     /// How to print it
     #[arg(long, default_value = "table")]
     pub format: StatsFormat,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// Every job on disk, not only the file's
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `report`.
+#[derive(Debug, ClapArgs)]
+pub struct Report {
+    /// A file that ends in .html or .md
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The jobs of this batch, of whatever file
+    #[arg(long, value_name = "B")]
+    pub batch: Option<String>,
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
@@ -392,7 +438,7 @@ mod tests {
     fn common_flags_stand_before_or_after_the_command() {
         for line in ["jobdeck -c f.toml --ascii status", "jobdeck status -c f.toml --ascii"] {
             let args = Args::try_parse_from(line.split(' ')).unwrap();
-            assert_eq!(args.common.config, Some(PathBuf::from("f.toml")), "{line}");
+            assert_eq!(args.common.config, [PathBuf::from("f.toml")], "{line}");
             assert!(args.common.ascii, "{line}");
         }
     }

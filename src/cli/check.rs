@@ -1,7 +1,7 @@
 //! `jobdeck check`: whether the file is right and its tokens can be had.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::output;
@@ -26,8 +26,8 @@ pub struct Checked {
 pub type Online = Vec<(Arc<str>, Result<String, String>)>;
 
 /// Reads the file and asks for its tokens.
-pub async fn check(named: Option<&Path>) -> Result<Checked, ConfigError> {
-    let file = config::load(&config::locate(named)?)?;
+pub async fn check(named: &[PathBuf]) -> Result<Checked, ConfigError> {
+    let file = config::load_named(named)?;
     let tokens = token::resolve_all(&file.services, output::say_error).await;
     Ok(Checked { file, tokens })
 }
@@ -108,7 +108,7 @@ fn warn_of_ids(file: &JobsFile, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The offline part whole: checks, and prints what was found to `out` or what is wrong to `err`. Returns the exit code.
-pub async fn run(named: Option<&Path>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub async fn run(named: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     match check(named).await {
         Ok(checked) => report(&checked, &Vec::new(), out),
         Err(error) => {
@@ -128,6 +128,8 @@ fn source(source: &TokenSource) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn checked(text: &str) -> (u8, String, String) {
@@ -136,7 +138,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let code = runtime.block_on(run(Some(&path), &mut out, &mut err)).unwrap();
+        let code = runtime.block_on(run(std::slice::from_ref(&path), &mut out, &mut err)).unwrap();
         let shown = |bytes| String::from_utf8(bytes).unwrap().replace(directory.path().to_str().unwrap(), "");
         (code, shown(out), shown(err))
     }

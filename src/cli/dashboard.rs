@@ -25,7 +25,7 @@ use crate::tui::{self, Batch, Start};
 /// Runs it over the jobs file. A file that is missing or broken is shown on the screen.
 pub async fn run(common: &Common, exit_status: bool) -> Result<u8, Failure> {
     let state = place::state_dir(common)?;
-    let file = config::locate(common.config.as_deref()).and_then(|path| config::load(&path));
+    let file = config::load_named(&common.config);
     show(common, state, file, true, exit_status).await
 }
 

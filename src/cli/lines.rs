@@ -284,7 +284,7 @@ mod tests {
     use super::*;
     use crate::domain::checksum::Checksum;
     use crate::domain::job::{JobKey, ProviderName};
-    use crate::domain::observation::{BodyId, LastPoll};
+    use crate::domain::observation::{BodyId, Fields, LastPoll};
     use crate::domain::state::LostBecause;
 
     fn at(text: &str) -> Timestamp {
@@ -339,6 +339,21 @@ mod tests {
         r#""lost_because":null,"first_seen":"2026-11-21T10:00:00.000Z","running_since":"2026-11-21T10:00:01.500Z","#,
         r#""finished_at":"2026-11-21T10:00:02.123Z","saved":{"bytes":5119,"sha256":"9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f"}"#
     );
+
+    #[test]
+    fn the_reference_explains_every_key_of_a_state_line() {
+        let known = Observation {
+            cost: Some("0.10".into()),
+            fields: Some(Box::new(Fields { taken_by: String::new(), values: "{\"total\":12.50}".to_owned() })),
+            ..partial()
+        };
+        let job = Job { batch: Some("nov".into()), ..Job::clone(&job()) };
+        let line = json(&StateLine::with_read(at("2026-11-21T10:00:03.123Z"), &job, &known));
+        assert!(line.contains("\"cost\":0.1,\"batch\":\"nov\",\"fields\":{\"total\":12.50}"), "{line}");
+        let keys: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
+        let explained = crate::cli::reference::STATE_FIELDS.map(|(name, _)| name);
+        assert_eq!(keys.keys().collect::<Vec<_>>(), explained);
+    }
 
     #[test]
     fn a_state_line_has_its_keys_in_the_order_of_the_contract_and_nothing_that_a_terminal_would_obey() {

@@ -21,7 +21,7 @@ const DESCRIPTION: [&str; 2] = [
 ];
 
 /// Exit codes and what they mean, in the order in which they apply.
-const EXIT_CODES: [(&str, &str); 8] = [
+pub const EXIT_CODES: [(&str, &str); 8] = [
     (
         "130, 143, 129",
         "SIGINT, SIGTERM, SIGHUP, after the reads in flight that can be made only once were finished and saved",
@@ -36,7 +36,7 @@ const EXIT_CODES: [(&str, &str); 8] = [
 ];
 
 /// What is read and written where.
-const FILES: [(&str, &str); 3] = [
+pub const FILES: [(&str, &str); 3] = [
     (
         "./jobs.toml, $XDG_CONFIG_HOME/jobdeck/jobs.toml",
         "the jobs file, the first that is there; jobdeck init writes one",
@@ -49,7 +49,7 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// Variables that matter, besides those that hold tokens.
-const ENVIRONMENT: [(&str, &str); 4] = [
+pub const ENVIRONMENT: [(&str, &str); 4] = [
     ("JOBDECK_STATE_DIR", "the state directory, unless --state-dir is given"),
     ("NO_COLOR, CLICOLOR=0, TERM=dumb", "no colours, unless --color is given"),
     ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies"),
@@ -82,7 +82,7 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
 
     let mut rest = Roff::new();
     rest.control("SH", ["COMMANDS"]);
-    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+    for command in command.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set()) {
         let usage = command.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage:").trim().to_owned();
         rest.control("TP", []).text([bold(usage)]);

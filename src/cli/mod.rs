@@ -40,7 +40,9 @@ mod paths;
 mod pick;
 mod place;
 mod providers;
+mod reference;
 mod report;
+mod report_file;
 mod schema;
 mod select;
 mod settings;
@@ -115,22 +117,25 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Once(once) => once::run(&common, once).await,
         Command::Status(status) => status::run(&common, status).await,
         Command::Stats(stats) => stats::run(&common, stats).await,
+        Command::Report(report) => report_file::run(&common, report).await,
         Command::Show(show) => show::run(&common, show).await,
         Command::Export(export) => export::run(&common, export).await,
         Command::Add(add) => {
-            let file = config::locate(common.config.as_deref())?;
+            let file = config::locate(common.named())?;
             let wanted =
                 add::Wanted { service: &add.service, ids: &add.ids, name: add.name.as_deref(), tags: &add.tags };
             printed(|out, err| add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
         }
         Command::Check(check) => online::run(&common, &check).await,
-        Command::Init => printed(|_, err| init::run(common.config.as_deref(), err)),
+        Command::Init => printed(|_, err| init::run(common.named(), err)),
         Command::Schema => printed(|out, _| schema::run(out)),
-        Command::Paths => printed(|out, _| paths::run(common.config.as_deref(), common.state_dir.as_deref(), out)),
-        Command::Providers { name } => providers::run(name.as_deref(), common.config.as_deref()),
+        Command::Paths => printed(|out, _| paths::run(common.named(), common.state_dir.as_deref(), out)),
+        Command::Providers { name } => providers::run(name.as_deref(), common.named()),
         Command::Keys => keys::run(),
+        Command::Complete { what } => completions::names(&common, what),
         Command::Completions { shell } => completions::run(&mut Args::command(), shell),
         Command::Man => man::run(Args::command()),
+        Command::Reference => reference::run(Args::command()),
     }
 }
 

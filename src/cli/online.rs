@@ -11,11 +11,11 @@ use crate::stderr::Stderr;
 pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
     let mut out = Out::new();
     let code = if wanted.online {
-        let checked = check::check(common.config.as_deref()).await?;
+        let checked = check::check(&common.config).await?;
         let online: Online = online::ask_all(&checked.file.poll, &checked.tokens).await;
         check::report(&checked, &online, &mut out)?
     } else {
-        check::run(common.config.as_deref(), &mut out, &mut Stderr::default()).await?
+        check::run(&common.config, &mut out, &mut Stderr::default()).await?
     };
     out.flush()?;
     Ok(code)

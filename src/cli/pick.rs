@@ -10,6 +10,7 @@ use super::select::Entry;
 use super::{place, select};
 use crate::config::{self, JobsFile};
 use crate::domain::clean::Clean;
+use crate::domain::id;
 use crate::domain::job::Job;
 use crate::engine::saved::{Access, Store};
 
@@ -40,9 +41,9 @@ pub async fn one(common: &Common, wanted: &str) -> Result<(Store, Entry), Failur
 
 /// What the jobs file says, if there is one that loads; otherwise why the names in it are not known, in a line or two.
 fn declared(common: &Common) -> Result<JobsFile, Failure> {
-    let path = config::locate(common.config.as_deref())
+    let path = config::locate(common.named())
         .map_err(|_| Failure::usage("No jobs file was found here; `jobdeck status --all` lists what is known."))?;
-    config::load(&path).map_err(|error| {
+    config::load_named(&common.config).map_err(|error| {
         let path = Clean::new(&path.to_string_lossy());
         Failure::usage(format!("The names in {path} are not known, for it is not valid; see `jobdeck check`:\n{error}"))
     })
@@ -86,10 +87,15 @@ fn meant(near: &[&Job]) -> String {
 
 /// What a job can be called: in full, by its id, by its name; one that comes earlier goes before one that comes later.
 const WAYS: [fn(&Job, &str) -> bool; 3] = [
-    |job, wanted| job.label() == wanted,
-    |job, wanted| job.key.id == wanted,
+    |job, wanted| wanted.split_once('/').is_some_and(|(service, id)| *job.service == *service && is_id(job, id)),
+    is_id,
     |job, wanted| job.name.as_deref() == Some(wanted),
 ];
+
+/// Whether a text is the job's id, in any spelling of it.
+fn is_id(job: &Job, wanted: &str) -> bool {
+    job.key.canonical_id() == id::canonical(job.key.provider, wanted)
+}
 
 fn is_called(job: &Job, wanted: &str) -> bool {
     WAYS.iter().any(|way| way(job, wanted))

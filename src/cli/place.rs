@@ -20,7 +20,7 @@ pub fn state_dir(common: &Common) -> Result<PathBuf, Failure> {
 
 /// The jobs file, read and valid.
 pub fn jobs_file(common: &Common) -> Result<JobsFile, Failure> {
-    Ok(config::load(&config::locate(common.config.as_deref())?)?)
+    Ok(config::load_named(&common.config)?)
 }
 
 /// The store, opened; its notes for the user are said. Our own log goes to the state directory where we may write

@@ -17,6 +17,7 @@ use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::durations::{self, By, Group, Sample, Spread};
 use crate::domain::human;
+use crate::domain::markdown::escaped;
 
 /// How many of the slowest jobs are named.
 const SLOWEST: usize = 10;
@@ -167,21 +168,6 @@ fn markdown<T>(groups: &[Group<T>], total: &Group<T>, by: By) -> Vec<String> {
     ];
     lines.extend(rows(groups, total, by).into_iter().map(row));
     lines
-}
-
-/// A cell of a Markdown table: nothing in it is markup.
-pub fn escaped(cell: &str) -> String {
-    let mut out = String::with_capacity(cell.len());
-    for c in cell.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' | '#' | '!' => out.extend(['\\', c]),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 fn csv_row<T>(by: &str, group: &Group<T>) -> Vec<String> {

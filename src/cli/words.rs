@@ -3,7 +3,6 @@
 use crossterm::style::{Color, Stylize};
 
 use super::output::Look;
-use crate::domain::human;
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
 use crate::tui::theme::{Charset, Palette, Theme};
@@ -34,16 +33,7 @@ pub fn painted(text: &str, state: State, look: Look) -> String {
 
 /// The counts of a batch in words: `9 jobs: 5 succeeded, 1 partial, 2 failed, 1 lost`.
 pub fn counts(jobs: &Counts) -> String {
-    let known =
-        State::ALL.into_iter().filter(|state| *state != State::Unknown).map(|state| (jobs.of(state), state.as_str()));
-    let unknown = jobs.of(State::Unknown).saturating_sub(jobs.never_observed());
-    let parts: Vec<String> = known
-        .chain([(unknown, "unknown"), (jobs.never_observed(), "never observed")])
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    let total = human::counted(jobs.total(), "job");
-    if parts.is_empty() { total } else { format!("{total}: {}", parts.join(", ")) }
+    jobs.sentence()
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod problem;
 pub mod provider;
 mod reading;
 mod service;
+mod several;
 mod sources;
 pub mod units;
 pub mod user;
@@ -55,6 +56,8 @@ pub struct JobsFile {
     pub services: Vec<Arc<Service>>,
     /// `[[jobs]]`, `ids` spread out, in the file's order.
     pub jobs: Vec<Arc<Job>>,
+    /// Further files that were read as one with it.
+    further: Vec<PathBuf>,
     /// What it was read from: itself, then its files of ids.
     sources: Vec<Source>,
     /// A digest of the texts that it was read from: the same texts are not parsed again.
@@ -64,7 +67,7 @@ pub struct JobsFile {
 /// Two are the same if they mean the same, however they are written.
 impl PartialEq for JobsFile {
     fn eq(&self, other: &Self) -> bool {
-        let Self { path, batch, poll, services, jobs, sources: _, digest: _ } = self;
+        let Self { path, batch, poll, services, jobs, further: _, sources: _, digest: _ } = self;
         (path, batch, poll, services, jobs) == (&other.path, &other.batch, &other.poll, &other.services, &other.jobs)
     }
 }
@@ -119,6 +122,15 @@ pub fn locate(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
     Err(ConfigError { text, count: 1 })
 }
 
+/// The jobs files to use, read as one: those that are named, else the one that is found.
+pub fn load_named(named: &[PathBuf]) -> Result<JobsFile, ConfigError> {
+    match named {
+        [] => load(&locate(None)?),
+        [path] => load(path),
+        paths => several::load_all(paths),
+    }
+}
+
 /// Reads a jobs file.
 pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
     parse(&read(path)?, path)
@@ -156,6 +168,7 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
         services: services.into_iter().filter_map(|(_, service)| service).collect(),
         jobs: declared.jobs.into_iter().map(|placed| placed.job).collect(),
         digest: Some(declared.digest.finish()),
+        further: Vec::new(),
         sources,
     })
 }

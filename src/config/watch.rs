@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::sources::{self, Source};
-use super::{ConfigError, JobsFile, parse, read};
+use super::{ConfigError, JobsFile, load_named, parse, read};
 use crate::domain::job::Job;
 
 /// How long a file has to be left alone before it is read: editors write in several steps.
@@ -91,6 +92,8 @@ pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch,
 /// What was sent last.
 struct Last {
     path: PathBuf,
+    /// The files that are read as one with it.
+    further: Vec<PathBuf>,
     /// The files that it is made of; of a file that is wrong those of the one before.
     sources: Vec<Source>,
     /// The digest of their texts.
@@ -102,8 +105,8 @@ struct Last {
 
 impl Last {
     fn new(file: &JobsFile) -> Self {
-        let (path, sources) = (file.path.clone(), file.sources.clone());
-        Self { path, sources, digest: file.digest, change: Ok(file.clone()), jobs: file.jobs.clone() }
+        let (path, further, sources) = (file.path.clone(), file.further.clone(), file.sources.clone());
+        Self { path, further, sources, digest: file.digest, change: Ok(file.clone()), jobs: file.jobs.clone() }
     }
 
     /// What the file says now, if that is another thing.
@@ -114,7 +117,10 @@ impl Last {
             return None;
         }
         let text = read(&self.path);
-        let mut change = text.as_ref().map_err(Clone::clone).and_then(|text| parse(text, &self.path));
+        let mut change = match self.further.is_empty() {
+            true => text.as_ref().map_err(Clone::clone).and_then(|text| parse(text, &self.path)),
+            false => load_named(&[slice::from_ref(&self.path), &self.further].concat()),
+        };
         // What was read is what counts: it may have been saved again meanwhile.
         self.digest = match &change {
             Ok(file) => {

@@ -228,7 +228,6 @@ fn per_minute(finishes: impl Iterator<Item = Timestamp>) -> Option<f64> {
 
 /// How many jobs finished in each of so many spans of equal length over the whole batch, oldest first; and the length
 /// of a span. None before the first finish.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the dashboard's durations"))]
 pub fn over_time<T>(samples: &[Sample<'_, T>], spans: usize) -> Option<(Timestamp, Duration, Vec<u32>)> {
     let finishes: Vec<Timestamp> = samples.iter().filter_map(|sample| sample.finished_at).collect();
     let (first, last) = (*finishes.iter().min()?, *finishes.iter().max()?);

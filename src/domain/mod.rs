@@ -13,6 +13,7 @@ pub mod filter;
 pub mod human;
 pub mod id;
 pub mod job;
+pub mod markdown;
 pub mod note;
 pub mod observation;
 pub mod percentiles;

@@ -62,6 +62,22 @@ impl Counts {
         State::ALL.into_iter().filter(|state| state.is_problem()).map(|state| self.of(state)).sum()
     }
 
+    /// In words: `9 jobs: 5 succeeded, 1 partial, 2 failed, 1 lost`.
+    pub fn sentence(&self) -> String {
+        let known = State::ALL
+            .into_iter()
+            .filter(|state| *state != State::Unknown)
+            .map(|state| (self.of(state), state.as_str()));
+        let unknown = self.of(State::Unknown).saturating_sub(self.never_observed());
+        let parts: Vec<String> = known
+            .chain([(unknown, "unknown"), (self.never_observed(), "never observed")])
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let total = human::counted(self.total(), "job");
+        if parts.is_empty() { total } else { format!("{total}: {}", parts.join(", ")) }
+    }
+
     /// The success rate of the finished as text; None as long as none is.
     pub fn success(&self) -> Option<String> {
         let finished = self.finished();

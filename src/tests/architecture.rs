@@ -22,11 +22,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("exit", &["domain"]),
     ("shell", &[]),
     ("session", &["engine", "config", "domain", "shell"]),
+    ("report", &["domain"]),
     ("app", &["json", "domain", "exit"]),
     ("ui", &["app", "json", "domain"]),
     (
         "tui",
         &[
+            "report",
             "session",
             "ui",
             "app",
@@ -45,6 +47,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "report",
             "session",
             "app",
             "tui",
