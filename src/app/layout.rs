@@ -177,7 +177,7 @@ impl Layout {
     /// Whether the list has a row of column titles.
     pub fn has_header_row(&self) -> bool {
         let inner = self.inner(Pane::List);
-        inner.width >= 130 && inner.height >= 6
+        inner.width >= HEADED && inner.height >= 6
     }
 
     /// The pane at a cell.
@@ -209,6 +209,9 @@ impl Layout {
         u16::try_from(share).unwrap_or(SPLITS.1).clamp(SPLITS.0, SPLITS.1)
     }
 }
+
+/// From this many columns on the list has a row of column titles.
+pub const HEADED: u16 = 130;
 
 /// The least and the greatest share of the list in per cent.
 pub const SPLITS: (u16, u16) = (20, 80);

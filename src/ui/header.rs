@@ -161,8 +161,8 @@ fn progress(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let (long, short) = (counts(app, theme, true), counts(app, theme, false));
     let width = |spans: &[Span<'_>]| spans.iter().map(Span::width).sum::<usize>();
     let room = usize::from(area.width).saturating_sub(done.len() + 2);
-    // The bar keeps a third of the row.
-    let words = if width(&long) + room / 3 <= room { long } else { short };
+    // The bar keeps a quarter of the row.
+    let words = if width(&long) + room / 4 <= room { long } else { short };
     let bar = room.saturating_sub(width(&words)).max(room / 4).min(room);
     let cells = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
     let bar_area = Rect { x: area.x + 1, width: cells(bar).min(area.width.saturating_sub(1)), ..area };

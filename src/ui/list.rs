@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::action::Action;
 use crate::app::detail::summary::bar_cells;
-use crate::app::layout::Pane;
+use crate::app::layout::{HEADED, Pane};
 use crate::app::list::SortBy;
 use crate::app::list::jobs::Row;
 use crate::app::list::tally;
@@ -63,11 +63,13 @@ impl Columns {
             if fits { cells } else { 0 }
         };
         columns.service = take(10, 40);
-        columns.size = take(7, 60);
-        columns.cost = take(8, 60);
-        columns.id = take(20, 60);
-        columns.polls = take(6, 60);
-        columns.tags = take(14, 60);
+        // The others need a header row to be understood.
+        let least = if width < HEADED.into() { usize::MAX / 2 } else { 60 };
+        columns.size = take(7, least);
+        columns.cost = take(8, least);
+        columns.id = take(20, least);
+        columns.polls = take(6, least);
+        columns.tags = take(14, least);
         columns.fact = spare - 1;
         columns
     }
@@ -340,7 +342,7 @@ mod tests {
             (58, (17, 29, "")),
             (78, (19, 47, "")),
             (98, (24, 51, "service")),
-            (118, (29, 59, "service")),
+            (118, (29, 66, "service")),
             (138, (32, 59, "service size")),
             (198, (32, 83, "service size id")),
         ];

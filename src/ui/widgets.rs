@@ -183,7 +183,7 @@ pub fn both_ends(left: Vec<Span<'_>>, right: Vec<Span<'_>>, area: Rect, theme: &
     let right = Line::from(right);
     let room = usize::from(area.width);
     let beside = right.width() + 8 <= room;
-    let for_left = if beside { room - right.width() } else { room };
+    let for_left = if beside { room - right.width() - 2 * usize::from(right.width() > 0) } else { room };
     Line::from(cut(left, for_left, theme)).render(area, buf);
     if beside {
         let cells = u16::try_from(right.width()).unwrap_or(area.width).min(area.width);
