@@ -54,7 +54,12 @@ impl App {
             | Fact::History { ix, .. }
             | Fact::Refused { ix, .. }
             | Fact::Withdrawn(ix) => *ix,
-            Fact::Gate { .. } | Fact::StoreTrouble(_) | Fact::NextRead(_) | Fact::Settled | Fact::Reloaded { .. } => {
+            Fact::Gate { .. }
+            | Fact::Unanswered { .. }
+            | Fact::StoreTrouble(_)
+            | Fact::NextRead(_)
+            | Fact::Settled
+            | Fact::Reloaded { .. } => {
                 return true;
             }
             Fact::Draining(_) | Fact::Suspended | Fact::Ended(_) => return false,

@@ -22,13 +22,15 @@ pub mod text;
 mod timers;
 pub mod toast;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::domain::clean::Clean;
+use crate::domain::fact::Silence;
 use crate::domain::filter::FilterError;
 use crate::domain::human;
 use crate::domain::job::JobIx;
@@ -174,6 +176,8 @@ pub struct App {
     pub leaving: Leaving,
     /// Why the store cannot be written.
     pub store_trouble: Option<Clean>,
+    /// The services that do not answer.
+    pub silences: BTreeMap<Arc<str>, Silence>,
     /// What is wrong with the changed jobs file, whose previous version stays active.
     pub file_trouble: Option<Vec<Clean>>,
     /// When the next poll is due.
@@ -235,6 +239,7 @@ impl App {
             toast: None,
             leaving: Leaving::No,
             store_trouble: None,
+            silences: BTreeMap::new(),
             file_trouble: None,
             next_read: None,
             settled: false,

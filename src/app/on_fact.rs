@@ -70,6 +70,13 @@ impl App {
                 self.jobs.set_gate(service, gate, now);
                 self.redraw = true;
             }
+            Fact::Unanswered { service, silence } => {
+                match silence {
+                    Some(silence) => self.silences.insert(service, silence),
+                    None => self.silences.remove(&service),
+                };
+                self.redraw = true;
+            }
             Fact::StoreTrouble(why) => {
                 self.store_trouble = why.map(Clean::from);
                 self.redraw = true;

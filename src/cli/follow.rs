@@ -15,7 +15,7 @@ use super::report::{NotOk, Tongue, named};
 use super::select::{self, Entry};
 use super::signals::{self, Signals, Stops};
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Ending, Fact, Gate, Health};
+use crate::domain::fact::{Ending, Fact, Gate, Health, Silence};
 use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::note;
@@ -272,6 +272,7 @@ impl Follower {
             }
             Fact::Health { ix, health } => self.on_health(ix, health),
             Fact::Gate { service, gate } => self.on_gate(&service, &gate),
+            Fact::Unanswered { service, silence } => Self::on_unanswered(&service, silence),
             Fact::StoreTrouble(trouble) => self.on_store_trouble(trouble),
             Fact::Refused { ix, why } => self.tell(ix, &why.sentence(None)),
             Fact::Reloaded { added, removed } => self.on_reloaded(added, removed),
@@ -359,6 +360,18 @@ impl Follower {
                 output::say_error(&format!("service {service}: waiting {wait}"));
             }
             Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) => {}
+        }
+    }
+
+    fn on_unanswered(service: &str, silence: Option<Silence>) {
+        let service = Clean::new(service);
+        match silence {
+            Some(Silence { since, polls }) => {
+                let quiet = human::duration(human::age(since, Timestamp::now()));
+                let waiting = human::counted(u32::try_from(polls).unwrap_or(u32::MAX), "poll");
+                output::say_error(&format!("no response for {quiet} from {service} ({waiting} waiting)"));
+            }
+            None => output::say_error(&format!("{service} responds again")),
         }
     }
 

@@ -145,10 +145,11 @@ async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opti
 fn print_error(entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let known = &entry.known;
     let last = known.last_poll.as_ref().filter(|last| last.read != PollOutcome::Answered);
-    let reason = known
-        .fail_reason
-        .clone()
-        .or_else(|| known.lost.map(|cause| format!("{cause}: {}", cause.sentence())))
+    let lost = known
+        .lost
+        .map(|cause| format!("{cause}: {}", known.fail_reason.as_deref().unwrap_or_else(|| cause.sentence())));
+    let reason = lost
+        .or_else(|| known.fail_reason.clone())
         .or_else(|| last.and_then(|last| Some(format!("{}: {}", last.read, last.reason.as_deref()?))));
     let Some(reason) = reason else { return Ok(Some("no reason was given")) };
     for line in reason.lines() {

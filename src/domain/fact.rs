@@ -70,6 +70,14 @@ pub enum Fact {
         /// How.
         gate: Gate,
     },
+    /// A service has not answered for a while though polls of it are in flight; None: it has answered again, or nothing
+    /// is asked of it any more.
+    Unanswered {
+        /// The service's name in the jobs file.
+        service: Arc<str>,
+        /// How it stands.
+        silence: Option<Silence>,
+    },
     /// The store can no longer be written (a sentence that says why), or can be again (None).
     StoreTrouble(Option<String>),
     /// When the next read is due; None if none is.
@@ -146,6 +154,15 @@ impl<At> Gate<At> {
             Self::KeyRefused(reason) => Gate::KeyRefused(reason.clone()),
         }
     }
+}
+
+/// A service that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// Since when: its last good answer, else when the first of the polls that wait was sent.
+    pub since: Timestamp,
+    /// How many polls wait for it.
+    pub polls: usize,
 }
 
 /// Why the engine did not poll a job that the user asked it to poll.

@@ -21,6 +21,12 @@ impl Run {
         self.clock.now().saturating_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
+    /// A time since the engine's start that is past, as a time of day.
+    pub(super) fn wall_before(&self, at: Duration) -> Timestamp {
+        let ago = self.now().saturating_sub(at);
+        self.clock.now().saturating_sub(ago).unwrap_or(Timestamp::MIN)
+    }
+
     /// Looks whether the two clocks went apart since it last looked.
     pub(super) fn notice_jump(&mut self) {
         let (mono, wall) = self.clocks;

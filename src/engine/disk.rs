@@ -423,20 +423,17 @@ impl Disk {
     }
 
     /// Writes what the disk did not take, or has not yet, to wherever it can be written: the files that were written,
-    /// and the jobs whose response can be saved nowhere.
+    /// and the jobs whose response could not be saved anywhere yet.
     pub fn rescue(&mut self) -> (Vec<PathBuf>, Vec<JobIx>) {
-        let (mut rescued, mut lost) = (Vec::new(), Vec::new());
-        let unsaved = std::mem::take(&mut self.unsaved).into_values();
-        for pending in unsaved.chain(std::mem::take(&mut self.saving).into_values()) {
-            let Some(body) = &pending.save.body else { continue };
-            match store::rescue(self.store.dir(), &pending.save.job.key, &body.bytes) {
-                Ok(path) => rescued.push(path),
-                Err(error) => {
-                    tracing::error!("failed to rescue the response of {}: {error}", pending.save.job.label());
-                    lost.push(pending.ix);
-                }
-            }
+        let mut rescued = Vec::new();
+        for pending in std::mem::take(&mut self.saving).into_values() {
+            self.unsaved.insert(pending.ix, pending);
         }
-        (rescued, lost)
+        self.unsaved.retain(|_, pending| {
+            let Some(body) = &pending.save.body else { return false };
+            let written = store::rescue(self.store.dir(), &pending.save.job.key, &body.bytes);
+            written.map(|path| rescued.push(path)).is_err()
+        });
+        (rescued, self.unsaved.keys().copied().collect())
     }
 }

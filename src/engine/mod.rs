@@ -18,6 +18,7 @@ mod adopt;
 mod claims;
 mod clock;
 mod commands;
+mod descriptors;
 mod disk;
 mod intake;
 mod job_entry;

@@ -19,6 +19,7 @@ impl Run {
         let Reload { poll, services, jobs } = reload;
         self.poll = poll;
         self.net = Arc::new(Net::new(&poll, self.clock.clone()));
+        self.look_for_room();
         for entry in self.schedule.service_entries_mut() {
             // The token of a service that is no longer in the file is not asked for.
             let is_there = services.iter().any(|(new, _)| new.name == entry.service.name);

@@ -27,8 +27,9 @@ impl Run {
         match event {
             PollEvent::Fetching(fetching) => self.fetching(&fetching),
             PollEvent::Ended(flight, result) => {
-                let service = &mut self.schedule[flight.service];
-                service.in_flight = service.in_flight.saturating_sub(1);
+                let now = self.now();
+                self.schedule[flight.service].poll_ended(result.reading.read, now);
+                self.tell_silence(flight.service);
                 self.apply(&flight, *result);
                 self.tell_draining();
             }

@@ -18,6 +18,7 @@ use crate::domain::service::Poll;
 use crate::net::Net;
 
 use super::claims::Claims;
+use super::descriptors;
 use super::disk::Disk;
 use super::job_entry::Phase;
 use super::poll::PollRequest;
@@ -33,6 +34,8 @@ const TICK: Duration = Duration::from_secs(1);
 const COMPARED_EVERY: Duration = Duration::from_secs(30);
 /// How long a polite end waits for a disk that fails before it writes rescue files.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often rescue files are tried again.
+const RESCUES: usize = 20;
 /// How long an end at once waits for what has come of its polls to be saved.
 const HASTE: Duration = Duration::from_secs(2);
 
@@ -81,6 +84,8 @@ pub struct Run {
     pub(super) background: JoinSet<Background>,
     /// What the two clocks showed when they were last compared.
     pub(super) clocks: (Duration, Timestamp),
+    /// How many polls descriptors are left for; None: any number.
+    room: Option<usize>,
     started: Instant,
     next_tick: Option<Duration>,
     ending: Ending,
@@ -113,6 +118,7 @@ impl Run {
             background: JoinSet::new(),
             clocks: (Duration::ZERO, clock.now()),
             clock,
+            room: None,
             started: Instant::now(),
             next_tick: None,
             ending: Ending::default(),
@@ -134,6 +140,7 @@ impl Run {
         for service in self.schedule.services() {
             self.gate_changed(service);
         }
+        self.look_for_room();
         while !self.is_over() {
             self.renew_claims().await;
             self.dispatch();
@@ -192,7 +199,25 @@ impl Run {
     }
 
     fn limits(&self) -> Limits {
-        Limits { in_flight: self.poll.in_flight, takes_results: self.disk.takes_results() }
+        Limits { in_flight: self.most_in_flight(), takes_results: self.disk.takes_results() }
+    }
+
+    /// How many polls may be in flight: as many as the user wants and descriptors are left for.
+    fn most_in_flight(&self) -> usize {
+        self.poll.in_flight.min(self.room.unwrap_or(usize::MAX))
+    }
+
+    /// Looks how many polls there may be at once.
+    pub(super) fn look_for_room(&mut self) {
+        descriptors::raise_limit(self.poll.in_flight);
+        // Those in flight hold some of what is open.
+        self.room = descriptors::room_for_polls().map(|room| room.saturating_add(self.polls.len()));
+        if let Some(room) = self.room.filter(|room| *room < self.poll.in_flight) {
+            tracing::warn!(
+                "{room} polls at once, not {}: the limit of open files is low (ulimit -n)",
+                self.poll.in_flight
+            );
+        }
     }
 
     /// Sends every poll that may be sent now.
@@ -205,7 +230,7 @@ impl Run {
         if self.purpose == Purpose::Once {
             self.pass_over_closed_services(now);
         }
-        if self.polls.len() < self.poll.in_flight
+        if self.polls.len() < self.most_in_flight()
             && self.schedule.service_entries().any(|service| service.is_one_shot() && service.is_due(now))
         {
             self.disk.check_if_stale(now);
@@ -219,12 +244,13 @@ impl Run {
     }
 
     fn send_next(&mut self, at: ServiceIx) {
+        let now = self.now();
         let service = &mut self.schedule[at];
         let (Some((_, ix)), Some(token)) = (service.due.first().copied(), service.token.clone()) else {
             tracing::error!("internal error: nothing can be sent to {}, though it was its turn", service.service.name);
             return;
         };
-        service.in_flight += 1;
+        service.poll_sent(now);
         let service = Arc::clone(&service.service);
         self.schedule.set_phase(ix, Phase::Polling);
         let entry = &mut self.schedule[ix];
@@ -286,7 +312,17 @@ impl Run {
         // Connections hold descriptors, and rescue files need some.
         self.polls.shutdown().await;
         self.net = Arc::new(Net::new(&self.poll, self.clock.clone()));
-        let (rescued, lost) = self.disk.rescue();
+        let (mut rescued, mut lost) = self.disk.rescue();
+        for _ in 0..RESCUES {
+            if lost.is_empty() {
+                break;
+            }
+            // Connections close in their own time.
+            tokio::time::sleep(TICK / 10).await;
+            let (more, still) = self.disk.rescue();
+            rescued.extend(more);
+            lost = still;
+        }
         self.ending.abandoned.retain(|ix| !lost.contains(ix));
         self.ending.rescued = rescued;
         self.ending.lost = lost;
@@ -313,6 +349,7 @@ impl Run {
         let now = self.now();
         self.expire_gates(now);
         self.ask_for_tokens(now);
+        self.tell_silences();
         if self.next_tick.is_some_and(|at| at <= now) {
             self.next_tick = None;
             self.disk.retry();
@@ -338,11 +375,12 @@ impl Run {
             self.next_tick.get_or_insert(now + if ends_soon { TICK / 4 } else { TICK });
         }
         let is_running = self.mode == Mode::Running;
+        let silences = self.schedule.service_entries().filter_map(ServiceEntry::silent_at);
         let asks =
             self.schedule.service_entries().filter_map(|service| service.next_token_retry).filter(|_| is_running);
         let expiries = self.schedule.service_entries().filter_map(|service| service.gate.expires_at());
         let due = if is_running { self.polls.next_at(&self.schedule, self.limits()) } else { None };
-        let wake = asks.chain(expiries).chain(due).chain(self.next_tick).min();
+        let wake = asks.chain(expiries).chain(due).chain(silences).chain(self.next_tick).min();
         // Never at once: what could be done at once has been done.
         wake.map(|at| at.clamp(now + Duration::from_millis(1), now + COMPARED_EVERY))
     }

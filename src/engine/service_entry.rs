@@ -11,6 +11,7 @@ use crate::domain::provider::OneShot;
 use crate::domain::schedule::Bucket;
 use crate::domain::secret::Token;
 use crate::domain::service::{Pace, Service};
+use crate::domain::state::PollOutcome;
 
 use super::service_gate::ServiceGate;
 
@@ -18,6 +19,9 @@ use super::service_gate::ServiceGate;
 /// rotated must have its chance also where the jobs file asks every second.
 const TOKEN_RETRIES: u32 = 5;
 const TOKEN_RETRY_TIME: Duration = Duration::from_secs(5 * 60);
+
+/// A service that has polls in flight and says nothing for so long is named.
+const QUIET_FOR: Duration = Duration::from_secs(8);
 
 /// A service as it is being polled.
 #[derive(Debug)]
@@ -44,6 +48,12 @@ pub struct ServiceEntry {
     pub given_up: Option<String>,
     /// The description of its provider, which is kept with results.
     pub description: Option<Arc<str>>,
+    /// When it last answered about a job.
+    last_answer: Option<Duration>,
+    /// Since when polls are in flight without a word of it.
+    quiet_since: Option<Duration>,
+    /// The silence that was reported.
+    silence: Option<(Duration, usize)>,
     /// How often a token was asked for that did not help, and since when.
     token_retries: u32,
     refused_since: Option<Duration>,
@@ -70,6 +80,9 @@ impl ServiceEntry {
             in_flight: 0,
             next_token_retry: None,
             given_up: None,
+            last_answer: None,
+            quiet_since: None,
+            silence: None,
             token_retries: 0,
             refused_since: None,
         }
@@ -138,6 +151,45 @@ impl ServiceEntry {
         }
     }
 
+    /// A poll is sent.
+    pub fn poll_sent(&mut self, now: Duration) {
+        self.in_flight += 1;
+        self.quiet_since.get_or_insert(now);
+    }
+
+    /// A poll has ended: with an answer about its job, with another response, or without any.
+    pub fn poll_ended(&mut self, outcome: PollOutcome, now: Duration) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let spoke = outcome != PollOutcome::Unreachable;
+        if outcome == PollOutcome::Answered {
+            self.last_answer = Some(now);
+        }
+        if spoke || self.in_flight == 0 {
+            self.quiet_since = (self.in_flight > 0).then_some(now);
+        }
+    }
+
+    /// When it has to be said that it does not answer.
+    pub fn silent_at(&self) -> Option<Duration> {
+        let quiet_since = self.quiet_since.filter(|_| self.silence.is_none())?;
+        Some(quiet_since + QUIET_FOR)
+    }
+
+    /// What is to be reported of its silence, if that is news: since when it gave no good answer, and how many polls wait.
+    /// While the next poll is tried alone after others failed, it has not spoken either.
+    pub fn take_silence(&mut self, now: Duration) -> Option<Option<(Duration, usize)>> {
+        let waits = self.quiet_since.filter(|since| now.saturating_sub(*since) >= QUIET_FOR);
+        let still =
+            self.silence.filter(|_| self.quiet_since.is_some() || matches!(self.gate.gate(), Gate::BackingOff(_)));
+        let since = waits.map(|since| self.last_answer.unwrap_or(since)).or(still.map(|(since, _)| since));
+        let silence = since.map(|since| (since, self.in_flight));
+        if silence == self.silence {
+            return None;
+        }
+        self.silence = silence;
+        Some(silence)
+    }
+
     /// What its gate has become was reported: true if it is to be given up for good in a watch.
     pub fn gate_reported(&mut self, gate: Gate, now: Duration) -> bool {
         let (can_change, max_interval) = (self.service.token.can_change(), self.service.pace.max_interval);
@@ -176,5 +228,49 @@ impl ServiceEntry {
 
     fn has_room(&self) -> bool {
         self.service.in_flight.is_none_or(|limit| self.in_flight < limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::ProviderName;
+
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(second)
+    }
+
+    fn entry() -> ServiceEntry {
+        let service = crate::tests::wire_cases::service(ProviderName::VESSL, "http://h/api");
+        ServiceEntry::new(Arc::new(service), Err("not needed".to_owned()))
+    }
+
+    #[test]
+    fn a_service_that_hangs_is_named_within_ten_seconds_counted_from_its_last_good_answer() {
+        let mut entry = entry();
+        entry.poll_sent(at(1));
+        entry.poll_ended(PollOutcome::Answered, at(2));
+        assert_eq!((entry.silent_at(), entry.take_silence(at(60))), (None, None), "nothing is asked of it");
+        entry.poll_sent(at(100));
+        entry.poll_sent(at(101));
+        assert_eq!((entry.take_silence(at(107)), entry.silent_at()), (None, Some(at(108))));
+        assert_eq!(entry.take_silence(at(108)), Some(Some((at(2), 2))));
+        assert_eq!((entry.take_silence(at(109)), entry.silent_at()), (None, None), "once");
+        entry.poll_sent(at(110));
+        assert_eq!(entry.take_silence(at(110)), Some(Some((at(2), 3))));
+        entry.poll_ended(PollOutcome::Unreachable, at(220));
+        assert_eq!(entry.take_silence(at(220)), Some(Some((at(2), 2))), "a time-out is no word of it");
+        entry.poll_ended(PollOutcome::Answered, at(221));
+        entry.poll_ended(PollOutcome::Answered, at(221));
+        assert_eq!(entry.take_silence(at(221)), Some(None));
+    }
+
+    #[test]
+    fn a_service_that_never_answered_is_silent_since_it_was_first_asked() {
+        let mut entry = entry();
+        entry.poll_sent(at(5));
+        assert_eq!(entry.take_silence(at(13)), Some(Some((at(5), 1))));
+        entry.poll_ended(PollOutcome::ServerError, at(14));
+        assert_eq!(entry.take_silence(at(14)), Some(None), "any response is a word of it");
     }
 }

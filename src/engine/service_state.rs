@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::domain::fact::{Fact, Gate, Health};
+use crate::domain::fact::{Fact, Gate, Health, Silence};
 use crate::domain::job::JobIx;
 use crate::domain::secret::Token;
 
@@ -33,6 +33,21 @@ impl Run {
         if let (Gate::KeyRefused(reason), true, Purpose::Watch) = (&gate, is_final, self.purpose) {
             self.give_up_service(service, reason);
         }
+    }
+
+    /// Says which services do not answer, and which do again.
+    pub(super) fn tell_silences(&mut self) {
+        for service in self.schedule.services() {
+            self.tell_silence(service);
+        }
+    }
+
+    pub(super) fn tell_silence(&mut self, service: ServiceIx) {
+        let now = self.now();
+        let Some(silence) = self.schedule[service].take_silence(now) else { return };
+        let silence = silence.map(|(since, polls)| Silence { since: self.wall_before(since), polls });
+        let service = self.schedule[service].service.name.clone();
+        self.report.tell(Fact::Unanswered { service, silence });
     }
 
     /// Opens the gates whose throttling is over: their polls resume spread out.

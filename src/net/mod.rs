@@ -21,6 +21,7 @@ use crate::domain::service::Poll;
 pub mod decode;
 pub mod environment;
 pub mod offload;
+mod resolve;
 mod tls;
 
 /// Sent with every request.
@@ -34,6 +35,10 @@ const MOST_HEADERS: usize = 1000;
 /// A process that was stopped finds its timers due before its sockets were read: silence is believed only after
 /// another moment of it.
 const SECOND_THOUGHT: Duration = Duration::from_millis(500);
+
+/// The process, or the whole system, has no file descriptor left.
+const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
+const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
 
 /// Takes a reply's bytes as they arrive.
 pub trait Sink {
@@ -192,7 +197,8 @@ impl Net {
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .connect_timeout(self.connect_timeout)
-            .pool_idle_timeout(POOL_IDLE);
+            .pool_idle_timeout(POOL_IDLE)
+            .dns_resolver(resolve::SystemResolver);
         if kind.http1 {
             // Sent twice by nobody but us. Over HTTP/2 a request that the server says it did not begin (GOAWAY,
             // REFUSED_STREAM) is sent again at once: that is no failure of the service.
@@ -214,6 +220,12 @@ impl Net {
     }
 
     fn no_reply(&self, error: &reqwest::Error) -> NoReply {
+        if is_out_of_descriptors(error) {
+            // Connections that are idle hold some: with the clients they are let go.
+            self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let reason = "no file descriptor is left for a connection: raise the limit (ulimit -n)".to_owned();
+            return NoReply { sent: false, reason };
+        }
         NoReply { sent: !(error.is_connect() || error.is_builder()), reason: self.sentence(error) }
     }
 
@@ -259,6 +271,15 @@ async fn left(leave: &mut watch::Receiver<bool>) {
     if leave.wait_for(|leave| *leave).await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Whether no more files or connections could be opened, in this process or in the whole system.
+fn is_out_of_descriptors(error: &reqwest::Error) -> bool {
+    let first: &dyn std::error::Error = error;
+    std::iter::successors(Some(first), |error| error.source()).any(|error| {
+        let io = error.downcast_ref::<std::io::Error>();
+        io.and_then(std::io::Error::raw_os_error).is_some_and(|code| code == EMFILE || code == ENFILE)
+    })
 }
 
 fn header_of(header: &Header, token: &Token) -> Result<(HeaderName, HeaderValue), String> {

@@ -38,6 +38,7 @@ impl Owners {
             | Fact::Gate { .. }
             | Fact::Reloaded { .. }
             | Fact::StoreTrouble(_)
+            | Fact::Unanswered { .. }
             | Fact::NextRead(_)
             | Fact::Refused { .. }
             | Fact::History { .. }

@@ -321,6 +321,7 @@ impl Dashboard {
             | Fact::Gate { .. }
             | Fact::Reloaded { .. }
             | Fact::StoreTrouble(_)
+            | Fact::Unanswered { .. }
             | Fact::NextRead(_)
             | Fact::Refused { .. }
             | Fact::History { .. }

@@ -13,7 +13,8 @@ use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
 use crate::support::script::{Fault, Scripted};
 use crate::support::{
-    Bench, RESULT, Running, acknowledged, as_ordinary_user, done, executing, pending, result, row, wait_for,
+    Bench, RESULT, Running, acknowledged, as_ordinary_user, done, executing, large_result, pending, result, row,
+    wait_for,
 };
 
 const WITHHELD: &str = "reads that can be made only once wait until it can be written again";
@@ -192,6 +193,29 @@ fn with_no_room_for_any_file_from_the_start_nothing_is_read_and_the_exit_code_is
     command.current_dir(bench.home());
     Running::start(command).end().with(1).said("failed to");
     assert_eq!(bench.script.reads("job-1"), 0);
+}
+
+#[test]
+fn with_few_descriptors_fewer_polls_are_sent_and_no_result_is_lost() {
+    for descriptors in [32, 40, 64] {
+        let mut bench = Bench::new();
+        let ids: Vec<String> = (0..24).map(|n| format!("job-{n}")).collect();
+        for id in &ids {
+            // Long enough for a file of its own.
+            let body = large_result(100_000);
+            let slow = Scripted::json(200, body).fault(Fault::StallAfter(90_000, Duration::from_millis(100)));
+            bench = bench.job("unstract", id, [slow, acknowledged()]);
+        }
+        let mut command = Command::new("sh");
+        let inner = bench.command(&["watch", "--format", "jsonl"]);
+        let limited = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        command.arg("-c").arg(limited).arg(inner.get_program()).args(inner.get_args());
+        command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(bench.home());
+        let ended = Running::start(command).end();
+        assert_eq!(ended.summary()["succeeded"], 24, "{descriptors} descriptors: {ended:?}");
+        row(&format!("{descriptors} file descriptors"), 24, 0, Duration::ZERO);
+    }
 }
 
 #[test]
