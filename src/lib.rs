@@ -64,10 +64,16 @@ pub mod bench_api {
     pub use crate::app::event::{Event, Now};
     pub use crate::app::keys::{Key, Keymap};
     pub use crate::app::{App, Options};
+    pub use crate::cli::sheet::Sheet;
+    pub use crate::config::given::of_text as given_of_text;
+    pub use crate::config::names as config_names;
     pub use crate::config::parse;
+    pub use crate::config::user::{Actions as UserActions, parse_user};
     pub use crate::domain::clean::{Clean, is_harmless};
     pub use crate::domain::clock::Clock;
     pub use crate::domain::fact::Fact;
+    pub use crate::domain::filter::Filter;
+    pub use crate::domain::id::read as read_id;
     pub use crate::domain::job::{Job, JobIx, JobKey, JobTraits, ProviderName};
     pub use crate::domain::observation::{Keep, Observation, Role};
     pub use crate::domain::provider::{Next, Part, Payload};

@@ -413,7 +413,7 @@ const AFTER_HELP: &str = concat!(
 );
 
 fn duration(text: &str) -> Result<Duration, String> {
-    units::duration(text).map_err(|why| format!("it {why}"))
+    units::duration(text).map_err(|why| format!("it {why}: {}", why.help()))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -112,7 +112,7 @@ pub async fn run(named: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) ->
     match check(named).await {
         Ok(checked) => report(&checked, &Vec::new(), out),
         Err(error) => {
-            writeln!(err, "jobdeck: {error}\n\n{}", counted(error.count, "error"))?;
+            writeln!(err, "jobdeck: {error}\n\n{}", counted(error.count(), "error"))?;
             Ok(2)
         }
     }

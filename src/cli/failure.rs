@@ -28,7 +28,7 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::usage(error.text)
+        Self::usage(error.to_string())
     }
 }
 

@@ -164,7 +164,7 @@ STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
 STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
 x FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out~
 + DONE  llama/x                  22s   38s      -";
-        assert_eq!(drawn(Look { width: Some(60), ascii: true, colour: false }), narrow);
+        assert_eq!(drawn(Look { width: Some(60), ascii: true, ..Look::default() }), narrow);
     }
 
     #[test]

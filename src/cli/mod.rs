@@ -47,7 +47,7 @@ mod schema;
 mod select;
 mod settings;
 mod setup;
-mod sheet;
+pub mod sheet;
 mod show;
 mod signals;
 mod stats;

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::args::Common;
-use super::locale;
+use super::{locale, settings};
+use crate::config::user::Theme;
 use crate::domain::clean::Clean;
 use crate::fd_writer::FdWriter;
 use crate::stderr;
@@ -27,6 +28,8 @@ pub struct Look {
     pub colour: bool,
     /// Whether only ASCII symbols may be drawn.
     pub ascii: bool,
+    /// Whether colours are those of the theme for colour-blind users.
+    pub cvd: bool,
     /// Cells in a line where standard output is a terminal.
     pub width: Option<usize>,
 }
@@ -51,7 +54,9 @@ impl Look {
         // A terminal that was never told its size says that it has none.
         let width = size.map(|(columns, _)| columns.into()).filter(|columns| *columns > 0);
         let ascii = common.ascii || console || (terminal && !locale::is_narrow_utf8());
-        Self { colour, ascii, width }
+        // A config.toml that is wrong is told by the dashboard.
+        let cvd = colour && settings::read().is_ok_and(|(user, _)| user.theme == Theme::Cvd);
+        Self { colour, ascii, cvd, width }
     }
 }
 

@@ -1,7 +1,5 @@
 //! How commands put things for people: a state's symbol, label and colour, the counts of a batch.
 
-use crossterm::style::{Color, Stylize};
-
 use super::output::Look;
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
@@ -13,22 +11,13 @@ pub fn mark(state: State, look: Look) -> String {
     format!("{} {}", Theme::new(charset, Palette::Plain).symbol(state), state.label())
 }
 
-/// Text in a state's colour.
+/// Text in a state's colour, the same as in the dashboard.
 pub fn painted(text: &str, state: State, look: Look) -> String {
     if !look.colour {
         return text.to_owned();
     }
-    let styled = match state {
-        State::Queued => return text.to_owned(),
-        State::Running => text.with(Color::DarkCyan),
-        State::Succeeded => text.with(Color::DarkGreen),
-        State::Partial => text.with(Color::DarkYellow).bold(),
-        State::Failed => text.with(Color::DarkRed).bold(),
-        State::Cancelled => text.with(Color::DarkMagenta),
-        State::Lost => text.with(Color::DarkRed).reverse(),
-        State::Unknown => text.bold(),
-    };
-    styled.to_string()
+    let palette = if look.cvd { Palette::Cvd } else { Palette::Ansi };
+    Theme::new(Charset::Utf8, palette).painted(text, state)
 }
 
 /// The counts of a batch in words: `9 jobs: 5 succeeded, 1 partial, 2 failed, 1 lost`.

@@ -130,7 +130,8 @@ fn sorted<'a>(file: &JobsFile, service: &Service, given: &'a [Given]) -> Result<
         refused.push(format!("… and {} more", count - MOST_REFUSED));
     }
     refused.push("nothing was added".to_owned());
-    Err(ConfigError { text: refused.join("\n"), count })
+    // One text: the lines belong together.
+    Err(ConfigError::one(refused.join("\n")))
 }
 
 /// How many texts that are no ids are named one by one.
@@ -341,7 +342,7 @@ mod tests {
         for (text, expected) in cases {
             let (after, outcome) = added(text, &["a"], None, &[]);
             assert_eq!(after, text);
-            assert!(outcome.unwrap_err().text.contains(expected));
+            assert!(outcome.unwrap_err().to_string().contains(expected));
         }
     }
 

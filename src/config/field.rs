@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::names;
 use super::problem::{Problem, Problems};
-use super::units;
+use super::units::{self, UnitError};
 use crate::domain::service::Rate;
 
 /// A table and where it begins.
@@ -181,12 +181,11 @@ impl<'a> Field<'a> {
         self.parsed(units::rate(text), problems)
     }
 
-    fn parsed<T>(&self, parsed: Result<T, &'static str>, problems: &mut Problems) -> Option<T> {
+    fn parsed<T>(&self, parsed: Result<T, UnitError>, problems: &mut Problems) -> Option<T> {
         parsed
             .map_err(|error| {
-                let (what, help) = error.split_once(": ").unwrap_or((error, "leave the key out for the default"));
-                let message = format!("{} {what}", names::quoted(self.key));
-                problems.add(Problem::at(self.span.clone(), message).help(help));
+                let message = format!("{} {error}", names::quoted(self.key));
+                problems.add(Problem::at(self.span.clone(), message).help(error.help()));
             })
             .ok()
     }

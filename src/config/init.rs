@@ -130,8 +130,8 @@ mod tests {
         let path = directory.path().join("jobs.toml");
         init(&path).unwrap();
         std::fs::write(&path, "# mine\n").unwrap();
-        assert!(init(&path).unwrap_err().text.contains("already"));
+        assert!(init(&path).unwrap_err().to_string().contains("already"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "# mine\n");
-        assert!(init(&path.with_file_name("none").join("x")).unwrap_err().text.contains("no such directory"));
+        assert!(init(&path.with_file_name("none").join("x")).unwrap_err().to_string().contains("no such directory"));
     }
 }

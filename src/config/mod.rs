@@ -75,19 +75,31 @@ impl PartialEq for JobsFile {
 /// Why there is no jobs file to work with: everything that is wrong with it, ready to be printed or shown.
 /// Contains no secret and no value of the file, and no control character but line breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
+#[error("{}", problems.join("\n\n"))]
 pub struct ConfigError {
-    /// All errors, each with line, column, caret and what to do; blank lines between. Ends without a line break.
-    pub text: String,
-    /// How many errors they are.
-    pub count: usize,
+    /// Each with line, column, caret and what to do; without a line break at its end.
+    pub problems: Vec<String>,
 }
 
 impl ConfigError {
     /// One error of a file as a whole: what is wrong with it, and what to do.
     fn of_file(path: &Path, what: &str, help: &str) -> Self {
         let path = Clean::new(&path.to_string_lossy());
-        Self { text: format!("{path}: {what}\n  = {help}"), count: 1 }
+        Self::one(format!("{path}: {what}\n  = {help}"))
+    }
+
+    fn one(problem: String) -> Self {
+        Self { problems: vec![problem] }
+    }
+
+    /// How many errors they are.
+    pub fn count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Where each error is and what is wrong, without excerpt and help.
+    pub fn heads(&self) -> impl Iterator<Item = &str> {
+        self.problems.iter().filter_map(|problem| problem.lines().next())
     }
 }
 
@@ -119,7 +131,7 @@ pub fn locate(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
         looked.join("\n"),
         sample.join("\n")
     );
-    Err(ConfigError { text, count: 1 })
+    Err(ConfigError::one(text))
 }
 
 /// The jobs files to use, read as one: those that are named, else the one that is found.

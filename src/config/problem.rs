@@ -73,8 +73,7 @@ impl Problems {
         shown.sort_by_key(|problem| problem.span.start);
         shown.dedup_by(|one, other| one.span.start == other.span.start && one.message == other.message);
         let path = Clean::new(&path.to_string_lossy());
-        let texts: Vec<String> = shown.iter().map(|problem| rendered(problem, &path, &excerpts)).collect();
-        ConfigError { count: texts.len(), text: texts.join("\n\n") }
+        ConfigError { problems: shown.iter().map(|problem| rendered(problem, &path, &excerpts)).collect() }
     }
 }
 

@@ -19,13 +19,11 @@ pub fn load_all(paths: &[PathBuf]) -> Result<JobsFile, ConfigError> {
         }
     }
     if !errors.is_empty() {
-        let count = errors.iter().map(|error| error.count).sum();
-        let texts: Vec<String> = errors.into_iter().map(|error| error.text).collect();
-        return Err(ConfigError { text: texts.join("\n\n"), count });
+        return Err(ConfigError { problems: errors.into_iter().flat_map(|error| error.problems).collect() });
     }
     let mut files = files.into_iter();
     let Some(mut whole) = files.next() else {
-        return Err(ConfigError { text: "no jobs file is named".to_owned(), count: 1 });
+        return Err(ConfigError::one("no jobs file is named".to_owned()));
     };
     let mut keys: HashSet<_> = whole.jobs.iter().map(|job| job.key.clone()).collect();
     for file in files {
@@ -99,6 +97,6 @@ mod tests {
         assert_eq!((whole.sources.len(), whole.further.len()), (3, 2));
         let bad = put("bad.toml", "colour = 1\n".to_owned());
         let error = load_all(&[one, bad, directory.path().join("none.toml")]).unwrap_err();
-        assert_eq!(error.count, 2);
+        assert_eq!(error.count(), 2);
     }
 }

@@ -16,22 +16,21 @@ token = { env = \"T\" }
 ";
 
 fn read(text: &str) -> Result<JobsFile, String> {
-    parse(text, Path::new("/batch/jobs.toml")).map_err(|error| error.text)
+    parse(text, Path::new("/batch/jobs.toml")).map_err(|error| error.to_string())
 }
 
 /// The errors of a file, each as `line:column: message = help`.
 fn errors(text: &str) -> Vec<String> {
     let error = parse(text, Path::new("/batch/jobs.toml")).expect_err(text);
     let texts: Vec<String> = error
-        .text
-        .split("\n\n")
+        .problems
+        .iter()
         .map(|problem| {
             let message = problem.lines().next().unwrap().strip_prefix("/batch/jobs.toml:").unwrap();
             let help = problem.lines().nth(4).map(|line| line.trim_start()).unwrap_or_default();
             format!("{message} {help}")
         })
         .collect();
-    assert_eq!(texts.len(), error.count);
     texts
 }
 
@@ -126,7 +125,7 @@ fn files_of_ids_are_read_with_their_names_and_what_is_no_id_in_them_is_named_wit
     ];
     for (entry, expected) in cases {
         let error = read(entry).unwrap_err();
-        assert!(error.text.contains(expected), "{entry}\n{}", error.text);
+        assert!(error.to_string().contains(expected), "{entry}\n{}", error.to_string());
     }
 }
 
@@ -540,7 +539,7 @@ fn a_file_that_cannot_be_read_says_why_and_what_to_do() {
     ];
     for (path, expected) in cases {
         let error = load(&path).unwrap_err();
-        assert!(error.text.contains(expected), "{}", error.text);
+        assert!(error.to_string().contains(expected), "{}", error.to_string());
     }
 }
 

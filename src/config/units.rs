@@ -6,30 +6,67 @@ use jiff::fmt::friendly::SpanParser;
 
 use crate::domain::service::Rate;
 
+/// Why a text is no duration or rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// A number alone.
+    #[error("lacks a unit")]
+    NoUnit,
+    /// Something else.
+    #[error("is no duration")]
+    NoDuration,
+    /// Zero, or less.
+    #[error("must be above zero")]
+    NotAboveZero,
+    /// More than anyone means.
+    #[error("is longer than a year")]
+    TooLong,
+    /// Something else than a rate.
+    #[error("is no rate")]
+    NoRate,
+    /// Something else than a size.
+    #[error("is no size")]
+    NoSize,
+    /// A number that does not fit.
+    #[error("is too large a number")]
+    TooLarge,
+}
+
+impl UnitError {
+    /// What to write instead.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::NoUnit => "write a duration like \"500ms\", \"5s\", \"1m 30s\" or \"2h\"",
+            Self::NoDuration => "write one like \"500ms\", \"5s\", \"1m 30s\" or \"2h\"",
+            Self::NoRate => "write one like \"20/s\", \"100/min\" or \"500/h\"",
+            Self::NoSize => "write one like \"500 MB\" or \"4 GiB\"",
+            Self::NotAboveZero | Self::TooLong | Self::TooLarge => "leave it out for the default",
+        }
+    }
+}
+
 /// Longer than anyone means, and short enough to be added to any time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A duration above zero. The error is the end of a sentence that begins with what the duration is for.
-pub fn duration(text: &str) -> Result<Duration, &'static str> {
+/// A duration above zero.
+pub fn duration(text: &str) -> Result<Duration, UnitError> {
     static PARSER: SpanParser = SpanParser::new();
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("lacks a unit: write a duration like \"500ms\", \"5s\", \"1m 30s\" or \"2h\"");
+        return Err(UnitError::NoUnit);
     }
-    let signed = PARSER.parse_duration(text).map_err(|_| NO_DURATION)?;
-    let duration = Duration::try_from(signed).map_err(|_| "must be above zero")?;
+    let signed = PARSER.parse_duration(text).map_err(|_| UnitError::NoDuration)?;
+    let duration = Duration::try_from(signed).map_err(|_| UnitError::NotAboveZero)?;
     match duration {
-        Duration::ZERO => Err("must be above zero"),
-        duration if duration > LONGEST => Err("is longer than a year"),
+        Duration::ZERO => Err(UnitError::NotAboveZero),
+        duration if duration > LONGEST => Err(UnitError::TooLong),
         duration => Ok(duration),
     }
 }
 
-const NO_DURATION: &str = "is no duration: write one like \"500ms\", \"5s\", \"1m 30s\" or \"2h\"";
-
-/// A rate above zero. The error is the end of a sentence.
-pub fn rate(text: &str) -> Result<Rate, &'static str> {
-    let no_rate = "is no rate: write one like \"20/s\", \"100/min\" or \"500/h\"";
+/// A rate above zero.
+pub fn rate(text: &str) -> Result<Rate, UnitError> {
+    let no_rate = UnitError::NoRate;
     let (requests, per) = text.split_once('/').ok_or(no_rate)?;
     let seconds = match per.trim() {
         "s" | "sec" | "second" => 1,
@@ -42,15 +79,15 @@ pub fn rate(text: &str) -> Result<Rate, &'static str> {
         return Err(no_rate);
     }
     match requests.parse() {
-        Ok(0) => Err("must be above zero"),
+        Ok(0) => Err(UnitError::NotAboveZero),
         Ok(requests) => Ok(Rate { requests, per: Duration::from_secs(seconds) }),
-        Err(_) => Err("is too large a number"),
+        Err(_) => Err(UnitError::TooLarge),
     }
 }
 
-/// A number of bytes above zero. The error is the end of a sentence.
-pub fn size(text: &str) -> Result<u64, &'static str> {
-    let no_size = "is no size: write one like \"500 MB\" or \"4 GiB\"";
+/// A number of bytes above zero.
+pub fn size(text: &str) -> Result<u64, UnitError> {
+    let no_size = UnitError::NoSize;
     let (number, unit) = text.trim().split_at(text.trim().find(|c: char| !c.is_ascii_digit()).unwrap_or(0));
     let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
         "b" => 1,
@@ -64,9 +101,9 @@ pub fn size(text: &str) -> Result<u64, &'static str> {
     };
     let number: u64 = number.parse().map_err(|_| no_size)?;
     match number.checked_mul(unit) {
-        Some(0) => Err("must be above zero"),
+        Some(0) => Err(UnitError::NotAboveZero),
         Some(bytes) => Ok(bytes),
-        None => Err("is too large a number"),
+        None => Err(UnitError::TooLarge),
     }
 }
 
@@ -118,9 +155,9 @@ mod tests {
         for (text, millis) in cases {
             assert_eq!(duration(text).ok(), millis.map(Duration::from_millis), "{text:?}");
         }
-        assert!(duration("5").unwrap_err().contains("unit"));
-        assert_eq!(duration("0s"), Err("must be above zero"));
-        assert_eq!(duration("-1s"), Err("must be above zero"));
+        assert_eq!(duration("5"), Err(UnitError::NoUnit));
+        assert_eq!(duration("0s"), Err(UnitError::NotAboveZero));
+        assert_eq!(duration("-1s"), Err(UnitError::NotAboveZero));
     }
 
     #[test]

@@ -256,7 +256,7 @@ mod tests {
             },
             clash: &|one, other| !one.starts_with("tree") && !other.starts_with("tree"),
         };
-        parse_user(text, Path::new("config.toml"), &actions).map_err(|error| error.text)
+        parse_user(text, Path::new("config.toml"), &actions).map_err(|error| error.to_string())
     }
 
     #[test]

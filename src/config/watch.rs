@@ -290,7 +290,7 @@ mod tests {
         let file = load(&path).unwrap();
         let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
         let _watch = watch(&file, sender).unwrap();
-        let mut next = || changes.blocking_recv().unwrap().map(|file| file.jobs.len()).map_err(|error| error.count);
+        let mut next = || changes.blocking_recv().unwrap().map(|file| file.jobs.len()).map_err(|error| error.count());
         // In one step: a file that is written in place may be seen half written on a busy machine.
         let save = |text: &str| {
             std::fs::write(path.with_extension("new"), text).unwrap();
@@ -403,7 +403,7 @@ mod tests {
         assert!(file.jobs.is_empty());
         let (sender, mut changes) = tokio::sync::mpsc::unbounded_channel();
         let _watch = watch(&file, sender).unwrap();
-        let mut next = || changes.blocking_recv().unwrap().map(|file| file.jobs.len()).map_err(|error| error.count);
+        let mut next = || changes.blocking_recv().unwrap().map(|file| file.jobs.len()).map_err(|error| error.count());
         std::fs::create_dir(at("ids")).unwrap();
         std::fs::write(at("new"), "a\nb\tsecond\n").unwrap();
         std::fs::rename(at("new"), at("ids/1.txt")).unwrap();

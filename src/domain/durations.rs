@@ -63,8 +63,10 @@ impl<'a, T> Sample<'a, T> {
 
 /// How long a job waited before it ran; None where its wait was not seen from its beginning to its end.
 pub fn queued(known: &Observation) -> Option<Duration> {
-    let (seen, running) = (known.first_seen?, known.running_since?);
-    (running > seen).then(|| human::age(seen, running))
+    let running = known.running_since?;
+    // By the service's own clock where it says when it took the job.
+    let began = known.created_at.filter(|created| *created <= running).or(known.first_seen)?;
+    (running > began).then(|| human::age(began, running))
 }
 
 /// What jobs are put together by.

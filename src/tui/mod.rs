@@ -133,7 +133,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     let app = App::new(Options {
         file: match &start.batch {
             Ok(batch) => Ok(Clean::new(&file_name(&batch.file.path))),
-            Err(error) => Err(error.text.lines().map(Clean::new).collect()),
+            Err(error) => Err(error.to_string().lines().map(Clean::new).collect()),
         },
         jobs: start.batch.as_ref().map_or(0, |batch| u32::try_from(batch.file.jobs.len()).unwrap_or(u32::MAX)),
         keymap: start.keymap,

@@ -88,8 +88,7 @@ impl Dashboard {
         match news {
             News::Saved(file) => reloads.prepare(ready(file), |waiting| tracing::info!("{waiting}")),
             News::Broken(error) => {
-                // What is wrong stands in front of each excerpt.
-                for first in error.text.split("\n\n").filter_map(|problem| problem.lines().next()) {
+                for first in error.heads() {
                     tracing::warn!(job = "config", "{first} (the old file is in force)");
                 }
                 self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));

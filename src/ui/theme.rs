@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use ratatui::crossterm::style::ContentStyle;
+use ratatui::prelude::IntoCrossterm;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::{bar, border};
 
@@ -114,6 +116,12 @@ impl Theme {
             State::Cancelled => self.colour(Color::Magenta, Color::Indexed(175)),
             State::Unknown => Style::new().add_modifier(Modifier::BOLD),
         }
+    }
+
+    /// Text in a state's colour, for a line that is printed.
+    pub fn painted(&self, text: &str, state: State) -> String {
+        let style: ContentStyle = self.state(state).into_crossterm();
+        style.apply(text).to_string()
     }
 
     /// The colour alone of a state, for bars.
