@@ -222,10 +222,11 @@ impl App {
 
     fn next_problem(&mut self, forward: bool) -> Vec<Effect> {
         let rows = self.list_rows();
-        let jobs = &self.jobs;
+        let (jobs, now) = (&self.jobs, self.now.wall);
         let (before, selected) = (self.list.at(), self.list.selected());
-        let found =
-            self.list.go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(super::list::jobs::Row::is_problem));
+        let found = self
+            .list
+            .go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(|row| row.is_problem() || row.is_stuck(now)));
         if !found {
             return self.say("no problem in the list");
         }

@@ -31,6 +31,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::clean::Clean;
 use crate::domain::fact::Silence;
+use crate::domain::field::Field;
 use crate::domain::filter::FilterError;
 use crate::domain::human;
 use crate::domain::job::JobIx;
@@ -72,6 +73,8 @@ pub struct Options {
     pub keymap: Keymap,
     /// How a copy goes, in words.
     pub copies_by: Clean,
+    /// The user's fields that are columns of the list.
+    pub columns: Vec<Field>,
     /// The user's time zone.
     pub zone: TimeZone,
     /// What `Effect::SaveView` kept the last time.
@@ -142,6 +145,8 @@ pub struct App {
     pub keymap: Keymap,
     /// How a copy goes, in words.
     pub copies_by: Clean,
+    /// The user's fields that are columns of the list.
+    pub columns: Vec<Field>,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// When the last event came.
@@ -222,6 +227,7 @@ impl App {
             file: options.file,
             keymap: options.keymap,
             copies_by: options.copies_by,
+            columns: options.columns,
             size: options.size,
             now: options.now,
             born: options.now,

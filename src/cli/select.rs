@@ -104,7 +104,7 @@ pub async fn matches(
         let text = Text::new(&entry.job, &entry.known);
         let Entry { job, known, .. } = &entry;
         let stale = is_stale(known);
-        let subject = Subject { job, known, text: &text, stale, marked: false, files: &files };
+        let subject = Subject { job, known, text: &text, stale, given_up: false, marked: false, files: &files };
         if filter.matches(&subject, now) {
             matching.push(entry);
         }

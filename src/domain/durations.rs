@@ -12,12 +12,6 @@ use super::observation::Observation;
 use super::reason;
 use super::state::State;
 
-/// Finished jobs of a service that are needed before one of its running jobs can be called slow.
-const ENOUGH: usize = 20;
-
-/// How many times the 90th percentile a job has to run to be called slow.
-const SLOW: u32 = 3;
-
 /// Bars of a histogram.
 pub const BARS: usize = 12;
 
@@ -253,49 +247,10 @@ pub fn slowest<T: Clone>(samples: &[Sample<'_, T>], most: usize) -> Vec<(T, Dura
     ran.into_iter().take(most).map(|(sample, ran)| (sample.job.clone(), ran)).collect()
 }
 
-/// The running times of a service's finished jobs: what makes a running one slow. Adding one costs log n.
-#[derive(Debug, Clone, Default)]
-pub struct Typical {
-    /// Sorted; in milliseconds, which keeps 100,000 of them small.
-    ran: Vec<u32>,
-}
-
-#[cfg_attr(not(test), expect(dead_code, reason = "for the dashboard's durations"))]
-impl Typical {
-    /// One more finished job ran so long.
-    pub fn add(&mut self, ran: Duration) {
-        let ran = u32::try_from(ran.as_millis()).unwrap_or(u32::MAX);
-        let place = self.ran.partition_point(|other| *other <= ran);
-        self.ran.insert(place, ran);
-    }
-
-    /// From when on a running job is slow: three times the 90th percentile; None with fewer than 20 finished jobs.
-    pub fn slow_after(&self) -> Option<Duration> {
-        self.at_percent(90).map(|millis| Duration::from_millis(millis.into()) * SLOW)
-    }
-
-    /// The median of the finished jobs' running times; None with fewer than 20.
-    pub fn median(&self) -> Option<Duration> {
-        self.at_percent(50).map(|millis| Duration::from_millis(millis.into()))
-    }
-
-    fn at_percent(&self, percent: usize) -> Option<u32> {
-        let rank = (self.ran.len() * percent).div_ceil(100);
-        self.ran.get(rank.checked_sub(1)?).copied().filter(|_| self.ran.len() >= ENOUGH)
-    }
-}
-
 /// Whether an unfinished job has been in one state with the same progress for longer than the user allows.
 pub fn is_stuck(known: &Observation, alert_after: Option<Duration>, now: Timestamp) -> bool {
     let (Some(limit), false) = (alert_after, known.state.is_terminal()) else { return false };
     known.changed_at.or(known.first_seen).is_some_and(|since| human::age(since, now) > limit)
-}
-
-/// Whether a running job is slow: it has been running for longer than this.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the dashboard's durations"))]
-pub fn is_slow(known: &Observation, slow_after: Option<Duration>, now: Timestamp) -> bool {
-    let running = known.running_since.filter(|_| known.state == State::Running);
-    matches!((running, slow_after), (Some(since), Some(limit)) if human::age(since, now) > limit)
 }
 
 #[cfg(test)]
@@ -372,22 +327,6 @@ mod tests {
         let (first, length, counts) = over_time(&samples, 10).unwrap();
         assert_eq!((first, length, counts), (at(0), seconds(10), vec![1, 1, 1, 0, 0, 0, 0, 0, 0, 1]));
         assert_eq!(over_time::<()>(&[], 10), None);
-    }
-
-    #[test]
-    fn a_running_job_is_slow_beyond_three_times_the_ninetieth_percentile_of_twenty() {
-        let mut typical = Typical::default();
-        for n in 1..=19 {
-            typical.add(seconds(n));
-        }
-        assert_eq!(typical.slow_after(), None);
-        typical.add(seconds(20));
-        assert_eq!((typical.slow_after(), typical.median()), (Some(seconds(54)), Some(seconds(10))));
-        let running = known(State::Running, 0, 0, None);
-        for (now, slow) in [(54, false), (55, true)] {
-            assert_eq!(is_slow(&running, typical.slow_after(), at(now)), slow);
-        }
-        assert!(!is_slow(&known(State::Queued, 0, 0, None), typical.slow_after(), at(99)));
     }
 
     #[test]

@@ -412,6 +412,40 @@ fn all_listed_jobs_can_be_marked_and_all_of_one_reason() {
 }
 
 #[test]
+fn a_job_that_does_not_change_for_too_long_is_a_problem() {
+    let mut screen = Screen::busy(120, 40);
+    let job = screen.app.jobs.get(JobIx(2)).unwrap().job.clone();
+    let known = screen.app.jobs.get(JobIx(2)).unwrap().known.clone();
+    let mut watched = (*job).clone();
+    watched.traits.alert_after = Some(std::time::Duration::from_secs(60));
+    screen.fact(Fact::Declared { ix: JobIx(2), job: Arc::new(watched), known });
+    let screen = screen.keys("!");
+    assert!(screen.app.list.order().contains(&JobIx(2)));
+    assert!(screen.draw().contains("stuck: no change for 1m55s"), "{}", screen.draw());
+}
+
+#[test]
+fn a_field_of_the_user_s_own_is_a_column() {
+    let mut screen = Screen::busy(120, 40);
+    let field = |name: &str| crate::domain::field::Field {
+        name: name.into(),
+        of: crate::domain::field::Of::Body,
+        at: "/total".to_owned(),
+        fold: crate::domain::field::Fold::First,
+        column: true,
+        width: None,
+        title: None,
+    };
+    screen.app.columns = vec![field("total")];
+    let known = (*screen.app.jobs.get(JobIx(0)).unwrap().known).clone();
+    let values = "{\"total\":1204.50}".to_owned();
+    let fields = crate::domain::observation::Fields { taken_by: String::new(), values };
+    let known = Arc::new(Observation { fields: Some(Box::new(fields)), ..known });
+    screen.fact(Fact::Observed { ix: JobIx(0), previous: None, changed: false, known });
+    assert!(screen.draw().contains("1204.50"), "{}", screen.draw());
+}
+
+#[test]
 fn a_filter_is_completed_with_tab() {
     let text = |typed: &str| {
         let screen = Screen::busy(120, 40).keys("/").typed(typed).keys("Tab");

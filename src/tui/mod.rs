@@ -38,6 +38,7 @@ use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::clock::Clock;
 use crate::domain::fact::Ending;
+use crate::domain::field::Field;
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
 use crate::domain::stats::Counts;
@@ -138,6 +139,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         jobs: start.batch.as_ref().map_or(0, |batch| u32::try_from(batch.file.jobs.len()).unwrap_or(u32::MAX)),
         keymap: start.keymap,
         copies_by: Clean::from(clipboard::in_words(&ways)),
+        columns: start.batch.as_ref().map(|batch| columns(&batch.file.services)).unwrap_or_default(),
         zone: TimeZone::system(),
         view: view.as_deref().and_then(|path| std::fs::read_to_string(path).ok()),
         size: crossterm::terminal::size().unwrap_or((80, 24)),
@@ -169,6 +171,17 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     }
     dashboard.run(Sources { inputs: inbox, facts, log: start.log, reloads, owners: Owners::default() }).await;
     Ok(dashboard.leave())
+}
+
+/// The fields that are columns of the list, each name once.
+fn columns(services: &[Arc<Service>]) -> Vec<Field> {
+    let mut columns: Vec<Field> = Vec::new();
+    for field in services.iter().flat_map(|service| service.fields.iter()).filter(|field| field.column) {
+        if columns.iter().all(|column| column.name != field.name) {
+            columns.push(field.clone());
+        }
+    }
+    columns
 }
 
 /// What the header calls a jobs file.

@@ -22,7 +22,7 @@ use crate::app::list::tally;
 use crate::app::{App, Times, text};
 use crate::domain::clean::Clean;
 use crate::domain::state::State;
-use crate::domain::{human, note};
+use crate::domain::{field, human, note};
 use crate::ui::theme::Theme;
 use crate::ui::widgets::{Titles, frame, key_hint, say, scrollbar};
 
@@ -38,17 +38,22 @@ struct Columns {
     size: usize,
     tags: usize,
     time: usize,
+    /// How many of the user's fields there is room for.
+    fields: usize,
 }
 
 /// Cells before the name: cursor, symbol and mark.
 const SIGNS: usize = 3;
+/// Cells of a column of the user's own at most.
+const FIELD: usize = 14;
 /// The least that a fact is worth.
 const FACT: usize = 14;
 
 impl Columns {
     /// Other columns give way before the fact does, and it before the name.
-    fn of(width: usize) -> Self {
-        let mut columns = Self { name: 0, fact: 0, service: 0, id: 0, polls: 0, cost: 0, size: 0, tags: 0, time: 6 };
+    fn of(width: usize, fields: usize) -> Self {
+        let mut columns =
+            Self { name: 0, fact: 0, service: 0, id: 0, polls: 0, cost: 0, size: 0, tags: 0, time: 6, fields: 0 };
         let room = width.saturating_sub(SIGNS + 1 + columns.time);
         columns.name = (width / 4).clamp(17, 32).min(room);
         let mut spare = room.saturating_sub(columns.name + 1);
@@ -65,6 +70,7 @@ impl Columns {
         columns.service = take(10, 40);
         // The others need a header row to be understood.
         let least = if width < HEADED.into() { usize::MAX / 2 } else { 60 };
+        columns.fields = (0..fields).take_while(|_| take(FIELD, 40) > 0).count();
         columns.size = take(7, least);
         columns.cost = take(8, least);
         columns.id = take(20, least);
@@ -76,8 +82,9 @@ impl Columns {
 
     fn widths(self) -> Vec<Constraint> {
         let mut widths = vec![Constraint::Length(2)];
-        let all = [self.name, self.fact, self.service, self.id, self.tags, self.polls, self.size, self.cost, self.time];
-        let cells = all.into_iter().filter(|cells| *cells > 0);
+        let fields = std::iter::repeat_n(FIELD, self.fields);
+        let others = [self.service, self.id, self.tags, self.polls, self.size, self.cost, self.time];
+        let cells = [self.name, self.fact].into_iter().chain(fields).chain(others).filter(|cells| *cells > 0);
         widths.extend(cells.map(|cells| Constraint::Length(u16::try_from(cells).unwrap_or(u16::MAX))));
         widths
     }
@@ -94,7 +101,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     if order.is_empty() {
         empty(app, inner, theme, buf);
     } else {
-        let columns = Columns::of(inner.width.into());
+        let columns = Columns::of(inner.width.into(), app.columns.len());
         let rows = layout.rows(Pane::List);
         let seen = order.iter().skip(app.list.top()).take(rows).filter_map(|ix| app.jobs.get(*ix));
         let seen = seen.map(|row| table_row(app, row, columns, theme));
@@ -190,7 +197,10 @@ fn header_row<'a>(app: &App, columns: Columns) -> TableRow<'a> {
     let cell = |(_, title, right): (usize, &'static str, bool)| {
         Cell::from(Line::from(title).alignment(if right { Alignment::Right } else { Alignment::Left }))
     };
-    let shown = cells.into_iter().filter(|(cells, ..)| *cells > 0).map(cell);
+    let mut shown: Vec<Cell<'_>> = cells.into_iter().filter(|(cells, ..)| *cells > 0).map(cell).collect();
+    let fields = app.columns.iter().take(columns.fields);
+    let fields = fields.map(|field| Cell::from(Clean::new(&field.heading()).to_string()));
+    shown.splice(2.min(shown.len())..2.min(shown.len()), fields);
     TableRow::new(std::iter::once(Cell::default()).chain(shown))
 }
 
@@ -208,6 +218,12 @@ fn table_row<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> Table
     cells.push(Cell::from(Span::styled(fit(&row.title, columns.name), name_style)));
     if columns.fact > 0 {
         cells.push(fact(app, row, columns, theme));
+    }
+    for field in app.columns.iter().take(columns.fields) {
+        let values = known.fields.as_ref().map(|fields| fields.values.as_str()).unwrap_or_default();
+        let value = field::value_of(values, &field.name).map(|value| Clean::new(value.text())).unwrap_or_default();
+        let cells_of = usize::from(field.width.unwrap_or(u16::MAX)).min(FIELD);
+        cells.push(Cell::from(fit(&value, cells_of)));
     }
     let mut dim = |width: usize, text: &str, right: bool| {
         if width > 0 {
@@ -247,6 +263,10 @@ fn fact<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> Cell<'a> {
     let trouble = note::trouble(known, &row.health, now, app.zone()).filter(|_| !known.state.is_terminal());
     if let Some(trouble) = trouble {
         return plain(&Clean::new(&trouble), theme.warn());
+    }
+    if row.is_stuck(now) {
+        let since = known.changed_at.or(known.first_seen).map(|since| human::duration(human::age(since, now)));
+        return plain(&format!("stuck: no change for {}", since.unwrap_or_default()), theme.warn());
     }
     if let Some(times) = app.jobs.tally().slow(row, now) {
         return plain(&format!("slow: {times} times the median"), theme.warn());
@@ -331,7 +351,7 @@ mod tests {
     #[test]
     fn other_columns_give_way_before_the_fact_and_the_name() {
         let shown = |width: usize| {
-            let columns = Columns::of(width);
+            let columns = Columns::of(width, 0);
             let others = [("service", columns.service), ("size", columns.size), ("id", columns.id)];
             let others: Vec<&str> = others.into_iter().filter(|(_, cells)| *cells > 0).map(|(name, _)| name).collect();
             (columns.name, columns.fact, others.join(" "))

@@ -15,7 +15,7 @@ use crate::domain::filter::{Filter, Subject, Text};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::stats::Stats;
-use crate::domain::{human, note, reason};
+use crate::domain::{durations, human, note, reason};
 
 /// One job.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +109,7 @@ impl Row {
             known: &self.known,
             text: &self.text,
             stale: self.need() == Need::Stale,
+            given_up: self.gave_up().is_some(),
             marked: self.marked,
             files: &self.files,
         };
@@ -118,6 +119,11 @@ impl Row {
     /// Whether it is lost, failed, partial, or no longer polled.
     pub fn is_problem(&self) -> bool {
         self.known.state.is_problem() || self.gave_up().is_some()
+    }
+
+    /// Whether it has been as it is for longer than its service's `alert_after` allows.
+    pub fn is_stuck(&self, now: Timestamp) -> bool {
+        durations::is_stuck(&self.known, self.job.traits.alert_after, now)
     }
 
     /// Why it is no longer polled, though it is not finished.

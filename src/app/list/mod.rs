@@ -141,7 +141,7 @@ impl Wanted {
     }
 
     fn takes(&self, ix: JobIx, row: &Row, now: Timestamp) -> bool {
-        (!self.problems || row.is_problem())
+        (!self.problems || row.is_problem() || row.is_stuck(now))
             && self.group.as_ref().is_none_or(|group| group.jobs.contains(&ix))
             && row.fits(&self.filter, now)
     }

@@ -14,8 +14,10 @@ pub struct Subject<'a> {
     pub known: &'a Observation,
     /// Its text; made again whenever one of the two changes.
     pub text: &'a Text,
-    /// Whether two reads were missed.
+    /// Whether two polls were missed.
     pub stale: bool,
+    /// Whether it is no longer polled, though it is not finished.
+    pub given_up: bool,
     /// Whether the user marked it.
     pub marked: bool,
     /// The names of its files, as far as they are known.

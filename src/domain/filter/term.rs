@@ -138,13 +138,13 @@ impl TextField {
 impl Is {
     fn holds(self, subject: &Subject<'_>, now: Timestamp) -> bool {
         match self {
-            Self::Problem => subject.known.state.is_problem(),
+            Self::Problem => subject.known.state.is_problem() || subject.given_up || is_stuck(subject, now),
             Self::Active => !subject.known.state.is_terminal(),
             Self::Finished => subject.known.state.is_terminal(),
             Self::Stale => subject.stale,
             Self::Saved => subject.known.saved.is_some(),
             Self::Marked => subject.marked,
-            Self::Stuck => durations::is_stuck(subject.known, subject.job.traits.alert_after, now),
+            Self::Stuck => is_stuck(subject, now),
         }
     }
 }
@@ -195,4 +195,8 @@ fn globbed(parts: &[Finder<'static>], text: &[u8]) -> bool {
         rest = rest.get(at + part.needle().len()..).unwrap_or_default();
     }
     true
+}
+
+fn is_stuck(subject: &Subject<'_>, now: Timestamp) -> bool {
+    durations::is_stuck(subject.known, subject.job.traits.alert_after, now)
 }

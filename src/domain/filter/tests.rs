@@ -54,7 +54,8 @@ fn finds(filter: &str) -> bool {
     let (job, known) = (job(), known());
     let files = ["Invoice.PDF".to_owned()];
     let text = Text::new(&job, &known);
-    let subject = Subject { job: &job, known: &known, text: &text, stale: false, marked: true, files: &files };
+    let subject =
+        Subject { job: &job, known: &known, text: &text, stale: false, given_up: false, marked: true, files: &files };
     filter.matches(&subject, at(120 + 601))
 }
 
@@ -312,7 +313,7 @@ proptest::proptest! {
             let job = Job { name: Some(name), ..job() };
             let known = known();
             let text = Text::new(&job, &known);
-            let subject = Subject { job: &job, known: &known, text: &text, stale: true, marked: false, files: &[] };
+            let subject = Subject { job: &job, known: &known, text: &text, stale: true, given_up: false, marked: false, files: &[] };
             let _ = filter.matches(&subject, at(0));
         }
     }
