@@ -399,16 +399,17 @@ impl Observation {
         if self.state != State::Lost || self.finished_at.is_none() {
             self.finished_at = Some(answer.finished_at.unwrap_or(at));
         }
-        let is_named = |doubtful: &&Box<Doubtful>| cause == LostBecause::NoReply && doubtful.http_status.is_some();
-        if let Some(doubtful) = self.doubtful.as_ref().filter(is_named) {
-            self.fail_reason = Some(doubtful.sentence());
+        // What came of the only response says more than the service's "delivered already" after it.
+        match (cause, self.doubtful.as_ref().filter(|doubtful| doubtful.http_status.is_some())) {
+            (LostBecause::NoReply, Some(doubtful)) => self.fail_reason = Some(doubtful.sentence()),
+            (LostBecause::Cut | LostBecause::NoReply | LostBecause::ReaderDied, _) => {}
+            (LostBecause::AlreadyRead | LostBecause::Expired | LostBecause::Gone, _) => {
+                self.fail_reason = answer.fail_reason.clone().or_else(|| self.fail_reason.take());
+            }
         }
         self.state = State::Lost;
         self.lost = Some(cause);
         self.word.clone_from(&answer.word);
-        if answer.fail_reason.is_some() {
-            self.fail_reason.clone_from(&answer.fail_reason);
-        }
         self.progress = None;
         self.eta = None;
     }
@@ -621,6 +622,28 @@ pub(crate) mod tests {
         let before = after(&before, Seen { http_status: Some(502), ..received(&page, 3) }).0;
         let lost = after(&before, received(&acknowledged(), 4)).0;
         assert_eq!((lost.lost, lost.fail_reason), (Some(LostBecause::Cut), None));
+    }
+
+    #[test]
+    fn a_loss_that_is_our_own_is_told_before_what_the_service_says_to_the_next_request() {
+        let delivered = Answer {
+            verdict: Verdict::Acknowledged,
+            fail_reason: Some("delivered already".to_owned()),
+            ..Answer::default()
+        };
+        let delivered = Reading::answered(delivered);
+        let page = Reading::refused(PollOutcome::ServerError, "page");
+        let doubted = after(&running(), Seen { http_status: Some(502), ..received(&page, 2) }).0;
+        let orphaned = Observation { doubt: Some(Doubt::ReaderDied), ..running() };
+        let cases = [
+            (doubted, LostBecause::NoReply, Some("HTTP 502 at 08:00:02 UTC: page")),
+            (orphaned, LostBecause::ReaderDied, None),
+            (running(), LostBecause::AlreadyRead, Some("delivered already")),
+        ];
+        for (before, cause, reason) in cases {
+            let lost = after(&before, received(&delivered, 9)).0;
+            assert_eq!((lost.lost, lost.fail_reason.as_deref()), (Some(cause), reason));
+        }
     }
 
     #[test]

@@ -275,6 +275,31 @@ fn every_documented_second_response_is_read_as_it_means() {
 
 /// What each description would read if it had an address, headers and words alone.
 #[test]
+fn a_result_that_is_handed_out_once_is_not_taken_for_an_empty_or_a_web_page() {
+    let service = shipped_service(ProviderName::new("llmwhisperer"), Some("https://whisper.example/v2"));
+    let status = response(&serde_json::json!({"status": 200, "body": {"status": "processed"}}));
+    let Next::Fetch(fetch) = providers::read(&service, "a", &status) else { panic!("no request for the result") };
+    for (status, body) in [(200, ""), (200, " \n"), (204, ""), (200, "<html>sign in</html>")] {
+        let none = Response { status, body: body.into(), ..response(&serde_json::json!({"status": 200, "body": {}})) };
+        let Next::Done(reading) = providers::fetched(&service, "a", &fetch, &none) else { panic!("{status} {body}") };
+        assert_eq!((reading.read, reading.answer), (PollOutcome::Malformed, None), "{status} {body:?}");
+    }
+}
+
+#[test]
+fn a_job_whose_result_is_at_an_address_that_is_not_asked_goes_on_and_says_why() {
+    let service = shipped_service(ProviderName::new("reducto"), Some("https://reducto.example"));
+    for url in ["http://cdn.example/r", "https://169.254.169.254/r", "https://router/r", "file:///r", "r"] {
+        let body = serde_json::json!({"status": "Completed", "result": {"result": {"type": "url", "url": url}}});
+        let status = response(&serde_json::json!({"status": 200, "body": body}));
+        let Next::Done(reading) = providers::read(&service, "a", &status) else { panic!("{url} is asked") };
+        let answer = reading.answer.unwrap();
+        assert_eq!((state(&answer), answer.word.as_deref()), ("running", Some("fetching")), "{url}");
+        assert!(answer.warning.is_some_and(|warning| warning.starts_with("not fetched: ")), "{url}");
+    }
+}
+
+#[test]
 fn a_reader_of_words_alone_calls_successes_that_are_none() {
     let (mut right, mut false_successes, mut all) = (0, Vec::new(), 0);
     let mut table = String::from("provider                 replies  whole  words alone\n");

@@ -33,7 +33,7 @@ pub fn next(described: &Described, service: &Service, id: &str, reading: Reading
         Ok(Some(request)) => Request { one_shot: fetch.one_shot, ..request },
         // There is no result where its address is not said.
         Ok(None) => return Next::Done(reading),
-        Err(why) => return Next::Done(refusal::malformed_because(why)),
+        Err(why) => return Next::Done(warned(Fetch::waiting(&reading), vec![format!("not fetched: {why}")])),
     };
     let mut warnings = Vec::new();
     let also = place.also.iter().filter_map(|also| {
@@ -89,8 +89,9 @@ fn of_result(place: &ResultPlace, asked: &FetchPlace, status: &Reading, response
         return Some(Reading::answered(Answer { verdict, fail_reason: reason(), ..answer_of(status) }));
     }
     let looked_into = place.lookup.pointer(place.at).is_some_and(|at| !at.is_whole());
-    let is_page = (200..300).contains(&code) && looked_into && page::is_markup(response.body.trim_ascii());
-    is_page.then(|| refusal::malformed(response))
+    let body = response.body.trim_ascii();
+    let is_none = (200..300).contains(&code) && looked_into && (body.is_empty() || page::is_markup(body));
+    is_none.then(|| refusal::malformed(response))
 }
 
 /// The next file, or the end of the poll.
@@ -221,6 +222,7 @@ fn is_inside(url: &Url) -> bool {
             || address.is_link_local()
             || address.is_unspecified()
             || address.is_broadcast()
+            || address.is_multicast()
             || first == 0
             || (first == 100 && (64..128).contains(&second))
     };
@@ -230,20 +232,31 @@ fn is_inside(url: &Url) -> bool {
             let first = address.segments().first().copied().unwrap_or_default();
             address.is_loopback()
                 || address.is_unspecified()
+                || address.is_multicast()
                 || first & 0xfe00 == 0xfc00
                 || first & 0xffc0 == 0xfe80
                 || mapped(address).is_some_and(v4)
         }
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
-            is_loopback(url) || name.ends_with(".local") || name.ends_with(".internal")
+            is_loopback(url)
+                || !name.contains('.')
+                || [".local", ".internal", ".home.arpa"].iter().any(|end| name.ends_with(end))
         }
         None => true,
     }
 }
 
+/// The address of the older kind that one of the newer stands for: mapped, translated (64:ff9b::/96) or tunnelled
+/// (2002::/16).
 fn mapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    address.to_ipv4_mapped().or_else(|| address.to_ipv4())
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let joined = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match [a, b, c, d, e, f] {
+        [0x64, 0xff9b, 0, 0, 0, 0] => Some(joined(g, h)),
+        [0x2002, ..] => Some(joined(b, c)),
+        _ => address.to_ipv4_mapped().or_else(|| address.to_ipv4()),
+    }
 }
 
 /// What a fetched body holds at a pointer, for a person: the pointer's value, else the whole.
@@ -282,6 +295,14 @@ mod tests {
             ("https://api.example/x", "https://[fe80::1]/a", false),
             ("https://api.example/x", "https://[fd00::1]/a", false),
             ("https://api.example/x", "https://0.0.0.0/a", false),
+            ("https://api.example/x", "https://[64:ff9b::7f00:1]/a", false),
+            ("https://api.example/x", "https://[2002:a01:203::1]/a", false),
+            ("https://api.example/x", "https://224.0.0.1/a", false),
+            ("https://api.example/x", "https://[ff02::1]/a", false),
+            ("https://api.example/x", "https://router/a", false),
+            ("https://api.example/x", "https://nas.home.arpa./a", false),
+            ("https://api.example/x", "https://[64:ff9b::808:808]/a", true),
+            ("http://gateway:8080/x", "https://router/a", true),
             ("https://api.example/x", "", false),
             ("http://127.0.0.1:8080/x", "http://127.0.0.1:9090/a", true),
             ("http://127.0.0.1:8080/x", "https://10.0.0.1/a", true),
