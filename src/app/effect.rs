@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::detail::tree::Decode;
 use crate::domain::clean::Clean;
-use crate::domain::job::{Job, JobIx, ProviderName};
+use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{BodyId, Observation};
 
 /// What should be known before a status read of an unfinished one-shot job is copied.
@@ -33,7 +33,7 @@ pub enum Effect {
     },
     /// Look for the files in these saved Unstract replies (by the store's numbers), off the drawing thread; answered
     /// by some `Event::FilesRead`.
-    ReadFiles(Vec<(JobIx, ProviderName, BodyId)>),
+    ReadFiles(Vec<(JobIx, Arc<Job>, BodyId)>),
     /// Build the index of a JSON text, off the drawing thread; answered by `Event::TreeReady`.
     BuildTree {
         /// The job.

@@ -401,6 +401,15 @@ pub struct Check {
     /// Also send one harmless request to each service
     #[arg(long)]
     pub online: bool,
+    /// Say what is made of a response that was saved, and why
+    #[arg(long, value_name = "FILE", requires = "service", conflicts_with = "online")]
+    pub reply: Option<PathBuf>,
+    /// The service that the response is of
+    #[arg(long, value_name = "S", requires = "reply")]
+    pub service: Option<String>,
+    /// The HTTP code that the response came with
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
+    pub code: u16,
 }
 
 /// The end of `--help`: what the manual page says at length.

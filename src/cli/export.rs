@@ -21,6 +21,7 @@ use super::sheet::Sheet;
 use super::{output, place, sheet, status};
 use crate::domain::human;
 use crate::domain::job::Job;
+use crate::domain::provider::Payload;
 use crate::engine::saved::{self, Store};
 
 /// Runs it.
@@ -92,7 +93,7 @@ async fn files_of(store: &Store, entry: &Entry, folder: &Path, target: &mut Targ
     make_folder(folder)?;
     let ending = if serde_json::from_slice::<&RawValue>(&body).is_ok() { "json" } else { "txt" };
     target.write(folder, "body", ending, &body)?;
-    let payload = saved::extract(entry.job.key.provider, &body);
+    let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
     if let Some(raw) = payload.raw {
         target.write(folder, "raw", "txt", &raw)?;
     }
@@ -126,7 +127,7 @@ async fn csv(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) 
     let mut sheet = Sheet::new(file, &fields, true).map_err(written)?;
     for entry in entries {
         let Some(body) = target.body(store, entry).await else { continue };
-        let raw = saved::extract(entry.job.key.provider, &body).raw.unwrap_or_default();
+        let raw = saved::payload(store, &entry.job, &entry.known, &body).await.raw.unwrap_or_default();
         let row = sheet::row(entry, &fields, Some(String::from_utf8_lossy(&raw).into_owned()));
         sheet.add(&row).map_err(written)?;
     }
@@ -154,7 +155,8 @@ async fn jsonl(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target
     let mut file = BufWriter::new(file);
     for entry in entries {
         let Some(body) = target.body(store, entry).await else { continue };
-        let line = json_line(entry, &body);
+        let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
+        let line = json_line(entry, payload);
         writeln!(file, "{line}").map_err(|error| failed("write", &part.path, &error))?;
     }
     file.flush().map_err(|error| failed("write", &part.path, &error))?;
@@ -194,8 +196,7 @@ struct Exported<'a> {
 }
 
 /// The job's line with its decoded output as it is or, where there is none that is strict JSON, its raw output.
-fn json_line(entry: &Entry, body: &Bytes) -> String {
-    let payload = saved::extract(entry.job.key.provider, body);
+fn json_line(entry: &Entry, payload: Payload) -> String {
     let compact = payload.output.and_then(|decoded| compacted(&decoded));
     let output = compact.as_deref().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
     let raw = match output {

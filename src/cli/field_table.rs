@@ -79,7 +79,7 @@ impl FieldTable {
             (Rows::Files, None) => Ok(Vec::new()),
             (Rows::Files, Some(saved)) => {
                 let body = saved::bytes(store, saved).await?;
-                let files = saved::extract(entry.job.key.provider, &body).files;
+                let files = saved::payload(store, &entry.job, &entry.known, &body).await.files;
                 let service = self.services.get(&entry.job.service);
                 let rows = files.into_iter().map(|file| {
                     let object = body.get(file.range.clone()).unwrap_or_default();

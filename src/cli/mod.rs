@@ -41,6 +41,7 @@ mod pick;
 mod place;
 mod providers;
 mod reference;
+mod reply;
 mod report;
 mod report_file;
 mod schema;

@@ -9,6 +9,9 @@ use crate::stderr::Stderr;
 
 /// Runs it: 2 where anything is wrong.
 pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
+    if let (Some(reply), Some(service)) = (&wanted.reply, &wanted.service) {
+        return super::reply::run(common.named(), service, reply, wanted.code);
+    }
     let mut out = Out::new();
     let code = if wanted.online {
         let checked = check::check(&common.config).await?;

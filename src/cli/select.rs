@@ -121,5 +121,5 @@ fn is_stale(known: &Observation) -> bool {
 async fn file_names(store: &Store, entry: &Entry) -> Result<Vec<String>, Failure> {
     let Some(saved) = entry.known.saved.as_ref().filter(|_| entry.known.files.is_some()) else { return Ok(Vec::new()) };
     let body = saved::bytes(store, saved).await?;
-    Ok(saved::extract(entry.job.key.provider, &body).files.into_iter().map(|file| file.name).collect())
+    Ok(saved::payload(store, &entry.job, &entry.known, &body).await.files.into_iter().map(|file| file.name).collect())
 }

@@ -101,7 +101,7 @@ async fn print_body(store: &Store, entry: &Entry, out: &mut Out) -> Result<Optio
 
 async fn print_raw(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
-    let Some(raw) = saved::extract(entry.job.key.provider, &body).raw else {
+    let Some(raw) = saved::payload(store, &entry.job, &entry.known, &body).await.raw else {
         return Ok(Some("the saved body holds no raw output; --body prints it whole"));
     };
     say_what_it_is(entry);
@@ -111,7 +111,7 @@ async fn print_raw(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option
 
 async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
-    let Some(decoded) = saved::extract(entry.job.key.provider, &body).output else {
+    let Some(decoded) = saved::payload(store, &entry.job, &entry.known, &body).await.output else {
         return Ok(Some("the saved body holds no decoded output; --raw or --body may have it"));
     };
     say_what_it_is(entry);
@@ -125,7 +125,7 @@ async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opt
 
 async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
-    let files = saved::extract(entry.job.key.provider, &body).files;
+    let files = saved::payload(store, &entry.job, &entry.known, &body).await.files;
     if files.is_empty() {
         return Ok(Some("the saved body names no files"));
     }

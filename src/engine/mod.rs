@@ -20,6 +20,7 @@ mod clock;
 mod commands;
 mod descriptors;
 mod disk;
+pub mod explain;
 mod intake;
 mod job_entry;
 mod log;

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
-use crate::domain::job::Job;
-use crate::domain::observation::{Observation, Saved};
+use crate::domain::job::{Job, JobKey};
+use crate::domain::observation::{BodyId, Observation, Role, Saved};
+use crate::domain::provider::{Part, Payload, ProviderRef};
 use crate::domain::service::Service;
+use crate::providers;
 
-pub use crate::providers::extract;
 pub use crate::store::{Access, Store, StoreError};
 
 /// The body that holds a job's result or, where there is none, what else was kept of it: a reply that broke off or
@@ -18,6 +19,52 @@ pub fn best(known: &Observation) -> Option<&Saved> {
 /// The bytes of a saved body.
 pub async fn bytes(store: &Store, saved: &Saved) -> Result<Bytes, StoreError> {
     store.body(saved.body).await
+}
+
+/// How a saved body is taken apart: by which provider, and as which of its job's bodies.
+#[derive(Debug, Clone)]
+pub struct Form {
+    /// None where nobody knows the provider any more.
+    provider: Option<ProviderRef>,
+    part: Part,
+}
+
+/// The form of a saved body. A described provider is the description that was kept with the job, whatever its name
+/// means today.
+pub async fn form(store: &Store, key: &JobKey, body: BodyId) -> Form {
+    if providers::in_code(key.provider) {
+        return Form { provider: providers::by_name(key.provider), part: Part::Status };
+    }
+    let description = store.description(key.clone()).await.ok().flatten();
+    let kept = description.and_then(|text| providers::from_description(key.provider, &text));
+    let bodies = store.kept(key.clone()).await.unwrap_or_default();
+    let role = bodies.into_iter().find(|kept| kept.saved.body == body).map(|kept| kept.role);
+    let part = match role {
+        Some(Role::Result) => Part::Result,
+        Some(Role::Also(name)) => Part::Also(name),
+        Some(Role::Status) | None => Part::Status,
+    };
+    Form { provider: kept.or_else(|| providers::by_name(key.provider)), part }
+}
+
+impl Form {
+    #[cfg(test)]
+    pub fn of(name: crate::domain::job::ProviderName) -> Self {
+        Self { provider: providers::by_name(name), part: Part::Status }
+    }
+
+    /// What is in the body, looked through once.
+    pub fn extract(&self, body: &Bytes) -> Payload {
+        self.provider.as_ref().map(|provider| providers::extract(provider, &self.part, body)).unwrap_or_default()
+    }
+}
+
+/// What is in a job's best body.
+pub async fn payload(store: &Store, job: &Job, known: &Observation, body: &Bytes) -> Payload {
+    match best(known) {
+        Some(saved) => form(store, &job.key, saved.body).await.extract(body),
+        None => Payload::default(),
+    }
 }
 
 /// The status read of a job as a curl command for a person: the token is a variable, a gateway's query is masked.

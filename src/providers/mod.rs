@@ -65,9 +65,15 @@ pub fn fetched(service: &Service, id: &str, fetch: &Fetch, response: &Response) 
     whole(response, |response| service.provider.fetched(service, id, fetch, response))
 }
 
-/// What is in a saved body, looked through once. Empty where nobody knows the provider any more.
-pub fn extract(provider: ProviderName, body: &Bytes) -> Payload {
-    by_name(provider).map(|provider| provider.extract(&Part::Status, &document_in(body))).unwrap_or_default()
+/// What is in a saved body, looked through once.
+pub fn extract(provider: &ProviderRef, part: &Part, body: &Bytes) -> Payload {
+    provider.extract(part, &document_in(body))
+}
+
+/// The provider of a description that was kept with a job.
+pub fn from_description(name: ProviderName, text: &str) -> Option<ProviderRef> {
+    let around = described::Around { secrets: &[] };
+    described::from_text(name, text, &described::Shipped, around).ok().map(ProviderRef::new)
 }
 
 /// What a request without a reply comes to.

@@ -45,7 +45,7 @@ fn request(service: &Service, id: &str) -> Request {
 }
 
 fn extracted(provider: ProviderName, body: &[u8]) -> Payload {
-    extract(provider, &Bytes::copy_from_slice(body))
+    crate::tests::extract(provider, &Bytes::copy_from_slice(body))
 }
 
 fn raw_output(provider: ProviderName, body: &[u8]) -> Option<Bytes> {

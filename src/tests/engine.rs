@@ -138,7 +138,7 @@ async fn a_whole_document_with_something_behind_it_is_taken_with_a_warning() {
         assert_eq!((known.state, known.warning.is_some()), (State::Succeeded, true), "{rest:?}");
         let saved = saved_body(&bench, &known).await;
         assert_eq!(saved, body.as_bytes());
-        let payload = crate::providers::extract(ProviderName::UNSTRACT, &saved.into());
+        let payload = super::extract(ProviderName::UNSTRACT, &saved.into());
         assert!(payload.output.is_some() && payload.files.len() == 1);
     }
 }

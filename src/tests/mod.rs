@@ -47,3 +47,8 @@ pub fn read(key: &JobKey, response: &Response) -> Reading {
         Next::Fetch(fetch) => panic!("a second request: {fetch:?}"),
     }
 }
+
+/// What is in a saved response to a status read.
+pub fn extract(name: ProviderName, body: &bytes::Bytes) -> crate::domain::provider::Payload {
+    crate::providers::extract(&provider(name), &crate::domain::provider::Part::Status, body)
+}

@@ -173,7 +173,7 @@ proptest! {
         prop_assert_eq!(reading.read == PollOutcome::Answered, reading.answer.is_some());
         let whole = crate::json::scan::document(&body).is_ok();
         let begins_whole = crate::json::scan::leading_object(&body).is_some();
-        let is_taken = crate::providers::extract(case.0, &body.into()).fault.is_none();
+        let is_taken = super::extract(case.0, &body.into()).fault.is_none();
         prop_assert!(is_taken == whole || (is_taken && begins_whole));
     }
 }

@@ -9,21 +9,22 @@ use crate::app::effect::{Subject, TAKES, What};
 use crate::app::event::Content;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
-use crate::domain::job::{JobKey, ProviderName};
+use crate::domain::job::JobKey;
 use crate::domain::observation::BodyId;
 use crate::domain::service::Service;
-use crate::engine::saved::{self, Store};
+use crate::engine::saved::{self, Form, Store};
 use crate::json::pretty::pretty;
 
 /// A saved body and what a person looks for in it. The error is a sentence.
-pub async fn load(store: &Store, provider: ProviderName, body: BodyId) -> Result<Arc<Content>, String> {
+pub async fn load(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
+    let form = saved::form(store, key, body).await;
     let body = store.body(body).await.map_err(|error| error.to_string())?;
-    spawn_blocking(move || Arc::new(take_apart(provider, body))).await.map_err(|error| error.to_string())
+    spawn_blocking(move || Arc::new(take_apart(&form, body))).await.map_err(|error| error.to_string())
 }
 
 /// The same with what is known of the reply that it came with.
 pub async fn load_whole(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
-    let mut content = load(store, key.provider, body).await?;
+    let mut content = load(store, key, body).await?;
     let kept = store.kept(key.clone()).await.unwrap_or_default();
     if let Some(kept) = kept.into_iter().find(|kept| kept.saved.body == body) {
         let known = Arc::make_mut(&mut content);
@@ -34,9 +35,10 @@ pub async fn load_whole(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc
 }
 
 /// The files in a saved body; none if it cannot be had.
-pub async fn files(store: &Store, provider: ProviderName, body: BodyId) -> Vec<FileResult> {
+pub async fn files(store: &Store, key: &JobKey, body: BodyId) -> Vec<FileResult> {
+    let form = saved::form(store, key, body).await;
     let Ok(body) = store.body(body).await else { return Vec::new() };
-    spawn_blocking(move || saved::extract(provider, &body).files).await.unwrap_or_default()
+    spawn_blocking(move || form.extract(&body).files).await.unwrap_or_default()
 }
 
 /// The bytes that are meant, of one job. The error is a sentence that says what there is instead.
@@ -58,7 +60,7 @@ pub async fn bytes(
         What::Raw | What::Body | What::Output | What::SavedPath => {
             let saved = saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
             let store = store.ok_or("there is no state directory")?;
-            let content = load(store, job.job.key.provider, saved.body).await?;
+            let content = load(store, &job.job.key, saved.body).await?;
             part(what, &content).await
         }
     }
@@ -68,7 +70,7 @@ pub async fn bytes(
 pub async fn raw(store: Option<&Store>, job: &Subject) -> Result<(Bytes, bool), String> {
     let saved = saved::best(&job.known).ok_or("nothing of this job is saved yet")?;
     let store = store.ok_or("there is no state directory")?;
-    let content = load(store, job.job.key.provider, saved.body).await?;
+    let content = load(store, &job.job.key, saved.body).await?;
     let is_output = content.raw.is_some();
     Ok((part(&What::Raw, &content).await?, is_output))
 }
@@ -96,8 +98,8 @@ fn warned(curl: String, job: &Subject) -> String {
     if job.may_take_the_result() { format!("# {TAKES}\n{curl}") } else { curl }
 }
 
-fn take_apart(provider: ProviderName, body: Bytes) -> Content {
-    let payload = saved::extract(provider, &body);
+fn take_apart(form: &Form, body: Bytes) -> Content {
+    let payload = form.extract(&body);
     Content {
         content_type: None,
         fault: payload.fault.as_deref().map(Clean::new),
@@ -113,7 +115,7 @@ fn take_apart(provider: ProviderName, body: Bytes) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::job::{Job, JobIx};
+    use crate::domain::job::{Job, JobIx, ProviderName};
     use crate::domain::observation::Observation;
     use crate::domain::state::State;
 
@@ -121,11 +123,11 @@ mod tests {
     fn a_body_is_taken_apart_without_being_copied() {
         let body =
             Bytes::from_static(br#"{"execution_status":"COMPLETED","message":[{"file":"a.pdf","status":"Success"}]}"#);
-        let content = take_apart(ProviderName::UNSTRACT, body.clone());
+        let content = take_apart(&Form::of(ProviderName::UNSTRACT), body.clone());
         let raw = content.raw.unwrap();
         assert!(raw.starts_with(b"[{") && body.as_ptr_range().contains(&raw.as_ptr()));
         assert_eq!(content.files.len(), 1);
-        assert_eq!(take_apart(ProviderName::VESSL, Bytes::from_static(b"<html>")).raw, None);
+        assert_eq!(take_apart(&Form::of(ProviderName::VESSL), Bytes::from_static(b"<html>")).raw, None);
     }
     #[test]
     fn a_curl_command_of_an_unfinished_one_shot_job_says_what_it_may_do() {

@@ -19,7 +19,7 @@ use crate::app::effect::{CopyName, Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event, FilesOf};
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
-use crate::domain::job::{JobIx, ProviderName};
+use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::BodyId;
 use crate::domain::service::Service;
 use crate::engine::saved::Store;
@@ -185,17 +185,17 @@ impl EffectRunner {
     }
 
     /// One reply after the other, told of in handfuls, so that the screen can follow.
-    fn read_files(&self, bodies: Vec<(JobIx, ProviderName, BodyId)>) {
+    fn read_files(&self, bodies: Vec<(JobIx, Arc<Job>, BodyId)>) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             for some in bodies.chunks(HANDFUL) {
                 let mut read = Vec::with_capacity(some.len());
-                for (ix, provider, body) in some.iter().copied() {
+                for (ix, job, body) in some {
                     let files = match &shared.store {
-                        Some(store) => content::files(store, provider, body).await,
+                        Some(store) => content::files(store, &job.key, *body).await,
                         None => Vec::new(),
                     };
-                    read.push(FilesOf { ix, body, files });
+                    read.push(FilesOf { ix: *ix, body: *body, files });
                 }
                 if shared.inputs.send(Input::Event(Event::FilesRead(read))).is_err() {
                     return;

@@ -1,5 +1,7 @@
 //! The files in saved replies: looked into only where a filter or the table of failures asks for them.
 
+use std::sync::Arc;
+
 use std::collections::{BTreeSet, HashMap};
 
 use super::jobs::Row;
@@ -8,7 +10,7 @@ use crate::app::detail::shown_body;
 use crate::app::effect::Effect;
 use crate::app::event::FilesOf;
 use crate::app::layout::Pane;
-use crate::domain::job::{JobIx, ProviderName};
+use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::BodyId;
 
 /// Which saved replies were not looked into yet.
@@ -55,9 +57,9 @@ impl App {
         if all {
             wanted.append(&mut replies.others);
         }
-        let bodies: Vec<(JobIx, ProviderName, BodyId)> = wanted
+        let bodies: Vec<(JobIx, Arc<Job>, BodyId)> = wanted
             .into_iter()
-            .filter_map(|ix| self.jobs.get(ix).and_then(|row| Some((ix, row.job.key.provider, reply(row)?))))
+            .filter_map(|ix| self.jobs.get(ix).and_then(|row| Some((ix, Arc::clone(&row.job), reply(row)?))))
             .collect();
         if bodies.is_empty() {
             return None;
