@@ -14,7 +14,7 @@ impl App {
     pub(super) fn complete(&mut self) {
         let offers = self.offers();
         let Some(prompt) = &mut self.prompt else { return };
-        let typed = last_word(&prompt.input.before()).to_owned();
+        let typed = last_word(prompt.input.before()).to_owned();
         let Some(first) = offers.first() else { return };
         let mut common = first.clone();
         for offer in &offers {
@@ -31,7 +31,7 @@ impl App {
     pub fn offers(&self) -> Vec<String> {
         let Some(prompt) = &self.prompt else { return Vec::new() };
         let before = prompt.input.before();
-        let typed = last_word(&before);
+        let typed = last_word(before);
         let all: BTreeSet<String> = match typed.split_once(':') {
             None => filter::fields().map(|field| format!("{field}:")).collect(),
             Some((field, _)) => {

@@ -134,7 +134,7 @@ impl App {
             return Vec::new();
         }
         let text = self.summary_line();
-        vec![Effect::Notify(Notice { kind: NoticeKind::Finished, text: Clean::from(text) })]
+        vec![Effect::Notify(Notice { kind: NoticeKind::Finished, text })]
     }
 
     fn end(&mut self, _: &Ending) -> Vec<Effect> {

@@ -61,11 +61,14 @@ fn script(command: &mut clap::Command, shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, command, "jobdeck", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
-    match shell {
-        Shell::Bash => script + BASH,
-        Shell::Fish => script + FISH,
-        Shell::Zsh => with_zsh_names(&script),
-        _ => script,
+    if shell == Shell::Bash {
+        script + BASH
+    } else if shell == Shell::Fish {
+        script + FISH
+    } else if shell == Shell::Zsh {
+        with_zsh_names(&script)
+    } else {
+        script
     }
 }
 
@@ -121,7 +124,7 @@ mod tests {
         assert!(script(Shell::Bash).contains("complete -F _jobdeck_names"));
         assert!(script(Shell::Fish).contains("(jobdeck complete jobs"));
         let zsh = script(Shell::Zsh);
-        assert!(zsh.starts_with("#compdef jobdeck\n"), "{}", &zsh[..60]);
+        assert!(zsh.starts_with("#compdef jobdeck\n"), "{zsh:.60}");
         for function in ["_jobdeck_jobs'", "_jobdeck_services'", "_jobdeck_batches'"] {
             assert!(zsh.contains(function), "{function}");
         }

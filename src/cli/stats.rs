@@ -127,7 +127,7 @@ fn cells<T>(group: &Group<T>, name: &str) -> Vec<String> {
     cells
 }
 
-fn named<'a, T>(group: &'a Group<T>, by: By) -> &'a str {
+fn named<T>(group: &Group<T>, by: By) -> &str {
     match by {
         By::Tag if group.name.is_empty() => "(no tag)",
         By::Service | By::Tag | By::Reason => &group.name,

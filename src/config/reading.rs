@@ -96,6 +96,7 @@ fn endless() -> Unreadable {
     Unreadable::new("the file is too long, or has no end", "name a jobs file")
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of the standard library are open")]
 fn refusal(error: &io::Error) -> Unreadable {
     match error.kind() {
         ErrorKind::NotFound => Unreadable::new(

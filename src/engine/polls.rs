@@ -42,7 +42,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub enum PollEvent {
     /// Its job is over by its status, and its result is being fetched.
-    Fetching(Fetching),
+    Fetching(Box<Fetching>),
     /// It has ended.
     Ended(InFlight, Box<PollResult>),
 }
@@ -170,7 +170,7 @@ impl Polls {
         loop {
             let joined = tokio::select! {
                 biased;
-                Some(fetching) = self.fetching.1.recv() => return PollEvent::Fetching(fetching),
+                Some(fetching) = self.fetching.1.recv() => return PollEvent::Fetching(Box::new(fetching)),
                 Some(joined) = self.tasks.join_next_with_id() => joined,
                 else => return std::future::pending().await,
             };

@@ -6,6 +6,7 @@ use std::io;
 use rustls::CertificateError;
 
 /// What is wrong with the server's certificate; None if the error is of another kind.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of rustls are open")]
 pub fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
     let refused = std::iter::successors(Some(error), |&error| error.source()).find_map(of_rustls)?;
     let rustls::Error::InvalidCertificate(certificate) = refused else { return None };

@@ -24,8 +24,10 @@ use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
 use crate::json::scan::{self, Kind};
 
+type Make = fn() -> ProviderRef;
+
 /// The providers that are code, by the name of each. A new one is a file of its own and a line here.
-const IN_CODE: &[(ProviderName, fn() -> ProviderRef)] = &[
+const IN_CODE: &[(ProviderName, Make)] = &[
     (ProviderName::VESSL, || ProviderRef::new(vessl::Vessl)),
     (ProviderName::OPTEXITY, || ProviderRef::new(optexity::Optexity)),
     (ProviderName::UNSTRACT, || ProviderRef::new(unstract::Unstract)),

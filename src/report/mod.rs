@@ -223,7 +223,7 @@ mod tests {
                 saved_in: String::new(),
                 jobs: vec![],
             };
-            html(&Report { jobs: jobs.into_iter().map(|(job, known)| (job, known)).collect(), ..report })
+            html(&Report { jobs, ..report })
         };
         assert!(report(Vec::new()).contains("0 jobs"));
         let (job, known) = (job("a"), known(State::Failed, 5));

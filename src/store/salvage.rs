@@ -240,7 +240,7 @@ impl Salvage<'_> {
 
     fn scan(&self, table: &str, order: &str, found: &mut Vec<Row>) -> rusqlite::Result<()> {
         let mut statement = self.from.prepare(&format!("SELECT * FROM {table} NOT INDEXED{order}"))?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let mut copied = Row::with_capacity(names.len());

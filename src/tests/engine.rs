@@ -80,7 +80,7 @@ async fn every_cause_of_a_loss_is_told_apart() {
         (vec![result().fault(Fault::ResetBeforeReply), acknowledged()], LostBecause::NoReply),
         (vec![page(504), acknowledged()], LostBecause::NoReply),
         (vec![page(500), acknowledged()], LostBecause::NoReply),
-        (vec![Scripted::json(200, &RESULT[..40]), acknowledged()], LostBecause::NoReply),
+        (vec![Scripted::json(200, RESULT.get(..40).unwrap()), acknowledged()], LostBecause::NoReply),
         (vec![Scripted::json(407, ""), acknowledged()], LostBecause::AlreadyRead),
         (vec![cut, executing(), acknowledged()], LostBecause::AlreadyRead),
         (
@@ -118,7 +118,7 @@ async fn a_page_instead_of_the_result_is_kept_and_named_when_the_result_is_lost(
         (page(500), "Bad gateway"),
         (page(503), "Bad gateway"),
         (Scripted::typed(500, "text/plain", "ValueError at /x\nnan\n\nTraceback"), "ValueError at /x nan"),
-        (Scripted::json(200, &RESULT[..60]), "broken JSON"),
+        (Scripted::json(200, RESULT.get(..60).unwrap()), "broken JSON"),
     ] {
         let code = response.status;
         let body = response.body.clone();

@@ -16,6 +16,7 @@ use crate::engine::{Command, Reload, token};
 
 /// What became of the jobs file.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, when a person has saved the file")]
 pub enum News {
     /// It was saved and is valid. `Reloads::prepare` takes what is meant of it.
     Saved(JobsFile),

@@ -204,10 +204,13 @@ impl Keymap {
 
 /// The character of a key that is pressed without Ctrl and Alt.
 pub fn plain_char(key: Key) -> Option<char> {
-    match key.code {
-        KeyCode::Char(c) if !key.ctrl && !key.alt => Some(c),
-        _ => None,
+    if let KeyCode::Char(c) = key.code
+        && !key.ctrl
+        && !key.alt
+    {
+        return Some(c);
     }
+    None
 }
 
 fn context_of(action: Action) -> Context {

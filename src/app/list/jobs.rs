@@ -128,10 +128,8 @@ impl Row {
 
     /// Why it is no longer polled, though it is not finished.
     pub fn gave_up(&self) -> Option<&str> {
-        match &self.health {
-            Health::GivenUp(why) if !self.known.state.is_terminal() => Some(why),
-            _ => None,
-        }
+        let Health::GivenUp(why) = &self.health else { return None };
+        (!self.known.state.is_terminal()).then_some(why.as_str())
     }
 
     fn retitle(&mut self) {

@@ -250,10 +250,11 @@ impl App {
                 Answer::Stay
             }
             Some(Action::Back | Action::Quit) => Answer::Close,
-            _ => match overlay.press(key, action) {
-                Answer::Stay if action == Some(overlay.opener()) => Answer::Close,
-                answer => answer,
-            },
+            _ => {
+                let answer = overlay.press(key, action);
+                let is_toggled = matches!(answer, Answer::Stay) && action == Some(overlay.opener());
+                if is_toggled { Answer::Close } else { answer }
+            }
         };
         match answer {
             Answer::Stay => Vec::new(),

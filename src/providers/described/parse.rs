@@ -1,5 +1,7 @@
 //! Reading a description strictly: every mistake at once, each with its place and what was probably meant.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a value of a wrong type is one mistake, whichever type it has")]
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 

@@ -58,7 +58,7 @@ fn whole(mut table: Table, mut above: Vec<String>, known: &dyn Known, faults: &m
     let holder = Table(vec![like]);
     let like = Fields::new(&holder, "in this description", None).word("like", faults)?.to_owned();
     let span = holder.get("like").and_then(|member| member.node.span.clone());
-    if above.iter().any(|name| *name == like) || above.len() > LONGEST {
+    if above.contains(&like) || above.len() > LONGEST {
         above.push(like);
         let circle = above.join("` is like `");
         faults.add(span, format!("`{circle}`: a circle"), "let one of them stand by itself");

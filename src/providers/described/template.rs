@@ -122,7 +122,9 @@ impl Template {
         let part = |part: &Part| match part {
             Part::Token => Some(HeaderPart::Token),
             Part::Secret(name) => Some(HeaderPart::Secret(name.clone())),
-            other => Self(vec![other.clone()]).text(filling).map(HeaderPart::Text),
+            Part::Text(_) | Part::Id | Part::IdWithSlashes | Part::Setting(_) | Part::Pointer(_) => {
+                Self(vec![part.clone()]).text(filling).map(HeaderPart::Text)
+            }
         };
         self.0.iter().map(part).collect()
     }
