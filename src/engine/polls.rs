@@ -115,20 +115,20 @@ impl Polls {
             };
             let is_contended = schedule.services().filter(|at| is_able(schedule, *at)).nth(1).is_some();
             let last = self.last;
-            let after = schedule.services().filter(|at| Some(*at) > last);
-            let in_turn: Vec<ServiceIx> = after.chain(schedule.services().filter(|at| Some(*at) <= last)).collect();
             let mut is_limited = false;
-            // Results that do not last come first.
-            let urgent = in_turn.iter().filter(|at| schedule[**at].is_urgent()).copied().collect::<Vec<_>>();
-            for at in urgent.into_iter().chain(in_turn) {
-                if !is_able(schedule, at) || (is_contended && schedule[at].in_flight >= half) {
-                    continue;
+            // Results that do not last come first; then whose turn it is.
+            for (wants_urgent, wants_after) in [(true, true), (true, false), (false, true), (false, false)] {
+                for at in schedule.services() {
+                    let is_of_this_round = (schedule[at].is_urgent(), Some(at) > last) == (wants_urgent, wants_after);
+                    if !is_of_this_round || !is_able(schedule, at) || (is_contended && schedule[at].in_flight >= half) {
+                        continue;
+                    }
+                    if schedule[at].takes_rate(now) {
+                        self.last = Some(at);
+                        return Some(at);
+                    }
+                    is_limited = true;
                 }
-                if schedule[at].takes_rate(now) {
-                    self.last = Some(at);
-                    return Some(at);
-                }
-                is_limited = true;
             }
             // A service that may not be polled yet is no reason for the others to hold back.
             if !is_limited {

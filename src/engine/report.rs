@@ -1,9 +1,32 @@
 //! What the engine tells, and what it told last: facts on a channel, each once.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::domain::fact::Fact;
+use crate::domain::job::JobIx;
+use crate::domain::observation::Observation;
+use crate::domain::state::State;
+
+/// How long polls that taught nothing wait to be told together: each by itself would wake whoever listens.
+const TOLD_TOGETHER: Duration = Duration::from_millis(200);
+
+/// What is known of a job, to be told.
+#[derive(Debug)]
+pub struct Observed {
+    /// The job.
+    pub ix: JobIx,
+    /// Its state before; None if it had never been observed.
+    pub previous: Option<State>,
+    /// Whether state, word or progress changed, or this is the first sight.
+    pub changed: bool,
+    /// All that is known now.
+    pub known: Arc<Observation>,
+}
 
 /// The way to those who listen.
 #[derive(Debug)]
@@ -11,18 +34,55 @@ pub struct Report {
     facts: UnboundedSender<Fact>,
     next_poll: Option<i64>,
     is_settled: bool,
+    /// What polls that taught nothing have left, by job: when it was last polled.
+    unchanged: BTreeMap<JobIx, Arc<Observation>>,
+    /// When they are told.
+    unchanged_due: Option<Duration>,
 }
 
 impl Report {
     /// Nothing told yet.
     pub fn new(facts: UnboundedSender<Fact>) -> Self {
-        Self { facts, next_poll: None, is_settled: false }
+        Self { facts, next_poll: None, is_settled: false, unchanged: BTreeMap::new(), unchanged_due: None }
     }
 
     /// Tells a fact.
     pub fn tell(&self, fact: Fact) {
         // Nobody listening any more is no reason to stop saving.
         let _ = self.facts.send(fact);
+    }
+
+    /// What is known of a job.
+    pub fn observed(&mut self, Observed { ix, previous, changed, known }: Observed) {
+        self.unchanged.remove(&ix);
+        self.tell(Fact::Observed { ix, previous, changed, known });
+    }
+
+    /// A poll taught nothing but when it was: told together with what others have left.
+    pub fn unchanged(&mut self, ix: JobIx, known: Arc<Observation>, now: Duration) {
+        self.unchanged.insert(ix, known);
+        self.unchanged_due.get_or_insert(now + TOLD_TOGETHER);
+    }
+
+    /// When something has to be told.
+    pub fn due(&self) -> Option<Duration> {
+        self.unchanged_due
+    }
+
+    /// Tells what waits and is due.
+    pub fn tell_due(&mut self, now: Duration) {
+        if self.unchanged_due.is_some_and(|due| due <= now) {
+            self.tell_unchanged();
+        }
+    }
+
+    /// Tells what waits.
+    pub fn tell_unchanged(&mut self) {
+        self.unchanged_due = None;
+        for (ix, known) in std::mem::take(&mut self.unchanged) {
+            let previous = known.is_observed().then_some(known.state);
+            self.tell(Fact::Observed { ix, previous, changed: false, known });
+        }
     }
 
     /// The way itself, for work that answers by it.
@@ -42,6 +102,7 @@ impl Report {
     /// Whether every job is over or given up; told when it becomes so.
     pub fn settled(&mut self, is_settled: bool) {
         if is_settled && !self.is_settled {
+            self.tell_unchanged();
             self.tell(Fact::Settled);
         }
         self.is_settled = is_settled;
@@ -51,5 +112,31 @@ impl Report {
     pub fn reloaded(&mut self, added: usize, removed: usize) {
         self.tell(Fact::Reloaded { added, removed });
         self.is_settled = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[test]
+    fn polls_that_teach_nothing_are_told_together_and_a_change_at_once() {
+        let (tell, mut facts) = unbounded_channel();
+        let mut report = Report::new(tell);
+        for ms in 0..100_u32 {
+            let now = Duration::from_millis(ms.into());
+            report.unchanged(JobIx(ms % 3), Arc::default(), now);
+            report.tell_due(now);
+        }
+        assert!(facts.try_recv().is_err(), "a hundred polls wake nobody");
+        report.observed(Observed { ix: JobIx(0), previous: None, changed: true, known: Arc::default() });
+        assert!(matches!(facts.try_recv(), Ok(Fact::Observed { ix: JobIx(0), changed: true, .. })));
+        assert_eq!(report.due(), Some(TOLD_TOGETHER));
+        report.tell_due(TOLD_TOGETHER);
+        let told: Vec<Fact> = std::iter::from_fn(|| facts.try_recv().ok()).collect();
+        let unchanged = |ix| Fact::Observed { ix: JobIx(ix), previous: None, changed: false, known: Arc::default() };
+        assert_eq!(told, [unchanged(1), unchanged(2)], "each job once, and none that has changed since");
     }
 }

@@ -18,6 +18,7 @@ use super::intake::Received;
 use super::job_entry::{Next, Phase};
 use super::poll::{Fetching, PollResult};
 use super::polls::{InFlight, PollEvent};
+use super::report::Observed;
 use super::run::{Mode, Run};
 use super::{Purpose, log};
 
@@ -135,7 +136,10 @@ impl Run {
         if !durable && !changed && !gives_up && keep == Keep::Nothing {
             // Not written: a job that stays as it is costs the disk nothing. See `JobEntry::take_unwritten`.
             entry.unwritten = true;
-            self.learned(ix, observation, false);
+            let known = Arc::new(observation);
+            entry.known = Arc::clone(&known);
+            let now = self.now();
+            self.report.unchanged(ix, known, now);
             self.forget_files(&bodies);
             self.proceed(ix, next, news);
             return;
@@ -185,7 +189,7 @@ impl Run {
         if changed {
             log::change(&entry.job, previous, &known, entry.attempts.last());
         }
-        self.report.tell(Fact::Observed { ix, previous, changed, known });
+        self.report.observed(Observed { ix, previous, changed, known });
     }
 
     /// Sets what happens to a job next, once its last response needs nothing more.

@@ -158,6 +158,7 @@ impl Run {
                 () = sleep_until(started, wake) => self.tick().await,
             }
             self.notice_jump();
+            self.report.tell_due(self.started.elapsed());
         }
         self.end().await;
     }
@@ -342,6 +343,7 @@ impl Run {
         // A store that does not answer must not keep the process: the system gives the claims up at its end.
         let _ = tokio::time::timeout(TICK * 5, close).await;
         self.ending.store_failed |= !is_well;
+        self.report.tell_unchanged();
         self.report.tell(Fact::Ended(self.ending.clone()));
     }
 
@@ -380,7 +382,7 @@ impl Run {
             self.schedule.service_entries().filter_map(|service| service.next_token_retry).filter(|_| is_running);
         let expiries = self.schedule.service_entries().filter_map(|service| service.gate.expires_at());
         let due = if is_running { self.polls.next_at(&self.schedule, self.limits()) } else { None };
-        let wake = asks.chain(expiries).chain(due).chain(silences).chain(self.next_tick).min();
+        let wake = asks.chain(expiries).chain(due).chain(silences).chain(self.report.due()).chain(self.next_tick).min();
         // Never at once: what could be done at once has been done.
         wake.map(|at| at.clamp(now + Duration::from_millis(1), now + COMPARED_EVERY))
     }
