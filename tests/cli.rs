@@ -36,9 +36,9 @@ fn runs(files: &[(&str, &str)], args: &[&str], code: i32, out: &str, err: &str) 
 #[test]
 fn keys_are_told_as_they_are_bound_and_two_actions_on_one_key_are_an_error_with_both_lines() {
     let bound = |keys| [("config/jobdeck/config.toml", keys)];
-    runs(&[], &["keys"], 0, "q          quit ", "");
+    runs(&[], &["keys"], 0, "q           quit ", "");
     runs(&bound("[keys]\nquit = ['Ctrl-Q', 'F10']\nhelp = []\n"), &["keys"], 0, "Ctrl-q F10  quit ", "");
-    runs(&bound("[keys]\nhelp = []\n"), &["keys"], 0, ":          help ", "");
+    runs(&bound("[keys]\nhelp = []\n"), &["keys"], 0, ":           help ", "");
     let both = "config.toml:3:8: this key of `help` in line 3 is a key of `quit` in line 2";
     runs(&bound("[keys]\nquit = 'x'\nhelp = 'x'\n"), &["keys"], 2, "", both);
     let own = "config.toml:2:8: this key of `quit` in line 2 is `copy-raw`'s own";
@@ -169,7 +169,7 @@ fn show_knows_a_job_by_its_name_and_says_which_part_is_not_there() {
     runs(&file, &["show", "hello prompt"], 0, "llama/98nl", "");
     runs(&file, &["show", "98nl", "--json"], 0, "\"read\":null", "");
     for part in ["--raw", "--body", "--output", "--files", "--error"] {
-        runs(&file, &["show", "llama/98nl", part], 4, "", "not read yet");
+        runs(&file, &["show", "llama/98nl", part], 4, "", "not polled yet");
     }
     runs(&file, &["show", "nobody"], 2, "", "there is no job \"nobody\"");
     runs(&file, &["show", "helo prompt"], 2, "", "Did you mean\n  llama/98nl \"hello prompt\"");
@@ -241,4 +241,67 @@ fn a_token_command_is_not_waited_for_longer_than_the_timeout_and_not_run_for_job
 #[test]
 fn demo_without_a_terminal_says_how_to_run_it() {
     runs(&[], &["demo"], 2, "", "--serve");
+}
+
+#[test]
+fn add_takes_a_list_with_names_and_a_service_s_answer_and_refuses_junk_with_its_lines() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("jobs.toml"), ONE_JOB).unwrap();
+    let add = |stdin: &'static str| jobdeck(home.path()).args(["add", "llama", "-"]).write_stdin(stdin).assert();
+    add("\u{feff}# november\r\nq1\tinvoice 17.pdf\r\n\r\nq2\r\n").code(0).stdout("llama/q1\nllama/q2\n");
+    add("{\"id\": \"q3\"}\n{\"id\":\"q4\"}").code(0).stdout("llama/q3\nllama/q4\n");
+    let refused = predicate::str::contains("line 2: \"a b\"").and(predicate::str::contains("line 3: \"llama/q9\""));
+    add("q8\na b\nllama/q9\n").code(2).stdout("").stderr(refused);
+    add("{\"errors\":[{\"detail\":\"over the limit (20/20)\"}]}").code(2).stderr(predicate::str::contains("(20/20)"));
+    let show = jobdeck(home.path()).args(["show", "invoice 17.pdf", "--json"]).assert().code(0);
+    show.stdout(predicate::str::contains("\"job\":\"llama/q1\""));
+    jobdeck(home.path()).args(["show", "q8"]).assert().code(2);
+}
+
+#[test]
+fn several_files_are_one_and_files_of_ids_are_jobs() {
+    let ids = ONE_JOB.replace("id = \"98nl\"", "ids_file = \"ids/*.txt\"").replace("name = \"hello prompt\"", "");
+    let second = format!("batch = \"second\"\n{ids}");
+    let files = [("a.toml", ONE_JOB), ("b.toml", second.as_str()), ("ids/1.txt", "x1\nx2\tnamed\n")];
+    runs(&files, &["-c", "a.toml", "-c", "b.toml", "status"], 6, "3 jobs: 3 never observed\n", "");
+    let second = ["-c", "a.toml", "-c", "b.toml", "status", "--filter", "batch:second"];
+    runs(&files, &second, 6, "2 jobs: 2 never observed\n", "");
+    runs(
+        &files,
+        &["-c", "b.toml", "check"],
+        2,
+        "b.toml can be read, but one service has no token: 1 service, 2 jobs",
+        "",
+    );
+    let bad = [("b.toml", ids.as_str()), ("ids/1.txt", "x 1\n")];
+    runs(&bad, &["-c", "b.toml", "status"], 2, "", "1.txt, line 1: an id has no white space inside");
+}
+
+#[test]
+fn figures_and_reports_of_jobs_without_results_can_be_had() {
+    let files = [("jobs.toml", ONE_JOB)];
+    runs(&files, &["stats"], 0, "SERVICE", "");
+    runs(&files, &["stats", "--format", "csv"], 0, "by,name,jobs,finished", "");
+    runs(&files, &["stats", "--format", "markdown", "--by", "tag"], 0, "| (no tag) | 1 | 0 |", "");
+    runs(&files, &["report", "r.html"], 0, "", "r.html: a report of 1 job");
+    runs(&files, &["report", "r.txt"], 2, "", "ends in .html or .md");
+    runs(&files, &["report", "r.md", "--batch", "none"], 2, "", "no job of a batch \"none\"");
+    runs(&files, &["export", "d", "--format", "csv", "--fields", "totl"], 2, "", "there is no field \"totl\"");
+    runs(&files, &["export", "d", "--fields", "state"], 2, "", "--fields goes with --format csv");
+    runs(&files, &["status", "--filter", "totl:>1"], 2, "", "there is no field \"totl\"");
+}
+
+#[test]
+fn a_shell_completes_the_names_of_jobs_and_services() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("jobs.toml"), ONE_JOB).unwrap();
+    let binary = assert_cmd::cargo::cargo_bin("jobdeck");
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let script = "eval \"$(jobdeck completions bash)\"; COMP_WORDS=(jobdeck $1 ''); COMP_CWORD=2; _jobdeck_names jobdeck; \
+                  printf '%s\\n' \"${COMPREPLY[@]}\"";
+    for (command, names) in [("show", "hello prompt\nllama/98nl\n"), ("add", "llama\n")] {
+        let mut shell = Command::new("bash");
+        shell.current_dir(home.path()).env("PATH", &path).env("HOME", home.path());
+        shell.args(["--norc", "-c", script, "bash", command]).assert().code(0).stdout(names);
+    }
 }

@@ -12,7 +12,7 @@ use crate::config::units;
 #[command(name = "jobdeck", bin_name = "jobdeck", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Exit by the table of exit codes when the dashboard is left, not with 0
+    /// Exit with the batch's code when the dashboard is left (see below)
     #[arg(long)]
     pub exit_status: bool,
 
@@ -41,7 +41,7 @@ pub struct Common {
     /// Draw with ASCII characters only
     #[arg(long, global = true)]
     pub ascii: bool,
-    /// Say more: -v info, -vv debug, -vvv trace
+    /// Verbose: -v info, -vv debug, -vvv trace
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -56,23 +56,23 @@ impl Common {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The dashboard over simulated services: no account, no file, no network
+    /// The dashboard with simulated services: no account, no file, no network
     Demo(Demo),
     /// Follow the jobs to their end without a screen
     Watch(Watch),
-    /// Read every unfinished job once
+    /// Poll every unfinished job once
     Once(Once),
-    /// What is known of the file's jobs, from disk, no network
+    /// Show the jobs' state from local data, no network
     Status(Status),
-    /// One job from disk; needs neither file nor token
+    /// Show one job from local data; needs neither file nor token
     Show(Show),
-    /// Write the saved results of the file's jobs to a directory, no network
+    /// Write saved results to a directory, no network
     Export(Export),
-    /// Durations, costs and rates of the file's jobs, from disk, no network
+    /// Durations, rates and costs, from local data, no network
     Stats(Stats),
-    /// Write a report of the jobs to hand on, from disk, no network
+    /// Write a report to hand on (HTML or Markdown), from local data, no network
     Report(Report),
-    /// Append jobs to the file; its comments and order are kept
+    /// Append jobs to the file, comments and order kept
     Add(Add),
     /// Validate the file and its tokens
     Check(Check),
@@ -124,10 +124,10 @@ pub struct Demo {
     /// How many jobs [default: 40]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Makes the batch, and its ids, the same each time
+    /// Seed: the same batch and ids each time
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// How many times as fast as life
+    /// Speed-up factor
     #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
     pub speed: f64,
     /// Print the jobs file and run only the services, until Ctrl-C
@@ -144,10 +144,10 @@ pub struct Watch {
     /// Lines for people, or JSON objects
     #[arg(long, default_value = "plain")]
     pub format: WatchFormat,
-    /// Leave after so long ("90s", "1h 30m"), finished or not
+    /// Stop after this time ("90s", "1h 30m"), finished or not
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub timeout: Option<Duration>,
-    /// When to leave; a first failure is a job failed, partial, cancelled or lost
+    /// When to stop; a failure is a job failed, partial, cancelled or lost
     #[arg(long, default_value = "finished")]
     pub until: Until,
     /// Only the jobs that match
@@ -165,9 +165,9 @@ impl Watch {
 /// The formats of `watch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WatchFormat {
-    /// A line at each change of state and each failed read.
+    /// A line at each change of state and each failed poll.
     Plain,
-    /// A JSON object at each change and each failed read.
+    /// A JSON object at each change and each failed poll.
     Jsonl,
 }
 
@@ -200,7 +200,7 @@ pub struct Status {
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
-    /// Every job on disk, not only the file's
+    /// All jobs on disk, not only the file's
     #[arg(long)]
     pub all: bool,
 }
@@ -219,7 +219,7 @@ pub enum ListFormat {
 /// `stats`.
 #[derive(Debug, ClapArgs)]
 pub struct Stats {
-    /// What jobs are put together by
+    /// Group by this
     #[arg(long, default_value = "service")]
     pub by: By,
     /// How to print it
@@ -228,7 +228,7 @@ pub struct Stats {
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
-    /// Every job on disk, not only the file's
+    /// All jobs on disk, not only the file's
     #[arg(long)]
     pub all: bool,
 }
@@ -245,7 +245,7 @@ pub struct Report {
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
-    /// Every job on disk, not only the file's
+    /// All jobs on disk, not only the file's
     #[arg(long)]
     pub all: bool,
 }
@@ -338,7 +338,7 @@ pub enum Part {
 /// `export`.
 #[derive(Debug, ClapArgs)]
 pub struct Export {
-    /// Where to; made if it is missing
+    /// Output directory, created if missing
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
     /// A folder per job with its body and output, or one table of all
@@ -353,7 +353,7 @@ pub struct Export {
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
-    /// Every job on disk, not only the file's
+    /// All jobs on disk, not only the file's
     #[arg(long)]
     pub all: bool,
 }
@@ -384,10 +384,10 @@ pub struct Add {
     /// A service of the file
     #[arg(value_name = "SERVICE")]
     pub service: String,
-    /// Ids as the service gave them; '-' reads them from stdin, one a line
+    /// Ids as the service gave them; '-' reads stdin: one a line (a name after a tab), or the service's JSON answer
     #[arg(value_name = "ID", required = true)]
     pub ids: Vec<String>,
-    /// A name for them; several are numbered
+    /// A name for those without one; several are numbered
     #[arg(long)]
     pub name: Option<String>,
     /// A tag; may be given more than once

@@ -11,6 +11,7 @@ use super::args::{self, Common};
 use super::failure::Failure;
 use super::{output, place, status};
 use crate::domain::clean::Clean;
+use crate::domain::human;
 use crate::report::{Report, html, markdown};
 
 /// Runs it.
@@ -41,7 +42,7 @@ pub async fn run(common: &Common, wanted: args::Report) -> Result<u8, Failure> {
     let file = &wanted.file;
     replace(file, &write(&report))
         .map_err(|error| Failure::internal(format!("failed to write {}: {error}", file.display())))?;
-    output::say(&format!("{}: a report of {} jobs", file.display(), entries.len()));
+    output::say(&format!("{}: a report of {}", file.display(), human::counted(entries.len() as u64, "job")));
     Ok(0)
 }
 
