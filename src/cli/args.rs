@@ -150,6 +150,9 @@ pub struct Watch {
     /// When to stop; a failure is a job failed, partial, cancelled or lost
     #[arg(long, default_value = "finished")]
     pub until: Until,
+    /// Write each result there as `export` does, right after it is saved
+    #[arg(long, value_name = "DIR")]
+    pub export: Option<PathBuf>,
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
@@ -158,7 +161,7 @@ pub struct Watch {
 impl Watch {
     /// What bare `jobdeck` does where stdout is no terminal.
     pub fn plain() -> Self {
-        Self { format: WatchFormat::Plain, timeout: None, until: Until::Finished, filter: None }
+        Self { format: WatchFormat::Plain, timeout: None, until: Until::Finished, export: None, filter: None }
     }
 }
 
@@ -344,6 +347,9 @@ pub struct Export {
     /// A folder per job with its body and output, or one table of all
     #[arg(long, default_value = "files")]
     pub format: ExportFormat,
+    /// With --format files: a folder for each job, or one file with its decoded output
+    #[arg(long, default_value = "folders")]
+    pub layout: ExportLayout,
     /// With --format csv: these columns alone, fields of your own or columns of the whole table
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub fields: Vec<String>,
@@ -356,6 +362,15 @@ pub struct Export {
     /// All jobs on disk, not only the file's
     #[arg(long)]
     pub all: bool,
+}
+
+/// How `export` lays files out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportLayout {
+    /// A folder for each job.
+    Folders,
+    /// `<service>__<name or id>.json` for each job.
+    Flat,
 }
 
 /// What `export --fields` has a row for.

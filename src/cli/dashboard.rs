@@ -11,7 +11,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::args::Common;
 use super::failure::Failure;
 use super::output::{self, Look};
-use super::{fields, locale, place, settings};
+use super::{export, fields, locale, place, settings};
 use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
 use crate::config::{self, ConfigError, JobsFile};
 use crate::demo::Demo;
@@ -19,6 +19,7 @@ use crate::engine::saved::{Access, Store};
 use crate::engine::{self, token};
 use crate::exit;
 use crate::logging::{self, Targets};
+use crate::session::exporter::Exporter;
 use crate::tui::theme::{Charset, Palette, Theme};
 use crate::tui::{self, Batch, Start};
 
@@ -59,6 +60,7 @@ async fn show(
     }
     let (user, keymap) = settings::read()?;
     let (pane, log) = unbounded_channel();
+    let mut exporter = None;
     let batch = match file {
         Ok(file) => {
             let (store, notes) = Store::open(&state, Access::ReadWrite)?;
@@ -71,13 +73,16 @@ async fn show(
             engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
             let services = token::resolve_all(&file.services, output::say_error).await;
             fields::keep(&store, &file).await;
+            if let Some(dir) = &file.export {
+                exporter = Some(Exporter::start(store.clone(), dir, export::words())?);
+            }
             Ok(Batch { file, services, store, watched })
         }
         Err(error) => Err(error),
     };
     let broken = batch.is_err();
     let theme = theme(common, &user);
-    let start = Start { batch, state, user, keymap, theme, log };
+    let start = Start { batch, state, user, keymap, theme, log, exporter };
     let outcome = tui::run(start).await.map_err(|error| Failure::internal(error.0))?;
     if let Some(farewell) = &outcome.farewell {
         // A demo's results are gone with it.

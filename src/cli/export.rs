@@ -1,28 +1,30 @@
 //! `jobdeck export DIR`: saved results as files, from disk, without network or token. Nothing is ever overwritten.
 
-use std::collections::HashMap;
 use std::fs;
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::args::{Common, Export, ExportFormat};
+use super::args::{Common, Export, ExportFormat, ExportLayout};
 use super::failure::Failure;
 use super::field_table::FieldTable;
 use super::lines::{StateLine, json};
-use super::names::file_name;
 use super::select::Entry;
 use super::sheet::Sheet;
 use super::{output, place, sheet, status};
 use crate::domain::human;
 use crate::domain::job::Job;
+use crate::domain::observation::{BodyId, Observation};
 use crate::domain::provider::Payload;
-use crate::engine::saved::{self, Store};
+use crate::engine::saved::{self, Access, Store};
+use crate::session::exporter::{Saved, Words};
+use crate::session::results::{Layout, Results, holds};
 
 /// Runs it.
 pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
@@ -35,7 +37,7 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     fs::create_dir_all(&export.dir).map_err(|error| failed("make the directory", &export.dir, &error))?;
     let mut target = Target::default();
     match export.format {
-        ExportFormat::Files => files(&store, &entries, &export.dir, &mut target).await,
+        ExportFormat::Files => files(&store, &entries, &export, &mut target).await?,
         ExportFormat::Csv if !export.fields.is_empty() => {
             let services = place::jobs_file(common).map(|file| file.services).unwrap_or_default();
             let table = FieldTable::new(&export.fields, export.rows, &services)?;
@@ -53,6 +55,15 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     }
     output::say(&told(&export, &target, entries.len(), all));
     Ok(u8::from(target.failed > 0))
+}
+
+impl From<ExportLayout> for Layout {
+    fn from(layout: ExportLayout) -> Self {
+        match layout {
+            ExportLayout::Folders => Self::Folders,
+            ExportLayout::Flat => Self::Flat,
+        }
+    }
 }
 
 /// What was done, in one line.
@@ -78,44 +89,74 @@ fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
     format!("exported {saved} of {all} jobs to {what}{without}{failed}")
 }
 
-/// A folder per job: `body.json` (or `body.txt`), `raw.txt` and `output.json` where there are such.
-async fn files(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) {
-    let folders = folders(entries.iter().map(|entry| &*entry.job));
-    for (entry, folder) in entries.iter().zip(folders) {
-        if let Err(failure) = files_of(store, entry, &dir.join(folder), target).await {
-            target.fail(entry, &failure);
+/// A folder or file for each job, and one table of all.
+async fn files(store: &Store, entries: &[Entry], export: &Export, target: &mut Target) -> Result<(), Failure> {
+    let mut results = Results::new(&export.dir, export.layout.into(), state_line)?;
+    let mut bodies = Vec::new();
+    for entry in entries {
+        if results.is_there(&entry.job, &entry.known) {
+            results.same += 1;
+        } else if let Some(body) = target.body(store, entry).await {
+            let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
+            match results.write(&entry.job, &entry.known, &body, payload) {
+                Ok(()) => bodies.extend(entry.known.saved.as_ref().map(|saved| saved.body)),
+                Err(error) => target.fail(entry, &error.into()),
+            }
         }
     }
-}
-
-async fn files_of(store: &Store, entry: &Entry, folder: &Path, target: &mut Target) -> Result<(), Failure> {
-    let body = body(store, entry).await?;
-    make_folder(folder)?;
-    let ending = if serde_json::from_slice::<&RawValue>(&body).is_ok() { "json" } else { "txt" };
-    target.write(folder, "body", ending, &body)?;
-    let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
-    if let Some(raw) = payload.raw {
-        target.write(folder, "raw", "txt", &raw)?;
+    if export.layout == ExportLayout::Folders {
+        let all: Vec<Saved> = entries.iter().map(|entry| (Arc::clone(&entry.job), Arc::clone(&entry.known))).collect();
+        results.replace(&export.dir.join("summary.csv"), &summary(&all))?;
     }
-    if let Some(decoded) = payload.output {
-        target.write(folder, "output", "json", &decoded)?;
-    }
+    results.notes.iter().for_each(|note| output::say(note));
+    (target.written, target.same) = (results.written, results.same);
+    note_exported(store, bodies).await;
     Ok(())
 }
 
-/// Makes a job's folder. A link in its place may lead anywhere and is refused.
-fn make_folder(folder: &Path) -> Result<(), Failure> {
-    match fs::create_dir(folder) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed("make the directory", folder, &error)),
+/// How an exporter tells of jobs.
+pub fn words() -> Words {
+    Words { line: state_line, summary }
+}
+
+/// A job's JSON line. Its time is not that of the export: what has not changed is the same file again.
+fn state_line(job: &Job, known: &Observation) -> String {
+    let at = known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
+    json(&StateLine::with_read(at, job, known))
+}
+
+/// The table of all, without their outputs.
+fn summary(all: &[Saved]) -> Vec<u8> {
+    let mut entries: Vec<Entry> =
+        all.iter().map(|(job, known)| Entry::new(Arc::clone(job), Arc::clone(known))).collect();
+    // The same table whoever makes it.
+    entries.sort_by_cached_key(|entry| entry.job.label());
+    // The same table whoever makes it.
+    entries.sort_by_cached_key(|entry| entry.job.label());
+    let fields = sheet::field_names(&entries);
+    let mut bytes = Vec::new();
+    let written = Sheet::new(&mut bytes, &fields, false).and_then(|mut sheet| {
+        for entry in &entries {
+            sheet.add(&sheet::row(entry, &fields, None))?;
+        }
+        sheet.finish()
+    });
+    if let Err(error) = written {
+        tracing::error!("internal error: a table could not be made: {error}");
     }
-    match fs::symlink_metadata(folder) {
-        Ok(about) if about.is_dir() => Ok(()),
-        Ok(_) | Err(_) => Err(Failure::internal(format!(
-            "failed to write into {}: it is a link or no directory. Take it away, or name another directory.",
-            folder.display()
-        ))),
+    bytes
+}
+
+/// `forget` wants to know what was written out. Where the state directory cannot be written, it does not.
+async fn note_exported(viewed: &Store, bodies: Vec<BodyId>) {
+    if bodies.is_empty() {
+        return;
+    }
+    if let Ok((store, _)) = Store::open(viewed.dir(), Access::ReadWrite) {
+        if let Err(error) = store.note_exported(bodies).await {
+            tracing::debug!("{error}");
+        }
+        store.close().await;
     }
 }
 
@@ -161,22 +202,6 @@ async fn jsonl(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target
     }
     file.flush().map_err(|error| failed("write", &part.path, &error))?;
     Ok(part)
-}
-
-/// A folder's name for each job. Those that would share one (two files may call two services the same) are told
-/// apart by their addresses.
-fn folders<'a>(jobs: impl Iterator<Item = &'a Job>) -> Vec<String> {
-    let plain = |job: &Job| file_name(&format!("{}__{}", job.service, job.key.id));
-    let jobs: Vec<&Job> = jobs.collect();
-    let mut uses: HashMap<String, usize> = HashMap::new();
-    for job in &jobs {
-        *uses.entry(plain(job)).or_default() += 1;
-    }
-    let name = |job: &&Job| match plain(job) {
-        name if uses.get(&name) == Some(&1) => name,
-        _ => file_name(&format!("{} at {}", job.label(), job.key.endpoint)),
-    };
-    jobs.iter().map(name).collect()
 }
 
 async fn body(store: &Store, entry: &Entry) -> Result<Bytes, Failure> {
@@ -271,12 +296,6 @@ impl Target {
         output::say_error(&format!("{} is not exported: {}", super::report::named(&entry.job), failure.message));
     }
 
-    /// Writes a file.
-    fn write(&mut self, dir: &Path, stem: &str, ending: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let is_same = |path: &Path| holds(path, bytes.len() as u64, bytes);
-        self.place(dir, (stem, ending), is_same, |mut file, _| file.write_all(bytes))
-    }
-
     /// Gives a file that is whole its name.
     fn keep(&mut self, part: Part, ending: &str) -> Result<(), Failure> {
         let is_same = |path: &Path| {
@@ -331,27 +350,6 @@ fn create_new(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Whether a file has exactly these bytes, so many.
-fn holds(path: &Path, length: u64, bytes: impl BufRead) -> bool {
-    fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == length)
-        && fs::File::open(path).and_then(|file| are_equal(BufReader::new(file), bytes)).unwrap_or(false)
-}
-
-fn are_equal(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool> {
-    loop {
-        let (piece, second) = (one.fill_buf()?, other.fill_buf()?);
-        let length = piece.len().min(second.len());
-        if length == 0 {
-            return Ok(piece.is_empty() && second.is_empty());
-        }
-        if piece.get(..length) != second.get(..length) {
-            return Ok(false);
-        }
-        one.consume(length);
-        other.consume(length);
-    }
-}
-
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::internal(format!(
         "failed to {what} {}: {error}. Make room there, or name another directory.",
@@ -364,24 +362,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::domain::job::{JobKey, ProviderName};
 
     #[test]
     fn compact_json_keeps_every_digit_and_every_string() {
         let text = b"{ \"a b\\\" \\\\\" : [ 1.0e400 ,\n\t-0 , \"\xc3\xa9  x\" ] }";
         assert_eq!(compacted(text).unwrap(), "{\"a b\\\" \\\\\":[1.0e400,-0,\"\u{e9}  x\"]}");
-    }
-
-    #[test]
-    fn a_file_of_other_content_is_left_and_the_new_one_stands_beside_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut target = Target::default();
-        for bytes in [b"one", b"one", b"two", b"two"] {
-            target.write(dir.path(), "body", "json", bytes).unwrap();
-        }
-        assert_eq!((target.written, target.same), (2, 2));
-        assert_eq!(fs::read(dir.path().join("body.json")).unwrap(), b"one");
-        assert_eq!(fs::read(dir.path().join("body.2.json")).unwrap(), b"two");
     }
 
     #[test]
@@ -406,37 +391,10 @@ mod tests {
     fn what_is_exported_is_for_the_user_alone() {
         let dir = tempfile::tempdir().unwrap();
         let mut target = Target::default();
-        target.write(dir.path(), "body", "json", b"one").unwrap();
         target.keep(Part::begin(dir.path()).unwrap().0, "csv").unwrap();
-        for name in ["body.json", "jobs.csv"] {
+        for name in ["jobs.csv"] {
             let about = fs::metadata(dir.path().join(name)).unwrap();
             assert_eq!(about.permissions().mode() & 0o777, 0o600, "{name}");
         }
-    }
-
-    #[test]
-    fn no_two_jobs_share_a_folder() {
-        let job = |service: &str, endpoint: &str, id: &str| {
-            let key = JobKey { provider: ProviderName::VESSL, endpoint: endpoint.into(), id: id.to_owned() };
-            Job {
-                traits: crate::tests::traits(key.provider),
-                batch: None,
-                key,
-                service: service.into(),
-                name: None,
-                tags: [].into(),
-            }
-        };
-        let jobs = [
-            job("a", "https://h", "1"),
-            job("a", "https://h", "2"),
-            job("a", "https://other", "2"),
-            job("b__c", "https://h", "3"),
-            job("b", "https://h", "c__3"),
-        ];
-        let names = folders(jobs.iter());
-        assert_eq!(names.first().unwrap(), "a__1");
-        let distinct: std::collections::HashSet<&String> = names.iter().collect();
-        assert_eq!(distinct.len(), jobs.len(), "{names:?}");
     }
 }

@@ -4,6 +4,7 @@ use crate::config::ConfigError;
 use crate::engine::StartError;
 use crate::engine::saved::StoreError;
 use crate::exit::Trouble;
+use crate::session::results::ExportError;
 
 /// Why a command ended without its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,12 @@ impl From<ConfigError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::internal(error.0)
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        Self::internal(format!("{error}."))
     }
 }
 

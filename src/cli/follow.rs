@@ -23,6 +23,7 @@ use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
 use crate::engine::{self, Command, Engine, Setup};
 use crate::exit::{Signal, Trouble};
+use crate::session::exporter::Exporter;
 use crate::session::owners::Owners;
 use crate::tui::reload::News;
 
@@ -37,6 +38,8 @@ pub struct Plan {
     pub stream: Option<Stream>,
     /// The jobs file while it is watched; None where it is read once.
     pub edits: Option<Edits>,
+    /// Writes results out as they arrive.
+    pub exporter: Option<Exporter>,
     /// Whether to say on standard error what else happens.
     pub verbose: bool,
 }
@@ -71,7 +74,7 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     let mut stops = Stops::listen()?;
     let (facts_in, mut facts) = unbounded_channel();
     let engine = engine::start(setup, facts_in)?;
-    let Plan { until, deadline, stream, mut edits, verbose } = plan;
+    let Plan { until, deadline, stream, mut edits, mut exporter, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
         Some(Stream { tongue, lines, closed }) => (Some(tongue), Some(lines), Some(closed)),
         None => (None, None, None),
@@ -89,6 +92,9 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
             fact = facts.recv() => match fact {
                 Some(fact) => {
                     follower.owners.on_fact(&fact);
+                    if let Some(exporter) = &mut exporter {
+                        exporter.on_fact(&fact);
+                    }
                     follower.on_fact(fact);
                 }
                 None => break,
@@ -97,6 +103,11 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
         follower.leave_if_settled(edits.as_ref());
         if follower.ended {
             break;
+        }
+    }
+    if let Some(exporter) = exporter {
+        for failed in exporter.finish().await {
+            output::say_error(&format!("not exported, tried again at the next start: {failed}"));
         }
     }
     Ok(follower.finished())

@@ -32,7 +32,6 @@ mod lines;
 mod list;
 mod locale;
 mod man;
-mod names;
 mod once;
 mod online;
 mod output;

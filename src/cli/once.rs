@@ -23,7 +23,14 @@ pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
         }
     };
     let store = setup.store.clone();
-    let plan = Plan { until: Until::Finished, deadline: None, stream: None, edits: None, verbose: common.verbose > 0 };
+    let plan = Plan {
+        until: Until::Finished,
+        deadline: None,
+        stream: None,
+        edits: None,
+        exporter: None,
+        verbose: common.verbose > 0,
+    };
     let followed = follow::follow(setup, plan, &mut signals).await;
     store.close().await;
     let followed = followed?;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::args::{Common, Watch, WatchFormat};
 use super::cut::Deadline;
 use super::edits::Edits;
+use super::export;
 use super::failure::Failure;
 use super::follow::{self, Followed, Plan, Stream};
 use super::output::{Lines, Look};
@@ -14,6 +15,7 @@ use super::setup::{self, Prepared, Ready};
 use super::signals::Signals;
 use crate::engine::Purpose;
 use crate::exit::exit_code;
+use crate::session::exporter::Exporter;
 
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
@@ -29,9 +31,13 @@ pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
         Prepared::Ready(ready) => {
             let Ready { setup, file, filter } = *ready;
             let store = setup.store.clone();
+            let exporter = match watch.export.as_deref().or(file.export.as_deref()) {
+                Some(dir) => Some(Exporter::start(store.clone(), dir, export::words())?),
+                None => None,
+            };
             let stream = Some(Stream { tongue, lines, closed });
             let edits = Some(Edits::of(&file, store.clone(), filter));
-            let plan = Plan { until: watch.until, deadline, stream, edits, verbose: common.verbose > 0 };
+            let plan = Plan { until: watch.until, deadline, stream, edits, exporter, verbose: common.verbose > 0 };
             let followed = follow::follow(setup, plan, &mut signals).await;
             store.close().await;
             followed?

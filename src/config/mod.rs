@@ -50,6 +50,8 @@ pub struct JobsFile {
     pub path: PathBuf,
     /// What its jobs are called together: `batch`, else the file's name without its ending.
     pub batch: Option<Arc<str>>,
+    /// Where results are written out as they arrive: `export`.
+    pub export: Option<PathBuf>,
     /// `[poll]`.
     pub poll: Poll,
     /// `[services.*]`, in the file's order.
@@ -67,7 +69,7 @@ pub struct JobsFile {
 /// Two are the same if they mean the same, however they are written.
 impl PartialEq for JobsFile {
     fn eq(&self, other: &Self) -> bool {
-        let Self { path, batch, poll, services, jobs, further: _, sources: _, digest: _ } = self;
+        let Self { path, batch, export: _, poll, services, jobs, further: _, sources: _, digest: _ } = self;
         (path, batch, poll, services, jobs) == (&other.path, &other.batch, &other.poll, &other.services, &other.jobs)
     }
 }
@@ -166,6 +168,7 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let mut digest = Digest::default();
     digest.add(path, Some(text.as_bytes()));
     let batch = batch(&file, path, &mut problems);
+    let export = export(&file, &place, &mut problems);
     let declared = jobs::jobs(&file, &known, &place, (digest, batch.clone()), &mut problems);
     add_duplicates(&declared.jobs, text, &mut problems);
     if !problems.is_empty() {
@@ -176,6 +179,7 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     Ok(JobsFile {
         path: path.to_owned(),
         batch,
+        export,
         poll,
         services: services.into_iter().filter_map(|(_, service)| service).collect(),
         jobs: declared.jobs.into_iter().map(|placed| placed.job).collect(),
@@ -191,6 +195,15 @@ fn batch(file: &Fields<'_>, path: &Path, problems: &mut Problems) -> Option<Arc<
         Some(field) => field.word("\"nov-22\"", problems).map(Arc::from),
         None => path.file_stem().map(|stem| stem.to_string_lossy().into()),
     }
+}
+
+/// Where results are written out as they arrive.
+fn export(file: &Fields<'_>, place: &Place, problems: &mut Problems) -> Option<PathBuf> {
+    let field = file.get("export")?;
+    let text = field.word("\"results\"", problems)?;
+    service::expanded(text, place)
+        .map_err(|why| problems.add(Problem::at(field.span.clone(), why).help("write the path in full")))
+        .ok()
 }
 
 fn add_duplicates(jobs: &[Placed], text: &str, problems: &mut Problems) {

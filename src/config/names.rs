@@ -1,7 +1,7 @@
 //! Every key that our files know: one table for the reader, for "did you mean", for excerpts and for the schema's test.
 
 /// Top level of the jobs file.
-pub const TOP: &[&str] = &["batch", "alert_after", "poll", "services", "providers", "jobs"];
+pub const TOP: &[&str] = &["batch", "export", "alert_after", "poll", "services", "providers", "jobs"];
 
 /// `[poll]`.
 pub const POLL: &[&str] =

@@ -1,3 +1,6 @@
 //! What both front ends work with: the dashboard, and the headless commands that follow an engine.
 
+pub mod exporter;
+pub mod names;
 pub mod owners;
+pub mod results;

@@ -46,6 +46,7 @@ use crate::engine::saved::Store;
 use crate::engine::{self, Purpose, Setup};
 use crate::exit::{Signal, Trouble};
 use crate::logging::Line;
+use crate::session::exporter::Exporter;
 use crate::session::owners::Owners;
 use crate::stderr;
 use crate::ui::theme::Theme;
@@ -72,6 +73,8 @@ pub struct Start {
     pub theme: Theme,
     /// Lines for the log pane.
     pub log: UnboundedReceiver<Line>,
+    /// Writes results out as they arrive.
+    pub exporter: Option<Exporter>,
 }
 
 /// A jobs file and what is needed to read its jobs.
@@ -169,8 +172,14 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         let engine = engine::start(setup, says).map_err(|error| StartError(error.0))?;
         dashboard.effects.set_engine(engine);
     }
-    dashboard.run(Sources { inputs: inbox, facts, log: start.log, reloads, owners: Owners::default() }).await;
-    Ok(dashboard.leave())
+    let mut sources =
+        Sources { inputs: inbox, facts, log: start.log, reloads, owners: Owners::default(), exporter: start.exporter };
+    dashboard.run(&mut sources).await;
+    let mut end = dashboard.leave();
+    if let Some(exporter) = sources.exporter.take() {
+        end.not_exported = exporter.finish().await;
+    }
+    Ok(end)
 }
 
 /// The fields that are columns of the list, each name once.
@@ -200,6 +209,9 @@ fn summed_up(end: End) -> (Outcome, Vec<String>) {
     for path in &rescued {
         let path = path.display();
         messages.push(format!("a result that the state directory did not take was written to {path}; keep that file"));
+    }
+    for failed in end.not_exported {
+        messages.push(format!("not exported, tried again at the next start: {failed}"));
     }
     if !abandoned.is_empty() {
         let names: Vec<_> =

@@ -35,6 +35,7 @@ use crate::domain::observation::Observation;
 use crate::engine::Command;
 use crate::exit::Signal;
 use crate::logging::Line;
+use crate::session::exporter::Exporter;
 use crate::session::owners::Owners;
 use crate::shell;
 use crate::ui;
@@ -62,6 +63,8 @@ pub struct Sources {
     pub reloads: Reloads,
     /// Which other instances poll our jobs.
     pub owners: Owners,
+    /// Writes results out as they arrive.
+    pub exporter: Option<Exporter>,
 }
 
 /// Whose the terminal is.
@@ -105,6 +108,8 @@ pub struct End {
     pub farewell: Option<String>,
     /// All jobs.
     pub jobs: HashMap<JobIx, (Arc<Job>, Arc<Observation>)>,
+    /// Results that could not be written out, and why.
+    pub not_exported: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -153,7 +158,7 @@ impl Dashboard {
     }
 
     /// Runs until the user leaves or the engine ends.
-    pub async fn run(&mut self, mut sources: Sources) {
+    pub async fn run(&mut self, sources: &mut Sources) {
         let mut engine_runs = true;
         loop {
             self.draw_if_due();
@@ -165,6 +170,9 @@ impl Dashboard {
                 fact = sources.facts.recv(), if engine_runs => match fact {
                     Some(fact) => {
                         sources.owners.on_fact(&fact);
+                        if let Some(exporter) = &mut sources.exporter {
+                            exporter.on_fact(&fact);
+                        }
                         self.learn(fact);
                     }
                     None => engine_runs = self.lose_engine(),

@@ -1,0 +1,151 @@
+//! Results written out as they arrive: right after they are durable, on a thread of its own, so that nothing waits for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::results::{ExportError, Layout, Line, Results};
+use crate::domain::fact::Fact;
+use crate::domain::job::{Job, JobIx};
+use crate::domain::observation::{BodyId, Observation};
+use crate::engine::saved::{self, Store};
+
+/// A job whose result is durable.
+pub type Saved = (Arc<Job>, Arc<Observation>);
+
+/// One table of all jobs, as bytes of CSV.
+pub type Summary = fn(&[Saved]) -> Vec<u8>;
+
+/// What a front end gives of its own: how a job is told of.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// A job's JSON line.
+    pub line: Line,
+    /// The table of all.
+    pub summary: Summary,
+}
+
+/// Writes results while they arrive.
+#[derive(Debug)]
+pub struct Exporter {
+    jobs: Sender<Saved>,
+    done: oneshot::Receiver<Vec<String>>,
+    known: HashMap<JobIx, (Arc<Job>, Option<BodyId>)>,
+}
+
+impl Exporter {
+    /// Begins. Must be called on a runtime, which it uses to read from the store.
+    pub fn start(store: Store, dir: &Path, words: Words) -> Result<Self, ExportError> {
+        let results = Results::new(dir, Layout::Folders, words.line)?;
+        let (jobs, arriving) = channel();
+        let (tell, done) = oneshot::channel();
+        let runtime = Handle::current();
+        let work = Work { results, summary: words.summary, dir: dir.to_owned(), store, runtime, all: BTreeMap::new() };
+        std::thread::Builder::new()
+            .name("export".to_owned())
+            .spawn(move || {
+                let _ = tell.send(work.run(&arriving));
+            })
+            .map_err(|error| ExportError::Io { step: "start a thread to write to", path: dir.to_owned(), error })?;
+        Ok(Self { jobs, done, known: HashMap::new() })
+    }
+
+    /// Takes a result that a fact tells of: it is durable by then.
+    pub fn on_fact(&mut self, fact: &Fact) {
+        let (ix, known) = match fact {
+            Fact::Declared { ix, job, known } => {
+                self.known.entry(*ix).or_insert_with(|| (Arc::clone(job), None)).0 = Arc::clone(job);
+                (ix, known)
+            }
+            Fact::Observed { ix, known, .. } => (ix, known),
+            Fact::Withdrawn(_)
+            | Fact::NotOk { .. }
+            | Fact::Health { .. }
+            | Fact::Gate { .. }
+            | Fact::Reloaded { .. }
+            | Fact::StoreTrouble(_)
+            | Fact::NextRead(_)
+            | Fact::Refused { .. }
+            | Fact::History { .. }
+            | Fact::Settled
+            | Fact::Draining(_)
+            | Fact::Suspended
+            | Fact::Unanswered { .. }
+            | Fact::Ended(_) => return,
+        };
+        let (Some((job, last)), Some(saved)) = (self.known.get_mut(ix), &known.saved) else { return };
+        if last.replace(saved.body) != Some(saved.body) {
+            let _ = self.jobs.send((Arc::clone(job), Arc::clone(known)));
+        }
+    }
+
+    /// Waits until all is written, tries again what could not be, and writes the table of all. Answers with what could not
+    /// be written: the job, and why. It is tried again at the next start.
+    pub async fn finish(self) -> Vec<String> {
+        let Self { jobs, done, known: _ } = self;
+        drop(jobs);
+        done.await.unwrap_or_default()
+    }
+}
+
+struct Work {
+    results: Results,
+    summary: Summary,
+    dir: PathBuf,
+    store: Store,
+    runtime: Handle,
+    /// Every job that has a result, by its name.
+    all: BTreeMap<String, Saved>,
+}
+
+impl Work {
+    fn run(mut self, arriving: &Receiver<Saved>) -> Vec<String> {
+        let mut again = Vec::new();
+        let mut written = Vec::new();
+        while let Ok(saved) = arriving.recv() {
+            self.all.insert(saved.0.label(), saved.clone());
+            match self.write(&saved) {
+                Ok(body) => written.extend(body),
+                Err(error) => {
+                    tracing::warn!("{} is not exported yet: {error}", saved.0.label());
+                    again.push(saved);
+                }
+            }
+        }
+        let mut failed = Vec::new();
+        for saved in again {
+            match self.write(&saved) {
+                Ok(body) => written.extend(body),
+                Err(error) => failed.push(format!("{}: {error}", saved.0.label())),
+            }
+        }
+        let all: Vec<Saved> = self.all.values().cloned().collect();
+        let table = (self.summary)(&all);
+        if let Err(error) = self.results.replace(&self.dir.join("summary.csv"), &table) {
+            failed.push(format!("summary.csv: {error}"));
+        }
+        for note in &self.results.notes {
+            tracing::warn!("{note}");
+        }
+        if let Err(error) = self.runtime.block_on(self.store.note_exported(written)) {
+            tracing::debug!("{error}");
+        }
+        failed
+    }
+
+    /// Writes one; answers with its body if it was not there already.
+    fn write(&mut self, (job, known): &Saved) -> Result<Option<BodyId>, ExportError> {
+        let Some(saved) = &known.saved else { return Ok(None) };
+        if self.results.is_there(job, known) {
+            return Ok(None);
+        }
+        let body = self.runtime.block_on(self.store.body(saved.body))?;
+        let payload = self.runtime.block_on(saved::payload(&self.store, job, known, &body));
+        self.results.write(job, known, &body, payload)?;
+        Ok(Some(saved.body))
+    }
+}

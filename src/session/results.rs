@@ -1,0 +1,411 @@
+//! One job's saved result as files: where they go, what is in them, never half, never in the place of something else.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::names::file_name;
+use crate::domain::job::{Job, JobKey};
+use crate::domain::observation::{Damage, Observation};
+use crate::domain::provider::Payload;
+use crate::engine::saved::StoreError;
+
+/// A job's JSON line, as JSON lines have it.
+pub type Line = fn(&Job, &Observation) -> String;
+
+/// How results are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// A folder for each job, with all that was saved of it.
+    #[default]
+    Folders,
+    /// A file for each job, with its decoded output alone.
+    Flat,
+}
+
+/// Why a result could not be written out.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The file system says so.
+    #[error("failed to {step} {path}: {error}. Make room there, or name another directory")]
+    Io {
+        /// Completes "failed to".
+        step: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What it says.
+        error: io::Error,
+    },
+    /// Something that may lead elsewhere stands where a folder or file should.
+    #[error("failed to write into {0}: it is a link or no directory. Take it away, or name another directory")]
+    NoFolder(PathBuf),
+    /// The store does not give it.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// What the store gives is not what was saved.
+    #[error("{0}")]
+    Damaged(#[from] Damage),
+}
+
+/// Results as files in one directory.
+#[derive(Debug)]
+pub struct Results {
+    dir: PathBuf,
+    layout: Layout,
+    line: Line,
+    /// Whose a name is. Two files may call two services the same.
+    names: HashMap<String, JobKey>,
+    /// Files that were written.
+    pub written: usize,
+    /// Files that were there already.
+    pub same: usize,
+    /// What a person has to be told of.
+    pub notes: Vec<String>,
+}
+
+impl Results {
+    /// Into this directory, which is made if it is missing.
+    pub fn new(dir: &Path, layout: Layout, line: Line) -> Result<Self, ExportError> {
+        fs::create_dir_all(dir).map_err(|error| io_error("make the directory", dir, error))?;
+        let (dir, names, notes) = (dir.to_owned(), HashMap::new(), Vec::new());
+        Ok(Self { dir, layout, line, names, written: 0, same: 0, notes })
+    }
+
+    /// Whether a job's result is there already, as it was saved. Reads no body.
+    pub fn is_there(&mut self, job: &Job, known: &Observation) -> bool {
+        match self.layout {
+            Layout::Folders => {
+                let name = self.name(job);
+                let path = self.dir.join(name).join("result.json");
+                let line = self.result_line(job, known);
+                holds(&path, line.len() as u64, line.as_bytes())
+            }
+            Layout::Flat => false,
+        }
+    }
+
+    /// Writes a job's result: its saved body, and what is in that.
+    pub fn write(&mut self, job: &Job, known: &Observation, body: &Bytes, payload: Payload) -> Result<(), ExportError> {
+        if let Some(saved) = &known.saved {
+            saved.check(body)?;
+        }
+        match self.layout {
+            Layout::Folders => self.write_folder(job, known, body, payload),
+            Layout::Flat => {
+                let Some(output) = payload.output else { return Ok(()) };
+                let stem = self.name(job);
+                let dir = self.dir.clone();
+                self.put(&dir, (&stem, "json"), &output)
+            }
+        }
+    }
+
+    fn write_folder(
+        &mut self,
+        job: &Job,
+        known: &Observation,
+        body: &Bytes,
+        payload: Payload,
+    ) -> Result<(), ExportError> {
+        let name = self.name(job);
+        let folder = self.dir.join(name);
+        make_folder(&folder)?;
+        let ending = if serde_json::from_slice::<&RawValue>(body).is_ok() { "json" } else { "txt" };
+        self.put(&folder, ("body", ending), body)?;
+        if let Some(raw) = payload.raw {
+            self.put(&folder, ("raw", "txt"), &raw)?;
+        }
+        if let Some(output) = payload.output {
+            self.put(&folder, ("output", "json"), &output)?;
+        }
+        if !payload.files.is_empty() {
+            let files = folder.join("files");
+            make_folder(&files)?;
+            let before = self.notes.len();
+            for file in payload.files {
+                let Some(object) = body.get(file.range.clone()) else { continue };
+                self.put(&files, (&file_name(&file.name), "json"), object)?;
+            }
+            // Two files of one name are no surprise.
+            self.notes.truncate(before);
+        }
+        // The last: where it is, all of it is.
+        let line = self.result_line(job, known);
+        self.replace(&folder.join("result.json"), line.as_bytes())
+    }
+
+    /// Writes a file that is jobdeck's own, over an earlier one of its kind.
+    pub fn replace(&mut self, path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+        if holds(path, bytes.len() as u64, bytes) {
+            self.same += 1;
+            return Ok(());
+        }
+        if fs::symlink_metadata(path).is_ok_and(|about| !about.is_file()) {
+            return Err(ExportError::NoFolder(path.to_owned()));
+        }
+        let part = part(path, bytes)?;
+        fs::rename(&part, path).map_err(|error| {
+            let _ = fs::remove_file(&part);
+            io_error("write", path, error)
+        })?;
+        self.written += 1;
+        Ok(())
+    }
+
+    /// Writes a file under the first name that is free. One that holds the same is left, and so is any other.
+    pub fn put(&mut self, dir: &Path, (stem, ending): (&str, &str), bytes: &[u8]) -> Result<(), ExportError> {
+        for number in 1_u32.. {
+            let name = if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}.{number}.{ending}") };
+            let path = dir.join(name);
+            match fs::symlink_metadata(&path) {
+                Ok(_) if holds(&path, bytes.len() as u64, bytes) => {
+                    self.same += 1;
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let part = part(&path, bytes)?;
+                    fs::rename(&part, &path).map_err(|error| {
+                        let _ = fs::remove_file(&part);
+                        io_error("write", &path, error)
+                    })?;
+                    self.written += 1;
+                    if number > 1 {
+                        let there = dir.join(format!("{stem}.{ending}"));
+                        let (there, path) = (there.display(), path.display());
+                        self.notes.push(format!("{there} holds something else and was left; see {path}"));
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(io_error("write", &path, error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of a job's folder or file: always the same, and no other job's.
+    fn name(&mut self, job: &Job) -> String {
+        let called = match self.layout {
+            Layout::Folders => &job.key.id,
+            Layout::Flat => job.name.as_ref().unwrap_or(&job.key.id),
+        };
+        let plain = file_name(&format!("{}__{called}", job.service));
+        let owner = self.names.entry(plain.clone()).or_insert_with(|| job.key.clone());
+        if *owner == job.key {
+            return plain;
+        }
+        file_name(&format!("{} at {}", job.label(), job.key.endpoint))
+    }
+
+    fn result_line(&self, job: &Job, known: &Observation) -> String {
+        (self.line)(job, known) + "\n"
+    }
+}
+
+/// Makes a job's folder. A link in its place may lead anywhere and is refused.
+fn make_folder(folder: &Path) -> Result<(), ExportError> {
+    match fs::create_dir(folder) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(io_error("make the directory", folder, error)),
+    }
+    match fs::symlink_metadata(folder) {
+        Ok(about) if about.is_dir() => Ok(()),
+        Ok(_) | Err(_) => Err(ExportError::NoFolder(folder.to_owned())),
+    }
+}
+
+/// The bytes in a new file beside the one that they are for, for the user alone.
+fn part(path: &Path, bytes: &[u8]) -> Result<PathBuf, ExportError> {
+    let part = path.with_file_name(format!(".{:016x}.part", fastrand::u64(..)));
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&part)
+        .and_then(|mut file| file.write_all(bytes));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&part);
+        io_error("write", path, error)
+    })?;
+    Ok(part)
+}
+
+/// Whether a file has exactly these bytes, so many. A link is none.
+pub fn holds(path: &Path, length: u64, bytes: impl BufRead) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|about| about.is_file() && about.len() == length)
+        && fs::File::open(path).and_then(|file| are_equal(BufReader::new(file), bytes)).unwrap_or(false)
+}
+
+fn are_equal(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<bool> {
+    loop {
+        let (piece, second) = (one.fill_buf()?, other.fill_buf()?);
+        let length = piece.len().min(second.len());
+        if length == 0 {
+            return Ok(piece.is_empty() && second.is_empty());
+        }
+        if piece.get(..length) != second.get(..length) {
+            return Ok(false);
+        }
+        one.consume(length);
+        other.consume(length);
+    }
+}
+
+fn io_error(step: &'static str, path: &Path, error: io::Error) -> ExportError {
+    ExportError::Io { step, path: path.to_owned(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::domain::checksum::Checksum;
+    use crate::domain::job::ProviderName;
+    use crate::domain::observation::{BodyId, Saved};
+
+    fn job(service: &str, endpoint: &str, id: &str) -> Job {
+        let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.into(), id: id.to_owned() };
+        let traits = crate::tests::traits(key.provider);
+        Job { traits, batch: None, key, service: service.into(), name: None, tags: [].into() }
+    }
+
+    fn known(body: &[u8]) -> Observation {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let sha256 = Checksum::of(body);
+        let saved = Saved { body: BodyId(1), bytes: body.len() as u64, sha256, http_status: 200, at, masked: false };
+        Observation { saved: Some(saved), ..Observation::default() }
+    }
+
+    fn results(dir: &Path) -> Results {
+        Results::new(dir, Layout::Folders, |job, known| format!("{} {:?}", job.label(), known.saved)).unwrap()
+    }
+
+    fn below(dir: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![dir.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push(path.strip_prefix(dir).unwrap().display().to_string());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn payload(body: &'static [u8]) -> Payload {
+        crate::tests::provider(ProviderName::UNSTRACT)
+            .extract(&crate::domain::provider::Part::Status, &Bytes::from_static(body))
+    }
+
+    const BODY: &[u8] = br#"{"status":"COMPLETED","message":[
+        {"file":"a.pdf","status":"Success","result":{"output":{"total":1.50}},"error":null},
+        {"file":"a.pdf","status":"Success","result":{"output":{"total":2}},"error":null},
+        {"file":"../up","status":"Failed","result":null,"error":"no page"}]}"#;
+
+    #[test]
+    fn a_job_becomes_a_folder_and_a_second_run_writes_only_what_is_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let (job, known) = (job("inv", "https://h", "1"), known(BODY));
+        let mut first = results(dir.path());
+        assert!(!first.is_there(&job, &known));
+        first.write(&job, &known, &Bytes::from_static(BODY), payload(BODY)).unwrap();
+        let expected = [
+            "body.json",
+            "files/.._up",
+            "files/a.pdf.2.json",
+            "files/a.pdf.json",
+            "output.json",
+            "raw.txt",
+            "result.json",
+        ];
+        let found = below(&dir.path().join("inv__1"));
+        for name in expected {
+            assert!(
+                found.iter().any(|found| found.starts_with(name) || found.replace("_..", "..").starts_with(name)),
+                "{name}: {found:?}"
+            );
+        }
+        assert_eq!(fs::read(dir.path().join("inv__1/body.json")).unwrap(), BODY);
+        for name in &found {
+            let about = fs::metadata(dir.path().join("inv__1").join(name)).unwrap();
+            assert_eq!(about.permissions().mode() & 0o777, 0o600, "{name}");
+        }
+        let mut second = results(dir.path());
+        assert!(second.is_there(&job, &known));
+        second.write(&job, &known, &Bytes::from_static(BODY), payload(BODY)).unwrap();
+        assert_eq!((second.written, second.same), (0, found.len()));
+        assert_eq!(below(&dir.path().join("inv__1")), found);
+    }
+
+    #[test]
+    fn what_is_not_what_was_saved_is_not_written_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let cut = Bytes::from_static(&BODY[..40]);
+        let error =
+            results(dir.path()).write(&job("inv", "https://h", "1"), &known(BODY), &cut, payload(BODY)).unwrap_err();
+        assert!(matches!(error, ExportError::Damaged(_)), "{error}");
+        assert_eq!(below(dir.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_folder_or_file_leads_nowhere() {
+        for (link, makes_folder) in [("inv__1", false), ("inv__1/files", true), ("inv__1/result.json", true)] {
+            let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            if makes_folder {
+                fs::create_dir(dir.path().join("inv__1")).unwrap();
+            }
+            std::os::unix::fs::symlink(elsewhere.path(), dir.path().join(link)).unwrap();
+            let written = results(dir.path()).write(
+                &job("inv", "https://h", "1"),
+                &known(BODY),
+                &Bytes::from_static(BODY),
+                payload(BODY),
+            );
+            assert!(matches!(written, Err(ExportError::NoFolder(_))), "{link}: {written:?}");
+            assert_eq!(below(elsewhere.path()), Vec::<String>::new(), "{link}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_other_content_is_left_and_the_new_one_stands_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut results = results(dir.path());
+        for bytes in [b"one", b"one", b"two", b"two"] {
+            results.put(dir.path(), ("body", "json"), bytes).unwrap();
+        }
+        assert_eq!((results.written, results.same, results.notes.len()), (2, 2, 1));
+        assert_eq!(fs::read(dir.path().join("body.json")).unwrap(), b"one");
+        assert_eq!(fs::read(dir.path().join("body.2.json")).unwrap(), b"two");
+        assert_eq!(below(dir.path()), ["body.2.json", "body.json"], "and no piece is left behind");
+    }
+
+    #[test]
+    fn no_two_jobs_share_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut results = results(dir.path());
+        let jobs = [
+            job("a", "https://h", "1"),
+            job("a", "https://h", "2"),
+            job("a", "https://other", "2"),
+            job("b__c", "https://h", "3"),
+            job("b", "https://h", "c__3"),
+        ];
+        let names: Vec<String> = jobs.iter().map(|job| results.name(job)).collect();
+        assert_eq!(names.first().unwrap(), "a__1");
+        let distinct: std::collections::HashSet<&String> = names.iter().collect();
+        assert_eq!(distinct.len(), jobs.len(), "{names:?}");
+        assert_eq!(jobs.iter().map(|job| results.name(job)).collect::<Vec<_>>(), names, "and always the same");
+    }
+}
