@@ -1,6 +1,7 @@
 //! jobdeck: a terminal dashboard that follows batches of hosted jobs without losing a result.
 
 mod app;
+mod child;
 mod cli;
 mod config;
 mod demo;
@@ -13,6 +14,7 @@ mod logging;
 mod net;
 mod providers;
 mod report;
+mod run;
 mod session;
 mod shell;
 mod stderr;

@@ -99,6 +99,9 @@ impl<S: Subscriber> Layer<S> for Lines {
         if let Some(file) = &self.file {
             file.lock().unwrap_or_else(PoisonError::into_inner).write(&line);
         }
+        if words.file_only {
+            return;
+        }
         if self.stderr {
             stderr::line(&line.to_string());
         }
@@ -110,6 +113,8 @@ impl<S: Subscriber> Layer<S> for Lines {
 
 #[derive(Default)]
 struct Words {
+    /// What a command of the user's own printed: too much for people who look on.
+    file_only: bool,
     job: String,
     message: String,
 }
@@ -119,6 +124,13 @@ impl Visit for Words {
         match field.name() {
             "job" => value.clone_into(&mut self.job),
             _ => self.record_debug(field, &format_args!("{value}")),
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        match field.name() {
+            "file_only" => self.file_only = value,
+            _ => self.record_debug(field, &value),
         }
     }
 

@@ -107,6 +107,8 @@ pub enum Action {
     Suspend,
     /// Quit after the one-shot reads in flight.
     Quit,
+    /// Run the user's own command of this number.
+    Run(u16),
     /// As `Quit`; a second time: do not wait.
     Interrupt,
 }

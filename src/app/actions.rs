@@ -131,6 +131,7 @@ impl App {
             Action::Suspend => return vec![Effect::Suspend],
             Action::Quit => return self.quit(false),
             Action::Interrupt => return self.interrupt(),
+            Action::Run(number) => return self.run_command(number),
         }
         Vec::new()
     }

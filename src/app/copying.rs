@@ -301,7 +301,7 @@ impl App {
         Some(out)
     }
 
-    fn subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {
+    pub(super) fn subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {
         jobs.iter().filter_map(|ix| self.subject(*ix)).collect()
     }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::detail::tree::Decode;
 use crate::domain::clean::Clean;
+use crate::domain::command::UserCommand;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{BodyId, Observation};
 
@@ -87,6 +88,13 @@ pub enum Effect {
         what: What,
         /// Of this job.
         job: Subject,
+    },
+    /// Run a command of the user's own; answered by an `Event::CommandEnded` for each run.
+    RunCommand {
+        /// Which.
+        command: Arc<UserCommand>,
+        /// Over these jobs.
+        jobs: Vec<Subject>,
     },
     /// Suspend to the shell; `Event::Resumed` follows.
     Suspend,

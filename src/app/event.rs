@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::detail::tree::Decoded;
 use super::effect::{CopyName, Part};
-use super::keys::Key;
+use super::keys::{Key, Keymap};
 use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
 use crate::domain::files::FileResult;
@@ -93,6 +93,15 @@ pub enum Event {
     Saved(Result<Clean, Clean>),
     /// `Effect::OpenPager` failed: a sentence.
     PagerFailed(Clean),
+    /// A run of a command is over.
+    CommandEnded {
+        /// Which command, for which job, and how it ended.
+        said: Clean,
+        /// Whether it went well.
+        good: bool,
+    },
+    /// The user's own commands, and the keys with theirs, are others from now on.
+    KeysChanged(Box<Keymap>),
     /// The jobs file was changed and is not valid; the old one is in force. The errors, line by line.
     ConfigBroken(Vec<Clean>),
     /// The process was suspended and goes on; the terminal is ours again.

@@ -2,6 +2,7 @@
 
 pub mod action;
 mod actions;
+mod commands;
 mod complete;
 mod copying;
 pub mod detail;
@@ -328,6 +329,12 @@ impl App {
             Event::Copied { of, copied } => self.say_copied(&of, &copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
+            Event::CommandEnded { said, good: true } => self.say(said.to_string()),
+            Event::CommandEnded { said, good: false } => self.say_bad(said.to_string()),
+            Event::KeysChanged(keymap) => {
+                self.keymap = *keymap;
+                Vec::new()
+            }
             Event::ConfigBroken(lines) => {
                 let first = lines.first().cloned().unwrap_or_default();
                 let more = lines.len() > 1;

@@ -64,6 +64,8 @@ pub enum Command {
     Once(Once),
     /// Show the jobs' state from local data, no network
     Status(Status),
+    /// Run a command of your own (`[[commands]]`) over jobs
+    Run(Run),
     /// Show one job from local data; needs neither file nor token
     Show(Show),
     /// Write saved results to a directory, no network
@@ -191,6 +193,17 @@ pub struct Once {
     pub format: ListFormat,
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+}
+
+/// `run`.
+#[derive(Debug, ClapArgs)]
+pub struct Run {
+    /// The name of the command
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Only jobs that this filter matches
+    #[arg(long, value_name = "FILTER")]
     pub filter: Option<String>,
 }
 

@@ -11,7 +11,8 @@ use crate::domain::human::counted;
 use crate::domain::id;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::Service;
-use crate::engine::{self, token};
+use crate::engine;
+use crate::engine::token::{self, Prompts};
 
 /// A valid file, and the token of each of its services.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub type Online = Vec<(Arc<str>, Result<String, String>)>;
 /// Reads the file and asks for its tokens.
 pub async fn check(named: &[PathBuf]) -> Result<Checked, ConfigError> {
     let file = config::load_named(named)?;
-    let tokens = token::resolve_all(&file.services, output::say_error).await;
+    let tokens = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
     Ok(Checked { file, tokens })
 }
 
@@ -86,7 +87,37 @@ pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Re
     for trouble in engine::environment_troubles() {
         writeln!(out, "warning: {trouble}")?;
     }
+    list_programs(file, out)?;
     Ok(if missing + bad > 0 { 2 } else { 0 })
+}
+
+/// Every program that the file would run, and when.
+fn list_programs(file: &JobsFile, out: &mut dyn Write) -> io::Result<()> {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for service in &file.services {
+        if let TokenSource::Command(argv) = &service.token {
+            let program = argv.first().cloned().unwrap_or_default();
+            rows.push((program, format!("for the token of {}: at the start, and when it is refused", service.name)));
+        }
+    }
+    for command in &file.commands {
+        let key = command.key.as_deref().map(|key| format!("{key}, or ")).unwrap_or_default();
+        let when = format!("as `{}`, when you ask for it ({key}`jobdeck run {}`)", command.name, command.name);
+        rows.push((command.program.path().to_string_lossy().into_owned(), when));
+    }
+    for hook in &file.hooks {
+        let on: Vec<&str> = hook.on.iter().map(|event| event.as_str()).collect();
+        let of = if hook.filter.is_empty() { String::new() } else { format!(" of {}", hook.filter.source()) };
+        rows.push((hook.program.path().to_string_lossy().into_owned(), format!("by itself, at {}{of}", on.join(", "))));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "programs that this file runs, without a shell:")?;
+    for (program, when) in rows {
+        writeln!(out, "  {}  {}", Clean::from(program), Clean::from(when))?;
+    }
+    Ok(())
 }
 
 /// How many odd ids of one service are named.

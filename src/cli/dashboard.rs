@@ -15,8 +15,9 @@ use super::{export, fields, locale, place, settings};
 use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
 use crate::config::{self, ConfigError, JobsFile};
 use crate::demo::Demo;
+use crate::engine;
 use crate::engine::saved::{Access, Store};
-use crate::engine::{self, token};
+use crate::engine::token::{self, Prompts};
 use crate::exit;
 use crate::logging::{self, Targets};
 use crate::session::exporter::Exporter;
@@ -58,7 +59,8 @@ async fn show(
     if !io::stdout().is_terminal() {
         return Err(Failure::usage("the dashboard needs a terminal. Use `jobdeck watch` where there is none."));
     }
-    let (user, keymap) = settings::read()?;
+    let (user, own_keys) = settings::read()?;
+    let (keymap, _) = settings::commands(&user, file.as_ref().ok(), &own_keys)?;
     let (pane, log) = unbounded_channel();
     let mut exporter = None;
     let batch = match file {
@@ -71,7 +73,7 @@ async fn show(
             }
             engine::environment_troubles().iter().for_each(|trouble| tracing::warn!("{trouble}"));
             engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
-            let services = token::resolve_all(&file.services, output::say_error).await;
+            let services = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
             fields::keep(&store, &file).await;
             if let Some(dir) = &file.export {
                 exporter = Some(Exporter::start(store.clone(), dir, export::words())?);
@@ -82,7 +84,7 @@ async fn show(
     };
     let broken = batch.is_err();
     let theme = theme(common, &user);
-    let start = Start { batch, state, user, keymap, theme, log, exporter };
+    let start = Start { batch, state, user, keymap, own_keys, theme, log, exporter };
     let outcome = tui::run(start).await.map_err(|error| Failure::internal(error.0))?;
     if let Some(farewell) = &outcome.farewell {
         // A demo's results are gone with it.

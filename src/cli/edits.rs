@@ -1,6 +1,7 @@
 //! The jobs file under a running `watch`: which of its jobs are meant once it was changed.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -9,9 +10,13 @@ use super::{output, select, setup};
 use crate::config::JobsFile;
 use crate::config::watch::WatchError;
 use crate::domain::filter::Filter;
+use crate::domain::hook::Hook;
 use crate::domain::job::JobKey;
+use crate::domain::secret::Token;
+use crate::domain::service::Service;
 use crate::engine::saved::Store;
-use crate::tui::reload::{News, Reloads};
+use crate::engine::token::Prompts;
+use crate::session::reload::{News, Reloads};
 
 /// A jobs file that is watched, and what a command wants of it.
 #[derive(Debug)]
@@ -23,8 +28,14 @@ pub struct Edits {
 
 impl Edits {
     /// Watches a file of which those jobs are followed that the filter matches.
-    pub fn of(file: &JobsFile, store: Store, filter: Option<Filter>) -> Self {
-        let reloads = Reloads::of(file);
+    pub fn of(
+        file: &JobsFile,
+        tokens: &[(Arc<Service>, Result<Token, String>)],
+        own_hooks: Vec<Arc<Hook>>,
+        store: Store,
+        filter: Option<Filter>,
+    ) -> Self {
+        let reloads = Reloads::of(file, tokens, own_hooks);
         if let Some(why @ (WatchError::Polled(_) | WatchError::NoThread(_))) = reloads.trouble() {
             output::say_error(&why.to_string());
         }
@@ -49,7 +60,7 @@ impl Edits {
                 }
             }
         };
-        self.reloads.prepare(meant, output::say_error);
+        self.reloads.prepare(meant, Prompts::Allowed, output::say_error);
     }
 
     /// Whether a changed file is about to be put in force.

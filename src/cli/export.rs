@@ -14,7 +14,6 @@ use serde_json::value::RawValue;
 use super::args::{Common, Export, ExportFormat, ExportLayout};
 use super::failure::Failure;
 use super::field_table::FieldTable;
-use super::lines::{StateLine, json};
 use super::select::Entry;
 use super::sheet::Sheet;
 use super::{output, place, sheet, status};
@@ -24,6 +23,7 @@ use crate::domain::observation::{BodyId, Observation};
 use crate::domain::provider::Payload;
 use crate::engine::saved::{self, Access, Store};
 use crate::session::exporter::{Saved, Words};
+use crate::session::lines::{StateLine, json};
 use crate::session::results::{Layout, Results, holds};
 
 /// Runs it.

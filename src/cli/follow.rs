@@ -23,9 +23,10 @@ use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
 use crate::engine::{self, Command, Engine, Setup};
 use crate::exit::{Signal, Trouble};
+use crate::run::hooks::{self, HookRunner, Surroundings};
 use crate::session::exporter::Exporter;
 use crate::session::owners::Owners;
-use crate::tui::reload::News;
+use crate::session::reload::News;
 
 /// How to follow an engine.
 #[derive(Debug)]
@@ -73,6 +74,9 @@ pub struct Followed {
 pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<Followed, Failure> {
     let mut stops = Stops::listen()?;
     let (facts_in, mut facts) = unbounded_channel();
+    let secrets = hooks::secrets(setup.services.iter().map(|(service, _)| service));
+    let around = Surroundings { store: setup.store.clone(), secrets, say: Some(output::say_error) };
+    let mut hooks = HookRunner::start(setup.hooks.clone(), around);
     let engine = engine::start(setup, facts_in)?;
     let Plan { until, deadline, stream, mut edits, mut exporter, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
@@ -88,13 +92,19 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
             how = wait_closed(&mut closed) => follower.on_closed(&how),
             cut = wait_until(deadline), if !follower.leaving => follower.cut_off(cut),
             stopped = follower.owners.next_stopped() => output::say_error(&stopped),
-            news = next_news(&mut edits), if !follower.leaving => follower.on_news(news, edits.as_mut()),
+            news = next_news(&mut edits), if !follower.leaving => {
+                if let News::Ready(reload) = &news {
+                    hooks.set_hooks(reload.hooks.clone());
+                }
+                follower.on_news(news, edits.as_mut());
+            }
             fact = facts.recv() => match fact {
                 Some(fact) => {
                     follower.owners.on_fact(&fact);
                     if let Some(exporter) = &mut exporter {
                         exporter.on_fact(&fact);
                     }
+                    hooks.on_fact(&fact);
                     follower.on_fact(fact);
                 }
                 None => break,
@@ -109,6 +119,10 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
         for failed in exporter.finish().await {
             output::say_error(&format!("not exported, tried again at the next start: {failed}"));
         }
+    }
+    // Whoever does not wait for results does not wait for hooks either.
+    if !follower.aborted {
+        hooks.leave().await;
     }
     Ok(follower.finished())
 }

@@ -10,7 +10,6 @@ use unicode_width::UnicodeWidthStr;
 
 use super::args::ListFormat;
 use super::failure::Failure;
-use super::lines::{StateLine, SummaryLine, json};
 use super::output::{Look, Out};
 use super::select::Entry;
 use super::sheet::Sheet;
@@ -19,6 +18,7 @@ use crate::domain::clean::Clean;
 use crate::domain::observation::Observation;
 use crate::domain::state::State;
 use crate::domain::{human, note};
+use crate::session::lines::{StateLine, SummaryLine, json};
 
 /// Prints the jobs in their order, and the counts below them where the format has a place for them.
 pub fn print(entries: &[Entry], format: ListFormat, look: Look, exit: u8) -> Result<(), Failure> {

@@ -28,7 +28,6 @@ mod fields;
 mod follow;
 mod init;
 mod keys;
-mod lines;
 mod list;
 mod locale;
 mod man;
@@ -39,10 +38,11 @@ mod paths;
 mod pick;
 mod place;
 mod providers;
-mod reference;
+pub mod reference;
 mod reply;
 mod report;
 mod report_file;
+mod run;
 mod schema;
 mod select;
 mod settings;
@@ -115,6 +115,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Demo(demo) => demo::run(&common, &demo).await,
         Command::Watch(watch) => watch::run(&common, watch).await,
         Command::Once(once) => once::run(&common, once).await,
+        Command::Run(wanted) => run::run(&common, &wanted).await,
         Command::Status(status) => status::run(&common, status).await,
         Command::Stats(stats) => stats::run(&common, stats).await,
         Command::Report(report) => report_file::run(&common, report).await,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::lines::{ReadLine, StateLine, SummaryLine, json};
 use super::output::Look;
 use super::words;
 use crate::domain::clean::Clean;
@@ -17,6 +16,7 @@ use crate::domain::note;
 use crate::domain::observation::Observation;
 use crate::domain::state::{PollOutcome, State};
 use crate::domain::stats::Counts;
+use crate::session::lines::{ReadLine, StateLine, SummaryLine, json};
 
 /// What stands in place of a time before what was known already. As wide as a time.
 const KNOWN: &str = "known   ";

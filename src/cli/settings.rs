@@ -1,8 +1,12 @@
 //! The user's own file, and the keys that follow from it.
 
+use std::sync::Arc;
+
 use super::failure::Failure;
 use crate::app::keys::{self, Binding, Key, Keymap};
+use crate::config::JobsFile;
 use crate::config::user::{self, Actions, User};
+use crate::domain::command::UserCommand;
 
 /// Reads it. Everything that is wrong with it is one error.
 pub fn read() -> Result<(User, Keymap), Failure> {
@@ -17,6 +21,22 @@ pub fn read() -> Result<(User, Keymap), Failure> {
     let changes = user.keys.iter().map(|binding| (binding.action.as_str(), binding.keys.as_slice()));
     let keymap = Keymap::rebound(changes);
     Ok((user, keymap))
+}
+
+/// The user's own commands, those of the jobs file first, and the keys with theirs. A name or a key that is taken is an
+/// error that names both places.
+pub fn commands(
+    user: &User,
+    file: Option<&JobsFile>,
+    keymap: &Keymap,
+) -> Result<(Keymap, Vec<Arc<UserCommand>>), Failure> {
+    let of_file = file.map(|file| file.commands.as_slice()).unwrap_or_default();
+    let all: Vec<Arc<UserCommand>> = of_file.iter().chain(&user.commands).cloned().collect();
+    let keymap = keymap.with_commands(&all).map_err(|conflicts| {
+        let lines: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+        Failure::usage(lines.join("\n"))
+    })?;
+    Ok((keymap, all))
 }
 
 fn binding(name: &str) -> Option<&'static Binding> {

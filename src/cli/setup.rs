@@ -1,6 +1,7 @@
 //! What `watch` and `once` need before an engine can start: file, store, selected jobs, tokens.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
@@ -10,14 +11,16 @@ use super::cut::{Cut, Deadline, wait_until};
 use super::failure::Failure;
 use super::select::Entry;
 use super::signals::Signals;
-use super::{fields, output, place, select};
+use super::{fields, output, place, select, settings};
 use crate::config::JobsFile;
 use crate::domain::clock::Clock;
 use crate::domain::filter::Filter;
+use crate::domain::hook::Hook;
 use crate::domain::job::JobKey;
 use crate::domain::stats::Counts;
 use crate::engine::saved::Access;
-use crate::engine::{self, Purpose, Setup, token};
+use crate::engine::token::{self, Prompts};
+use crate::engine::{self, Purpose, Setup};
 use crate::exit::Signal;
 
 /// What came of the preparation.
@@ -38,6 +41,8 @@ pub struct Ready {
     pub file: JobsFile,
     /// Which of its jobs are meant.
     pub filter: Option<Filter>,
+    /// The hooks of the user's own file; they are in `setup` too.
+    pub own_hooks: Vec<Arc<Hook>>,
 }
 
 /// Prepares an engine over the file's jobs that the filter matches. What takes its time is only that a token is asked
@@ -49,6 +54,7 @@ pub async fn prepare(
     deadline: Option<Deadline>,
     signals: &mut Signals,
 ) -> Result<Prepared, Failure> {
+    let own_hooks = settings::read()?.0.hooks;
     let asked = common.clone();
     let file = tokio::select! {
         // A pipe may give nothing for long.
@@ -79,7 +85,7 @@ pub async fn prepare(
     };
     let JobsFile { poll, services, jobs, .. } = chosen;
     let asked = tokio::select! {
-        services = token::resolve_all(&services, output::say_error) => Ok(services),
+        services = token::resolve_all(&services, Prompts::Allowed, output::say_error) => Ok(services),
         signal = signals.next() => Err(Cut::Signal(signal)),
         cut = wait_until(deadline) => Err(cut),
     };
@@ -94,8 +100,9 @@ pub async fn prepare(
         }
     };
     let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
-    let setup = Setup { purpose, poll, services, jobs, store, seed, clock };
-    Ok(Prepared::Ready(Box::new(Ready { setup, file, filter })))
+    let hooks = file.hooks.iter().chain(&own_hooks).cloned().collect();
+    let setup = Setup { purpose, poll, services, jobs, hooks, store, seed, clock };
+    Ok(Prepared::Ready(Box::new(Ready { setup, file, filter, own_hooks })))
 }
 
 fn unreadable(why: &str) -> Failure {

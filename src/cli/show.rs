@@ -5,7 +5,6 @@ use jiff::Timestamp;
 
 use super::args::{Common, Part, Show};
 use super::failure::Failure;
-use super::lines::{self, StateLine, harmless_json};
 use super::output::{self, Look, Out};
 use super::select::Entry;
 use super::{pick, summary};
@@ -14,6 +13,7 @@ use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
 use crate::engine::saved::{self, Store};
 use crate::json;
+use crate::session::lines::{self, StateLine, harmless_json};
 
 /// What `show` exits with where the part asked for is not there.
 const NOT_THERE: u8 = 4;

@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 
 use super::args::{By as ByArg, Common, Stats, StatsFormat};
 use super::failure::Failure;
-use super::lines::{json, number};
 use super::output::Out;
 use super::select::Entry;
 use super::sheet::Sheet;
@@ -18,6 +17,7 @@ use crate::domain::cost::Cost;
 use crate::domain::durations::{self, By, Group, Sample, Spread};
 use crate::domain::human;
 use crate::domain::markdown::escaped;
+use crate::session::lines::{json, number};
 
 /// How many of the slowest jobs are named.
 const SLOWEST: usize = 10;

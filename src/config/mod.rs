@@ -6,6 +6,8 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::domain::clean::Clean;
+use crate::domain::command::UserCommand;
+use crate::domain::hook::Hook;
 use crate::domain::job::Job;
 use crate::domain::service::{Poll, Service};
 use excerpt::Excerpts;
@@ -18,10 +20,12 @@ use sources::{Digest, Source};
 
 mod address;
 pub mod append;
+mod commands;
 mod excerpt;
 mod field;
 mod fields;
 pub mod given;
+mod hooks;
 mod id_list;
 pub mod init;
 mod jobs;
@@ -58,6 +62,10 @@ pub struct JobsFile {
     pub services: Vec<Arc<Service>>,
     /// `[[jobs]]`, `ids` spread out, in the file's order.
     pub jobs: Vec<Arc<Job>>,
+    /// `[[commands]]`, in the file's order.
+    pub commands: Vec<Arc<UserCommand>>,
+    /// `[[hooks]]`, in the file's order.
+    pub hooks: Vec<Arc<Hook>>,
     /// Further files that were read as one with it.
     further: Vec<PathBuf>,
     /// What it was read from: itself, then its files of ids.
@@ -69,8 +77,10 @@ pub struct JobsFile {
 /// Two are the same if they mean the same, however they are written.
 impl PartialEq for JobsFile {
     fn eq(&self, other: &Self) -> bool {
-        let Self { path, batch, export: _, poll, services, jobs, further: _, sources: _, digest: _ } = self;
+        let Self { path, batch, export: _, poll, services, jobs, commands, hooks, further: _, sources: _, digest: _ } =
+            self;
         (path, batch, poll, services, jobs) == (&other.path, &other.batch, &other.poll, &other.services, &other.jobs)
+            && (commands, hooks) == (&other.commands, &other.hooks)
     }
 }
 
@@ -170,6 +180,8 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let batch = batch(&file, path, &mut problems);
     let export = export(&file, &place, &mut problems);
     let declared = jobs::jobs(&file, &known, &place, (digest, batch.clone()), &mut problems);
+    let commands = commands::commands(&file, text, path, &mut problems);
+    let hooks = hooks::hooks(&file, text, path, &mut problems);
     add_duplicates(&declared.jobs, text, &mut problems);
     if !problems.is_empty() {
         return Err(problems.into_error(path, text));
@@ -183,6 +195,8 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
         poll,
         services: services.into_iter().filter_map(|(_, service)| service).collect(),
         jobs: declared.jobs.into_iter().map(|placed| placed.job).collect(),
+        commands,
+        hooks,
         digest: Some(declared.digest.finish()),
         further: Vec::new(),
         sources,

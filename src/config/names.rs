@@ -1,7 +1,8 @@
 //! Every key that our files know: one table for the reader, for "did you mean", for excerpts and for the schema's test.
 
 /// Top level of the jobs file.
-pub const TOP: &[&str] = &["batch", "export", "alert_after", "poll", "services", "providers", "jobs"];
+pub const TOP: &[&str] =
+    &["batch", "export", "alert_after", "poll", "commands", "hooks", "services", "providers", "jobs"];
 
 /// `[poll]`.
 pub const POLL: &[&str] =
@@ -45,7 +46,13 @@ pub const JOB: &[&str] = &["service", "id", "request_id", "task_id", "execution_
 pub const ID: &[&str] = &["id", "request_id", "task_id", "execution_id", "ids", "ids_file"];
 
 /// Top level of the user's config.toml.
-pub const USER: &[&str] = &["keys", "theme", "charset", "clipboard", "notify"];
+pub const USER: &[&str] = &["keys", "theme", "charset", "clipboard", "notify", "commands", "hooks"];
+
+/// `[[commands]]`, in either file.
+pub const COMMAND: &[&str] = &["name", "key", "run", "when", "marked", "confirm", "mode", "adds", "token"];
+
+/// `[[hooks]]`, in either file.
+pub const HOOK: &[&str] = &["on", "filter", "run", "batch"];
 
 /// `[notify]` of the user's config.toml.
 pub const NOTIFY: &[&str] = &["on", "command"];

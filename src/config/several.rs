@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{ConfigError, JobsFile, load};
+use crate::domain::command::UserCommand;
 use crate::domain::job::Job;
 use crate::domain::service::Service;
 
@@ -60,6 +61,18 @@ fn take(whole: &mut JobsFile, file: JobsFile, keys: &mut HashSet<crate::domain::
             None => job,
         };
         whole.jobs.push(job);
+    }
+    // One name is one command, that of the first file; a hook that stands in both is one.
+    let taken = |name: &str, all: &[Arc<UserCommand>]| all.iter().any(|other| &*other.name == name);
+    for command in file.commands {
+        if !taken(&command.name, &whole.commands) {
+            whole.commands.push(command);
+        }
+    }
+    for hook in file.hooks {
+        if !whole.hooks.iter().any(|other| other.id == hook.id) {
+            whole.hooks.push(hook);
+        }
     }
     whole.sources.extend(file.sources);
     whole.further.push(file.path);

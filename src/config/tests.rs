@@ -437,6 +437,8 @@ fn the_schema_knows_the_keys_that_the_reader_knows_and_no_others() {
         ("/definitions/provider/properties", described::TOP),
         ("/definitions/provider/properties/status/properties", described::STATUS),
         ("/definitions/result/properties", described::RESULT),
+        ("/definitions/command/properties", names::COMMAND),
+        ("/definitions/hook/properties", names::HOOK),
     ];
     for (pointer, names) in cases {
         let keys: Vec<_> = schema.pointer(pointer).unwrap().as_object().unwrap().keys().collect();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -10,6 +11,8 @@ use super::field::{Field, Fields};
 use super::names;
 use super::problem::{Problem, Problems};
 use super::{ConfigError, paths, read};
+use crate::domain::command::UserCommand;
+use crate::domain::hook::Hook;
 
 /// What is the user's and not the batch's. The default is that of a missing file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +27,10 @@ pub struct User {
     pub clipboard: Clipboard,
     /// When and how the user is called.
     pub notify: Notify,
+    /// `[[commands]]`, in the file's order.
+    pub commands: Vec<Arc<UserCommand>>,
+    /// `[[hooks]]`, in the file's order.
+    pub hooks: Vec<Arc<Hook>>,
 }
 
 /// The keys of one action, in place of its own.
@@ -128,6 +135,8 @@ pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User
         ),
         clipboard: clipboard(&file, &mut problems),
         notify: notify(&file, &mut problems),
+        commands: super::commands::commands(&file, text, path, &mut problems),
+        hooks: super::hooks::hooks(&file, text, path, &mut problems),
     };
     if problems.is_empty() { Ok(user) } else { Err(problems.into_error(path, text)) }
 }

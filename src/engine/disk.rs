@@ -12,7 +12,7 @@ use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Keep, Observation, Role};
 use crate::domain::state::PollOutcome;
-use crate::store::{self, Save, SaveBody, Store, StoreError};
+use crate::store::{self, NewHookEvent, Save, SaveBody, Store, StoreError};
 
 use super::intake::Received;
 use super::job_entry::{JobEntry, Next};
@@ -38,6 +38,8 @@ pub struct Step {
     pub next: Next,
     /// The poll to report.
     pub news: Option<News>,
+    /// What hooks are to be run for, once this is saved.
+    pub hook_events: Vec<NewHookEvent>,
 }
 
 /// What came of a poll, to be kept.
@@ -150,7 +152,9 @@ impl Pending {
         let further = if keep == Keep::Result { further } else { Vec::new() };
         let further = further.into_iter().map(|(role, response)| body_of(response, keep, role)).collect();
         let attempts = entry.attempts.clone();
-        let save = Save { change, attempts, body, further, ..Save::new(Arc::clone(&entry.job), observation) };
+        let hook_events = step.hook_events.clone();
+        let save =
+            Save { change, attempts, body, further, hook_events, ..Save::new(Arc::clone(&entry.job), observation) };
         Self { ix, save, step, shown: false, attempts_loaded: entry.attempts_loaded }
     }
 

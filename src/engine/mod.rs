@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
+use crate::domain::hook::Hook;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
 use crate::domain::service::{Poll, Service};
@@ -61,6 +62,8 @@ pub struct Setup {
     pub services: Vec<(Arc<Service>, Result<Token, String>)>,
     /// The jobs, in the file's order, each of one of these services.
     pub jobs: Vec<Arc<Job>>,
+    /// At which events programs of the user's own are run; by whom is the front end's business.
+    pub hooks: Vec<Arc<Hook>>,
     /// The state directory, opened as a reader.
     pub store: Store,
     /// Seed of the jitter.
@@ -96,9 +99,11 @@ pub struct Reload {
     /// What holds for all services.
     pub poll: Poll,
     /// The services and their tokens.
-    pub services: Vec<(Arc<Service>, Result<Token, String>)>,
+    pub services: Vec<(Arc<Service>, token::Renewal)>,
     /// The jobs, in the file's order.
     pub jobs: Vec<Arc<Job>>,
+    /// The hooks in force from now on.
+    pub hooks: Vec<Arc<Hook>>,
 }
 
 /// A running engine: commands go in here, facts come out of the channel that it was started with.

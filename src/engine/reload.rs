@@ -12,11 +12,13 @@ use super::job_entry::{Denials, Phase};
 use super::run::Run;
 use super::schedule::ServiceIx;
 use super::service_entry::ServiceEntry;
+use super::token::Renewal;
 
 impl Run {
     /// Applies it. Told by `Fact::Reloaded` when it is in force.
     pub(super) async fn reload(&mut self, reload: Reload) {
-        let Reload { poll, services, jobs } = reload;
+        let Reload { poll, services, jobs, hooks } = reload;
+        self.hooks = hooks;
         self.poll = poll;
         self.net = Arc::new(Net::new(&poll, self.clock.clone()));
         self.look_for_room();
@@ -27,8 +29,16 @@ impl Run {
         }
         for (service, token) in services {
             let name = service.name.clone();
+            let old = self.schedule.service_named(&name);
+            let token = match token {
+                Renewal::Asked(token) => token,
+                // It may be a newer one than the front end has seen.
+                Renewal::AsBefore => old
+                    .and_then(|old| self.schedule[old].token.clone())
+                    .ok_or_else(|| "its token was never asked for".to_owned()),
+            };
             let new = ServiceEntry::new(service, token);
-            match self.schedule.service_named(&name) {
+            match old {
                 Some(old) => self.schedule[old].reload(new),
                 None => self.schedule.add_service(new),
             }

@@ -4,14 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::domain::attempt::Attempt;
 use crate::domain::checksum::Checksum;
 use crate::domain::fact::{Fact, Health};
+use crate::domain::hook::{self, Hook};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Applied, Keep, Observation, Seen};
 use crate::domain::state::PollOutcome;
+use crate::store::NewHookEvent;
 
 use super::disk::{Bodies, DiskEvent, News, Pending, Step};
 use super::intake::Received;
@@ -95,7 +98,12 @@ impl Run {
         let next = self.schedule[ix].replied(seen, changed, pace, grace);
         self.seen_by_service(flight, seen);
         let news = self.schedule[ix].take_news(seen);
-        self.settle(ix, applied, Bodies { response, role, further }, Step { changed, next, news });
+        self.settle(
+            ix,
+            applied,
+            Bodies { response, role, further },
+            Step { changed, next, news, hook_events: Vec::new() },
+        );
     }
 
     /// What a response says about the service that it came from.
@@ -144,7 +152,11 @@ impl Run {
             self.proceed(ix, next, news);
             return;
         }
-        let pending = Pending::new((ix, entry), observation, keep, bodies, Step { changed, next, news });
+        let change =
+            hook::Change { job: &entry.job, before: &entry.known, after: &observation, gives_up: next == Next::GiveUp };
+        let hook_events = hook_events(&self.hooks, change, self.clock.now());
+        let step = Step { changed, next, news, hook_events };
+        let pending = Pending::new((ix, entry), observation, keep, bodies, step);
         let service = self.schedule[ix].service;
         self.disk.save(pending.described(self.schedule[service].description.clone()));
     }
@@ -172,7 +184,7 @@ impl Run {
                 }
                 self.tell_draining();
             }
-            DiskEvent::Shown { ix, known, step: Step { changed, next, news } } => {
+            DiskEvent::Shown { ix, known, step: Step { changed, next, news, .. } } => {
                 self.learned(ix, *known, changed);
                 self.proceed(ix, next, news);
             }
@@ -250,6 +262,17 @@ fn is_kept_already(known: &Observation, keep: Keep, response: Option<&Received>)
     evidence.bytes == response.bytes.len() as u64 && evidence.sha256 == Checksum(Sha256::digest(&response.bytes).into())
 }
 
+/// What the hooks are to be run for.
+fn hook_events(hooks: &[Arc<Hook>], change: hook::Change<'_>, now: Timestamp) -> Vec<NewHookEvent> {
+    let at = change.after.changed_at.unwrap_or(now);
+    let of = |hook: &Arc<Hook>| {
+        let id = hook.id.clone();
+        let events = hook.events(change, now).into_iter();
+        events.map(move |event| NewHookEvent { hook: id.clone(), event: event.as_str().to_owned(), at })
+    };
+    hooks.iter().flat_map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc::unbounded_channel;
@@ -293,7 +316,7 @@ mod tests {
         let list = (0..jobs).map(job).collect();
         let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);
         let (poll, jobs) = (Poll::default(), Vec::new());
-        let setup = Setup { purpose: Purpose::Watch, poll, services, jobs, store, seed: 1, clock };
+        let setup = Setup { purpose: Purpose::Watch, poll, services, jobs, hooks: Vec::new(), store, seed: 1, clock };
         let mut run = Run::new(setup, unbounded_channel().0).unwrap();
         run.declare(list).await.unwrap();
         run

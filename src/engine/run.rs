@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact, Gate};
+use crate::domain::hook::Hook;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
 use crate::domain::service::Poll;
@@ -82,6 +83,8 @@ pub struct Run {
     pub(super) disk: Disk,
     pub(super) report: Report,
     pub(super) background: JoinSet<Background>,
+    /// At which events programs of the user's own are run.
+    pub(super) hooks: Vec<Arc<Hook>>,
     /// What the two clocks showed when they were last compared.
     pub(super) clocks: (Duration, Timestamp),
     /// How many polls descriptors are left for; None: any number.
@@ -95,7 +98,7 @@ pub struct Run {
 impl Run {
     /// An engine that has done nothing yet.
     pub fn new(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Self, StartError> {
-        let Setup { purpose, poll, services, jobs, store, seed, clock } = setup;
+        let Setup { purpose, poll, services, jobs, hooks, store, seed, clock } = setup;
         let mut schedule = Schedule::default();
         for (service, token) in services {
             schedule.add_service(ServiceEntry::new(service, token));
@@ -116,6 +119,7 @@ impl Run {
             disk: Disk::new(store),
             report: Report::new(facts),
             background: JoinSet::new(),
+            hooks,
             clocks: (Duration::ZERO, clock.now()),
             clock,
             room: None,
@@ -331,14 +335,19 @@ impl Run {
         let is_well = self.disk.trouble().is_none();
         let entries = self.schedule.jobs().filter(|_| is_well).collect::<Vec<_>>();
         let reads: Vec<_> = entries.into_iter().filter_map(|ix| self.schedule[ix].take_unwritten()).collect();
+        // The front end's hooks still need the store; it is closed after them.
+        let has_hooks = !self.hooks.is_empty();
+        let claimed = self.schedule.jobs().filter(|ix| has_hooks && !self.schedule[*ix].known.is_over());
+        let claimed: Vec<_> = claimed.map(|ix| self.schedule[ix].job.key.clone()).collect();
         let store = self.disk.store().clone();
         let close = async {
-            if !reads.is_empty()
-                && let Err(error) = store.release(Vec::new(), reads).await
-            {
-                tracing::warn!("{error}");
+            if !reads.is_empty() || !claimed.is_empty() {
+                let released = store.release(claimed, reads).await;
+                released.unwrap_or_else(|error| tracing::warn!("{error}"));
             }
-            store.close().await;
+            if !has_hooks {
+                store.close().await;
+            }
         };
         // A store that does not answer must not keep the process: the system gives the claims up at its end.
         let _ = tokio::time::timeout(TICK * 5, close).await;

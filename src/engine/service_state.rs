@@ -11,6 +11,7 @@ use super::job_entry::{JobEntry, Phase};
 use super::run::{Background, Mode, Run};
 use super::schedule::ServiceIx;
 use super::service_gate::ServiceGate;
+use super::token::Prompts;
 use super::{Purpose, log, token};
 
 /// Polls in a row without an answer that make a job stale.
@@ -81,7 +82,12 @@ impl Run {
         let entry = &mut self.schedule[service];
         entry.next_token_retry = None;
         let declared = std::sync::Arc::clone(&entry.service);
-        let resolved = async move { Background::Token(service, token::resolve_service(&declared).await, asked) };
+        let prompts = match self.purpose {
+            Purpose::Dashboard => Prompts::Refused,
+            Purpose::Watch | Purpose::Once => Prompts::Allowed,
+        };
+        let resolved =
+            async move { Background::Token(service, token::resolve_service(&declared, prompts).await, asked) };
         self.background.spawn(resolved);
     }
 

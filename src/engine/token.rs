@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use crate::child::{self, Group};
 use crate::domain::clean::Clean;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::Service;
@@ -23,23 +24,48 @@ const SAID_AFTER: Duration = Duration::from_secs(1);
 /// More than any token has.
 const LONGEST: u64 = 64 * 1024;
 
+/// After a command has ended, what it started may keep its output open: so long it is listened to.
+const AFTER_THE_END: Duration = Duration::from_millis(200);
+
+/// Whether a command may ask its user something on the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompts {
+    /// It may: nobody else reads it.
+    Allowed,
+    /// The screen is taken: a command has no terminal.
+    Refused,
+}
+
+/// A service's token after its jobs file was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// Its source is the same and gave a token before: that one holds.
+    AsBefore,
+    /// It was asked for.
+    Asked(Result<Token, String>),
+}
+
 /// The token, or why it cannot be had: a sentence that names the source and never the secret. A command runs without
 /// a shell, with no standard input, for at most 30 seconds.
-pub async fn resolve(source: &TokenSource) -> Result<Token, String> {
-    resolve_within(source, LIMIT).await
+pub async fn resolve(source: &TokenSource, prompts: Prompts) -> Result<Token, String> {
+    resolve_within(source, prompts, LIMIT).await
 }
 
 /// A service's token with its further secrets.
-pub async fn resolve_service(service: &Service) -> Result<Token, String> {
-    let mut token = resolve(&service.token).await?;
+pub async fn resolve_service(service: &Service, prompts: Prompts) -> Result<Token, String> {
+    let mut token = resolve(&service.token, prompts).await?;
     for (name, source) in &service.secrets {
-        token = token.with(name, resolve(source).await?);
+        token = token.with(name, resolve(source, prompts).await?);
     }
     Ok(token)
 }
 
 /// The token of each service, all asked at once, each source once. What takes longer than a second is said.
-pub async fn resolve_all(services: &[Arc<Service>], say: impl Fn(&str)) -> Vec<(Arc<Service>, Result<Token, String>)> {
+pub async fn resolve_all(
+    services: &[Arc<Service>],
+    prompts: Prompts,
+    say: impl Fn(&str),
+) -> Vec<(Arc<Service>, Result<Token, String>)> {
     let mut sources: Vec<&TokenSource> = Vec::new();
     for service in services {
         for source in std::iter::once(&service.token).chain(service.secrets.iter().map(|(_, source)| source)) {
@@ -49,7 +75,7 @@ pub async fn resolve_all(services: &[Arc<Service>], say: impl Fn(&str)) -> Vec<(
         }
     }
     let ask = async |source: &TokenSource| {
-        let mut token = std::pin::pin!(resolve(source));
+        let mut token = std::pin::pin!(resolve(source, prompts));
         if let Ok(token) = timeout(SAID_AFTER, &mut token).await {
             return token;
         }
@@ -78,14 +104,14 @@ fn waiting_for(source: &TokenSource, services: &[Arc<Service>]) -> String {
     format!("waiting for the token {what} of {service} {}, for {} s at most", names.join(", "), LIMIT.as_secs())
 }
 
-async fn resolve_within(source: &TokenSource, limit: Duration) -> Result<Token, String> {
+async fn resolve_within(source: &TokenSource, prompts: Prompts, limit: Duration) -> Result<Token, String> {
     match source {
         TokenSource::Env(name) => from_environment(name),
         TokenSource::File(path) => match timeout(limit, from_file(path)).await {
             Ok(token) => token,
             Err(_) => Err(format!("the token file {} gives nothing; name a regular file", shown(path))),
         },
-        TokenSource::Command(argv) => match timeout(limit, from_command(argv)).await {
+        TokenSource::Command(argv) => match timeout(limit, from_command(argv, prompts)).await {
             Ok(token) => token,
             // Dropping the future has killed it.
             Err(_) => Err(format!(
@@ -118,10 +144,14 @@ async fn from_file(path: &Path) -> Result<Token, String> {
     token(&text, &what, "write the token alone to it")
 }
 
-async fn from_command(argv: &[String]) -> Result<Token, String> {
+async fn from_command(argv: &[String], prompts: Prompts) -> Result<Token, String> {
     let what = format!("the token command {}", program(argv));
     let (name, arguments) = argv.split_first().ok_or_else(|| "the token command names no program".to_owned())?;
-    let mut child = Command::new(name)
+    let mut command = match prompts {
+        Prompts::Allowed => Command::new(name),
+        Prompts::Refused => child::detached(name),
+    };
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -130,15 +160,43 @@ async fn from_command(argv: &[String]) -> Result<Token, String> {
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("failed to start {what}: {error}; see that it is installed and in the PATH"))?;
+    let mut group = (prompts == Prompts::Refused).then(|| Group::of(&child));
     let failed = |error: std::io::Error| format!("failed to read from {what}: {error}; run it by hand to see why");
-    let output = child.stdout.take().ok_or_else(|| format!("{what} has no output"))?;
-    let text = text_of(output, &what).await?.map_err(failed)?;
-    let status = child.wait().await.map_err(failed)?;
-    if !status.success() {
-        return Err(format!("{what} failed ({status}); run it by hand to see why"));
+    let mut output = child.stdout.take().ok_or_else(|| format!("{what} has no output"))?;
+    let mut bytes = Vec::new();
+    let mut ended = None;
+    loop {
+        tokio::select! {
+            read = output.read_buf(&mut bytes) => match read {
+                Ok(0) => break,
+                Ok(_) if bytes.len() as u64 > LONGEST => return Err(too_long(&what)),
+                Ok(_) => {}
+                Err(error) => return Err(failed(error)),
+            },
+            status = child.wait(), if ended.is_none() => ended = Some(status.map_err(failed)?),
+            () = sleep(AFTER_THE_END), if ended.is_some() => break,
+        }
     }
+    let status = match ended {
+        Some(status) => status,
+        None => child.wait().await.map_err(failed)?,
+    };
+    if let Some(group) = &mut group {
+        // An agent that it started for the next time may stay.
+        group.let_go();
+    }
+    let help = match prompts {
+        Prompts::Allowed => "run it by hand to see why",
+        Prompts::Refused => {
+            "it can ask nothing while the screen is taken: run it by hand in another terminal to see why"
+        }
+    };
+    if !status.success() {
+        return Err(format!("{what} failed ({status}); {help}"));
+    }
+    let text = in_utf8(bytes, &what)?;
     if text.trim().is_empty() {
-        return Err(format!("{what} printed nothing; run it by hand to see why"));
+        return Err(format!("{what} printed nothing; {help}"));
     }
     token(&text, &what, "it has to print the token alone")
 }
@@ -150,9 +208,17 @@ async fn text_of(source: impl AsyncRead + Unpin, what: &str) -> Result<std::io::
         return Ok(Err(error));
     }
     if bytes.len() as u64 > LONGEST {
-        return Err(format!("{what} gives more than {} KiB: that is no token", LONGEST / 1024));
+        return Err(too_long(what));
     }
-    String::from_utf8(bytes).map(Ok).map_err(|_| format!("{what} gives no UTF-8: that is no token"))
+    in_utf8(bytes, what).map(Ok)
+}
+
+fn in_utf8(bytes: Vec<u8>, what: &str) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|_| format!("{what} gives no UTF-8: that is no token"))
+}
+
+fn too_long(what: &str) -> String {
+    format!("{what} gives more than {} KiB: that is no token", LONGEST / 1024)
 }
 
 fn token(text: &str, what: &str, help: &str) -> Result<Token, String> {
@@ -181,7 +247,7 @@ mod tests {
 
     fn asked(source: TokenSource) -> Result<String, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let token = runtime.block_on(resolve_within(&source, Duration::from_secs(1)));
+        let token = runtime.block_on(resolve_within(&source, Prompts::Allowed, Duration::from_secs(1)));
         token.map(|token| token.expose().to_owned())
     }
 
@@ -237,6 +303,34 @@ mod tests {
     }
 
     #[test]
+    fn a_command_has_no_terminal_while_the_screen_is_taken_and_what_it_leaves_running_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let pid = directory.path().join("pid");
+        let ask = |script: &str, seconds| {
+            let source = command(&["sh", "-c", script]);
+            let asked = resolve_within(&source, Prompts::Refused, Duration::from_secs(seconds));
+            runtime.block_on(asked).map(|token| token.expose().to_owned())
+        };
+        let why = ask("read x < /dev/tty && echo s3cret", 20).unwrap_err();
+        assert!(why.contains("it can ask nothing while the screen is taken"), "{why}");
+        let begun = std::time::Instant::now();
+        assert_eq!(ask("sleep 60 & echo s3cret", 30), Ok("s3cret".to_owned()));
+        assert!(begun.elapsed() < Duration::from_secs(30), "it waited for what was left running");
+        // At the deadline all that it has started goes with it.
+        let why = ask(&format!("sleep 61 & echo $! > {}; wait", pid.display()), 1).unwrap_err();
+        assert!(why.contains("took longer than 1 s"), "{why}");
+        let pid = std::fs::read_to_string(pid).unwrap();
+        let is_gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        while !is_gone() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
     fn a_source_that_several_services_share_is_asked_once() {
         let directory = tempfile::tempdir().unwrap();
         let script = format!("echo x >> {0}; echo s3cret", directory.path().join("asked").display());
@@ -259,7 +353,7 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let services = [service("a"), service("b")];
-        let tokens = runtime.block_on(resolve_all(&services, |_| {}));
+        let tokens = runtime.block_on(resolve_all(&services, Prompts::Refused, |_| {}));
         assert_eq!(tokens.iter().filter(|(_, token)| token.is_ok()).count(), 2);
         assert_eq!(std::fs::read_to_string(directory.path().join("asked")).unwrap(), "x\n");
     }

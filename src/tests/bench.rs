@@ -16,6 +16,7 @@ use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::Observation;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, Pace, Poll, Service};
+use crate::engine::token::Renewal;
 use crate::engine::{self, Command, Engine, Purpose, Reload, Setup};
 use crate::store::{Access, Store};
 
@@ -90,11 +91,13 @@ impl Bench {
     }
 
     pub(super) fn start_on(&self, purpose: Purpose, store: Store) -> Running {
-        let Reload { poll, services, jobs } = self.file(&Ok(Token::new(TOKEN).unwrap()), |_| true);
+        let token = Ok(Token::new(TOKEN).unwrap());
+        let Reload { poll, services, jobs, hooks } = self.file(&token, |_| true);
+        let services = services.into_iter().map(|(service, _)| (service, token.clone())).collect();
         let (tell, facts) = unbounded_channel();
         let ahead = Arc::clone(&self.ahead);
         let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)));
-        let setup = Setup { purpose, poll, services, jobs, store, seed: 7, clock };
+        let setup = Setup { purpose, poll, services, jobs, hooks, store, seed: 7, clock };
         Running { engine: engine::start(setup, tell).unwrap(), facts, told: Vec::new() }
     }
 
@@ -102,8 +105,10 @@ impl Bench {
     pub(super) fn file(&self, token: &Result<Token, String>, has: impl Fn(&str) -> bool) -> Reload {
         let others = self.jobs.iter().map(|(provider, _)| *provider).filter(|one| !super::PROVIDERS.contains(one));
         let providers: std::collections::BTreeSet<ProviderName> = super::PROVIDERS.into_iter().chain(others).collect();
-        let services =
-            providers.into_iter().map(|provider| (Arc::new(self.service(provider)), token.clone())).collect();
+        let services = providers
+            .into_iter()
+            .map(|provider| (Arc::new(self.service(provider)), Renewal::Asked(token.clone())))
+            .collect();
         let job = |(provider, id): &(ProviderName, String)| {
             let key = self.key(*provider, id);
             Arc::new(Job {
@@ -116,7 +121,7 @@ impl Bench {
             })
         };
         let jobs = self.jobs.iter().filter(|(_, id)| has(id)).map(job).collect();
-        Reload { poll: self.poll, services, jobs }
+        Reload { poll: self.poll, services, jobs, hooks: Vec::new() }
     }
 
     /// Waits until a job was asked for so many times.

@@ -63,7 +63,8 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
     let (tell, mut facts) = unbounded_channel();
     let services = vec![(service, Ok(Token::new(TOKEN).unwrap()))];
     let (store, clock) = (open(dir.path()), Clock::new(jiff::Timestamp::now));
-    let setup = Setup { purpose: Purpose::Once, poll, services, jobs: vec![job], store, seed: 1, clock };
+    let setup =
+        Setup { purpose: Purpose::Once, poll, services, jobs: vec![job], hooks: Vec::new(), store, seed: 1, clock };
     let engine = engine::start(setup, tell).unwrap();
     let mut told = None;
     let ended = async {

@@ -50,12 +50,12 @@ fn other_token() -> Result<Token, String> {
 }
 
 /// The file with every service under another name.
-fn renamed(Reload { poll, services, jobs }: Reload) -> Reload {
+fn renamed(Reload { poll, services, jobs, hooks }: Reload) -> Reload {
     let name = |name: &str| format!("new-{name}").into();
     let service = |service: &Service| Arc::new(Service { name: name(&service.name), ..service.clone() });
     let job = |job: &Job| Arc::new(Job { service: name(&job.service), ..job.clone() });
     let services = services.into_iter().map(|(old, token)| (service(&old), token)).collect();
-    Reload { poll, services, jobs: jobs.iter().map(|old| job(old)).collect() }
+    Reload { poll, services, jobs: jobs.iter().map(|old| job(old)).collect(), hooks }
 }
 
 #[tokio::test]

@@ -10,10 +10,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::app::event::Copied;
+use crate::child;
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
 use crate::domain::human;
@@ -179,7 +179,7 @@ fn encoded_length(length: usize) -> usize {
 
 async fn hand_over(argv: &[String], text: &[u8]) -> Result<(), String> {
     let (program, arguments) = argv.split_first().ok_or("the command is empty")?;
-    let mut child = Command::new(program)
+    let mut child = child::detached(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -19,6 +19,7 @@ use crate::app::effect::{CopyName, Effect, Part, Subject, What};
 use crate::app::event::{Copied, Event, FilesOf};
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
+use crate::domain::command::UserCommand;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::BodyId;
 use crate::domain::service::Service;
@@ -30,7 +31,7 @@ use crate::json::index::{Document, IndexError};
 const HANDFUL: usize = 32;
 
 /// What an effect asks of the loop itself: the terminal and the end are in its hands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum LoopAction {
     /// Stop the process until the shell wants it again.
     Suspend,
@@ -44,6 +45,8 @@ pub enum LoopAction {
     Drain,
     /// The engine shall end at once.
     Abort,
+    /// Run a command of the user's own over these jobs.
+    RunCommand(Arc<UserCommand>, Vec<Subject>),
     /// Leave.
     Exit,
 }
@@ -113,6 +116,11 @@ impl EffectRunner {
         *self.shared.services.lock().unwrap_or_else(PoisonError::into_inner) = services;
     }
 
+    /// The services of the jobs file, by name.
+    pub fn services(&self) -> HashMap<Arc<str>, Arc<Service>> {
+        self.shared.services.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Asks the engine for something; whether there is one.
     pub fn ask(&self, command: Command) -> bool {
         let Some(engine) = &self.engine else { return false };
@@ -155,6 +163,7 @@ impl EffectRunner {
             Effect::Notify(notice) => return Some(LoopAction::Send(self.notifier.notify(&notice))),
             Effect::SetTitle(title) => return Some(LoopAction::Send(self.notifier.title(&title))),
             Effect::SaveView(view) => self.keep_view(&view),
+            Effect::RunCommand { command, jobs } => return Some(LoopAction::RunCommand(command, jobs)),
             Effect::Suspend => return Some(LoopAction::Suspend),
             Effect::ClearScreen => return Some(LoopAction::ClearScreen),
             Effect::SetMouse(on) => return Some(LoopAction::SetMouse(on)),

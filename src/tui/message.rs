@@ -1,11 +1,14 @@
 //! What can happen to the loop besides facts and log lines.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::clipboard;
 use crate::app::effect::CopyName;
 use crate::app::event::Event;
+use crate::domain::command::UserCommand;
 use crate::exit::Signal;
+use crate::run::batch::Finished;
 
 /// One of them.
 #[derive(Debug)]
@@ -28,6 +31,18 @@ pub enum Input {
         of: CopyName,
         /// How it ended.
         outcome: clipboard::Outcome,
+    },
+    /// A run of a command of the user's own is over.
+    CommandEnded {
+        /// Its name.
+        command: Arc<UserCommand>,
+        /// How it ended.
+        finished: Box<Finished>,
+    },
+    /// All runs of a command are over.
+    CommandsEnded {
+        /// Whether they had the terminal.
+        had_terminal: bool,
     },
     /// The pager can show this file.
     PagerReady(PathBuf),

@@ -1,6 +1,7 @@
 //! The dashboard put together: the loop, the terminal guard, effects.
 
 mod clipboard;
+mod commands;
 mod content;
 mod decode;
 mod effects;
@@ -8,10 +9,10 @@ mod failpoint;
 mod files;
 mod handover;
 mod input;
+mod jobs_file;
 mod message;
 mod notify;
 mod pager;
-pub mod reload;
 mod rows;
 mod run;
 mod sequences;
@@ -46,16 +47,18 @@ use crate::engine::saved::Store;
 use crate::engine::{self, Purpose, Setup};
 use crate::exit::{Signal, Trouble};
 use crate::logging::Line;
+use crate::run::hooks::{self, HookRunner, Surroundings};
 use crate::session::exporter::Exporter;
 use crate::session::owners::Owners;
+use crate::session::reload::Reloads;
 use crate::stderr;
 use crate::ui::theme::Theme;
 use clipboard::Place;
+use commands::Commands;
 use effects::{Config, EffectRunner};
 use input::Reader;
 use notify::Notifier;
-use reload::Reloads;
-use run::{Dashboard, End, Sources};
+use run::{Dashboard, End, Own, Sources};
 use terminal::Guard;
 
 /// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.
@@ -67,8 +70,10 @@ pub struct Start {
     pub state: PathBuf,
     /// The user's own settings.
     pub user: User,
-    /// The keys in force.
+    /// The keys in force, those of commands among them.
     pub keymap: Keymap,
+    /// The same without commands: those of a changed jobs file are added to it.
+    pub own_keys: Keymap,
     /// How it looks.
     pub theme: Theme,
     /// Lines for the log pane.
@@ -148,6 +153,14 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         size: crossterm::terminal::size().unwrap_or((80, 24)),
         now: Now { wall: Timestamp::now(), mono: started.elapsed() },
     });
+    let own_hooks = start.user.hooks;
+    let own = Own { keymap: start.own_keys, commands: start.user.commands };
+    let commands = Commands::new(
+        inputs.clone(),
+        start.batch.as_ref().ok().map(|batch| batch.store.clone()),
+        start.state.clone(),
+        start.batch.as_ref().map(|batch| batch.file.path.clone()).unwrap_or_default(),
+    );
     let effects = EffectRunner::new(Config {
         store: start.batch.as_ref().ok().map(|batch| batch.store.clone()),
         services: start.batch.iter().flat_map(|batch| batch.file.services.clone()).collect(),
@@ -157,27 +170,41 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         notifier: Notifier::new(start.user.notify),
         inputs: inputs.clone(),
     });
-    let mut dashboard = Dashboard::new(app, start.theme, screen, guard, reader, effects, started, inputs);
+    let mut dashboard =
+        Dashboard::new(app, start.theme, screen, guard, reader, effects, commands, own, started, inputs);
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
-    let mut reloads = Reloads::default();
+    let (mut reloads, mut hook_runner) = (Reloads::default(), None);
+    let store = start.batch.as_ref().ok().map(|batch| batch.store.clone());
     if let Ok(batch) = start.batch {
         if batch.watched {
-            reloads = Reloads::of(&batch.file);
+            reloads = Reloads::of(&batch.file, &batch.services, own_hooks.clone());
         }
         let Batch { file, services, store, .. } = batch;
-        let JobsFile { poll, jobs, .. } = file;
+        let JobsFile { poll, jobs, hooks, .. } = file;
+        let hooks: Vec<_> = hooks.into_iter().chain(own_hooks).collect();
+        let secrets = hooks::secrets(services.iter().map(|(service, _)| service));
+        let around = Surroundings { store: store.clone(), secrets, say: None };
+        hook_runner = Some(HookRunner::start(hooks.clone(), around));
         let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
-        let setup = Setup { purpose: Purpose::Dashboard, poll, services, jobs, store, seed, clock };
+        let setup =
+            Setup { purpose: Purpose::Dashboard, poll, services, jobs, hooks: hooks.clone(), store, seed, clock };
         let engine = engine::start(setup, says).map_err(|error| StartError(error.0))?;
         dashboard.effects.set_engine(engine);
     }
-    let mut sources =
-        Sources { inputs: inbox, facts, log: start.log, reloads, owners: Owners::default(), exporter: start.exporter };
+    let owners = Owners::default();
+    let exporter = start.exporter;
+    let mut sources = Sources { inputs: inbox, facts, log: start.log, reloads, owners, exporter, hooks: hook_runner };
     dashboard.run(&mut sources).await;
     let mut end = dashboard.leave();
     if let Some(exporter) = sources.exporter.take() {
         end.not_exported = exporter.finish().await;
+    }
+    if let Some(hooks) = sources.hooks.take() {
+        hooks.leave().await;
+    }
+    if let Some(store) = store {
+        store.close().await;
     }
     Ok(end)
 }

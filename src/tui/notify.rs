@@ -3,9 +3,8 @@
 use std::env;
 use std::process::Stdio;
 
-use tokio::process::Command;
-
 use crate::app::effect::{Notice, NoticeKind};
+use crate::child;
 use crate::config::user::Notify;
 use crate::domain::clean::Clean;
 
@@ -81,7 +80,7 @@ fn sequence(messages: Messages, text: &Clean) -> Vec<u8> {
 /// Runs the user's command to its end, its output nowhere.
 async fn run(command: Vec<String>, text: String) {
     let Some((program, arguments)) = command.split_first() else { return };
-    let child = Command::new(program)
+    let child = child::detached(program)
         .args(arguments)
         .arg(text)
         .stdin(Stdio::null())

@@ -17,26 +17,29 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
 
 use super::clipboard;
+use super::commands::Commands;
 use super::effects::{EffectRunner, LoopAction};
 use super::failpoint::failpoint;
 use super::input::Reader;
 use super::message::Input;
-use super::reload::Reloads;
 use super::terminal::{self, Guard, Screen};
 use super::tty;
 use crate::app::App;
 use crate::app::effect::CopyName;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};
-use crate::app::keys::Key;
+use crate::app::keys::{Key, Keymap};
 use crate::domain::clean::Clean;
+use crate::domain::command::UserCommand;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
 use crate::engine::Command;
 use crate::exit::Signal;
 use crate::logging::Line;
+use crate::run::hooks::HookRunner;
 use crate::session::exporter::Exporter;
 use crate::session::owners::Owners;
+use crate::session::reload::Reloads;
 use crate::shell;
 use crate::ui;
 use crate::ui::theme::Theme;
@@ -65,6 +68,21 @@ pub struct Sources {
     pub owners: Owners,
     /// Writes results out as they arrive.
     pub exporter: Option<Exporter>,
+    /// Runs hooks; None without a jobs file.
+    pub hooks: Option<HookRunner>,
+}
+
+impl Sources {
+    /// What a fact means to those who listen beside the app.
+    fn hear(&mut self, fact: &Fact) {
+        self.owners.on_fact(fact);
+        if let Some(hooks) = &mut self.hooks {
+            hooks.on_fact(fact);
+        }
+        if let Some(exporter) = &mut self.exporter {
+            exporter.on_fact(fact);
+        }
+    }
 }
 
 /// Whose the terminal is.
@@ -87,10 +105,21 @@ pub struct Dashboard {
     pub guard: Guard,
     pub reader: Reader,
     pub effects: EffectRunner,
+    pub commands: Commands,
     pub started: Instant,
     pub inputs: UnboundedSender<Input>,
     pub end: End,
+    pub own: Own,
     pub(super) state: Loop,
+}
+
+/// What is the user's and not the jobs file's.
+#[derive(Debug)]
+pub struct Own {
+    /// The keys, without those of commands.
+    pub keymap: Keymap,
+    /// Commands of config.toml.
+    pub commands: Vec<Arc<UserCommand>>,
 }
 
 /// How it is ending, and what is known for the exit code.
@@ -139,6 +168,8 @@ impl Dashboard {
         guard: Guard,
         reader: Reader,
         effects: EffectRunner,
+        commands: Commands,
+        own: Own,
         started: Instant,
         inputs: UnboundedSender<Input>,
     ) -> Self {
@@ -154,7 +185,7 @@ impl Dashboard {
             hurry: true,
             stale: true,
         };
-        Self { app, theme, screen, guard, reader, effects, started, inputs, end: End::default(), state }
+        Self { app, theme, screen, guard, reader, effects, commands, started, inputs, end: End::default(), own, state }
     }
 
     /// Runs until the user leaves or the engine ends.
@@ -162,23 +193,20 @@ impl Dashboard {
         let mut engine_runs = true;
         loop {
             self.draw_if_due();
-            if self.state.leaving || self.end.ending.is_some() {
+            if self.state.leaving || self.end.ending.is_some() && !self.commands.is_busy() {
                 return;
             }
             tokio::select! {
                 Some(input) = sources.inputs.recv() => self.take(input),
                 fact = sources.facts.recv(), if engine_runs => match fact {
                     Some(fact) => {
-                        sources.owners.on_fact(&fact);
-                        if let Some(exporter) = &mut sources.exporter {
-                            exporter.on_fact(&fact);
-                        }
+                        sources.hear(&fact);
                         self.learn(fact);
                     }
                     None => engine_runs = self.lose_engine(),
                 },
                 Some(line) = sources.log.recv() => self.apply(Event::Log(log_line(line))),
-                news = sources.reloads.next() => self.on_reload(news, &mut sources.reloads),
+                news = sources.reloads.next() => self.on_reload(news, sources),
                 stopped = sources.owners.next_stopped() => tracing::warn!("{stopped}"),
                 () = tty::CAUGHT_UP.notified() => self.look_after_terminal(),
                 () = terminal::PANICKED.notified() => self.break_off(),
@@ -190,7 +218,7 @@ impl Dashboard {
             }
             for _ in 0..BATCH {
                 let Ok(fact) = sources.facts.try_recv() else { break };
-                sources.owners.on_fact(&fact);
+                sources.hear(&fact);
                 self.learn(fact);
             }
             for _ in 0..BATCH {
@@ -298,6 +326,8 @@ impl Dashboard {
             Input::Stop => self.suspend(),
             Input::Continued => self.continue_after_a_stop(),
             Input::Copied { of, outcome } => self.finish_copy(of, outcome),
+            Input::CommandEnded { command, finished } => self.on_command_ended(&command, &finished),
+            Input::CommandsEnded { had_terminal } => self.on_commands_ended(had_terminal),
             Input::PagerReady(path) => self.lend(path),
             Input::PagerEnded(ended) => self.take_back(ended),
         }
@@ -380,8 +410,15 @@ impl Dashboard {
             LoopAction::Send(bytes) => {
                 self.send(&bytes);
             }
-            LoopAction::Drain => self.ask_to_end(Command::Drain),
-            LoopAction::Abort => self.ask_to_end(Command::Abort),
+            LoopAction::RunCommand(command, jobs) => self.run_command(command, jobs),
+            LoopAction::Drain => {
+                self.commands.leave();
+                self.ask_to_end(Command::Drain);
+            }
+            LoopAction::Abort => {
+                self.commands.kill();
+                self.ask_to_end(Command::Abort);
+            }
             LoopAction::Exit => self.state.leaving = true,
         }
     }

@@ -10,8 +10,10 @@ mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod commands;
 mod disk;
 mod endings;
+mod hooks;
 mod hostile;
 mod losses;
 mod screen;

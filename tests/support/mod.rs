@@ -133,6 +133,13 @@ impl Bench {
         self
     }
 
+    /// Further text of the jobs file.
+    pub fn also(mut self, text: &str) -> Self {
+        self.jobs.push_str(text);
+        self.jobs.push('\n');
+        self
+    }
+
     pub fn home(&self) -> &Path {
         self.home.path()
     }

@@ -1,14 +1,17 @@
 //! Keys, and what they mean: the keymap in use.
 
+pub mod commands;
 pub mod press;
 mod table;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::action::Action;
+use crate::domain::command::UserCommand;
 pub use table::table;
 
 /// A key as the dashboard knows it.
@@ -144,6 +147,8 @@ impl Binding {
 pub struct Keymap {
     bound: Vec<(Action, Vec<Key>)>,
     by_key: HashMap<Key, Vec<(Context, Action)>>,
+    /// The user's own, by their numbers.
+    commands: Vec<Arc<UserCommand>>,
 }
 
 impl Default for Keymap {
@@ -198,7 +203,7 @@ impl Keymap {
                 by_key.entry(*key).or_default().push((context_of(*action), *action));
             }
         }
-        Self { bound, by_key }
+        Self { bound, by_key, commands: Vec::new() }
     }
 }
 

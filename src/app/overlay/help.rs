@@ -4,7 +4,7 @@
 use super::{Answer, Context, Look, Overlay, Press};
 use crate::app::action::Action;
 use crate::app::input::{Input, Typed};
-use crate::app::keys::{self, Binding, Context as Where, Key, Keymap};
+use crate::app::keys::{self, Context as Where, Key, Keymap};
 use crate::app::scroll::{self, Motion};
 use crate::app::text::{self, Line, Tone};
 use crate::domain::filter::SYNTAX;
@@ -132,9 +132,13 @@ fn blocks(keymap: &Keymap, about: Option<Where>, search: &str) -> Vec<Vec<Line>>
     let mut blocks: Vec<Vec<Line>> = Vec::new();
     for context in contexts {
         let bindings = keys::table().iter().filter(|binding| binding.context == context);
-        let rows = bindings.map(|binding| row(&key_names(keymap, binding), binding.help, binding.name)).collect();
+        let rows =
+            bindings.map(|binding| row(&key_names(keymap, binding.action), binding.help, binding.name)).collect();
         blocks.push(block(context.as_str(), rows));
     }
+    let own = keymap.named_actions().filter(|named| matches!(named.action, Action::Run(_)));
+    let own = own.map(|named| row(&key_names(keymap, named.action), &named.help, named.name)).collect();
+    blocks.push(block("your own commands", own));
     let syntax = SYNTAX.iter().map(|(text, help)| row(text, help, "")).collect();
     let at = if about.is_none() { 0 } else { blocks.len() };
     blocks.insert(at, block("filter language", syntax));
@@ -149,8 +153,8 @@ fn row(keys: &str, help: &str, name: &str) -> Line {
     Line { pieces: Vec::new(), indent }.with(Tone::Strong, &head).with(Tone::Plain, help).with(Tone::Dim, &name)
 }
 
-/// The keys of a line of the table, as they are bound.
-pub fn key_names(keymap: &Keymap, binding: &Binding) -> String {
-    let keys: Vec<String> = keymap.keys(binding.action).iter().map(ToString::to_string).collect();
+/// The keys of an action, as they are bound.
+pub fn key_names(keymap: &Keymap, action: Action) -> String {
+    let keys: Vec<String> = keymap.keys(action).iter().map(ToString::to_string).collect();
     keys.join(" ")
 }

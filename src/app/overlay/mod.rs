@@ -1,5 +1,6 @@
 //! What is shown over the panes, one at a time: each has its state, its keys and its look as data, behind one interface.
 
+pub mod confirm;
 pub mod copy_menu;
 pub mod durations;
 pub mod file_errors;
@@ -10,6 +11,7 @@ pub mod reasons;
 pub mod sort_menu;
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -27,6 +29,7 @@ use super::scroll::Motion;
 use super::text::{self, Line, Tone};
 use super::{App, detail::view::Size};
 use crate::domain::clean::Clean;
+use crate::domain::command::UserCommand;
 use crate::domain::job::JobIx;
 
 /// Something over the panes.
@@ -97,6 +100,10 @@ pub enum Answer {
 pub enum Request {
     /// An action.
     Act(Action),
+    /// The action of this number among those that match what was typed.
+    Choose(String, usize),
+    /// Run this command over these jobs.
+    Run(Arc<UserCommand>, Vec<JobIx>),
     /// Copy something of these jobs.
     Copy(What, Vec<JobIx>),
     /// Save the results of these jobs to files.
@@ -279,6 +286,11 @@ impl App {
     fn fulfil(&mut self, request: Request) -> Vec<Effect> {
         match request {
             Request::Act(action) => return self.act(action),
+            Request::Choose(typed, at) => {
+                let chosen = palette::found(&typed, &self.keymap).get(at).map(|named| named.action);
+                return chosen.map(|action| self.act(action)).unwrap_or_default();
+            }
+            Request::Run(command, jobs) => return self.start_command(command, &jobs),
             Request::Copy(what, jobs) => return self.copy(what, &jobs),
             Request::Save(jobs) => return self.save(&jobs),
             Request::SaveText(name, ending, text) => return vec![Effect::SaveText { name, ending, text }],

@@ -9,7 +9,8 @@ use super::help::key_names;
 use super::{Answer, Context, Look, Overlay, Press, Request, in_full, window};
 use crate::app::action::Action;
 use crate::app::input::{Input, Typed};
-use crate::app::keys::{self, Binding, Key};
+use crate::app::keys::commands::Named;
+use crate::app::keys::{Key, Keymap};
 use crate::app::scroll::{Cursor, Motion};
 use crate::app::text::{Line, Tone};
 
@@ -34,7 +35,7 @@ impl Overlay for Palette {
     }
 
     fn go(&mut self, motion: Motion, context: &Context<'_>) {
-        self.cursor.go(motion, found(&self.input.text()).len(), Self::rows(context));
+        self.cursor.go(motion, found(&self.input.text(), context.keymap).len(), Self::rows(context));
     }
 
     fn is_typing(&self) -> bool {
@@ -47,8 +48,7 @@ impl Overlay for Palette {
             Typed::Same => {}
             Typed::Cancelled => return Answer::Close,
             Typed::Done => {
-                let chosen = found(&self.input.text()).get(self.cursor.at).map(|binding| binding.action);
-                return chosen.map_or(Answer::Close, |action| Answer::CloseAnd(Request::Act(action)));
+                return Answer::CloseAnd(Request::Choose(self.input.text(), self.cursor.at));
             }
         }
         Answer::Stay
@@ -65,18 +65,18 @@ impl Overlay for Palette {
 
     fn look(&self, context: &Context<'_>) -> Look {
         let width = context.width(WIDTH);
-        let found = found(&self.input.text());
-        let row = |binding: &&Binding| {
-            let keys = key_names(context.keymap, binding);
-            Line::of(Tone::Plain, &format!("{:<17}", binding.name))
+        let found = found(&self.input.text(), context.keymap);
+        let row = |named: &Named<'_>| {
+            let keys = key_names(context.keymap, named.action);
+            Line::of(Tone::Plain, &format!("{:<17}", named.name))
                 .with(Tone::Strong, &format!("{keys:<11} "))
-                .with(Tone::Dim, binding.help)
+                .with(Tone::Dim, &named.help)
         };
         let (mut rows, selected) = window(found.iter().map(row).collect(), self.cursor, Self::rows(context));
         if found.is_empty() {
             rows.push(Line::of(Tone::Dim, "no matching command"));
         }
-        let mut below = found.get(self.cursor.at).map(|binding| in_full(binding.help, width)).unwrap_or_default();
+        let mut below = found.get(self.cursor.at).map(|named| in_full(&named.help, width)).unwrap_or_default();
         below.truncate(2);
         let input = Some((":", self.input.clone()));
         let (title, corner) = ("Command".to_owned(), String::new());
@@ -84,24 +84,18 @@ impl Overlay for Palette {
     }
 }
 
-/// The lines of the table whose name or help matches what was typed, the best first.
-pub fn found(typed: &str) -> Vec<&'static Binding> {
+/// The actions whose name or help matches what was typed, the best first.
+pub fn found<'a>(typed: &str, keymap: &'a Keymap) -> Vec<Named<'a>> {
     if typed.trim().is_empty() {
-        return keys::table().iter().collect();
+        return keymap.named_actions().collect();
     }
     let mut matcher = Matcher::new(Config::DEFAULT);
     let pattern = Pattern::parse(typed, CaseMatching::Ignore, Normalization::Smart);
-    let names: HashMap<&str, &Binding> = keys::table().iter().map(|binding| (binding.name, binding)).collect();
-    let mut found: Vec<&Binding> = pattern
-        .match_list(keys::table().iter().map(|binding| binding.name), &mut matcher)
-        .into_iter()
-        .filter_map(|(name, _)| names.get(name).copied())
-        .collect();
-    let helps = keys::table().iter().filter(|binding| binding.help.to_lowercase().contains(&typed.to_lowercase()));
-    for binding in helps {
-        if !found.contains(&binding) {
-            found.push(binding);
-        }
-    }
+    let mut named: HashMap<&str, Named<'a>> = keymap.named_actions().map(|named| (named.name, named)).collect();
+    let names = pattern.match_list(keymap.named_actions().map(|named| named.name), &mut matcher);
+    let mut found: Vec<Named<'a>> = names.into_iter().filter_map(|(name, _)| named.remove(name)).collect();
+    let typed = typed.to_lowercase();
+    let helps = keymap.named_actions().filter(|one| named.contains_key(one.name));
+    found.extend(helps.filter(|one| one.help.to_lowercase().contains(&typed)));
     found
 }

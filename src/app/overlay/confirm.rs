@@ -1,0 +1,62 @@
+//! Whether a command of the user's own shall be run.
+
+use std::sync::Arc;
+
+use super::{Answer, Context, Look, Overlay, Press, Request};
+use crate::app::action::Action;
+use crate::app::keys::{Key, plain_char};
+use crate::app::scroll::Motion;
+use crate::app::text::{Line, Tone};
+use crate::domain::command::UserCommand;
+use crate::domain::human::counted;
+use crate::domain::job::JobIx;
+
+const WIDTH: u16 = 60;
+
+/// The question.
+#[derive(Debug)]
+pub struct Confirm {
+    number: u16,
+    command: Arc<UserCommand>,
+    jobs: Vec<JobIx>,
+}
+
+impl Confirm {
+    /// Whether the command of this number shall be run over these jobs.
+    pub fn new(number: u16, command: Arc<UserCommand>, jobs: Vec<JobIx>) -> Self {
+        Self { number, command, jobs }
+    }
+}
+
+impl Overlay for Confirm {
+    fn opener(&self) -> Action {
+        Action::Run(self.number)
+    }
+
+    fn go(&mut self, _: Motion, _: &Context<'_>) {}
+
+    fn press(&mut self, key: Key, action: Option<Action>) -> Answer {
+        match plain_char(key) {
+            Some('y') => Answer::CloseAnd(Request::Run(Arc::clone(&self.command), self.jobs.clone())),
+            Some('n') => Answer::Close,
+            _ if action == Some(Action::Open) => {
+                Answer::CloseAnd(Request::Run(Arc::clone(&self.command), self.jobs.clone()))
+            }
+            Some(_) | None => Answer::Stay,
+        }
+    }
+
+    fn hints(&self) -> Vec<(Press, &'static str)> {
+        vec![(Press::Fixed("y"), "run it"), (Press::Fixed("n"), "leave it")]
+    }
+
+    fn look(&self, context: &Context<'_>) -> Look {
+        let question = format!("{} {}?", self.command.name, counted(self.jobs.len(), "job"));
+        let some = self.jobs.iter().take(context.rows().saturating_sub(3).min(10));
+        let named = some.filter_map(|ix| context.jobs.get(*ix)).map(|row| Line::of(Tone::Dim, &row.job.label()));
+        let mut rows = vec![Line::of(Tone::Strong, &question), Line::default()];
+        rows.extend(named);
+        let height = rows.len();
+        Look { title: self.command.name.to_string(), width: WIDTH, rows, height, ..Look::default() }
+    }
+}

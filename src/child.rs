@@ -1,0 +1,49 @@
+//! Programs that are started beside the screen: in a session of their own, so that none of them reads the terminal or
+//! writes on it, and ended with all that they have started.
+
+use std::ffi::OsStr;
+use std::io;
+
+use rustix::process::{Pid, Signal, kill_process_group, setsid};
+use tokio::process::{Child, Command};
+
+/// A program that has no terminal: what wants to ask there fails at once.
+pub fn detached(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    #[expect(unsafe_code, reason = "setsid is safe after a fork, and nothing else is called there")]
+    unsafe {
+        command.pre_exec(|| setsid().map(drop).map_err(io::Error::from));
+    }
+    command
+}
+
+/// The processes of a child that was started by [`detached`]; they are killed when this is dropped, unless they were
+/// let go.
+#[derive(Debug)]
+pub struct Group(Option<Pid>);
+
+impl Group {
+    /// The group of a child that has just been started.
+    pub fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+
+    /// Leaves them alone from now on: the child has ended, and what it left behind is its own business.
+    pub fn let_go(&mut self) {
+        self.0 = None;
+    }
+
+    /// Sends them a signal.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // Whoever is gone already needs none.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}

@@ -1,0 +1,240 @@
+//! A command of the user's own over jobs: once for each, four at a time, or once for all; the ids that it prints are
+//! appended to the jobs file.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::hooks;
+use super::process::{self, Ended, Launch, RunError};
+use super::values::Values;
+use crate::config::append::{self, Added, Addition};
+use crate::config::{ConfigError, given};
+use crate::domain::clean::Clean;
+use crate::domain::command::{ExpandError, Marked, Mode, UserCommand};
+use crate::domain::human;
+use crate::domain::job::Job;
+use crate::domain::observation::Observation;
+use crate::domain::service::Service;
+use crate::engine::saved::Store;
+use crate::engine::token::{self, Prompts};
+use crate::session::lines::{StateLine, json};
+
+/// How many runs of one command go on at once.
+const AT_ONCE: usize = 4;
+
+/// A job that a command is run for.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The job.
+    pub job: Arc<Job>,
+    /// What is known of it.
+    pub known: Arc<Observation>,
+}
+
+/// What a run needs besides its jobs.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The saved bodies.
+    pub store: Option<Store>,
+    /// The services of the jobs file, by name.
+    pub services: HashMap<Arc<str>, Arc<Service>>,
+    /// The state directory, for private files.
+    pub state: PathBuf,
+    /// The jobs file, to which ids are appended.
+    pub file: PathBuf,
+    /// Whether a token command may ask something on the terminal.
+    pub prompts: Prompts,
+    /// Set where nothing more is to be begun.
+    pub leaving: Arc<AtomicBool>,
+}
+
+/// One run that is over, or was not begun.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it was for: a job's label, or how many jobs.
+    pub of: Clean,
+    /// How it ended.
+    pub result: Result<Ended, CommandError>,
+    /// What became of the ids that it printed; None where it adds none, or failed.
+    pub added: Option<Result<Added, AddError>>,
+}
+
+/// Why a command was not run.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Its arguments cannot be made of this job.
+    #[error(transparent)]
+    Arguments(#[from] ExpandError),
+    /// Its private files cannot be written.
+    #[error("failed to write a file for it: {0}")]
+    Files(#[from] io::Error),
+    /// It wants a token, and there is none.
+    #[error("it wants the service's token: {0}")]
+    Token(String),
+    /// It was not begun any more.
+    #[error("not begun, since jobdeck is leaving")]
+    Leaving,
+    /// It did not run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Why ids that a command printed are not in the file.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// It printed something else.
+    #[error("what it printed are no ids: {0}")]
+    NoIds(String),
+    /// The file does not take them.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+    /// An internal error.
+    #[error("failed to add them: {0}")]
+    Internal(String),
+}
+
+impl Finished {
+    /// Whether everything went well.
+    pub fn is_good(&self) -> bool {
+        let added = self.added.as_ref().is_none_or(Result::is_ok);
+        added && self.result.as_ref().is_ok_and(|ended| ended.status.success())
+    }
+
+    /// How it ended, in one line.
+    pub fn sentence(&self) -> String {
+        let ended = match &self.result {
+            Ok(ended) if ended.status.success() => "done".to_owned(),
+            Ok(ended) => {
+                let said = String::from_utf8_lossy(&ended.err.bytes);
+                let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+                let how =
+                    ended.status.code().map_or_else(|| ended.status.to_string(), |code| format!("exit code {code}"));
+                if first.is_empty() { how } else { format!("{how}: {}", Clean::new(first.trim())) }
+            }
+            Err(error) => Clean::from(error.to_string()).to_string(),
+        };
+        match &self.added {
+            None => ended,
+            Some(Ok(added)) => format!("{ended}, {} added", human::counted(added.added.len(), "job")),
+            Some(Err(error)) => format!("{ended}, but {}", Clean::from(error.to_string())),
+        }
+    }
+
+    /// Writes all that it said to the log's file.
+    pub fn log(&self, command: &str) {
+        let Ok(ended) = &self.result else { return };
+        for (stream, output) in [("stdout", &ended.out), ("stderr", &ended.err)] {
+            for line in String::from_utf8_lossy(&output.bytes).lines() {
+                tracing::info!(job = %self.of, file_only = true, "{command} {stream}: {line}");
+            }
+            if output.dropped > 0 {
+                tracing::info!(job = %self.of, file_only = true, "{command} {stream}: {} more bytes", output.dropped);
+            }
+        }
+    }
+}
+
+/// Runs a command over jobs; each run that is over comes out as it ends. Nothing of it goes on once the stream is
+/// dropped.
+pub fn run(
+    command: Arc<UserCommand>,
+    targets: Vec<Target>,
+    around: Arc<Surroundings>,
+) -> impl Stream<Item = Finished> + Send {
+    let groups: Vec<Vec<Target>> = match command.marked {
+        Marked::Each | Marked::Refuse => targets.into_iter().map(|target| vec![target]).collect(),
+        Marked::All => vec![targets],
+    };
+    // What has the terminal has it alone.
+    let at_once = if command.mode == Mode::Background { AT_ONCE } else { 1 };
+    let one = move |group: Vec<Target>| {
+        let (command, around) = (Arc::clone(&command), Arc::clone(&around));
+        async move {
+            let result = run_once(&command, &group, &around).await;
+            let added = match &result {
+                Ok(ended) if ended.status.success() => add(&command, &group, &around, &ended.out.bytes).await,
+                Ok(_) | Err(_) => None,
+            };
+            Finished { of: Clean::from(label(&group)), result, added }
+        }
+    };
+    stream::iter(groups).map(one).buffer_unordered(at_once)
+}
+
+fn label(group: &[Target]) -> String {
+    match group {
+        [target] => target.job.label(),
+        many => human::counted(many.len(), "job"),
+    }
+}
+
+async fn run_once(command: &UserCommand, group: &[Target], around: &Surroundings) -> Result<Ended, CommandError> {
+    if around.leaving.load(Ordering::Relaxed) {
+        return Err(CommandError::Leaving);
+    }
+    let service = |target: &Target| around.services.get(&target.job.service).cloned();
+    let wanted: Vec<_> = command.program.placeholders().collect();
+    let values = match (command.marked, group) {
+        (Marked::Each | Marked::Refuse, [target]) => {
+            let values = Values::of(&target.job, &target.known, service(target).as_deref());
+            values.with_files(&wanted, &target.job, &target.known, around.store.as_ref(), &around.state).await?
+        }
+        (Marked::Each | Marked::Refuse | Marked::All, _) => Values::default(),
+    };
+    let arguments = command.program.arguments(|placeholder| values.get(placeholder))?;
+    let mut variables = values.variables();
+    if command.token {
+        let services: BTreeSet<_> = group.iter().map(|target| Arc::clone(&target.job.service)).collect();
+        let one = services.first().filter(|_| services.len() == 1).and_then(|name| around.services.get(name));
+        let service = one.ok_or_else(|| CommandError::Token("the jobs are of several services".to_owned()))?;
+        let token = token::resolve(&service.token, around.prompts).await.map_err(CommandError::Token)?;
+        variables.push(("JOBDECK_TOKEN".to_owned(), token.expose().to_owned()));
+    }
+    let launch = Launch {
+        path: command.program.path(),
+        arguments,
+        variables,
+        secrets: hooks::secrets(around.services.values()),
+        input: json_lines(group),
+        has_terminal: command.mode == Mode::Terminal,
+    };
+    Ok(process::run(launch).await?)
+}
+
+fn json_lines(group: &[Target]) -> Bytes {
+    let now = Timestamp::now();
+    let line = |target: &Target| json(&StateLine::with_read(now, &target.job, &target.known)) + "\n";
+    group.iter().map(line).collect::<String>().into()
+}
+
+/// Appends the ids that a command printed.
+async fn add(
+    command: &UserCommand,
+    group: &[Target],
+    around: &Surroundings,
+    printed: &[u8],
+) -> Option<Result<Added, AddError>> {
+    let adds = command.adds.as_deref()?;
+    let service = match (adds, group) {
+        ("{service}", [target]) => target.job.service.to_string(),
+        (name, _) => name.to_owned(),
+    };
+    let (file, text) = (around.file.clone(), String::from_utf8_lossy(printed).into_owned());
+    let work = move || {
+        let ids = given::of_text(&text).map_err(|refused| AddError::NoIds(refused.join("; ")))?;
+        if ids.is_empty() {
+            return Ok(Added::default());
+        }
+        let addition = Addition { service: &service, ids: &ids, name: None, tags: &[] };
+        Ok(append::add(&file, &addition)?)
+    };
+    Some(spawn_blocking(work).await.unwrap_or_else(|error| Err(AddError::Internal(error.to_string()))))
+}

@@ -1,0 +1,373 @@
+//! Runs hooks: for the events of jobs that the store keeps, until it is noted there that they were delivered, and for
+//! what happens to a whole run. Holds up no poll and no save.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::process::{self, Launch};
+use crate::domain::clean::Clean;
+use crate::domain::fact::{Fact, Health};
+use crate::domain::hook::{Hook, HookEvent};
+use crate::domain::job::{Job, JobIx, JobKey};
+use crate::domain::observation::Observation;
+use crate::domain::secret::TokenSource;
+use crate::domain::service::Service;
+use crate::domain::state::State;
+use crate::engine::saved::Store;
+use crate::session::lines::{StateLine, json};
+
+/// Leaving waits for hooks at most so long.
+const LEAVING: Duration = Duration::from_secs(10);
+/// A hook that failed is run again after so long.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How often a hook is run for what happened to a whole run.
+const MOST_TRIES: u32 = 3;
+
+/// What hooks need.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// Where events are kept.
+    pub store: Store,
+    /// Variables of ours that hold secrets: no hook gets them.
+    pub secrets: Vec<String>,
+    /// Told when a hook failed, besides the log.
+    pub say: Option<fn(&str)>,
+}
+
+/// The variables of ours that hold tokens of these services.
+pub fn secrets<'a>(services: impl Iterator<Item = &'a Arc<Service>>) -> Vec<String> {
+    let sources = services
+        .flat_map(|service| std::iter::once(&service.token).chain(service.secrets.iter().map(|(_, source)| source)));
+    let variable = |source: &TokenSource| match source {
+        TokenSource::Env(name) => Some(name.clone()),
+        TokenSource::File(_) | TokenSource::Command(_) => None,
+    };
+    sources.filter_map(variable).collect()
+}
+
+/// Runs hooks beside an engine.
+#[derive(Debug)]
+pub struct HookRunner {
+    signs: UnboundedSender<Sign>,
+    task: JoinHandle<()>,
+    jobs: HashMap<JobIx, (Arc<Job>, Arc<Observation>)>,
+    /// Whether anything has happened in this run: what was over before is no event.
+    has_news: bool,
+    failed_before: bool,
+}
+
+/// What the runner hears.
+#[derive(Debug)]
+enum Sign {
+    /// There may be events in the store.
+    Saved,
+    /// Something happened to the whole run: these are the jobs that it is about.
+    Happened(HookEvent, Vec<(Arc<Job>, Arc<Observation>)>),
+    /// These are the hooks from now on.
+    Hooks(Vec<Arc<Hook>>),
+    /// Deliver what is there, and end.
+    Leave,
+}
+
+impl HookRunner {
+    /// Starts; what earlier runs did not deliver is delivered first.
+    pub fn start(hooks: Vec<Arc<Hook>>, around: Surroundings) -> Self {
+        let (signs, inbox) = unbounded_channel();
+        let _ = signs.send(Sign::Saved);
+        let runner = Runner {
+            hooks,
+            around: Arc::new(around),
+            runs: JoinSet::new(),
+            busy: BTreeSet::new(),
+            not_before: HashMap::new(),
+            happened: Vec::new(),
+            leaving: false,
+        };
+        let task = tokio::spawn(runner.run(inbox));
+        Self { signs, task, jobs: HashMap::new(), has_news: false, failed_before: false }
+    }
+
+    /// Learns from a fact what may have happened.
+    pub fn on_fact(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Declared { ix, job, known } => {
+                self.failed_before |= is_failure(known.state);
+                self.jobs.insert(*ix, (Arc::clone(job), Arc::clone(known)));
+            }
+            Fact::Withdrawn(ix) => {
+                self.jobs.remove(ix);
+            }
+            Fact::Observed { ix, changed, known, .. } => {
+                let Some((job, before)) = self.jobs.get_mut(ix) else { return };
+                *before = Arc::clone(known);
+                let job = Arc::clone(job);
+                if !changed {
+                    return;
+                }
+                self.has_news = true;
+                self.send(Sign::Saved);
+                if is_failure(known.state) && !std::mem::replace(&mut self.failed_before, true) {
+                    self.send(Sign::Happened(HookEvent::FirstFailure, vec![(job, Arc::clone(known))]));
+                }
+            }
+            Fact::Health { health: Health::GivenUp(_), .. } => {
+                self.has_news = true;
+                self.send(Sign::Saved);
+            }
+            Fact::Settled => {
+                if std::mem::take(&mut self.has_news) {
+                    let mut jobs: Vec<_> = self.jobs.iter().collect();
+                    jobs.sort_by_key(|(ix, _)| **ix);
+                    let jobs = jobs.into_iter().map(|(_, entry)| entry.clone()).collect();
+                    self.send(Sign::Happened(HookEvent::Finished, jobs));
+                }
+            }
+            Fact::Health { .. }
+            | Fact::Unanswered { .. }
+            | Fact::NotOk { .. }
+            | Fact::Gate { .. }
+            | Fact::Reloaded { .. }
+            | Fact::StoreTrouble(_)
+            | Fact::NextRead(_)
+            | Fact::Refused { .. }
+            | Fact::History { .. }
+            | Fact::Suspended
+            | Fact::Draining(_)
+            | Fact::Ended(_) => {}
+        }
+    }
+
+    /// The hooks of a changed file.
+    pub fn set_hooks(&self, hooks: Vec<Arc<Hook>>) {
+        self.send(Sign::Hooks(hooks));
+    }
+
+    /// Delivers what is there, for at most ten seconds. What is not delivered then is, at the next start.
+    pub async fn leave(mut self) {
+        self.send(Sign::Leave);
+        if timeout(LEAVING, &mut self.task).await.is_err() {
+            tracing::warn!("hooks took longer than {} s and were ended; they are run again", LEAVING.as_secs());
+            // Killed with all that they have started.
+            self.task.abort();
+            let _ = self.task.await;
+        }
+    }
+
+    fn send(&self, sign: Sign) {
+        let _ = self.signs.send(sign);
+    }
+}
+
+fn is_failure(state: State) -> bool {
+    match state {
+        State::Failed | State::Partial | State::Cancelled | State::Lost => true,
+        State::Queued | State::Running | State::Succeeded | State::Unknown => false,
+    }
+}
+
+/// What a hook is run for at once.
+#[derive(Debug, Clone)]
+struct Delivery {
+    hook: Arc<Hook>,
+    /// Numbers of events in the store.
+    events: Vec<i64>,
+    names: BTreeSet<&'static str>,
+    lines: String,
+    /// How often it was tried, where the store does not count.
+    tries: u32,
+}
+
+struct Runner {
+    hooks: Vec<Arc<Hook>>,
+    around: Arc<Surroundings>,
+    runs: JoinSet<(Delivery, bool)>,
+    /// Hooks that are being run.
+    busy: BTreeSet<String>,
+    /// When a hook may be run again.
+    not_before: HashMap<String, Instant>,
+    /// What happened to the whole run and was not delivered.
+    happened: Vec<Delivery>,
+    leaving: bool,
+}
+
+impl Runner {
+    async fn run(mut self, mut inbox: UnboundedReceiver<Sign>) {
+        let mut wake = None;
+        loop {
+            tokio::select! {
+                sign = inbox.recv() => self.hear(sign.unwrap_or(Sign::Leave)),
+                Some(ended) = self.runs.join_next() => {
+                    if let Ok((delivery, good)) = ended {
+                        self.note(delivery, good).await;
+                    }
+                }
+                () = wait_until(wake) => {}
+            }
+            while let Ok(sign) = inbox.try_recv() {
+                self.hear(sign);
+            }
+            wake = self.begin().await;
+            if self.leaving && self.runs.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn hear(&mut self, sign: Sign) {
+        match sign {
+            Sign::Saved => {}
+            Sign::Happened(event, jobs) => {
+                let now = Timestamp::now();
+                for hook in self.hooks.iter().filter(|hook| hook.on.contains(&event)) {
+                    let about = jobs.iter().filter(|(job, known)| hook.is_about(job, known, now));
+                    let lines: String = about.map(|(job, known)| line(now, job, known)).collect();
+                    let hook = Arc::clone(hook);
+                    if !lines.is_empty() {
+                        let names = BTreeSet::from([event.as_str()]);
+                        self.happened.push(Delivery { hook, events: Vec::new(), names, lines, tries: 0 });
+                    }
+                }
+            }
+            Sign::Hooks(hooks) => self.hooks = hooks,
+            Sign::Leave => self.leaving = true,
+        }
+    }
+
+    /// Begins what is due; when the next will be.
+    async fn begin(&mut self) -> Option<Instant> {
+        let mut waiting: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
+        if !self.hooks.is_empty() {
+            for delivery in self.stored().await {
+                waiting.entry(delivery.hook.id.clone()).or_default().push(delivery);
+            }
+        }
+        for delivery in std::mem::take(&mut self.happened) {
+            waiting.entry(delivery.hook.id.clone()).or_default().push(delivery);
+        }
+        let now = Instant::now();
+        let mut wake = None;
+        for (id, deliveries) in waiting {
+            let not_before = self.not_before.get(&id).copied().filter(|at| *at > now);
+            let retries = deliveries.iter().any(|delivery| delivery.tries > 0);
+            let is_free = !self.busy.contains(&id);
+            if !is_free || not_before.is_some() && (!self.leaving || retries) {
+                wake = wake.into_iter().chain(not_before.filter(|_| is_free)).min();
+                self.happened.extend(deliveries.into_iter().filter(|delivery| delivery.events.is_empty()));
+                continue;
+            }
+            if let Some(delivery) = together(deliveries) {
+                self.not_before.insert(id.clone(), now + delivery.hook.batch);
+                self.busy.insert(id.clone());
+                let around = Arc::clone(&self.around);
+                self.runs.spawn(async move {
+                    let good = deliver(&delivery, &around).await;
+                    (delivery, good)
+                });
+            }
+        }
+        wake
+    }
+
+    /// What the store has for our hooks.
+    async fn stored(&self) -> Vec<Delivery> {
+        let events = match self.around.store.hook_events().await {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::warn!("failed to look for events of hooks: {error}");
+                return Vec::new();
+            }
+        };
+        let keys: Vec<JobKey> = events.iter().map(|event| event.job.key.clone()).collect();
+        let known = if keys.is_empty() { Vec::new() } else { self.around.store.load(keys).await.unwrap_or_default() };
+        let ours = events.into_iter().zip(known).filter_map(|(event, known)| {
+            let hook = self.hooks.iter().find(|hook| hook.id == event.hook).map(Arc::clone)?;
+            let names = HookEvent::parse(&event.event).map(HookEvent::as_str).into_iter().collect();
+            let lines = line(event.at, &event.job, &known);
+            Some(Delivery { hook, events: vec![event.id], names, lines, tries: event.tries })
+        });
+        ours.collect()
+    }
+
+    /// Notes what came of a run; one that failed is tried again, three times in all.
+    async fn note(&mut self, mut delivery: Delivery, good: bool) {
+        let id = delivery.hook.id.clone();
+        self.busy.remove(&id);
+        if !delivery.events.is_empty()
+            && let Err(error) = self.around.store.note_hook_events(delivery.events.clone(), good).await
+        {
+            tracing::warn!("failed to note that a hook was run: {error}");
+        }
+        if good {
+            return;
+        }
+        let again = Instant::now() + AGAIN.max(delivery.hook.batch);
+        self.not_before.insert(id, again);
+        delivery.tries += 1;
+        if delivery.events.is_empty() && delivery.tries < MOST_TRIES {
+            self.happened.push(delivery);
+        }
+    }
+}
+
+/// All that one hook is run for at once.
+fn together(deliveries: Vec<Delivery>) -> Option<Delivery> {
+    deliveries.into_iter().reduce(|mut all, one| {
+        all.events.extend(one.events);
+        all.names.extend(one.names);
+        all.lines.push_str(&one.lines);
+        all.tries = all.tries.max(one.tries);
+        all
+    })
+}
+
+async fn deliver(delivery: &Delivery, around: &Surroundings) -> bool {
+    let hook = &delivery.hook;
+    let names: Vec<&str> = delivery.names.iter().copied().collect();
+    let launch = Launch {
+        path: hook.program.path(),
+        arguments: hook.program.argv().iter().skip(1).cloned().collect(),
+        variables: vec![("JOBDECK_EVENT".to_owned(), names.join(","))],
+        secrets: around.secrets.clone(),
+        input: Bytes::from(delivery.lines.clone()),
+        has_terminal: false,
+    };
+    let what = format!("the hook at {} ({})", hook.place, names.join(", "));
+    let why = match process::run(launch).await {
+        Ok(ended) if ended.status.success() => {
+            tracing::info!("{what} was run for {} lines", delivery.lines.lines().count());
+            return true;
+        }
+        Ok(ended) => {
+            let said = String::from_utf8_lossy(&ended.err.bytes).lines().next().unwrap_or_default().to_owned();
+            let said = if said.is_empty() { String::new() } else { format!(": {}", Clean::from(said)) };
+            format!("{what} failed ({}){said}", ended.status)
+        }
+        Err(error) => format!("{what} failed: {error}"),
+    };
+    let left = MOST_TRIES.saturating_sub(delivery.tries + 1);
+    let then = if left == 0 { "it is given up".to_owned() } else { "it is tried again".to_owned() };
+    let said = format!("{}; {then}", Clean::from(why));
+    tracing::warn!("{said}");
+    if let Some(say) = around.say {
+        say(&said);
+    }
+    false
+}
+
+fn line(at: Timestamp, job: &Job, known: &Observation) -> String {
+    json(&StateLine::new(at, job, None, known)) + "\n"
+}
+
+async fn wait_until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

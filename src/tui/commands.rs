@@ -1,0 +1,126 @@
+//! Commands of the user's own under the dashboard: begun beside the loop, or with the terminal lent to them; ended with
+//! it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::StreamExt;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+
+use super::files;
+use super::message::Input;
+use super::run::{Dashboard, TerminalOwner};
+use super::terminal;
+use crate::app::effect::Subject;
+use crate::app::event::Event;
+use crate::domain::clean::Clean;
+use crate::domain::command::{Mode, UserCommand};
+use crate::engine::saved::Store;
+use crate::engine::token::Prompts;
+use crate::run::batch::{self, Finished, Surroundings, Target};
+
+/// What runs now. Dropping it ends all of it.
+#[derive(Debug)]
+pub struct Commands {
+    running: JoinSet<()>,
+    leaving: Arc<AtomicBool>,
+    inputs: UnboundedSender<Input>,
+    store: Option<Store>,
+    state: PathBuf,
+    /// The jobs file, to which ids are appended.
+    file: PathBuf,
+}
+
+impl Commands {
+    /// Nothing runs yet.
+    pub fn new(inputs: UnboundedSender<Input>, store: Option<Store>, state: PathBuf, file: PathBuf) -> Self {
+        let leaving = Arc::new(AtomicBool::new(false));
+        Self { running: JoinSet::new(), leaving, inputs, store, state, file }
+    }
+
+    /// Whether anything runs.
+    pub fn is_busy(&mut self) -> bool {
+        while self.running.try_join_next().is_some() {}
+        !self.running.is_empty()
+    }
+
+    /// Begins nothing more.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends what runs.
+    pub fn kill(&mut self) {
+        self.leave();
+        self.running.abort_all();
+    }
+
+    fn start(&mut self, command: Arc<UserCommand>, jobs: Vec<Subject>, services: Services) {
+        let targets = jobs.into_iter().map(|Subject { job, known, .. }| Target { job, known }).collect();
+        let around = Surroundings {
+            store: self.store.clone(),
+            services,
+            state: self.state.clone(),
+            file: self.file.clone(),
+            prompts: Prompts::Refused,
+            leaving: Arc::clone(&self.leaving),
+        };
+        let inputs = self.inputs.clone();
+        let had_terminal = command.mode == Mode::Terminal;
+        self.running.spawn(async move {
+            let mut runs = std::pin::pin!(batch::run(Arc::clone(&command), targets, Arc::new(around)));
+            while let Some(finished) = runs.next().await {
+                let command = Arc::clone(&command);
+                let _ = inputs.send(Input::CommandEnded { command, finished: Box::new(finished) });
+            }
+            let _ = inputs.send(Input::CommandsEnded { had_terminal });
+        });
+    }
+}
+
+type Services = std::collections::HashMap<Arc<str>, Arc<crate::domain::service::Service>>;
+
+impl Dashboard {
+    /// Runs a command; one that wants the terminal gets it.
+    pub(super) fn run_command(&mut self, command: Arc<UserCommand>, jobs: Vec<Subject>) {
+        if command.mode == Mode::Terminal {
+            if self.state.owner != TerminalOwner::Ours {
+                return;
+            }
+            self.reader.pause();
+            terminal::give_back();
+            self.state.owner = TerminalOwner::Lent;
+        }
+        let services = self.effects.services();
+        self.commands.start(command, jobs, services);
+    }
+
+    pub(super) fn on_command_ended(&mut self, command: &UserCommand, finished: &Finished) {
+        finished.log(&command.name);
+        let said = format!("{}: {}", command.name, finished.sentence());
+        let good = finished.is_good();
+        if good {
+            tracing::info!(job = %finished.of, "{said}");
+        } else {
+            tracing::warn!(job = %finished.of, "{said}");
+        }
+        self.apply(Event::CommandEnded { said: Clean::from(said), good });
+        if command.mode == Mode::Pager
+            && let Ok(ended) = &finished.result
+            && !ended.out.bytes.is_empty()
+        {
+            match files::keep(&self.commands.state, "pager", &command.name, &ended.out.bytes) {
+                Ok(path) => self.lend(path),
+                Err(why) => self.apply(Event::PagerFailed(Clean::new(&why.to_string()))),
+            }
+        }
+    }
+
+    pub(super) fn on_commands_ended(&mut self, had_terminal: bool) {
+        if had_terminal {
+            self.take_back(Ok(()));
+        }
+    }
+}

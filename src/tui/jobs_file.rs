@@ -1,0 +1,49 @@
+//! A changed jobs file under the dashboard: what is broken is shown, what is ready goes to the engine.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use super::run::{Dashboard, Sources};
+use crate::app::event::Event;
+use crate::domain::clean::Clean;
+use crate::domain::command::UserCommand;
+use crate::engine::Command;
+use crate::engine::token::Prompts;
+use crate::session::reload::News;
+
+impl Dashboard {
+    pub(super) fn on_reload(&mut self, news: News, sources: &mut Sources) {
+        match news {
+            News::Saved(file) => {
+                self.change_commands(&file.commands);
+                sources.reloads.prepare(ready(file), Prompts::Refused, |waiting| tracing::info!("{waiting}"));
+            }
+            News::Broken(error) => {
+                for first in error.heads() {
+                    tracing::warn!(job = "config", "{first} (the old file is in force)");
+                }
+                self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
+            }
+            News::Ready(reload) => {
+                if let Some(hooks) = &sources.hooks {
+                    hooks.set_hooks(reload.hooks.clone());
+                }
+                self.effects.set_services(reload.services.iter().map(|(service, _)| Arc::clone(service)));
+                self.effects.ask(Command::Reload(reload));
+            }
+        }
+    }
+
+    /// The commands of a changed file, beside the user's own.
+    fn change_commands(&mut self, of_file: &[Arc<UserCommand>]) {
+        let all: Vec<_> = of_file.iter().chain(&self.own.commands).cloned().collect();
+        match self.own.keymap.with_commands(&all) {
+            Ok(keymap) => self.apply(Event::KeysChanged(Box::new(keymap))),
+            Err(conflicts) => {
+                for conflict in conflicts {
+                    tracing::warn!(job = "config", "{conflict} (the commands before stay)");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Commands of the user's own, from outside: over which jobs, with what, and how they end.
+
+use std::os::unix::fs::PermissionsExt;
+
+use rustix::process::Signal;
+
+use crate::support::{Bench, TOKEN, done, pending};
+
+/// Two jobs that are over and one that is not, and a command over them, which runs this script.
+fn bench(command: &str, script: &str) -> Bench {
+    let bench = Bench::new()
+        .job("vessl", "one", [done("first")])
+        .job("vessl", "two", [done("second")])
+        .job("vessl", "three", [pending()])
+        .also(&format!("[[commands]]\nname = \"act\"\n{command}"));
+    let path = bench.home().join("act.sh");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    bench.run(&["once"]);
+    bench
+}
+
+#[test]
+fn a_command_runs_for_each_job_that_it_is_for_with_its_values() {
+    let command = "run = [\"./act.sh\", \"--id={id}\", \"{state}\", \"{body}\"]\nwhen = \"state:succeeded\"";
+    let bench = bench(command, "read line; echo \"$1 $2 $JOBDECK_SERVICE $(wc -c < \"$3\") $line\"");
+    let ran = bench.run(&["run", "act"]).with(0).said("1 of 3 left out").said("vessl/one: done");
+    let mut lines: Vec<String> = ran.text().lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines.len(), 2, "{ran:?}");
+    assert!(lines[0].starts_with("--id=one succeeded vessl ") && lines[0].contains("\"type\":\"state\""), "{ran:?}");
+    let left = std::fs::read_dir(bench.state_dir().join("commands")).unwrap().count();
+    assert_eq!(left, 0, "private files are removed");
+    let one = bench.run(&["run", "act", "--filter", "id:one"]).with(0);
+    assert_eq!(one.text().lines().count(), 1);
+}
+
+#[test]
+fn the_worst_of_the_runs_makes_the_exit_code_and_says_why() {
+    let bench =
+        bench("run = [\"./act.sh\", \"{id}\"]\nwhen = \"is:finished\"", "[ $1 = one ] || { echo broken >&2; exit 7; }");
+    bench.run(&["run", "act"]).with(1).said("vessl/two: exit code 7: broken").said("1 run failed");
+    bench.run(&["run", "act", "--filter", "id:one"]).with(0);
+    bench.run(&["run", "nothing"]).with(2).said("there is no command `nothing` of your own; there are: act");
+    bench.run(&["run", "act", "--filter", "id:three"]).with(2).said("no job to run `act` for");
+    std::fs::remove_file(bench.home().join("act.sh")).unwrap();
+    bench.run(&["run", "act", "--filter", "id:one"]).with(1).said("failed to start").said("act.sh");
+}
+
+#[test]
+fn all_jobs_stand_on_standard_input_where_a_command_runs_once() {
+    let bench = bench("run = [\"./act.sh\"]\nmarked = \"all\"", "wc -l | tr -d ' '");
+    assert_eq!(bench.run(&["run", "act"]).with(0).text(), "3\n");
+}
+
+#[test]
+fn what_it_prints_is_added_to_the_jobs_file() {
+    let bench =
+        bench("run = [\"./act.sh\", \"{id}\"]\nadds = \"{service}\"\nwhen = \"is:finished\"", "echo \"again-$1\"");
+    let ran = bench.run(&["run", "act", "--filter", "id:one"]).with(0).said("1 job added");
+    assert_eq!(ran.text(), "vessl/again-one\n");
+    let file = std::fs::read_to_string(bench.home().join("jobs.toml")).unwrap();
+    assert!(file.contains("again-one"), "{file}");
+}
+
+#[test]
+fn no_token_reaches_a_program_that_does_not_ask_for_one() {
+    let script = "env | grep -c \"$(cat secret)\"; true";
+    for (token, count) in [("", "0\n"), ("token = true\n", "1\n")] {
+        let bench = bench(&format!("{token}run = [\"./act.sh\"]\nwhen = \"id:one\""), script);
+        std::fs::write(bench.home().join("secret"), TOKEN).unwrap();
+        assert_eq!(bench.run(&["run", "act"]).with(0).text(), count, "{token:?}");
+    }
+}
+
+#[test]
+fn a_strangers_text_is_no_option_and_no_shell() {
+    let bench = Bench::new().declared("vessl", "one", "name = \"-rf $(touch pwned); `id`\"").also(
+        "[[commands]]\nname = \"bare\"\nrun = [\"printf\", \"%s\", \"{name}\"]\n\
+               [[commands]]\nname = \"behind\"\nrun = [\"printf\", \"%s\", \"--name={name}\"]",
+    );
+    bench.run(&["run", "bare"]).with(1).said("begins with `-` and would be taken for an option");
+    let ran = bench.run(&["run", "behind"]).with(0);
+    assert_eq!(ran.text(), "--name=-rf $(touch pwned); `id`");
+    assert!(!bench.home().join("pwned").exists());
+}
+
+#[test]
+fn a_command_that_hangs_is_waited_for_and_killed_by_a_second_signal() {
+    let bench = bench("run = [\"./act.sh\"]\nwhen = \"id:one\"", "echo $$ > pid; sleep 1000 & wait");
+    let running = bench.start(&["run", "act"]);
+    crate::support::wait_for("the script", || {
+        std::fs::read_to_string(bench.home().join("pid")).is_ok_and(|pid| pid.ends_with('\n'))
+    });
+    running.signal(Signal::INT);
+    running.until_said("waiting for what runs");
+    running.signal(Signal::INT);
+    running.end().with(130).said("is killed");
+    let pid = std::fs::read_to_string(bench.home().join("pid")).unwrap();
+    crate::support::wait_for("its end", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    });
+}
+
+#[test]
+fn check_lists_every_program_that_the_file_would_run_and_runs_no_command() {
+    let bench = bench("key = \"R\"\nrun = [\"./act.sh\"]", "touch ran");
+    let checked = bench.run(&["check"]).with(0);
+    assert!(checked.text().contains("act.sh  as `act`, when you ask for it (R, or `jobdeck run act`)"), "{checked:?}");
+    assert!(!bench.home().join("ran").exists());
+}
