@@ -93,6 +93,7 @@ pub mod bench_api {
     pub use crate::json::{scan, search, text};
     pub use crate::net::decode::decoded;
     pub use crate::net::{Net, Sink};
+    pub use crate::providers::described::trial::described_by;
     pub use crate::providers::{by_name, names, read};
     pub use crate::store::{Access, Save, SaveBody, Store};
     pub use crate::ui::draw_into;

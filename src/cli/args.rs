@@ -79,7 +79,11 @@ pub enum Command {
     /// Validate the file and its tokens
     Check(Check),
     /// Write a commented starter file, never over an existing one
-    Init,
+    Init {
+        /// Write a service of this provider, one of `jobdeck providers`
+        #[arg(long, value_name = "NAME")]
+        provider: Option<String>,
+    },
     /// The providers that a service can name, or the description of one as TOML
     Providers {
         /// Print the description of this one, to copy and to change

@@ -128,7 +128,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
             printed(|out, err| add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
         }
         Command::Check(check) => online::run(&common, &check).await,
-        Command::Init => printed(|_, err| init::run(common.named(), err)),
+        Command::Init { provider } => printed(|_, err| init::run(common.named(), provider.as_deref(), err)),
         Command::Schema => printed(|out, _| schema::run(out)),
         Command::Paths => printed(|out, _| paths::run(common.named(), common.state_dir.as_deref(), out)),
         Command::Providers { name } => providers::run(name.as_deref(), common.named()),

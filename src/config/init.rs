@@ -6,13 +6,15 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use super::{ConfigError, JobsFile, names, parse};
+use crate::domain::job::ProviderName;
 use crate::domain::provider::AddressForm;
+use crate::providers::described;
 
 /// A jobs file in which every key stands once.
 pub const EXAMPLE: &str = include_str!("../../jobs.example.toml");
 
 /// Writes a starter file. The error says why there is none; an existing file is left as it is.
-pub fn init(path: &Path) -> Result<(), ConfigError> {
+pub fn init(path: &Path, text: &str) -> Result<(), ConfigError> {
     let failed = |error: std::io::Error| {
         let (what, help) = if error.kind() == ErrorKind::AlreadyExists {
             let what = "there is such a file already, and it was left as it is";
@@ -25,7 +27,25 @@ pub fn init(path: &Path) -> Result<(), ConfigError> {
         ConfigError::of_file(path, &what, help)
     };
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-    file.write_all(starter().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+/// What a starter file of one provider says: a service of it, with a place for each setting that must be given. None if
+/// there is no description of this name.
+pub fn starter_of(name: &str) -> Option<String> {
+    let described = described::shipped(ProviderName::new(name))?;
+    let mut text = format!("# {}: {}\n[services.{name}]\n", described.title(), described.docs().unwrap_or_default());
+    text.push_str(&format!("provider = \"{name}\"\n"));
+    for (setting, default) in described.settings() {
+        match (setting.as_str(), default.as_str()) {
+            ("base", "") => text.push_str("base = \"https://host.example\"   # put your own here\n"),
+            (setting, "") => text.push_str(&format!("{setting} = \"<{setting}>\"   # put your own here\n")),
+            (setting, default) => text.push_str(&format!("#{setting} = \"{default}\"\n")),
+        }
+    }
+    let variable = described.token_env().unwrap_or("API_KEY");
+    text.push_str(&format!("token = {{ env = \"{variable}\" }}\n\n#[[jobs]]\n#service = \"{name}\"\n#id = \"…\"\n"));
+    Some(text)
 }
 
 /// What of a file is still as the example has it and not the user's own, in the file's order; a few words each.
@@ -90,6 +110,15 @@ mod tests {
     }
 
     #[test]
+    fn a_starter_file_of_any_shipped_provider_is_valid_as_it_stands() {
+        for name in described::shipped_names() {
+            let file = parse(&starter_of(name).unwrap(), Path::new("jobs.toml")).unwrap();
+            assert_eq!(file.services[0].provider.name().as_str(), name);
+        }
+        assert_eq!(starter_of("nobody"), None);
+    }
+
+    #[test]
     fn the_starter_file_is_valid_as_it_stands_and_becomes_the_example_when_uncommented() {
         let starter = starter();
         let file = parse(&starter, Path::new("jobs.toml")).unwrap();
@@ -128,10 +157,15 @@ mod tests {
     fn a_starter_file_is_never_written_over_another() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("jobs.toml");
-        init(&path).unwrap();
+        init(&path, &starter()).unwrap();
         std::fs::write(&path, "# mine\n").unwrap();
-        assert!(init(&path).unwrap_err().to_string().contains("already"));
+        assert!(init(&path, &starter()).unwrap_err().to_string().contains("already"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "# mine\n");
-        assert!(init(&path.with_file_name("none").join("x")).unwrap_err().to_string().contains("no such directory"));
+        assert!(
+            init(&path.with_file_name("none").join("x"), &starter())
+                .unwrap_err()
+                .to_string()
+                .contains("no such directory")
+        );
     }
 }

@@ -6,7 +6,7 @@ mod architecture;
 mod bench;
 mod clock;
 mod dashboard;
-mod described;
+pub mod described;
 mod engine;
 mod network;
 mod panics;

@@ -14,6 +14,7 @@ mod reader;
 mod results;
 mod shipped;
 mod template;
+pub mod trial;
 mod units;
 mod words;
 
@@ -304,3 +305,6 @@ impl Provider for Described {
         self.filled(self.0.web.as_ref()?, service, id, &|_| None).map(|(url, _)| url)
     }
 }
+
+#[cfg(test)]
+mod tests;
