@@ -645,9 +645,11 @@ fn an_alert_is_said_in_words_and_moves_nothing_else_in_the_header() {
 #[test]
 fn a_service_that_hangs_is_named_with_how_long_it_has_been_silent() {
     let mut screen = Screen::busy(120, 40);
+    let silence = Some(crate::domain::fact::Silence { since: start() - SignedDuration::from_secs(3), polls: 16 });
+    screen.fact(Fact::Unanswered { service: "invoices".into(), silence });
     screen.wait(45);
     let shown = screen.draw();
-    assert!(shown.contains("! no response for 48s from invoices, prod"), "{shown}");
+    assert!(shown.contains("! no response for 48s from invoices (16 polls waiting)"), "{shown}");
     assert!(!shown.contains("done about"), "nobody can tell when it ends");
 }
 

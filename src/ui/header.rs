@@ -39,10 +39,6 @@ const COUNTED: [(State, &str); 8] = [
     (State::Unknown, "unknown"),
 ];
 
-/// How long a poll has to be overdue, and a service silent, before that is said.
-const OVERDUE: Duration = Duration::from_secs(5);
-const SILENCE: Duration = Duration::from_secs(10);
-
 /// Draws the header's rows.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let row = |n: u16| Rect { y: area.y + n, height: u16::from(n < area.height), ..area };
@@ -118,7 +114,8 @@ fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
             let elapsed = human::duration(human::age(begun, app.now.wall));
             parts.push(vec![Span::raw(format!("{elapsed:>6}")), dim(" so far".to_owned())]);
         }
-        let stuck = app.jobs.gates().any(|(_, gate, _)| matches!(gate, Gate::BackingOff(_))) || silent(app).is_some();
+        let stuck =
+            app.jobs.gates().any(|(_, gate, _)| matches!(gate, Gate::BackingOff(_))) || !app.silences.is_empty();
         let end = app.jobs.stats().eta(app.monotonic_now(), tally.given_up).filter(|_| !stuck && !app.paused);
         if let Some((low, high)) = end {
             let at = |after: Duration| clock(app.now.wall + jiff::SignedDuration::try_from(after).unwrap_or_default());
@@ -254,13 +251,6 @@ fn alert(app: &App, theme: &Theme) -> Option<Vec<Span<'static>>> {
     Some(vec![Span::styled(format!("! {}", theme.shown(&text)), style.patch(theme.strong()))])
 }
 
-/// The services that polls wait for though more are due, and since when: with all of them waiting, none is sent.
-fn silent(app: &App) -> Option<(Vec<&str>, Timestamp)> {
-    let overdue = app.next_read.is_some_and(|at| human::age(at, app.now.wall) >= OVERDUE);
-    let before = app.now.wall.checked_sub(jiff::SignedDuration::try_from(SILENCE).ok()?).ok()?;
-    app.jobs.tally().silent_since(before).filter(|_| overdue && !app.paused)
-}
-
 fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
     let mut gates: Vec<_> = app.jobs.gates().collect();
     gates.sort_by_key(|(service, ..)| *service);
@@ -296,10 +286,12 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
         let until = human::clock(*until, app.zone());
         return Some((format!("{}: rate limited until {until}", Clean::new(service)), theme.warn()));
     }
-    if let Some((names, since)) = silent(app) {
-        let names: Vec<String> = names.into_iter().map(|name| Clean::new(name).to_string()).collect();
+    if let Some(since) = app.silences.values().map(|silence| silence.since).min() {
+        let names: Vec<String> = app.silences.keys().map(|name| Clean::new(name).to_string()).collect();
+        let polls: usize = app.silences.values().map(|silence| silence.polls).sum();
         let age = human::duration(human::age(since, app.now.wall));
-        return Some((format!("no response for {age} from {}", names.join(", ")), theme.bad()));
+        let waiting = human::counted(polls, "poll");
+        return Some((format!("no response for {age} from {} ({waiting} waiting)", names.join(", ")), theme.bad()));
     }
     if app.jobs.stale() > 0 {
         let stale = app.jobs.stale();

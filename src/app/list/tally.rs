@@ -11,7 +11,6 @@ use crate::domain::cost::Cost;
 use crate::domain::durations;
 use crate::domain::note;
 use crate::domain::percentiles::Percentiles;
-use crate::domain::state::PollOutcome;
 use crate::domain::timeline::Timeline;
 
 /// From this many finished jobs of a service on, one that runs much longer is called slow.
@@ -40,17 +39,7 @@ pub struct Tally {
     pub ended: Option<Timestamp>,
     /// The longest that a finished job waited and ran.
     pub longest: Duration,
-    services: HashMap<Arc<str>, Service>,
-}
-
-/// What is counted of one service.
-#[derive(Debug, Clone, Default)]
-struct Service {
-    ran: Percentiles,
-    /// Jobs that are still polled.
-    unfinished: u32,
-    /// When the last answer came.
-    answered: Option<Timestamp>,
+    by_service: HashMap<Arc<str>, Percentiles>,
 }
 
 impl Tally {
@@ -61,19 +50,13 @@ impl Tally {
         if let Some(at) = known.first_seen {
             self.begun = Some(self.begun.map_or(at, |begun| begun.min(at)));
         }
-        if is_polled(row) {
-            let answer = known.last_poll.as_ref().filter(|last| last.read == PollOutcome::Answered).map(|last| last.at);
-            let service = self.service(row);
-            service.unfinished += 1;
-            service.answered = service.answered.max(answer);
-        }
         let (queued, ran) = times(row);
         if let Some(queued) = queued {
             self.queued.add(queued);
         }
         if let Some(ran) = ran {
             self.ran.add(ran);
-            self.service(row).ran.add(ran);
+            self.of_service(row).add(ran);
         }
         self.longest = self.longest.max(queued.unwrap_or_default() + ran.unwrap_or_default());
         if let Some(at) = known.finished_at.filter(|_| known.state.is_terminal()) {
@@ -90,17 +73,13 @@ impl Tally {
     pub fn remove(&mut self, row: &Row) {
         let known = &row.known;
         self.given_up = self.given_up.saturating_sub(u32::from(row.gave_up().is_some()));
-        if is_polled(row) {
-            let service = self.service(row);
-            service.unfinished = service.unfinished.saturating_sub(1);
-        }
         let (queued, ran) = times(row);
         if let Some(queued) = queued {
             self.queued.remove(queued);
         }
         if let Some(ran) = ran {
             self.ran.remove(ran);
-            self.service(row).ran.remove(ran);
+            self.of_service(row).remove(ran);
         }
         if let Some(at) = known.finished_at.filter(|_| known.state.is_terminal()) {
             self.finishes.remove(at);
@@ -111,33 +90,18 @@ impl Tally {
         self.bytes = self.bytes.saturating_sub(known.saved.as_ref().map_or(0, |saved| saved.bytes));
     }
 
-    /// The services with unfinished jobs that have not answered since an instant, and when the last of their answers
-    /// came, the oldest of these.
-    pub fn silent_since(&self, before: Timestamp) -> Option<(Vec<&str>, Timestamp)> {
-        let waiting = self.services.iter().filter(|(_, service)| service.unfinished > 0);
-        let silent = waiting.filter_map(|(name, service)| Some((&**name, service.answered?)));
-        let mut silent: Vec<_> = silent.filter(|(_, answered)| *answered < before).collect();
-        silent.sort_unstable();
-        let oldest = silent.iter().map(|(_, answered)| *answered).min()?;
-        Some((silent.into_iter().map(|(name, _)| name).collect(), oldest))
-    }
-
-    fn service(&mut self, row: &Row) -> &mut Service {
-        self.services.entry(Arc::clone(&row.job.service)).or_default()
+    fn of_service(&mut self, row: &Row) -> &mut Percentiles {
+        self.by_service.entry(Arc::clone(&row.job.service)).or_default()
     }
 
     /// How many times the median of its service a running job has run, if that is much more than others did.
     pub fn slow(&self, row: &Row, now: Timestamp) -> Option<u32> {
         let running = note::ran(&row.known, now).filter(|_| !row.known.state.is_terminal())?;
-        let ran = self.services.get(&row.job.service).map(|service| &service.ran)?;
+        let ran = self.by_service.get(&row.job.service)?;
         let limit = ran.percentile(90).filter(|_| ran.count() >= ENOUGH)? * SLOW;
         let median = ran.percentile(50)?.as_secs().max(1);
         (running > limit).then(|| u32::try_from(running.as_secs() / median).unwrap_or(u32::MAX))
     }
-}
-
-fn is_polled(row: &Row) -> bool {
-    !row.known.state.is_terminal() && row.gave_up().is_none()
 }
 
 /// How long a job waited, once it has started, and ran, once it is over.
