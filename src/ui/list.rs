@@ -327,9 +327,9 @@ fn empty(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         vec![
             "No jobs yet".to_owned(),
             String::new(),
-            format!("Add some:      jobdeck add SERVICE ID…      (or edit {file})"),
-            "From a script: … | jobdeck add SERVICE -   ".to_owned(),
-            "Look around:   jobdeck demo                ".to_owned(),
+            format!("Add some:      jobdeck add SERVICE ID…   (or edit {file})"),
+            "From a script: … | jobdeck add SERVICE -".to_owned(),
+            "Look around:   jobdeck demo".to_owned(),
             String::new(),
             "They appear here as soon as the file is saved.".to_owned(),
         ]
@@ -339,6 +339,9 @@ fn empty(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         vec![format!("0 of {total} match {}{}", Clean::new(wanted.filter.source()), back("clears"))]
     };
     let above = usize::from(area.height).saturating_sub(lines.len()) / 2;
+    // One block in the middle, its rows aligned.
+    let longest = lines.iter().map(|line| line.width()).max().unwrap_or_default();
+    let lines = lines.into_iter().map(|line| format!("{line}{}", " ".repeat(longest - line.width())));
     let rows = std::iter::repeat_n(String::new(), above.min(4)).chain(lines);
     let text: Vec<Line<'_>> = rows.map(|row| Line::from(theme.shown(&row).into_owned())).collect();
     Paragraph::new(text).alignment(Alignment::Center).render(area, buf);
