@@ -156,6 +156,8 @@ impl Entry<'_> {
         let text = match read(path) {
             Ok(text) => text,
             Err(Unreadable { what, help }) => {
+                let help =
+                    if path.exists() { help } else { "write that file, or name another: a pattern may match none" };
                 let problem = Problem::at(field.span.clone(), format!("{file}: {what}"));
                 problems.add(problem.help(help));
                 return;

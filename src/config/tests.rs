@@ -112,6 +112,7 @@ fn files_of_ids_are_read_with_their_names_and_what_is_no_id_in_them_is_named_wit
     assert_eq!(titles("ids_file = 'none*.txt'"), Vec::<String>::new());
     let cases = [
         ("ids_file = 'none.txt'", "7:12: none.txt: there is no such file"),
+        ("ids_file = 'none.txt'", "write that file, or name another"),
         ("ids_file = 'bad.txt'", "7:12: bad.txt, line 2: an id has no white space inside"),
         ("ids_file = 'bad.txt'", "7:12: bad.txt, line 3: this id begins with the name of a service"),
         ("ids_file = 'bad.txt'", "7:12: bad.txt, line 4: this is JSON, not an id"),

@@ -21,6 +21,9 @@ pub enum NoId {
     /// JSON.
     #[error("this is JSON, not an id")]
     Json,
+    /// `null`, as a program writes an id that an answer does not hold.
+    #[error("`null` stands where an answer held no id")]
+    Null,
     /// `service/id`, as commands print it.
     #[error("this id begins with the name of a service")]
     Service,
@@ -34,6 +37,7 @@ impl NoId {
             Self::WhiteSpace => "give one id at a time; a name follows its id after a tab, or stands in `name`",
             Self::Invisible => "copy the id again, without what stands around it",
             Self::Json => "give the id alone; `jobdeck add SERVICE -` takes a service's whole answer on standard input",
+            Self::Null => "see what the service answered: `jobdeck add SERVICE -` takes its whole answer",
             Self::Service => "give what follows the slash",
         }
     }
@@ -52,6 +56,9 @@ pub fn read(text: &str, is_service: impl Fn(&str) -> bool) -> Result<&str, NoId>
     }
     if id.starts_with(['[', '"']) || (id.starts_with('{') && uuid(id).is_none()) {
         return Err(NoId::Json);
+    }
+    if id == "null" {
+        return Err(NoId::Null);
     }
     if id.contains(char::is_whitespace) {
         return Err(NoId::WhiteSpace);
@@ -134,6 +141,8 @@ mod tests {
             ("{\"id\": \"7\"}", Err(NoId::Json)),
             ("[\"7\"]", Err(NoId::Json)),
             ("\"7\"", Err(NoId::Json)),
+            (" null\n", Err(NoId::Null)),
+            ("null-7", Ok("null-7")),
             ("llama/98nl", Err(NoId::Service)),
         ];
         for (text, id) in cases {
