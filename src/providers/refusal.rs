@@ -190,7 +190,7 @@ impl Body {
         if missing_route {
             return false;
         }
-        if any(&["task", "tasks", "execution", "executions", "job", "jobs"]) {
+        if any(JOB_WORDS) {
             return true;
         }
         let http_request = words.windows(2).any(|pair| match pair {
@@ -204,6 +204,30 @@ impl Body {
 /// What a router's 404 speaks of.
 const ROUTER_WORDS: &[&str] =
     &["route", "routes", "url", "uri", "path", "endpoint", "page", "api", "deployment", "resource"];
+
+/// What services call a job.
+const JOB_WORDS: &[&str] = &[
+    "task",
+    "tasks",
+    "execution",
+    "executions",
+    "job",
+    "jobs",
+    "batch",
+    "batches",
+    "run",
+    "runs",
+    "prediction",
+    "predictions",
+    "operation",
+    "operations",
+    "crawl",
+    "transcript",
+    "generation",
+    "session",
+    "snapshot",
+    "video",
+];
 
 /// Whether a sentence names an id, and not as a part of something longer.
 fn names(sentence: &str, id: &str) -> bool {
