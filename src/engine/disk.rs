@@ -204,6 +204,16 @@ fn body_of(response: Received, keep: Keep, role: Role) -> SaveBody {
     }
 }
 
+#[cfg(test)]
+impl Disk {
+    /// A save whose task panics.
+    pub fn save_that_panics(&mut self, pending: Pending) {
+        self.held += pending.held();
+        let handle = self.saves.spawn(async { panic!("a save that panics") });
+        self.saving.insert(handle.id(), pending);
+    }
+}
+
 impl Disk {
     /// Nothing on its way.
     pub fn new(store: Store) -> Self {

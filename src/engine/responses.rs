@@ -340,6 +340,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_save_that_panics_is_tried_again_and_its_job_neither_hangs_nor_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run(dir.path(), 1).await;
+        let ix = JobIx(0);
+        run.schedule.set_phase(ix, Phase::Polling);
+        let known = Observation { doubt: Some(Doubt::Cut), ..Observation::default() };
+        let step = Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hook_events: Vec::new() };
+        let entry = &run.schedule[ix];
+        run.disk.save_that_panics(Pending::new((ix, entry), known, Keep::Nothing, Bodies::default(), step));
+        let event = run.disk.next(|| Duration::ZERO).await;
+        run.disk_event(event);
+        assert!(run.disk.is_unsaved(ix) && run.disk.trouble().is_some());
+        assert_eq!(run.schedule[ix].phase, Phase::Polling, "nothing is asked before it is saved");
+        run.disk.retry();
+        while run.schedule[ix].phase == Phase::Polling {
+            let event = run.disk.next(|| Duration::ZERO).await;
+            run.disk_event(event);
+        }
+        let entry = &run.schedule[ix];
+        assert_eq!((entry.known.doubt, &entry.phase), (Some(Doubt::Cut), &Phase::Waiting));
+    }
+
+    #[tokio::test]
     async fn after_an_outage_the_jobs_that_failed_with_their_service_are_due_at_once_spread() {
         let dir = tempfile::tempdir().unwrap();
         let mut run = run(dir.path(), 20).await;

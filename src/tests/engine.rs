@@ -56,6 +56,21 @@ async fn a_result_that_can_be_read_once_is_read_once_and_saved_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_response_that_is_longer_than_it_may_be_is_cut_and_what_came_of_it_is_kept() {
+    let body = RESULT.replace("a.pdf", &"x".repeat(4_000_000));
+    for fault in [Fault::Whole, Fault::Chunked, Fault::UntilClose] {
+        let mut bench = Bench::new();
+        bench.poll.max_response = 100_000;
+        let long = Scripted::json(200, body.as_str()).fault(fault);
+        let bench = bench.job(ProviderName::UNSTRACT, "job-1", [long, acknowledged()]);
+        let known = bench.watch().await;
+        assert_eq!((known.state, known.lost), (State::Lost, Some(LostBecause::Cut)));
+        let kept = saved_body(&bench, &known).await;
+        assert!(kept.len() > 100_000 && kept.len() < 2_000_000 && body.as_bytes().starts_with(&kept), "{}", kept.len());
+    }
+}
+
+#[tokio::test]
 async fn every_read_carries_the_token_asks_for_metadata_and_metrics_and_takes_no_encoding() {
     let (bench, _) = watched(ProviderName::UNSTRACT, vec![result()]).await;
     let request = &bench.script.received("job-1")[0];
