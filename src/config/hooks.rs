@@ -118,7 +118,7 @@ mod tests {
             ("on = []\nrun = ['x']", "2:6: this hook is run at nothing"),
             ("on = ['faild']\nrun = ['x']", "did you mean \"failed\"?"),
             ("on = ['lost']\nrun = ['x', '{id}']", "{id} is no value of a hook"),
-            ("on = ['lost']\nrun = ['x']\nbatch = '0s'", "3:9:"),
+            ("on = ['lost']\nrun = ['x']\nbatch = '0s'", "4:9:"),
             ("on = ['lost']\nrun = ['x']\nfilter = 'state:'", "this filter was not understood"),
             ("on = ['lost']\nrun = ['x']\nevery = '3s'", "unknown key `every` in [[hooks]]"),
             ("on = ['lost']\nrun = ['x']\n[[hooks]]\non = ['lost']\nrun = ['x']", "the same as the one at jobs.toml:1"),

@@ -3,7 +3,8 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use super::run::{Dashboard, Sources};
+use super::run::Dashboard;
+use super::sources::Sources;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
 use crate::domain::command::UserCommand;

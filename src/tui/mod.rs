@@ -17,6 +17,7 @@ mod rows;
 mod run;
 mod sequences;
 mod signals;
+mod sources;
 mod terminal;
 mod tty;
 
@@ -58,7 +59,8 @@ use commands::Commands;
 use effects::{Config, EffectRunner};
 use input::Reader;
 use notify::Notifier;
-use run::{Dashboard, End, Own, Sources};
+use run::{Dashboard, End};
+use sources::{Own, Sources};
 use terminal::Guard;
 
 /// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::KeyCode;
 use jiff::Timestamp;
 use ratatui::layout::{Position, Rect};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 
 use super::clipboard;
@@ -22,24 +22,20 @@ use super::effects::{EffectRunner, LoopAction};
 use super::failpoint::failpoint;
 use super::input::Reader;
 use super::message::Input;
+use super::sources::{Own, Sources};
 use super::terminal::{self, Guard, Screen};
 use super::tty;
 use crate::app::App;
 use crate::app::effect::CopyName;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};
-use crate::app::keys::{Key, Keymap};
+use crate::app::keys::Key;
 use crate::domain::clean::Clean;
-use crate::domain::command::UserCommand;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
 use crate::engine::Command;
 use crate::exit::Signal;
 use crate::logging::Line;
-use crate::run::hooks::HookRunner;
-use crate::session::exporter::Exporter;
-use crate::session::owners::Owners;
-use crate::session::reload::Reloads;
 use crate::shell;
 use crate::ui;
 use crate::ui::theme::Theme;
@@ -52,38 +48,6 @@ const TICK: Duration = Duration::from_millis(5);
 const ESC: Key = Key { code: KeyCode::Esc, ctrl: false, alt: false };
 /// How much of one kind is taken in before the screen gets its turn.
 const BATCH: usize = 4096;
-
-/// What the loop listens to.
-#[derive(Debug)]
-pub struct Sources {
-    /// Keys, signals, results.
-    pub inputs: UnboundedReceiver<Input>,
-    /// What the engine says; ends with it.
-    pub facts: UnboundedReceiver<Fact>,
-    /// Lines for the log pane.
-    pub log: UnboundedReceiver<Line>,
-    /// What becomes of the jobs file.
-    pub reloads: Reloads,
-    /// Which other instances poll our jobs.
-    pub owners: Owners,
-    /// Writes results out as they arrive.
-    pub exporter: Option<Exporter>,
-    /// Runs hooks; None without a jobs file.
-    pub hooks: Option<HookRunner>,
-}
-
-impl Sources {
-    /// What a fact means to those who listen beside the app.
-    fn hear(&mut self, fact: &Fact) {
-        self.owners.on_fact(fact);
-        if let Some(hooks) = &mut self.hooks {
-            hooks.on_fact(fact);
-        }
-        if let Some(exporter) = &mut self.exporter {
-            exporter.on_fact(fact);
-        }
-    }
-}
 
 /// Whose the terminal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,15 +75,6 @@ pub struct Dashboard {
     pub end: End,
     pub own: Own,
     pub(super) state: Loop,
-}
-
-/// What is the user's and not the jobs file's.
-#[derive(Debug)]
-pub struct Own {
-    /// The keys, without those of commands.
-    pub keymap: Keymap,
-    /// Commands of config.toml.
-    pub commands: Vec<Arc<UserCommand>>,
 }
 
 /// How it is ending, and what is known for the exit code.
