@@ -213,6 +213,7 @@ impl Writer {
         for path in steps.garbage {
             let _ = std::fs::remove_file(path);
         }
+        self.database.watch_log();
         Ok(outcomes)
     }
 
