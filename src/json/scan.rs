@@ -266,6 +266,21 @@ pub(super) fn end_of_leaf(text: &[u8], at: usize) -> Result<usize, ScanError> {
 /// The end of the string whose opening quote is at `quote`.
 pub(super) fn end_of_string(text: &[u8], quote: usize) -> Result<usize, ScanError> {
     let mut at = quote + 1;
+    // Most strings are short: eight bytes at once cost less than a call.
+    for _ in 0..3 {
+        let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk) else { break };
+        let eight = u64::from_le_bytes(*eight);
+        let found = zero_bytes(eight ^ every(b'"')) | zero_bytes(eight ^ every(b'\\'));
+        if found == 0 {
+            at += 8;
+            continue;
+        }
+        at += (found.trailing_zeros() / 8) as usize;
+        if text.get(at) == Some(&b'"') {
+            return Ok(at + 1);
+        }
+        at += 2;
+    }
     while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += found;
         if text.get(at) == Some(&b'"') {
@@ -274,6 +289,16 @@ pub(super) fn end_of_string(text: &[u8], quote: usize) -> Result<usize, ScanErro
         at += 2;
     }
     Err(ScanError { at: text.len(), what: "the text ends within a string" })
+}
+
+/// The byte in each of eight places.
+const fn every(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The upper bit of each byte that is zero; above the lowest of them there may be bits that mean nothing.
+const fn zero_bytes(eight: u64) -> u64 {
+    eight.wrapping_sub(every(1)) & !eight & every(0x80)
 }
 
 fn end_of_number(text: &[u8], start: usize) -> Result<usize, ScanError> {
@@ -313,10 +338,23 @@ pub(super) fn start_of(text: &[u8]) -> usize {
 
 /// The first byte from `at` on that is no white space.
 pub(super) fn after_space(text: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
-        at += 1;
+    loop {
+        match text.get(at) {
+            Some(b' ') => {
+                at += 1;
+                // Indentation.
+                while let Some(eight) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+                    let other = u64::from_le_bytes(*eight) ^ every(b' ');
+                    at += (other.trailing_zeros() / 8) as usize;
+                    if other != 0 {
+                        break;
+                    }
+                }
+            }
+            Some(b'\n' | b'\r' | b'\t') => at += 1,
+            _ => return at,
+        }
     }
-    at
 }
 
 pub(super) fn unexpected(at: usize, found: Option<&u8>, what: &'static str) -> ScanError {

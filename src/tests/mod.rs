@@ -7,6 +7,7 @@ mod bench;
 mod clock;
 mod dashboard;
 pub mod described;
+mod documents;
 mod engine;
 mod network;
 mod panics;
