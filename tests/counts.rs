@@ -84,6 +84,7 @@ fn list(jobs: u32) -> App {
         jobs,
         keymap: Keymap::default(),
         copies_by: "".into(),
+        columns: Vec::new(),
         zone: TimeZone::UTC,
         view: None,
         size: (SCREEN.width, SCREEN.height),
@@ -91,7 +92,14 @@ fn list(jobs: u32) -> App {
     });
     for n in 0..jobs {
         let key = JobKey { provider: names()[0], endpoint: "https://example.com".into(), id: format!("job-{n:06}") };
-        let job = Job { key, service: "prod".into(), name: None, tags: Arc::default(), traits: JobTraits::default() };
+        let job = Job {
+            key,
+            service: "prod".into(),
+            name: None,
+            tags: Arc::default(),
+            traits: JobTraits::default(),
+            batch: None,
+        };
         let fact = Fact::Declared { ix: JobIx(n), job: Arc::new(job), known: known(State::Running) };
         let _ = app.apply(Event::Fact(fact), now(0));
     }
@@ -117,7 +125,7 @@ fn a_key_and_its_drawing_take_as_many_allocations_in_a_long_list_as_in_a_short_o
     let costs = |jobs: u32| {
         let mut app = list(jobs);
         // What is made once is made.
-        ["j", "k", "G", "g"].map(|key| press(&mut app, key));
+        ["j", "k", "G", "g"].into_iter().for_each(|key| press(&mut app, key));
         ["j", "k", "G", "g"].map(|key| allocations(|| press(&mut app, key)))
     };
     let (short, long) = (costs(200), costs(20_000));

@@ -1,5 +1,6 @@
 //! The examples of the documents are run as they stand: the Makefile, and the steps of the GitHub Actions job.
 
+#[expect(dead_code, reason = "what other tests need of it is of no use here")]
 mod support;
 
 use std::path::{Path, PathBuf};
