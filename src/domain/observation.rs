@@ -221,7 +221,12 @@ impl Doubtful {
     pub fn sentence(&self) -> String {
         let at = self.at.strftime("%H:%M:%S UTC");
         match self.http_status {
-            Some(code) => format!("HTTP {code} at {at}: {}", self.reason),
+            // Some reasons begin with the code themselves.
+            Some(code) => match self.reason.strip_prefix(&format!("HTTP {code}")) {
+                Some("") => format!("HTTP {code} at {at}"),
+                Some(rest) if rest.starts_with([':', ' ']) => format!("HTTP {code} at {at}{rest}"),
+                Some(_) | None => format!("HTTP {code} at {at}: {}", self.reason),
+            },
             None => format!("no response at {at}: {}", self.reason),
         }
     }
@@ -611,6 +616,22 @@ pub(crate) mod tests {
             let before = after(&running(), Seen { http_status: Some(code), ..received(&reading, 2) }).0;
             let lost = after(&before, received(&acknowledged(), 3)).0;
             assert_eq!((lost.lost, lost.fail_reason), (Some(LostBecause::AlreadyRead), None), "{read} {code}");
+        }
+    }
+
+    #[test]
+    fn a_loss_says_the_http_code_of_what_came_instead_once() {
+        let cases = [
+            ("HTTP 502: bad gateway", "HTTP 502 at 08:00:02 UTC: bad gateway"),
+            ("HTTP 502", "HTTP 502 at 08:00:02 UTC"),
+            ("HTTP 502 with an empty body", "HTTP 502 at 08:00:02 UTC with an empty body"),
+            ("HTTP 5020 units", "HTTP 502 at 08:00:02 UTC: HTTP 5020 units"),
+            ("HTTP 503: upstream", "HTTP 502 at 08:00:02 UTC: HTTP 503: upstream"),
+            ("bad gateway", "HTTP 502 at 08:00:02 UTC: bad gateway"),
+        ];
+        for (reason, told) in cases {
+            let doubtful = Doubtful { http_status: Some(502), at: at(2), reason: reason.to_owned() };
+            assert_eq!(doubtful.sentence(), told);
         }
     }
 
