@@ -256,6 +256,23 @@ fn parts(word: &str) -> Vec<String> {
     parts
 }
 
+/// A redirect instead of a result. The address asked came from the description or from the response to the status read,
+/// so the jobs file has nothing that could be corrected.
+pub fn result_redirected(asked: &Url, reply: &Response) -> Reading {
+    let location = reply.headers.location.as_deref().map(str::trim).filter(|location| !location.is_empty());
+    let target = location.and_then(|location| asked.join(location).ok()).filter(Url::has_host);
+    let to = match target {
+        Some(target) => format!("to {}", address::origin(&target)),
+        None => "that does not say where to".to_owned(),
+    };
+    let reason = format!(
+        "the result's address answers with a redirect (HTTP {}) {to}: not followed; the [result] of the description leads \
+         elsewhere",
+        reply.status
+    );
+    Reading::refused(PollOutcome::Rejected, capped(&reason))
+}
+
 /// Where a redirect leads, which is never followed: it would take the token along. Of another host no more than its
 /// name is shown, and never a query.
 fn redirect(asked: &Asked<'_>, reply: &Response) -> String {

@@ -354,3 +354,26 @@ fn words_alone(name: ProviderName) -> described::Described {
     let text = toml::to_string(&table).unwrap();
     described::from_text(name, &text, &described::Shipped, described::Around { secrets: &[] }).unwrap()
 }
+
+#[test]
+fn a_redirect_instead_of_a_result_names_the_description_and_no_jobs_file() {
+    let service = shipped_service(ProviderName::new("reducto"), Some("https://reducto.example"));
+    let url = "https://cdn.example/r?sig=SIGNATURE";
+    let body = serde_json::json!({"status": "Completed", "result": {"result": {"type": "url", "url": url}}});
+    let status = response(&serde_json::json!({"status": 200, "body": body}));
+    let Next::Fetch(fetch) = providers::read(&service, "a", &status) else { panic!("no request for the result") };
+    for (code, location, to) in [
+        (302, Some("https://other.example/x?sig=SIGNATURE"), "to https://other.example:"),
+        (307, Some("/elsewhere"), "to https://cdn.example:"),
+        (301, Some("http://reducto.example/job/a"), "to http://reducto.example:"),
+        (303, None, "does not say where to"),
+    ] {
+        let headers = Headers { location: location.map(str::to_owned), ..Headers::default() };
+        let reply = Response { status: code, headers, ..response(&serde_json::json!({"status": 200, "body": {}})) };
+        let Next::Done(reading) = providers::fetched(&service, "a", &fetch, &reply) else { panic!("{code}") };
+        let reason = reading.reason.unwrap();
+        assert_eq!(reading.read, PollOutcome::Rejected, "{reason}");
+        assert!(reason.contains(to) && reason.contains("[result] of the description"), "{reason}");
+        assert!(!reason.contains("jobs file") && !reason.contains("SIGNATURE"), "{reason}");
+    }
+}

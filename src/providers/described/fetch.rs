@@ -56,6 +56,9 @@ pub fn fetched(described: &Described, service: &Service, id: &str, fetch: &Fetch
         Part::Status | Part::Result => match of_result(place, asked, &fetch.status, response) {
             Some(reading) => Next::Done(reading),
             None if (200..300).contains(&response.status) => further(fetch, None),
+            None if (300..400).contains(&response.status) => {
+                Next::Done(refusal::result_redirected(&fetch.request.url, response))
+            }
             None => {
                 let path = fetch.request.url.path();
                 Next::Done(refusal::refused(&Asked { endpoint: &service.endpoint, id, path }, response))
