@@ -10,6 +10,7 @@ use crate::config;
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::domain::reading::Verdict;
+use crate::domain::state::LostBecause;
 use crate::engine::explain::{self, Explained};
 
 /// Prints it. Returns the exit code: 2 where there is no such service or file.
@@ -49,7 +50,7 @@ fn lines(explained: &Explained) -> Vec<String> {
             Verdict::State(state) => state.to_string(),
             Verdict::NoWord => "as it was before".to_owned(),
             Verdict::Acknowledged => "lost (handed out before)".to_owned(),
-            Verdict::Expired => "lost (gone)".to_owned(),
+            Verdict::Expired => format!("lost ({})", LostBecause::Expired),
         };
         say("state", state);
         say("word", answer.word.clone().unwrap_or_else(|| "none".to_owned()));
@@ -96,5 +97,34 @@ fn result(explained: &Explained) -> String {
         }
         (None, None, Some(raw)) => format!("raw, {}", human::bytes(raw.len() as u64)),
         (None, None, None) => "none".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::ProviderName;
+    use crate::tests::described::service;
+
+    fn said(provider: ProviderName, code: u16, body: &'static str) -> Vec<String> {
+        let defaults = [("base".to_owned(), "https://api.example/deployment/api/org/api/".to_owned())];
+        let service = service(crate::tests::provider(provider), &defaults, None);
+        lines(&explain::response(&service, code, Bytes::from_static(body.as_bytes())))
+    }
+
+    #[test]
+    fn what_a_saved_response_is_read_as_has_a_why_for_every_provider() {
+        for provider in crate::providers::names() {
+            for (code, body) in [(200, r#"{"status":"completed"}"#), (200, "{}"), (404, "{}"), (502, "<h1>no</h1>")] {
+                let said = said(provider, code, body);
+                assert!(said.iter().any(|line| line.starts_with("why ")), "{provider} {code} {body}: {said:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_that_a_saved_response_tells_is_called_as_the_watch_calls_it() {
+        let said = said(ProviderName::UNSTRACT, 200, r#"{"status":"COMPLETED","message":null}"#);
+        assert!(said.iter().any(|line| line == "state     lost (expired)"), "{said:#?}");
     }
 }

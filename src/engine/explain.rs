@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::domain::provider::{Fetch, Next, Part, Payload};
-use crate::domain::reading::Reading;
+use crate::domain::reading::{Reading, Verdict};
 use crate::domain::response::{Headers, Response};
 use crate::domain::service::Service;
 use crate::providers;
@@ -27,11 +27,35 @@ pub fn response(service: &Service, status: u16, body: Bytes) -> Explained {
     let id = service.provider.about().made_up_id;
     let response = Response { status, headers: Headers::default(), body, broken: None, at: Timestamp::now() };
     let next = providers::read(service, id, &response);
-    let (_, why) = service.provider.explain(service, id, &response);
+    let (_, mut why) = service.provider.explain(service, id, &response);
     let (reading, fetch) = match next {
         Next::Done(reading) => (reading, None),
         Next::Fetch(fetch) => (fetch.status.clone(), Some(*fetch)),
     };
+    if why.is_empty() {
+        why = why_of(&reading, status);
+    }
     let payload = providers::extract(&service.provider, &Part::Status, &response.body);
     Explained { reading, fetch, payload, why }
+}
+
+/// What decided where a provider that is code read the response: it names no steps, its reading tells them.
+fn why_of(reading: &Reading, status: u16) -> Vec<String> {
+    let Some(answer) = &reading.answer else {
+        return vec![format!("HTTP {status} is no answer about the job: {}", reading.read)];
+    };
+    let mut why = vec![match &answer.word {
+        Some(word) => format!("HTTP {status} is an answer about the job, and its word is `{word}`"),
+        None => format!("HTTP {status} is an answer about the job, without a word"),
+    }];
+    if let Some(files) = answer.files {
+        why.push(format!("{} of {} files failed", files.failed, files.total));
+    }
+    why.push(match answer.verdict {
+        Verdict::State(state) => format!("together that is {state}"),
+        Verdict::NoWord => "that names no state: it stays as it was".to_owned(),
+        Verdict::Acknowledged => "that says that the result was handed out before".to_owned(),
+        Verdict::Expired => "that says that it is over, and no result is there any more: it has expired".to_owned(),
+    });
+    why
 }
