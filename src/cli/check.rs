@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn a_file_that_is_right_is_summed_up() {
         let (code, out, err) = checked(FILE);
-        let expected = "/jobs.toml is valid: 1 service, 1 job\na  optexity       1 job  token from the command echo\n";
+        let expected = "/jobs.toml is valid: 1 service, 1 job\na  optexity       1 job  token from the command echo\n\
+            programs that this file runs, without a shell:\n  echo  for the token of a: at the start, and when it is refused\n";
         assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
     }
 

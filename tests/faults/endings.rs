@@ -82,7 +82,7 @@ fn a_second_signal_leaves_at_once_saves_what_came_and_says_what_may_be_lost() {
     watch.until_said("waiting for 1 result");
     let at = Instant::now();
     watch.signal(Signal::TERM);
-    watch.end().with(130).said("leaving at once").said("unstract/job-1: its only reply was broken off");
+    watch.end().with(130).said("leaving at once").said("unstract/job-1: its only response was broken off");
     assert!(at.elapsed() < Duration::from_secs(30), "it waited for the reply");
     row("a second signal during a one-shot read: what came is kept", 1, 1, at.elapsed());
     let kept = bench.run(&["show", "job-1", "--body"]).with(0).said("no result is saved");

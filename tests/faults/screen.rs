@@ -53,7 +53,7 @@ fn keys_and_signals_that_end_the_dashboard_lose_no_result() {
     for (fault, key, code) in [("the key q", "q", 0), ("the key Ctrl-c", "\x03", 0)] {
         let mut disturbed = Disturbed::new(&[JOBDECK]);
         disturbed.terminal.press(key);
-        disturbed.terminal.sees("2 reads that can be made only once are in flight");
+        disturbed.terminal.sees("2 responses are in flight that can be fetched only once");
         disturbed.recovers(fault, code);
     }
     for (fault, signal, code) in
@@ -61,7 +61,7 @@ fn keys_and_signals_that_end_the_dashboard_lose_no_result() {
     {
         let mut disturbed = Disturbed::new(&[JOBDECK]);
         disturbed.terminal.signal(signal);
-        disturbed.terminal.sees("2 reads that can be made only once are in flight");
+        disturbed.terminal.sees("2 responses are in flight that can be fetched only once");
         disturbed.recovers(&format!("{fault} to the dashboard"), code);
     }
 }
@@ -87,6 +87,7 @@ fn a_suspend_and_a_resume_lose_no_result() {
     disturbed.terminal.signal_group(Signal::CONT);
     disturbed.terminal.until("the screen", |terminal| terminal.text().contains("2/2"));
     disturbed.is_saved("suspended and resumed", at.elapsed());
+    disturbed.terminal.hears_again();
     disturbed.terminal.press("q");
     assert_eq!(disturbed.terminal.ends().exit_code(), 0);
 }

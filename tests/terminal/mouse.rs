@@ -65,7 +65,7 @@ fn a_click_selects_and_the_wheel_scrolls_the_pane_under_it() {
     terminal.press(&(report(0, (10, 7), 'M') + &report(0, (10, 7), 'm')));
     let shown = |terminal: &Terminal| terminal.selected() == wanted;
     terminal.until(&wanted, shown);
-    terminal.press("]]");
+    terminal.press("]]]");
     terminal.sees("line 0");
     terminal.press(&wheel_down((90, 30)));
     terminal.sees_no_more("line 0");

@@ -85,13 +85,13 @@ fn one_who_is_looking_hears_only_of_the_end_and_one_who_wants_nothing_hears_noth
         terminal.press("\x1b[I");
         // A key after it: when its effect is seen, the report before it was read too.
         terminal.press("?");
-        terminal.sees("help");
+        terminal.sees("╭ Help");
         terminal.press_calmly("\x1b");
         service.release();
         terminal.sees("finished ");
         // What was to be sent has been sent when a key after it has its effect.
         terminal.press("?");
-        terminal.sees("help");
+        terminal.sees("╭ Help");
         assert_eq!(count(&terminal.raw, b"\x1b]9;"), messages, "{}", String::from_utf8_lossy(&terminal.raw));
         terminal.press_calmly("\x1b");
         leaves(terminal);

@@ -21,8 +21,9 @@ fn one_job(home: &Home) -> (Service, Terminal) {
 #[track_caller]
 fn comes_back(terminal: &mut Terminal) {
     terminal.until("our screen", |terminal| terminal.screen().alternate_screen() && terminal.text().contains("a-job"));
+    terminal.hears_again();
     terminal.press("?");
-    terminal.sees("help");
+    terminal.sees("╭ Help");
     terminal.press_calmly("\x1b");
     terminal.press("q");
     terminal.ends_well(0);

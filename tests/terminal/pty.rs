@@ -228,6 +228,12 @@ impl Terminal {
         }
     }
 
+    /// Waits until keys count again: what comes in the first 100 ms after another program had the terminal may be an
+    /// answer to that program, and is dropped. Nothing on the screen tells when that is over.
+    pub fn hears_again(&mut self) {
+        self.pump_for(Duration::from_millis(250));
+    }
+
     /// Takes in what comes until nothing has come for this time.
     #[track_caller]
     pub fn settle(&mut self, quiet: Duration) {

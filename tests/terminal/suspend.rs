@@ -48,7 +48,7 @@ fn suspending_gives_terminal_and_claims_away_and_going_on_brings_the_screen_back
             terminal.until("the screen", |terminal| {
                 terminal.screen().alternate_screen() && terminal.text().contains("scan-1")
             });
-            assert!(terminal.text().starts_with(" jobdeck  jobs.toml"), "{}", terminal.text());
+            assert!(terminal.text().starts_with(" jobdeck  jobs"), "{}", terminal.text());
             let after = service.requests();
             terminal.until("reading again", |_| service.requests() > after + 1);
         }
@@ -118,8 +118,7 @@ fn a_shell_with_jobs_sees_it_stop_and_brings_it_back() {
     assert!(!shell.screen().alternate_screen() && !shell.screen().hide_cursor());
     shell.press("stty -a; fg\n");
     shell.sees("▸ ");
-    // What comes in the first moment may be an answer to whatever had the terminal before, and is dropped.
-    shell.settle(std::time::Duration::from_millis(250));
+    shell.hears_again();
     shell.press("q");
     shell.sees_no_more("▸ ");
     prompts(&mut shell);
