@@ -7,14 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::{Attempt, Change};
 use crate::domain::checksum::Checksum;
 use crate::domain::fact::{Fact, Health};
 use crate::domain::hook::{self, Hook};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Applied, Keep, Observation, Seen};
 use crate::domain::state::PollOutcome;
-use crate::store::NewHookEvent;
+use crate::store::{NewHookEvent, Save};
 
 use super::disk::{Bodies, DiskEvent, News, Pending, Step};
 use super::intake::Received;
@@ -40,8 +40,8 @@ impl Run {
         }
     }
 
-    /// A job is over by its status: it runs on until its result is durable, with a word that says so. That much needs no
-    /// write of its own.
+    /// A job is over by its status: it runs on until its result is durable, with a word that says so. Other processes
+    /// are told by a write where the job is new or changes its state; a word alone is not worth one.
     fn fetching(&mut self, fetching: &Fetching) {
         let (ix, draw) = (fetching.ix, self.rng.f64());
         let seen = Seen {
@@ -57,6 +57,14 @@ impl Run {
             draw,
         };
         if let Applied::Known { observation, changed, .. } = self.schedule[ix].known.apply(seen) {
+            let entry = &self.schedule[ix];
+            let previous = entry.known.is_observed().then_some(entry.known.state);
+            if previous != Some(observation.state) {
+                let (state, word) = (observation.state, observation.word.clone());
+                let change = observation.changed_at.map(|at| Change { at, previous, state, word });
+                let save = Save::new(Arc::clone(&entry.job), Observation::clone(&observation));
+                self.disk.store().post(Save { change, ..save });
+            }
             self.learned(ix, *observation, changed);
         }
     }

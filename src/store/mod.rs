@@ -84,7 +84,7 @@ pub struct Save {
     pub observation: Observation,
     /// The change to add to its history.
     pub change: Option<Change>,
-    /// Its last reads, all of them: replaces what is stored.
+    /// Its last reads, all of them: replaces what is stored, unless there are none.
     pub attempts: Vec<Attempt>,
     /// The body to keep.
     pub body: Option<SaveBody>,
@@ -276,6 +276,15 @@ impl Store {
     /// time are committed together. After an error the same step can be saved again.
     pub async fn save(&self, save: Save) -> Result<Observation, StoreError> {
         self.order(|answer| Command::Save(Box::new(save), answer)).await
+    }
+
+    /// Saves without waiting for it: what is saved later stands behind it in line. A failure is told to nobody; that the
+    /// state directory takes nothing shows with whatever is saved next.
+    pub fn post(&self, save: Save) {
+        if let Some(writer) = &self.inner.writer {
+            let (answer, _) = oneshot::channel();
+            let _ = writer.sender.send(Command::Save(Box::new(save), answer));
+        }
     }
 
     /// Whether another instance (or handle) has written since this was last asked.

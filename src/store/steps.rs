@@ -79,7 +79,9 @@ impl Steps<'_> {
         }
         hooks::add(self.connection, job, self.instance, &save.hook_events)?;
         if taken {
-            rows::write_attempts(self.connection, job, &save.attempts)?;
+            if !save.attempts.is_empty() {
+                rows::write_attempts(self.connection, job, &save.attempts)?;
+            }
             if let Some(change) = &save.change {
                 rows::add_change(self.connection, job, change)?;
             }

@@ -20,6 +20,7 @@ use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{LostBecause, PollOutcome, State};
 use crate::engine::{Command, Purpose};
+use crate::store::{Access, Store};
 
 const REPEATABLE: &str = "two-requests";
 const ONCE: &str = "two-requests-once";
@@ -268,4 +269,34 @@ async fn a_drain_waits_for_a_result_that_can_be_fetched_once_and_begins_none() {
     running.drain().await;
     assert_eq!(other.script.reads("result-of-job-1"), 0);
     assert_eq!(other.watch().await.state, State::Succeeded);
+}
+
+#[tokio::test]
+async fn while_a_result_is_being_fetched_another_process_sees_that_its_job_runs() {
+    for (name, status) in [
+        (REPEATABLE, vec![completed()]),
+        (ONCE, vec![completed()]),
+        (ONCE, vec![Scripted::json(200, STATUS).fault(Fault::NoReply), completed()]),
+    ] {
+        let slow = result().fault(Fault::StallHead(Duration::from_millis(1500)));
+        let bench = bench(name, status, vec![slow, delivered()]);
+        let mut running = bench.start(Purpose::Watch);
+        bench.until_read("result-of-job-1", 1).await;
+        let other = Store::open(bench.dir.path(), Access::ReadOnly).unwrap().0;
+        let key = bench.key(ProviderName::new(name), "job-1");
+        let known = loop {
+            match other.load(vec![key.clone()]).await.unwrap().pop().filter(Observation::is_observed) {
+                Some(known) => break known,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        assert_eq!((known.state, known.word.as_deref()), (State::Running, Some(FETCHING)));
+        running.until(|fact| *fact == Fact::Settled).await;
+        assert_eq!(running.known(0).state, State::Succeeded);
+        running.drain().await;
+        let (attempts, changes) = bench.open_store().history(key).await.unwrap();
+        let states: Vec<State> = changes.iter().map(|change| change.state).collect();
+        assert_eq!(states, [State::Running, State::Succeeded], "one write, and the end");
+        assert!(!attempts.is_empty());
+    }
 }
