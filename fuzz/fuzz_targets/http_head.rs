@@ -34,7 +34,7 @@ fuzz_target!(|raw: &[u8]| {
     let (listener, runtime) = server();
     let address = listener.local_addr().expect("an address");
     let url = Url::parse(&format!("http://{address}/?key=s3cret-of-a-gateway")).expect("a URL");
-    let request = Request { method: Method::Get, url, headers: vec![Header::bearer()], body: None, one_shot: true, own_query: Vec::new() };
+    let request = Request { method: Method::Get, url, headers: vec![Header::bearer()], body: None, one_shot: true, own_query: Vec::new(), named_by: None };
     let limit = Duration::from_secs(10);
     let pace = Pace { interval: limit, max_interval: limit };
     let poll = Poll { pace, in_flight: 1, connect_timeout: limit, read_timeout: limit, not_found_grace: limit };

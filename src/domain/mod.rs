@@ -14,6 +14,7 @@ pub mod filter;
 pub mod hook;
 pub mod human;
 pub mod id;
+pub mod inner;
 pub mod job;
 pub mod markdown;
 pub mod note;

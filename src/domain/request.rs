@@ -76,6 +76,9 @@ pub struct Request {
     pub one_shot: bool,
     /// The query keys that jobdeck itself put there: what they are set to may be shown.
     pub own_query: Vec<String>,
+    /// The host whose response named this URL, if it is of another origin: none of its names is asked where it stands for
+    /// a private, link-local or loopback address, unless that host's own name does.
+    pub named_by: Option<String>,
 }
 
 impl Request {
@@ -150,6 +153,7 @@ mod tests {
             body: Some(r#"{"task_id":"it's"}"#.to_owned()),
             one_shot: false,
             own_query: vec!["execution_id".to_owned()],
+            named_by: None,
         };
         let line = request.curl(&TokenSource::Env("OPTEXITY_API_KEY".to_owned()));
         assert_eq!(

@@ -23,6 +23,8 @@ pub struct Intake {
     seq: u64,
     one_shot: bool,
     token: Token,
+    /// The token and what else an error's text may not repeat, where that is more.
+    of_errors: Option<Token>,
 }
 
 /// A response whose bytes are held.
@@ -63,7 +65,14 @@ impl Sink for Spool {
 }
 
 impl Sink for Intake {
+    /// A result comes as it is, but for our token: that it repeats a word of its address is no reason to change it.
     fn begin(&mut self, status: u16) {
+        if !(200..300).contains(&status)
+            && let Some(token) = self.of_errors.take()
+        {
+            self.masking.mask_by(&token);
+            self.token = token;
+        }
         self.masking.begin(status);
     }
 
@@ -80,7 +89,12 @@ impl Intake {
     /// For the response to request `seq` of a job; `one_shot`: it may be the only one.
     pub fn new(store: Store, key: JobKey, seq: u64, one_shot: bool, token: Token) -> Self {
         let masking = Masking::new(store.spool(&key, seq, one_shot), &token);
-        Self { masking, store, key, seq, one_shot, token }
+        Self { masking, store, key, seq, one_shot, token, of_errors: None }
+    }
+
+    /// What is no result is masked by this token.
+    pub fn masking_errors_by(self, token: Token) -> Self {
+        Self { of_errors: Some(token), ..self }
     }
 
     /// No response came: what it left is taken away.
@@ -92,7 +106,7 @@ impl Intake {
     /// The response that arrived, and what was odd about its content coding. `arrived.broken` alone says whether it
     /// broke off: who reads it knows whether it is whole all the same.
     pub fn finish(self, arrived: Arrived) -> (Received, Option<&'static str>) {
-        let Self { masking, store, key, seq, one_shot, token } = self;
+        let Self { masking, store, key, seq, one_shot, token, of_errors: _ } = self;
         let Arrived { status, headers, broken, at, .. } = arrived;
         let (spool, masked) = masking.finish(broken.is_some());
         let (as_received, spooled) = spool.finish();

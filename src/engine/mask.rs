@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
 
 use crate::domain::response::Headers;
 use crate::domain::secret::Token;
@@ -30,6 +31,11 @@ impl<S: Sink> Masking<S> {
     /// What is pushed into it goes on into that sink.
     pub fn new(sink: S, token: &Token) -> Self {
         Self { sink, spellings: spellings(token), held: Vec::new(), masked: false }
+    }
+
+    /// Masks by this token instead. Before the first byte.
+    pub fn mask_by(&mut self, token: &Token) {
+        self.spellings = spellings(token);
     }
 
     /// Hands on the last bytes and gives the sink back; whether any were masked. In bytes that broke off the beginning of
@@ -100,14 +106,27 @@ pub fn bytes(body: &Bytes, token: &Token) -> Option<Bytes> {
     Some(Bytes::from(masked))
 }
 
+/// A text likewise.
+pub fn text(text: String, token: &Token) -> String {
+    match bytes(&Bytes::from(text.clone()), token) {
+        Some(masked) => String::from_utf8_lossy(&masked).into_owned(),
+        None => text,
+    }
+}
+
+/// The token together with what stands in a signed URL's query: whoever has that has the result. The values are taken
+/// as they are written there and as they are meant.
+pub fn with_query(token: &Token, url: &Url) -> Token {
+    let written =
+        url.query().unwrap_or_default().split('&').filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
+    let meant = url.query_pairs().map(|(_, value)| value.into_owned());
+    let secrets = written.chain(meant).filter_map(|value| Token::new(&value));
+    secrets.fold(token.clone(), |token, secret| token.with("query", secret))
+}
+
 /// The headers likewise.
 pub fn headers(headers: Headers, token: &Token) -> Headers {
-    let clean = |text: Option<String>| {
-        text.map(|text| match bytes(&Bytes::from(text.clone()), token) {
-            Some(masked) => String::from_utf8_lossy(&masked).into_owned(),
-            None => text,
-        })
-    };
+    let clean = |text: Option<String>| text.map(|found| self::text(found, token));
     Headers {
         content_type: clean(headers.content_type),
         content_encoding: clean(headers.content_encoding),
@@ -199,6 +218,22 @@ mod tests {
         for (body, masked) in cases {
             let result = bytes(&Bytes::from(body), &token);
             assert_eq!(result.as_deref(), masked.map(str::as_bytes), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_an_error_repeats_of_a_signed_url_is_masked_however_it_is_written() {
+        let url =
+            Url::parse("https://cdn.example/r?X-Amz-Signature=0123456789abcdef&sig=a%2Bb%2Fc%3D12345&n=1").unwrap();
+        let token = with_query(&Token::new("s3cret-token").unwrap(), &url);
+        for (said, masked) in [
+            ("gone, see https://cdn.example/r?X-Amz-Signature=0123456789abcdef", "X-Amz-Signature=****************"),
+            ("StringToSign a+b/c=12345", "StringToSign ***********"),
+            ("sig=a%2Bb%2Fc%3D12345&n=1", "sig=*****************&n=1"),
+            ("sig=a%2bb%2fc%3d12345", "sig=*****************"),
+            ("our s3cret-token", "our ************"),
+        ] {
+            assert!(text(said.to_owned(), &token).ends_with(masked), "{said}: {}", text(said.to_owned(), &token));
         }
     }
 

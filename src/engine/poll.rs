@@ -24,6 +24,7 @@ use crate::providers;
 use crate::store::Store;
 
 use super::intake::{Intake, Received};
+use super::mask;
 
 /// More requests than one poll of a provider that makes sense has.
 const MOST_REQUESTS: usize = 32;
@@ -164,9 +165,20 @@ async fn exchange(poll: &PollRequest, asked: Asked<'_>, around: &mut Surrounding
     let Asked { request, fetch, seq } = asked;
     let (store, key, token) = (around.store.clone(), poll.key.clone(), poll.token.clone());
     let mut intake = Intake::new(store, key, seq, request.one_shot, token);
+    let of_errors = fetch.map(|_| mask::with_query(&poll.token, &request.url));
+    if let Some(token) = of_errors.clone() {
+        intake = intake.masking_errors_by(token);
+    }
     let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
     match around.net.send(request, &poll.token, &mut intake, leave).await {
-        Ok(arrived) => received(poll, fetch, intake, arrived).await,
+        Ok(arrived) => {
+            let mut exchange = received(poll, fetch, intake, arrived).await;
+            if let (Next::Done(reading), Some(token)) = (&mut exchange.next, of_errors) {
+                // A success may hold the text of an error, too.
+                reading.reason = reading.reason.take().map(|reason| mask::text(reason, &token));
+            }
+            exchange
+        }
         Err(no_reply) => {
             intake.discard();
             let sent = no_reply.sent;

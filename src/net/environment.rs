@@ -14,6 +14,15 @@ pub fn troubles() -> Vec<String> {
     of(|name| std::env::var_os(name), Path::exists)
 }
 
+/// Whether a variable names this host as a proxy.
+pub fn is_proxy(host: &str) -> bool {
+    PROXIES.iter().filter_map(|name| std::env::var(name).ok()).any(|value| {
+        let value = value.trim();
+        let whole = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+        Url::parse(&whole).is_ok_and(|url| url.host_str().is_some_and(|named| named.eq_ignore_ascii_case(host)))
+    })
+}
+
 fn of(variable: impl Fn(&str) -> Option<OsString>, exists: impl Fn(&Path) -> bool) -> Vec<String> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let mut troubles = Vec::new();

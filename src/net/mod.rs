@@ -98,6 +98,8 @@ struct Kind {
     tls: bool,
     /// Loopback is never reached through a proxy.
     loopback: bool,
+    /// Names of a network that the world cannot reach are not found.
+    outer: bool,
 }
 
 impl Net {
@@ -109,7 +111,7 @@ impl Net {
 
     /// Makes the client that a URL needs, so that a missing certificate bundle is told before the first read.
     pub fn prepare(&self, url: &Url, one_shot: bool) -> Result<(), ClientError> {
-        self.client(url, one_shot).map(drop)
+        self.client(url, one_shot, false).map(drop)
     }
 
     /// Sends a request and takes its reply to the end, or until `leave` becomes true. The reply's head and every
@@ -123,7 +125,11 @@ impl Net {
         leave: &mut watch::Receiver<bool>,
     ) -> Result<Arrived, NoReply> {
         let unsent = |reason: String| NoReply { sent: false, reason };
-        let client = self.client(&request.url, request.one_shot).map_err(|error| unsent(error.0))?;
+        let outer = match &request.named_by {
+            Some(host) => !resolve::is_inside(host).await,
+            None => false,
+        };
+        let client = self.client(&request.url, request.one_shot, outer).map_err(|error| unsent(error.0))?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -171,8 +177,8 @@ impl Net {
         Ok(Arrived { status, headers, broken, at, latency: started.elapsed(), bytes: received })
     }
 
-    fn client(&self, url: &Url, one_shot: bool) -> Result<reqwest::Client, ClientError> {
-        let kind = Kind { http1: one_shot, tls: url.scheme() == "https", loopback: is_loopback(url) };
+    fn client(&self, url: &Url, one_shot: bool, outer: bool) -> Result<reqwest::Client, ClientError> {
+        let kind = Kind { http1: one_shot, tls: url.scheme() == "https", loopback: is_loopback(url), outer };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&kind) {
             return Ok(client.clone());
@@ -197,8 +203,11 @@ impl Net {
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .connect_timeout(self.connect_timeout)
-            .pool_idle_timeout(POOL_IDLE)
-            .dns_resolver(resolve::SystemResolver);
+            .pool_idle_timeout(POOL_IDLE);
+        builder = match kind.outer {
+            true => builder.dns_resolver(resolve::OuterResolver),
+            false => builder.dns_resolver(resolve::SystemResolver),
+        };
         if kind.http1 {
             // Sent twice by nobody but us. Over HTTP/2 a request that the server says it did not begin (GOAWAY,
             // REFUSED_STREAM) is sent again at once: that is no failure of the service.

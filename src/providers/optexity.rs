@@ -78,6 +78,7 @@ impl Provider for Optexity {
             body: Some(format!("{{\"task_id\":{}}}", quoted(id))),
             one_shot: false,
             own_query: Vec::new(),
+            named_by: None,
         }
     }
 

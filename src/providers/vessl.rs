@@ -60,6 +60,7 @@ impl Provider for Vessl {
             body: None,
             one_shot: false,
             own_query: Vec::new(),
+            named_by: None,
         }
     }
 

@@ -173,6 +173,7 @@ async fn exchange(server: &std::net::TcpListener, raw: &[u8]) -> Result<(u16, Ve
         body: None,
         one_shot: true,
         own_query: Vec::new(),
+        named_by: None,
     };
     let limit = Duration::from_secs(20);
     let pace = Pace { interval: limit, max_interval: limit };
@@ -234,6 +235,42 @@ proptest::proptest! {
             Err(why) => {
                 proptest::prop_assert!(!why.is_empty() && !why.contains("://") && !why.contains("s3cret"), "{}", why);
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_out_of_a_response_is_not_asked_where_its_name_stands_for_a_host_inside() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    struct Ignored;
+    impl Sink for Ignored {
+        fn begin(&mut self, _status: u16) {}
+
+        fn push(&mut self, _chunk: &[u8]) {}
+    }
+    let script = Script::start().unwrap();
+    script.on("job-1", [Scripted::json(200, "{}")]);
+    let port = Url::parse(&script.url("/")).unwrap().port().unwrap();
+    let net = Net::new(&Poll::default(), Clock::new(jiff::Timestamp::now));
+    // The status URL's host, and whether what it names may be asked: a name that stands for loopback.
+    let cases = [(None, true), (Some("192.0.2.1"), false), (Some("localhost"), true), (Some("192.0.2.1"), false)];
+    let mut reads = 0;
+    for (home, may) in cases {
+        let request = Request {
+            method: Method::Get,
+            url: Url::parse(&format!("http://localhost:{port}/status/job-1?sig=SIGNATURE")).unwrap(),
+            headers: Vec::new(),
+            body: None,
+            one_shot: false,
+            own_query: Vec::new(),
+            named_by: home.map(str::to_owned),
+        };
+        let (_stay, mut leave) = tokio::sync::watch::channel(false);
+        let arrived = net.send(&request, &Token::new(TOKEN).unwrap(), &mut Ignored, &mut leave).await;
+        reads += usize::from(may);
+        assert_eq!((arrived.is_ok(), script.reads("job-1")), (may, reads), "{home:?}: {arrived:?}");
+        if let Err(none) = arrived {
+            assert!(!none.sent && none.reason.contains("private, link-local or loopback"), "{}", none.reason);
         }
     }
 }

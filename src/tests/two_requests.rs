@@ -49,6 +49,7 @@ impl TwoRequests {
             body: None,
             one_shot,
             own_query: Vec::new(),
+            named_by: None,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The request for a result that is at another address, and what its response means.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use url::{Host, Url};
 
 use super::Described;
@@ -9,6 +7,7 @@ use super::condition::all_hold;
 use super::model::{FetchPlace, ResultPlace};
 use super::pointer::{Found, PointerId};
 use super::template::Template;
+use crate::domain::inner::{is_inner, stands_for};
 use crate::domain::provider::{Fetch, Next, Part, Provider as _};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
@@ -167,7 +166,8 @@ impl Ask<'_> {
         let headers = self.described.headers(headers, self.service, self.id);
         let may_go = |header: &Header| !header.is_secret() || (token && same);
         let headers = headers.into_iter().filter(may_go).collect();
-        Ok(Some(Request { method: Method::Get, url, headers, body: None, one_shot: false, own_query }))
+        let named_by = (!same && !is_inside(&home)).then(|| home.host_str().unwrap_or_default().to_owned());
+        Ok(Some(Request { method: Method::Get, url, headers, body: None, one_shot: false, own_query, named_by }))
     }
 }
 
@@ -211,35 +211,17 @@ fn is_loopback(url: &Url) -> bool {
             name == "localhost" || name.ends_with(".localhost")
         }
         Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback() || mapped(address).is_some_and(|v4| v4.is_loopback()),
+        Some(Host::Ipv6(address)) => address.is_loopback() || stands_for(address).is_some_and(|v4| v4.is_loopback()),
         None => false,
     }
 }
 
-/// Whether an address is of a network that the world cannot reach.
+/// Whether a URL names a host of a network that the world cannot reach. What other names stand for is seen where they are
+/// looked up.
 fn is_inside(url: &Url) -> bool {
-    let v4 = |address: Ipv4Addr| {
-        let [first, second, ..] = address.octets();
-        address.is_private()
-            || address.is_loopback()
-            || address.is_link_local()
-            || address.is_unspecified()
-            || address.is_broadcast()
-            || address.is_multicast()
-            || first == 0
-            || (first == 100 && (64..128).contains(&second))
-    };
     match url.host() {
-        Some(Host::Ipv4(address)) => v4(address),
-        Some(Host::Ipv6(address)) => {
-            let first = address.segments().first().copied().unwrap_or_default();
-            address.is_loopback()
-                || address.is_unspecified()
-                || address.is_multicast()
-                || first & 0xfe00 == 0xfc00
-                || first & 0xffc0 == 0xfe80
-                || mapped(address).is_some_and(v4)
-        }
+        Some(Host::Ipv4(address)) => is_inner(address.into()),
+        Some(Host::Ipv6(address)) => is_inner(address.into()),
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
             is_loopback(url)
@@ -247,18 +229,6 @@ fn is_inside(url: &Url) -> bool {
                 || [".local", ".internal", ".home.arpa"].iter().any(|end| name.ends_with(end))
         }
         None => true,
-    }
-}
-
-/// The address of the older kind that one of the newer stands for: mapped, translated (64:ff9b::/96) or tunnelled
-/// (2002::/16).
-fn mapped(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let joined = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
-    match [a, b, c, d, e, f] {
-        [0x64, 0xff9b, 0, 0, 0, 0] => Some(joined(g, h)),
-        [0x2002, ..] => Some(joined(b, c)),
-        _ => address.to_ipv4_mapped().or_else(|| address.to_ipv4()),
     }
 }
 

@@ -218,6 +218,7 @@ impl Provider for Described {
             body: status.body.as_ref().map(|body| self.body(body, &filling)),
             one_shot: status.one_shot,
             own_query,
+            named_by: None,
         }
     }
 

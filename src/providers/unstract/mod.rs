@@ -64,7 +64,15 @@ impl Provider for Unstract {
             ],
         );
         let own_query = OWN_QUERY.iter().map(|key| (*key).to_owned()).collect();
-        Request { method: Method::Get, url, headers: vec![Header::bearer()], body: None, one_shot: true, own_query }
+        Request {
+            method: Method::Get,
+            url,
+            headers: vec![Header::bearer()],
+            body: None,
+            one_shot: true,
+            own_query,
+            named_by: None,
+        }
     }
 
     fn read(&self, service: &Service, id: &str, response: &Response) -> Next {
