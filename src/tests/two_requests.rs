@@ -25,6 +25,8 @@ use crate::store::{Access, Store};
 const REPEATABLE: &str = "two-requests";
 const ONCE: &str = "two-requests-once";
 const STATUS: &str = r#"{"status":"completed"}"#;
+/// What stands in the query of a result's address.
+const SIGNATURE: &str = "0123456789abcdef+/";
 const RESULT: &str = "a,b\n1,2\n";
 
 /// Status and result by two requests; the body of a status may name a file beside the result.
@@ -88,7 +90,7 @@ impl Provider for TwoRequests {
             return Next::Done(said(State::Running, "processing"));
         }
         let status = said(State::Succeeded, "completed");
-        let request = Self::get(service, &format!("/result-of-{id}"), self.once);
+        let request = Self::get(service, &format!("/result-of-{id}?signature={SIGNATURE}"), self.once);
         // What stands behind the word is the name of the file beside the result.
         let step = usize::from(response.body.len() > STATUS.len());
         Next::Fetch(Box::new(Fetch { request, part: Part::Result, status, step, then: Vec::new() }))
@@ -111,6 +113,10 @@ impl Provider for TwoRequests {
             (_, 202) => Next::Done(fetch.meanwhile()),
             (_, 422) => Next::Done(said(State::Failed, "completed")),
             (_, 410) => Next::Done(Reading::answered(acknowledged)),
+            (_, 403) => {
+                let said = String::from_utf8_lossy(&response.body).into_owned();
+                Next::Done(Reading::refused(PollOutcome::Unauthorized, said))
+            }
             (_, _) => refused(PollOutcome::ServerError),
         }
     }
@@ -300,4 +306,26 @@ async fn while_a_result_is_being_fetched_another_process_sees_that_its_job_runs(
         assert_eq!(states, [State::Running, State::Succeeded], "one write, and the end");
         assert!(!attempts.is_empty());
     }
+}
+
+#[tokio::test]
+async fn an_error_that_repeats_the_signature_of_a_results_address_is_told_and_kept_without_it() {
+    for name in [REPEATABLE, ONCE] {
+        let said = format!("SignatureDoesNotMatch: {SIGNATURE} of /result-of-job-1?signature={SIGNATURE}");
+        let bench = bench(name, vec![completed()], vec![Scripted::typed(403, "text/plain", said)]);
+        let mut running = bench.start(Purpose::Once);
+        running.until(|fact| *fact == Fact::Settled).await;
+        let told = format!("{:?}", running.told);
+        running.drain().await;
+        assert!(told.contains("SignatureDoesNotMatch: ***") && !told.contains(SIGNATURE), "{told}");
+        let files = walk(bench.dir.path());
+        let has = |file: &Vec<u8>| memchr::memmem::find(file, SIGNATURE.as_bytes()).is_some();
+        assert!(!files.is_empty() && !files.iter().any(has), "the signature is on disk");
+    }
+}
+
+/// The bytes of every file below.
+fn walk(dir: &std::path::Path) -> Vec<Vec<u8>> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![std::fs::read(&path).unwrap()] }).collect()
 }
