@@ -270,3 +270,70 @@ fn a_watch_that_begins_again_tells_what_was_known_from_what_happens() {
     let again = bench.run(&["watch"]).with(0).text();
     assert!(again.starts_with("known     ✓ DONE  vessl/job-1"), "{again}");
 }
+
+/// Two batches one after the other in one state directory: the jobs `kept`, `broken`, `mended` and `changed` of each.
+fn two_batches() -> Bench {
+    let failed = || support::script::Scripted::json(200, r#"{"status":"failed","fail_reason":"no GPU"}"#);
+    let runs = [
+        ("october", [done(r#"{"n":1}"#), done("x"), failed(), done(r#"{"total":1,"vendor":"a"}"#)]),
+        ("november", [done(r#"{"n":1}"#), failed(), done("x"), done(r#"{"total":2,"vendor":"a"}"#)]),
+    ];
+    let bench = Bench::new();
+    let url = bench.script.url("/api/v1/services/slug");
+    for (batch, replies) in runs {
+        let mut file = format!(
+            "batch = \"{batch}\"\n[poll]\ninterval = \"50ms\"\n[services.vessl]\nprovider = \"vessl\"\nbase_url = \"{url}\"\n\
+             token = {{ env = \"{}\" }}\n",
+            support::TOKEN_VARIABLE
+        );
+        for (name, reply) in ["kept", "broken", "mended", "changed"].into_iter().zip(replies) {
+            let id = format!("{batch}-{name}");
+            bench.script.on(&id, [reply]);
+            file.push_str(&format!("[[jobs]]\nservice = \"vessl\"\nid = \"{id}\"\nname = \"{name}\"\n"));
+        }
+        std::fs::write(bench.home().join(format!("{batch}.toml")), file).unwrap();
+        bench.run(&["watch", "-c", &format!("{batch}.toml")]).with(3);
+    }
+    bench
+}
+
+#[test]
+fn the_batches_on_disk_are_listed_with_what_they_came_to_and_compared_job_by_job() {
+    let bench = two_batches();
+    let listed = bench.run(&["batches", "--format", "jsonl"]).with(0).lines();
+    let named: Vec<_> = listed.iter().map(|line| line["batch"].as_str().unwrap()).collect();
+    assert_eq!(named, ["october", "november"]);
+    for line in &listed {
+        assert_eq!((&line["jobs"], &line["succeeded"], &line["failed"]), (&4.into(), &3.into(), &1.into()), "{line}");
+        assert!(line["first"].as_str() <= line["last"].as_str() && line["first"].is_string(), "{line}");
+    }
+    let table = bench.run(&["batches"]).with(0).text();
+    assert!(table.starts_with("BATCH") && table.contains("3 succeeded, 1 failed"), "{table}");
+    let csv = bench.run(&["batches", "--format", "csv"]).with(0).text();
+    assert!(csv.starts_with("batch,first,last,jobs,") && csv.lines().count() == 3, "{csv}");
+
+    let compared = bench.run(&["compare", "october", "november", "--format", "jsonl"]).with(3).lines();
+    let changed: Vec<_> = compared.iter().filter(|line| line["type"] == "change").collect();
+    let of = |change: &str| changed.iter().find(|line| line["change"] == change).unwrap();
+    assert_eq!(of("newly_failed")["name"], "broken");
+    assert_eq!(of("fixed")["name"], "mended");
+    assert_eq!((&of("other_output")["name"], &of("other_output")["fields"][0]), (&"changed".into(), &"total".into()));
+    let summary = compared.last().unwrap();
+    assert_eq!((&summary["jobs"], &summary["other_output"], &summary["exit"]), (&4.into(), &1.into(), &3.into()));
+    let table = bench.run(&["compare", "october", "november"]).with(3).text();
+    assert!(
+        table.contains("succeeded -> failed: no GPU") && table.contains("4 jobs in both: 1 newly failed"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_batch_is_no_worse_than_itself_and_one_that_is_not_there_is_a_usage_error() {
+    let bench = two_batches();
+    let same = bench.run(&["compare", "november", "november", "--by", "id"]).with(0).text();
+    assert_eq!(same.trim_end(), "4 jobs in both: nothing differs");
+    let strangers = bench.run(&["compare", "october", "november", "--by", "id"]).with(0).text();
+    assert_eq!(strangers.trim_end(), "0 jobs in both: nothing differs; 4 only in A; 4 only in B");
+    bench.run(&["compare", "octobr", "november"]).with(2).said("Did you mean october?");
+    bench.run(&["compare", "october", "zebra"]).with(2).said("`jobdeck batches` lists what is there");
+}

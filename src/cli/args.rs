@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use super::batches::Batches;
+use super::compare::Compare;
 use crate::config::units;
 
 /// Follows batches of VESSL, Optexity and Unstract jobs without losing a result.
@@ -72,6 +74,10 @@ pub enum Command {
     Export(Export),
     /// Durations, rates and costs, from local data, no network
     Stats(Stats),
+    /// List the batches on disk: when, how many jobs, what they came to and cost
+    Batches(Batches),
+    /// What one batch has newly failed, fixed, slower, dearer or with other output than another
+    Compare(Compare),
     /// Write a report to hand on (HTML or Markdown), from local data, no network
     Report(Report),
     /// Append jobs to the file, comments and order kept

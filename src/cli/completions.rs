@@ -21,8 +21,8 @@ _jobdeck_names() {
         esac
     done
     case "$previous" in --batch) what=batches ;; esac
-    if [[ -z $what && $word != -* && $place -eq 0 && $previous != --* ]]; then
-        case "$command" in show) what=jobs ;; add) what=services ;; open) what=batches ;; esac
+    if [[ -z $what && $word != -* && $previous != --* && ($place -eq 0 || $command == compare) ]]; then
+        case "$command" in show) what=jobs ;; add) what=services ;; compare) what=batches ;; esac
     fi
     if [[ -n $what ]]; then
         local IFS=$'\n'
@@ -46,6 +46,7 @@ _jobdeck_batches() { local -a names; names=("${(@f)$(jobdeck complete batches 2>
 const FISH: &str = r#"
 complete -c jobdeck -n "__fish_jobdeck_using_subcommand show" -f -a "(jobdeck complete jobs 2>/dev/null)"
 complete -c jobdeck -n "__fish_jobdeck_using_subcommand add" -f -a "(jobdeck complete services 2>/dev/null)"
+complete -c jobdeck -n "__fish_jobdeck_using_subcommand compare" -f -a "(jobdeck complete batches 2>/dev/null)"
 complete -c jobdeck -l batch -x -a "(jobdeck complete batches 2>/dev/null)"
 "#;
 
@@ -75,9 +76,13 @@ fn script(command: &mut clap::Command, shell: Shell) -> String {
 /// Clap's script for zsh with our functions in the places of names: `':job -- …:_default'`.
 fn with_zsh_names(script: &str) -> String {
     let named = |line: &str| {
-        for (place, function) in
-            [("':job ", "_jobdeck_jobs"), ("':service ", "_jobdeck_services"), ("'--batch=", "_jobdeck_batches")]
-        {
+        for (place, function) in [
+            ("':job ", "_jobdeck_jobs"),
+            ("':service ", "_jobdeck_services"),
+            ("'--batch=", "_jobdeck_batches"),
+            ("':before ", "_jobdeck_batches"),
+            ("':after ", "_jobdeck_batches"),
+        ] {
             if line.trim_start().starts_with(place) {
                 return line.replace(":_default'", &format!(":{function}'"));
             }

@@ -113,7 +113,8 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
     section(&mut rest, "ENVIRONMENT", ENVIRONMENT);
     section(&mut rest, "EXIT STATUS", EXIT_CODES);
     rest.control("PP", [])
-        .text([roman("Of watch, once and status: the first that applies. The other commands use 0, 1 and 2.")]);
+        .text([roman("Of watch, once and status: the first that applies. compare uses 3 where something is worse.")])
+        .text([roman("The other commands use 0, 1 and 2.")]);
     rest.to_writer(&mut page)?;
     Ok(page)
 }

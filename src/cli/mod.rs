@@ -15,7 +15,9 @@ use crate::stderr::Stderr;
 
 mod add;
 pub mod args;
+mod batches;
 mod check;
+mod compare;
 mod completions;
 mod cut;
 mod dashboard;
@@ -118,6 +120,8 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Run(wanted) => run::run(&common, &wanted).await,
         Command::Status(status) => status::run(&common, status).await,
         Command::Stats(stats) => stats::run(&common, stats).await,
+        Command::Batches(wanted) => batches::run(&common, &wanted).await,
+        Command::Compare(wanted) => compare::run(&common, wanted).await,
         Command::Report(report) => report_file::run(&common, report).await,
         Command::Show(show) => show::run(&common, show).await,
         Command::Export(export) => export::run(&common, export).await,

@@ -52,6 +52,11 @@ impl Cost {
         i128::try_from(count).ok().filter(|count| *count > 0).map_or(Self(0), |count| Self(self.0 / count))
     }
 
+    /// The amount so many times over.
+    pub fn times(self, count: i64) -> Self {
+        Self(self.0.saturating_mul(i128::from(count)))
+    }
+
     /// The exact amount without a sign of currency, such as `4.31` or `0.006844`.
     pub fn digits(self) -> String {
         let (whole, rest) = (self.0.abs() / UNITS, self.0.abs() % UNITS);

@@ -1,6 +1,7 @@
 //! What things are: plain data and pure rules. No I/O, no async, no terminal, no clock of its own.
 
 pub mod attempt;
+pub mod batch;
 pub mod checksum;
 pub mod clean;
 pub mod clock;
