@@ -1,6 +1,6 @@
 //! What things cost, in counts that are the same on every machine and under any load: allocations, bytes held, drawings.
 //! Times are measured by `benches/`.
-
+#![cfg(test)] // Helpers of tests are tests to the lints too.
 #![expect(
     unsafe_code,
     reason = "an allocator that counts can only be written so; it hands everything on to the system's"

@@ -1,4 +1,5 @@
 //! The examples of the documents are run as they stand: the Makefile, and the steps of the GitHub Actions job.
+#![cfg(test)] // Helpers of tests are tests to the lints too.
 
 #[expect(dead_code, reason = "what other tests need of it is of no use here")]
 mod support;

@@ -126,7 +126,7 @@ fn files_of_ids_are_read_with_their_names_and_what_is_no_id_in_them_is_named_wit
     ];
     for (entry, expected) in cases {
         let error = read(entry).unwrap_err();
-        assert!(error.to_string().contains(expected), "{entry}\n{}", error.to_string());
+        assert!(error.to_string().contains(expected), "{entry}\n{error}");
     }
 }
 
