@@ -208,25 +208,28 @@ fn a_secret_in_the_jobs_file_is_refused_and_never_shown() {
 #[test]
 fn a_token_command_that_takes_its_time_is_said_and_waited_for_at_the_start_and_when_the_file_changes() {
     let bench = Bench::new();
-    let command = format!("until [ -e {0}/go ]; do sleep 0.05; done; echo {FROM_COMMAND}", bench.home().display());
-    let text = format!(
-        "provider = \"vessl\"\nbase_url = \"{}\"\ntoken = {{ command = [\"sh\", \"-c\", \"{command}\"] }}",
-        bench.script.url("/s")
-    );
+    let slow = |bench: &Bench, path: &str| {
+        let command = format!("until [ -e {0}/go ]; do sleep 0.05; done; echo {FROM_COMMAND}", bench.home().display());
+        let url = bench.script.url(path);
+        format!("provider = \"vessl\"\nbase_url = \"{url}\"\ntoken = {{ command = [\"sh\", \"-c\", \"{command}\"] }}")
+    };
+    let text = slow(&bench, "/s");
     let bench = bench.service("vessl", &text).job("vessl", "job-1", [pending()]);
     let go = bench.home().join("go");
     let watch = bench.start(&["watch"]);
-    let said = |times| {
-        let sentence = "waiting for the token command of service vessl, for 30 s at most";
-        wait_for(sentence, || watch.err().matches(sentence).count() == times);
+    let said = |service: &str| {
+        let sentence = format!("waiting for the token command of service {service}, for 30 s at most");
+        wait_for(&sentence, || watch.err().matches(&sentence).count() == 1);
     };
-    said(1);
+    said("vessl");
     fs::write(&go, "").unwrap();
     bench.until_read("job-1", 1);
     fs::remove_file(&go).unwrap();
-    let bench = bench.job("vessl", "job-2", [done("x")]);
+    // The token of a service that was there before is not asked for again.
+    let text = slow(&bench, "/other");
+    let bench = bench.service("other", &text).job("other", "job-2", [done("x")]);
     drop(bench.command(&[]));
-    said(2);
+    said("other");
     bench.script.on("job-1", [done("x")]);
     fs::write(&go, "").unwrap();
     clean_run("watch", &watch.end().with(0));
