@@ -1,5 +1,5 @@
 //! One pass over a text: fields and elements are visited where they stand, and what nobody looks into is passed over
-//! once. As lenient and as strict as [`scan`](crate::json::scan).
+//! once. As lenient and as strict as [`scan`].
 
 use std::borrow::Cow;
 use std::ops::Range;
