@@ -34,10 +34,25 @@ fuzz_target!(|raw: &[u8]| {
     let (listener, runtime) = server();
     let address = listener.local_addr().expect("an address");
     let url = Url::parse(&format!("http://{address}/?key=s3cret-of-a-gateway")).expect("a URL");
-    let request = Request { method: Method::Get, url, headers: vec![Header::bearer()], body: None, one_shot: true, own_query: Vec::new(), named_by: None };
+    let request = Request {
+        method: Method::Get,
+        url,
+        headers: vec![Header::bearer()],
+        body: None,
+        one_shot: true,
+        own_query: Vec::new(),
+        named_by: None,
+    };
     let limit = Duration::from_secs(10);
     let pace = Pace { interval: limit, max_interval: limit };
-    let poll = Poll { pace, in_flight: 1, connect_timeout: limit, read_timeout: limit, not_found_grace: limit };
+    let poll = Poll {
+        pace,
+        in_flight: 1,
+        connect_timeout: limit,
+        read_timeout: limit,
+        not_found_grace: limit,
+        max_response: 1 << 20,
+    };
     // A client of its own each time: no connection is used twice.
     let net = Net::new(&poll, Clock::new(jiff::Timestamp::now));
     let token = Token::new("canary-7f3a9c1e5b2d").expect("a token");

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use jobdeck::bench_api::scan::{self, Kind};
 use jobdeck::bench_api::search::{Needle, Slice};
-use jobdeck::bench_api::{Document, Fold, Found, IndexError, Motion, Node, RowId, VisibleRows, TreeView, pretty, text};
+use jobdeck::bench_api::{Document, Fold, Found, IndexError, Motion, Node, RowId, TreeView, VisibleRows, pretty, text};
 use libfuzzer_sys::fuzz_target;
 
 /// Documents of more values are only indexed: the rest takes time that grows with the square.

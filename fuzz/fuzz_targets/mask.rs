@@ -17,11 +17,10 @@ impl Sink for Taken {
 }
 
 fn masked<'a>(token: &Token, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
-    let mut sink = Taken(Vec::new());
-    let mut masking = Masking::new(&mut sink, token);
+    let mut masking = Masking::new(Taken(Vec::new()), token);
     pieces.for_each(|piece| masking.push(piece));
-    let echoed = masking.finish(false);
-    (sink.0, echoed)
+    let (taken, echoed) = masking.finish(false);
+    (taken.0, echoed)
 }
 
 fuzz_target!(|input: (&str, &[u8], u8)| {

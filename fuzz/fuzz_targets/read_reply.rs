@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use jobdeck::bench_api::{
-    Clean, Headers, Next, Payload, PollOutcome, ProviderName, Reading, Response, Service, Verdict, is_harmless, parse,
-    read, scan,
+    Clean, Headers, Next, Part, Payload, PollOutcome, ProviderName, Reading, Response, Service, Verdict, is_harmless,
+    parse, read, scan,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let provider = service.provider.name();
     check_reading(provider, &reply, &reading);
-    let payload = service.provider.extract(&reply.body);
+    let payload = service.provider.extract(&Part::Status, &reply.body);
     check_body(provider, &reply.body, &payload);
     if provider == ProviderName::UNSTRACT {
         check_files(&reply, &reading, &payload);
@@ -81,7 +81,11 @@ fn check_reading(provider: ProviderName, reply: &Response, reading: &Reading) {
     assert!(reading.retry_after.is_none() || reading.read == PollOutcome::Throttled);
     assert!(reply.broken.is_none() || is_self_contained(&reply.body) || reading.read == PollOutcome::Unreachable);
     assert!(reply.broken.is_some() || reading.read != PollOutcome::Unreachable);
-    assert!(provider == ProviderName::UNSTRACT || reading.read != PollOutcome::Answered || (200..300).contains(&reply.status));
+    assert!(
+        provider == ProviderName::UNSTRACT
+            || reading.read != PollOutcome::Answered
+            || (200..300).contains(&reply.status)
+    );
     if (300..400).contains(&reply.status) && reply.broken.is_none() {
         // A query may be a signature.
         assert!(reading.reason.as_deref().is_none_or(|reason| !reason.contains('?')));

@@ -35,9 +35,9 @@ fn bench() -> &'static Bench {
                 let at = Some(Timestamp::UNIX_EPOCH);
                 let observation = Observation { state: State::Failed, finished_at: at, ..Observation::default() };
                 let traits = JobTraits::default();
-                let job = Job { key: key(id), service: "s".into(), name: None, tags: Arc::default(), traits };
-                let save = Save { job: Arc::new(job), observation, change: None, attempts: Vec::new(), body: None };
-                store.save(save).await.expect("a disk");
+                let (service, tags, batch) = ("s".into(), Arc::default(), None);
+                let job = Job { key: key(id), service, name: None, tags, batch, traits };
+                store.save(Save::new(Arc::new(job), observation)).await.expect("a disk");
             }
             let sound = store.load(vec![key("sound")]).await.expect("what was saved");
             store.close().await;
