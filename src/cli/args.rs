@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use super::batches::Batches;
-use super::compare::Compare;
-use crate::config::units;
+use super::commands::batches::Batches;
+use super::commands::compare::Compare;
+use crate::config::tables::units;
 
 /// Follows batches of VESSL, Optexity and Unstract jobs without losing a result.
 #[derive(Debug, Parser)]

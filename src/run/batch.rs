@@ -15,8 +15,10 @@ use tokio::task::spawn_blocking;
 use super::hooks;
 use super::process::{self, Ended, Launch, RunError};
 use super::values::Values;
-use crate::config::append::{self, Added, Addition};
-use crate::config::{ConfigError, given};
+use crate::config::ConfigError;
+use crate::config::add::append;
+use crate::config::add::append::{Added, Addition};
+use crate::config::add::given;
 use crate::domain::clean::Clean;
 use crate::domain::command::{ExpandError, Marked, Mode, UserCommand};
 use crate::domain::human;
@@ -25,7 +27,7 @@ use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::engine::saved::Store;
 use crate::engine::token::{self, Prompts};
-use crate::session::lines::{StateLine, json};
+use crate::session::jsonl::{StateLine, json};
 
 /// How many runs of one command go on at once.
 const AT_ONCE: usize = 4;

@@ -1,25 +1,15 @@
 //! The dashboard put together: the loop, the terminal guard, effects.
 
-mod clipboard;
 mod commands;
-mod content;
-mod decode;
 mod effects;
 mod failpoint;
-mod files;
 mod handover;
-mod input;
 mod jobs_file;
 mod message;
-mod notify;
-mod pager;
-mod rows;
 mod run;
-mod sequences;
 mod signals;
 mod sources;
 mod terminal;
-mod tty;
 
 pub use crate::ui::theme;
 
@@ -54,14 +44,14 @@ use crate::session::owners::Owners;
 use crate::session::reload::Reloads;
 use crate::stderr;
 use crate::ui::theme::Theme;
-use clipboard::Place;
 use commands::Commands;
+use effects::clipboard::Place;
+use effects::notify::Notifier;
 use effects::{Config, EffectRunner};
-use input::Reader;
-use notify::Notifier;
 use run::{Dashboard, End};
 use sources::{Own, Sources};
 use terminal::Guard;
+use terminal::input::Reader;
 
 /// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.
 #[derive(Debug)]
@@ -136,11 +126,12 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     };
     let (inputs, inbox) = unbounded_channel();
     signals::listen(inputs.clone()).map_err(no_terminal)?;
-    let view = start.batch.as_ref().ok().map(|batch| files::view_path(&start.state, &batch.file.path));
+    let view = start.batch.as_ref().ok().map(|batch| effects::files::view_path(&start.state, &batch.file.path));
     let guard = Guard::take().map_err(no_terminal)?;
     let screen = terminal::screen().map_err(no_terminal)?;
     let reader = Reader::start(inputs.clone()).map_err(no_terminal)?;
-    let ways = clipboard::ways(&start.user.clipboard, Place::from_environment(), clipboard::is_on_path);
+    let ways =
+        effects::clipboard::ways(&start.user.clipboard, Place::from_environment(), effects::clipboard::is_on_path);
     let app = App::new(Options {
         file: match &start.batch {
             Ok(batch) => Ok(Clean::new(&file_name(&batch.file.path))),
@@ -148,7 +139,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         },
         jobs: start.batch.as_ref().map_or(0, |batch| u32::try_from(batch.file.jobs.len()).unwrap_or(u32::MAX)),
         keymap: start.keymap,
-        copies_by: Clean::from(clipboard::in_words(&ways)),
+        copies_by: Clean::from(effects::clipboard::in_words(&ways)),
         columns: start.batch.as_ref().map(|batch| columns(&batch.file.services)).unwrap_or_default(),
         zone: TimeZone::system(),
         view: view.as_deref().and_then(|path| std::fs::read_to_string(path).ok()),
