@@ -26,6 +26,7 @@ mod job_text;
 mod locale;
 mod open;
 mod output;
+mod programs;
 mod resolve;
 mod select;
 mod settings;
@@ -98,6 +99,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Status(status) => commands::status::run(&common, status).await,
         Command::Stats(stats) => commands::stats::run(&common, stats).await,
         Command::Batches(wanted) => commands::batches::run(&common, &wanted).await,
+        Command::Open { batch } => commands::dashboard::open(&common, &batch, exit_status).await,
         Command::Compare(wanted) => commands::compare::run(&common, wanted).await,
         Command::Report(report) => commands::report::run(&common, report).await,
         Command::Show(show) => commands::show::run(&common, show).await,
@@ -109,6 +111,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
                 ids: &add.ids,
                 name: add.name.as_deref(),
                 tags: &add.tags,
+                batch: add.batch.as_deref().map(str::trim),
             };
             printed(|out, err| commands::add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
         }
@@ -117,10 +120,10 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Schema => printed(|out, _| commands::schema::run(out)),
         Command::Paths => printed(|out, _| commands::paths::run(common.named(), common.state_dir.as_deref(), out)),
         Command::Providers { name } => commands::providers::run(name.as_deref(), common.named()),
-        Command::Keys => commands::keys::run(),
+        Command::Keys => commands::keys::run(&common),
         Command::Complete { what } => commands::completions::names(&common, what),
         Command::Completions { shell } => commands::completions::run(&mut Args::command(), shell),
-        Command::Man => commands::man::run(Args::command()),
+        Command::Man => commands::man::run(Args::command(), &common),
         Command::Reference => commands::reference::run(Args::command()),
     }
 }

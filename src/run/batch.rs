@@ -229,13 +229,18 @@ async fn add(
         ("{service}", [target]) => target.job.service.to_string(),
         (name, _) => name.to_owned(),
     };
+    // What comes of one job is found where that is.
+    let (tags, batch) = match group {
+        [target] => (target.job.tags.to_vec(), target.job.batch.clone()),
+        _ => (Vec::new(), None),
+    };
     let (file, text) = (around.file.clone(), String::from_utf8_lossy(printed).into_owned());
     let work = move || {
         let ids = given::of_text(&text).map_err(|refused| AddError::NoIds(refused.join("; ")))?;
         if ids.is_empty() {
             return Ok(Added::default());
         }
-        let addition = Addition { service: &service, ids: &ids, name: None, tags: &[] };
+        let addition = Addition { service: &service, ids: &ids, name: None, tags: &tags, batch: batch.as_deref() };
         Ok(append::add(&file, &addition)?)
     };
     Some(spawn_blocking(work).await.unwrap_or_else(|error| Err(AddError::Internal(error.to_string()))))

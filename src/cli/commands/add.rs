@@ -20,6 +20,8 @@ pub struct Wanted<'a> {
     pub name: Option<&'a str>,
     /// Tags of each.
     pub tags: &'a [String],
+    /// Their batch; None: the file's.
+    pub batch: Option<&'a str>,
 }
 
 /// Adds jobs and prints the label of each, one a line; those that were in the file before, and what is odd about an
@@ -49,7 +51,8 @@ pub fn run(
         writeln!(err, "jobdeck: there is no id to add; give ids, or `-` and one id a line on standard input")?;
         return Ok(2);
     }
-    let addition = Addition { service: wanted.service, ids: &given, name: wanted.name, tags: wanted.tags };
+    let Wanted { service, name, tags, batch, .. } = *wanted;
+    let addition = Addition { service, ids: &given, name, tags, batch };
     match append::add(file, &addition) {
         Ok(done) => {
             for label in &done.added {
@@ -89,7 +92,7 @@ mod tests {
 
     fn added(service: &str, ids: &[&str], stdin: &[u8], file: &Path) -> (u8, String, String) {
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-        let wanted = Wanted { service, ids: &ids, name: None, tags: &[] };
+        let wanted = Wanted { service, ids: &ids, name: None, tags: &[], batch: None };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut stdin = stdin;
         let code = run(file, &wanted, &mut stdin, &mut out, &mut err).unwrap();

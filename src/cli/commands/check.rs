@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::cli::output;
+use crate::cli::{output, programs};
 use crate::config;
+use crate::config::user::User;
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::human::counted;
@@ -37,7 +38,7 @@ pub async fn check(named: &[PathBuf]) -> Result<Checked, ConfigError> {
 
 /// Prints what was found: the file, then a line for each service, then what is odd. Returns the exit code: 2 where a
 /// token cannot be found or a service gave a bad answer. `online` is empty where nobody was asked.
-pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Result<u8> {
+pub fn report(checked: &Checked, online: &Online, user: &User, out: &mut dyn Write) -> io::Result<u8> {
     let Checked { file, tokens } = checked;
     let path = Clean::new(&file.path.to_string_lossy());
     let answer_of = |service: &Service| online.iter().find(|(name, _)| *name == service.name).map(|(_, answer)| answer);
@@ -89,37 +90,8 @@ pub fn report(checked: &Checked, online: &Online, out: &mut dyn Write) -> io::Re
     for trouble in engine::environment_troubles() {
         writeln!(out, "warning: {trouble}")?;
     }
-    list_programs(file, out)?;
+    programs::list(file, user, out)?;
     Ok(if missing + bad > 0 { 2 } else { 0 })
-}
-
-/// Every program that the file would run, and when.
-fn list_programs(file: &JobsFile, out: &mut dyn Write) -> io::Result<()> {
-    let mut rows: Vec<(String, String)> = Vec::new();
-    for service in &file.services {
-        if let TokenSource::Command(argv) = &service.token {
-            let program = argv.first().cloned().unwrap_or_default();
-            rows.push((program, format!("for the token of {}: at the start, and when it is refused", service.name)));
-        }
-    }
-    for command in &file.commands {
-        let key = command.key.as_deref().map(|key| format!("{key}, or ")).unwrap_or_default();
-        let when = format!("as `{}`, when you ask for it ({key}`jobdeck run {}`)", command.name, command.name);
-        rows.push((command.program.path().to_string_lossy().into_owned(), when));
-    }
-    for hook in &file.hooks {
-        let on: Vec<&str> = hook.on.iter().map(|event| event.as_str()).collect();
-        let of = if hook.filter.is_empty() { String::new() } else { format!(" of {}", hook.filter.source()) };
-        rows.push((hook.program.path().to_string_lossy().into_owned(), format!("by itself, at {}{of}", on.join(", "))));
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "programs that this file runs, without a shell:")?;
-    for (program, when) in rows {
-        writeln!(out, "  {}  {}", Clean::from(program), Clean::from(when))?;
-    }
-    Ok(())
 }
 
 /// How many odd ids of one service are named.
@@ -141,9 +113,9 @@ fn warn_of_ids(file: &JobsFile, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The offline part whole: checks, and prints what was found to `out` or what is wrong to `err`. Returns the exit code.
-pub async fn run(named: &[PathBuf], out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub async fn run(named: &[PathBuf], user: &User, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     match check(named).await {
-        Ok(checked) => report(&checked, &Vec::new(), out),
+        Ok(checked) => report(&checked, &Vec::new(), user, out),
         Err(error) => {
             writeln!(err, "jobdeck: {error}\n\n{}", counted(error.count(), "error"))?;
             Ok(2)
@@ -171,7 +143,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let code = runtime.block_on(run(std::slice::from_ref(&path), &mut out, &mut err)).unwrap();
+        let code = runtime.block_on(run(std::slice::from_ref(&path), &User::default(), &mut out, &mut err)).unwrap();
         let shown = |bytes| String::from_utf8(bytes).unwrap().replace(directory.path().to_str().unwrap(), "");
         (code, shown(out), shown(err))
     }
@@ -225,7 +197,7 @@ mod tests {
         let checked = Checked { tokens: tokens.collect(), ..checked };
         for (answer, code) in [(Ok("answers".to_owned()), 0), (Err("401".to_owned()), 2)] {
             let mut out = Vec::new();
-            assert_eq!(report(&checked, &vec![("a".into(), answer)], &mut out).unwrap(), code);
+            assert_eq!(report(&checked, &vec![("a".into(), answer)], &User::default(), &mut out).unwrap(), code);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::export;
+use super::{batches, export};
 use crate::cli::args::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -28,27 +29,44 @@ use crate::logging::Targets;
 use crate::session::exporter::Exporter;
 use crate::tui;
 use crate::tui::theme::{Charset, Palette, Theme};
-use crate::tui::{Batch, Start};
+use crate::tui::{Batch, Origin, Start};
 
 /// Runs it over the jobs file. A file that is missing or broken is shown on the screen.
 pub async fn run(common: &Common, exit_status: bool) -> Result<u8, Failure> {
     let state = open::state_dir(common)?;
     let file = config::load_named(&common.config);
-    show(common, state, file, true, exit_status).await
+    show(common, state, file, Origin::File, exit_status).await
+}
+
+/// Runs it over one batch as it is on disk: neither jobs file nor token nor network is needed.
+pub async fn open(common: &Common, name: &str, exit_status: bool) -> Result<u8, Failure> {
+    let state = open::state_dir(common)?;
+    let (store, entries) = batches::on_disk(common).await?;
+    let of_batch = entries.iter().filter(|entry| entry.job.batch.as_deref() == Some(name));
+    let jobs: Vec<_> = of_batch.map(|entry| (Arc::clone(&entry.job), Arc::clone(&entry.known))).collect();
+    if jobs.is_empty() {
+        return Err(batches::unknown(name, &entries));
+    }
+    store.close().await;
+    // Its services are what fields, and copies for a ticket, are made of; it has no say in what the jobs are.
+    let mut file = open::jobs_file(common).or_else(|_| config::parse("", Path::new(name)))?;
+    file.jobs = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
+    file.export = None;
+    show(common, state, Ok(file), Origin::Disk { batch: name.to_owned(), jobs }, exit_status).await
 }
 
 /// Runs it over simulated services, in a state directory of its own that is gone afterwards.
 pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
     let file = config::parse(&demo.jobs_file(), Path::new("demo"))?;
     if common.state_dir.is_some() {
-        return show(common, open::state_dir(common)?, Ok(file), false, false).await;
+        return show(common, open::state_dir(common)?, Ok(file), Origin::Demo, false).await;
     }
     let state = env::temp_dir().join(format!("jobdeck-demo-{}-{:x}", std::process::id(), fastrand::u64(..)));
     DirBuilder::new()
         .mode(0o700)
         .create(&state)
         .map_err(|error| Failure::internal(format!("failed to make {}: {error}", state.display())))?;
-    let shown = show(common, state.clone(), Ok(file), false, false).await;
+    let shown = show(common, state.clone(), Ok(file), Origin::Demo, false).await;
     if let Err(error) = fs::remove_dir_all(&state) {
         output::say_error(&format!("failed to remove {}: {error}", state.display()));
     }
@@ -59,7 +77,7 @@ async fn show(
     common: &Common,
     state: PathBuf,
     file: Result<JobsFile, ConfigError>,
-    watched: bool,
+    origin: Origin,
     exit_status: bool,
 ) -> Result<u8, Failure> {
     if !io::stdout().is_terminal() {
@@ -69,22 +87,28 @@ async fn show(
     let (keymap, _) = settings::commands(&user, file.as_ref().ok(), &own_keys)?;
     let (pane, log) = unbounded_channel();
     let mut exporter = None;
+    // A demo's results are gone with it.
+    let results_stay = matches!(origin, Origin::File | Origin::Disk { .. });
     let batch = match file {
         Ok(file) => {
-            let (store, notes) = Store::open(&state, Access::ReadWrite)?;
-            let state_dir = Some(state.clone());
+            let access = if matches!(origin, Origin::Disk { .. }) { Access::ReadOnly } else { Access::ReadWrite };
+            let (store, notes) = Store::open(&state, access)?;
+            let state_dir = (access == Access::ReadWrite).then(|| state.clone());
             logging::start(Targets { state_dir, pane: Some(pane), stderr: false, verbosity: common.verbose });
             for note in notes {
                 tracing::warn!("{note}");
             }
-            engine::environment_troubles().iter().for_each(|trouble| tracing::warn!("{trouble}"));
-            engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
-            let services = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
-            fields::keep(&store, &file).await;
+            let mut services = Vec::new();
+            if access == Access::ReadWrite {
+                engine::environment_troubles().iter().for_each(|trouble| tracing::warn!("{trouble}"));
+                engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
+                services = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
+                fields::keep(&store, &file).await;
+            }
             if let Some(dir) = &file.export {
                 exporter = Some(Exporter::start(store.clone(), dir, export::words())?);
             }
-            Ok(Batch { file, services, store, watched })
+            Ok(Batch { file, services, store, origin })
         }
         Err(error) => Err(error),
     };
@@ -93,8 +117,11 @@ async fn show(
     let start = Start { batch, state, user, keymap, own_keys, theme, log, exporter };
     let outcome = tui::run(start).await.map_err(|error| Failure::internal(error.0))?;
     if let Some(farewell) = &outcome.farewell {
-        // A demo's results are gone with it.
-        output::say(&if watched { format!("{farewell} · results: jobdeck export DIR") } else { farewell.clone() });
+        output::say(&if results_stay {
+            format!("{farewell} · results: jobdeck export DIR")
+        } else {
+            farewell.clone()
+        });
     }
     if outcome.signal.is_none() && outcome.trouble.is_none() && !exit_status {
         return Ok(0);

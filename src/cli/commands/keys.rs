@@ -1,14 +1,16 @@
 //! `jobdeck keys`: the dashboard's keys, from its one table, as the user has bound them.
 
+use crate::app::action::Action;
 use crate::app::keys;
 use crate::app::keys::{Context, Key, Keymap};
+use crate::cli::args::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
 use crate::cli::settings;
 
 /// Prints them: keys, the action's name in `config.toml`, what it does.
-pub fn run() -> Result<u8, Failure> {
-    let table = table(&settings::read()?.1);
+pub fn run(common: &Common) -> Result<u8, Failure> {
+    let table = table(&settings::keymap(common)?);
     let widest = |part: fn(&Line) -> &String| table.iter().map(|line| part(line).chars().count()).max().unwrap_or(0);
     let (keys, name) = (widest(|line| &line.keys), widest(|line| &line.name));
     let mut out = Out::new();
@@ -30,7 +32,7 @@ pub struct Line {
     pub help: String,
 }
 
-/// Every action with these keys, in the order of the help page.
+/// Every action with these keys, in the order of the help page, then the commands of the user's own.
 pub fn table(keymap: &Keymap) -> Vec<Line> {
     let line = |binding: &keys::Binding| {
         let keys: Vec<String> = keymap.keys(binding.action).iter().map(Key::to_string).collect();
@@ -41,5 +43,11 @@ pub fn table(keymap: &Keymap) -> Vec<Line> {
         };
         Line { keys, name: binding.name.to_owned(), help }
     };
-    keys::table().iter().map(line).collect()
+    let own = keymap.named_actions().filter(|named| matches!(named.action, Action::Run(_)));
+    let own = own.map(|named| {
+        let keys: Vec<String> = keymap.keys(named.action).iter().map(Key::to_string).collect();
+        let keys = if keys.is_empty() { ":".to_owned() } else { keys.join(" ") };
+        Line { keys, name: named.name.to_owned(), help: named.help.into_owned() }
+    });
+    keys::table().iter().map(line).chain(own).collect()
 }

@@ -6,8 +6,10 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::keys;
 use crate::app::keys::Keymap;
+use crate::cli::args::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
+use crate::cli::settings;
 use crate::config;
 use crate::domain::filter::SYNTAX;
 
@@ -57,15 +59,16 @@ pub const ENVIRONMENT: [(&str, &str); 4] = [
 ];
 
 /// Prints it.
-pub fn run(command: clap::Command) -> Result<u8, Failure> {
-    let page = page(command).map_err(|error| Failure::internal(format!("failed to write the page: {error}")))?;
+pub fn run(command: clap::Command, common: &Common) -> Result<u8, Failure> {
+    let page = page(command, &settings::keymap(common)?)
+        .map_err(|error| Failure::internal(format!("failed to write the page: {error}")))?;
     let mut out = Out::new();
     out.bytes(&page)?;
     out.flush()?;
     Ok(0)
 }
 
-fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
+fn page(mut command: clap::Command, keymap: &Keymap) -> std::io::Result<Vec<u8>> {
     command.build();
     let mut page = Vec::new();
     let man = Man::new(command.clone());
@@ -98,7 +101,7 @@ fn page(mut command: clap::Command) -> std::io::Result<Vec<u8>> {
             rest.control("br", []).text([bold(arg.to_string()), roman(format!(": {about}"))]);
         }
     }
-    let keys = keys::table(&Keymap::default());
+    let keys = keys::table(keymap);
     section(&mut rest, "KEYS", keys.iter().map(|line| (line.keys.as_str(), line.help.as_str())));
     section(&mut rest, "FILTER", SYNTAX.iter().copied());
     rest.control("SH", ["JOBS FILE"]).text([roman(

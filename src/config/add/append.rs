@@ -30,6 +30,8 @@ pub struct Addition<'a> {
     pub name: Option<&'a str>,
     /// Tags of each.
     pub tags: &'a [String],
+    /// Their batch; that of the file where none is named.
+    pub batch: Option<&'a str>,
 }
 
 /// What came of it: labels, `service/id`.
@@ -63,6 +65,9 @@ pub fn add(path: &Path, addition: &Addition<'_>) -> Result<Added, ConfigError> {
     if new.is_empty() {
         return Ok(added);
     }
+    // Those of the file's own batch need not name it.
+    let batch = addition.batch.filter(|batch| Some(*batch) != file.batch.as_deref());
+    let addition = &Addition { batch, ..*addition };
     let longer = appended(&text, addition, &new);
     let longer = match parse(&longer, path) {
         Ok(_) => longer,
@@ -176,6 +181,9 @@ fn fields(addition: &Addition<'_>, ids: &[&str], name: Option<&str>) -> Vec<(&'s
     if !addition.tags.is_empty() {
         fields.push(("tags", Value::from(addition.tags.iter().map(String::as_str).collect::<Array>())));
     }
+    if let Some(batch) = addition.batch {
+        fields.push(("batch", Value::from(batch)));
+    }
     fields
 }
 
@@ -280,7 +288,7 @@ mod tests {
         let path = directory.path().join("jobs.toml");
         std::fs::write(&path, text).unwrap();
         let (ids, tags) = (given(ids), strings(tags));
-        let outcome = add(&path, &Addition { service: "llama", ids: &ids, name, tags: &tags });
+        let outcome = add(&path, &Addition { service: "llama", ids: &ids, name, tags: &tags, batch: None });
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
         (std::fs::read_to_string(&path).unwrap(), outcome)
     }
@@ -321,6 +329,22 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_stands_with_the_jobs_unless_it_is_that_of_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("nov.toml");
+        for (batch, end) in [("dec \"2\"", "batch = 'dec \"2\"'\n"), ("nov", "")] {
+            std::fs::write(&path, FILE).unwrap();
+            let ids = given(&["a", "b"]);
+            add(&path, &Addition { service: "llama", ids: &ids, name: None, tags: &[], batch: Some(batch) }).unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.ends_with(&format!("  \"b\",\n]\n{end}")), "{text}");
+            let file = parse(&text, &path).unwrap();
+            let batches: Vec<_> = file.jobs.iter().map(|job| job.batch.as_deref().unwrap_or_default()).collect();
+            assert_eq!(batches, ["nov", batch, batch]);
+        }
+    }
+
+    #[test]
     fn line_endings_a_missing_last_line_break_and_an_inline_array_are_kept() {
         let (text, _) = added(&FILE.replace('\n', "\r\n"), &["a"], None, &[]);
         assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
@@ -354,7 +378,7 @@ mod tests {
         std::fs::write(&file, FILE).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         symlink("real.toml", &link).unwrap();
-        add(&link, &Addition { service: "llama", ids: &given(&["a"]), name: None, tags: &[] }).unwrap();
+        add(&link, &Addition { service: "llama", ids: &given(&["a"]), name: None, tags: &[], batch: None }).unwrap();
         assert!(link.symlink_metadata().unwrap().is_symlink());
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
         assert!(std::fs::read_to_string(&file).unwrap().ends_with("id = \"a\"\n"));

@@ -43,7 +43,7 @@ pub struct Declared {
     pub sources: Vec<Source>,
     /// Of their texts, and of what was added before.
     pub digest: Digest,
-    /// The batch of all of them.
+    /// The batch of those that name none of their own.
     pub batch: Option<Arc<str>>,
 }
 
@@ -98,7 +98,9 @@ fn job(table: &Fields<'_>, known: &Known<'_>, place: &Place, declared: &mut Decl
         .map(|(tag, _)| tag.trim().to_owned())
         .collect();
     let Some(ids) = ids(table, problems) else { return };
-    let entry = Entry { service: service.as_deref(), known, name, tags, batch: declared.batch.clone() };
+    let own_batch = table.get("batch").and_then(|field| field.word("\"nov-22\"", problems)).map(Arc::from);
+    let batch = own_batch.or_else(|| declared.batch.clone());
+    let entry = Entry { service: service.as_deref(), known, name, tags, batch };
     match ids {
         Ids::Listed(file) => {
             let Some(source) = id_file(&file, place, problems) else { return };

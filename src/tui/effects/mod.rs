@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 
@@ -31,6 +33,7 @@ use crate::domain::service::Service;
 use crate::engine::saved::Store;
 use crate::engine::{Command, Engine};
 use crate::json::index::{Document, IndexError};
+use crate::report::{self, Report};
 
 /// How many replies are looked into before the screen hears of it.
 const HANDFUL: usize = 32;
@@ -164,6 +167,7 @@ impl EffectRunner {
                 let saved = save_here(name, Some(ending), text).await;
                 Input::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
             }),
+            Effect::WriteReport { title, jobs } => self.task(|shared| shared.report(title, jobs)),
             Effect::OpenPager { what, job } => self.task(|shared| shared.page(what, job)),
             Effect::Notify(notice) => return Some(LoopAction::Send(self.notifier.notify(&notice))),
             Effect::SetTitle(title) => return Some(LoopAction::Send(self.notifier.title(&title))),
@@ -346,6 +350,21 @@ impl Shared {
     async fn save_one(self: &Arc<Self>, what: &What, job: &Subject) -> Result<PathBuf, String> {
         let bytes = self.bytes(what, job).await?;
         save_here(job.job.title().to_owned(), None, bytes).await
+    }
+
+    async fn report(self: Arc<Self>, title: String, jobs: Vec<Subject>) -> Input {
+        let saved_in = self.state.display().to_string();
+        let work = move || {
+            let jobs = jobs.iter().map(|subject| (&*subject.job, &*subject.known)).collect();
+            let report =
+                Report { title: title.clone(), made_at: Timestamp::now(), zone: TimeZone::system(), saved_in, jobs };
+            (format!("{title} report"), Bytes::from(report::html(&report)))
+        };
+        let saved = match spawn_blocking(work).await {
+            Ok((name, page)) => save_here(name, Some("html"), page).await,
+            Err(error) => Err(error.to_string()),
+        };
+        Input::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
     }
 
     async fn page(self: Arc<Self>, what: What, job: Subject) -> Input {
