@@ -31,6 +31,8 @@ pub enum Action {
     CopyMenu,
     /// Show durations by service, tag or reason.
     Durations,
+    /// Show the batch in place of the job, or the job again.
+    Batch,
     /// Fold the list into groups.
     Groups,
     /// Mark all listed jobs, or none.
@@ -43,8 +45,6 @@ pub enum Action {
     Save,
     /// Open in the pager.
     Pager,
-    /// Write a report of the listed jobs.
-    Report,
     /// Show the failures by reason.
     Errors,
     /// Show what is wrong with the jobs file.

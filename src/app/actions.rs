@@ -42,6 +42,13 @@ impl App {
             Action::Save => return self.save_chosen(),
             Action::Pager => return self.open_pager(),
             Action::Errors => self.show(Reasons::default()),
+            Action::Batch if self.detail.tab == Tab::Batch => {
+                self.leave_batch();
+                if self.detail.tab == Tab::Batch {
+                    self.detail.tab = Tab::Summary;
+                }
+            }
+            Action::Batch => self.show_batch(),
             Action::Durations => self.show(Durations::default()),
             Action::Groups => self.show(Groups::default()),
             Action::FileErrors => {
@@ -65,13 +72,12 @@ impl App {
                     self.list.go(Motion::Down, self.list_rows());
                 }
             }
-            Action::Report => return self.write_report(),
             Action::MarkAll => {
                 let listed = self.list.order().to_vec();
                 self.mark_all(&listed);
             }
-            Action::NextTab => self.detail.tab = self.detail.tab.step(true),
-            Action::PreviousTab => self.detail.tab = self.detail.tab.step(false),
+            Action::NextTab => self.detail.turn(true),
+            Action::PreviousTab => self.detail.turn(false),
             Action::Fold => return self.fold(Fold::Fold),
             Action::Unfold => return self.fold(Fold::Unfold),
             Action::FoldAll => return self.fold(Fold::FoldAll),
@@ -176,16 +182,6 @@ impl App {
         marked
     }
 
-    /// A report of the marked jobs, else of all that are listed.
-    fn write_report(&mut self) -> Vec<Effect> {
-        let marked = self.jobs.iter().any(|(_, row)| row.marked);
-        let jobs = if marked { self.chosen() } else { self.list.order().to_vec() };
-        let jobs = self.subjects(&jobs);
-        let Some(first) = jobs.first() else { return self.say_bad("there is no job to report on") };
-        let title = first.job.batch.as_deref().unwrap_or("jobs").to_owned();
-        vec![Effect::WriteReport { title, jobs }]
-    }
-
     /// Marks these jobs; if all of them are marked, takes the marks off.
     pub(super) fn mark_all(&mut self, jobs: &[JobIx]) {
         let all = jobs.iter().all(|ix| self.jobs.get(*ix).is_none_or(|row| row.marked));
@@ -202,6 +198,7 @@ impl App {
         match self.focus {
             Pane::List => {
                 if self.list.selected().is_some() {
+                    self.leave_batch();
                     self.focus = Pane::Detail;
                 }
             }

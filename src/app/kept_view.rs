@@ -84,7 +84,7 @@ impl App {
             zoom: self.zoom,
             times: name(&TIMES, self.times),
             selected: self.selected().map(|(_, row)| row.job.label()),
-            tab: self.detail.tab.as_str().to_owned(),
+            tab: self.detail.returns_to.unwrap_or(self.detail.tab).as_str().to_owned(),
             beside: self.beside.iter().map(|(class, beside)| (name(&CLASSES, *class), *beside)).collect(),
             splits: self.splits.iter().map(|(class, split)| (name(&CLASSES, *class), *split)).collect(),
             views: views.take(KEPT).collect(),

@@ -30,7 +30,7 @@ impl App {
             Tab::Output => Some(Part::Output),
             Tab::Summary => preview.then_some(Part::Output),
             Tab::Files => self.shown_file(ix).map(Part::File),
-            Tab::Raw | Tab::History => None,
+            Tab::Batch | Tab::Raw | Tab::History => None,
         };
         if let Some(part) = part
             && let Some((body, text)) = self.detail.want_tree(ix, part)

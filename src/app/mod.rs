@@ -54,8 +54,8 @@ use toast::Toast;
 /// How long the log stays open after the last problem.
 const CALM: Duration = Duration::from_secs(60);
 
-/// The shortest time between two counts of what an overlay shows.
-const OVERLAY: Duration = Duration::from_secs(1);
+/// The shortest time between two counts over all jobs.
+const RECOUNT: Duration = Duration::from_secs(1);
 
 /// How long a row stands out that changed its state.
 const FRESH: Duration = Duration::from_secs(2);
@@ -200,8 +200,10 @@ pub struct App {
     unbound: HashSet<Key>,
     /// The jobs of the copy menu.
     copying: Vec<JobIx>,
-    /// When what the overlay shows was last counted, and whether the jobs have changed since.
-    overlay_fresh: (Duration, bool),
+    /// When what overlay and batch show was last counted, and whether the jobs have changed since.
+    counted: (Duration, bool),
+    /// What was counted for the batch's page.
+    figures: detail::Figures,
     /// Whether the terminal has the focus; None as long as it has not said.
     focused: Option<bool>,
     failure_told: bool,
@@ -256,7 +258,8 @@ impl App {
             beside: HashMap::new(),
             unbound: HashSet::new(),
             copying: Vec::new(),
-            overlay_fresh: (Duration::ZERO, false),
+            counted: (Duration::ZERO, false),
+            figures: detail::Figures::default(),
             focused: None,
             failure_told: false,
             unasked: false,
@@ -282,6 +285,7 @@ impl App {
     pub fn apply(&mut self, event: Event, now: Now) -> Vec<Effect> {
         self.now = now;
         let elsewhere = matches!(&event, Event::Fact(fact) if self.is_elsewhere(fact)) && !self.unasked;
+        let chosen = matches!(event, Event::Key(_) | Event::Mouse(_)).then(|| self.list.selected());
         let mut effects = match event {
             Event::Key(key) => self.press(key),
             Event::Paste(text) => self.paste(&text),
@@ -348,6 +352,9 @@ impl App {
             }
             Event::Signal => self.interrupt(),
         };
+        if chosen.is_some_and(|before| before != self.list.selected()) {
+            self.leave_batch();
+        }
         self.unasked = false;
         effects.extend(self.ask(elsewhere));
         effects.extend(self.retitle());
@@ -381,19 +388,26 @@ impl App {
         let rows = self.list_rows();
         let selected = self.list.selected();
         self.redraw |= self.list.settle(&self.jobs, now, rows);
-        self.refresh_overlay();
+        self.recount();
         self.unasked |= self.list.selected() != selected;
         std::mem::take(&mut self.redraw)
     }
 
-    /// What an overlay shows is counted anew at most once a second, if the jobs have changed.
-    fn refresh_overlay(&mut self) {
-        let (at, changed) = self.overlay_fresh;
-        if let Some(overlay) = self.overlay.as_mut().filter(|_| changed && self.now.mono >= at + OVERLAY) {
-            overlay.refresh(&self.jobs);
-            self.overlay_fresh = (self.now.mono, false);
-            self.redraw = true;
+    /// What an overlay and the batch's page show is counted anew at most once a second, if the jobs have changed.
+    fn recount(&mut self) {
+        let (at, changed) = self.counted;
+        let batch = self.detail.tab == detail::Tab::Batch;
+        if !changed || !batch && self.overlay.is_none() || self.now.mono < at + RECOUNT {
+            return;
         }
+        if let Some(overlay) = &mut self.overlay {
+            overlay.refresh(&self.jobs);
+        }
+        if batch {
+            self.figures = detail::Figures::of(&self.jobs);
+        }
+        self.counted = (self.now.mono, false);
+        self.redraw = true;
     }
 
     /// Where everything is.

@@ -3,6 +3,7 @@
 use super::action::Action;
 use super::detail::summary::History;
 use super::effect::{Effect, Notice, NoticeKind};
+use super::layout::Pane;
 use super::{App, Leaving};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact};
@@ -46,7 +47,7 @@ impl App {
                 }
                 // When it was last read is seen of the selected job alone.
                 let selected = self.list.selected() == Some(ix);
-                self.overlay_fresh.1 = true;
+                self.counted.1 = true;
                 let is_seen =
                     |before: &Observation| differs(before, &known) || selected && before.last_poll != known.last_poll;
                 if before.is_none_or(|before| is_seen(&before)) {
@@ -132,6 +133,11 @@ impl App {
         self.redraw = true;
         if std::mem::replace(&mut self.settled, true) {
             return Vec::new();
+        }
+        // Whoever reads a job, types or looks at something else goes on doing so.
+        if self.focus == Pane::List && self.overlay.is_none() && self.prompt.is_none() && self.layout().detail.is_some()
+        {
+            self.show_batch();
         }
         let text = self.summary_line();
         vec![Effect::Notify(Notice { kind: NoticeKind::Finished, text })]

@@ -16,7 +16,7 @@ impl App {
     pub(super) fn summary_line(&self) -> Clean {
         let counts = self.jobs.stats().counts();
         let mut text = format!("{}: finished: {}", self.batch(), self.success());
-        for (count, word) in self.bad_ends() {
+        for (_, count, word) in self.bad_ends() {
             text.push_str(&format!(", {} {word}", human::count(count.into())));
         }
         if self.jobs.tally().costed > 0 {
@@ -44,13 +44,9 @@ impl App {
         if counts.total() == 0 || self.file.is_err() {
             return None;
         }
-        let mut parts = Vec::new();
-        for state in [State::Succeeded, State::Partial, State::Failed, State::Cancelled, State::Lost] {
-            parts.push((counts.of(state), state.as_str()));
-        }
-        parts.push((self.jobs.tally().given_up, "not found or rejected"));
-        let left = counts.total().saturating_sub(self.jobs.over());
-        parts.push((left, "unfinished"));
+        let mut parts = vec![(counts.of(State::Succeeded), State::Succeeded.as_str())];
+        parts.extend(self.bad_ends().into_iter().map(|(_, count, word)| (count, word)));
+        parts.push((counts.total().saturating_sub(self.jobs.over()), "unfinished"));
         let parts = parts.into_iter().filter(|(count, _)| *count > 0);
         let parts: Vec<String> = parts.map(|(count, word)| format!("{} {word}", human::count(count.into()))).collect();
         let jobs = human::counted(counts.total(), "job");
@@ -64,18 +60,30 @@ impl App {
         Some(text)
     }
 
+    /// `6.2/min`; None for less than a minute, of which it would say nothing.
+    pub fn pace(&self) -> Option<String> {
+        let now = self.monotonic_now();
+        let (begun, finished) = (self.jobs.tally().begun?, self.is_finished());
+        let time = human::age(begun, self.jobs.tally().ended.filter(|_| finished).unwrap_or(now));
+        let over_all = f64::from(self.jobs.stats().counts().finished()) * 60.0 / time.as_secs_f64().max(1.0);
+        let pace = if finished { Some(over_all) } else { self.jobs.stats().per_minute(now) };
+        let pace = pace.filter(|_| time.as_secs() >= 60)?;
+        Some(if pace >= 100.0 { format!("{pace:.0}/min") } else { format!("{pace:.1}/min") })
+    }
+
     /// How long the batch took, from its first job's first sight to its last one's end.
     pub fn took(&self) -> Option<std::time::Duration> {
         let tally = self.jobs.tally();
         Some(human::age(tally.begun?, tally.ended?))
     }
 
-    fn bad_ends(&self) -> Vec<(u32, &'static str)> {
+    /// What did not succeed, in which state, how many, and in words.
+    pub(super) fn bad_ends(&self) -> Vec<(State, u32, &'static str)> {
         let counts = self.jobs.stats().counts();
         let states = [State::Partial, State::Failed, State::Cancelled, State::Lost];
-        let mut ends: Vec<_> = states.into_iter().map(|state| (counts.of(state), state.as_str())).collect();
-        ends.push((self.jobs.tally().given_up, "not found or rejected"));
-        ends.retain(|(count, _)| *count > 0);
+        let mut ends: Vec<_> = states.into_iter().map(|state| (state, counts.of(state), state.as_str())).collect();
+        ends.push((State::Unknown, self.jobs.tally().given_up, "not found or rejected"));
+        ends.retain(|(_, count, _)| *count > 0);
         ends
     }
 }

@@ -23,6 +23,8 @@ pub enum Tone {
     Strong,
     /// What the eye is led to.
     Accent,
+    /// Something needs a look.
+    Caution,
     /// Something is wrong.
     Warn,
     /// In a state's colour.
@@ -105,6 +107,28 @@ pub fn wrapped(lines: Vec<Line>, width: usize, wrap: bool) -> Vec<Line> {
         }
     }
     out
+}
+
+/// Two columns, the second from this cell on.
+pub fn beside(left: Vec<Line>, right: Vec<Line>, column: usize) -> Vec<Line> {
+    let rows = left.len().max(right.len());
+    let (mut left, mut right) = (left.into_iter(), right.into_iter());
+    let mut row = || {
+        let (mut line, other) = (left.next().unwrap_or_default(), right.next());
+        if let Some(other) = other {
+            line = line.clone().with(Tone::Plain, &" ".repeat(column.saturating_sub(line.width())));
+            line.pieces.extend(other.pieces);
+        }
+        line
+    };
+    (0..rows).map(|_| row()).collect()
+}
+
+/// Text in exactly this many cells.
+pub fn padded(text: &str, cells: usize) -> String {
+    let text = cut(text, cells, "…");
+    let blanks = " ".repeat(cells.saturating_sub(text.width()));
+    text + &blanks
 }
 
 /// Text in rows of at most this many cells, broken between words where that can be.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::effect::Effect;
 use super::layout::{Class, Pane};
 use super::list::jobs::{Need, Row};
-use super::{App, Leaving, Times};
+use super::{App, Leaving};
 use crate::domain::fact::Gate;
 use crate::domain::{human, note};
 
@@ -75,9 +75,6 @@ impl App {
         }
         if row.need() == Need::Stale {
             return Some(1);
-        }
-        if self.times != Times::Relative {
-            return None;
         }
         Some(next_step(note::since(&row.known)?, self.now.wall))
     }

@@ -5,8 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use super::problems::known_keys;
-use super::{ConfigError, JobsFile, parse};
+use super::{ConfigError, JobsFile, names, parse};
 use crate::domain::job::ProviderName;
 use crate::domain::provider::AddressForm;
 use crate::providers::described;
@@ -73,9 +72,8 @@ pub fn left_over(file: &JobsFile) -> Vec<String> {
 /// The `<slug>`s of a path.
 fn holes(path: &str) -> Vec<String> {
     let plain = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-    let hole = |part: &str| {
-        part.split_once('>').map(|(name, _)| name.to_owned()).filter(|name| known_keys::is_service_name(name))
-    };
+    let hole =
+        |part: &str| part.split_once('>').map(|(name, _)| name.to_owned()).filter(|name| names::is_service_name(name));
     plain.split('<').skip(1).filter_map(hole).map(|name| format!("<{name}>")).collect()
 }
 
@@ -101,15 +99,7 @@ mod tests {
     fn the_example_is_valid_and_shows_every_key() {
         let file = parse(EXAMPLE, Path::new("jobs.example.toml")).unwrap();
         assert_eq!((file.services.len(), file.jobs.len()), (6, 6));
-        let keys = [
-            known_keys::TOP,
-            known_keys::POLL,
-            known_keys::SERVICE,
-            known_keys::TOKEN,
-            known_keys::FIELD,
-            known_keys::JOB,
-        ]
-        .concat();
+        let keys = [names::TOP, names::POLL, names::SERVICE, names::TOKEN, names::FIELD, names::JOB].concat();
         for key in keys {
             let shown = |line: &str| {
                 let written = [format!("{{ {key} = "), format!(", {key} = "), format!("[{key}"), format!(".{key}]")];

@@ -32,6 +32,18 @@ pub fn note(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZon
     }
 }
 
+/// What an unfinished job that is polled as it should be does, for how long, and how far it is: `running 48s, 65%`. An
+/// unknown state is the service's own word.
+pub fn activity(known: &Observation, now: Timestamp) -> Clean {
+    let time = time(known, now).map(|time| format!(" {}", human::duration(time))).unwrap_or_default();
+    let progress = known.progress.map(|progress| format!(", {progress:.0}%")).unwrap_or_default();
+    match (known.state, &known.word) {
+        (State::Unknown, Some(word)) => Clean::new(word),
+        (State::Unknown, None) => Clean::new(if known.is_observed() { "no status" } else { "not polled yet" }),
+        (state, _) => Clean::from(format!("{state}{time}{progress}")),
+    }
+}
+
 /// Why a job is not a plain success: the service's own reason, else what became of a lost result. Not sanitised.
 pub fn reason(known: &Observation) -> Option<&str> {
     let own = known.fail_reason.as_deref().filter(|reason| !reason.trim().is_empty());

@@ -376,6 +376,35 @@ fn a_job_that_is_no_longer_polled_counts_as_over_and_as_a_problem() {
     assert!(screen.app.list.order().contains(&JobIx(8)));
 }
 
+/// A batch of which every job is over.
+fn finished(width: u16, height: u16) -> Screen {
+    let mut screen = Screen::busy(width, height);
+    for ix in [1, 2, 3, 8] {
+        screen.fact(Fact::Withdrawn(JobIx(ix)));
+    }
+    screen.fact(Fact::Settled);
+    screen.wait(1);
+    screen.keys("")
+}
+
+#[test]
+fn a_finished_batch_shows_its_page_until_another_job_is_selected_or_opened() {
+    let tab = |keys: &str| finished(120, 40).keys(keys).app.detail.tab;
+    assert_eq!(
+        [tab(""), tab("j"), tab("Enter"), tab("b"), tab("b b")],
+        [Tab::Batch, Tab::Summary, Tab::Summary, Tab::Summary, Tab::Batch]
+    );
+    assert_eq!([tab("]"), tab("] j"), tab("e Esc")], [Tab::Summary, Tab::Summary, Tab::Batch]);
+    let read = Screen::busy(120, 40).keys("] Enter");
+    let mut read = read;
+    read.fact(Fact::Settled);
+    assert_eq!(read.app.detail.tab, Tab::Output, "whoever reads a job goes on reading it");
+    let shown = finished(120, 40).draw();
+    assert!(shown.contains("FINISHED") && shown.contains("1 of 5 succeeded, 1 partial, 3 failed"), "{shown}");
+    insta::assert_snapshot!("the_page_of_a_finished_batch", shown);
+    insta::assert_snapshot!("the_page_of_a_finished_batch_at_80x24", finished(80, 24).draw());
+}
+
 #[test]
 fn a_job_without_a_name_is_called_after_its_first_file_or_by_the_ends_of_its_id() {
     let mut screen = Screen::busy(120, 40);
@@ -418,7 +447,7 @@ fn a_job_that_does_not_change_for_too_long_is_a_problem() {
     screen.fact(Fact::Declared { ix: JobIx(2), job: Arc::new(watched), known });
     let screen = screen.keys("!");
     assert!(screen.app.list.order().contains(&JobIx(2)));
-    assert!(screen.draw().contains("stuck: no change for 1m55s"), "{}", screen.draw());
+    assert!(screen.draw().contains("stuck, no change for 1m55s"), "{}", screen.draw());
 }
 
 #[test]

@@ -38,18 +38,14 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     frame(place, titles(app, ix, row, inner.width, theme), focused, theme, buf);
     let regions = app.regions(ix);
     divider(regions.divider, theme, buf);
-    let state = app.detail.view(ix);
+    let mut state = app.detail.view(ix);
     match app.detail.tab {
-        Tab::Summary => {
-            let lines = app.summary_lines(ix, regions.main.width);
-            text_tab(&lines, state.summary, &state.search, regions.main, theme, buf);
-            scrollbar(place, lines.len(), state.summary, focused, theme, buf);
-            preview(app, ix, &regions, theme, buf);
-        }
-        Tab::History => match app.history_lines(ix, inner.width) {
+        tab @ (Tab::Batch | Tab::Summary | Tab::History) => match app.text_lines(tab, ix, regions.size(false)) {
             Some(lines) => {
-                text_tab(&lines, state.history, &state.search, regions.main, theme, buf);
-                scrollbar(place, lines.len(), state.history, focused, theme, buf);
+                let top = *state.top(tab);
+                text_tab(&lines, top, &state.search, regions.main, theme, buf);
+                scrollbar(place, lines.len(), top, focused, theme, buf);
+                preview(app, ix, &regions, theme, buf);
             }
             None => say("loading…", regions.main, theme, buf),
         },
@@ -82,12 +78,14 @@ fn titles<'a>(app: &App, ix: JobIx, row: &Row, width: u16, theme: &Theme) -> Tit
         left.push(Span::styled(brief, style));
     }
     let percent = app.percent(ix).map(|percent| format!(" {} {percent}%", theme.dot())).unwrap_or_default();
-    let right = vec![Span::raw(row.title.to_string()), Span::styled(percent, theme.dim())];
+    let whose = if app.detail.tab == Tab::Batch { app.batch() } else { row.title.clone() };
+    let right = vec![Span::raw(whose.to_string()), Span::styled(percent, theme.dim())];
     let hint = |action, words| key_hint(&app.keymap.first_key(action), words, theme);
     let mut hints = vec![hint(Action::NextTab, "tab")];
     match app.detail.tab {
         Tab::Output => hints.extend([hint(Action::Unfold, "unfold"), hint(Action::CopyPath, "copy path")]),
         Tab::Files => hints.extend([hint(Action::Open, "open file"), hint(Action::CopyRaw, "copy its result")]),
+        Tab::Batch => {}
         Tab::Summary | Tab::Raw | Tab::History => hints.push(hint(Action::Wrap, "wrap")),
     }
     hints.extend([hint(Action::Find, "search"), hint(Action::Pager, "pager"), hint(Action::Zoom, "zoom")]);
@@ -162,7 +160,7 @@ fn opened(
     let focused = super::is_focused(app, Pane::Detail);
     Text { lines: &regions.head, top: 0, search: "", theme }.render(regions.head_area.intersection(buf.area), buf);
     match app.detail.tab {
-        Tab::Summary | Tab::History => {}
+        Tab::Batch | Tab::Summary | Tab::History => {}
         Tab::Raw => {
             if let Some(view) = &body.raw {
                 raw::draw(view, area, &theme.raw(), buf);

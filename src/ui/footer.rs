@@ -22,12 +22,13 @@ use crate::ui::typed;
 use crate::ui::widgets::{both_ends, key_hint};
 
 /// What the footer shows, in this order, as far as there is room; the last one always.
-const ORDER: [Action; 11] = [
+const ORDER: [Action; 12] = [
     Action::NextProblem,
     Action::CopyRaw,
     Action::Open,
     Action::Find,
     Action::Errors,
+    Action::Batch,
     Action::Durations,
     Action::CopyMenu,
     Action::Save,

@@ -191,6 +191,10 @@ fn counts<'a>(app: &App, theme: &Theme, words: bool) -> Vec<Span<'a>> {
         add(theme.symbol(state), theme.state(state), count, word);
     }
     add("?", theme.bad(), given_up, "not found");
+    let stuck = app.jobs.tally().stuck(app.now.wall);
+    if stuck > 0 {
+        spans.push(Span::styled(format!("{} stuck  ", human::count(stuck.into())), theme.warn()));
+    }
     spans
 }
 
@@ -200,7 +204,7 @@ fn numbers(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme, buf: &mut
     let chart = if area.width >= 160 { 40 } else { 20 };
     let until = if app.is_finished() { tally.ended } else { Some(app.monotonic_now()) };
     if let Some((from, to)) = tally.begun.zip(until) {
-        let counts = tally.finishes.spans(from, to, chart);
+        let counts = tally.finishes.heights(from, to, chart);
         let area = Rect { x: area.x + 1, width: u16::try_from(chart).unwrap_or(0), ..area };
         Sparkline::default()
             .data(&counts)
@@ -208,41 +212,31 @@ fn numbers(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme, buf: &mut
             .style(theme.fill(State::Running))
             .render(area.intersection(buf.area), buf);
     }
-    let gap = || Span::raw("   ");
     let dim = |text: &str| Span::styled(text.to_owned(), theme.dim());
     let beside = u16::try_from(chart + 3).unwrap_or(0).min(area.width);
     let area = Rect { x: area.x + beside, width: area.width - beside, ..area };
     let mut spans = Vec::new();
-    let pace = if app.is_finished() { over_batch(app) } else { app.jobs.stats().per_minute(app.monotonic_now()) };
-    let pace = pace.map(|pace| format!("{}/min", digits(pace))).unwrap_or_default();
-    spans.push(Span::raw(format!("{pace:>9}")));
+    let gap = || Span::raw("   ");
+    if let Some(pace) = app.pace() {
+        spans.extend([Span::raw(format!("{pace:>9}")), gap()]);
+    }
     let mut spread = |word: &str, times: &Percentiles| {
         if let (Some(median), Some(p90)) = (times.percentile(50), times.percentile(90)) {
-            spans.extend([gap(), dim(word), Span::raw(format!(" {}", human::duration(median)))]);
-            spans.extend([dim(", p90 "), Span::raw(human::duration(p90))]);
+            spans.extend([dim(word), Span::raw(format!(" {}", human::duration(median)))]);
+            spans.extend([dim(", p90 "), Span::raw(human::duration(p90)), gap()]);
         }
     };
     spread("queued", &tally.queued);
     spread("ran", &tally.ran);
     if tally.costed > 0 {
-        spans.extend([gap(), Span::styled(tally.cost.to_string(), theme.strong())]);
+        spans.extend([Span::styled(tally.cost.to_string(), theme.strong()), gap()]);
     }
     if tally.bytes > 0 {
-        spans.extend([gap(), Span::raw(human::bytes(tally.bytes)), dim(" saved")]);
+        spans.extend([Span::raw(human::bytes(tally.bytes)), dim(" saved")]);
     }
     let mut right = alert;
     right.push(Span::raw(" "));
     both_ends(spans, right, area, theme, buf);
-}
-
-/// Finishes per minute over the whole batch.
-fn over_batch(app: &App) -> Option<f64> {
-    let minutes = app.took()?.as_secs_f64() / 60.0;
-    (minutes > 0.0).then(|| f64::from(app.jobs.stats().counts().finished()) / minutes)
-}
-
-fn digits(rate: f64) -> String {
-    if rate >= 100.0 { format!("{rate:.0}") } else { format!("{rate:.1}") }
 }
 
 /// The one alert, in words with its cure: token, disk, rate limit, no connection, no response, broken file.

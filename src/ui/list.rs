@@ -19,6 +19,7 @@ use crate::app::layout::{HEADED, Pane};
 use crate::app::list::SortBy;
 use crate::app::list::jobs::Row;
 use crate::app::list::tally;
+use crate::app::text::Tone;
 use crate::app::{App, Times, text};
 use crate::domain::clean::Clean;
 use crate::domain::state::State;
@@ -125,9 +126,31 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
 
 /// What is to be said of the selected job, where its detail is not seen.
 fn reason(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let Some((_, row)) = app.selected() else { return };
-    let note = note::note(&row.known, &row.health, app.now.wall, app.zone());
-    say(&note, area, theme, buf);
+    if let Some((_, row)) = app.selected() {
+        say(&what(app, row).0, area, theme, buf);
+    }
+}
+
+/// The one most useful fact about a job, and how it looks: why it is not polled, that it is stuck or slow, what came of
+/// it, what it does.
+fn what(app: &App, row: &Row) -> (Clean, Tone) {
+    let (known, now) = (&row.known, app.now.wall);
+    if known.state.is_terminal() {
+        let quiet = matches!(known.state, State::Cancelled | State::Succeeded) && known.warning.is_none();
+        return (note::note(known, &row.health, now, app.zone()), if quiet { Tone::Dim } else { Tone::Plain });
+    }
+    if let Some(trouble) = note::trouble(known, &row.health, now, app.zone()) {
+        return (Clean::new(&trouble), Tone::Caution);
+    }
+    let activity = note::activity(known, now);
+    if row.is_stuck(now) {
+        let since = known.changed_at.or(known.first_seen).map(|since| human::duration(human::age(since, now)));
+        return (format!("{activity}: stuck, no change for {}", since.unwrap_or_default()).into(), Tone::Caution);
+    }
+    match app.jobs.tally().slow(row, now) {
+        Some(times) => (format!("{activity}: slow, {times} times the median").into(), Tone::Caution),
+        None => (activity, Tone::Dim),
+    }
 }
 
 fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
@@ -255,36 +278,18 @@ const BESIDE_BAR: usize = 18;
 
 /// The one most useful fact; beside it, where there is room and nothing went wrong, the bar of the times.
 fn fact<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> Cell<'a> {
-    let known = &row.known;
-    let width = columns.fact;
-    let now = app.now.wall;
-    let cut = |text: &str, cells: usize| text::cut(&theme.shown(text), cells, theme.cut());
-    let plain = |text: &str, style: Style| Cell::from(Span::styled(cut(text, width), style));
-    let trouble = note::trouble(known, &row.health, now, app.zone()).filter(|_| !known.state.is_terminal());
-    if let Some(trouble) = trouble {
-        return plain(&Clean::new(&trouble), theme.warn());
-    }
-    if row.is_stuck(now) {
-        let since = known.changed_at.or(known.first_seen).map(|since| human::duration(human::age(since, now)));
-        return plain(&format!("stuck: no change for {}", since.unwrap_or_default()), theme.warn());
-    }
-    if let Some(times) = app.jobs.tally().slow(row, now) {
-        return plain(&format!("slow: {times} times the median"), theme.warn());
-    }
-    let note = note::note(known, &row.health, now, app.zone());
-    let well = known.state == State::Running || known.state == State::Succeeded && known.warning.is_none();
-    if !well {
-        let waits = known.state == State::Queued || known.state == State::Cancelled;
-        return plain(&note, if waits { theme.dim() } else { Style::new() });
-    }
-    if width >= BESIDE_BAR + BAR + 2 {
-        let words = format!("{:<1$}  ", cut(&note, width - BAR - 2), width - BAR - 2);
+    let (known, width) = (&row.known, columns.fact);
+    let (words, tone) = what(app, row);
+    let cut = |cells: usize| text::cut(&theme.shown(&words), cells, theme.cut());
+    let well = tone == Tone::Dim && matches!(known.state, State::Running | State::Succeeded);
+    if well && width >= BESIDE_BAR + BAR + 2 {
+        let words = format!("{:<1$}  ", cut(width - BAR - 2), width - BAR - 2);
         let mut spans = vec![Span::styled(words, theme.dim())];
         spans.extend(bar(app, row, BAR, theme));
         return Cell::from(Line::from(spans));
     }
-    if known.state == State::Succeeded {
-        return plain(&note, theme.dim());
+    if !well || known.state == State::Succeeded {
+        return Cell::from(Span::styled(cut(width), theme.tone(tone)));
     }
     let progress = known.progress.map(|progress| format!(" {progress:.0}%")).unwrap_or_default();
     let mut spans = bar(app, row, width.saturating_sub(progress.width() + 1).min(BAR), theme);

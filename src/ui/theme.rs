@@ -136,6 +136,7 @@ impl Theme {
             Tone::Dim => self.dim(),
             Tone::Strong => self.strong(),
             Tone::Accent => self.accent(),
+            Tone::Caution => self.warn(),
             Tone::Warn => self.warn().patch(self.strong()),
             Tone::State(state) => self.state(state),
             Tone::Badge(state) => self.state(state).remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED),

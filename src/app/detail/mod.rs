@@ -3,6 +3,7 @@
 //! The tab stays from job to job; scroll, folds and search are kept per job, so that going to another and back changes
 //! nothing.
 
+mod batch;
 pub(in crate::app) mod moving;
 pub mod raw;
 pub mod regions;
@@ -25,6 +26,7 @@ use crate::domain::files::FileResult;
 use crate::domain::job::JobIx;
 use crate::domain::observation::{BodyId, Observation};
 use crate::json::index::Document;
+pub use batch::Figures;
 use raw::RawView;
 use summary::History;
 pub use tab::Tab;
@@ -69,6 +71,8 @@ pub struct ViewState {
     pub summary: usize,
     /// First line of the History that is seen.
     pub history: usize,
+    /// First line of the batch that is seen.
+    pub batch: usize,
     /// The cursor in the table of files.
     pub files: Cursor,
     /// The file whose tree is open, by its number in the body.
@@ -81,6 +85,17 @@ pub struct ViewState {
     pub raw: Option<(BodyId, usize, bool)>,
     /// What is kept of the trees: of which body, and which part of it.
     pub trees: HashMap<Part, (BodyId, KeptTree)>,
+}
+
+impl ViewState {
+    /// The first line that is seen of a tab of text; of any other that of the Summary.
+    pub fn top(&mut self, tab: Tab) -> &mut usize {
+        match tab {
+            Tab::Batch => &mut self.batch,
+            Tab::History => &mut self.history,
+            Tab::Summary | Tab::Output | Tab::Raw | Tab::Files => &mut self.summary,
+        }
+    }
 }
 
 /// What was loaded of a job's body.
@@ -119,6 +134,8 @@ const KEPT_BYTES: usize = 64 << 20;
 pub struct Detail {
     /// The open tab, of whatever job is selected.
     pub tab: Tab,
+    /// The tab that comes back when another job is selected: the batch was shown in its place.
+    pub returns_to: Option<Tab>,
     views: HashMap<JobIx, ViewState>,
     /// Latest used last.
     bodies: Vec<(JobIx, Body)>,
@@ -131,6 +148,11 @@ pub fn shown_body(known: &Observation) -> Option<BodyId> {
 }
 
 impl Detail {
+    /// Opens the tab to the right, or to the left.
+    pub fn turn(&mut self, right: bool) {
+        (self.tab, self.returns_to) = (self.tab.step(right), None);
+    }
+
     /// Scroll, folds and search of a job.
     pub fn view(&self, ix: JobIx) -> ViewState {
         self.views.get(&ix).cloned().unwrap_or_default()
@@ -286,7 +308,7 @@ impl Detail {
         match (tab, file) {
             (Tab::Output, _) => body.output.ready_mut(),
             (Tab::Files, Some(file)) => body.files.get_mut(&file)?.ready_mut(),
-            (Tab::Files, None) | (Tab::Summary | Tab::Raw | Tab::History, _) => None,
+            (Tab::Files, None) | (Tab::Batch | Tab::Summary | Tab::Raw | Tab::History, _) => None,
         }
     }
 

@@ -22,15 +22,13 @@ impl App {
         let regions = self.regions(ix);
         let size = regions.size(self.detail.tab == Tab::Files && file.is_some());
         let answer = match (self.detail.tab, file) {
-            (Tab::Summary, _) => {
-                let lines = self.summary_lines(ix, size.width);
+            (tab @ (Tab::Batch | Tab::Summary | Tab::History), _) => {
+                let lines = self.text_lines(tab, ix, size)?;
                 let state = self.detail.view_mut(ix);
-                then(&mut TextView { lines, top: &mut state.summary, needle: &mut state.search }, size)
-            }
-            (Tab::History, _) => {
-                let lines = self.history_lines(ix, size.width)?;
-                let state = self.detail.view_mut(ix);
-                then(&mut TextView { lines, top: &mut state.history, needle: &mut state.search }, size)
+                let mut needle = state.search.clone();
+                let answer = then(&mut TextView { lines, top: state.top(tab), needle: &mut needle }, size);
+                state.search = needle;
+                answer
             }
             (Tab::Raw, _) => then(self.detail.body_mut(ix)?.raw.as_mut()?, size),
             (Tab::Output, _) => then(self.detail.body_mut(ix)?.output.ready_mut()?, size),
@@ -62,6 +60,16 @@ impl App {
         Some((number, file, content))
     }
 
+    /// The lines of a tab of text, wrapped; None as long as it is not loaded, and of any other tab.
+    pub fn text_lines(&self, tab: Tab, ix: JobIx, size: Size) -> Option<Vec<Line>> {
+        match tab {
+            Tab::Batch => Some(self.batch_lines(size.width.into(), size.height.into())),
+            Tab::Summary => Some(self.summary_lines(ix, size.width)),
+            Tab::History => self.history_lines(ix, size.width),
+            Tab::Output | Tab::Raw | Tab::Files => None,
+        }
+    }
+
     /// The lines of the summary, wrapped to a width.
     pub fn summary_lines(&self, ix: JobIx, width: u16) -> Vec<Line> {
         let Some(row) = self.jobs.get(ix) else { return Vec::new() };
@@ -70,7 +78,7 @@ impl App {
     }
 
     /// The lines of the history, wrapped to a width; None as long as it is not loaded.
-    pub fn history_lines(&self, ix: JobIx, width: u16) -> Option<Vec<Line>> {
+    fn history_lines(&self, ix: JobIx, width: u16) -> Option<Vec<Line>> {
         let row = self.jobs.get(ix)?;
         let history = self.detail.past(ix)?.history.ready()?;
         let lines = super::summary::history(history, self.text_context(row));
@@ -79,15 +87,14 @@ impl App {
 
     /// How far down the open view is.
     pub fn percent(&self, ix: JobIx) -> Option<u8> {
-        let view = self.detail.view(ix);
+        let mut view = self.detail.view(ix);
         let regions = self.regions(ix);
         let size = regions.size(view.file.is_some());
-        let text = |lines: Vec<Line>, mut top: usize| {
-            TextView { lines, top: &mut top, needle: &mut String::new() }.percent(size)
-        };
         match self.detail.tab {
-            Tab::Summary => text(self.summary_lines(ix, size.width), view.summary),
-            Tab::History => text(self.history_lines(ix, size.width)?, view.history),
+            tab @ (Tab::Batch | Tab::Summary | Tab::History) => {
+                let lines = self.text_lines(tab, ix, size)?;
+                TextView { lines, top: view.top(tab), needle: &mut String::new() }.percent(size)
+            }
             Tab::Raw => View::percent(self.detail.body(ix)?.raw.as_ref()?, size),
             Tab::Output => View::percent(self.detail.body(ix)?.output.ready()?, size),
             Tab::Files => View::percent(self.detail.body(ix)?.files.get(&view.file?)?.ready()?, size),
@@ -109,7 +116,7 @@ impl App {
                 let file = self.detail.body(ix).and_then(|body| body.order.get(state.files.at).copied());
                 self.detail.view_mut(ix).file = file;
             }
-            (Tab::Summary | Tab::Raw | Tab::History, _) => self.zoom = !self.zoom,
+            (Tab::Batch | Tab::Summary | Tab::Raw | Tab::History, _) => self.zoom = !self.zoom,
         }
         Vec::new()
     }

@@ -57,7 +57,7 @@ impl App {
         let body = self.detail.body(ix);
         let content = body.and_then(|body| Some((body, body.content.ready()?)));
         match self.detail.tab {
-            Tab::History => whole,
+            Tab::Batch | Tab::History => whole,
             Tab::Summary => self.with_preview(ix, whole),
             Tab::Output if area.width >= BESIDE => {
                 let (aside, divider, main) = beside(area);

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::action::Action;
 use crate::app::keys::Keymap;
 use crate::app::list::jobs::Row;
-use crate::app::text::{LABEL, Line, Tone};
+use crate::app::text::{self, LABEL, Line, Tone};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
@@ -236,21 +236,9 @@ fn two_columns(entries: Vec<Entry>, width: usize) -> Vec<Line> {
     let column = width / 2;
     let fits = |entry: &Entry| entry.text.width() + LABEL < column;
     let (short, long): (Vec<_>, Vec<_>) = entries.into_iter().partition(fits);
-    let rows = short.len().div_ceil(2);
     let one = |entry: &Entry| Line::labelled(entry.label, entry.tone, &entry.text);
-    let mut lines: Vec<Line> = Vec::new();
-    for n in 0..rows {
-        let Some(left) = short.get(n).map(one) else { continue };
-        lines.push(match short.get(rows + n).map(one) {
-            Some(right) => {
-                let gap = " ".repeat(column.saturating_sub(left.width()));
-                let mut line = left.with(Tone::Plain, &gap);
-                line.pieces.extend(right.pieces);
-                line
-            }
-            None => left,
-        });
-    }
+    let (left, right) = short.split_at(short.len().div_ceil(2));
+    let mut lines = text::beside(left.iter().map(one).collect(), right.iter().map(one).collect(), column);
     lines.extend(long.iter().map(one));
     lines
 }

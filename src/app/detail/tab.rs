@@ -3,6 +3,8 @@
 /// A tab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Tab {
+    /// The batch that the job belongs to.
+    Batch,
     /// The state, the reason in full, times, ids.
     #[default]
     Summary,
@@ -18,11 +20,12 @@ pub enum Tab {
 
 impl Tab {
     /// Every tab, from left to right.
-    pub const ALL: [Self; 5] = [Self::Summary, Self::Output, Self::Files, Self::Raw, Self::History];
+    pub const ALL: [Self; 6] = [Self::Batch, Self::Summary, Self::Output, Self::Files, Self::Raw, Self::History];
 
     /// Its title.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Batch => "Batch",
             Self::Summary => "Summary",
             Self::Output => "Output",
             Self::Files => "Files",

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::jobs::Row;
 use crate::app::App;
-use crate::app::detail::shown_body;
+use crate::app::detail::{Tab, shown_body};
 use crate::app::effect::Effect;
 use crate::app::event::FilesOf;
 use crate::app::layout::Pane;
@@ -44,7 +44,8 @@ impl App {
     /// Asks for what a filter or the table of failures has to know and does not.
     pub(in crate::app) fn ask_for_files(&mut self) -> Option<Effect> {
         let all = self.list.wanted().filter.needs_files();
-        let problems = all || self.overlay.as_deref().is_some_and(|overlay| overlay.needs_files());
+        let batch = self.detail.tab == Tab::Batch && self.layout().detail.is_some();
+        let problems = all || batch || self.overlay.as_deref().is_some_and(|overlay| overlay.needs_files());
         let nameless: Vec<JobIx> = self.nameless_rows();
         let replies = self.jobs.replies_mut();
         let mut wanted = BTreeSet::new();
@@ -88,6 +89,7 @@ impl App {
             }
         }
         self.redraw = true;
+        self.counted.1 = true;
         if let Some(overlay) = &mut self.overlay {
             overlay.refresh(&self.jobs);
         }

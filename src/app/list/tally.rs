@@ -1,6 +1,6 @@
 //! What is counted over all jobs, at each change and never at a draw: times, sizes, finishes over the batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct Tally {
     /// The longest that a finished job waited and ran.
     pub longest: Duration,
     by_service: HashMap<Arc<str>, Percentiles>,
+    /// From when on how many unfinished jobs are stuck, if nothing changes.
+    stuck_from: BTreeMap<Timestamp, u32>,
 }
 
 impl Tally {
@@ -67,6 +69,9 @@ impl Tally {
             (self.cost, self.costed) = (self.cost + cost, self.costed + 1);
         }
         self.bytes += known.saved.as_ref().map_or(0, |saved| saved.bytes);
+        if let Some(from) = stuck_from(row) {
+            *self.stuck_from.entry(from).or_default() += 1;
+        }
     }
 
     /// Takes back what a job was counted for.
@@ -88,6 +93,17 @@ impl Tally {
             (self.cost, self.costed) = (self.cost - cost, self.costed.saturating_sub(1));
         }
         self.bytes = self.bytes.saturating_sub(known.saved.as_ref().map_or(0, |saved| saved.bytes));
+        if let Some((from, count)) = stuck_from(row).and_then(|from| Some((from, self.stuck_from.get_mut(&from)?))) {
+            *count -= 1;
+            if *count == 0 {
+                self.stuck_from.remove(&from);
+            }
+        }
+    }
+
+    /// How many jobs have been as they are for longer than their service's `alert_after` allows.
+    pub fn stuck(&self, now: Timestamp) -> u32 {
+        self.stuck_from.range(..now).map(|(_, count)| count).sum()
     }
 
     fn of_service(&mut self, row: &Row) -> &mut Percentiles {
@@ -102,6 +118,12 @@ impl Tally {
         let median = ran.percentile(50)?.as_secs().max(1);
         (running > limit).then(|| u32::try_from(running.as_secs() / median).unwrap_or(u32::MAX))
     }
+}
+
+/// From when on an unfinished job is stuck.
+fn stuck_from(row: &Row) -> Option<Timestamp> {
+    let since = row.known.changed_at.or(row.known.first_seen).filter(|_| !row.known.state.is_terminal())?;
+    since.checked_add(jiff::SignedDuration::try_from(row.job.traits.alert_after?).ok()?).ok()
 }
 
 /// How long a job waited, once it has started, and ran, once it is over.

@@ -38,11 +38,11 @@ impl Durations {
     fn lines(&self, context: &Context<'_>) -> Vec<Line> {
         let width = context.width(WIDTH);
         let name = width.saturating_sub(if width >= 100 { 104 } else { 52 }).clamp(10, 44);
-        let fit = |text: &str| {
-            let text = text::cut(text, name, "…");
-            let blanks = " ".repeat(name.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str())));
-            text + &blanks
-        };
+        let fit = |text: &str| text::padded(text, name);
+        // A number per minute says nothing about less than a minute.
+        let tally = context.jobs.tally();
+        let took = tally.begun.zip(tally.ended).map(|(begun, ended)| human::age(begun, ended));
+        let long = took.is_some_and(|took| took.as_secs() >= 60);
         let three = |spread: &Option<Spread>| match spread {
             Some(spread) => [spread.median, spread.p90, spread.longest].map(human::duration),
             None => ["–", "–", "–"].map(str::to_owned),
@@ -59,7 +59,7 @@ impl Durations {
                     Tone::Fill(State::Running),
                     &format!(" {:<BARS$}", entry.ran.as_ref().map(histogram).unwrap_or_default()),
                 );
-                let rate = entry.per_minute.map_or_else(String::new, |rate| format!("{rate:.1}/min"));
+                let rate = entry.per_minute.filter(|_| long).map_or_else(String::new, |rate| format!("{rate:.1}/min"));
                 line = line.with(Tone::Dim, &format!(" {rate:>9}"));
                 let costs = entry.cost.map(|cost| (cost.to_string(), entry.cost_per_job()));
                 if let Some((cost, per_job)) = costs {

@@ -74,11 +74,7 @@ impl Reasons {
         let times = if width >= 110 { 12 } else { 0 };
         let names = if width >= 60 { 22 } else { 0 };
         let room = width.saturating_sub(1 + bar.chars().count() + 5 + names + times + 3);
-        let fit = |text: &str, cells: usize| {
-            let text = text::cut(text, cells, "…");
-            let blanks = " ".repeat(cells.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str())));
-            text + &blanks
-        };
+        let fit = text::padded;
         Line::of(Tone::Fill(State::Failed), &bar)
             .with(Tone::Strong, &format!("{jobs:>4}  "))
             .with(Tone::Plain, &format!("{}  ", fit(&reason.pattern, room)))

@@ -1,0 +1,223 @@
+//! The batch as a page: its outcome in a sentence, times and money, failures by reason, the slowest jobs, what to press
+//! next. It is what stands beside the list once the batch is finished.
+
+use std::time::Duration;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::App;
+use crate::app::action::Action;
+use crate::app::layout::Pane;
+use crate::app::list::jobs::Jobs;
+use crate::app::overlay::groups::samples;
+use crate::app::overlay::reasons::{Reason, reasons};
+use crate::app::text::{self, Line, Tone};
+use crate::domain::clean::Clean;
+use crate::domain::durations;
+use crate::domain::human;
+use crate::domain::job::JobIx;
+use crate::domain::percentiles::Percentiles;
+use crate::domain::state::State;
+
+use super::Tab;
+
+/// From this many columns on reasons and slowest jobs are side by side.
+const TWO_COLUMNS: usize = 110;
+/// Cells of a bar.
+const BAR: usize = 10;
+/// How many of the slowest jobs are counted.
+const SLOWEST: usize = 8;
+/// Columns from which on there are the cost of one job and all keys.
+const WIDE: usize = 100;
+/// Rows from which on there are blank ones between the parts.
+const ROOMY: usize = 14;
+
+/// What is counted over all jobs when the page is opened, and at most once a second after that.
+#[derive(Debug, Default)]
+pub struct Figures {
+    reasons: Vec<Reason>,
+    slowest: Vec<(JobIx, Duration)>,
+}
+
+impl Figures {
+    /// The figures of the jobs as they are.
+    pub fn of(jobs: &Jobs) -> Self {
+        Self { reasons: reasons(jobs), slowest: durations::slowest(&samples(jobs), SLOWEST) }
+    }
+}
+
+impl App {
+    /// Shows the batch in place of the job's tab, until another job is selected or opened.
+    pub(in crate::app) fn show_batch(&mut self) {
+        if self.detail.tab != Tab::Batch {
+            self.detail.returns_to = Some(self.detail.tab);
+        }
+        self.detail.tab = Tab::Batch;
+        self.figures = Figures::of(&self.jobs);
+        if self.layout().detail.is_none() {
+            self.focus = Pane::Detail;
+        }
+    }
+
+    /// The tab that was open before the batch was shown, if it was shown in its place.
+    pub(in crate::app) fn leave_batch(&mut self) {
+        if let Some(tab) = self.detail.returns_to.take().filter(|_| self.detail.tab == Tab::Batch) {
+            self.detail.tab = tab;
+        }
+    }
+
+    /// The lines of the page for so many cells.
+    pub(in crate::app) fn batch_lines(&self, width: usize, height: usize) -> Vec<Line> {
+        let mut parts = vec![text::wrapped(vec![self.outcome_line(width)], width, true)];
+        parts.push(text::wrapped(self.figures_line(width).into_iter().collect(), width, true));
+        let side = width >= TWO_COLUMNS;
+        let column = if side { width / 2 } else { width };
+        let next = text::wrapped(vec![self.next_line(width)], width, true);
+        let taken: usize = parts.iter().chain([&next]).map(Vec::len).sum();
+        let gaps = if height >= ROOMY { 3 } else { 0 };
+        let room = height.saturating_sub(taken + gaps + 1).clamp(2, SLOWEST + 1);
+        let (reasons, slowest) = (self.reason_lines(column, room), self.slowest_lines(column, room.min(SLOWEST)));
+        if side && !reasons.is_empty() {
+            parts.extend([text::beside(reasons, slowest, column), next]);
+        } else if reasons.is_empty() {
+            parts.extend([slowest, next]);
+        } else {
+            parts.extend([reasons, next, slowest]);
+        }
+        parts.retain(|part| !part.is_empty());
+        let gap: &[Line] = if gaps > 0 { &[Line::default()] } else { &[] };
+        parts.join(gap)
+    }
+
+    /// ` FINISHED   37 of 60 succeeded, 13 failed, 2 lost   took 10s`.
+    fn outcome_line(&self, width: usize) -> Line {
+        let tally = self.jobs.tally();
+        let (word, state, time) = if self.is_finished() {
+            let state = match (self.jobs.problems(), self.jobs.stats().counts().of(State::Succeeded)) {
+                (0, _) => State::Succeeded,
+                (_, 0) => State::Failed,
+                (_, _) => State::Partial,
+            };
+            ("FINISHED", state, self.took().map(|took| format!("took {}", human::duration(took))))
+        } else {
+            let so_far = tally.begun.map(|begun| human::duration(human::age(begun, self.now.wall)));
+            ("RUNNING", State::Running, so_far.map(|time| format!("{time} so far")))
+        };
+        let mut line = Line::of(Tone::Badge(state), &format!(" {word} ")).with(Tone::Plain, "  ");
+        line = line.with(Tone::Strong, &self.success());
+        for (state, count, word) in self.bad_ends() {
+            line = line
+                .with(Tone::Plain, ", ")
+                .with(Tone::State(state), &format!("{} {word}", human::count(count.into())));
+        }
+        let unfinished = self.jobs.stats().counts().total().saturating_sub(self.jobs.over());
+        if unfinished > 0 {
+            line = line.with(Tone::Plain, &format!(", {} unfinished", human::count(unfinished.into())));
+        }
+        let ended = tally.ended.filter(|_| self.is_finished());
+        let ended = ended.map(|at| format!(" · {}", human::moment(at, self.now.wall, self.zone()))).unwrap_or_default();
+        let tail = time.map(|time| format!("   {time}{ended}")).unwrap_or_default();
+        // The header says it too.
+        if line.width() + tail.width() <= width { line.with(Tone::Dim, &tail) } else { line }
+    }
+
+    /// Queued and running time, the pace, money, bytes.
+    fn figures_line(&self, width: usize) -> Option<Line> {
+        let tally = self.jobs.tally();
+        let mut line = Line { indent: 1, ..Line::default() };
+        let spread = |mut line: Line, word: &str, times: &Percentiles| {
+            if let (Some(median), Some(p90)) = (times.percentile(50), times.percentile(90)) {
+                line = line.with(Tone::Dim, &format!("{word} ")).with(Tone::Plain, &human::duration(median));
+                line = line.with(Tone::Dim, ", p90 ").with(Tone::Plain, &format!("{}   ", human::duration(p90)));
+            }
+            line
+        };
+        line = line.with(Tone::Plain, " ");
+        line = spread(line, "queued", &tally.queued);
+        line = spread(line, "ran", &tally.ran);
+        if let Some(pace) = self.pace() {
+            line = line.with(Tone::Plain, &pace).with(Tone::Plain, "   ");
+        }
+        if tally.costed > 0 {
+            let costed = usize::try_from(tally.costed).unwrap_or(usize::MAX);
+            line = line.with(Tone::Strong, &tally.cost.to_string());
+            let each = if width >= WIDE { format!(", {} a job", tally.cost.per(costed)) } else { String::new() };
+            line = line.with(Tone::Dim, &format!("{each}   "));
+        }
+        if tally.bytes > 0 {
+            line = line.with(Tone::Plain, &human::bytes(tally.bytes)).with(Tone::Dim, " saved");
+        }
+        (line.pieces.len() > 1).then_some(line)
+    }
+
+    fn reason_lines(&self, width: usize, room: usize) -> Vec<Line> {
+        let reasons = &self.figures.reasons;
+        let most = reasons.iter().map(|reason| reason.jobs.len()).max().unwrap_or(0).max(1);
+        if reasons.is_empty() {
+            return Vec::new();
+        }
+        let shown = if reasons.len() < room { reasons.len() } else { room.saturating_sub(2).max(1) };
+        let mut lines = vec![Line::of(Tone::Dim, "failed by reason")];
+        for reason in reasons.iter().take(shown) {
+            let jobs = reason.jobs.len();
+            let bar = "█".repeat((jobs * BAR).div_ceil(most));
+            let room = width.saturating_sub(BAR + 9);
+            lines.push(
+                Line::of(Tone::Fill(State::Failed), &format!("{bar:<BAR$}"))
+                    .with(Tone::Strong, &format!("{:>4}  ", human::count(jobs as u64)))
+                    .with(Tone::Plain, &text::cut(&reason.pattern, room, "…")),
+            );
+        }
+        if shown < reasons.len() {
+            let hint = self.keymap.hint(Action::Errors, "lists all");
+            let more = human::counted(reasons.len() - shown, "more reason");
+            lines.push(Line::of(Tone::Dim, &format!("{}{more}{hint}", " ".repeat(BAR + 6))));
+        }
+        lines
+    }
+
+    fn slowest_lines(&self, width: usize, room: usize) -> Vec<Line> {
+        let slowest = &self.figures.slowest;
+        let most = slowest.first().map(|(_, time)| time.as_secs_f64()).unwrap_or_default().max(1.0);
+        let mut lines = vec![Line::of(Tone::Dim, "slowest")];
+        for (ix, time) in slowest.iter().take(room.saturating_sub(1)) {
+            let Some(row) = self.jobs.get(*ix) else { continue };
+            let name = width.saturating_sub(BAR + 24).clamp(10, 32);
+            let cells = ((time.as_secs_f64() / most * BAR as f64).round() as usize).clamp(1, BAR);
+            lines.push(
+                Line::of(Tone::Fill(row.known.state), &format!("{:<BAR$}", "█".repeat(cells)))
+                    .with(Tone::Strong, &format!(" {:>6}  ", human::duration(*time)))
+                    .with(Tone::Plain, &text::padded(&row.title, name))
+                    .with(Tone::Dim, &format!(" {}", Clean::new(&row.job.service))),
+            );
+        }
+        if lines.len() > 1 { lines } else { Vec::new() }
+    }
+
+    /// What to press next: the first problem, all reasons, the user's commands for what failed, durations.
+    fn next_line(&self, width: usize) -> Line {
+        let mut hints: Vec<(String, String)> = Vec::new();
+        let mut add = |action: Action, words: &str| hints.push((self.keymap.first_key(action), words.to_owned()));
+        if self.jobs.problems() > 0 {
+            add(Action::NextProblem, "next problem");
+            add(Action::Errors, "mark or list them by reason");
+        }
+        for (number, command) in (0..).zip(self.keymap.commands()) {
+            let meant = self.figures.reasons.iter().flat_map(|reason| &reason.jobs);
+            let mut meant = meant.filter_map(|ix| self.jobs.get(*ix));
+            if meant.any(|row| row.fits(&command.when, self.now.wall)) {
+                add(Action::Run(number), &command.name);
+            }
+        }
+        add(Action::Durations, "durations");
+        if width >= WIDE {
+            add(Action::Save, "save a result");
+            add(Action::Quit, "quit");
+        }
+        let mut line = Line { indent: 7, ..Line::default() }.with(Tone::Dim, " next ");
+        for (key, words) in hints.into_iter().filter(|(key, _)| !key.is_empty()) {
+            line = line.with(Tone::Accent, &format!(" {key}")).with(Tone::Plain, &format!(" {words} "));
+        }
+        line
+    }
+}

@@ -1,0 +1,25 @@
+//! `jobdeck check`, put together: the file, its tokens and, with `--online`, one harmless request to each service.
+
+use super::args::{Check, Common};
+use super::check::{self, Online};
+use super::failure::Failure;
+use super::output::Out;
+use crate::engine::online;
+use crate::stderr::Stderr;
+
+/// Runs it: 2 where anything is wrong.
+pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
+    if let (Some(reply), Some(service)) = (&wanted.reply, &wanted.service) {
+        return super::reply::run(common.named(), service, reply, wanted.code);
+    }
+    let mut out = Out::new();
+    let code = if wanted.online {
+        let checked = check::check(&common.config).await?;
+        let online: Online = online::ask_all(&checked.file.poll, &checked.tokens).await;
+        check::report(&checked, &online, &mut out)?
+    } else {
+        check::run(&common.config, &mut out, &mut Stderr::default()).await?
+    };
+    out.flush()?;
+    Ok(code)
+}
