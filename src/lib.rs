@@ -66,10 +66,10 @@ pub mod bench_api {
     pub use crate::app::event::{Event, Now};
     pub use crate::app::keys::{Key, Keymap};
     pub use crate::app::{App, Options};
-    pub use crate::cli::sheet::Sheet;
-    pub use crate::config::given::of_text as given_of_text;
-    pub use crate::config::names as config_names;
+    pub use crate::cli::csv::Sheet;
+    pub use crate::config::add::given::of_text as given_of_text;
     pub use crate::config::parse;
+    pub use crate::config::problems::known_keys as config_names;
     pub use crate::config::user::{Actions as UserActions, parse_user};
     pub use crate::domain::clean::{Clean, is_harmless};
     pub use crate::domain::clock::Clock;

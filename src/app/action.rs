@@ -45,6 +45,8 @@ pub enum Action {
     Save,
     /// Open in the pager.
     Pager,
+    /// Write a report of the listed jobs.
+    Report,
     /// Show the failures by reason.
     Errors,
     /// Show what is wrong with the jobs file.

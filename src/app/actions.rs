@@ -72,6 +72,7 @@ impl App {
                     self.list.go(Motion::Down, self.list_rows());
                 }
             }
+            Action::Report => return self.write_report(),
             Action::MarkAll => {
                 let listed = self.list.order().to_vec();
                 self.mark_all(&listed);
@@ -180,6 +181,16 @@ impl App {
         let places: HashMap<JobIx, usize> = self.list.order().iter().copied().zip(0..).collect();
         marked.sort_by_key(|ix| places.get(ix).copied().unwrap_or(usize::MAX));
         marked
+    }
+
+    /// A report of the marked jobs, else of all that are listed.
+    fn write_report(&mut self) -> Vec<Effect> {
+        let marked = self.jobs.iter().any(|(_, row)| row.marked);
+        let jobs = if marked { self.chosen() } else { self.list.order().to_vec() };
+        let jobs = self.subjects(&jobs);
+        let Some(first) = jobs.first() else { return self.say_bad("there is no job to report on") };
+        let title = first.job.batch.as_deref().unwrap_or("jobs").to_owned();
+        vec![Effect::WriteReport { title, jobs }]
     }
 
     /// Marks these jobs; if all of them are marked, takes the marks off.

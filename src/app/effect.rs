@@ -82,6 +82,13 @@ pub enum Effect {
         /// The text.
         text: Bytes,
     },
+    /// Write a report of these jobs to a new file in the working directory; answered by `Event::Saved`.
+    WriteReport {
+        /// What they are called together. Foreign text.
+        title: String,
+        /// The jobs, in their order.
+        jobs: Vec<Subject>,
+    },
     /// Show in the pager; an `Event::Resumed` or `Event::PagerFailed` follows.
     OpenPager {
         /// What of it.

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use super::batches::Batches;
-use super::compare::Compare;
-use crate::config::units;
+use super::commands::batches::Batches;
+use super::commands::compare::Compare;
+use crate::config::tables::units;
 
 /// Follows batches of VESSL, Optexity and Unstract jobs without losing a result.
 #[derive(Debug, Parser)]
@@ -76,6 +77,12 @@ pub enum Command {
     Stats(Stats),
     /// List the batches on disk: when, how many jobs, what they came to and cost
     Batches(Batches),
+    /// The dashboard over one batch as it is on disk: no jobs file, no token, no network
+    Open {
+        /// Its name, one of `jobdeck batches`
+        #[arg(value_name = "BATCH")]
+        batch: String,
+    },
     /// What one batch has newly failed, fixed, slower, dearer or with other output than another
     Compare(Compare),
     /// Write a report to hand on (HTML or Markdown), from local data, no network
@@ -431,6 +438,9 @@ pub struct Add {
     /// A tag; may be given more than once
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
+    /// The batch that they belong to [default: the file's]
+    #[arg(long, value_name = "B", value_parser = NonEmptyStringValueParser::new())]
+    pub batch: Option<String>,
 }
 
 /// `check`.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::args::Rows;
+use super::csv;
 use super::failure::Failure;
 use super::select::Entry;
-use super::sheet;
-use crate::config::names;
+use crate::config::problems::known_keys;
 use crate::domain::clean::Clean;
 use crate::domain::field;
 use crate::domain::service::Service;
@@ -31,12 +31,12 @@ impl FieldTable {
     /// These columns: fields of these services, or columns of `--format csv`. A name of neither is a usage error.
     pub fn new(columns: &[String], rows: Rows, services: &[Arc<Service>]) -> Result<Self, Failure> {
         let own = services.iter().flat_map(|service| service.fields.iter()).map(|field| &*field.name);
-        let known: Vec<&str> = own.chain(sheet::COLUMNS).collect();
+        let known: Vec<&str> = own.chain(csv::COLUMNS).collect();
         for name in columns {
             if known.contains(&name.as_str()) {
                 continue;
             }
-            let help = match names::meant(name, &known) {
+            let help = match known_keys::meant(name, &known) {
                 Some(meant) => format!("did you mean {meant}?"),
                 None => format!("there are {}", known.join(", ")),
             };
@@ -59,8 +59,8 @@ impl FieldTable {
 
     /// A job's rows, unguarded.
     pub async fn rows(&self, store: &Store, entry: &Entry) -> Result<Vec<Vec<String>>, Failure> {
-        let whole = sheet::row(entry, &[], None);
-        let cell = |name: &str| sheet::COLUMNS.iter().position(|column| *column == name).and_then(|at| whole.get(at));
+        let whole = csv::row(entry, &[], None);
+        let cell = |name: &str| csv::COLUMNS.iter().position(|column| *column == name).and_then(|at| whole.get(at));
         let first = FIRST.map(|name| cell(name).cloned().unwrap_or_default());
         let row = |of_file: &[String], values: &str, cost: Option<&String>| {
             let values = field::values(values);

@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::Until;
-use super::cut::{Cut, Deadline, wait_until};
-use super::edits::Edits;
+use super::event_lines::{NotOk, Tongue, named};
 use super::failure::Failure;
 use super::output::{self, Closed, Lines};
-use super::report::{NotOk, Tongue, named};
 use super::select::{self, Entry};
 use super::signals::{self, Signals, Stops};
+use super::stop::{Cut, Deadline, wait_until};
+use super::watch_file::Edits;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health, Silence};
 use crate::domain::human;

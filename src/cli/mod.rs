@@ -13,50 +13,28 @@ use crate::config;
 use crate::domain::clean::is_harmless;
 use crate::stderr::Stderr;
 
-mod add;
 pub mod args;
-mod batches;
-mod check;
-mod compare;
-mod completions;
-mod cut;
-mod dashboard;
-mod demo;
-mod edits;
-mod export;
+pub mod commands;
+pub mod csv;
+mod event_lines;
 mod failure;
 mod field_table;
 mod fields;
 mod follow;
-mod init;
-mod keys;
-mod list;
+mod job_list;
+mod job_text;
 mod locale;
-mod man;
-mod once;
-mod online;
+mod open;
 mod output;
-mod paths;
-mod pick;
-mod place;
-mod providers;
-pub mod reference;
-mod reply;
-mod report;
-mod report_file;
-mod run;
-mod schema;
+mod programs;
+mod resolve;
 mod select;
 mod settings;
 mod setup;
-pub mod sheet;
-mod show;
 mod signals;
-mod stats;
-mod status;
-mod summary;
-mod watch;
-mod words;
+mod stop;
+mod style;
+mod watch_file;
 
 /// Reads the command line, runs the command and says what went wrong; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -89,7 +67,7 @@ fn execute(args: Args) -> Result<u8, Failure> {
     if let Some(Command::Demo(demo)) = &args.command
         && demo.serve
     {
-        return demo::serve(demo);
+        return commands::demo::serve(demo);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -108,39 +86,45 @@ async fn command(args: Args) -> Result<u8, Failure> {
     let Args { common, exit_status, command } = args;
     let Some(command) = command else {
         return if io::stdout().is_terminal() {
-            dashboard::run(&common, exit_status).await
+            commands::dashboard::run(&common, exit_status).await
         } else {
-            watch::run(&common, Watch::plain()).await
+            commands::watch::run(&common, Watch::plain()).await
         };
     };
     match command {
-        Command::Demo(demo) => demo::run(&common, &demo).await,
-        Command::Watch(watch) => watch::run(&common, watch).await,
-        Command::Once(once) => once::run(&common, once).await,
-        Command::Run(wanted) => run::run(&common, &wanted).await,
-        Command::Status(status) => status::run(&common, status).await,
-        Command::Stats(stats) => stats::run(&common, stats).await,
-        Command::Batches(wanted) => batches::run(&common, &wanted).await,
-        Command::Compare(wanted) => compare::run(&common, wanted).await,
-        Command::Report(report) => report_file::run(&common, report).await,
-        Command::Show(show) => show::run(&common, show).await,
-        Command::Export(export) => export::run(&common, export).await,
+        Command::Demo(demo) => commands::demo::run(&common, &demo).await,
+        Command::Watch(watch) => commands::watch::run(&common, watch).await,
+        Command::Once(once) => commands::once::run(&common, once).await,
+        Command::Run(wanted) => commands::run::run(&common, &wanted).await,
+        Command::Status(status) => commands::status::run(&common, status).await,
+        Command::Stats(stats) => commands::stats::run(&common, stats).await,
+        Command::Batches(wanted) => commands::batches::run(&common, &wanted).await,
+        Command::Open { batch } => commands::dashboard::open(&common, &batch, exit_status).await,
+        Command::Compare(wanted) => commands::compare::run(&common, wanted).await,
+        Command::Report(report) => commands::report::run(&common, report).await,
+        Command::Show(show) => commands::show::run(&common, show).await,
+        Command::Export(export) => commands::export::run(&common, export).await,
         Command::Add(add) => {
             let file = config::locate(common.named())?;
-            let wanted =
-                add::Wanted { service: &add.service, ids: &add.ids, name: add.name.as_deref(), tags: &add.tags };
-            printed(|out, err| add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
+            let wanted = commands::add::Wanted {
+                service: &add.service,
+                ids: &add.ids,
+                name: add.name.as_deref(),
+                tags: &add.tags,
+                batch: add.batch.as_deref().map(str::trim),
+            };
+            printed(|out, err| commands::add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
         }
-        Command::Check(check) => online::run(&common, &check).await,
-        Command::Init { provider } => printed(|_, err| init::run(common.named(), provider.as_deref(), err)),
-        Command::Schema => printed(|out, _| schema::run(out)),
-        Command::Paths => printed(|out, _| paths::run(common.named(), common.state_dir.as_deref(), out)),
-        Command::Providers { name } => providers::run(name.as_deref(), common.named()),
-        Command::Keys => keys::run(),
-        Command::Complete { what } => completions::names(&common, what),
-        Command::Completions { shell } => completions::run(&mut Args::command(), shell),
-        Command::Man => man::run(Args::command()),
-        Command::Reference => reference::run(Args::command()),
+        Command::Check(check) => commands::online::run(&common, &check).await,
+        Command::Init { provider } => printed(|_, err| commands::init::run(common.named(), provider.as_deref(), err)),
+        Command::Schema => printed(|out, _| commands::schema::run(out)),
+        Command::Paths => printed(|out, _| commands::paths::run(common.named(), common.state_dir.as_deref(), out)),
+        Command::Providers { name } => commands::providers::run(name.as_deref(), common.named()),
+        Command::Keys => commands::keys::run(&common),
+        Command::Complete { what } => commands::completions::names(&common, what),
+        Command::Completions { shell } => commands::completions::run(&mut Args::command(), shell),
+        Command::Man => commands::man::run(Args::command(), &common),
+        Command::Reference => commands::reference::run(Args::command()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::args::Common;
 use super::failure::Failure;
+use super::open;
 use crate::app::keys::{self, Binding, Key, Keymap};
 use crate::config::JobsFile;
 use crate::config::user::{self, Actions, User};
@@ -37,6 +39,14 @@ pub fn commands(
         Failure::usage(lines.join("\n"))
     })?;
     Ok((keymap, all))
+}
+
+/// The keys in force, those of the user's own commands among them. Of a jobs file that is missing or broken nothing is
+/// known.
+pub fn keymap(common: &Common) -> Result<Keymap, Failure> {
+    let (user, keymap) = read()?;
+    let file = open::jobs_file(common).ok();
+    Ok(commands(&user, file.as_ref(), &keymap)?.0)
 }
 
 fn binding(name: &str) -> Option<&'static Binding> {

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::args::Common;
-use super::cut::{Cut, Deadline, wait_until};
 use super::failure::Failure;
 use super::select::Entry;
 use super::signals::Signals;
-use super::{fields, output, place, select, settings};
+use super::stop::{Cut, Deadline, wait_until};
+use super::{fields, open, output, select, settings};
 use crate::config::JobsFile;
 use crate::domain::clock::Clock;
 use crate::domain::filter::Filter;
@@ -58,7 +58,7 @@ pub async fn prepare(
     let asked = common.clone();
     let file = tokio::select! {
         // A pipe may give nothing for long.
-        file = spawn_blocking(move || place::jobs_file(&asked)) => file.map_err(|_| unreadable("it is a bug"))??,
+        file = spawn_blocking(move || open::jobs_file(&asked)) => file.map_err(|_| unreadable("it is a bug"))??,
         signal = signals.next() => {
             let why = Cut::Signal(signal).sentence(&Counts::default());
             output::say_error(&format!("before the jobs file was read, {why}"));
@@ -69,7 +69,7 @@ pub async fn prepare(
     engine::environment_troubles().iter().for_each(|trouble| output::say_error(trouble));
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
     let filter = select::filter(filter, &file.services)?;
-    let store = place::store(common, Access::ReadWrite)?;
+    let store = open::store(common, Access::ReadWrite)?;
     fields::keep(&store, &file).await;
     let chosen = match &filter {
         None => with_jobs(file.clone(), |_| true),

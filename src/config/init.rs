@@ -5,7 +5,8 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use super::{ConfigError, JobsFile, names, parse};
+use super::problems::known_keys;
+use super::{ConfigError, JobsFile, parse};
 use crate::domain::job::ProviderName;
 use crate::domain::provider::AddressForm;
 use crate::providers::described;
@@ -72,8 +73,9 @@ pub fn left_over(file: &JobsFile) -> Vec<String> {
 /// The `<slug>`s of a path.
 fn holes(path: &str) -> Vec<String> {
     let plain = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-    let hole =
-        |part: &str| part.split_once('>').map(|(name, _)| name.to_owned()).filter(|name| names::is_service_name(name));
+    let hole = |part: &str| {
+        part.split_once('>').map(|(name, _)| name.to_owned()).filter(|name| known_keys::is_service_name(name))
+    };
     plain.split('<').skip(1).filter_map(hole).map(|name| format!("<{name}>")).collect()
 }
 
@@ -99,7 +101,15 @@ mod tests {
     fn the_example_is_valid_and_shows_every_key() {
         let file = parse(EXAMPLE, Path::new("jobs.example.toml")).unwrap();
         assert_eq!((file.services.len(), file.jobs.len()), (6, 6));
-        let keys = [names::TOP, names::POLL, names::SERVICE, names::TOKEN, names::FIELD, names::JOB].concat();
+        let keys = [
+            known_keys::TOP,
+            known_keys::POLL,
+            known_keys::SERVICE,
+            known_keys::TOKEN,
+            known_keys::FIELD,
+            known_keys::JOB,
+        ]
+        .concat();
         for key in keys {
             let shown = |line: &str| {
                 let written = [format!("{{ {key} = "), format!(", {key} = "), format!("[{key}"), format!(".{key}]")];

@@ -10,36 +10,20 @@ use crate::domain::command::UserCommand;
 use crate::domain::hook::Hook;
 use crate::domain::job::Job;
 use crate::domain::service::{Poll, Service};
-use excerpt::Excerpts;
-use field::Fields;
-use jobs::Placed;
-use problem::{Problem, Problems};
-use reading::Unreadable;
-use service::Place;
-use sources::{Digest, Source};
+use files::reading::Unreadable;
+use files::sources::{Digest, Source};
+use problems::excerpt::Excerpts;
+use problems::{Problem, Problems};
+use tables::field::Fields;
+use tables::jobs::Placed;
+use tables::service::Place;
 
-mod address;
-pub mod append;
-mod commands;
-mod excerpt;
-mod field;
-mod fields;
-pub mod given;
-mod hooks;
-mod id_list;
+pub mod add;
+pub mod files;
 pub mod init;
-mod jobs;
-pub mod names;
-pub mod paths;
-mod problem;
-pub mod provider;
-mod reading;
-mod service;
-mod several;
-mod sources;
-pub mod units;
+pub mod problems;
+pub mod tables;
 pub mod user;
-pub mod watch;
 
 /// The JSON schema of the jobs file.
 pub const SCHEMA: &str = include_str!("../../assets/jobs.schema.json");
@@ -132,7 +116,7 @@ pub fn locate(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
         return Ok(path.to_owned());
     }
     // Whatever is there is meant: a file that cannot be read is an error of its own, said by `load`.
-    let places = paths::jobs_files();
+    let places = files::paths::jobs_files();
     if let Some(found) = places.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Ok(found.clone());
     }
@@ -151,7 +135,7 @@ pub fn load_named(named: &[PathBuf]) -> Result<JobsFile, ConfigError> {
     match named {
         [] => load(&locate(None)?),
         [path] => load(path),
-        paths => several::load_all(paths),
+        paths => files::several::load_all(paths),
     }
 }
 
@@ -165,23 +149,23 @@ pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
 pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::of_syntax(&errors);
-    let place = Place { directory: directory(path), home: paths::home() };
+    let place = Place { directory: directory(path), home: files::paths::home() };
     // The reader gives up at a line without `=`. What follows is looked at all the same.
     let repaired = (!errors.is_empty()).then(|| without_broken_lines(text, &errors));
     let again = repaired.as_deref().map(|text| DeTable::parse_recoverable(text).0);
     let file = Fields::of_file(again.as_ref().unwrap_or(&table).get_ref());
-    file.expect_only(names::TOP, "at the top of the file", &mut problems);
-    let poll = service::poll(&file, &mut problems);
-    let providers = provider::Providers::read(&file, &mut problems);
-    let services = service::services(&file, &providers, &poll, &place, &mut problems);
+    file.expect_only(problems::known_keys::TOP, "at the top of the file", &mut problems);
+    let poll = tables::service::poll(&file, &mut problems);
+    let providers = tables::provider::Providers::read(&file, &mut problems);
+    let services = tables::service::services(&file, &providers, &poll, &place, &mut problems);
     let known = services.iter().cloned().collect();
     let mut digest = Digest::default();
     digest.add(path, Some(text.as_bytes()));
     let batch = batch(&file, path, &mut problems);
     let export = export(&file, &place, &mut problems);
-    let declared = jobs::jobs(&file, &known, &place, (digest, batch.clone()), &mut problems);
-    let commands = commands::commands(&file, text, path, &mut problems);
-    let hooks = hooks::hooks(&file, text, path, &mut problems);
+    let declared = tables::jobs::jobs(&file, &known, &place, (digest, batch.clone()), &mut problems);
+    let commands = tables::commands::commands(&file, text, path, &mut problems);
+    let hooks = tables::hooks::hooks(&file, text, path, &mut problems);
     add_duplicates(&declared.jobs, text, &mut problems);
     if !problems.is_empty() {
         return Err(problems.into_error(path, text));
@@ -215,13 +199,13 @@ fn batch(file: &Fields<'_>, path: &Path, problems: &mut Problems) -> Option<Arc<
 fn export(file: &Fields<'_>, place: &Place, problems: &mut Problems) -> Option<PathBuf> {
     let field = file.get("export")?;
     let text = field.word("\"results\"", problems)?;
-    service::expanded(text, place)
+    tables::service::expanded(text, place)
         .map_err(|why| problems.add(Problem::at(field.span.clone(), why).help("write the path in full")))
         .ok()
 }
 
 fn add_duplicates(jobs: &[Placed], text: &str, problems: &mut Problems) {
-    let duplicates = jobs::duplicates(jobs);
+    let duplicates = tables::jobs::duplicates(jobs);
     if duplicates.is_empty() {
         return;
     }
@@ -243,7 +227,7 @@ const MOST_DUPLICATES: usize = 100;
 
 /// The text of a file of ours.
 fn read(path: &Path) -> Result<String, ConfigError> {
-    reading::read(path).map_err(|Unreadable { what, help }| ConfigError::of_file(path, &what, help))
+    files::reading::read(path).map_err(|Unreadable { what, help }| ConfigError::of_file(path, &what, help))
 }
 
 fn directory(path: &Path) -> PathBuf {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::problems::known_keys;
 use super::*;
 use crate::domain::job::ProviderName;
 use crate::domain::secret::TokenSource;
@@ -85,7 +86,7 @@ tags = ['nightly']
         (true, false, true)
     );
     assert_eq!(west.base.as_str(), "https://us-central.unstract.com/deployment/api/org/receipts/");
-    assert_eq!(west.token, TokenSource::File(paths::home().unwrap().join("t")));
+    assert_eq!(west.token, TokenSource::File(files::paths::home().unwrap().join("t")));
     let jobs: Vec<_> = file.jobs.iter().map(|job| (job.label(), job.title().to_owned(), job.tags.to_vec())).collect();
     let expected = [
         ("llama/98nlux8b0eu6", "98nlux8b0eu6", vec![]),
@@ -429,17 +430,17 @@ ids = ['q', ' q', 'https://other.example/?task_id=1']
 fn the_schema_knows_the_keys_that_the_reader_knows_and_no_others() {
     let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
     let cases = [
-        ("/properties", names::TOP),
-        ("/properties/poll/properties", names::POLL),
-        ("/definitions/service/properties", names::SERVICE),
-        ("/definitions/token/properties", names::TOKEN),
-        ("/definitions/field/properties", names::FIELD),
-        ("/definitions/job/properties", names::JOB),
+        ("/properties", known_keys::TOP),
+        ("/properties/poll/properties", known_keys::POLL),
+        ("/definitions/service/properties", known_keys::SERVICE),
+        ("/definitions/token/properties", known_keys::TOKEN),
+        ("/definitions/field/properties", known_keys::FIELD),
+        ("/definitions/job/properties", known_keys::JOB),
         ("/definitions/provider/properties", described::TOP),
         ("/definitions/provider/properties/status/properties", described::STATUS),
         ("/definitions/result/properties", described::RESULT),
-        ("/definitions/command/properties", names::COMMAND),
-        ("/definitions/hook/properties", names::HOOK),
+        ("/definitions/command/properties", known_keys::COMMAND),
+        ("/definitions/hook/properties", known_keys::HOOK),
     ];
     for (pointer, names) in cases {
         let keys: Vec<_> = schema.pointer(pointer).unwrap().as_object().unwrap().keys().collect();
@@ -448,7 +449,7 @@ fn the_schema_knows_the_keys_that_the_reader_knows_and_no_others() {
     let ids: Vec<_> = schema.pointer("/definitions/job/oneOf").unwrap().as_array().unwrap().iter().collect();
     assert_eq!(
         ids,
-        names::ID
+        known_keys::ID
             .iter()
             .map(|id| serde_json::json!({ "required": [id] }))
             .collect::<Vec<_>>()

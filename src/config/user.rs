@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::excerpt::Excerpts;
-use super::field::{Field, Fields};
-use super::names;
-use super::problem::{Problem, Problems};
-use super::{ConfigError, paths, read};
+use super::files::paths;
+use super::problems::excerpt::Excerpts;
+use super::problems::known_keys;
+use super::problems::{Problem, Problems};
+use super::tables::field::{Field, Fields};
+use super::{ConfigError, read};
 use crate::domain::command::UserCommand;
 use crate::domain::hook::Hook;
 
@@ -123,7 +124,7 @@ pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::of_syntax(&errors);
     let file = Fields::of_file(table.get_ref());
-    file.expect_only(names::USER, "at the top of the file", &mut problems);
+    file.expect_only(known_keys::USER, "at the top of the file", &mut problems);
     let user = User {
         keys: keys(&file, &Excerpts::new(text), actions, &mut problems),
         theme: word(&file, "theme", &[("default", Theme::Default), ("cvd", Theme::Cvd)], &mut problems),
@@ -135,8 +136,8 @@ pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User
         ),
         clipboard: clipboard(&file, &mut problems),
         notify: notify(&file, &mut problems),
-        commands: super::commands::commands(&file, text, path, &mut problems),
-        hooks: super::hooks::hooks(&file, text, path, &mut problems),
+        commands: super::tables::commands::commands(&file, text, path, &mut problems),
+        hooks: super::tables::hooks::hooks(&file, text, path, &mut problems),
     };
     if problems.is_empty() { Ok(user) } else { Err(problems.into_error(path, text)) }
 }
@@ -226,7 +227,7 @@ fn notify(file: &Fields<'_>, problems: &mut Problems) -> Notify {
     let Some(table) = file.get("notify").and_then(|field| field.table("write it as [notify]", problems)) else {
         return notify;
     };
-    table.expect_only(names::NOTIFY, "in [notify]", problems);
+    table.expect_only(known_keys::NOTIFY, "in [notify]", problems);
     let example = "on = [\"first_failure\", \"finished\"]";
     if let Some(on) = table.get("on").and_then(|field| field.texts(example, problems)) {
         (notify.first_failure, notify.finished) = (false, false);

@@ -178,6 +178,8 @@ pub enum Refusal {
     Withdrawn,
     /// Polling is paused by the user.
     Paused,
+    /// What is shown is what is on disk; nothing is polled.
+    FromDisk,
     /// Its result could not be saved: why the store cannot be written.
     StoreTrouble(String),
     /// Its service asked us to wait.
@@ -203,6 +205,7 @@ impl Refusal {
                 Some(key) => format!("polling is paused: {key} resumes"),
                 None => "polling is paused".to_owned(),
             },
+            Self::FromDisk => "this shows what is on disk; `jobdeck` over its jobs file polls".to_owned(),
             Self::StoreTrouble(why) => format!("its result could not be saved: {why}"),
             Self::Throttled { service, until } => format!("{service} asked to wait until {until:.0}"),
         }

@@ -39,6 +39,7 @@ mod service_entry;
 mod service_gate;
 mod service_state;
 pub mod token;
+pub mod view;
 
 /// What an engine runs for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,8 +15,10 @@ use tokio::task::spawn_blocking;
 use super::hooks;
 use super::process::{self, Ended, Launch, RunError};
 use super::values::Values;
-use crate::config::append::{self, Added, Addition};
-use crate::config::{ConfigError, given};
+use crate::config::ConfigError;
+use crate::config::add::append;
+use crate::config::add::append::{Added, Addition};
+use crate::config::add::given;
 use crate::domain::clean::Clean;
 use crate::domain::command::{ExpandError, Marked, Mode, UserCommand};
 use crate::domain::human;
@@ -25,7 +27,7 @@ use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::engine::saved::Store;
 use crate::engine::token::{self, Prompts};
-use crate::session::lines::{StateLine, json};
+use crate::session::jsonl::{StateLine, json};
 
 /// How many runs of one command go on at once.
 const AT_ONCE: usize = 4;
@@ -227,13 +229,18 @@ async fn add(
         ("{service}", [target]) => target.job.service.to_string(),
         (name, _) => name.to_owned(),
     };
+    // What comes of one job is found where that is.
+    let (tags, batch) = match group {
+        [target] => (target.job.tags.to_vec(), target.job.batch.clone()),
+        _ => (Vec::new(), None),
+    };
     let (file, text) = (around.file.clone(), String::from_utf8_lossy(printed).into_owned());
     let work = move || {
         let ids = given::of_text(&text).map_err(|refused| AddError::NoIds(refused.join("; ")))?;
         if ids.is_empty() {
             return Ok(Added::default());
         }
-        let addition = Addition { service: &service, ids: &ids, name: None, tags: &[] };
+        let addition = Addition { service: &service, ids: &ids, name: None, tags: &tags, batch: batch.as_deref() };
         Ok(append::add(&file, &addition)?)
     };
     Some(spawn_blocking(work).await.unwrap_or_else(|error| Err(AddError::Internal(error.to_string()))))

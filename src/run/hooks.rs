@@ -21,7 +21,7 @@ use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::domain::state::State;
 use crate::engine::saved::Store;
-use crate::session::lines::{StateLine, json};
+use crate::session::jsonl::{StateLine, json};
 
 /// Leaving waits for hooks at most so long.
 const LEAVING: Duration = Duration::from_secs(10);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
-use crate::config::watch::{self, Change, Watch, WatchError};
+use crate::config::files::watch;
+use crate::config::files::watch::{Change, Watch, WatchError};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::hook::Hook;
 use crate::domain::secret::{Token, TokenSource};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::names::file_name;
+use super::file_name::file_name;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{Damage, Observation};
 use crate::domain::provider::Payload;

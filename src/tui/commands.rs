@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
-use super::files;
+use super::effects::files;
 use super::message::Input;
 use super::run::{Dashboard, TerminalOwner};
 use super::terminal;

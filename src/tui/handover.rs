@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use rustix::process;
 
+use super::effects::pager;
 use super::message::Input;
-use super::pager;
 use super::run::{Dashboard, TerminalOwner};
 use super::terminal;
 use crate::app::event::Event;

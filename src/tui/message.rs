@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::clipboard;
+use super::effects::clipboard;
 use crate::app::effect::CopyName;
 use crate::app::event::Event;
 use crate::domain::command::UserCommand;

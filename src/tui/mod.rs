@@ -1,25 +1,15 @@
 //! The dashboard put together: the loop, the terminal guard, effects.
 
-mod clipboard;
 mod commands;
-mod content;
-mod decode;
 mod effects;
 mod failpoint;
-mod files;
 mod handover;
-mod input;
 mod jobs_file;
 mod message;
-mod notify;
-mod pager;
-mod rows;
 mod run;
-mod sequences;
 mod signals;
 mod sources;
 mod terminal;
-mod tty;
 
 pub use crate::ui::theme;
 
@@ -30,7 +20,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::app::event::Now;
 use crate::app::keys::Keymap;
@@ -39,13 +29,16 @@ use crate::config::user::User;
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::clock::Clock;
-use crate::domain::fact::Ending;
+use crate::domain::fact::{Ending, Fact};
 use crate::domain::field::Field;
+use crate::domain::hook::Hook;
+use crate::domain::job::Job;
+use crate::domain::observation::Observation;
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
 use crate::domain::stats::Counts;
 use crate::engine::saved::Store;
-use crate::engine::{self, Purpose, Setup};
+use crate::engine::{self, Engine, Purpose, Setup};
 use crate::exit::{Signal, Trouble};
 use crate::logging::Line;
 use crate::run::hooks::{self, HookRunner, Surroundings};
@@ -54,14 +47,14 @@ use crate::session::owners::Owners;
 use crate::session::reload::Reloads;
 use crate::stderr;
 use crate::ui::theme::Theme;
-use clipboard::Place;
 use commands::Commands;
+use effects::clipboard::Place;
+use effects::notify::Notifier;
 use effects::{Config, EffectRunner};
-use input::Reader;
-use notify::Notifier;
 use run::{Dashboard, End};
 use sources::{Own, Sources};
 use terminal::Guard;
+use terminal::input::Reader;
 
 /// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.
 #[derive(Debug)]
@@ -93,8 +86,34 @@ pub struct Batch {
     pub services: Vec<(Arc<Service>, Result<Token, String>)>,
     /// The state directory, opened as a reader.
     pub store: Store,
-    /// Whether the file is watched for changes. A demo's is not there to be changed.
-    pub watched: bool,
+    /// Where the jobs come from.
+    pub origin: Origin,
+}
+
+/// Where the jobs of a dashboard come from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A jobs file, which is watched.
+    File,
+    /// A demo's, which is not there to be changed.
+    Demo,
+    /// The disk: these, as they are known; nothing is polled.
+    Disk {
+        /// What they are called together.
+        batch: String,
+        /// The jobs.
+        jobs: Vec<(Arc<Job>, Arc<Observation>)>,
+    },
+}
+
+impl Batch {
+    /// What the header calls it, and under what name its view is kept.
+    fn title(&self) -> PathBuf {
+        match &self.origin {
+            Origin::File | Origin::Demo => self.file.path.clone(),
+            Origin::Disk { batch, .. } => PathBuf::from(format!("batch {}", batch.replace('/', "_"))),
+        }
+    }
 }
 
 /// How the dashboard ended; `exit::exit_code` makes the exit code of it.
@@ -136,19 +155,20 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     };
     let (inputs, inbox) = unbounded_channel();
     signals::listen(inputs.clone()).map_err(no_terminal)?;
-    let view = start.batch.as_ref().ok().map(|batch| files::view_path(&start.state, &batch.file.path));
+    let view = start.batch.as_ref().ok().map(|batch| effects::files::view_path(&start.state, &batch.title()));
     let guard = Guard::take().map_err(no_terminal)?;
     let screen = terminal::screen().map_err(no_terminal)?;
     let reader = Reader::start(inputs.clone()).map_err(no_terminal)?;
-    let ways = clipboard::ways(&start.user.clipboard, Place::from_environment(), clipboard::is_on_path);
+    let ways =
+        effects::clipboard::ways(&start.user.clipboard, Place::from_environment(), effects::clipboard::is_on_path);
     let app = App::new(Options {
         file: match &start.batch {
-            Ok(batch) => Ok(Clean::new(&file_name(&batch.file.path))),
+            Ok(batch) => Ok(Clean::new(&file_name(&batch.title()))),
             Err(error) => Err(error.to_string().lines().map(Clean::new).collect()),
         },
         jobs: start.batch.as_ref().map_or(0, |batch| u32::try_from(batch.file.jobs.len()).unwrap_or(u32::MAX)),
         keymap: start.keymap,
-        copies_by: Clean::from(clipboard::in_words(&ways)),
+        copies_by: Clean::from(effects::clipboard::in_words(&ways)),
         columns: start.batch.as_ref().map(|batch| columns(&batch.file.services)).unwrap_or_default(),
         zone: TimeZone::system(),
         view: view.as_deref().and_then(|path| std::fs::read_to_string(path).ok()),
@@ -176,27 +196,18 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         Dashboard::new(app, start.theme, screen, guard, reader, effects, commands, own, started, inputs);
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
-    let (mut reloads, mut hook_runner) = (Reloads::default(), None);
     let store = start.batch.as_ref().ok().map(|batch| batch.store.clone());
-    if let Ok(batch) = start.batch {
-        if batch.watched {
-            reloads = Reloads::of(&batch.file, &batch.services, own_hooks.clone());
+    let (reloads, hooks) = match start.batch {
+        Ok(batch) => {
+            let (engine, reloads, hooks) = begin(batch, own_hooks, says)?;
+            dashboard.effects.set_engine(engine);
+            (reloads, hooks)
         }
-        let Batch { file, services, store, .. } = batch;
-        let JobsFile { poll, jobs, hooks, .. } = file;
-        let hooks: Vec<_> = hooks.into_iter().chain(own_hooks).collect();
-        let secrets = hooks::secrets(services.iter().map(|(service, _)| service));
-        let around = Surroundings { store: store.clone(), secrets, say: None };
-        hook_runner = Some(HookRunner::start(hooks.clone(), around));
-        let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
-        let setup =
-            Setup { purpose: Purpose::Dashboard, poll, services, jobs, hooks: hooks.clone(), store, seed, clock };
-        let engine = engine::start(setup, says).map_err(|error| StartError(error.0))?;
-        dashboard.effects.set_engine(engine);
-    }
+        Err(_) => (Reloads::default(), None),
+    };
     let owners = Owners::default();
     let exporter = start.exporter;
-    let mut sources = Sources { inputs: inbox, facts, log: start.log, reloads, owners, exporter, hooks: hook_runner };
+    let mut sources = Sources { inputs: inbox, facts, log: start.log, reloads, owners, exporter, hooks };
     dashboard.run(&mut sources).await;
     let mut end = dashboard.leave();
     if let Some(exporter) = sources.exporter.take() {
@@ -209,6 +220,29 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         store.close().await;
     }
     Ok(end)
+}
+
+/// Starts what tells of the jobs, what watches their file, and what runs hooks.
+fn begin(
+    batch: Batch,
+    own_hooks: Vec<Arc<Hook>>,
+    facts: UnboundedSender<Fact>,
+) -> Result<(Engine, Reloads, Option<HookRunner>), StartError> {
+    let Batch { file, services, store, origin } = batch;
+    let reloads = match origin {
+        Origin::File => Reloads::of(&file, &services, own_hooks.clone()),
+        Origin::Demo => Reloads::default(),
+        Origin::Disk { jobs, .. } => return Ok((engine::view::start(store, jobs, facts), Reloads::default(), None)),
+    };
+    let JobsFile { poll, jobs, hooks, .. } = file;
+    let hooks: Vec<_> = hooks.into_iter().chain(own_hooks).collect();
+    let secrets = hooks::secrets(services.iter().map(|(service, _)| service));
+    let around = Surroundings { store: store.clone(), secrets, say: None };
+    let runner = HookRunner::start(hooks.clone(), around);
+    let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
+    let setup = Setup { purpose: Purpose::Dashboard, poll, services, jobs, hooks, store, seed, clock };
+    let engine = engine::start(setup, facts).map_err(|error| StartError(error.0))?;
+    Ok((engine, reloads, Some(runner)))
 }
 
 /// The fields that are columns of the list, each name once.

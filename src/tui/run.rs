@@ -16,15 +16,15 @@ use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 
-use super::clipboard;
 use super::commands::Commands;
+use super::effects::clipboard;
 use super::effects::{EffectRunner, LoopAction};
 use super::failpoint::failpoint;
-use super::input::Reader;
 use super::message::Input;
 use super::sources::{Own, Sources};
+use super::terminal::input::Reader;
+use super::terminal::tty;
 use super::terminal::{self, Guard, Screen};
-use super::tty;
 use crate::app::App;
 use crate::app::effect::CopyName;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};

@@ -101,6 +101,7 @@ const TABLE: &[Binding] = &[
     all(Action::ReadNow, &["r"], "read-now", "poll now"),
     foot(all(Action::Pause, &["p"], "pause", "pause or resume polling"), "pause"),
     all(Action::Pager, &["v"], "pager", "open the output in the pager"),
+    all(Action::Report, &[], "report", "write a report of the marked or listed jobs, a page to hand on"),
     all(Action::Mouse, &["M"], "mouse", "toggle the mouse"),
     foot(all(Action::Palette, &[":"], "palette", "every action by name"), "commands"),
     foot(all(Action::Help, &["?"], "help", "this help"), "help"),

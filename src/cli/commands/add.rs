@@ -1,0 +1,142 @@
+//! `jobdeck add SERVICE ID…`: jobs appended to the file, comments and order kept.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::config::add::append;
+use crate::config::add::append::Addition;
+use crate::config::add::given;
+use crate::config::add::given::Given;
+use crate::domain::clean::Clean;
+
+/// What is asked for on the command line.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The name of a service of the file.
+    pub service: &'a str,
+    /// Ids; `-` stands for those of standard input.
+    pub ids: &'a [String],
+    /// A name for those that come without one.
+    pub name: Option<&'a str>,
+    /// Tags of each.
+    pub tags: &'a [String],
+    /// Their batch; None: the file's.
+    pub batch: Option<&'a str>,
+}
+
+/// Adds jobs and prints the label of each, one a line; those that were in the file before, and what is odd about an
+/// id, go to `err`. Returns the exit code.
+pub fn run(
+    file: &Path,
+    wanted: &Wanted<'_>,
+    stdin: &mut dyn Read,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    let mut given = Vec::new();
+    for id in wanted.ids {
+        if id != "-" {
+            given.push(Given { id: id.clone(), ..Given::default() });
+            continue;
+        }
+        match piped(stdin) {
+            Ok(more) => given.extend(more),
+            Err(refused) => {
+                writeln!(err, "jobdeck: {}", refused.join("\n"))?;
+                return Ok(2);
+            }
+        }
+    }
+    if given.is_empty() {
+        writeln!(err, "jobdeck: there is no id to add; give ids, or `-` and one id a line on standard input")?;
+        return Ok(2);
+    }
+    let Wanted { service, name, tags, batch, .. } = *wanted;
+    let addition = Addition { service, ids: &given, name, tags, batch };
+    match append::add(file, &addition) {
+        Ok(done) => {
+            for label in &done.added {
+                writeln!(out, "{}", Clean::new(label))?;
+            }
+            for label in &done.duplicates {
+                writeln!(err, "jobdeck: {} is in the file already", Clean::new(label))?;
+            }
+            for (label, why) in &done.odd {
+                writeln!(err, "jobdeck: warning: {}: {why}", Clean::new(label))?;
+            }
+            Ok(0)
+        }
+        Err(error) => {
+            writeln!(err, "jobdeck: {error}")?;
+            Ok(2)
+        }
+    }
+}
+
+/// The ids of standard input: a list, or a service's answers to submissions. The error is one line for each that
+/// names no job.
+fn piped(stdin: &mut dyn Read) -> Result<Vec<Given>, Vec<String>> {
+    let mut bytes = Vec::new();
+    stdin.read_to_end(&mut bytes).map_err(|error| vec![format!("failed to read standard input: {error}")])?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        vec![format!("standard input is not UTF-8 (see line {line}); nothing was added")]
+    })?;
+    given::of_text(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn added(service: &str, ids: &[&str], stdin: &[u8], file: &Path) -> (u8, String, String) {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        let wanted = Wanted { service, ids: &ids, name: None, tags: &[], batch: None };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut stdin = stdin;
+        let code = run(file, &wanted, &mut stdin, &mut out, &mut err).unwrap();
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    const FILE: &str = "[services.b]\nprovider = \"optexity\"\ntoken = { env = \"T\" }\n\
+        [services.inv]\nprovider = \"unstract\"\nurl = \"https://h/deployment/api/o/a/\"\ntoken = { env = \"T\" }\n";
+
+    #[test]
+    fn ids_come_from_the_command_line_and_from_stdin_and_duplicates_are_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("jobs.toml");
+        std::fs::write(&file, FILE).unwrap();
+        let cases = [
+            ("b", &["x", "-"][..], "y\n\n z \n", 0, "b/x\nb/y\nb/z\n", ""),
+            ("b", &["y", "w"], "", 0, "b/w\n", "jobdeck: b/y is in the file already\n"),
+            ("b", &["-"], "\u{feff}p\r\n# c\r\nq\tinvoice 17.pdf\r\n", 0, "b/p\nb/q\n", ""),
+            ("b", &["-"], "{\"task_id\":\"t\"}{\"task_id\":\"u\"}\n", 0, "b/t\nb/u\n", ""),
+            ("b", &["-"], "\n", 2, "", "there is no id to add"),
+            ("c", &["x"], "", 2, "", "the file defines no service \"c\""),
+            ("b", &["https://other.example/?task_id=7"], "", 2, "", "of another host"),
+            ("b", &["-"], "k\nl m\nb/n\n", 2, "", "line 2: \"l m\": an id has no white space inside"),
+            ("b", &["-"], "k\nl m\nb/n\n", 2, "", "line 3: \"b/n\": this id begins with the name of a service"),
+            ("b", &["-"], "{\"task_id\":\"v\"}{\"detail\":\"no\"}\n", 2, "", "answer 2: the service began no job: no"),
+            ("b", &["b/n", "{\"id\":1}"], "", 2, "", "this is JSON, not an id"),
+            ("inv", &["7"], "", 0, "inv/7\n", "warning: inv/7: an execution_id of Unstract is a UUID"),
+            (
+                "inv",
+                &["-"],
+                "{e748d90f-af7d-4a98-813d-4c47344ff595}\n",
+                0,
+                "inv/{e748d90f-af7d-4a98-813d-4c47344ff595}\n",
+                "",
+            ),
+            ("inv", &["E748D90F-AF7D-4A98-813D-4C47344FF595"], "", 0, "", "is in the file already"),
+        ];
+        for (service, ids, stdin, code, told, said) in cases {
+            let (exit, out, err) = added(service, ids, stdin.as_bytes(), &file);
+            assert_eq!((exit, out.as_str()), (code, told), "{ids:?} {stdin:?} {err}");
+            assert!(err.contains(said) && (!said.is_empty() || err.is_empty()), "{err}");
+        }
+        assert_eq!(added("b", &["-"], b"a\nb\xff\n", &file).0, 2);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("id = \"q\"\nname = \"invoice 17.pdf\"\n") && !text.contains("\"k\""), "{text}");
+    }
+}

@@ -1,0 +1,203 @@
+//! `jobdeck check`: whether the file is right and its tokens can be had.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cli::{output, programs};
+use crate::config;
+use crate::config::user::User;
+use crate::config::{ConfigError, JobsFile};
+use crate::domain::clean::Clean;
+use crate::domain::human::counted;
+use crate::domain::id;
+use crate::domain::secret::{Token, TokenSource};
+use crate::domain::service::Service;
+use crate::engine;
+use crate::engine::token;
+use crate::engine::token::Prompts;
+
+/// A valid file, and the token of each of its services.
+#[derive(Debug)]
+pub struct Checked {
+    /// The file.
+    pub file: JobsFile,
+    /// The services in its order: the secret, or why there is none.
+    pub tokens: Vec<(Arc<Service>, Result<Token, String>)>,
+}
+
+/// What a harmless request to a service came to, by the service's name: a few words, or why it is no good.
+pub type Online = Vec<(Arc<str>, Result<String, String>)>;
+
+/// Reads the file and asks for its tokens.
+pub async fn check(named: &[PathBuf]) -> Result<Checked, ConfigError> {
+    let file = config::load_named(named)?;
+    let tokens = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
+    Ok(Checked { file, tokens })
+}
+
+/// Prints what was found: the file, then a line for each service, then what is odd. Returns the exit code: 2 where a
+/// token cannot be found or a service gave a bad answer. `online` is empty where nobody was asked.
+pub fn report(checked: &Checked, online: &Online, user: &User, out: &mut dyn Write) -> io::Result<u8> {
+    let Checked { file, tokens } = checked;
+    let path = Clean::new(&file.path.to_string_lossy());
+    let answer_of = |service: &Service| online.iter().find(|(name, _)| *name == service.name).map(|(_, answer)| answer);
+    let missing = tokens.iter().filter(|(_, token)| token.is_err()).count();
+    let bad = tokens.iter().filter(|(service, _)| answer_of(service).is_some_and(Result::is_err)).count();
+    let verdict = match (missing, bad) {
+        (0, 0) => "is valid".to_owned(),
+        (0, bad) => format!("can be read, but {} failed", counted(bad, "request")),
+        (1, _) => "can be read, but one service has no token".to_owned(),
+        (missing, _) => format!("can be read, but {missing} services have no token"),
+    };
+    writeln!(
+        out,
+        "{path} {verdict}: {}, {}",
+        counted(file.services.len(), "service"),
+        counted(file.jobs.len(), "job")
+    )?;
+    let width = tokens.iter().map(|(service, _)| service.name.chars().count()).max().unwrap_or(0);
+    for (service, token) in tokens {
+        let jobs = file.jobs.iter().filter(|job| job.service == service.name).count();
+        let token = match token {
+            Ok(_) => format!("token from {}", source(&service.token)),
+            Err(why) => format!("NO TOKEN: {}", Clean::new(why)),
+        };
+        let answer = match answer_of(service) {
+            None => String::new(),
+            Some(Ok(answer)) => format!("; {}", Clean::new(answer)),
+            Some(Err(why)) => format!("; FAILED: {}", Clean::new(why)),
+        };
+        let jobs = counted(jobs, "job");
+        writeln!(out, "{:width$}  {:8}  {jobs:>10}  {token}{answer}", service.name, service.provider.name())?;
+    }
+    if file.services.is_empty() {
+        writeln!(
+            out,
+            "nothing is filled in yet: take the # from the lines of a service, and put your own values there"
+        )?;
+    } else if file.jobs.is_empty() {
+        writeln!(out, "no jobs yet: `jobdeck add SERVICE ID…` adds them")?;
+    }
+    let left = config::init::left_over(file);
+    if !left.is_empty() {
+        writeln!(out, "still as in the example, put your own there:")?;
+    }
+    for part in left {
+        writeln!(out, "  {}", Clean::new(&part))?;
+    }
+    warn_of_ids(file, out)?;
+    for trouble in engine::environment_troubles() {
+        writeln!(out, "warning: {trouble}")?;
+    }
+    programs::list(file, user, out)?;
+    Ok(if missing + bad > 0 { 2 } else { 0 })
+}
+
+/// How many odd ids of one service are named.
+const MOST_NAMED: usize = 5;
+
+/// Names ids that do not look like one of their service: they may be another's.
+fn warn_of_ids(file: &JobsFile, out: &mut dyn Write) -> io::Result<()> {
+    for service in &file.services {
+        let jobs = file.jobs.iter().filter(|job| job.service == service.name);
+        let odd: Vec<_> = jobs.filter_map(|job| Some((job, id::oddity(job.key.provider, &job.key.id)?))).collect();
+        for (job, why) in odd.iter().take(MOST_NAMED) {
+            writeln!(out, "warning: {}: {why}", Clean::new(&job.label()))?;
+        }
+        if odd.len() > MOST_NAMED {
+            writeln!(out, "warning: and {} more ids of {}", odd.len() - MOST_NAMED, service.name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The offline part whole: checks, and prints what was found to `out` or what is wrong to `err`. Returns the exit code.
+pub async fn run(named: &[PathBuf], user: &User, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    match check(named).await {
+        Ok(checked) => report(&checked, &Vec::new(), user, out),
+        Err(error) => {
+            writeln!(err, "jobdeck: {error}\n\n{}", counted(error.count(), "error"))?;
+            Ok(2)
+        }
+    }
+}
+
+fn source(source: &TokenSource) -> String {
+    match source {
+        TokenSource::Env(name) => format!("the variable {}", Clean::new(name)),
+        TokenSource::File(path) => format!("the file {}", Clean::new(&path.to_string_lossy())),
+        TokenSource::Command(argv) => format!("the command {}", Clean::new(argv.first().map_or("", String::as_str))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn checked(text: &str) -> (u8, String, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("jobs.toml");
+        std::fs::write(&path, text).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let code = runtime.block_on(run(std::slice::from_ref(&path), &User::default(), &mut out, &mut err)).unwrap();
+        let shown = |bytes| String::from_utf8(bytes).unwrap().replace(directory.path().to_str().unwrap(), "");
+        (code, shown(out), shown(err))
+    }
+
+    const FILE: &str = "[services.a]\nprovider = \"optexity\"\ntoken = { command = [\"echo\", \"s3cret\"] }\n\
+        [[jobs]]\nservice = \"a\"\nid = \"x\"\n";
+
+    #[test]
+    fn a_file_that_is_right_is_summed_up() {
+        let (code, out, err) = checked(FILE);
+        let expected = "/jobs.toml is valid: 1 service, 1 job\na  optexity       1 job  token from the command echo\n\
+            programs that this file runs, without a shell:\n  echo  for the token of a: at the start, and when it is refused\n";
+        assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
+    }
+
+    #[test]
+    fn what_is_not_filled_in_yet_is_told() {
+        let service = FILE.split("[[jobs]]").next().unwrap();
+        let cases = [
+            (config::init::starter(), "nothing is filled in yet: take the #"),
+            (service.to_owned(), "no jobs yet: `jobdeck add SERVICE ID…`"),
+            (FILE.replace("\"x\"", "\"98nlux8b0eu6\""), "put your own there:\n  the id of a/98nlux8b0eu6\n"),
+        ];
+        for (text, told) in cases {
+            let (code, out, _) = checked(&text);
+            assert!(code == 0 && out.contains(told), "{out}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_had_is_told_and_is_exit_code_2() {
+        let text = format!("{FILE}[services.b]\nprovider = \"optexity\"\ntoken = {{ env = \"JOBDECK_UNSET\" }}\n");
+        let (code, out, _) = checked(&text);
+        assert_eq!(code, 2);
+        let expected = "b  optexity      0 jobs  NO TOKEN: the variable JOBDECK_UNSET is not set; export it";
+        assert!(out.contains(expected) && !out.contains("s3cret"), "{out}");
+        assert!(out.contains("can be read, but one service has no token") && !out.contains("is valid"), "{out}");
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_exit_code_2_and_every_error_on_stderr() {
+        let (code, out, err) = checked("[poll]\ninterval = 5\nx = 1\n");
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains("jobs.toml:2:12: ") && err.ends_with("\n\n2 errors\n"), "{err}");
+    }
+
+    #[test]
+    fn a_bad_answer_of_a_service_is_exit_code_2() {
+        let checked = Checked { file: config::parse(FILE, Path::new("f")).unwrap(), tokens: Vec::new() };
+        let tokens = checked.file.services.iter().map(|service| (Arc::clone(service), Ok(Token::new("t").unwrap())));
+        let checked = Checked { tokens: tokens.collect(), ..checked };
+        for (answer, code) in [(Ok("answers".to_owned()), 0), (Err("401".to_owned()), 2)] {
+            let mut out = Vec::new();
+            assert_eq!(report(&checked, &vec![("a".into(), answer)], &User::default(), &mut out).unwrap(), code);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `jobdeck check --reply`: what is made of a response that was saved, and why.
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::output::Out;
+use crate::config;
+use crate::domain::clean::Clean;
+use crate::domain::human;
+use crate::domain::reading::Verdict;
+use crate::domain::state::LostBecause;
+use crate::engine::explain;
+use crate::engine::explain::Explained;
+
+/// Prints it. Returns the exit code: 2 where there is no such service or file.
+pub fn run(jobs_file: Option<&Path>, service: &str, reply: &Path, code: u16) -> Result<u8, Failure> {
+    let file = config::load(&config::locate(jobs_file)?)?;
+    let Some(service) = file.services.iter().find(|known| *known.name == *service) else {
+        let known: Vec<&str> = file.services.iter().map(|service| &*service.name).collect();
+        let known = Clean::new(&known.join(", "));
+        output::say_error(&format!("the file defines no service {}; it defines: {known}", Clean::new(service)));
+        return Ok(2);
+    };
+    let body = match std::fs::read(reply) {
+        Ok(body) => Bytes::from(body),
+        Err(error) => {
+            output::say_error(&format!("failed to read {}: {error}", Clean::new(&reply.to_string_lossy())));
+            return Ok(2);
+        }
+    };
+    let mut out = Out::new();
+    for line in lines(&explain::response(service, code, body)) {
+        out.line(&line)?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn lines(explained: &Explained) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |name: &str, value: String| lines.push(format!("{name:<10}{}", Clean::new(&value)));
+    let reading = &explained.reading;
+    say("read", reading.read.to_string());
+    if let Some(reason) = &reading.reason {
+        say("reason", reason.clone());
+    }
+    if let Some(answer) = &reading.answer {
+        let state = match answer.verdict {
+            Verdict::State(state) => state.to_string(),
+            Verdict::NoWord => "as it was before".to_owned(),
+            Verdict::Acknowledged => "lost (handed out before)".to_owned(),
+            Verdict::Expired => format!("lost ({})", LostBecause::Expired),
+        };
+        say("state", state);
+        say("word", answer.word.clone().unwrap_or_else(|| "none".to_owned()));
+        say("progress", answer.progress.map_or_else(|| "none".to_owned(), |percent| format!("{percent} %")));
+        say("reason", answer.fail_reason.clone().unwrap_or_else(|| "none".to_owned()));
+        if let Some(code) = &answer.error_code {
+            say("code", code.clone());
+        }
+        let items = answer.files.map(|files| format!("{}, {} failed", files.total, files.failed));
+        say("items", items.unwrap_or_else(|| "none".to_owned()));
+        if let Some(cost) = &answer.cost {
+            say("cost", format!("${cost}"));
+        }
+        if let Some(warning) = &answer.warning {
+            say("warning", warning.clone());
+        }
+    }
+    say("result", result(explained));
+    for why in &explained.why {
+        say("why", why.clone());
+    }
+    lines
+}
+
+fn result(explained: &Explained) -> String {
+    match (&explained.fetch, &explained.payload.output, &explained.payload.raw) {
+        (Some(fetch), _, _) => {
+            let request = &fetch.request;
+            let token = if request.headers.iter().any(|header| header.is_secret()) { "with" } else { "without" };
+            let once = if request.one_shot { ", handed out once" } else { "" };
+            let more = match fetch.then.len() {
+                0 => String::new(),
+                more => format!(", and {more} more behind it"),
+            };
+            // A query may be a signature.
+            let mut url = request.url.clone();
+            url.set_query(url.query().map(|_| "***"));
+            format!("{} {url}, {token} the token{once}{more}", request.method.as_str())
+        }
+        (None, Some(output), _) => {
+            let place = &explained.payload.output_path;
+            let place = if place.is_empty() { "made of the response".to_owned() } else { format!("at {place}") };
+            format!("{place}, {}", human::bytes(output.len() as u64))
+        }
+        (None, None, Some(raw)) => format!("raw, {}", human::bytes(raw.len() as u64)),
+        (None, None, None) => "none".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::ProviderName;
+    use crate::tests::described::service;
+
+    fn said(provider: ProviderName, code: u16, body: &'static str) -> Vec<String> {
+        let defaults = [("base".to_owned(), "https://api.example/deployment/api/org/api/".to_owned())];
+        let service = service(crate::tests::provider(provider), &defaults, None);
+        lines(&explain::response(&service, code, Bytes::from_static(body.as_bytes())))
+    }
+
+    #[test]
+    fn what_a_saved_response_is_read_as_has_a_why_for_every_provider() {
+        for provider in crate::providers::names() {
+            for (code, body) in [(200, r#"{"status":"completed"}"#), (200, "{}"), (404, "{}"), (502, "<h1>no</h1>")] {
+                let said = said(provider, code, body);
+                assert!(said.iter().any(|line| line.starts_with("why ")), "{provider} {code} {body}: {said:#?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_that_a_saved_response_tells_is_called_as_the_watch_calls_it() {
+        let said = said(ProviderName::UNSTRACT, 200, r#"{"status":"COMPLETED","message":null}"#);
+        assert!(said.iter().any(|line| line == "state     lost (expired)"), "{said:#?}");
+    }
+}

@@ -1,0 +1,261 @@
+//! `jobdeck compare A B`: what is worse, better or other in one batch than in another, from disk.
+
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::batches;
+use super::batches::Format;
+use crate::cli::args::Common;
+use crate::cli::csv::Sheet;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::output::Out;
+use crate::cli::select::Entry;
+use crate::domain::batch;
+use crate::domain::batch::{Change, Match, Pairs};
+use crate::domain::clean::Clean;
+use crate::domain::cost::Cost;
+use crate::domain::human;
+use crate::domain::note;
+use crate::engine::saved;
+use crate::engine::saved::Store;
+use crate::session::jsonl::json;
+
+/// The exit code where something is worse.
+const WORSE: u8 = 3;
+
+/// `compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The batch that was before
+    #[arg(value_name = "A")]
+    pub before: String,
+    /// The batch that is looked at; exit code 3 where jobs of it newly failed, or are slower or dearer
+    #[arg(value_name = "B")]
+    pub after: String,
+    /// What makes a job of B the counterpart of one of A
+    #[arg(long, default_value = "name")]
+    pub by: By,
+    /// How to print it
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+}
+
+/// What makes two jobs counterparts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The name, of jobs without one their first file.
+    Name,
+    /// The service's id.
+    Id,
+}
+
+/// One change of one job, as text.
+#[derive(Debug)]
+struct Row {
+    change: Change,
+    name: String,
+    jobs: [String; 2],
+    /// What it was, and what it is: state, seconds or dollars.
+    values: [String; 2],
+    /// The same for people.
+    shown: String,
+    /// The fields of the output that differ.
+    fields: Vec<String>,
+}
+
+/// Runs it.
+pub async fn run(common: &Common, wanted: Compare) -> Result<u8, Failure> {
+    let (store, entries) = batches::on_disk(common).await?;
+    let of = |name: &str| {
+        let is_of = |entry: &&Entry| entry.job.batch.as_deref() == Some(name);
+        let jobs: Vec<Entry> = entries.iter().filter(is_of).cloned().collect();
+        if jobs.is_empty() { Err(batches::unknown(name, &entries)) } else { Ok(jobs) }
+    };
+    let by = match wanted.by {
+        By::Name => Match::Name,
+        By::Id => Match::Id,
+    };
+    let pairs = batch::pairs(of(&wanted.before)?, of(&wanted.after)?, by, |entry| (&*entry.job, &*entry.known));
+    let mut rows = Vec::new();
+    for (name, before, after) in &pairs.both {
+        let mut changes = batch::changes(&before.known, &after.known);
+        let fields = differing(&store, before, after).await?;
+        if !fields.is_empty() {
+            changes.push(Change::OtherOutput);
+        }
+        rows.extend(changes.into_iter().map(|change| row(change, name, (before, after), &fields)));
+    }
+    rows.sort_by_key(|row| row.change);
+    let exit = if rows.iter().any(|row| row.change.is_worse()) { WORSE } else { 0 };
+    let mut out = Out::new();
+    match wanted.format {
+        Format::Table => {
+            if !rows.is_empty() {
+                let cells = |row: &Row| {
+                    let change = row.change.as_str().replace('_', " ");
+                    vec![change, Clean::new(&row.name).to_string(), Clean::new(&row.shown).to_string()]
+                };
+                let lines = batches::columns(&["CHANGE", "JOB", "WHAT"], rows.iter().map(cells).collect(), 0..0);
+                lines.iter().try_for_each(|line| out.line(line))?;
+                out.line("")?;
+            }
+            out.line(&sentence(&rows, &pairs))?;
+        }
+        Format::Csv => {
+            let columns = ["change", "name", "job_a", "job_b", "a", "b", "fields"];
+            let mut sheet = Sheet::with_header(&mut out, &columns)?;
+            for Row { change, name, jobs: [job_a, job_b], values: [a, b], fields, .. } in &rows {
+                let cells = [change.as_str(), name, job_a, job_b, a, b, &fields.join(" ")];
+                sheet.add(&cells.map(str::to_owned))?;
+            }
+            sheet.finish()?;
+        }
+        Format::Jsonl => {
+            rows.iter().try_for_each(|row| out.line(&json(&RowLine::new(row))))?;
+            out.line(&json(&Comparison::new(&wanted, &rows, &pairs, exit)))?;
+        }
+    }
+    out.flush()?;
+    Ok(exit)
+}
+
+/// The fields that differ between the outputs of two jobs; none where one of them has no saved output.
+async fn differing(store: &Store, before: &Entry, after: &Entry) -> Result<Vec<String>, Failure> {
+    let (Some(was), Some(is)) = (&before.known.saved, &after.known.saved) else { return Ok(Vec::new()) };
+    if was.sha256 == is.sha256 {
+        return Ok(Vec::new());
+    }
+    let (Some(was), Some(is)) = (output(store, before).await?, output(store, after).await?) else {
+        return Ok(Vec::new());
+    };
+    Ok(batch::fields_that_differ(&was, &is))
+}
+
+/// The decoded output of a job, else the raw one.
+async fn output(store: &Store, entry: &Entry) -> Result<Option<Bytes>, Failure> {
+    let Some(best) = saved::best(&entry.known) else { return Ok(None) };
+    let body = saved::bytes(store, best).await?;
+    if let Err(damage) = best.check(&body) {
+        output::say_error(&format!("{}: {damage}", crate::cli::event_lines::named(&entry.job)));
+        return Ok(None);
+    }
+    let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
+    Ok(payload.output.or(payload.raw))
+}
+
+fn row(change: Change, name: &str, (before, after): (&Entry, &Entry), fields: &[String]) -> Row {
+    let both = [&before.known, &after.known];
+    let arrow = |shown: [String; 2]| shown.join(" -> ");
+    let took = both.map(|known| note::took(known).unwrap_or_default());
+    let costs = both.map(|known| batch::cost(known).unwrap_or_default());
+    let states = both.map(|known| known.state.to_string());
+    let (values, shown) = match change {
+        Change::NewlyFailed => {
+            let why = note::reason(&after.known).map(|reason| format!(": {reason}")).unwrap_or_default();
+            (states.clone(), arrow(states) + &why)
+        }
+        Change::Fixed => (states.clone(), arrow(states)),
+        Change::Slower => (took.map(|took| format!("{:.3}", took.as_secs_f64())), arrow(took.map(human::duration))),
+        Change::Dearer => (costs.map(Cost::digits), arrow(costs.map(|cost| cost.to_string()))),
+        Change::OtherOutput => (Default::default(), shown_fields(fields)),
+    };
+    let fields = if change == Change::OtherOutput { named_fields(fields) } else { Vec::new() };
+    Row { change, name: name.to_owned(), jobs: [before.job.label(), after.job.label()], values, shown, fields }
+}
+
+/// The fields that have a name: an output that is no object has none.
+fn named_fields(fields: &[String]) -> Vec<String> {
+    fields.iter().filter(|field| !field.is_empty()).cloned().collect()
+}
+
+fn shown_fields(fields: &[String]) -> String {
+    let named = named_fields(fields);
+    if named.is_empty() { "the whole output".to_owned() } else { named.join(", ") }
+}
+
+fn count(rows: &[Row], change: Change) -> usize {
+    rows.iter().filter(|row| row.change == change).count()
+}
+
+/// `12 jobs in both: 1 newly failed, 2 slower; 1 only in A`.
+fn sentence<T>(rows: &[Row], pairs: &Pairs<T>) -> String {
+    let told: Vec<String> = Change::ALL
+        .into_iter()
+        .map(|change| (count(rows, change), change.as_str().replace('_', " ")))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let told = if told.is_empty() { "nothing differs".to_owned() } else { told.join(", ") };
+    let mut said = format!("{} in both: {told}", human::counted(pairs.both.len() as u64, "job"));
+    for (count, batch) in [(pairs.only_first, "A"), (pairs.only_second, "B")] {
+        if count > 0 {
+            said.push_str(&format!("; {count} only in {batch}"));
+        }
+    }
+    said
+}
+
+/// A change in JSON.
+#[derive(Debug, Serialize)]
+struct RowLine<'a> {
+    v: u8,
+    r#type: &'static str,
+    change: &'static str,
+    name: &'a str,
+    job_a: &'a str,
+    job_b: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    a: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    b: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    fields: &'a [String],
+}
+
+impl<'a> RowLine<'a> {
+    fn new(row: &'a Row) -> Self {
+        let ([job_a, job_b], [a, b]) = (&row.jobs, &row.values);
+        let (change, name, fields) = (row.change.as_str(), &*row.name, &*row.fields);
+        Self { v: 1, r#type: "change", change, name, job_a, job_b, a, b, fields }
+    }
+}
+
+/// The whole comparison in JSON.
+#[derive(Debug, Serialize)]
+struct Comparison<'a> {
+    v: u8,
+    r#type: &'static str,
+    a: &'a str,
+    b: &'a str,
+    jobs: usize,
+    newly_failed: usize,
+    fixed: usize,
+    slower: usize,
+    dearer: usize,
+    other_output: usize,
+    only_a: usize,
+    only_b: usize,
+    exit: u8,
+}
+
+impl<'a> Comparison<'a> {
+    fn new<T>(wanted: &'a Compare, rows: &[Row], pairs: &Pairs<T>, exit: u8) -> Self {
+        Self {
+            v: 1,
+            r#type: "comparison",
+            a: &wanted.before,
+            b: &wanted.after,
+            jobs: pairs.both.len(),
+            newly_failed: count(rows, Change::NewlyFailed),
+            fixed: count(rows, Change::Fixed),
+            slower: count(rows, Change::Slower),
+            dearer: count(rows, Change::Dearer),
+            other_output: count(rows, Change::OtherOutput),
+            only_a: pairs.only_first,
+            only_b: pairs.only_second,
+            exit,
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! `jobdeck export DIR`: saved results as files, from disk, without network or token. Nothing is ever overwritten.
+
+use std::fs;
+use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::status;
+use crate::cli::args::{Common, Export, ExportFormat, ExportLayout};
+use crate::cli::csv::Sheet;
+use crate::cli::failure::Failure;
+use crate::cli::field_table::FieldTable;
+use crate::cli::select::Entry;
+use crate::cli::{csv, open, output};
+use crate::domain::human;
+use crate::domain::job::Job;
+use crate::domain::observation::{BodyId, Observation};
+use crate::domain::provider::Payload;
+use crate::engine::saved;
+use crate::engine::saved::{Access, Store};
+use crate::session::exporter::{Saved, Words};
+use crate::session::jsonl::{StateLine, json};
+use crate::session::results::{Layout, Results, holds};
+
+/// Runs it.
+pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
+    if !export.fields.is_empty() && export.format != ExportFormat::Csv {
+        return Err(Failure::usage("--fields goes with --format csv"));
+    }
+    let (store, entries) = status::entries(common, export.all, export.filter.as_deref()).await?;
+    let all = entries.len();
+    let entries: Vec<Entry> = entries.into_iter().filter(|entry| entry.known.saved.is_some()).collect();
+    fs::create_dir_all(&export.dir).map_err(|error| failed("make the directory", &export.dir, &error))?;
+    let mut target = Target::default();
+    match export.format {
+        ExportFormat::Files => files(&store, &entries, &export, &mut target).await?,
+        ExportFormat::Csv if !export.fields.is_empty() => {
+            let services = open::jobs_file(common).map(|file| file.services).unwrap_or_default();
+            let table = FieldTable::new(&export.fields, export.rows, &services)?;
+            let part = fields_csv(&store, &entries, &export.dir, &table).await?;
+            target.keep(part, "csv")?;
+        }
+        ExportFormat::Csv => {
+            let part = csv(&store, &entries, &export.dir, &mut target).await?;
+            target.keep(part, "csv")?;
+        }
+        ExportFormat::Jsonl => {
+            let part = jsonl(&store, &entries, &export.dir, &mut target).await?;
+            target.keep(part, "jsonl")?;
+        }
+    }
+    output::say(&told(&export, &target, entries.len(), all));
+    Ok(u8::from(target.failed > 0))
+}
+
+impl From<ExportLayout> for Layout {
+    fn from(layout: ExportLayout) -> Self {
+        match layout {
+            ExportLayout::Folders => Self::Folders,
+            ExportLayout::Flat => Self::Flat,
+        }
+    }
+}
+
+/// What was done, in one line.
+fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
+    let Target { written, same, failed, path } = target;
+    let saved = saved - failed;
+    let what = match export.format {
+        ExportFormat::Files => {
+            let written = human::counted(*written, "file");
+            format!("{}: {written} written, {same} were there already", export.dir.display())
+        }
+        ExportFormat::Csv | ExportFormat::Jsonl => {
+            let already = if *same > 0 { " (it was there already)" } else { "" };
+            format!("{}{already}", path.display())
+        }
+    };
+    let without = match all - saved - failed {
+        0 => String::new(),
+        1 => "; 1 has no saved result".to_owned(),
+        without => format!("; {without} have no saved result"),
+    };
+    let failed = if *failed > 0 { format!("; {failed} could not be exported") } else { String::new() };
+    format!("exported {saved} of {all} jobs to {what}{without}{failed}")
+}
+
+/// A folder or file for each job, and one table of all.
+async fn files(store: &Store, entries: &[Entry], export: &Export, target: &mut Target) -> Result<(), Failure> {
+    let mut results = Results::new(&export.dir, export.layout.into(), state_line)?;
+    let mut bodies = Vec::new();
+    for entry in entries {
+        if results.is_there(&entry.job, &entry.known) {
+            results.same += 1;
+        } else if let Some(body) = target.body(store, entry).await {
+            let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
+            match results.write(&entry.job, &entry.known, &body, payload) {
+                Ok(()) => bodies.extend(entry.known.saved.as_ref().map(|saved| saved.body)),
+                Err(error) => target.fail(entry, &error.into()),
+            }
+        }
+    }
+    if export.layout == ExportLayout::Folders {
+        let all: Vec<Saved> = entries.iter().map(|entry| (Arc::clone(&entry.job), Arc::clone(&entry.known))).collect();
+        results.replace(&export.dir.join("summary.csv"), &summary(&all))?;
+    }
+    results.notes.iter().for_each(|note| output::say(note));
+    (target.written, target.same) = (results.written, results.same);
+    note_exported(store, bodies).await;
+    Ok(())
+}
+
+/// How an exporter tells of jobs.
+pub fn words() -> Words {
+    Words { line: state_line, summary }
+}
+
+/// A job's JSON line. Its time is not that of the export: what has not changed is the same file again.
+fn state_line(job: &Job, known: &Observation) -> String {
+    let at = known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
+    json(&StateLine::with_read(at, job, known))
+}
+
+/// The table of all, without their outputs.
+fn summary(all: &[Saved]) -> Vec<u8> {
+    let mut entries: Vec<Entry> =
+        all.iter().map(|(job, known)| Entry::new(Arc::clone(job), Arc::clone(known))).collect();
+    // The same table whoever makes it.
+    entries.sort_by_cached_key(|entry| entry.job.label());
+    // The same table whoever makes it.
+    entries.sort_by_cached_key(|entry| entry.job.label());
+    let fields = csv::field_names(&entries);
+    let mut bytes = Vec::new();
+    let written = Sheet::new(&mut bytes, &fields, false).and_then(|mut sheet| {
+        for entry in &entries {
+            sheet.add(&csv::row(entry, &fields, None))?;
+        }
+        sheet.finish()
+    });
+    if let Err(error) = written {
+        tracing::error!("internal error: a table could not be made: {error}");
+    }
+    bytes
+}
+
+/// `forget` wants to know what was written out. Where the state directory cannot be written, it does not.
+async fn note_exported(viewed: &Store, bodies: Vec<BodyId>) {
+    if bodies.is_empty() {
+        return;
+    }
+    if let Ok((store, _)) = Store::open(viewed.dir(), Access::ReadWrite) {
+        if let Err(error) = store.note_exported(bodies).await {
+            tracing::debug!("{error}");
+        }
+        store.close().await;
+    }
+}
+
+/// One sheet of all jobs, with their raw output.
+async fn csv(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
+    let (part, file) = Part::begin(dir)?;
+    let written = |error| failed("write", &part.path, &error);
+    let fields = csv::field_names(entries);
+    let mut sheet = Sheet::new(file, &fields, true).map_err(written)?;
+    for entry in entries {
+        let Some(body) = target.body(store, entry).await else { continue };
+        let raw = saved::payload(store, &entry.job, &entry.known, &body).await.raw.unwrap_or_default();
+        let row = csv::row(entry, &fields, Some(String::from_utf8_lossy(&raw).into_owned()));
+        sheet.add(&row).map_err(written)?;
+    }
+    sheet.finish().map_err(written)?;
+    Ok(part)
+}
+
+/// One sheet of some columns.
+async fn fields_csv(store: &Store, entries: &[Entry], dir: &Path, table: &FieldTable) -> Result<Part, Failure> {
+    let (part, file) = Part::begin(dir)?;
+    let written = |error| failed("write", &part.path, &error);
+    let mut sheet = Sheet::with_header(file, &table.header()).map_err(written)?;
+    for entry in entries {
+        for row in table.rows(store, entry).await? {
+            sheet.add(&row).map_err(written)?;
+        }
+    }
+    sheet.finish().map_err(written)?;
+    Ok(part)
+}
+
+/// One line for each job, with its output.
+async fn jsonl(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
+    let (part, file) = Part::begin(dir)?;
+    let mut file = BufWriter::new(file);
+    for entry in entries {
+        let Some(body) = target.body(store, entry).await else { continue };
+        let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
+        let line = json_line(entry, payload);
+        writeln!(file, "{line}").map_err(|error| failed("write", &part.path, &error))?;
+    }
+    file.flush().map_err(|error| failed("write", &part.path, &error))?;
+    Ok(part)
+}
+
+async fn body(store: &Store, entry: &Entry) -> Result<Bytes, Failure> {
+    let Some(saved) = &entry.known.saved else { return Ok(Bytes::new()) };
+    let bytes = saved::bytes(store, saved).await?;
+    saved.check(&bytes).map_err(|damage| Failure::internal(damage.to_string()))?;
+    Ok(bytes)
+}
+
+#[derive(Serialize)]
+struct Exported<'a> {
+    #[serde(flatten)]
+    job: StateLine<'a>,
+    output: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+}
+
+/// The job's line with its decoded output as it is or, where there is none that is strict JSON, its raw output.
+fn json_line(entry: &Entry, payload: Payload) -> String {
+    let compact = payload.output.and_then(|decoded| compacted(&decoded));
+    let output = compact.as_deref().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let raw = match output {
+        Some(_) => None,
+        None => payload.raw.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
+    };
+    // Not the time of the export: what has not changed is the same file again.
+    let at = entry.known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
+    json(&Exported { job: StateLine::with_read(at, &entry.job, &entry.known), output, raw })
+}
+
+/// JSON text without white space between its tokens, otherwise digit for digit as it came.
+fn compacted(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut out = String::with_capacity(text.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in text.chars() {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if c.is_ascii_whitespace() {
+            continue;
+        } else {
+            in_string = c == '"';
+        }
+        out.push(c);
+    }
+    Some(out)
+}
+
+/// A file that is being written: it gets its name once it is whole, and goes if it never is.
+#[derive(Debug)]
+struct Part {
+    dir: PathBuf,
+    path: PathBuf,
+}
+
+impl Part {
+    fn begin(dir: &Path) -> Result<(Self, fs::File), Failure> {
+        let path = dir.join(format!("jobs-{:016x}.part", fastrand::u64(..)));
+        let file = create_new(&path).map_err(|error| failed("write", &path, &error))?;
+        Ok((Self { dir: dir.to_owned(), path }, file))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// What was written so far.
+#[derive(Debug, Default)]
+struct Target {
+    written: usize,
+    same: usize,
+    /// Jobs that could not be exported.
+    failed: usize,
+    /// The last of them.
+    path: PathBuf,
+}
+
+impl Target {
+    /// A job's body; None where it cannot be had, which is said.
+    async fn body(&mut self, store: &Store, entry: &Entry) -> Option<Bytes> {
+        body(store, entry).await.map_err(|failure| self.fail(entry, &failure)).ok()
+    }
+
+    /// Says that a job is not exported, and why.
+    fn fail(&mut self, entry: &Entry, failure: &Failure) {
+        self.failed += 1;
+        output::say_error(&format!(
+            "{} is not exported: {}",
+            crate::cli::event_lines::named(&entry.job),
+            failure.message
+        ));
+    }
+
+    /// Gives a file that is whole its name.
+    fn keep(&mut self, part: Part, ending: &str) -> Result<(), Failure> {
+        let is_same = |path: &Path| {
+            let (about, file) = (fs::metadata(&part.path), fs::File::open(&part.path));
+            about.is_ok_and(|about| file.is_ok_and(|file| holds(path, about.len(), BufReader::new(file))))
+        };
+        self.place(&part.dir, ("jobs", ending), is_same, |_, path| fs::rename(&part.path, path))
+    }
+
+    /// Takes the first free name for a file, and says so where one of other content has its own.
+    fn place(
+        &mut self,
+        dir: &Path,
+        (stem, ending): (&str, &str),
+        is_same: impl Fn(&Path) -> bool,
+        put: impl FnOnce(fs::File, &Path) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        for number in 1_u32.. {
+            let name = if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}.{number}.{ending}") };
+            let path = dir.join(name);
+            match create_new(&path) {
+                Ok(file) => {
+                    put(file, &path).map_err(|error| failed("write", &path, &error))?;
+                    self.written += 1;
+                    self.path.clone_from(&path);
+                    if number > 1 {
+                        let there = dir.join(format!("{stem}.{ending}"));
+                        output::say(&format!(
+                            "{} holds something else and was left; see {}",
+                            there.display(),
+                            path.display()
+                        ));
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    if is_same(&path) {
+                        self.same += 1;
+                        self.path = path;
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(failed("write", &path, &error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A new file for the user alone, as the state directory has them.
+fn create_new(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::internal(format!(
+        "failed to {what} {}: {error}. Make room there, or name another directory.",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn compact_json_keeps_every_digit_and_every_string() {
+        let text = b"{ \"a b\\\" \\\\\" : [ 1.0e400 ,\n\t-0 , \"\xc3\xa9  x\" ] }";
+        assert_eq!(compacted(text).unwrap(), "{\"a b\\\" \\\\\":[1.0e400,-0,\"\u{e9}  x\"]}");
+    }
+
+    #[test]
+    fn a_file_that_was_written_piece_by_piece_is_told_from_another_to_its_last_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Target::default();
+        let long = "x".repeat(100_000);
+        let other = "x".repeat(99_999) + "y";
+        for text in [long.clone(), long, other, "x".to_owned()] {
+            let (part, mut file) = Part::begin(dir.path()).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            target.keep(part, "csv").unwrap();
+        }
+        drop(Part::begin(dir.path()).unwrap());
+        assert_eq!((target.written, target.same), (3, 1));
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["jobs.2.csv", "jobs.3.csv", "jobs.csv"], "and no piece is left behind");
+    }
+
+    #[test]
+    fn what_is_exported_is_for_the_user_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut target = Target::default();
+        target.keep(Part::begin(dir.path()).unwrap().0, "csv").unwrap();
+        let about = fs::metadata(dir.path().join("jobs.csv")).unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o600);
+    }
+}

@@ -1,0 +1,53 @@
+//! `jobdeck keys`: the dashboard's keys, from its one table, as the user has bound them.
+
+use crate::app::action::Action;
+use crate::app::keys;
+use crate::app::keys::{Context, Key, Keymap};
+use crate::cli::args::Common;
+use crate::cli::failure::Failure;
+use crate::cli::output::Out;
+use crate::cli::settings;
+
+/// Prints them: keys, the action's name in `config.toml`, what it does.
+pub fn run(common: &Common) -> Result<u8, Failure> {
+    let table = table(&settings::keymap(common)?);
+    let widest = |part: fn(&Line) -> &String| table.iter().map(|line| part(line).chars().count()).max().unwrap_or(0);
+    let (keys, name) = (widest(|line| &line.keys), widest(|line| &line.name));
+    let mut out = Out::new();
+    for line in &table {
+        out.line(&format!("{:<keys$}  {:<name$}  {}", line.keys, line.name, line.help))?;
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+/// One action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its keys, a blank between; `:` where it has none and is reached by name.
+    pub keys: String,
+    /// Its name.
+    pub name: String,
+    /// What it does, and in which pane if not in all.
+    pub help: String,
+}
+
+/// Every action with these keys, in the order of the help page, then the commands of the user's own.
+pub fn table(keymap: &Keymap) -> Vec<Line> {
+    let line = |binding: &keys::Binding| {
+        let keys: Vec<String> = keymap.keys(binding.action).iter().map(Key::to_string).collect();
+        let keys = if keys.is_empty() { ":".to_owned() } else { keys.join(" ") };
+        let help = match binding.context {
+            Context::Everywhere => binding.help.to_owned(),
+            pane @ (Context::List | Context::Detail | Context::Log) => format!("{} ({})", binding.help, pane.as_str()),
+        };
+        Line { keys, name: binding.name.to_owned(), help }
+    };
+    let own = keymap.named_actions().filter(|named| matches!(named.action, Action::Run(_)));
+    let own = own.map(|named| {
+        let keys: Vec<String> = keymap.keys(named.action).iter().map(Key::to_string).collect();
+        let keys = if keys.is_empty() { ":".to_owned() } else { keys.join(" ") };
+        Line { keys, name: named.name.to_owned(), help: named.help.into_owned() }
+    });
+    keys::table().iter().map(line).chain(own).collect()
+}

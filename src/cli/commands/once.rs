@@ -1,0 +1,43 @@
+//! `jobdeck once`: reads every unfinished job once and says what is known then.
+
+use crate::cli::args::{Common, Once, Until};
+use crate::cli::failure::Failure;
+use crate::cli::follow;
+use crate::cli::follow::Plan;
+use crate::cli::job_list;
+use crate::cli::output::Look;
+use crate::cli::select;
+use crate::cli::setup;
+use crate::cli::setup::Prepared;
+use crate::cli::signals::Signals;
+use crate::engine::Purpose;
+use crate::exit::exit_code;
+
+/// Runs it; the exit code is by the table.
+pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
+    let mut signals = Signals::listen()?;
+    let setup = match setup::prepare(common, Purpose::Once, once.filter.as_deref(), None, &mut signals).await? {
+        Prepared::Ready(ready) => ready.setup,
+        Prepared::Interrupted(signal, entries) => {
+            let exit = exit_code(signal, None, &select::counts(&entries));
+            job_list::print(&entries, once.format, Look::of(common), exit)?;
+            return Ok(exit);
+        }
+    };
+    let store = setup.store.clone();
+    let plan = Plan {
+        until: Until::Finished,
+        deadline: None,
+        stream: None,
+        edits: None,
+        exporter: None,
+        verbose: common.verbose > 0,
+    };
+    let followed = follow::follow(setup, plan, &mut signals).await;
+    store.close().await;
+    let followed = followed?;
+    let counts = select::counts(&followed.entries);
+    let exit = exit_code(followed.signal, followed.trouble, &counts);
+    job_list::print(&followed.entries, once.format, Look::of(common), exit)?;
+    Ok(exit)
+}

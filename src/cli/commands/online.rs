@@ -1,0 +1,28 @@
+//! `jobdeck check`, put together: the file, its tokens and, with `--online`, one harmless request to each service.
+
+use super::check;
+use super::check::Online;
+use crate::cli::args::{Check, Common};
+use crate::cli::failure::Failure;
+use crate::cli::output::Out;
+use crate::cli::settings;
+use crate::engine::online;
+use crate::stderr::Stderr;
+
+/// Runs it: 2 where anything is wrong.
+pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
+    if let (Some(reply), Some(service)) = (&wanted.reply, &wanted.service) {
+        return super::check_response::run(common.named(), service, reply, wanted.code);
+    }
+    let user = settings::read()?.0;
+    let mut out = Out::new();
+    let code = if wanted.online {
+        let checked = check::check(&common.config).await?;
+        let online: Online = online::ask_all(&checked.file.poll, &checked.tokens).await;
+        check::report(&checked, &online, &user, &mut out)?
+    } else {
+        check::run(&common.config, &user, &mut out, &mut Stderr::default()).await?
+    };
+    out.flush()?;
+    Ok(code)
+}

@@ -1,0 +1,58 @@
+//! `jobdeck report FILE`: a page about a batch to hand on, from disk.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::status;
+use crate::cli::args;
+use crate::cli::args::Common;
+use crate::cli::failure::Failure;
+use crate::cli::{open, output};
+use crate::domain::clean::Clean;
+use crate::domain::human;
+use crate::report::{Report, html, markdown};
+
+/// Runs it.
+pub async fn run(common: &Common, wanted: args::Report) -> Result<u8, Failure> {
+    let write = match wanted.file.extension().and_then(|ending| ending.to_str()) {
+        Some("html" | "htm") => html,
+        Some("md" | "markdown") => markdown,
+        Some(_) | None => return Err(Failure::usage("a report is a file that ends in .html or .md")),
+    };
+    let all = wanted.all || wanted.batch.is_some();
+    let (_, mut entries) = status::entries(common, all, wanted.filter.as_deref()).await?;
+    if let Some(batch) = &wanted.batch {
+        entries.retain(|entry| entry.job.batch.as_deref() == Some(batch));
+        if entries.is_empty() {
+            let batch = Clean::new(batch);
+            return Err(Failure::usage(format!("there is no job of a batch {:?} on disk", batch.as_str())));
+        }
+    }
+    let title =
+        wanted.batch.or_else(|| entries.first().and_then(|entry| entry.job.batch.as_deref().map(str::to_owned)));
+    let report = Report {
+        title: title.unwrap_or_else(|| "jobs".to_owned()),
+        made_at: Timestamp::now(),
+        zone: TimeZone::system(),
+        saved_in: open::state_dir(common)?.display().to_string(),
+        jobs: entries.iter().map(|entry| (&*entry.job, &*entry.known)).collect(),
+    };
+    let file = &wanted.file;
+    replace(file, &write(&report))
+        .map_err(|error| Failure::internal(format!("failed to write {}: {error}", file.display())))?;
+    output::say(&format!("{}: a report of {}", file.display(), human::counted(entries.len() as u64, "job")));
+    Ok(0)
+}
+
+/// Writes the file whole or not at all.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = file.with_file_name(name);
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file));
+    written.inspect_err(|_| drop(fs::remove_file(&beside)))
+}

@@ -1,0 +1,126 @@
+//! `jobdeck run NAME`: a command of the user's own over jobs, without a screen.
+
+use std::io::Write;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+
+use crate::cli::args::{Common, Run};
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::output::Out;
+use crate::cli::select;
+use crate::cli::select::Entry;
+use crate::cli::signals::Signals;
+use crate::cli::{open, settings};
+use crate::domain::clean::Clean;
+use crate::domain::command::{Marked, UserCommand};
+use crate::domain::human::counted;
+use crate::engine::saved::Access;
+use crate::engine::token::Prompts;
+use crate::exit::Signal;
+use crate::run::batch;
+use crate::run::batch::{Finished, Surroundings, Target};
+
+/// Runs it: 0 where every run went well, 1 where one did not.
+pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
+    let mut signals = Signals::listen()?;
+    let file = open::jobs_file(common)?;
+    let (user, keymap) = settings::read()?;
+    let commands = settings::commands(&user, Some(&file), &keymap)?.1;
+    let command = named(&commands, &wanted.name)?;
+    let filter = select::filter(wanted.filter.as_deref(), &file.services)?;
+    let store = open::store(common, Access::ReadOnly)?;
+    let now = Timestamp::now();
+    let entries = select::of_file(&store, &file.jobs).await?;
+    let chosen = select::matching(&store, entries, filter.as_ref(), now).await?;
+    let all = chosen.len();
+    let meant = select::matches(&store, chosen, &command.when, now).await?;
+    if meant.len() < all {
+        let when = Clean::new(command.when.source());
+        output::say_error(&format!("{} of {all} left out: `{}` is for `{when}`", all - meant.len(), command.name));
+    }
+    if meant.is_empty() {
+        return Err(Failure::usage(format!(
+            "there is no job to run `{}` for; `jobdeck status` lists them",
+            command.name
+        )));
+    }
+    if command.marked == Marked::Refuse && meant.len() > 1 {
+        let name = &command.name;
+        return Err(Failure::usage(format!("`{name}` is for one job at a time; narrow the filter to one")));
+    }
+    let services = file.services.iter().map(|service| (Arc::clone(&service.name), Arc::clone(service))).collect();
+    let leaving = Arc::new(AtomicBool::new(false));
+    let around = Surroundings {
+        store: Some(store.clone()),
+        services,
+        state: open::state_dir(common)?,
+        file: file.path.clone(),
+        prompts: Prompts::Allowed,
+        leaving: Arc::clone(&leaving),
+    };
+    let targets = meant.into_iter().map(|Entry { job, known, .. }| Target { job, known }).collect();
+    let mut runs = pin!(batch::run(Arc::clone(command), targets, Arc::new(around)));
+    let (mut failed, mut ended_by, mut out) = (0_usize, None::<Signal>, Out::new());
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => {
+                if ended_by.is_some() {
+                    output::say_error(&format!("{signal} again: what still runs is killed"));
+                    break;
+                }
+                ended_by = Some(signal);
+                leaving.store(true, Ordering::Relaxed);
+                output::say_error(&format!("{signal}: waiting for what runs (a signal now kills it)"));
+            }
+            finished = runs.next() => match finished {
+                Some(finished) => {
+                    failed += usize::from(!finished.is_good());
+                    report(command, &finished, &mut out)?;
+                }
+                None => break,
+            }
+        }
+    }
+    out.flush()?;
+    store.close().await;
+    if failed > 0 {
+        output::say_error(&format!("{} failed", counted(failed, "run")));
+    }
+    Ok(ended_by.map_or(u8::from(failed > 0), Signal::exit_code))
+}
+
+fn named<'a>(commands: &'a [Arc<UserCommand>], name: &str) -> Result<&'a Arc<UserCommand>, Failure> {
+    commands.iter().find(|command| &*command.name == name).ok_or_else(|| {
+        let names: Vec<&str> = commands.iter().map(|command| &*command.name).collect();
+        let known = if names.is_empty() {
+            "there is none; add [[commands]] to the jobs file or to config.toml".to_owned()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
+        Failure::usage(format!("there is no command `{}` of your own; {known}", Clean::new(name)))
+    })
+}
+
+/// What it printed, or the jobs that came of it, to standard output; the rest to standard error.
+fn report(command: &UserCommand, finished: &Finished, out: &mut Out) -> Result<(), Failure> {
+    finished.log(&command.name);
+    if let Ok(ended) = &finished.result
+        && command.adds.is_none()
+    {
+        out.write_all(&ended.out.bytes)?;
+    }
+    if let Some(Ok(added)) = &finished.added {
+        for label in &added.added {
+            out.line(&Clean::new(label))?;
+        }
+    }
+    out.flush()?;
+    output::say_error(&format!("{}: {}", finished.of, finished.sentence()));
+    Ok(())
+}

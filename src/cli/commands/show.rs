@@ -1,0 +1,162 @@
+//! `jobdeck show JOB`: one job from disk, in words or one part of it.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::cli::args::{Common, Part, Show};
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::output::{Look, Out};
+use crate::cli::select::Entry;
+use crate::cli::{job_text, resolve};
+use crate::domain::clean::Clean;
+use crate::domain::state::PollOutcome;
+use crate::domain::{human, note};
+use crate::engine::saved;
+use crate::engine::saved::Store;
+use crate::json;
+use crate::session::jsonl;
+use crate::session::jsonl::{StateLine, harmless_json};
+
+/// What `show` exits with where the part asked for is not there.
+const NOT_THERE: u8 = 4;
+
+const NO_BODY: &str = "no body is saved";
+
+/// Runs it.
+pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
+    let (store, entry) = resolve::one(common, &show.job).await?;
+    let mut out = Out::new();
+    let missing = match show.part() {
+        Part::Summary => {
+            for line in job_text::lines(&entry, Look::of(common)) {
+                out.line(&line)?;
+            }
+            None
+        }
+        Part::Json => {
+            out.line(&jsonl::json(&StateLine::with_read(Timestamp::now(), &entry.job, &entry.known)))?;
+            None
+        }
+        Part::Error => print_error(&entry, &mut out)?,
+        Part::Body => print_body(&store, &entry, &mut out).await?,
+        Part::Raw => print_raw(&store, &entry, &mut out).await?,
+        Part::Output => print_output(&store, &entry, &mut out).await?,
+        Part::Files => print_files(&store, &entry, &mut out).await?,
+    };
+    out.flush()?;
+    let damaged = is_damaged(&store, &entry, show.part()).await;
+    let Some(missing) = missing else { return Ok(u8::from(damaged)) };
+    output::say_error(&format!("{}: {missing} ({})", crate::cli::event_lines::named(&entry.job), standing(&entry)));
+    Ok(NOT_THERE)
+}
+
+/// Whether the part came out of a body that is damaged, which is said.
+async fn is_damaged(store: &Store, entry: &Entry, part: Part) -> bool {
+    match part {
+        Part::Summary | Part::Json | Part::Error => return false,
+        Part::Body | Part::Raw | Part::Output | Part::Files => {}
+    }
+    let Some(saved) = saved::best(&entry.known) else { return false };
+    let Ok(bytes) = saved::bytes(store, saved).await else { return false };
+    let damage = saved.check(&bytes).err();
+    if let Some(damage) = damage {
+        output::say_error(&format!("{}: {damage}", crate::cli::event_lines::named(&entry.job)));
+    }
+    damage.is_some()
+}
+
+/// Why a part may be missing: the job's state in a few words.
+fn standing(entry: &Entry) -> String {
+    let known = &entry.known;
+    match known.lost {
+        Some(cause) => format!("lost, {cause}: {}", cause.sentence()),
+        None if !known.is_observed() => note::in_words(known).to_string(),
+        None if known.is_over() => known.state.to_string(),
+        None => format!("{}, not over yet", known.state),
+    }
+}
+
+/// The bytes to show a part of: the saved result, else what was kept of a reply that was none.
+async fn body(store: &Store, entry: &Entry) -> Result<Option<Bytes>, Failure> {
+    match saved::best(&entry.known) {
+        Some(saved) => Ok(Some(saved::bytes(store, saved).await?)),
+        None => Ok(None),
+    }
+}
+
+/// What has to be known of bytes that are shown. Said only where something is shown.
+fn say_what_it_is(entry: &Entry) {
+    if entry.known.saved.is_none() {
+        output::say_error("no result is saved; this is the last reply that was kept, which held none or not the whole");
+    }
+    if saved::best(&entry.known).is_some_and(|saved| saved.masked) {
+        output::say_error("our own token stood in this body and was masked before saving");
+    }
+}
+
+async fn print_body(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
+    say_what_it_is(entry);
+    out.bytes(&body)?;
+    Ok(None)
+}
+
+async fn print_raw(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
+    let Some(raw) = saved::payload(store, &entry.job, &entry.known, &body).await.raw else {
+        return Ok(Some("the saved body holds no raw output; --body prints it whole"));
+    };
+    say_what_it_is(entry);
+    out.bytes(&raw)?;
+    Ok(None)
+}
+
+async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
+    let Some(decoded) = saved::payload(store, &entry.job, &entry.known, &body).await.output else {
+        return Ok(Some("the saved body holds no decoded output; --raw or --body may have it"));
+    };
+    say_what_it_is(entry);
+    let mut pretty = Vec::new();
+    if let Err(error) = json::pretty::pretty(&decoded, &mut pretty) {
+        output::say_error(&format!("the output is no JSON from here on: {error}"));
+    }
+    out.line(harmless_json(&String::from_utf8_lossy(&pretty)).trim_end())?;
+    Ok(None)
+}
+
+async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
+    let files = saved::payload(store, &entry.job, &entry.known, &body).await.files;
+    if files.is_empty() {
+        return Ok(Some("the saved body names no files"));
+    }
+    say_what_it_is(entry);
+    for file in files {
+        let keys = file.keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
+        let cost = file.cost.as_deref().map_or_else(|| "-".to_owned(), |cost| format!("${}", Clean::new(cost)));
+        let size = human::bytes(file.size);
+        let error = Clean::new(file.error.as_deref().unwrap_or_default());
+        let [status, name] = [&file.status, &file.name].map(|text| Clean::new(text));
+        out.line(format!("{status}\t{name}\t{keys}\t{size}\t{cost}\t{error}").trim_end())?;
+    }
+    Ok(None)
+}
+
+/// The service's own reason, else why the result is lost, else why the last read was no answer.
+fn print_error(entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+    let known = &entry.known;
+    let last = known.last_poll.as_ref().filter(|last| last.read != PollOutcome::Answered);
+    let lost = known
+        .lost
+        .map(|cause| format!("{cause}: {}", known.fail_reason.as_deref().unwrap_or_else(|| cause.sentence())));
+    let reason = lost
+        .or_else(|| known.fail_reason.clone())
+        .or_else(|| last.and_then(|last| Some(format!("{}: {}", last.read, last.reason.as_deref()?))));
+    let Some(reason) = reason else { return Ok(Some("no reason was given")) };
+    for line in reason.lines() {
+        out.line(&Clean::new(line))?;
+    }
+    Ok(None)
+}

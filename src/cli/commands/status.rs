@@ -1,0 +1,37 @@
+//! `jobdeck status`: what is known of the jobs, from disk, without network or token.
+
+use jiff::Timestamp;
+
+use crate::cli::args::{Common, Status};
+use crate::cli::failure::Failure;
+use crate::cli::output::Look;
+use crate::cli::select::Entry;
+use crate::cli::{fields, job_list, open, select};
+use crate::engine::saved::{Access, Store};
+use crate::exit::exit_code;
+
+/// Runs it; the exit code is by the table.
+pub async fn run(common: &Common, status: Status) -> Result<u8, Failure> {
+    let entries = entries(common, status.all, status.filter.as_deref()).await?.1;
+    let counts = select::counts(&entries);
+    let exit = exit_code(None, None, &counts);
+    job_list::print(&entries, status.format, Look::of(common), exit)?;
+    Ok(exit)
+}
+
+/// The selected jobs from disk, and the store they are in. With `all` the file is not needed; where it loads, its
+/// names are used.
+pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result<(Store, Vec<Entry>), Failure> {
+    let declared = match open::jobs_file(common) {
+        Ok(file) => Some(file),
+        Err(_) if all => None,
+        Err(failure) => return Err(failure),
+    };
+    let (services, jobs) = declared.map(|file| (file.services, file.jobs)).unwrap_or_default();
+    let filter = select::filter(filter, &services)?;
+    let store = open::store(common, Access::ReadOnly)?;
+    let mut entries = if all { select::of_disk(&store, &jobs).await? } else { select::of_file(&store, &jobs).await? };
+    fields::renew(&store, &services, &mut entries).await;
+    let entries = select::matching(&store, entries, filter.as_ref(), Timestamp::now()).await?;
+    Ok((store, entries))
+}

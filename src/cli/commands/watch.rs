@@ -1,0 +1,61 @@
+//! `jobdeck watch`: follows the jobs to their end without a screen.
+
+use jiff::Timestamp;
+
+use super::export;
+use crate::cli::args::{Common, Watch, WatchFormat};
+use crate::cli::event_lines::Tongue;
+use crate::cli::failure::Failure;
+use crate::cli::follow;
+use crate::cli::follow::{Followed, Plan, Stream};
+use crate::cli::output::{Lines, Look};
+use crate::cli::select;
+use crate::cli::setup;
+use crate::cli::setup::{Prepared, Ready};
+use crate::cli::signals::Signals;
+use crate::cli::stop::Deadline;
+use crate::cli::watch_file::Edits;
+use crate::engine::Purpose;
+use crate::exit::exit_code;
+use crate::session::exporter::Exporter;
+
+/// Runs it; the exit code is by the table.
+pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
+    let mut signals = Signals::listen()?;
+    let deadline = watch.timeout.and_then(Deadline::after);
+    let tongue = match watch.format {
+        WatchFormat::Jsonl => Tongue::Jsonl,
+        WatchFormat::Plain => Tongue::Plain(Look::of(common)),
+    };
+    let prepared = setup::prepare(common, Purpose::Watch, watch.filter.as_deref(), deadline, &mut signals).await?;
+    let (lines, closed) = Lines::start();
+    let followed = match prepared {
+        Prepared::Ready(ready) => {
+            let Ready { setup, file, filter, own_hooks } = *ready;
+            let store = setup.store.clone();
+            let exporter = match watch.export.as_deref().or(file.export.as_deref()) {
+                Some(dir) => Some(Exporter::start(store.clone(), dir, export::words())?),
+                None => None,
+            };
+            let stream = Some(Stream { tongue, lines, closed });
+            let edits = Some(Edits::of(&file, &setup.services, own_hooks, store.clone(), filter));
+            let plan = Plan { until: watch.until, deadline, stream, edits, exporter, verbose: common.verbose > 0 };
+            let followed = follow::follow(setup, plan, &mut signals).await;
+            store.close().await;
+            followed?
+        }
+        Prepared::Interrupted(signal, entries) => Followed { entries, signal, trouble: None, lines: Some(lines) },
+    };
+    let counts = select::counts(&followed.entries);
+    let exit = exit_code(followed.signal, followed.trouble, &counts);
+    if let Some(lines) = followed.lines {
+        lines.line(tongue.summary(Timestamp::now(), &counts, exit));
+        let is_told_to_end = followed.signal.is_some();
+        let printed = async { if is_told_to_end { lines.finish_soon().await } else { lines.finish().await } };
+        tokio::select! {
+            () = printed => {}
+            _ = signals.next() => {}
+        }
+    }
+    Ok(exit)
+}

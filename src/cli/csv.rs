@@ -1,0 +1,213 @@
+//! Jobs as CSV for spreadsheets: no cell can become a formula.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use super::select::Entry;
+use crate::domain::clean::{escaped, is_harmless};
+use crate::domain::field;
+use crate::domain::state::PollOutcome;
+use crate::session::jsonl::utc;
+
+/// The columns, in order; `output` follows where it is exported.
+pub const COLUMNS: [&str; 26] = [
+    "job",
+    "service",
+    "provider",
+    "id",
+    "name",
+    "tags",
+    "state",
+    "provider_status",
+    "http_status",
+    "service_status_code",
+    "progress",
+    "fail_reason",
+    "error_code",
+    "warning",
+    "files_total",
+    "files_failed",
+    "lost_because",
+    "first_seen",
+    "running_since",
+    "finished_at",
+    "saved_bytes",
+    "saved_sha256",
+    "read",
+    "reason",
+    "cost",
+    "batch",
+];
+
+/// What makes a cell a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// The names of the users' fields that these jobs have, sorted.
+pub fn field_names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
+    let held = entries.into_iter().filter_map(|entry| entry.known.fields.as_ref());
+    let names: BTreeSet<String> = held.flat_map(|fields| field::values(&fields.values).into_keys()).collect();
+    names.into_iter().filter(|name| !COLUMNS.contains(&name.as_str())).collect()
+}
+
+/// A job's cells of these fields.
+pub fn field_cells(entry: &Entry, names: &[String]) -> Vec<String> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let values = entry.known.fields.as_ref().map(|fields| field::values(&fields.values)).unwrap_or_default();
+    names.iter().map(|name| values.get(name).map(|value| value.text().to_owned()).unwrap_or_default()).collect()
+}
+
+/// One job as cells, unguarded; then its fields, and the output last where there is to be one.
+pub fn row(entry: &Entry, fields: &[String], output: Option<String>) -> Vec<String> {
+    let (job, known) = (&entry.job, &entry.known);
+    let last = known.last_poll.as_ref();
+    let reason = last.filter(|last| last.read != PollOutcome::Answered).and_then(|last| last.reason.clone());
+    let mut cells = vec![
+        job.label(),
+        job.service.to_string(),
+        job.key.provider.to_string(),
+        job.key.id.clone(),
+        text(job.name.as_ref()),
+        job.tags.join(" "),
+        known.state.to_string(),
+        text(known.word.as_ref()),
+        text(known.http_status),
+        text(known.service_status_code),
+        text(known.progress),
+        text(known.fail_reason.as_ref()),
+        text(known.error_code.as_ref()),
+        text(known.warning.as_ref()),
+        text(known.files.map(|files| files.total)),
+        text(known.files.map(|files| files.failed)),
+        text(known.lost),
+        text(known.first_seen.map(utc)),
+        text(known.running_since.map(utc)),
+        text(known.finished_at.map(utc)),
+        text(known.saved.as_ref().map(|saved| saved.bytes)),
+        text(known.saved.as_ref().map(|saved| saved.sha256)),
+        text(last.map(|last| last.read)),
+        text(reason),
+        text(known.cost.as_ref()),
+        text(job.batch.as_ref()),
+    ];
+    cells.extend(field_cells(entry, fields));
+    cells.extend(output);
+    cells
+}
+
+/// A sheet that is written row by row. Cells are guarded against formulas and control characters.
+pub struct Sheet<W: Write>(csv::Writer<W>);
+
+impl<W: Write> Sheet<W> {
+    /// Of jobs: begins with the header line.
+    pub fn new(out: W, fields: &[String], with_output: bool) -> io::Result<Self> {
+        let fields = fields.iter().map(String::as_str);
+        let columns: Vec<&str> = COLUMNS.into_iter().chain(fields).chain(with_output.then_some("output")).collect();
+        Self::with_header(out, &columns)
+    }
+
+    /// Of anything: begins with this header line.
+    pub fn with_header(out: W, columns: &[&str]) -> io::Result<Self> {
+        let mut writer = csv::WriterBuilder::new().flexible(true).quote_style(csv::QuoteStyle::Never).from_writer(out);
+        writer.write_record(columns.iter().map(|column| quoted(column)))?;
+        Ok(Self(writer))
+    }
+
+    /// Adds a job's cells.
+    pub fn add(&mut self, row: &[String]) -> io::Result<()> {
+        Ok(self.0.write_record(row.iter().map(|cell| quoted(&guarded(cell))))?)
+    }
+
+    /// Hands everything on.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A cell that no spreadsheet takes for a formula: a leading `=`, `+`, `-`, `@`, tab or carriage return gets a `'`
+/// before it. What a terminal would obey is written out; line breaks stay, quoted by the writer, but a carriage return
+/// alone would let a cell overwrite the line that it stands in. Where spreadsheets part at `;` or tabs, what follows one
+/// begins a cell: it is guarded likewise.
+fn guarded(cell: &str) -> String {
+    let mut harmless = String::with_capacity(cell.len());
+    let mut rest = cell.chars().peekable();
+    let mut parted = false;
+    while let Some(c) = rest.next() {
+        if parted && c != ' ' {
+            if c.is_ascii() && FORMULA.contains(&c) {
+                harmless.push('\'');
+            }
+            parted = false;
+        }
+        parted = parted || matches!(c, ';' | '\t' | '\n');
+        match c {
+            '\r' if rest.peek() == Some(&'\n') => harmless.push(c),
+            '\n' | '\t' => harmless.push(c),
+            c if is_harmless(c) => harmless.push(c),
+            c => harmless.push_str(&escaped(c)),
+        }
+    }
+    let formula = cell.starts_with(FORMULA);
+    if formula { format!("'{harmless}") } else { harmless }
+}
+
+/// A cell as it stands in the file: quoted where it holds anything at which some spreadsheet parts.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', ';', '\t', '"', '\n', '\r']) || cell.starts_with(' ') || cell.ends_with(' ') {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_at_which_some_spreadsheet_parts_is_quoted() {
+        let cases = [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("a;b", "\"a;b\""),
+            ("a\tb", "\"a\tb\""),
+            ("a \"b\"", "\"a \"\"b\"\"\""),
+            ("a\nb", "\"a\nb\""),
+            (" a", "\" a\""),
+            ("", ""),
+        ];
+        for (cell, written) in cases {
+            assert_eq!(quoted(cell), written, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn no_cell_becomes_a_formula() {
+        let cases = [
+            ("=1+1", "'=1+1"),
+            ("+1 555", "'+1 555"),
+            ("-cmd", "'-cmd"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\tx", "'\tx"),
+            ("\rx", "'\\x0dx"),
+            ("a\rb\r\nc", "a\\x0db\r\nc"),
+            ("a=b", "a=b"),
+            ("a;=1+1", "a;'=1+1"),
+            ("a; =1+1", "a; '=1+1"),
+            ("a\t@SUM(A1)", "a\t'@SUM(A1)"),
+            ("a\n-cmd", "a\n'-cmd"),
+            ("a;b=c;;d", "a;b=c;;d"),
+            (";;+1", ";;'+1"),
+            ("a\u{1b}]0;t\u{7}", "a\\x1b]0;t\\x07"),
+        ];
+        for (cell, safe) in cases {
+            assert_eq!(guarded(cell), safe, "{cell:?}");
+        }
+    }
+}

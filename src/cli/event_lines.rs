@@ -1,0 +1,158 @@
+//! What `watch` and `once` say of each fact: a line of JSON, or a line for a person.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::output::Look;
+use super::style;
+use crate::domain::clean::Clean;
+use crate::domain::fact::Health;
+use crate::domain::human;
+use crate::domain::job::Job;
+use crate::domain::note;
+use crate::domain::observation::Observation;
+use crate::domain::state::{PollOutcome, State};
+use crate::domain::stats::Counts;
+use crate::session::jsonl::{ReadLine, StateLine, SummaryLine, json};
+
+/// What stands in place of a time before what was known already. As wide as a time.
+const KNOWN: &str = "known   ";
+
+/// In which language lines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tongue {
+    /// JSON lines.
+    Jsonl,
+    /// Lines for a person.
+    Plain(Look),
+}
+
+/// A read that was not `ok`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotOk {
+    /// Its outcome.
+    pub read: PollOutcome,
+    /// HTTP code; None if no reply came.
+    pub http_status: Option<u16>,
+    /// Why. Foreign text.
+    pub reason: String,
+    /// When the job is read again.
+    pub retry_in: Option<Duration>,
+}
+
+impl Tongue {
+    /// What is known of a job from before.
+    pub fn known(self, now: Timestamp, job: &Job, known: &Observation) -> String {
+        match self {
+            Self::Jsonl => json(&StateLine::new(now, job, None, known)),
+            Self::Plain(look) => standing(KNOWN, now, job, known, look),
+        }
+    }
+
+    /// A change. None where it says nothing to a person: a step of progress, or another word for the same state.
+    pub fn state(self, now: Timestamp, job: &Job, previous: Option<State>, known: &Observation) -> Option<String> {
+        match self {
+            Self::Jsonl => Some(json(&StateLine::new(now, job, previous, known))),
+            Self::Plain(_) if previous == Some(known.state) && known.state != State::Unknown => None,
+            Self::Plain(look) => Some(standing(&human::clock(now, &TimeZone::system()), now, job, known, look)),
+        }
+    }
+
+    /// A read that was not `ok`.
+    pub fn read(self, now: Timestamp, job: &Arc<Job>, not_ok: &NotOk) -> String {
+        let NotOk { read, http_status, reason, retry_in } = not_ok;
+        match self {
+            Self::Jsonl => json(&ReadLine::new(now, job, *read, *http_status, reason, *retry_in)),
+            Self::Plain(_) => {
+                let again = retry_in.map_or_else(String::new, |wait| format!("(again in {})", human::wait(wait)));
+                let said = format!("{}: {}", note::read_in_words(*read), Clean::new(reason));
+                line(&[human::clock(now, &TimeZone::system()), "~ read".to_owned(), named(job), said, again])
+            }
+        }
+    }
+
+    /// The last line.
+    pub fn summary(self, now: Timestamp, jobs: &Counts, exit: u8) -> String {
+        match self {
+            Self::Jsonl => json(&SummaryLine::new(now, jobs, exit)),
+            Self::Plain(_) => format!("{} (exit code {exit})", style::counts(jobs)),
+        }
+    }
+}
+
+fn standing(when: &str, now: Timestamp, job: &Job, known: &Observation, look: Look) -> String {
+    let mark = style::painted(&format!("{:<6}", style::mark(known.state, look)), known.state, look);
+    let note = note::note(known, &Health::Fresh, now, &TimeZone::system());
+    line(&[when.to_owned(), mark, named(job), note.to_string()])
+}
+
+/// `service/id` and, where it has one, the job's name; harmless.
+pub fn named(job: &Job) -> String {
+    let label = Clean::new(&job.label());
+    match &job.name {
+        Some(name) => format!("{label} \"{}\"", Clean::new(name)),
+        None => label.to_string(),
+    }
+}
+
+fn line(parts: &[String]) -> String {
+    parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::{JobKey, ProviderName};
+
+    fn job() -> Job {
+        let key = JobKey { provider: ProviderName::OPTEXITY, endpoint: "https://h".into(), id: "7".to_owned() };
+        Job {
+            traits: crate::tests::traits(key.provider),
+            batch: None,
+            key,
+            service: "portals".into(),
+            name: None,
+            tags: Arc::default(),
+        }
+    }
+
+    fn seen(state: State, word: &str, progress: f64) -> Observation {
+        let first_seen = Some(Timestamp::UNIX_EPOCH);
+        Observation {
+            state,
+            word: Some(word.to_owned()),
+            progress: Some(progress),
+            first_seen,
+            ..Observation::default()
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_of_states_and_a_program_of_every_change() {
+        let cases = [
+            (None, seen(State::Queued, "queued", 0.0), Some("◌ WAIT  portals/7  queued, 0%")),
+            (Some(State::Queued), seen(State::Queued, "allocated", 0.0), None),
+            (Some(State::Queued), seen(State::Running, "running", 5.0), Some("▸ RUN   portals/7  running, 5%")),
+            (Some(State::Running), seen(State::Running, "running", 10.0), None),
+            (Some(State::Unknown), seen(State::Unknown, "resting", 10.0), Some("? ?     portals/7  resting, 10%")),
+        ];
+        for (previous, known, told) in cases {
+            let plain = Tongue::Plain(Look::default()).state(Timestamp::UNIX_EPOCH, &job(), previous, &known);
+            let plain = plain.as_deref().and_then(|line| line.split_once("  ")).map(|(_, rest)| rest);
+            assert_eq!(plain, told);
+            assert!(Tongue::Jsonl.state(Timestamp::UNIX_EPOCH, &job(), previous, &known).is_some());
+        }
+    }
+
+    #[test]
+    fn what_was_known_before_is_told_apart_from_what_happens_now() {
+        let known = seen(State::Running, "running", 40.0);
+        let plain = Tongue::Plain(Look::default()).known(Timestamp::UNIX_EPOCH, &job(), &known);
+        assert_eq!(plain, "known     ▸ RUN   portals/7  running, 40%");
+        let line = Tongue::Jsonl.known(Timestamp::UNIX_EPOCH, &job(), &known);
+        assert_eq!(Some(line), Tongue::Jsonl.state(Timestamp::UNIX_EPOCH, &job(), None, &known));
+    }
+}

@@ -1,0 +1,181 @@
+//! Many jobs at once, for `once` and `status`: a table, JSON lines or CSV.
+
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::args::ListFormat;
+use super::csv::Sheet;
+use super::failure::Failure;
+use super::output::{Look, Out};
+use super::select::Entry;
+use super::{csv, select, style};
+use crate::domain::clean::Clean;
+use crate::domain::observation::Observation;
+use crate::domain::state::State;
+use crate::domain::{human, note};
+use crate::session::jsonl::{StateLine, SummaryLine, json};
+
+/// Prints the jobs in their order, and the counts below them where the format has a place for them.
+pub fn print(entries: &[Entry], format: ListFormat, look: Look, exit: u8) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    let counts = select::counts(entries);
+    let mut out = Out::new();
+    match format {
+        ListFormat::Table => {
+            for line in table(entries, look, now) {
+                out.line(&line)?;
+            }
+            out.line(&style::counts(&counts))?;
+        }
+        ListFormat::Jsonl => {
+            for entry in entries {
+                out.line(&json(&StateLine::with_read(now, &entry.job, &entry.known)))?;
+            }
+            out.line(&json(&SummaryLine::new(now, &counts, exit)))?;
+        }
+        ListFormat::Csv => {
+            let fields = csv::field_names(entries);
+            let mut sheet = Sheet::new(&mut out, &fields, false)?;
+            for entry in entries {
+                sheet.add(&csv::row(entry, &fields, None))?;
+            }
+            sheet.finish()?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn table(entries: &[Entry], look: Look, now: Timestamp) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["STATE", "JOB", "NAME", "AGE", "TOOK", "SAVED", "NOTE"]);
+    for entry in entries {
+        table.add_row(cells(entry, look, now));
+    }
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if (3..6).contains(&place) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let states = std::iter::once(None).chain(entries.iter().map(|entry| Some(entry.known.state)));
+    table
+        .lines()
+        .zip(states)
+        .map(|(line, state)| {
+            let line = cut(line.trim_end(), look);
+            let (Some(state), true) = (state, look.colour) else { return line };
+            let mark = style::mark(state, look);
+            line.replacen(&mark, &style::painted(&mark, state, look), 1)
+        })
+        .collect()
+}
+
+fn cells(entry: &Entry, look: Look, now: Timestamp) -> [String; 7] {
+    let known = &entry.known;
+    let dash = || "-".to_owned();
+    let age = note::since(known).map_or_else(dash, |seen| human::duration(human::age(seen, now)));
+    let took = took(known, now).map_or_else(dash, human::duration);
+    let saved = known.saved.as_ref().map_or_else(dash, |saved| human::bytes(saved.bytes));
+    let note = note::note(known, &entry.health, now, &TimeZone::system()).to_string();
+    [
+        style::mark(known.state, look),
+        Clean::new(&entry.job.label()).to_string(),
+        entry.job.name.as_deref().map(Clean::new).unwrap_or_default().to_string(),
+        age,
+        took,
+        saved,
+        note,
+    ]
+}
+
+/// How long a job ran, or has been running.
+fn took(known: &Observation, now: Timestamp) -> Option<Duration> {
+    let running = known.running_since.filter(|_| known.state == State::Running);
+    note::took(known).or_else(|| running.map(|since| human::age(since, now)))
+}
+
+/// A line cut to the terminal's width; whole where standard output is no terminal.
+fn cut(line: &str, look: Look) -> String {
+    let Some(width) = look.width.filter(|width| line.width() > *width) else { return line.to_owned() };
+    let (ellipsis, room) = if look.ascii { ("~", width.saturating_sub(1)) } else { ("…", width.saturating_sub(1)) };
+    let mut used = 0;
+    let mut kept = String::new();
+    for cluster in line.graphemes(true) {
+        used += cluster.width();
+        if used > room {
+            break;
+        }
+        kept.push_str(cluster);
+    }
+    kept + ellipsis
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::job::{Job, JobKey, ProviderName};
+
+    fn entry(id: &str, name: Option<&str>, state: State, reason: &str) -> Entry {
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: id.to_owned() };
+        let job = Job {
+            traits: crate::tests::traits(key.provider),
+            batch: None,
+            key,
+            service: "llama".into(),
+            name: name.map(str::to_owned),
+            tags: Arc::default(),
+        };
+        let known = Observation {
+            state,
+            fail_reason: Some(reason.to_owned()),
+            first_seen: Some(Timestamp::UNIX_EPOCH),
+            running_since: Some(Timestamp::UNIX_EPOCH),
+            finished_at: Some(Timestamp::from_second(38).unwrap()),
+            ..Observation::default()
+        };
+        Entry::new(Arc::new(job), known)
+    }
+
+    fn drawn(look: Look) -> String {
+        let entries = [
+            entry("98nl", Some("漢字 prompt"), State::Failed, "CUDA\u{1b}[2J out of\nmemory"),
+            entry("x", None, State::Succeeded, ""),
+        ];
+        table(&entries, look, Timestamp::from_second(60).unwrap()).join("\n")
+    }
+
+    #[test]
+    fn a_table_aligns_by_cells_and_takes_nothing_that_a_terminal_would_obey() {
+        let wide = "\
+STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
+✗ FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out of memory
+✓ DONE  llama/x                  22s   38s      -";
+        assert_eq!(drawn(Look::default()), wide);
+        let narrow = "\
+STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
+x FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out~
++ DONE  llama/x                  22s   38s      -";
+        assert_eq!(drawn(Look { width: Some(60), ascii: true, ..Look::default() }), narrow);
+    }
+
+    #[test]
+    fn colour_is_on_the_state_alone() {
+        let plain = drawn(Look::default());
+        let coloured = drawn(Look { colour: true, ..Look::default() });
+        assert_ne!(plain, coloured);
+        assert_eq!(anstrip(&coloured), plain);
+    }
+
+    fn anstrip(text: &str) -> String {
+        text.lines().map(|line| Clean::new(line).to_string()).collect::<Vec<_>>().join("\n")
+    }
+}

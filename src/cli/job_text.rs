@@ -1,0 +1,131 @@
+//! All that is known of one job, in words.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::output::Look;
+use super::select::Entry;
+use super::style;
+use crate::domain::clean::Clean;
+use crate::domain::cost::Cost;
+use crate::domain::field;
+use crate::domain::state::PollOutcome;
+use crate::domain::{human, note};
+
+/// One line a fact, the label first; a reason of many lines goes on below its label.
+pub fn lines(entry: &Entry, look: Look) -> Vec<String> {
+    let (job, known) = (&entry.job, &entry.known);
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    let mut fact = |label, text: Option<String>| facts.extend(text.map(|text| (label, text)));
+    let when = |at: Option<Timestamp>| at.map(moment);
+
+    let word = known.word.as_ref().map(|word| format!(" (the service says {:?})", Clean::new(word).as_str()));
+    let mark = style::mark(known.state, look);
+    let mark = style::painted(&mark, known.state, look);
+    fact("state", Some(format!("{mark}  {}{}", note::in_words(known), word.unwrap_or_default())));
+    fact("lost because", known.lost.map(|cause| format!("{cause}: {}", cause.sentence())));
+    fact("reason", known.fail_reason.clone());
+    fact("error code", known.error_code.clone());
+    fact("warning", known.warning.clone());
+    fact("name", job.name.clone());
+    fact("id", Some(job.key.id.clone()));
+    fact("service", Some(format!("{} ({}, {})", job.service, job.key.provider, job.key.endpoint)));
+    fact("tags", (!job.tags.is_empty()).then(|| job.tags.join(" ")));
+    fact("progress", known.progress.map(|percent| format!("{percent} %")));
+    fact("cost", known.cost.as_deref().and_then(Cost::parse).map(|cost| cost.to_string()));
+    if let Some(fields) = &known.fields {
+        for (name, value) in field::values(&fields.values) {
+            fact("field", Some(format!("{name}: {}", value.text())));
+        }
+    }
+    fact("batch", job.batch.as_deref().map(str::to_owned));
+    fact("files", known.files.map(|files| format!("{}, of which {} failed", files.total, files.failed)));
+    fact("HTTP", known.http_status.map(|status| status.to_string()));
+    fact("status code", known.service_status_code.map(|status| format!("{status} (of the user's own service)")));
+    fact("first seen", when(known.first_seen));
+    fact("running since", when(known.running_since));
+    fact("finished", when(known.finished_at));
+    fact("took", note::took(known).map(human::duration));
+    for (label, saved) in [("saved", known.saved.as_ref()), ("kept", known.evidence.as_deref())] {
+        let text = saved.map(|saved| {
+            let masked = if saved.masked { ", our token masked" } else { "" };
+            format!(
+                "{} ({} bytes) {}, sha256 {}{masked}",
+                human::bytes(saved.bytes),
+                saved.bytes,
+                moment(saved.at),
+                saved.sha256
+            )
+        });
+        fact(label, text);
+    }
+    let last = known.last_poll.as_ref().map(|last| {
+        let status = last.http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
+        let reason =
+            last.reason.as_ref().filter(|_| last.read != PollOutcome::Answered).map(|reason| format!(": {reason}"));
+        format!("{}{status}, {}{}", last.read, moment(last.at), reason.unwrap_or_default())
+    });
+    fact("last read", Some(last.unwrap_or_else(|| "never".to_owned())));
+
+    let mut lines = vec![Clean::new(&job.label()).to_string()];
+    for (label, text) in &facts {
+        let mut label = *label;
+        for line in text.lines() {
+            let line = if label == "state" { line.to_owned() } else { Clean::new(line).to_string() };
+            lines.push(format!("{label:>14}  {line}").trim_end().to_owned());
+            label = "";
+        }
+    }
+    lines
+}
+
+/// A date and time here, with the zone.
+fn moment(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::job::{Job, JobKey, ProviderName};
+    use crate::domain::observation::Observation;
+    use crate::domain::state::State;
+
+    #[test]
+    fn a_job_in_words_has_its_reason_in_full_and_nothing_that_a_terminal_would_obey() {
+        let key =
+            JobKey { provider: ProviderName::VESSL, endpoint: "https://h/s".into(), id: "9\u{1b}[2J8".to_owned() };
+        let job = Job {
+            traits: crate::tests::traits(key.provider),
+            batch: None,
+            key,
+            service: "llama".into(),
+            name: Some("hello".to_owned()),
+            tags: ["nov".to_owned()].into(),
+        };
+        let known = Observation {
+            state: State::Failed,
+            word: Some("failed\u{202e}".to_owned()),
+            fail_reason: Some("CUDA out of memory\n\u{1b}]52;c;x\u{7}tried 2 GB".to_owned()),
+            http_status: Some(200),
+            service_status_code: Some(503),
+            ..Observation::default()
+        };
+        let entry = Entry::new(Arc::new(job), known);
+        let text = "\
+llama/98
+         state  ✗ FAIL  failed (the service says \"failed\")
+        reason  CUDA out of memory
+                tried 2 GB
+          name  hello
+            id  98
+       service  llama (vessl, https://h/s)
+          tags  nov
+          HTTP  200
+   status code  503 (of the user's own service)
+     last read  never";
+        assert_eq!(lines(&entry, Look::default()).join("\n"), text);
+    }
+}

@@ -1,0 +1,157 @@
+//! Where a service is: its base_url, or an Unstract deployment's URL in either of its forms.
+
+use url::{Host, Url};
+
+use super::field::{Field, Fields};
+use crate::config::problems::{Problem, Problems};
+use crate::domain::provider::AddressForm;
+
+const UNSTRACT_EXAMPLE: &str = "\"https://us-central.unstract.com/deployment/api/<organization_id>/<api_name>/\"";
+const HOST_EXAMPLE: &str = "\"https://host.example\"";
+
+/// The service's `base`, see `domain::service::Service`. What is wrong with it goes to `problems`.
+pub fn base(form: AddressForm, service: &Fields<'_>, place: &str, problems: &mut Problems) -> Option<Url> {
+    let insecure = service.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false);
+    match form {
+        AddressForm::Deployment => deployment(service, place, insecure, problems),
+        AddressForm::Settings => None,
+        AddressForm::Base { default, example } => match (service.get("base_url"), default) {
+            (Some(field), _) => address(&field, example, insecure, problems),
+            (None, Some(default)) => Url::parse(default).ok(),
+            (None, None) => {
+                let help = format!("write base_url = {example}");
+                problems.add(Problem::at(service.span(), format!("no `base_url` {place}")).help(help).absence());
+                None
+            }
+        },
+    }
+}
+
+/// An Unstract deployment: `url`, or `base_url` with `organization_id` and `api_name`.
+fn deployment(service: &Fields<'_>, place: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
+    let parts = ["base_url", "organization_id", "api_name"].map(|key| service.get(key));
+    if let Some(field) = service.get("url") {
+        for part in parts.into_iter().flatten() {
+            let message = format!("`{}` beside `url` {place}", part.key);
+            problems.add(Problem::at(part.key_span, message).help("`url` says it all: take one of the two out"));
+        }
+        return whole(&field, address(&field, UNSTRACT_EXAMPLE, insecure, problems)?, problems);
+    }
+    let [base_url, organization, api] = &parts;
+    let (Some(base_url), Some(organization), Some(api)) = (base_url, organization, api) else {
+        let missing: Vec<_> = ["`base_url`", "`organization_id`", "`api_name`"]
+            .into_iter()
+            .zip(&parts)
+            .filter_map(|(name, part)| part.is_none().then_some(name))
+            .collect();
+        let message = match missing.len() {
+            3 => format!("no `url` {place}"),
+            _ => format!("no {} {place}", missing.join(" and no ")),
+        };
+        let help = format!(
+            "write url = {UNSTRACT_EXAMPLE} as the web page shows it, or all of base_url, organization_id and api_name"
+        );
+        problems.add(Problem::at(service.span(), message).help(help).absence());
+        for part in parts.iter().flatten() {
+            let _ = part.word("\"…\"", problems);
+        }
+        return None;
+    };
+    let (organization, api) = (segment(organization, problems), segment(api, problems));
+    let mut url = address(base_url, HOST_EXAMPLE, insecure, problems)?;
+    if url.path().contains("/deployment/api") {
+        problems.add(
+            Problem::at(base_url.span.clone(), "`base_url` holds the path of a deployment already")
+                .help("write it as `url`, without organization_id and api_name"),
+        );
+        return None;
+    }
+    url.path_segments_mut().ok()?.pop_if_empty().extend(["deployment", "api", organization?, api?, ""]);
+    Some(url)
+}
+
+/// A deployment's URL as the web page shows it.
+fn whole(field: &Field<'_>, mut url: Url, problems: &mut Problems) -> Option<Url> {
+    let segments: Vec<&str> = url.path_segments()?.filter(|segment| !segment.is_empty()).collect();
+    if !matches!(segments.as_slice(), [.., "deployment", "api", _, _]) {
+        problems.add(
+            Problem::at(field.span.clone(), "`url` is no deployment's URL")
+                .help(format!("write it as the web page shows it: {UNSTRACT_EXAMPLE}")),
+        );
+        return None;
+    }
+    if url.query_pairs().any(|(key, _)| key == "execution_id") {
+        problems.add(
+            Problem::at(field.span.clone(), "`url` holds an execution_id")
+                .help("leave it out here and give it as a job's id"),
+        );
+        return None;
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Some(url)
+}
+
+/// One segment of a path.
+fn segment<'a>(field: &Field<'a>, problems: &mut Problems) -> Option<&'a str> {
+    let word = field.word("\"org_x\"", problems)?;
+    if word.contains(['/', '\\', '?', '#']) || word == "." || word == ".." {
+        let message = format!("`{}` is no single part of a path", field.key);
+        problems.add(Problem::at(field.span.clone(), message).help("for a whole address write `url` instead"));
+        return None;
+    }
+    Some(word)
+}
+
+/// The URL, also where something about it is refused: what else is wrong with the service and its jobs is told as well.
+pub fn address(field: &Field<'_>, example: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
+    let text = field.word(example, problems)?;
+    let key = field.key;
+    let mut refuse = |message: String, help: &str| {
+        problems.add(Problem::at(field.span.clone(), message).help(help.to_owned()));
+    };
+    let mut url = match Url::parse(text) {
+        Err(error) => {
+            refuse(format!("`{key}` is no URL: {error}"), &format!("write it like {example}"));
+            return None;
+        }
+        Ok(url) if !matches!(url.scheme(), "https" | "http") => {
+            refuse(format!("`{key}` is no https URL"), &format!("write it like {example}"));
+            return None;
+        }
+        Ok(url) => url,
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        refuse(
+            format!("`{key}` holds a user or a password"),
+            "take what stands before the @ out: a secret is given by `token`",
+        );
+        // Neither can fail where there is a host.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+    }
+    if url.scheme() == "http" && !insecure && !is_loopback(&url) {
+        refuse(
+            format!("`{key}` is plain http, which would show the token to the network"),
+            "write https, or allow it with insecure = true",
+        );
+    }
+    url.set_fragment(None);
+    Some(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
+        }
+        None => false,
+    }
+}

@@ -1,0 +1,194 @@
+//! `[[commands]]`: commands of the user's own, in the jobs file or in config.toml.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::field::{Field, Fields};
+use crate::config::problems::excerpt::Excerpts;
+use crate::config::problems::known_keys;
+use crate::config::problems::{Problem, Problems};
+use crate::domain::command;
+use crate::domain::command::{Marked, Mode, Placeholder, Program, UserCommand};
+use crate::domain::filter::Filter;
+
+const HELP: &str = "write it as [[commands]], and below it name = \"resubmit\" and run = [\"./resubmit.sh\", \"{id}\"]";
+
+/// Reads them; `path` is the file that they stand in.
+pub fn commands(file: &Fields<'_>, text: &str, path: &Path, problems: &mut Problems) -> Vec<Arc<UserCommand>> {
+    let Some(field) = file.get("commands") else { return Vec::new() };
+    let excerpts = Excerpts::new(text);
+    let mut commands: Vec<Arc<UserCommand>> = Vec::new();
+    for table in field.tables(HELP, problems) {
+        table.expect_only(known_keys::COMMAND, "in [[commands]]", problems);
+        let line = excerpts.position(table.span().start).line;
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+        let place = format!("{file_name}:{line}");
+        let Some(command) = command_of(&table, path, place, problems) else { continue };
+        if let Some(twin) = commands.iter().find(|other| other.name == command.name) {
+            let message = format!("this command is called like the one at {}", twin.place);
+            problems.add(Problem::at(table.span(), message).help("give one of the two another name"));
+            continue;
+        }
+        commands.push(Arc::new(command));
+    }
+    commands
+}
+
+fn command_of(table: &Fields<'_>, path: &Path, place: String, problems: &mut Problems) -> Option<UserCommand> {
+    let name = required(table, "name", problems).and_then(|field| name(&field, problems));
+    let run = required(table, "run", problems).and_then(|field| program(&field, path, problems));
+    let key = table.get("key").and_then(|field| field.word("\"R\"", problems)).map(str::to_owned);
+    let when = filter(table, "when", problems);
+    let marked =
+        word(table, "marked", &[("each", Marked::Each), ("all", Marked::All), ("refuse", Marked::Refuse)], problems);
+    let modes = [("background", Mode::Background), ("terminal", Mode::Terminal), ("pager", Mode::Pager)];
+    let mode = word(table, "mode", &modes, problems);
+    let adds = table.get("adds").and_then(|field| {
+        let adds = field.word("\"invoices\" or \"{service}\"", problems)?;
+        if marked == Marked::All && adds == "{service}" {
+            let message = "`{service}` is no one service where a command runs once for all jobs";
+            problems.add(Problem::at(field.span.clone(), message).help("name the service, or write marked = \"each\""));
+        }
+        Some(adds.to_owned())
+    });
+    let program = run?;
+    if marked == Marked::All
+        && let Some(field) = table.get("run")
+        && let Some(placeholder) = program.placeholders().next()
+    {
+        let message = format!("{{{placeholder}}} is no one value where a command runs once for all jobs");
+        problems.add(
+            Problem::at(field.span, message)
+                .help("take it from the JSON lines on standard input, or write marked = \"each\""),
+        );
+    }
+    Some(UserCommand {
+        name: name?,
+        key,
+        program,
+        when,
+        marked,
+        confirm: flag(table, "confirm", problems),
+        mode,
+        adds,
+        token: flag(table, "token", problems),
+        place,
+    })
+}
+
+fn required<'a>(table: &Fields<'a>, key: &'static str, problems: &mut Problems) -> Option<Field<'a>> {
+    let field = table.get(key);
+    if field.is_none() {
+        problems.add(Problem::at(table.span(), format!("a command needs `{key}`")).help(HELP));
+    }
+    field
+}
+
+fn name(field: &Field<'_>, problems: &mut Problems) -> Option<Arc<str>> {
+    let name = field.word("\"resubmit\"", problems)?;
+    if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
+        let help = "write letters, digits, `-`, `_` and `.`, as in \"resubmit\"";
+        problems.add(Problem::at(field.span.clone(), "this is no name for a command").help(help));
+        return None;
+    }
+    Some(name.into())
+}
+
+/// A program with its arguments, whose values are known.
+pub fn program(field: &Field<'_>, path: &Path, problems: &mut Problems) -> Option<Program> {
+    let example = "a program and its arguments, as in [\"./resubmit.sh\", \"{id}\"]";
+    let argv = field.texts(example, problems)?;
+    let known: Vec<&str> = Placeholder::ALL.iter().map(|placeholder| placeholder.as_str()).collect();
+    for (at, (argument, span)) in argv.iter().enumerate() {
+        let unknown = command::unknown_placeholder(argument);
+        if at == 0 && argument.contains('{') {
+            let help = "write the program as it is called; only its arguments take values";
+            problems.add(Problem::at(span.clone(), "a program is never chosen by a value").help(help));
+        } else if let Some(unknown) = unknown {
+            let meant = known_keys::meant(unknown.trim_matches(['{', '}']), &known);
+            let help = meant.map_or_else(
+                || format!("known here: {{{}}}", known.join("}, {")),
+                |meant| format!("did you mean {{{meant}}}?"),
+            );
+            problems.add(Problem::at(span.clone(), format!("there is no value {unknown}")).help(help));
+        }
+    }
+    let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
+    let program = Program::new(argv.into_iter().map(|(word, _)| word.to_owned()).collect(), &folder);
+    if program.is_none() {
+        problems.add(Problem::at(field.span.clone(), "this names no program").help(format!("write {example}")));
+    }
+    program
+}
+
+/// A filter; without one it lets everything through.
+pub fn filter(table: &Fields<'_>, key: &str, problems: &mut Problems) -> Filter {
+    let Some(field) = table.get(key) else { return Filter::default() };
+    let Some(text) = field.text("\"state:failed,lost\"", problems) else { return Filter::default() };
+    Filter::parse(text).unwrap_or_else(|error| {
+        problems.add(
+            Problem::at(field.span, format!("this filter was not understood: {error}"))
+                .help("write it as after `/` in the dashboard, for example \"state:failed tag:nightly\""),
+        );
+        Filter::default()
+    })
+}
+
+fn flag(table: &Fields<'_>, key: &str, problems: &mut Problems) -> bool {
+    table.get(key).and_then(|field| field.flag(problems)).unwrap_or_default()
+}
+
+fn word<T: Copy + Default>(table: &Fields<'_>, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
+    let Some(field) = table.get(key) else { return T::default() };
+    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let all = format!("\"{}\"", known.join("\" or \""));
+    let Some(given) = field.text(&all, problems) else { return T::default() };
+    let found = words.iter().find(|(word, _)| *word == given);
+    if found.is_none() {
+        problems.add(Problem::at(field.span, format!("`{key}` has no such value")).help(format!("write {all}")));
+    }
+    found.map(|(_, value)| *value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::parse;
+
+    fn read(text: &str) -> Result<crate::config::JobsFile, String> {
+        parse(text, std::path::Path::new("/jobs/jobs.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_command_is_read_with_its_defaults() {
+        let file =
+            read("[[commands]]\nname = 'a'\nrun = ['./a.sh', '{id}']\nwhen = 'state:failed'\nconfirm = true").unwrap();
+        let command = &file.commands[0];
+        assert_eq!((&*command.name, command.place.as_str(), command.confirm), ("a", "jobs.toml:1", true));
+        assert_eq!((command.marked, command.mode, command.token), Default::default());
+        assert_eq!(command.program.path(), std::path::Path::new("/jobs/./a.sh"));
+        assert_eq!(command.when.source(), "state:failed");
+    }
+
+    #[test]
+    fn mistakes_are_said_with_line_and_what_to_write() {
+        let cases = [
+            ("name = 'a'", "jobs.toml:1:1: a command needs `run`"),
+            ("run = ['x']", "a command needs `name`"),
+            ("name = 'a b'\nrun = ['x']", "2:8: this is no name for a command"),
+            ("name = 'a'\nrun = []", "3:7: this names no program"),
+            ("name = 'a'\nrun = ['x', '{idd}']", "there is no value {idd}"),
+            ("name = 'a'\nrun = ['{name}']", "a program is never chosen by a value"),
+            ("name = 'a'\nrun = 'x'", "must be an array of strings"),
+            ("name = 'a'\nrun = ['x']\nwhen = 'state:nope'", "this filter was not understood"),
+            ("name = 'a'\nrun = ['x']\nmode = 'window'", "`mode` has no such value"),
+            ("name = 'a'\nrun = ['x', '{id}']\nmarked = 'all'", "{id} is no one value"),
+            ("name = 'a'\nrun = ['x']\nmarked = 'all'\nadds = '{service}'", "`{service}` is no one service"),
+            ("name = 'a'\nrun = ['x']\nshell = true", "unknown key `shell` in [[commands]]"),
+            ("name = 'a'\nrun = ['x']\n[[commands]]\nname = 'a'\nrun = ['y']", "called like the one at jobs.toml:1"),
+        ];
+        for (text, expected) in cases {
+            let error = read(&format!("[[commands]]\n{text}")).unwrap_err();
+            assert!(error.contains(expected), "{text}\n{error}");
+        }
+    }
+}

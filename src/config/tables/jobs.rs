@@ -1,0 +1,276 @@
+//! `[[jobs]]`: ids in all their forms, `ids` spread out, duplicates found.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::field::{Field, Fields};
+use super::service::{Place, expanded};
+use crate::config::add::id_list;
+use crate::config::files::reading::{Unreadable, read};
+use crate::config::files::sources::{Digest, Source};
+use crate::config::problems::known_keys;
+use crate::config::problems::{Problem, Problems};
+use crate::domain::clean::Clean;
+use crate::domain::id;
+use crate::domain::id::NoId;
+use crate::domain::job::{Job, JobKey};
+use crate::domain::provider::IdError;
+use crate::domain::service::Service;
+use crate::providers;
+
+/// The services of a file by name; None where something is wrong with one.
+pub type Known<'a> = HashMap<&'a str, Option<Arc<Service>>>;
+
+/// A job, and where its id stands.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The job.
+    pub job: Arc<Job>,
+    /// Where its id stands in the jobs file, or the name of the file of ids.
+    pub span: Range<usize>,
+    /// In a file of ids: its name, and the line.
+    pub listed: Option<(Arc<str>, usize)>,
+}
+
+/// What the entries of a file come to.
+#[derive(Debug, Default)]
+pub struct Declared {
+    /// The jobs in the file's order.
+    pub jobs: Vec<Placed>,
+    /// The files of ids.
+    pub sources: Vec<Source>,
+    /// Of their texts, and of what was added before.
+    pub digest: Digest,
+    /// The batch of those that name none of their own.
+    pub batch: Option<Arc<str>>,
+}
+
+/// `[[jobs]]` in the file's order.
+pub fn jobs(
+    file: &Fields<'_>,
+    known: &Known<'_>,
+    place: &Place,
+    (digest, batch): (Digest, Option<Arc<str>>),
+    problems: &mut Problems,
+) -> Declared {
+    let mut declared = Declared { digest, batch, ..Declared::default() };
+    let Some(field) = file.get("jobs") else { return declared };
+    let tables = field.tables("write [[jobs]], with two brackets, before each job", problems);
+    declared.jobs.reserve(tables.len());
+    for table in tables {
+        job(&table, known, place, &mut declared, problems);
+    }
+    declared
+}
+
+/// The name of one of the jobs of an entry, the first of which is 0.
+pub fn numbered(name: Option<&str>, are_many: bool, ix: usize) -> Option<String> {
+    name.map(|name| if are_many { format!("{name} {}", ix + 1) } else { name.to_owned() })
+}
+
+/// The jobs that stand in a file before, under the same triple: each with the first.
+pub fn duplicates(jobs: &[Placed]) -> Vec<(&Placed, &Placed)> {
+    let mut first: HashMap<&JobKey, &Placed> = HashMap::with_capacity(jobs.len());
+    let mut found = Vec::new();
+    for placed in jobs {
+        match first.get(&placed.job.key) {
+            Some(earlier) => found.push((placed, *earlier)),
+            None => {
+                first.insert(&placed.job.key, placed);
+            }
+        }
+    }
+    found
+}
+
+fn job(table: &Fields<'_>, known: &Known<'_>, place: &Place, declared: &mut Declared, problems: &mut Problems) {
+    table.expect_only(known_keys::JOB, "in [[jobs]]", problems);
+    let service = service(table, known, problems);
+    let name = table.get("name").and_then(|field| field.text("\"scan 7\"", problems)).map(str::trim);
+    let name = name.filter(|name| !name.is_empty());
+    let tags: Arc<[String]> = table
+        .get("tags")
+        .and_then(|field| field.texts("tags = [\"nightly\"]", problems))
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(tag, _)| tag.trim().to_owned())
+        .collect();
+    let Some(ids) = ids(table, problems) else { return };
+    let own_batch = table.get("batch").and_then(|field| field.word("\"nov-22\"", problems)).map(Arc::from);
+    let batch = own_batch.or_else(|| declared.batch.clone());
+    let entry = Entry { service: service.as_deref(), known, name, tags, batch };
+    match ids {
+        Ids::Listed(file) => {
+            let Some(source) = id_file(&file, place, problems) else { return };
+            for path in source.files() {
+                entry.listed(&path, &file, declared, problems);
+            }
+            declared.sources.push(source);
+        }
+        Ids::Given { texts, are_many } => {
+            for (ix, (text, span)) in texts.into_iter().enumerate() {
+                match entry.job(id::read(text, |name| known.contains_key(name)), numbered(name, are_many, ix)) {
+                    Ok(job) => declared.jobs.extend(job.map(|job| Placed { job, span, listed: None })),
+                    Err(Refused { what, help }) => problems.add(Problem::at(span, what).help(help)),
+                }
+            }
+        }
+    }
+}
+
+/// Why a text is no id here, and what to do.
+struct Refused {
+    what: String,
+    help: &'static str,
+}
+
+/// What the jobs of one entry have in common. Without a service nothing comes of it but what is wrong with its ids.
+struct Entry<'a> {
+    service: Option<&'a Service>,
+    known: &'a Known<'a>,
+    name: Option<&'a str>,
+    tags: Arc<[String]>,
+    batch: Option<Arc<str>>,
+}
+
+impl Entry<'_> {
+    fn job(&self, id: Result<&str, NoId>, name: Option<String>) -> Result<Option<Arc<Job>>, Refused> {
+        let text = id.map_err(|error| Refused { what: error.to_string(), help: error.help() })?;
+        let Some(service) = self.service else { return Ok(None) };
+        let id = providers::id_from(service, text)
+            .map_err(|IdError { what, help }| Refused { what: what.to_owned(), help })?;
+        let key = JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id };
+        let tags = Arc::clone(&self.tags);
+        let traits = service.job_traits();
+        Ok(Some(Arc::new(Job {
+            key,
+            service: Arc::clone(&service.name),
+            name,
+            tags,
+            traits,
+            batch: self.batch.clone(),
+        })))
+    }
+
+    /// The jobs of a file of ids.
+    fn listed(&self, path: &Path, field: &Field<'_>, declared: &mut Declared, problems: &mut Problems) {
+        let file: Arc<str> = Clean::new(&path.file_name().unwrap_or_default().to_string_lossy()).as_str().into();
+        let text = match read(path) {
+            Ok(text) => text,
+            Err(Unreadable { what, help }) => {
+                let help =
+                    if path.exists() { help } else { "write that file, or name another: a pattern may match none" };
+                let problem = Problem::at(field.span.clone(), format!("{file}: {what}"));
+                problems.add(problem.help(help));
+                return;
+            }
+        };
+        declared.digest.add(path, Some(text.as_bytes()));
+        let mut refused = 0;
+        for (ix, listed) in id_list::read(&text, |name| self.known.contains_key(name)).enumerate() {
+            let name = listed.name.map(str::to_owned).or_else(|| numbered(self.name, true, ix));
+            match self.job(listed.id, name) {
+                Ok(job) => {
+                    let listed = Some((Arc::clone(&file), listed.line));
+                    declared.jobs.extend(job.map(|job| Placed { job, span: field.span.clone(), listed }));
+                }
+                Err(Refused { what, help }) => {
+                    refused += 1;
+                    if refused <= MOST_REFUSED {
+                        let message = format!("{file}, line {}: {what}", listed.line);
+                        problems.add(Problem::at(field.span.clone(), message).help(help));
+                    }
+                }
+            }
+        }
+        if refused > MOST_REFUSED {
+            let message = format!("{file}: {} more lines are no ids", refused - MOST_REFUSED);
+            problems.add(Problem::at(field.span.clone(), message).help("give one id a line, a name after a tab"));
+        }
+    }
+}
+
+/// How many lines of one file of ids are refused one by one.
+const MOST_REFUSED: usize = 10;
+
+/// The files of ids that a path or pattern names.
+fn id_file(field: &Field<'_>, place: &Place, problems: &mut Problems) -> Option<Source> {
+    let text = field.word("\"ids.txt\"", problems)?;
+    let source = if text.starts_with('~') {
+        expanded(text, place)
+            .map_err(ToOwned::to_owned)
+            .and_then(|path| Source::pattern(Path::new(""), &path).map_err(|error| error.to_string()))
+    } else {
+        Source::pattern(&place.directory, Path::new(text)).map_err(|error| error.to_string())
+    };
+    source
+        .map_err(|what| {
+            problems.add(Problem::at(field.span.clone(), what).help("write it like \"ids.txt\" or \"ids/*.txt\""))
+        })
+        .ok()
+}
+
+fn service(table: &Fields<'_>, known: &Known<'_>, problems: &mut Problems) -> Option<Arc<Service>> {
+    let Some(field) = table.get("service") else {
+        let help = "write service = \"<name>\", the name of one of [services.<name>]";
+        problems.add(Problem::at(table.span(), "no `service` in this job").help(help).absence());
+        return None;
+    };
+    let name = field.word("\"llama\"", problems)?;
+    if let Some(service) = known.get(name) {
+        return service.clone();
+    }
+    let mut names: Vec<&str> = known.keys().copied().filter(|name| known_keys::is_service_name(name)).collect();
+    names.sort_unstable();
+    let help = match (known_keys::meant(name, &names), names.as_slice()) {
+        (Some(meant), _) => format!("did you mean \"{meant}\"?"),
+        (None, []) => "the file defines no service: write [services.<name>] first".to_owned(),
+        (None, names) => {
+            let more = if names.len() > 9 { ", …" } else { "" };
+            format!("the file defines: {}{more}", names.get(..9).unwrap_or(names).join(", "))
+        }
+    };
+    // The services may stand in a part of the file that could not be read.
+    problems.add(Problem::at(field.span, "the file defines no service of this name").help(help).absence());
+    None
+}
+
+/// The ids that a job's table gives.
+enum Ids<'a> {
+    /// In the file, each with its place.
+    Given { texts: Vec<(&'a str, Range<usize>)>, are_many: bool },
+    /// In files of their own.
+    Listed(Field<'a>),
+}
+
+fn ids<'a>(table: &Fields<'a>, problems: &mut Problems) -> Option<Ids<'a>> {
+    let mut given: Vec<Field<'a>> = known_keys::ID.iter().filter_map(|key| table.get(key)).collect();
+    given.sort_by_key(|field| field.key_span.start);
+    let [field, others @ ..] = given.as_slice() else {
+        let help = "write id = \"…\", as the service gave it, ids = [\"…\", \"…\"] for many at once, or ids_file = \"ids.txt\"";
+        problems.add(Problem::at(table.span(), "no `id` in this job").help(help).absence());
+        return None;
+    };
+    for other in others {
+        let message = format!("`{}` beside `{}`: a job has one id", other.key, field.key);
+        problems.add(Problem::at(other.key_span.clone(), message).help("keep one of them; `ids` takes many"));
+    }
+    match field.key {
+        "ids_file" => Some(Ids::Listed(field.clone())),
+        "ids" => {
+            let texts = field.texts("ids = [\"…\", \"…\"]", problems)?;
+            Some(Ids::Given { texts, are_many: true })
+        }
+        _ if field.value.is_array() => {
+            let message = format!("`{}` takes one id", field.key);
+            problems.add(Problem::at(field.key_span.clone(), message).help("write `ids` for many at once"));
+            None
+        }
+        _ => {
+            let text = field.text("\"98nlux8b0eu6\"", problems)?;
+            Some(Ids::Given { texts: vec![(text, field.span.clone())], are_many: false })
+        }
+    }
+}

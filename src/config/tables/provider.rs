@@ -1,0 +1,309 @@
+//! Providers that are descriptions: `[providers.*]` of the jobs file, the user's own files, and what a service of one
+//! has to say about it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::address;
+use super::field::{Field, Fields};
+use crate::config::files::paths;
+use crate::config::problems::known_keys;
+use crate::config::problems::{Problem, Problems};
+use crate::domain::job::ProviderName;
+use crate::domain::provider::ProviderRef;
+use crate::providers;
+use crate::providers::described;
+use crate::providers::described::{Around, Described, Fault, Known, Shipped, Table};
+
+/// A provider that a service names.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// The value.
+    pub provider: ProviderRef,
+    /// Its description, if it is one.
+    pub described: Option<Described>,
+}
+
+/// The providers that a jobs file can name.
+#[derive(Debug, Default)]
+pub struct Providers {
+    own: Vec<Own>,
+    secrets: Vec<String>,
+}
+
+/// One of `[providers.*]`.
+#[derive(Debug)]
+struct Own {
+    name: String,
+    table: Table,
+    /// None: something is wrong with it, which was told.
+    described: Option<Described>,
+}
+
+impl Providers {
+    /// Reads `[providers.*]`, whether or not a service names them.
+    pub fn read(file: &Fields<'_>, problems: &mut Problems) -> Self {
+        let mut found = Self { own: Vec::new(), secrets: secrets_of(file) };
+        let help = "write each as [providers.<name>]";
+        let Some(table) = file.get("providers").and_then(|field| field.table(help, problems)) else { return found };
+        let fields: Vec<(Field<'_>, Table)> = table
+            .all()
+            .into_iter()
+            .filter_map(|field| Some((field.clone(), Table::of(field.table(help, problems)?.raw()))))
+            .collect();
+        for (field, table) in &fields {
+            if !known_keys::is_service_name(field.key) {
+                let message = "this is no name for a provider";
+                problems.add(
+                    Problem::at(field.key_span.clone(), message).help("a name has letters, digits, `-`, `_` and `.`"),
+                );
+            }
+            if providers::in_code(ProviderName::new(field.key)) {
+                let message = format!("`{}` is a provider that jobdeck speaks by itself", field.key);
+                problems.add(Problem::at(field.key_span.clone(), message).help("give yours another name"));
+            }
+            found.own.push(Own { name: field.key.to_owned(), table: table.clone(), described: None });
+        }
+        for (place, (field, table)) in fields.iter().enumerate() {
+            let around = Around { secrets: &found.secrets };
+            let read = described::from_table(ProviderName::new(field.key), table, &found, around);
+            match read {
+                Ok(described) => {
+                    if let Some(own) = found.own.get_mut(place) {
+                        own.described = Some(described);
+                    }
+                }
+                Err(faults) => {
+                    for fault in faults {
+                        let span = fault.span.unwrap_or_else(|| field.key_span.clone());
+                        problems.add(Problem::at(span, fault.message).help(fault.help));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The provider that a service names. What is wrong goes to `problems`.
+    pub fn choose(&self, service: &Fields<'_>, here: &str, problems: &mut Problems) -> Option<Chosen> {
+        let example = "\"vessl\", \"optexity\", \"unstract\" or one of `jobdeck providers`";
+        let Some(field) = service.get("provider") else {
+            let help = "write provider = \"vessl\", \"optexity\" or \"unstract\"";
+            problems.add(Problem::at(service.span(), format!("no `provider` {here}")).help(help).absence());
+            return None;
+        };
+        let word = field.word(example, problems)?;
+        if let Some(own) = self.own.iter().find(|own| own.name == word) {
+            return own.described.clone().map(Chosen::of);
+        }
+        match user_file(word).map(|path| (std::fs::read_to_string(&path), path)) {
+            Some((Ok(text), path)) => {
+                let around = Around { secrets: &self.secrets };
+                let read = described::from_text(ProviderName::new(word), &text, self, around);
+                return read.map_err(|faults| tell(&field, &path, &text, faults, problems)).ok().map(Chosen::of);
+            }
+            Some((Err(error), path)) if error.kind() != std::io::ErrorKind::NotFound => {
+                let message = format!("the provider's file {} cannot be read: {error}", path.display());
+                problems.add(Problem::at(field.span, message).help("mend it, or name another provider"));
+                return None;
+            }
+            Some((Err(_), _)) | None => {}
+        }
+        let name = ProviderName::new(word);
+        let described = described::shipped(name);
+        if let Some(provider) = providers::by_name(name) {
+            return Some(Chosen { provider, described });
+        }
+        let known = self.names();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let help = match known_keys::meant(word, &known) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => "write \"vessl\", \"optexity\" or \"unstract\", or one that `jobdeck providers` lists".to_owned(),
+        };
+        problems.add(Problem::at(field.span, format!("unknown provider {here}")).help(help));
+        None
+    }
+
+    /// Those of the jobs file, by their names.
+    pub fn own(&self) -> impl Iterator<Item = &Described> {
+        self.own.iter().filter_map(|own| own.described.as_ref())
+    }
+}
+
+impl Chosen {
+    fn of(described: Described) -> Self {
+        Self { provider: ProviderRef::new(described.clone()), described: Some(described) }
+    }
+
+    /// The keys that a service of it may have.
+    pub fn keys(&self) -> Vec<String> {
+        let own = self.described.iter().flat_map(Described::settings).map(|(name, _)| name.clone());
+        let common = known_keys::SERVICE
+            .iter()
+            .filter(|key| self.described.is_none() || !known_keys::UNSTRACT_ONLY.contains(key));
+        common.map(|key| (*key).to_owned()).chain(own).collect()
+    }
+}
+
+impl Known for Providers {
+    fn table(&self, name: &str) -> Option<Table> {
+        if let Some(own) = self.own.iter().find(|own| own.name == name) {
+            return Some(own.table.clone());
+        }
+        let text = user_file(name).and_then(|path| std::fs::read_to_string(path).ok());
+        let table = text.map(|text| Table::of(toml::de::DeTable::parse_recoverable(&text).0.get_ref()));
+        table.or_else(|| Shipped.table(name))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let own = self.own.iter().map(|own| own.name.clone());
+        own.chain(user_names()).chain(providers::names().into_iter().map(|name| name.as_str().to_owned())).collect()
+    }
+}
+
+/// A provider as a list of them shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What people call the service.
+    pub title: String,
+    /// Where it comes from: `shipped`, `user` (a file of the user's own) or `file` (the jobs file).
+    pub origin: &'static str,
+    /// The page that it was made from; empty if it names none.
+    pub page: String,
+}
+
+/// Every provider that a service can name, in the order in which they are looked for: those of this jobs file, the
+/// user's, the shipped. One that cannot be read is left out: `jobdeck check` says why.
+pub fn listed(jobs_file: Option<&str>) -> Vec<Listed> {
+    let (table, _) = toml::de::DeTable::parse_recoverable(jobs_file.unwrap_or_default());
+    let mut untold = Problems::default();
+    let own = Providers::read(&Fields::of_file(table.get_ref()), &mut untold);
+    let of = |described: &Described, origin| Listed {
+        name: described.name().as_str().to_owned(),
+        title: described.title().to_owned(),
+        origin,
+        page: described.docs().unwrap_or_default().to_owned(),
+    };
+    let mut all: Vec<Listed> = own.own().map(|described| of(described, "file")).collect();
+    let user = user_names().into_iter().filter_map(|name| {
+        let text = std::fs::read_to_string(user_file(&name)?).ok()?;
+        described::from_text(ProviderName::new(&name), &text, &own, Around { secrets: &own.secrets }).ok()
+    });
+    all.extend(user.map(|described| of(&described, "user")));
+    all.extend(providers::IN_CODE_TITLES.iter().map(|(name, title, page)| Listed {
+        name: name.as_str().to_owned(),
+        title: (*title).to_owned(),
+        origin: "shipped",
+        page: (*page).to_owned(),
+    }));
+    let shipped = described::shipped_names().filter_map(|name| described::shipped(ProviderName::new(name)));
+    all.extend(shipped.map(|described| of(&described, "shipped")));
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|listed| seen.insert(listed.name.clone()));
+    all
+}
+
+/// A provider's description as TOML, to copy and to change: as it was written, but for one of the jobs file, which is
+/// given whole. None if there is no description of this name.
+pub fn toml_of(name: &str, jobs_file: Option<&str>) -> Option<String> {
+    let (table, _) = toml::de::DeTable::parse_recoverable(jobs_file.unwrap_or_default());
+    let own = Providers::read(&Fields::of_file(table.get_ref()), &mut Problems::default());
+    if let Some(described) = own.own().find(|described| described.name().as_str() == name) {
+        return Some(described.toml().to_owned());
+    }
+    let of_user = user_file(name).and_then(|path| std::fs::read_to_string(path).ok());
+    of_user.or_else(|| described::shipped_text(name).map(str::to_owned))
+}
+
+/// The settings of a service of a described provider, defaults filled in, and its base.
+pub fn settings(
+    described: &Described,
+    service: &Fields<'_>,
+    here: &str,
+    problems: &mut Problems,
+) -> Option<(BTreeMap<String, String>, Url)> {
+    let insecure = service.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false);
+    let mut settings = BTreeMap::new();
+    let mut base = None;
+    let mut complete = true;
+    for (name, default) in described.settings() {
+        let aliases: &[&str] = if name == "base" { &["base", "base_url"] } else { &[name.as_str()] };
+        let given: Vec<Field<'_>> = aliases.iter().filter_map(|key| service.get(key)).collect();
+        if let [first, second] = given.as_slice() {
+            let message = format!("`{}` beside `{}` {here}", second.key, first.key);
+            problems.add(Problem::at(second.key_span.clone(), message).help("they mean the same: keep one of them"));
+        }
+        let value = match given.first() {
+            Some(field) if name == "base" => {
+                base = address::address(field, "\"https://host.example/v1\"", insecure, problems);
+                base.as_ref().and(field.value.as_str()).map(|text| text.trim().to_owned())
+            }
+            Some(field) => field.word("\"…\"", problems).map(str::to_owned),
+            None if default.is_empty() => {
+                let message = format!("no `{name}` {here}");
+                let help = format!("provider \"{}\" needs it: write {name} = \"…\"", described.name());
+                problems.add(Problem::at(service.span(), message).help(help).absence());
+                None
+            }
+            None => Some(default.clone()),
+        };
+        complete &= value.is_some();
+        settings.extend(value.map(|value| (name.clone(), value)));
+    }
+    if !complete {
+        return None;
+    }
+    let Some((own_base, _)) = described.addresses(&settings) else {
+        let help = "see `jobdeck providers NAME` for what its url is made of";
+        problems.add(Problem::at(service.span(), format!("the status URL {here} is no address")).help(help));
+        return None;
+    };
+    Some((settings, base.unwrap_or(own_base)))
+}
+
+/// The user's own descriptions: `$XDG_CONFIG_HOME/jobdeck/providers/<name>.toml`.
+fn user_file(name: &str) -> Option<PathBuf> {
+    known_keys::is_service_name(name)
+        .then(|| Some(paths::config_dir()?.join("providers").join(format!("{name}.toml"))))?
+}
+
+/// The names of the user's own descriptions.
+pub fn user_names() -> Vec<String> {
+    let entries = paths::config_dir().and_then(|dir| std::fs::read_dir(dir.join("providers")).ok());
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        name.strip_suffix(".toml").filter(|name| known_keys::is_service_name(name)).map(str::to_owned)
+    };
+    let mut names: Vec<String> = entries.into_iter().flatten().filter_map(name).collect();
+    names.sort();
+    names
+}
+
+/// The names of all further secrets that services of the file give.
+fn secrets_of(file: &Fields<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    let services = file.get("services").and_then(|field| field.value.as_table());
+    for service in services.into_iter().flat_map(|table| table.values()) {
+        let secrets = service.get_ref().as_table().and_then(|table| table.get("secrets"));
+        let secrets = secrets.and_then(|secrets| secrets.get_ref().as_table());
+        found.extend(secrets.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().to_string()));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// What is wrong with a provider's own file, told where the jobs file names it.
+fn tell(field: &Field<'_>, path: &std::path::Path, text: &str, faults: Vec<Fault>, problems: &mut Problems) {
+    for fault in faults {
+        let before = fault.span.and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let message = format!("{}:{line}:{column}: {}", path.display(), fault.message);
+        problems.add(Problem::at(field.span.clone(), message).help(fault.help));
+    }
+}

@@ -1,0 +1,278 @@
+//! `[poll]` and `[services.*]`: every default filled in, every secret by reference.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address;
+use super::field::{Field, Fields};
+use super::provider;
+use super::provider::{Chosen, Providers};
+use crate::config::problems::known_keys;
+use crate::config::problems::{Problem, Problems};
+use crate::domain::provider::AddressForm;
+use crate::domain::secret::TokenSource;
+use crate::domain::service::{Include, Pace, Poll, Rate, Service};
+use crate::providers::described::Described;
+
+/// From where the paths in a file are counted.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The file's directory.
+    pub directory: PathBuf,
+    /// What `~` stands for.
+    pub home: Option<PathBuf>,
+}
+
+/// `[poll]`.
+pub fn poll(file: &Fields<'_>, problems: &mut Problems) -> Poll {
+    let mut poll = Poll::default();
+    let Some(table) = file.get("poll").and_then(|field| field.table("write it as [poll]", problems)) else {
+        return poll;
+    };
+    table.expect_only(known_keys::POLL, "in [poll]", problems);
+    poll.pace = pace(&table, poll.pace, problems);
+    if let Some(count) = table.get("in_flight").and_then(|field| field.count(problems)) {
+        poll.in_flight = count;
+    }
+    if let Some(bytes) = table.get("max_response").and_then(|field| field.size(problems)) {
+        poll.max_response = bytes;
+    }
+    let times = [
+        ("connect_timeout", &mut poll.connect_timeout),
+        ("read_timeout", &mut poll.read_timeout),
+        ("not_found_grace", &mut poll.not_found_grace),
+    ];
+    for (key, time) in times {
+        *time = table.get(key).and_then(|field| field.duration(problems)).unwrap_or(*time);
+    }
+    poll
+}
+
+/// `[services.*]` in the file's order: each with its name, and None where something is wrong with it.
+pub fn services<'a>(
+    file: &Fields<'a>,
+    providers: &Providers,
+    poll: &Poll,
+    place: &Place,
+    problems: &mut Problems,
+) -> Vec<(&'a str, Option<Arc<Service>>)> {
+    let Some(table) = file.get("services").and_then(|field| field.table("write each as [services.<name>]", problems))
+    else {
+        return Vec::new();
+    };
+    let alert_after = file.get("alert_after").and_then(|field| field.duration(problems));
+    table
+        .all()
+        .into_iter()
+        .map(|field| (field.key, service(&field, providers, poll, alert_after, place, problems)))
+        .collect()
+}
+
+fn service(
+    field: &Field<'_>,
+    providers: &Providers,
+    poll: &Poll,
+    alert_after: Option<Duration>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<Arc<Service>> {
+    let name = field.key;
+    let is_name = known_keys::is_service_name(name);
+    if !is_name {
+        problems.add(
+            Problem::at(field.key_span.clone(), "this is no name for a service")
+                .help("a name has letters, digits, `-`, `_` and `.` (with a dot in quotes: [services.\"eu.llama\"])"),
+        );
+    }
+    let table = field.table("write it as [services.<name>]", problems)?;
+    let here = if is_name { format!("in [services.{name}]") } else { "in this service".to_owned() };
+    // A table inside is most often a name with a dot that was not put in quotes.
+    let dotted =
+        table.all().into_iter().find(|inner| inner.value.is_table() && !known_keys::SERVICE.contains(&inner.key));
+    if let Some(inner) = dotted {
+        problems.add(
+            Problem::at(inner.key_span, format!("a table {here}"))
+                .help("a name with a dot is written in quotes: [services.\"eu.llama\"]"),
+        );
+        return None;
+    }
+    let chosen = providers.choose(&table, &here, problems);
+    let keys = chosen.as_ref().map(Chosen::keys);
+    let keys: Vec<&str> =
+        keys.as_ref().map_or_else(|| known_keys::SERVICE.to_vec(), |keys| keys.iter().map(String::as_str).collect());
+    table.expect_only(&keys, &here, problems);
+    let pace = pace(&table, poll.pace, problems);
+    let in_flight = table.get("in_flight").and_then(|field| field.count(problems));
+    let rate = table.get("rate").and_then(|field| field.rate(problems));
+    let _ = table.get("insecure").and_then(|field| field.flag(problems));
+    let include = include(&table, problems);
+    let alert_after = table.get("alert_after").and_then(|field| field.duration(problems)).or(alert_after);
+    let fields = super::result_fields::fields(&table, problems);
+    let token = token(&table, chosen.as_ref(), &here, place, problems);
+    let secrets = secrets(&table, place, problems);
+    let Chosen { provider, described } = chosen?;
+    let about = provider.about();
+    if about.address != AddressForm::Deployment && described.is_none() {
+        for stray in known_keys::UNSTRACT_ONLY.iter().filter_map(|key| table.get(key)) {
+            let message = format!("`{}` {here}, which is no unstract service", stray.key);
+            problems.add(Problem::at(stray.key_span, message).help(match stray.key {
+                "url" => "write it as `base_url`",
+                _ => "take it out",
+            }));
+        }
+    }
+    let (settings, base) = match &described {
+        Some(described) => provider::settings(described, &table, &here, problems)?,
+        None => (BTreeMap::new(), address::base(about.address, &table, &here, problems)?),
+    };
+    // Without a token the file is refused; what is wrong with the service's jobs is told all the same.
+    let token = token.unwrap_or_else(|| TokenSource::Env(String::new()));
+    let endpoint = provider.endpoint(&base, &settings).into();
+    let (pace, rate) = paced(described.as_ref(), pace, rate);
+    Some(Arc::new(Service {
+        name: name.into(),
+        provider,
+        base,
+        endpoint,
+        settings,
+        token,
+        secrets,
+        pace,
+        in_flight,
+        rate,
+        include,
+        alert_after,
+        fields,
+    }))
+}
+
+/// What the service itself asks of those who poll it: never more often, and no more at once unless the file says so.
+fn paced(described: Option<&Described>, pace: Pace, rate: Option<Rate>) -> (Pace, Option<Rate>) {
+    let Some(described) = described else { return (pace, rate) };
+    let least = described.interval().unwrap_or_default();
+    let pace = Pace { interval: pace.interval.max(least), max_interval: pace.max_interval.max(least) };
+    (pace, rate.or_else(|| described.rate()))
+}
+
+fn secrets(service: &Fields<'_>, place: &Place, problems: &mut Problems) -> Vec<(String, TokenSource)> {
+    let how = "write secrets = { secret = { env = \"MODAL_SECRET\" } }";
+    let Some(table) = service.get("secrets").and_then(|field| field.table(how, problems)) else { return Vec::new() };
+    let secret = |field: Field<'_>| Some((field.key.to_owned(), source(&field, how, place, problems)?));
+    table.all().into_iter().filter_map(secret).collect()
+}
+
+fn pace(table: &Fields<'_>, default: Pace, problems: &mut Problems) -> Pace {
+    let mut time = |key, default| table.get(key).and_then(|field| field.duration(problems)).unwrap_or(default);
+    Pace { interval: time("interval", default.interval), max_interval: time("max_interval", default.max_interval) }
+}
+
+fn include(service: &Fields<'_>, problems: &mut Problems) -> Include {
+    let default = Include::default();
+    let mut flag = |key, default| service.get(key).and_then(|field| field.flag(problems)).unwrap_or(default);
+    Include {
+        metadata: flag("include_metadata", default.metadata),
+        metrics: flag("include_metrics", default.metrics),
+        extracted_text: flag("include_extracted_text", default.extracted_text),
+    }
+}
+
+fn token(
+    service: &Fields<'_>,
+    chosen: Option<&Chosen>,
+    here: &str,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<TokenSource> {
+    let described = chosen.and_then(|chosen| chosen.described.as_ref());
+    let example = match (described, chosen) {
+        (Some(described), _) => described.token_env().unwrap_or("API_KEY"),
+        (None, Some(chosen)) => chosen.provider.about().token_env,
+        (None, None) => "VESSL_TOKEN",
+    };
+    let how = format!(
+        "say where it is to be had: token = {{ env = \"{example}\" }}, {{ file = \"~/.token\" }} or {{ command = [\"pass\", \"show\", \"api-key\"] }}"
+    );
+    let Some(field) = service.get("token") else {
+        problems.add(Problem::at(service.span(), format!("no `token` {here}")).help(how).absence());
+        return None;
+    };
+    source(&field, &how, place, problems)
+}
+
+/// Where a secret is to be had.
+fn source(field: &Field<'_>, how: &str, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
+    if field.value.is_str() {
+        problems.add(Problem::at(field.span.clone(), "a token is never written in the file").help(how));
+        return None;
+    }
+    let table = field.table(how, problems)?;
+    table.expect_only(known_keys::TOKEN, "in a token", problems);
+    let mut sources = table.all();
+    sources.retain(|source| known_keys::TOKEN.contains(&source.key));
+    match sources.as_slice() {
+        [source] => token_source(source, place, problems),
+        [] => {
+            // A misspelt key was told already.
+            if table.all().is_empty() {
+                let problem =
+                    Problem::at(field.span.clone(), "this token has neither env nor file nor command").help(how);
+                problems.add(problem.absence());
+            }
+            None
+        }
+        [_, second, ..] => {
+            let message = format!("`{}` is one source too many for a token", second.key);
+            problems.add(Problem::at(second.key_span.clone(), message).help("keep one of env, file and command"));
+            None
+        }
+    }
+}
+
+fn token_source(source: &Field<'_>, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
+    match source.key {
+        "env" => {
+            let name = source.word("\"VESSL_TOKEN\"", problems)?;
+            if name.starts_with('$') || name.contains(['=', '\0', ' ']) {
+                problems.add(
+                    Problem::at(source.span.clone(), "this is no name of an environment variable")
+                        .help("write the name alone, without $ and without a value: env = \"VESSL_TOKEN\""),
+                );
+                return None;
+            }
+            Some(TokenSource::Env(name.to_owned()))
+        }
+        "file" => {
+            let path = source.word("\"~/.vessl-token\"", problems)?;
+            expanded(path, place)
+                .map_err(|message| problems.add(Problem::at(source.span.clone(), message).help("write the whole path")))
+                .ok()
+                .map(TokenSource::File)
+        }
+        _ => {
+            let example = "command = [\"pass\", \"show\", \"vessl\"]: the program and its arguments, no shell";
+            let argv = source.texts(example, problems)?;
+            if argv.first().is_none_or(|(program, _)| program.trim().is_empty()) {
+                problems.add(
+                    Problem::at(source.span.clone(), "this command names no program").help(format!("write {example}")),
+                );
+                return None;
+            }
+            Some(TokenSource::Command(argv.into_iter().map(|(word, _)| word.to_owned()).collect()))
+        }
+    }
+}
+
+/// A path of the file: `~` is the home directory, a relative one is counted from the file.
+pub fn expanded(path: &str, place: &Place) -> Result<PathBuf, &'static str> {
+    let no_home = "there is no home directory for the ~ of this path";
+    match path.strip_prefix('~') {
+        Some("") => place.home.clone().ok_or(no_home),
+        Some(rest) if rest.starts_with('/') => {
+            place.home.as_deref().map(|home| home.join(rest.trim_start_matches('/'))).ok_or(no_home)
+        }
+        Some(_) => Err("another user's ~ is not known here"),
+        None => Ok(place.directory.join(Path::new(path))),
+    }
+}

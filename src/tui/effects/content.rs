@@ -1,0 +1,157 @@
+//! What is in a saved body, and the bytes that a copy, a file or the pager gets of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+
+use crate::app::effect::{Subject, TAKES, What};
+use crate::app::event::Content;
+use crate::domain::clean::Clean;
+use crate::domain::files::FileResult;
+use crate::domain::job::JobKey;
+use crate::domain::observation::BodyId;
+use crate::domain::service::Service;
+use crate::engine::saved;
+use crate::engine::saved::{Form, Store};
+use crate::json::pretty::pretty;
+
+/// A saved body and what a person looks for in it. The error is a sentence.
+pub async fn load(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
+    let form = saved::form(store, key, body).await;
+    let body = store.body(body).await.map_err(|error| error.to_string())?;
+    spawn_blocking(move || Arc::new(take_apart(&form, body))).await.map_err(|error| error.to_string())
+}
+
+/// The same with what is known of the reply that it came with.
+pub async fn load_whole(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
+    let mut content = load(store, key, body).await?;
+    let kept = store.kept(key.clone()).await.unwrap_or_default();
+    if let Some(kept) = kept.into_iter().find(|kept| kept.saved.body == body) {
+        let known = Arc::make_mut(&mut content);
+        known.content_type = kept.headers.content_type.as_deref().map(Clean::new);
+        known.broken = kept.broken;
+    }
+    Ok(content)
+}
+
+/// The files in a saved body; none if it cannot be had.
+pub async fn files(store: &Store, key: &JobKey, body: BodyId) -> Vec<FileResult> {
+    let form = saved::form(store, key, body).await;
+    let Ok(body) = store.body(body).await else { return Vec::new() };
+    spawn_blocking(move || form.extract(&body).files).await.unwrap_or_default()
+}
+
+/// The bytes that are meant, of one job. The error is a sentence that says what there is instead.
+pub async fn bytes(
+    store: Option<&Store>,
+    service: Option<&Service>,
+    what: &What,
+    job: &Subject,
+) -> Result<Bytes, String> {
+    match what {
+        What::Text(text) => Ok(text.clone()),
+        What::Curl => curl(service, job).map(Bytes::from),
+        What::Report(reports) => {
+            let markdown = reports.get(&job.ix).map(String::as_str).unwrap_or_default();
+            let curl = curl(service, job).unwrap_or_default();
+            Ok(Bytes::from(format!("{}\n\n```sh\n{curl}\n```\n", markdown.trim_end())))
+        }
+        // Where the file is, is not a matter of bytes: see `effects`.
+        What::Raw | What::Body | What::Output | What::SavedPath => {
+            let saved = saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
+            let store = store.ok_or("there is no state directory")?;
+            let content = load(store, &job.job.key, saved.body).await?;
+            part(what, &content).await
+        }
+    }
+}
+
+/// The raw output of a job, or the whole response if there is none in it; and whether it is the output.
+pub async fn raw(store: Option<&Store>, job: &Subject) -> Result<(Bytes, bool), String> {
+    let saved = saved::best(&job.known).ok_or("nothing of this job is saved yet")?;
+    let store = store.ok_or("there is no state directory")?;
+    let content = load(store, &job.job.key, saved.body).await?;
+    let is_output = content.raw.is_some();
+    Ok((part(&What::Raw, &content).await?, is_output))
+}
+
+async fn part(what: &What, content: &Arc<Content>) -> Result<Bytes, String> {
+    if !matches!(what, What::Output) {
+        let raw = content.raw.as_ref().filter(|_| matches!(what, What::Raw));
+        return Ok(raw.unwrap_or(&content.body).clone());
+    }
+    let output = content.output.clone().ok_or("there is no decoded output in this reply; copy the raw one")?;
+    let print = move || {
+        let mut text = Vec::new();
+        pretty(&output, &mut text).map(|()| Bytes::from(text)).map_err(|error| error.to_string())
+    };
+    spawn_blocking(print).await.map_err(|error| error.to_string())?
+}
+
+fn curl(service: Option<&Service>, job: &Subject) -> Result<String, String> {
+    let service = service.ok_or_else(|| format!("the jobs file knows no service {:?} any more", job.job.service))?;
+    Ok(warned(saved::curl(service, &job.job), job))
+}
+
+/// Whoever pastes it into a shell shall know what it may do.
+fn warned(curl: String, job: &Subject) -> String {
+    if job.may_take_the_result() { format!("# {TAKES}\n{curl}") } else { curl }
+}
+
+fn take_apart(form: &Form, body: Bytes) -> Content {
+    let payload = form.extract(&body);
+    Content {
+        content_type: None,
+        fault: payload.fault.as_deref().map(Clean::new),
+        broken: false,
+        raw: payload.raw,
+        output: payload.output,
+        output_path: payload.output_path,
+        files: payload.files,
+        body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::{Job, JobIx, ProviderName};
+    use crate::domain::observation::Observation;
+    use crate::domain::state::State;
+
+    #[test]
+    fn a_body_is_taken_apart_without_being_copied() {
+        let body =
+            Bytes::from_static(br#"{"execution_status":"COMPLETED","message":[{"file":"a.pdf","status":"Success"}]}"#);
+        let content = take_apart(&Form::of(ProviderName::UNSTRACT), body.clone());
+        let raw = content.raw.unwrap();
+        assert!(raw.starts_with(b"[{") && body.as_ptr_range().contains(&raw.as_ptr()));
+        assert_eq!(content.files.len(), 1);
+        assert_eq!(take_apart(&Form::of(ProviderName::VESSL), Bytes::from_static(b"<html>")).raw, None);
+    }
+    #[test]
+    fn a_curl_command_of_an_unfinished_one_shot_job_says_what_it_may_do() {
+        let warning = "# this read may take the result: it can be read once\n";
+        let cases = [
+            (ProviderName::UNSTRACT, State::Running, warning),
+            (ProviderName::UNSTRACT, State::Unknown, warning),
+            (ProviderName::UNSTRACT, State::Succeeded, ""),
+            (ProviderName::VESSL, State::Running, ""),
+        ];
+        for (provider, state, before) in cases {
+            let key = JobKey { provider, endpoint: "https://x.example".into(), id: "1".into() };
+            let job = Arc::new(Job {
+                traits: crate::tests::traits(key.provider),
+                batch: None,
+                key,
+                service: "prod".into(),
+                name: None,
+                tags: Vec::new().into(),
+            });
+            let known = Arc::new(Observation { state, ..Observation::default() });
+            let subject = Subject { ix: JobIx(0), job, known };
+            assert_eq!(warned("curl x".to_owned(), &subject), format!("{before}curl x"), "{provider} {state}");
+        }
+    }
+}
