@@ -38,11 +38,15 @@ pub fn starter_of(name: &str) -> Option<String> {
     let mut text = format!("# {}: {}\n[services.{name}]\n", described.title(), described.docs().unwrap_or_default());
     text.push_str(&format!("provider = \"{name}\"\n"));
     for (setting, default) in described.settings() {
-        match (setting.as_str(), default.as_str()) {
-            ("base", "") => text.push_str("base = \"https://host.example\"   # put your own here\n"),
-            (setting, "") => text.push_str(&format!("{setting} = \"<{setting}>\"   # put your own here\n")),
-            (setting, default) => text.push_str(&format!("#{setting} = \"{default}\"\n")),
-        }
+        let example = match (described.example(setting), setting.as_str()) {
+            (Some(example), _) => example.to_owned(),
+            (None, "base") => "https://host.example".to_owned(),
+            (None, setting) => format!("<{setting}>"),
+        };
+        text.push_str(&match default.as_str() {
+            "" => format!("{setting} = \"{example}\"   # put your own here\n"),
+            default => format!("#{setting} = \"{default}\"\n"),
+        });
     }
     let variable = described.token_env().unwrap_or("API_KEY");
     text.push_str(&format!("token = {{ env = \"{variable}\" }}\n\n#[[jobs]]\n#service = \"{name}\"\n#id = \"…\"\n"));
@@ -58,7 +62,7 @@ pub fn left_over(file: &JobsFile) -> Vec<String> {
         left.extend(holes.iter().map(|hole| format!("{hole} in [services.{}]", service.name)));
         let is_examples = matches!(
             service.provider.about().address,
-            AddressForm::Base { default: None, .. } | AddressForm::Deployment
+            AddressForm::Settings { base_is_given: true } | AddressForm::Deployment
         ) && holes.is_empty()
             && example.services.iter().any(|other| other.base == service.base);
         left.extend(is_examples.then(|| format!("the address of [services.{}]", service.name)));
@@ -153,12 +157,13 @@ mod tests {
         assert_eq!(left.get(..3).unwrap(), expected);
         assert_eq!(
             (left.get(3).unwrap().as_str(), left.len()),
-            ("the address of [services.receipts]", 4 + example.jobs.len())
+            ("the address of [services.receipts]", 5 + example.jobs.len())
         );
         let mine = EXAMPLE
             .replace("<slug>", "s")
             .replace("<organization_id>/<api_name>", "o/a")
-            .replace("unstract.internal", "mine");
+            .replace("unstract.internal", "mine")
+            .replace("me--app", "mine--app");
         let mine = mine.split("[[jobs]]").next().unwrap();
         assert_eq!(left_over(&parse(mine, Path::new("jobs.toml")).unwrap()), Vec::<String>::new());
     }

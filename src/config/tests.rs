@@ -345,7 +345,7 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
         ),
         (
             "[[jobs]]\nservice='llama'\nid='https://host.example/other/async/7/output'",
-            "3:4: this id is an address that is not `/async/<id>/output`",
+            "3:4: this id is an address that is not the status URL of its service",
         ),
         ("[poll]\ninterval", "2:9: key with no value, expected `=`"),
         ("[poll]\ninterval = ", "2:12: string values must be quoted"),

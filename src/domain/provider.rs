@@ -85,6 +85,12 @@ pub trait Provider: fmt::Debug + Send + Sync {
         (self.read(service, id, response), Vec::new())
     }
 
+    /// The id of the job that a response to a status read names, if it names one.
+    fn named_id(&self, body: &Bytes) -> Option<String> {
+        let _ = body;
+        None
+    }
+
     /// How long the service keeps a result, where that is short.
     fn keeps(&self) -> Option<Duration> {
         None
@@ -119,17 +125,13 @@ pub struct About {
 /// How a service of the jobs file says where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressForm {
-    /// By a `base_url`.
-    Base {
-        /// What it is where the file gives none; None: the file must.
-        default: Option<&'static str>,
-        /// How one is written, in quotes.
-        example: &'static str,
-    },
     /// By the `url` of an Unstract deployment, or its parts.
     Deployment,
     /// By the settings that its description names.
-    Settings,
+    Settings {
+        /// Whether the base is one that the file must give.
+        base_is_given: bool,
+    },
 }
 
 /// What is in a saved body. Parts that stand in the body as they are share its memory.

@@ -22,9 +22,10 @@ pub struct Explained {
     pub why: Vec<String>,
 }
 
-/// Reads a response to a status read of some job of this service, which came with this HTTP code.
+/// Reads a response to a status read of the job that it names, else of some job of this service, which came with this HTTP code.
 pub fn response(service: &Service, status: u16, body: Bytes) -> Explained {
-    let id = service.provider.about().made_up_id;
+    let named = service.provider.named_id(&body);
+    let id = named.as_deref().unwrap_or(service.provider.about().made_up_id);
     let response = Response { status, headers: Headers::default(), body, broken: None, at: Timestamp::now() };
     let next = providers::read(service, id, &response);
     let (_, mut why) = service.provider.explain(service, id, &response);

@@ -6,13 +6,12 @@ mod cost;
 pub mod described;
 pub mod fields;
 mod names;
-mod optexity;
 mod page;
+mod percent;
 mod refusal;
 mod reply;
 pub mod submission;
 mod unstract;
-mod vessl;
 
 use bytes::Bytes;
 
@@ -27,18 +26,11 @@ use crate::json::scan::{self, Kind};
 type Make = fn() -> ProviderRef;
 
 /// The providers that are code, by the name of each. A new one is a file of its own and a line here.
-const IN_CODE: &[(ProviderName, Make)] = &[
-    (ProviderName::VESSL, || ProviderRef::new(vessl::Vessl)),
-    (ProviderName::OPTEXITY, || ProviderRef::new(optexity::Optexity)),
-    (ProviderName::UNSTRACT, || ProviderRef::new(unstract::Unstract)),
-];
+const IN_CODE: &[(ProviderName, Make)] = &[(ProviderName::UNSTRACT, || ProviderRef::new(unstract::Unstract))];
 
 /// What people call the services of the providers that are code, and the page of each.
-pub const IN_CODE_TITLES: &[(ProviderName, &str, &str)] = &[
-    (ProviderName::VESSL, "VESSL serverless", "https://docs.vessl.ai/"),
-    (ProviderName::OPTEXITY, "Optexity", "https://docs.optexity.com/"),
-    (ProviderName::UNSTRACT, "Unstract deployments", "https://docs.unstract.com/unstract/"),
-];
+pub const IN_CODE_TITLES: &[(ProviderName, &str, &str)] =
+    &[(ProviderName::UNSTRACT, "Unstract deployments", "https://docs.unstract.com/unstract/")];
 
 /// The names of all providers that jobdeck brings along, in the order of the manual.
 pub fn names() -> Vec<ProviderName> {

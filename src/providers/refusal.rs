@@ -25,6 +25,31 @@ pub struct Asked<'a> {
     /// The path that the provider put behind the service's base: what stands before it in a redirect's target is the
     /// base that it leads to.
     pub path: &'a str,
+    /// What the service calls a job.
+    pub nouns: Nouns<'a>,
+}
+
+/// What a service calls a job, in small letters.
+#[derive(Debug, Clone, Copy)]
+pub enum Nouns<'a> {
+    /// What most services call one.
+    Common,
+    /// These.
+    Own(&'a [String]),
+}
+
+impl<'a> Nouns<'a> {
+    /// Of a description: none are the common ones.
+    pub fn of(own: &'a [String]) -> Self {
+        if own.is_empty() { Self::Common } else { Self::Own(own) }
+    }
+
+    fn hold(self, word: &str) -> bool {
+        match self {
+            Self::Common => COMMON_NOUNS.contains(&word),
+            Self::Own(own) => own.iter().any(|noun| noun == word),
+        }
+    }
 }
 
 /// A reply whose HTTP code says that it is no answer.
@@ -47,7 +72,7 @@ pub fn refused(asked: &Asked<'_>, reply: &Response) -> Reading {
             Reading::refused(PollOutcome::Unreachable, format!("a proxy asks for a login: {}", body.reason(reply)))
         }
         401 | 403 => reading(PollOutcome::Unauthorized),
-        404 | 410 if body.is_about_the_job(asked.id, reply.status) => reading(PollOutcome::NotFound),
+        404 | 410 if body.is_about_the_job(asked, reply.status) => reading(PollOutcome::NotFound),
         408 | 421 | 425 => reading(PollOutcome::ServerError),
         400..=499 => reading(PollOutcome::Rejected),
         200..=299 => malformed(reply),
@@ -163,7 +188,8 @@ impl Body {
 
     /// Whether a 404 or 410 is about the job, and not about a route, a deployment or a whole server. A 410 is, unless
     /// it says otherwise.
-    fn is_about_the_job(&self, id: &str, status: u16) -> bool {
+    fn is_about_the_job(&self, asked: &Asked<'_>, status: u16) -> bool {
+        let id = asked.id;
         if self.shape == Shape::Markup {
             return false;
         }
@@ -176,7 +202,6 @@ impl Body {
         }
         let mut words: Vec<String> = words.into_iter().flat_map(parts).collect();
         words.extend(self.code.as_deref().into_iter().flat_map(parts));
-        let any = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
         let of_a_router = words.iter().any(|word| ROUTER_WORDS.contains(&word.as_str()));
         let missing_route = words.windows(2).any(|pair| match pair {
             [first, second] => {
@@ -190,14 +215,15 @@ impl Body {
         if missing_route {
             return false;
         }
-        if any(JOB_WORDS) {
-            return true;
-        }
         let http_request = words.windows(2).any(|pair| match pair {
             [which, what] => what == "request" && ["your", "this", "bad", "http"].contains(&which.as_str()),
             _ => false,
         });
-        !of_a_router && (status == 410 || (any(&["request", "requests"]) && !http_request))
+        // "request" is what some call a job and everybody an HTTP request.
+        let is_request = |word: &str| matches!(word, "request" | "requests");
+        let named = |word: &String| asked.nouns.hold(word) && !is_request(word);
+        let asked_for = |word: &String| asked.nouns.hold(word) && is_request(word) && !http_request;
+        words.iter().any(named) || (!of_a_router && (status == 410 || words.iter().any(asked_for)))
     }
 }
 
@@ -205,8 +231,10 @@ impl Body {
 const ROUTER_WORDS: &[&str] =
     &["route", "routes", "url", "uri", "path", "endpoint", "page", "api", "deployment", "resource"];
 
-/// What services call a job.
-const JOB_WORDS: &[&str] = &[
+/// What services call a job of which nothing else is known.
+const COMMON_NOUNS: &[&str] = &[
+    "request",
+    "requests",
     "task",
     "tasks",
     "execution",

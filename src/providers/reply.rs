@@ -56,11 +56,6 @@ impl<'a> Object<'a> {
         self.get(key).filter(|value| *value != b"null" && *value != b"\"\"")
     }
 
-    /// Whether a field says more than `null` or an empty string.
-    pub fn holds(&self, key: &str) -> bool {
-        self.held(key).is_some()
-    }
-
     /// How many fields there are, duplicates counted.
     pub fn count(&self) -> usize {
         self.fields.len()
@@ -163,6 +158,36 @@ pub fn number(text: &[u8]) -> Option<f64> {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A whole number, which has been seen as a number, a string and a float.
+pub fn code(value: &[u8]) -> Option<i64> {
+    let text = text(value).or_else(|| Some(json_text(value)))?;
+    if let Ok(code) = text.parse() {
+        return Some(code);
+    }
+    let code: f64 = text.parse().ok()?;
+    let whole = code.fract() == 0.0 && code.abs() < 1e9;
+    #[expect(clippy::cast_possible_truncation, reason = "whole and far below the bounds of i64")]
+    whole.then_some(code as i64)
+}
+
+/// The JSON in a string, without byte order mark and white space around it. A bare word or number that JSON itself
+/// does not know is text.
+pub fn decoded(said: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
+    let range = scan::document(&said).ok()?;
+    let inside = said.get(range.clone())?;
+    let is_json = match scan::kind(inside)? {
+        Kind::Object | Kind::Array | Kind::String | Kind::Bool | Kind::Null => true,
+        Kind::Number => serde_json::from_slice::<&serde_json::value::RawValue>(inside).is_ok(),
+    };
+    if !is_json {
+        return None;
+    }
+    Some(match said {
+        Cow::Borrowed(bytes) => Cow::Borrowed(bytes.get(range)?),
+        Cow::Owned(bytes) => Cow::Owned(bytes.get(range)?.to_vec()),
+    })
 }
 
 /// A time as RFC 3339 has it, one without an offset (it is UTC then), or seconds or milliseconds since 1970.

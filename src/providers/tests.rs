@@ -267,7 +267,7 @@ fn an_error_is_the_reason_of_a_failure_and_beside_anything_else_a_warning() {
         ("failed", r#""error":"x y","error_code":"E""#, Some("x y"), Some("E"), None),
         ("failed", r#""error":{"code":7,"message":"m"}"#, Some("m"), Some("7"), None),
         ("failed", r#""error":{"why":"unknown"}"#, Some(r#"{"why":"unknown"}"#), None, None),
-        ("failed", r#""error":["a","b"]"#, Some("a; b"), None, None),
+        ("failed", r#""error":["a","b"]"#, Some(r#"["a","b"]"#), None, None),
         ("failed", r#""error":{},"message":"told elsewhere""#, Some("told elsewhere"), None, None),
         ("failed", r#""error":" ""#, None, None, None),
         ("cancelled", r#""error":"by user""#, Some("by user"), None, None),
@@ -431,9 +431,7 @@ fn a_404_is_about_the_job_only_if_it_speaks_of_one() {
         (r#"{"error":"Task not found or not owned by this API key"}"#, PollOutcome::NotFound),
         (r#"{"code":"TaskNotFound","message":"Not Found"}"#, PollOutcome::NotFound),
         ("Execution is gone", PollOutcome::NotFound),
-        (r#"{"detail":"prediction not found"}"#, PollOutcome::NotFound),
-        (r#"{"error":{"message":"No batch found","type":"invalid_request_error"}}"#, PollOutcome::NotFound),
-        (r#"{"message":"Run was deleted"}"#, PollOutcome::NotFound),
+        (r#"{"error":{"message":"No task found","type":"invalid_request_error"}}"#, PollOutcome::NotFound),
         (r#"{"message":"no route to /batches/job-7"}"#, PollOutcome::Rejected),
         (r#"{"message":"The requested resource could not be found."}"#, PollOutcome::Rejected),
         ("\"job-7 is unknown\"", PollOutcome::NotFound),
@@ -449,6 +447,15 @@ fn a_404_is_about_the_job_only_if_it_speaks_of_one() {
         ("{}", PollOutcome::Rejected),
         ("", PollOutcome::Rejected),
     ];
+    // What a service calls a job is in its description; of one that says nothing it is what most call one.
+    for (body, of_vessl) in [
+        (r#"{"detail":"prediction not found"}"#, PollOutcome::Rejected),
+        (r#"{"message":"Run was deleted"}"#, PollOutcome::Rejected),
+        (r#"{"message":"Execution was deleted"}"#, PollOutcome::NotFound),
+    ] {
+        assert_eq!(said(ProviderName::VESSL, 404, body).read, of_vessl, "{body}");
+        assert_eq!(said(ProviderName::UNSTRACT, 404, body).read, PollOutcome::NotFound, "{body}");
+    }
     for provider in PROVIDERS {
         for (body, outcome) in cases {
             assert_eq!(said(provider, 404, body).read, outcome, "{provider} {body}");

@@ -66,7 +66,7 @@ impl Provider for TwoRequests {
     }
 
     fn about(&self) -> About {
-        let address = AddressForm::Base { default: None, example: "" };
+        let address = AddressForm::Settings { base_is_given: true };
         About { id_noun: "job", made_up_id: "0", token_env: "TOKEN", address }
     }
 

@@ -230,12 +230,13 @@ impl Case {
 /// A service with the contract's defaults.
 pub fn service(provider: ProviderName, base: &str) -> Service {
     let base = Url::parse(base).unwrap();
+    let settings = [("base".to_owned(), base.to_string())].into();
     Service {
         name: Arc::from("service"),
-        endpoint: super::provider(provider).endpoint(&base, &Default::default()).into(),
+        endpoint: super::provider(provider).endpoint(&base, &settings).into(),
         provider: super::provider(provider),
         base,
-        settings: Default::default(),
+        settings,
         token: TokenSource::Env("TOKEN".to_owned()),
         secrets: Vec::new(),
         pace: Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },

@@ -73,6 +73,6 @@ mod tests {
         assert!(whole.contains("generations/{id}") && !whole.contains("like"));
         assert!(provider::toml_of("openai-batch", None).unwrap().starts_with("# A batch"));
         assert!(unknown("openai-bach", &listed).contains("did you mean openai-batch?"));
-        assert!(unknown("vessl", &listed).contains("code"));
+        assert!(unknown("unstract", &listed).contains("code"));
     }
 }

@@ -1,34 +1,17 @@
-//! Where a service is: its base_url, or an Unstract deployment's URL in either of its forms.
+//! Where a service is: an address of the jobs file, or an Unstract deployment's URL in either of its forms.
 
 use url::{Host, Url};
 
 use super::field::{Field, Fields};
 use crate::config::problems::{Problem, Problems};
-use crate::domain::provider::AddressForm;
 
 const UNSTRACT_EXAMPLE: &str = "\"https://us-central.unstract.com/deployment/api/<organization_id>/<api_name>/\"";
 const HOST_EXAMPLE: &str = "\"https://host.example\"";
 
-/// The service's `base`, see `domain::service::Service`. What is wrong with it goes to `problems`.
-pub fn base(form: AddressForm, service: &Fields<'_>, place: &str, problems: &mut Problems) -> Option<Url> {
+/// The base of an Unstract deployment: `url`, or `base_url` with `organization_id` and `api_name`. What is wrong with
+/// it goes to `problems`.
+pub fn deployment(service: &Fields<'_>, place: &str, problems: &mut Problems) -> Option<Url> {
     let insecure = service.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false);
-    match form {
-        AddressForm::Deployment => deployment(service, place, insecure, problems),
-        AddressForm::Settings => None,
-        AddressForm::Base { default, example } => match (service.get("base_url"), default) {
-            (Some(field), _) => address(&field, example, insecure, problems),
-            (None, Some(default)) => Url::parse(default).ok(),
-            (None, None) => {
-                let help = format!("write base_url = {example}");
-                problems.add(Problem::at(service.span(), format!("no `base_url` {place}")).help(help).absence());
-                None
-            }
-        },
-    }
-}
-
-/// An Unstract deployment: `url`, or `base_url` with `organization_id` and `api_name`.
-fn deployment(service: &Fields<'_>, place: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
     let parts = ["base_url", "organization_id", "api_name"].map(|key| service.get(key));
     if let Some(field) = service.get("url") {
         for part in parts.into_iter().flatten() {

@@ -140,10 +140,7 @@ impl Chosen {
     /// The keys that a service of it may have.
     pub fn keys(&self) -> Vec<String> {
         let own = self.described.iter().flat_map(Described::settings).map(|(name, _)| name.clone());
-        let common = known_keys::SERVICE
-            .iter()
-            .filter(|key| self.described.is_none() || !known_keys::UNSTRACT_ONLY.contains(key));
-        common.map(|key| (*key).to_owned()).chain(own).collect()
+        known_keys::SERVICE.iter().map(|key| (*key).to_owned()).chain(own).collect()
     }
 }
 
@@ -239,13 +236,16 @@ pub fn settings(
         }
         let value = match given.first() {
             Some(field) if name == "base" => {
-                base = address::address(field, "\"https://host.example/v1\"", insecure, problems);
-                base.as_ref().and(field.value.as_str()).map(|text| text.trim().to_owned())
+                let example = described.example(name).unwrap_or("https://host.example/v1");
+                base = address::address(field, &format!("\"{example}\""), insecure, problems);
+                base.as_ref().map(Url::to_string)
             }
             Some(field) => field.word("\"…\"", problems).map(str::to_owned),
             None if default.is_empty() => {
+                let name = if name == "base" { "base_url" } else { name };
                 let message = format!("no `{name}` {here}");
-                let help = format!("provider \"{}\" needs it: write {name} = \"…\"", described.name());
+                let example = described.example(if name == "base_url" { "base" } else { name }).unwrap_or("…");
+                let help = format!("write {name} = \"{example}\"");
                 problems.add(Problem::at(service.span(), message).help(help).absence());
                 None
             }

@@ -11,7 +11,6 @@ use super::provider;
 use super::provider::{Chosen, Providers};
 use crate::config::problems::known_keys;
 use crate::config::problems::{Problem, Problems};
-use crate::domain::provider::AddressForm;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, Pace, Poll, Rate, Service};
 use crate::providers::described::Described;
@@ -113,9 +112,9 @@ fn service(
     let token = token(&table, chosen.as_ref(), &here, place, problems);
     let secrets = secrets(&table, place, problems);
     let Chosen { provider, described } = chosen?;
-    let about = provider.about();
-    if about.address != AddressForm::Deployment && described.is_none() {
-        for stray in known_keys::UNSTRACT_ONLY.iter().filter_map(|key| table.get(key)) {
+    if let Some(described) = &described {
+        let stray = |key: &&&str| !described.settings().iter().any(|(name, _)| name == **key);
+        for stray in known_keys::UNSTRACT_ONLY.iter().filter(stray).filter_map(|key| table.get(key)) {
             let message = format!("`{}` {here}, which is no unstract service", stray.key);
             problems.add(Problem::at(stray.key_span, message).help(match stray.key {
                 "url" => "write it as `base_url`",
@@ -125,7 +124,7 @@ fn service(
     }
     let (settings, base) = match &described {
         Some(described) => provider::settings(described, &table, &here, problems)?,
-        None => (BTreeMap::new(), address::base(about.address, &table, &here, problems)?),
+        None => (BTreeMap::new(), address::deployment(&table, &here, problems)?),
     };
     // Without a token the file is refused; what is wrong with the service's jobs is told all the same.
     let token = token.unwrap_or_else(|| TokenSource::Env(String::new()));

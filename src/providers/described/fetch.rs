@@ -14,7 +14,6 @@ use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{PollOutcome, State};
-use crate::json::scan;
 use crate::providers::refusal::{self, Asked};
 use crate::providers::{address, page, reply};
 
@@ -60,7 +59,10 @@ pub fn fetched(described: &Described, service: &Service, id: &str, fetch: &Fetch
             }
             None => {
                 let path = fetch.request.url.path();
-                Next::Done(refusal::refused(&Asked { endpoint: &service.endpoint, id, path }, response))
+                Next::Done(refusal::refused(
+                    &Asked { endpoint: &service.endpoint, id, path, nouns: described.nouns() },
+                    response,
+                ))
             }
         },
         Part::Also(name) => {
@@ -230,13 +232,6 @@ fn is_inside(url: &Url) -> bool {
         }
         None => true,
     }
-}
-
-/// What a fetched body holds at a pointer, for a person: the pointer's value, else the whole.
-pub fn output_in<'a>(place: &ResultPlace, body: &'a [u8]) -> Option<&'a [u8]> {
-    let found = place.lookup.find(body).ok()?;
-    let range = found.ranges(place.at).first()?.clone();
-    body.get(range).filter(|value| scan::kind(value).is_some())
 }
 
 #[cfg(test)]

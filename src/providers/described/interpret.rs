@@ -8,11 +8,11 @@ use super::words::normal;
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::response::Response;
-use crate::domain::state::State;
+use crate::domain::state::{PollOutcome, State};
 use crate::json::scan::{self, Kind};
 use crate::providers::refusal::{self, Asked};
-use crate::providers::reply::{self, capped, json_text, number};
-use crate::providers::{cost, names, page};
+use crate::providers::reply::{self, capped, json_text};
+use crate::providers::{cost, names, page, percent};
 
 /// What a response means, and what decided it.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +53,12 @@ pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -
         why.push(format!("the body is no JSON: {error}"));
     }
     let found = lookup.unwrap_or_else(|_| Found::nothing());
+    if (200..300).contains(&response.status)
+        && let Some(reading) = not_about_it(description, asked, &found, response)
+    {
+        why.push(reading.reason.clone().unwrap_or_default());
+        return Explained { reading, why };
+    }
     let word = word(description, &found, &mut why);
     let decided = decide(description, (&found, is_document), word.as_deref(), &mut why);
     let decided = decided.or_else(|| {
@@ -78,6 +84,29 @@ pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -
     Explained { reading: Reading::answered(answer), why }
 }
 
+/// A 2xx that is about another job, or a refusal.
+fn not_about_it(
+    description: &Description,
+    asked: &Asked<'_>,
+    found: &Found<'_>,
+    response: &Response,
+) -> Option<Reading> {
+    let status = &description.status;
+    let named = status.id.iter().find_map(|id| reply::text(found.standing(*id)?));
+    if named.is_some_and(|named| named != asked.id.trim()) {
+        let noun = description.nouns.first().map_or("job", String::as_str);
+        return Some(refusal::malformed_because(format!("the response is about another {noun}")));
+    }
+    if status.rejected.is_empty() || !all_hold(&status.rejected, found) {
+        return None;
+    }
+    let said = reply::Object::parse(&response.body).map(|object| reply::sentence(&object)).unwrap_or_default();
+    let conditions: Vec<&str> = status.rejected.iter().map(super::condition::Condition::as_str).collect();
+    let reason =
+        said.text.unwrap_or_else(|| format!("the service refuses and gives no reason: {}", conditions.join(", ")));
+    Some(Reading { error_code: said.code, ..Reading::refused(PollOutcome::Rejected, reason) })
+}
+
 struct Decided {
     state: Option<State>,
     by: Option<By>,
@@ -100,9 +129,12 @@ fn answer(
     let failed = matches!(state, Some(State::Partial | State::Failed | State::Cancelled | State::Lost));
     let reason = failed.then(|| reason(description, found, list.as_deref())).flatten();
     let error_code = failed.then(|| first(&status.error_code, found)).flatten();
-    let percent = status.progress.as_ref().and_then(|progress| percent(progress, state, found));
-    let percent = percent.or_else(|| counters.and_then(|counts| bounded(counts.percent()?)));
-    let time = |id: Option<PointerId>| id.and_then(|id| found.standing(id)).and_then(reply::time);
+    let percent = status.progress.as_ref().and_then(|progress| progressed(progress, state, found));
+    let percent = percent.or_else(|| counters.and_then(|counts| percent::bounded(counts.percent()?)));
+    let time = |ids: &[PointerId]| ids.iter().find_map(|id| reply::time(found.standing(*id)?));
+    let warning = if failed { None } else { first(&status.warning, found) };
+    let stands = |id: &PointerId| found.standing(*id).is_some() && !description.lookup.is_whole(*id);
+    let has_result = || description.results.iter().flat_map(|place| &place.here).any(stands);
     let own_cost = status.cost.and_then(|id| {
         cost::sum(found.values(id).filter_map(reply::text).collect::<Vec<_>>().iter().map(String::as_str))
     });
@@ -123,9 +155,14 @@ fn answer(
         files: counts.and_then(|counts| file_counts(&counts)),
         cost: own_cost.or_else(|| cost::sum(list.iter().filter_map(|item| item.cost.as_deref()))),
         title: names::title(&list),
-        created_at: time(status.times.created),
-        started_at: time(status.times.started),
-        finished_at: time(status.times.finished).filter(|_| state.is_some_and(State::is_terminal)),
+        warning,
+        service_status_code: status.service_code.and_then(|id| reply::code(found.standing(id)?)),
+        created_at: time(&status.times.created),
+        started_at: time(&status.times.started),
+        finished_at: time(&status.times.finished).filter(|_| state.is_some_and(State::is_terminal)),
+        eta: time(&status.times.expected),
+        // What comes while a job runs on is not kept: it grows from poll to poll.
+        has_payload: !matches!(state, Some(State::Queued | State::Running)) && has_result(),
         ..Answer::default()
     }
 }
@@ -226,40 +263,15 @@ fn shown(value: &[u8]) -> Option<String> {
     }
 }
 
-fn percent(progress: &Progress, state: Option<State>, found: &Found<'_>) -> Option<f64> {
+fn progressed(progress: &Progress, state: Option<State>, found: &Found<'_>) -> Option<f64> {
     if !progress.states.is_empty() && !state.is_some_and(|state| progress.states.contains(&state)) {
         return None;
     }
     let value = found.standing(progress.at)?;
-    let text = match scan::string(value) {
-        Some(text) => text.into_owned(),
-        None => json_text(value),
-    };
-    let number_in = |text: &str| {
-        let text = text.trim();
-        match text.strip_suffix('%') {
-            Some(signed) => Some((number(signed.trim_end().as_bytes())?, true)),
-            None => Some((number(text.as_bytes())?, false)),
-        }
-    };
-    let (amount, is_percent) = match &progress.pattern {
-        Some(pattern) => {
-            let last = pattern.0.captures_iter(&text).last()?;
-            number_in(last.get(1)?.as_str())?
-        }
-        None => number_in(&text)?,
-    };
-    let percent = match progress.scale {
-        Some(scale) if !is_percent => amount / scale * 100.0,
-        None if !is_percent && progress.pattern.is_none() && amount < 1.0 => amount * 100.0,
-        Some(_) | None => amount,
-    };
-    bounded(percent)
-}
-
-/// Within 0 to 100, rounded so that 0.57 is 57 and not 56.99999999999999, and without a negative zero.
-fn bounded(percent: f64) -> Option<f64> {
-    (percent >= 0.0).then(|| (percent.min(100.0) * 1e9).round() / 1e9 + 0.0)
+    let Some(pattern) = &progress.pattern else { return percent::of(value, progress.scale) };
+    let text = scan::string(value).map_or_else(|| json_text(value), std::borrow::Cow::into_owned);
+    let last = pattern.0.captures_iter(&text).last()?;
+    percent::of_text(last.get(1)?.as_str(), Some(progress.scale.unwrap_or(100.0)))
 }
 
 fn file_counts(counts: &Counts) -> Option<FileCounts> {

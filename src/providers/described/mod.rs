@@ -25,18 +25,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
-use self::model::{Body, Description};
+use self::model::{Body, Description, Endpoint};
 use self::pointer::{Found, PointerId};
 use self::template::{Filling, Template};
-use super::refusal::Asked;
-use super::reply::{self, no_object, shared};
+use super::refusal::{Asked, Nouns};
+use super::reply::{self, no_object};
 use super::{address, cost, names};
 use crate::domain::job::ProviderName;
 use crate::domain::provider::{About, AddressForm, Fetch, IdError, Next, OneShot, Part, Payload, Provider};
 use crate::domain::request::{Header, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
-use crate::json::scan;
 
 pub use self::fault::Fault;
 pub use self::node::Table;
@@ -87,6 +86,11 @@ impl Described {
         &self.0.settings
     }
 
+    /// How a setting that must be given is written.
+    pub fn example(&self, setting: &str) -> Option<&str> {
+        self.0.examples.iter().find(|(name, _)| name == setting).map(|(_, example)| example.as_str())
+    }
+
     /// The least time between two polls of one job.
     pub fn interval(&self) -> Option<Duration> {
         self.0.interval
@@ -123,10 +127,11 @@ impl Described {
         pointer: &dyn Fn(PointerId) -> Option<String>,
     ) -> Option<(Url, Vec<String>)> {
         // A base may have a query of its own, a gateway's key: it goes to the end.
-        let base_query = settings.get("base").and_then(|base| base.split_once('?')).map(|(_, query)| query.to_owned());
+        let base_query =
+            settings.get("base").and_then(|base| Some(base.split('#').next()?.split_once('?')?.1.to_owned()));
         let setting = |name: &str| {
             let value = settings.get(name)?;
-            let value = if name == "base" { value.split('?').next().unwrap_or_default() } else { value };
+            let value = if name == "base" { value.split(['?', '#']).next().unwrap_or_default() } else { value };
             Some(value.trim_end_matches('/').to_owned())
         };
         let text = template.url(&Filling { id, setting: &setting, pointer })?;
@@ -138,6 +143,11 @@ impl Described {
             url.set_query(Some(&query));
         }
         url.has_host().then_some((url, own_query))
+    }
+
+    /// What the service calls a job.
+    fn nouns(&self) -> Nouns<'_> {
+        Nouns::of(&self.0.nouns)
     }
 
     fn headers(&self, headers: &[(String, Template)], service: &Service, id: &str) -> Vec<Header> {
@@ -174,6 +184,17 @@ impl Described {
     }
 }
 
+/// The id in an address that is like a known one.
+fn id_in(url: &Url, known: &Url, slashes: bool) -> Option<String> {
+    let Some((before, after)) = known.path().split_once(STAND_IN) else {
+        let key = known.query_pairs().find(|(_, value)| value == STAND_IN).map(|(key, _)| key.into_owned());
+        return key.filter(|_| url.path() == known.path()).and_then(|key| address::query_value(url, &key));
+    };
+    let rest = url.path().strip_prefix(before)?.trim_end_matches('/');
+    let id = rest.strip_suffix(after.trim_end_matches('/'))?;
+    if !slashes && id.contains('/') { None } else { address::decoded(id) }
+}
+
 impl Provider for Described {
     fn name(&self) -> ProviderName {
         self.0.name
@@ -181,10 +202,12 @@ impl Provider for Described {
 
     fn about(&self) -> About {
         About {
-            id_noun: "job",
+            id_noun: self.0.nouns.first().map_or("job", |noun| ProviderName::new(noun).as_str()),
             made_up_id: "00000000-0000-0000-0000-000000000000",
             token_env: "",
-            address: AddressForm::Settings,
+            address: AddressForm::Settings {
+                base_is_given: self.0.settings.iter().any(|(name, default)| name == "base" && default.is_empty()),
+            },
         }
     }
 
@@ -197,8 +220,13 @@ impl Provider for Described {
         }
     }
 
-    /// The status URL of a job without its id, its query and the slash before them.
+    /// The status URL of a job without its id, its query and the slash before them, unless the description has it otherwise.
     fn endpoint(&self, base: &Url, settings: &BTreeMap<String, String>) -> String {
+        match self.0.endpoint {
+            Endpoint::Status => {}
+            Endpoint::Base => return format!("{}{}", address::origin(base), base.path().trim_end_matches('/')),
+            Endpoint::Origin => return address::origin(base),
+        }
         let url = self.addresses(settings).map_or_else(|| base.clone(), |(_, status)| status);
         let path = url.path().replace(STAND_IN, "");
         format!("{}{}", address::origin(&url), path.trim_end_matches('/'))
@@ -227,8 +255,9 @@ impl Provider for Described {
     }
 
     fn explain(&self, service: &Service, id: &str, response: &Response) -> (Next, Vec<String>) {
-        let path = self.request(service, id).url.path().to_owned();
-        let asked = Asked { endpoint: &service.endpoint, id, path: &path };
+        let url = self.request(service, id).url;
+        let path = url.path().strip_prefix(service.base.path().trim_end_matches('/')).unwrap_or(url.path());
+        let asked = Asked { endpoint: &service.endpoint, id, path, nouns: self.nouns() };
         let explained = interpret::read(&self.0, &asked, response);
         let next = fetch::next(self, service, id, explained.reading, response);
         (next, explained.why)
@@ -241,19 +270,11 @@ impl Provider for Described {
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError> {
         let home = self.request(service, STAND_IN).url;
         let Some(url) = address::named_by_address(&home, text)? else { return Ok(text.to_owned()) };
-        let id = match home.path().split_once(STAND_IN) {
-            Some((before, after)) => {
-                let inside = url.path().strip_prefix(before);
-                let inside =
-                    inside.and_then(|rest| rest.trim_end_matches('/').strip_suffix(after.trim_end_matches('/')));
-                let slashes = self.0.status.url.0.contains(&template::Part::IdWithSlashes);
-                inside.filter(|id| slashes || !id.contains('/')).and_then(address::decoded)
-            }
-            None => {
-                let key = home.query_pairs().find(|(_, value)| value == STAND_IN).map(|(key, _)| key.into_owned());
-                key.filter(|_| url.path() == home.path()).and_then(|key| address::query_value(&url, &key))
-            }
-        };
+        let known = std::iter::once(&self.0.status.url).chain(&self.0.ids);
+        let id = known.into_iter().find_map(|template| {
+            let (known, _) = self.filled(template, service, STAND_IN, &|_| None)?;
+            id_in(&url, &known, template.0.contains(&template::Part::IdWithSlashes))
+        });
         id.ok_or_else(|| {
             IdError::new("this id is an address that is not the status URL of its service", "give the id alone")
         })
@@ -272,26 +293,26 @@ impl Provider for Described {
             Part::Result | Part::Also(_) => place.fetch.is_some(),
         };
         let place = self.0.results.iter().find(is_here);
-        let value = place.and_then(|place| fetch::output_in(place, body));
         let whole = *part != Part::Status;
-        let value = value.filter(|value| *value != b"null");
-        let output = value.map(|value| body.slice_ref(value));
-        let raw = match value {
-            Some(value) => scan::string_bytes(value).map(|raw| shared(body, raw)).or_else(|| output.clone()),
-            None => whole.then(|| body.clone()),
-        };
-        let pointer = place.and_then(|place| place.lookup.pointer(place.at));
+        let place = place.map(|place| results::taken(place, body));
+        let results::Taken { raw, output, output_path } = place.unwrap_or_default();
+        let raw = raw.or_else(|| (whole && output.is_none()).then(|| body.clone()));
         let costs = self.0.status.cost.map(|id| found.values(id).filter_map(reply::text).collect::<Vec<_>>());
         let own_cost = costs.and_then(|costs| cost::sum(costs.iter().map(String::as_str)));
         Payload {
             fault: if whole { None } else { no_object(body).fault },
             raw,
-            output_path: output.as_ref().and(pointer).map(pointer::Pointer::jq).unwrap_or_default(),
+            output_path,
             output,
             cost: own_cost.or_else(|| cost::sum(files.iter().filter_map(|file| file.cost.as_deref()))),
             title: names::title(&files),
             files,
         }
+    }
+
+    fn named_id(&self, body: &Bytes) -> Option<String> {
+        let found = self.0.lookup.find(body).ok()?;
+        self.0.status.id.iter().find_map(|id| reply::text(found.standing(*id)?))
     }
 
     fn description(&self) -> Option<&str> {

@@ -25,6 +25,12 @@ pub struct Description {
     pub checked: Option<String>,
     /// What its users call the variable with the token.
     pub token_env: Option<String>,
+    /// What the service calls a job, in small letters: a 404 that speaks of one is about the job. Empty: what most call it.
+    pub nouns: Vec<String>,
+    /// What a service's jobs are kept under.
+    pub endpoint: Endpoint,
+    /// How settings that must be given are written.
+    pub examples: Vec<(String, String)>,
     /// Its settings and their defaults; an empty one must be given.
     pub settings: Vec<(String, String)>,
     /// The status read.
@@ -39,6 +45,8 @@ pub struct Description {
     pub results: Vec<ResultPlace>,
     /// The job's page.
     pub web: Option<Template>,
+    /// Addresses beside the status URL that name a job.
+    pub ids: Vec<Template>,
     /// How long the service keeps results.
     pub keeps: Option<Duration>,
     /// The least time between two polls of one job.
@@ -59,6 +67,18 @@ impl Description {
     }
 }
 
+/// What a service's jobs are kept under: two services that agree in it have one and the same job under one id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Endpoint {
+    /// The status URL without the id.
+    #[default]
+    Status,
+    /// The base.
+    Base,
+    /// Scheme, host and port.
+    Origin,
+}
+
 /// The status read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
@@ -76,12 +96,20 @@ pub struct Status {
     pub word: Vec<PointerId>,
     /// Taken off the word's front.
     pub strip: Option<String>,
+    /// Where the response names its job: another id there is no answer about this one.
+    pub id: Vec<PointerId>,
+    /// When a 2xx is no answer but a refusal; never if empty.
+    pub rejected: Vec<Condition>,
     /// How far it is.
     pub progress: Option<Progress>,
     /// Why it failed: the first place at which something stands.
     pub reason: Vec<PointerId>,
     /// The service's code for that.
     pub error_code: Vec<PointerId>,
+    /// What is odd about a job that did not fail: the first place at which something stands.
+    pub warning: Vec<PointerId>,
+    /// The code with which the user's own program ended.
+    pub service_code: Option<PointerId>,
     /// What it cost in US dollars.
     pub cost: Option<PointerId>,
     /// Counters of its items.
@@ -160,17 +188,19 @@ pub struct ItemList {
     pub cost: Option<PointerId>,
 }
 
-/// Where the times are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Where the times are: of each the first place at which something stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Times {
     /// Accepted.
-    pub created: Option<PointerId>,
+    pub created: Vec<PointerId>,
     /// Begun.
-    pub started: Option<PointerId>,
+    pub started: Vec<PointerId>,
     /// Over.
-    pub finished: Option<PointerId>,
+    pub finished: Vec<PointerId>,
     /// When its result goes.
-    pub expires: Option<PointerId>,
+    pub expires: Vec<PointerId>,
+    /// When the service expects it to be over.
+    pub expected: Vec<PointerId>,
 }
 
 /// A rule.
@@ -191,8 +221,14 @@ pub struct ResultPlace {
     pub fetch: Option<FetchPlace>,
     /// Where in the response that holds it.
     pub at: PointerId,
-    /// `at` by itself: in the response that holds the result.
+    /// Where the raw text is that `at` has decoded; None: it is at `at` too.
+    pub raw: Option<PointerId>,
+    /// Whether a text at `at` that is JSON itself is taken as that JSON.
+    pub decode: bool,
+    /// `at` and `raw` by themselves: in the response that holds the result.
     pub lookup: Lookup,
+    /// The same two in the status response, if the result is in it.
+    pub here: Vec<PointerId>,
     /// In which states there is one.
     pub states: Vec<State>,
     /// Further files beside it.

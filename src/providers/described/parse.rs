@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::fault::{Fault, Faults, Fields, meant};
-use super::model::{Description, Progress, Rule, Status, Times};
+use super::model::{Description, Endpoint, Progress, Rule, Status, Times};
 use super::node::{Node, Table, Value};
 use super::pointer::Lookup;
 use super::reader::{Around, Reader};
-use super::words::Words;
+use super::words::{Words, normal};
 use super::{items, results, units};
 use crate::domain::job::ProviderName;
 use crate::domain::request::Method;
@@ -22,6 +22,9 @@ pub const TOP: &[&str] = &[
     "docs",
     "checked",
     "token_env",
+    "nouns",
+    "endpoint",
+    "examples",
     "like",
     "settings",
     "status",
@@ -44,9 +47,13 @@ pub const STATUS: &[&str] = &[
     "body",
     "word",
     "strip",
+    "id",
+    "rejected",
     "progress",
     "reason",
     "error_code",
+    "warning",
+    "service_code",
     "cost",
     "items",
     "item_list",
@@ -68,9 +75,10 @@ pub fn parse(name: ProviderName, table: &Table, around: Around<'_>) -> Result<De
     let results = results::read(&top, &mut reader, &mut faults);
     let paths = top.table("paths", "in [paths]", &mut faults);
     if let Some(paths) = &paths {
-        paths.expect_only(&["web"], &mut faults);
+        paths.expect_only(&["web", "ids"], &mut faults);
     }
-    let web = paths.and_then(|paths| reader.url(&paths, "web", &mut faults));
+    let web = paths.as_ref().and_then(|paths| reader.url(paths, "web", &mut faults));
+    let ids = paths.map(|paths| reader.urls(&paths, "ids", &mut faults)).unwrap_or_default();
     if let Some(status) = &status
         && status.word.is_empty()
         && rules.is_empty()
@@ -83,6 +91,9 @@ pub fn parse(name: ProviderName, table: &Table, around: Around<'_>) -> Result<De
     let title = text("title", &mut faults).unwrap_or_else(|| name.to_string());
     let (docs, checked) = (text("docs", &mut faults), text("checked", &mut faults));
     let token_env = text("token_env", &mut faults);
+    let nouns = top.texts("nouns", &mut faults).into_iter().map(|(noun, _)| normal(noun)).collect();
+    let endpoint = endpoint(&top, &mut faults);
+    let examples = examples(&top, &settings, &mut faults);
     let keeps = units::duration(&top, "keeps", &mut faults);
     let interval = units::duration(&top, "interval", &mut faults);
     let rate = units::rate(&top, "rate", &mut faults);
@@ -94,6 +105,9 @@ pub fn parse(name: ProviderName, table: &Table, around: Around<'_>) -> Result<De
             docs,
             checked,
             token_env,
+            nouns,
+            endpoint,
+            examples,
             settings,
             status,
             words,
@@ -101,6 +115,7 @@ pub fn parse(name: ProviderName, table: &Table, around: Around<'_>) -> Result<De
             codes,
             results,
             web,
+            ids,
             keeps,
             interval,
             rate,
@@ -124,6 +139,27 @@ fn settings(top: &Fields<'_>, faults: &mut Faults) -> Vec<(String, String)> {
         found.extend(settings.text(&member.key, faults).map(|text| (member.key.clone(), text.trim().to_owned())));
     }
     found
+}
+
+fn endpoint(top: &Fields<'_>, faults: &mut Faults) -> Endpoint {
+    match top.text("endpoint", faults) {
+        None | Some("status") => Endpoint::Status,
+        Some("base") => Endpoint::Base,
+        Some("origin") => Endpoint::Origin,
+        Some(_) => {
+            let span = top.get("endpoint").and_then(|member| member.node.span.clone());
+            faults.add(span, "jobs are not kept under that", "write \"status\", \"base\" or \"origin\"");
+            Endpoint::Status
+        }
+    }
+}
+
+fn examples(top: &Fields<'_>, settings: &[(String, String)], faults: &mut Faults) -> Vec<(String, String)> {
+    let Some(examples) = top.table("examples", "in [examples]", faults) else { return Vec::new() };
+    let known: Vec<&str> = settings.iter().map(|(name, _)| name.as_str()).collect();
+    examples.expect_only(&known, faults);
+    let example = |name: &&str| Some(((*name).to_owned(), examples.text(name, faults)?.to_owned()));
+    known.iter().filter_map(example).collect()
 }
 
 fn status(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<Status> {
@@ -171,6 +207,10 @@ fn status(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Opt
     let word = Reader::pointers(&status, "word", lookup, faults);
     let reason = Reader::pointers(&status, "reason", lookup, faults);
     let error_code = Reader::pointers(&status, "error_code", lookup, faults);
+    let id = Reader::pointers(&status, "id", lookup, faults);
+    let rejected = Reader::conditions(&status, "rejected", lookup, faults);
+    let warning = Reader::pointers(&status, "warning", lookup, faults);
+    let service_code = Reader::pointer(&status, "service_code", lookup, faults);
     let cost = Reader::pointer(&status, "cost", lookup, faults);
     let progress = progress(&status, lookup, faults);
     let items = items::counters(&status, lookup, faults);
@@ -187,9 +227,13 @@ fn status(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Opt
         one_shot,
         word,
         strip,
+        id,
+        rejected,
         progress,
         reason,
         error_code,
+        warning,
+        service_code,
         cost,
         items,
         item_list,
@@ -232,9 +276,10 @@ fn progress(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Op
 
 fn times(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Times {
     let Some(times) = status.table("times", "in times", faults) else { return Times::default() };
-    times.expect_only(&["created", "started", "finished", "expires"], faults);
-    let mut at = |key: &str| Reader::pointer(&times, key, lookup, faults);
-    Times { created: at("created"), started: at("started"), finished: at("finished"), expires: at("expires") }
+    times.expect_only(&["created", "started", "finished", "expires", "expected"], faults);
+    let mut at = |key: &str| Reader::pointers(&times, key, lookup, faults);
+    let (created, started, finished) = (at("created"), at("started"), at("finished"));
+    Times { created, started, finished, expires: at("expires"), expected: at("expected") }
 }
 
 fn words(top: &Fields<'_>, faults: &mut Faults) -> Words {

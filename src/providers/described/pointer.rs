@@ -133,6 +133,11 @@ impl Lookup {
         self.pointers.get(id.0)
     }
 
+    /// Whether a pointer is the whole.
+    pub fn is_whole(&self, id: PointerId) -> bool {
+        self.pointer(id).is_some_and(Pointer::is_whole)
+    }
+
     /// Whether anything stands at any of them, the whole apart.
     pub fn says_anything(&self, found: &Found<'_>) -> bool {
         let inner = self.pointers.iter().zip(0..).filter(|(pointer, _)| !pointer.is_whole());

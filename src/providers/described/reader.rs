@@ -55,7 +55,10 @@ impl Reader<'_> {
     /// An address with holes. A token has no place in one: addresses end up in logs.
     pub fn url(&mut self, fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Option<Template> {
         let text = fields.word(key, faults)?;
-        let span = fields.get(key)?.node.span.clone();
+        self.address(text, fields.get(key)?.node.span.clone(), key, faults)
+    }
+
+    fn address(&mut self, text: &str, span: Option<Range<usize>>, key: &str, faults: &mut Faults) -> Option<Template> {
         let template = self.template(text, span.clone(), faults)?;
         if template.is_secret() {
             let help = "send it in a header: addresses end up in logs";
@@ -72,6 +75,12 @@ impl Reader<'_> {
             return None;
         }
         Some(template)
+    }
+
+    /// Several addresses with holes.
+    pub fn urls(&mut self, fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Vec<Template> {
+        let texts = fields.texts(key, faults);
+        texts.into_iter().filter_map(|(text, span)| self.address(text, span, key, faults)).collect()
     }
 
     /// Headers by their names.

@@ -1,15 +1,20 @@
 //! Reading `[result]`: where a result is, and by which further request it is had.
 
+use bytes::Bytes;
+
 use super::fault::{Faults, Fields};
 use super::model::{Also, FetchPlace, ResultPlace};
 use super::parse::{states_of, tables};
 use super::pointer::{Lookup, Pointer};
 use super::reader::Reader;
 use crate::domain::state::State;
+use crate::json::scan;
+use crate::providers::reply;
 
 /// `[result]`.
 pub const RESULT: &[&str] = &[
-    "when", "at", "url", "headers", "token", "states", "one_shot", "again_on", "fails_on", "reason", "lost_on", "also",
+    "when", "at", "raw", "decode", "url", "headers", "token", "states", "one_shot", "again_on", "fails_on", "reason",
+    "lost_on", "also",
 ];
 
 /// Reads them in their order.
@@ -24,6 +29,12 @@ fn one(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Opti
     let mut lookup = Lookup::default();
     let at = Reader::pointer(place, "at", &mut lookup, faults);
     let at = at.unwrap_or_else(|| lookup.add(Pointer::default()));
+    let raw = Reader::pointer(place, "raw", &mut lookup, faults);
+    let decode = place.text("decode", faults);
+    if decode.is_some_and(|decode| decode != "json") {
+        let span = place.get("decode").and_then(|member| member.node.span.clone());
+        faults.add(span, "a result is decoded from JSON alone", "write decode = \"json\", or leave it out");
+    }
     let states = match place.get("states") {
         Some(_) => states_of(place, "states", faults),
         None => vec![State::Succeeded, State::Partial],
@@ -49,7 +60,9 @@ fn one(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Opti
     };
     let also = tables(place, "also", "in [[result.also]]", faults);
     let also = also.iter().filter_map(|also| further(also, reader, faults)).collect();
-    Some(ResultPlace { when, fetch, at, lookup, states, also })
+    let pointers = [Some(at), raw].into_iter().flatten().filter_map(|id| lookup.pointer(id)).cloned();
+    let here = if fetch.is_none() { pointers.map(|pointer| reader.lookup.add(pointer)).collect() } else { Vec::new() };
+    Some(ResultPlace { when, fetch, at, raw, decode: decode.is_some(), lookup, here, states, also })
 }
 
 fn fetch(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<FetchPlace> {
@@ -101,4 +114,38 @@ fn further(also: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> O
     let url = reader.url(also, "url", faults);
     let token = also.flag("token", faults).unwrap_or(true);
     Some(Also { name: name?.to_owned(), url: url?, token })
+}
+
+/// What a body holds of a result.
+#[derive(Debug, Default, PartialEq)]
+pub struct Taken {
+    /// The text as the service had it.
+    pub raw: Option<Bytes>,
+    /// The same as JSON.
+    pub output: Option<Bytes>,
+    /// Where that is, as a path that jq takes.
+    pub output_path: String,
+}
+
+/// The result in a body that holds it.
+pub fn taken(place: &ResultPlace, body: &Bytes) -> Taken {
+    let Ok(found) = place.lookup.find(body) else { return Taken::default() };
+    let first = |id| found.values(id).next().filter(|value| scan::kind(value).is_some());
+    let text = |value: &[u8]| {
+        let text = scan::string_bytes(value).map(|text| reply::shared(body, text));
+        text.unwrap_or_else(|| body.slice_ref(value))
+    };
+    // A null is no result, unless another place says that it is what the user's own program answered.
+    let value = first(place.at).filter(|value| place.raw.is_some() || *value != b"null");
+    let raw = first(place.raw.unwrap_or(place.at)).filter(|value| *value != b"null").map(text);
+    let inside = value.filter(|_| place.decode).and_then(scan::string_bytes).and_then(reply::decoded);
+    let path = place.lookup.pointer(place.at).map(Pointer::jq).unwrap_or_default();
+    let output_path = match (&inside, value) {
+        (Some(_), _) => format!("{path} | fromjson | "),
+        (None, Some(_)) => path,
+        (None, None) => String::new(),
+    };
+    let value = value.filter(|value| !(place.decode && *value == b"\"\""));
+    let output = inside.map(|inside| reply::shared(body, inside)).or_else(|| value.map(|value| body.slice_ref(value)));
+    Taken { raw, output, output_path }
 }

@@ -10,6 +10,8 @@ use crate::domain::job::ProviderName;
 
 /// Each by its name, in the order of the manual. A new one is a file and a line here.
 const SHIPPED: &[(&str, &str)] = &[
+    ("vessl", include_str!("../../../assets/providers/vessl.toml")),
+    ("optexity", include_str!("../../../assets/providers/optexity.toml")),
     ("openai-batch", include_str!("../../../assets/providers/openai-batch.toml")),
     ("groq-batch", include_str!("../../../assets/providers/groq-batch.toml")),
     ("together-batch", include_str!("../../../assets/providers/together-batch.toml")),

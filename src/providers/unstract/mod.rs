@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use self::files::{File, Parts, cost_of, in_review, is_in_review, name, outcome, output, times};
-use super::refusal::{Asked, malformed, malformed_because, refused};
+use super::refusal::{Asked, Nouns, malformed, malformed_because, refused};
 use super::reply::{self, Object, capped, error_text, no_object, text};
 use super::{address, cost, names};
 use crate::domain::files::{FileCounts, FileResult};
@@ -123,7 +123,7 @@ const OWN_QUERY: &[&str] = &["execution_id", "include_metadata", "include_metric
 const PATH: &str = "/";
 
 fn read(service: &Service, id: &str, response: &Response) -> Reading {
-    let refused = || refused(&Asked { endpoint: &service.endpoint, id, path: "" }, response);
+    let refused = || refused(&Asked { endpoint: &service.endpoint, id, path: "", nouns: Nouns::Common }, response);
     let no_answer = || if (200..300).contains(&response.status) { malformed(response) } else { refused() };
     let Ok(object) = Object::parse(&response.body) else { return no_answer() };
     let message = Message::of(&object);
