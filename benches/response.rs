@@ -11,8 +11,8 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use jobdeck::bench_api::{
-    Access, Clean, Headers, Job, JobKey, JobTraits, Keep, Masking, Observation, Pace, Part, ProviderName, Role, Save,
-    SaveBody, Sink, State, Store, Token, by_name, names, schedule,
+    Clean, Headers, Job, JobKey, JobTraits, Keep, Masking, Observation, Pace, Part, ProviderName, Role, Save, SaveBody,
+    Sink, State, Store, Token, by_name, names, schedule,
 };
 use sha2::{Digest, Sha256};
 
@@ -117,7 +117,7 @@ fn saved(c: &mut Criterion) {
     group.bench_function("1,000 results of 5 kB that come together", |b| {
         let fresh = || {
             let dir = tempfile::tempdir().expect("a directory");
-            let store = Store::open(dir.path(), Access::ReadWrite).expect("a state directory").0;
+            let store = Store::open(dir.path()).expect("a state directory").0;
             (dir, store, (0..TOGETHER).map(|n| save(n, &body)).collect::<Vec<_>>())
         };
         b.iter_batched(

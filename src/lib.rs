@@ -95,7 +95,7 @@ pub mod bench_api {
     pub use crate::net::{Net, Sink};
     pub use crate::providers::described::trial::described_by;
     pub use crate::providers::{by_name, names, read};
-    pub use crate::store::{Access, Save, SaveBody, Store};
+    pub use crate::store::{Results, Save, SaveBody, Store};
     pub use crate::ui::draw_into;
     pub use crate::ui::theme::{Charset, Palette, Theme};
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
-use jobdeck::bench_api::{Access, Job, JobKey, JobTraits, Observation, Save, State, Store, names};
+use jobdeck::bench_api::{Job, JobKey, JobTraits, Observation, Results, Save, State, Store, names};
 use libfuzzer_sys::fuzz_target;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -29,7 +29,7 @@ fn bench() -> &'static Bench {
     BENCH.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let dir = std::env::temp_dir().join(format!("jobdeck-fuzz-{}", std::process::id()));
-        let store = Store::open(&dir, Access::ReadWrite).expect("a state directory").0;
+        let store = Store::open(&dir).expect("a state directory").0;
         let sound = runtime.block_on(async {
             for id in ["odd", "sound"] {
                 let at = Some(Timestamp::UNIX_EPOCH);
@@ -39,7 +39,7 @@ fn bench() -> &'static Bench {
                 let job = Job { key: key(id), service, name: None, tags, batch, traits };
                 store.save(Save::new(Arc::new(job), observation)).await.expect("a disk");
             }
-            let sound = store.load(vec![key("sound")]).await.expect("what was saved");
+            let sound = store.results().load(vec![key("sound")]).await.expect("what was saved");
             store.close().await;
             sound
         });
@@ -71,11 +71,10 @@ fuzz_target!(|input: (u8, u8, i64, f64, &str)| {
     // The table refuses what is not of a column's type.
     let _ = outside.execute(&format!("UPDATE {table} SET {column} = ?1 WHERE job = {job}"), [&value]);
     drop(outside);
-    let store = Store::open(&bench.dir, Access::ReadOnly).expect("a state directory").0;
+    let results = Results::open(&bench.dir).expect("a state directory");
     bench.runtime.block_on(async {
-        assert_eq!(store.load(vec![key("sound")]).await.as_ref(), Ok(&bench.sound));
-        assert!(store.load_all().await.is_ok(), "{table}.{column} = {value:?}");
-        let _ = (store.load(vec![key("odd")]).await, store.history(key("odd")).await, store.kept(key("odd")).await);
-        store.close().await;
+        assert_eq!(results.load(vec![key("sound")]).await.as_ref(), Ok(&bench.sound));
+        assert!(results.load_all().await.is_ok(), "{table}.{column} = {value:?}");
+        let _ = (results.load(vec![key("odd")]).await, results.history(key("odd")).await, results.kept(key("odd")).await);
     });
 });

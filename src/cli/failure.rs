@@ -35,7 +35,7 @@ impl From<ConfigError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::internal(error.0)
+        Self::internal(error.to_string())
     }
 }
 
@@ -47,7 +47,7 @@ impl From<ExportError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self::internal(error.0)
+        Self::internal(error.to_string())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::problems::known_keys;
 use crate::domain::clean::Clean;
 use crate::domain::field;
 use crate::domain::service::Service;
-use crate::engine::saved::{self, Store};
+use crate::engine::saved::{self, Results};
 
 /// The columns that stand in front of those that are asked for.
 const FIRST: [&str; 3] = ["job", "name", "state"];
@@ -58,7 +58,7 @@ impl FieldTable {
     }
 
     /// A job's rows, unguarded.
-    pub async fn rows(&self, store: &Store, entry: &Entry) -> Result<Vec<Vec<String>>, Failure> {
+    pub async fn rows(&self, store: &Results, entry: &Entry) -> Result<Vec<Vec<String>>, Failure> {
         let whole = csv::row(entry, &[], None);
         let cell = |name: &str| csv::COLUMNS.iter().position(|column| *column == name).and_then(|at| whole.get(at));
         let first = FIRST.map(|name| cell(name).cloned().unwrap_or_default());

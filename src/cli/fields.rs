@@ -9,11 +9,11 @@ use crate::domain::field;
 use crate::domain::job::JobKey;
 use crate::domain::observation::{Fields, Observation};
 use crate::domain::service::Service;
-use crate::engine::saved::{self, Store};
+use crate::engine::saved::{self, OpenStore, Results};
 
 /// Takes the fields of those entries anew whose definitions are others than they were taken by, and says of which jobs.
 /// What cannot be read keeps what it has.
-pub async fn renew(store: &Store, services: &[Arc<Service>], entries: &mut [Entry]) -> Vec<(JobKey, Fields)> {
+pub async fn renew(store: &Results, services: &[Arc<Service>], entries: &mut [Entry]) -> Vec<(JobKey, Fields)> {
     let definitions: HashMap<&str, (&Arc<Service>, String)> =
         services.iter().map(|service| (&*service.name, (service, field::definition(&service.fields)))).collect();
     let mut renewed = Vec::new();
@@ -31,16 +31,17 @@ pub async fn renew(store: &Store, services: &[Arc<Service>], entries: &mut [Entr
 }
 
 /// The same for all jobs of a file, kept in the store. Costs nothing where no service has fields.
-pub async fn keep(store: &Store, file: &JobsFile) {
+pub async fn keep(store: &OpenStore, file: &JobsFile) {
     if file.services.iter().all(|service| service.fields.is_empty()) {
         return;
     }
-    let Ok(mut entries) = select::of_file(store, &file.jobs).await else { return };
-    let renewed = renew(store, &file.services, &mut entries).await;
+    let results = store.results();
+    let Ok(mut entries) = select::of_file(&results, &file.jobs).await else { return };
+    let renewed = renew(&results, &file.services, &mut entries).await;
     if renewed.is_empty() {
         return;
     }
-    if let Err(error) = store.set_fields(renewed).await {
+    if let Err(error) = store.notes().set_fields(renewed).await {
         tracing::warn!("failed to keep the fields of saved results: {error}");
     }
 }

@@ -75,7 +75,8 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     let mut stops = Stops::listen()?;
     let (facts_in, mut facts) = unbounded_channel();
     let secrets = hooks::secrets(setup.services.iter().map(|(service, _)| service));
-    let around = Surroundings { store: setup.store.clone(), secrets, say: Some(output::say_error) };
+    let (queue, results) = (setup.store.hook_queue(), setup.store.results());
+    let around = Surroundings { queue, results, secrets, say: Some(output::say_error) };
     let mut hooks = HookRunner::start(setup.hooks.clone(), around);
     let engine = engine::start(setup, facts_in)?;
     let Plan { until, deadline, stream, mut edits, mut exporter, verbose } = plan;
@@ -360,7 +361,7 @@ impl Follower {
                 let what = last.map_or_else(String::new, |last| format!(", {}", note::read_in_words(last.read)));
                 self.tell(ix, &format!("given up{what}: {}", Clean::new(reason)));
             }
-            Health::Following(pid) if self.verbose => self.tell(ix, &format!("read by process {pid}, following")),
+            Health::Following(owner) if self.verbose => self.tell(ix, &format!("polled by {owner}, following")),
             Health::Fresh
             | Health::Stale
             | Health::Paused

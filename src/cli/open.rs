@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::output;
 use crate::config;
 use crate::config::JobsFile;
-use crate::engine::saved::{Access, Store};
+use crate::engine::saved::{OpenStore, Results};
 use crate::logging;
 use crate::logging::Targets;
 
@@ -25,24 +25,30 @@ pub fn jobs_file(common: &Common) -> Result<JobsFile, Failure> {
     Ok(config::load_named(&common.config)?)
 }
 
-/// The store, opened; its notes for the user are said. Our own log goes to the state directory where we may write
-/// there, and to standard error where it was asked for.
-pub fn store(common: &Common, access: Access) -> Result<Store, Failure> {
+/// What is saved, to be looked at. Our own log goes to standard error where it was asked for.
+pub fn results(common: &Common) -> Result<Results, Failure> {
     let dir = state_dir(common)?;
     must_be_short(&dir)?;
-    if access == Access::ReadOnly {
-        must_be_readable(&dir)?;
-    }
-    let (store, notes) = Store::open(&dir, access)?;
-    let state_dir = match access {
-        Access::ReadWrite => Some(dir),
-        Access::ReadOnly => None,
-    };
-    logging::start(Targets { state_dir, pane: None, stderr: common.verbose > 0, verbosity: common.verbose });
+    must_be_readable(&dir)?;
+    let results = Results::open(&dir)?;
+    start_log(common, None);
+    Ok(results)
+}
+
+/// The store, opened to poll with; its notes for the user are said. Our own log goes to the state directory too.
+pub fn store(common: &Common) -> Result<OpenStore, Failure> {
+    let dir = state_dir(common)?;
+    must_be_short(&dir)?;
+    let (store, notes) = OpenStore::open(&dir)?;
+    start_log(common, Some(dir));
     for note in notes {
         output::say_error(&note);
     }
     Ok(store)
+}
+
+fn start_log(common: &Common, state_dir: Option<PathBuf>) {
+    logging::start(Targets { state_dir, pane: None, stderr: common.verbose > 0, verbosity: common.verbose });
 }
 
 /// The longest path of a state directory in bytes: SQLite takes 512, and names of ours follow.

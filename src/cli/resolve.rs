@@ -13,12 +13,12 @@ use crate::config::JobsFile;
 use crate::domain::clean::Clean;
 use crate::domain::id;
 use crate::domain::job::Job;
-use crate::engine::saved::{Access, Store};
+use crate::engine::saved::Results;
 
 /// The job and the store that knows of it: looked for in the jobs file, if there is one that loads, then on disk.
-pub async fn one(common: &Common, wanted: &str) -> Result<(Store, Entry), Failure> {
+pub async fn one(common: &Common, wanted: &str) -> Result<(Results, Entry), Failure> {
     let declared = declared(common);
-    let store = open::store(common, Access::ReadOnly)?;
+    let store = open::results(common)?;
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
     let called: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
     if let Some(entry) = among(select::of_file(&store, &called).await?, wanted)? {

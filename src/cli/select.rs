@@ -13,7 +13,7 @@ use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
 use crate::domain::stats::Counts;
-use crate::engine::saved::{self, Store};
+use crate::engine::saved::{self, Results};
 
 /// A job and what is known of it.
 #[derive(Debug, Clone)]
@@ -41,13 +41,13 @@ pub fn counts(entries: &[Entry]) -> Counts {
 }
 
 /// The jobs of the file with what is known of them, in the file's order.
-pub async fn of_file(store: &Store, jobs: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
+pub async fn of_file(store: &Results, jobs: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
     let known = store.load(jobs.iter().map(|job| job.key.clone()).collect()).await?;
     Ok(jobs.iter().zip(known).map(|(job, known)| Entry::new(Arc::clone(job), known)).collect())
 }
 
 /// Every job on disk; one that the file declares is called as in the file.
-pub async fn of_disk(store: &Store, declared: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
+pub async fn of_disk(store: &Results, declared: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
     let by_key: HashMap<_, _> = declared.iter().map(|job| (&job.key, job)).collect();
     let all = store.load_all().await?;
     Ok(all
@@ -74,7 +74,7 @@ pub fn filter(text: Option<&str>, services: &[Arc<Service>]) -> Result<Option<Fi
 
 /// Those that the filter matches; all without one. A filter that no job matches is a usage error.
 pub async fn matching(
-    store: &Store,
+    store: &Results,
     entries: Vec<Entry>,
     filter: Option<&Filter>,
     now: Timestamp,
@@ -93,7 +93,7 @@ pub async fn matching(
 
 /// Those that the filter matches, if any.
 pub async fn matches(
-    store: &Store,
+    store: &Results,
     entries: Vec<Entry>,
     filter: &Filter,
     now: Timestamp,
@@ -118,7 +118,7 @@ fn is_stale(known: &Observation) -> bool {
     !known.is_over() && known.last_poll.as_ref().is_some_and(|last| last.read != PollOutcome::Answered)
 }
 
-async fn file_names(store: &Store, entry: &Entry) -> Result<Vec<String>, Failure> {
+async fn file_names(store: &Results, entry: &Entry) -> Result<Vec<String>, Failure> {
     let Some(saved) = entry.known.saved.as_ref().filter(|_| entry.known.files.is_some()) else { return Ok(Vec::new()) };
     let body = saved::bytes(store, saved).await?;
     Ok(saved::payload(store, &entry.job, &entry.known, &body).await.files.into_iter().map(|file| file.name).collect())

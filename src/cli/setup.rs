@@ -18,7 +18,6 @@ use crate::domain::filter::Filter;
 use crate::domain::hook::Hook;
 use crate::domain::job::JobKey;
 use crate::domain::stats::Counts;
-use crate::engine::saved::Access;
 use crate::engine::token::{self, Prompts};
 use crate::engine::{self, Purpose, Setup};
 use crate::exit::Signal;
@@ -69,13 +68,14 @@ pub async fn prepare(
     engine::environment_troubles().iter().for_each(|trouble| output::say_error(trouble));
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
     let filter = select::filter(filter, &file.services)?;
-    let store = open::store(common, Access::ReadWrite)?;
+    let store = open::store(common)?;
+    let results = store.results();
     fields::keep(&store, &file).await;
     let chosen = match &filter {
         None => with_jobs(file.clone(), |_| true),
         Some(filter) => {
-            let entries = select::of_file(&store, &file.jobs).await?;
-            let entries = select::matching(&store, entries, Some(filter), Timestamp::now()).await;
+            let entries = select::of_file(&results, &file.jobs).await?;
+            let entries = select::matching(&results, entries, Some(filter), Timestamp::now()).await;
             if entries.is_err() {
                 store.close().await;
             }
@@ -92,7 +92,7 @@ pub async fn prepare(
     let services = match asked {
         Ok(services) => services,
         Err(cut) => {
-            let entries = select::of_file(&store, &jobs).await;
+            let entries = select::of_file(&results, &jobs).await;
             store.close().await;
             let entries = entries?;
             output::say_error(&format!("before every token was had, {}", cut.sentence(&select::counts(&entries))));

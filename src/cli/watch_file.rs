@@ -14,7 +14,7 @@ use crate::domain::hook::Hook;
 use crate::domain::job::JobKey;
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
-use crate::engine::saved::Store;
+use crate::engine::saved::Results;
 use crate::engine::token::Prompts;
 use crate::session::reload::{News, Reloads};
 
@@ -22,7 +22,7 @@ use crate::session::reload::{News, Reloads};
 #[derive(Debug)]
 pub struct Edits {
     reloads: Reloads,
-    store: Store,
+    store: Results,
     filter: Option<Filter>,
 }
 
@@ -32,7 +32,7 @@ impl Edits {
         file: &JobsFile,
         tokens: &[(Arc<Service>, Result<Token, String>)],
         own_hooks: Vec<Arc<Hook>>,
-        store: Store,
+        store: Results,
         filter: Option<Filter>,
     ) -> Self {
         let reloads = Reloads::of(file, tokens, own_hooks);
@@ -70,7 +70,7 @@ impl Edits {
 }
 
 async fn new_matches(
-    store: &Store,
+    store: &Results,
     file: &JobsFile,
     filter: &Filter,
     followed: &HashSet<JobKey>,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::attempt::{Attempt, Change};
 use super::job::{Job, JobIx};
 use super::observation::Observation;
+use super::owner::Owner;
 use super::state::{PollOutcome, State};
 
 /// Something that has happened. What a fact shows as terminal is on disk already.
@@ -124,8 +125,8 @@ pub enum Health {
     KeyRefused,
     /// The store cannot be written, so a one-shot read is withheld.
     Held,
-    /// Another instance, this process, reads it.
-    Following(u32),
+    /// Another instance polls it.
+    Following(Arc<Owner>),
     /// Given up in this run, with the reason.
     GivenUp(String),
 }
@@ -172,8 +173,8 @@ pub enum Refusal {
     OnlyCopySaved,
     /// A poll of it is in flight.
     InFlight,
-    /// Another instance, this process, polls it.
-    Following(u32),
+    /// Another instance polls it.
+    Following(Arc<Owner>),
     /// It is no longer in the jobs file.
     Withdrawn,
     /// Polling is paused by the user.
@@ -199,7 +200,7 @@ impl Refusal {
                 "its result is saved here, and the service deleted its own copy when it was read".to_owned()
             }
             Self::InFlight => "a poll of it is in flight".to_owned(),
-            Self::Following(pid) => format!("another jobdeck (process {pid}) polls it"),
+            Self::Following(owner) => format!("another jobdeck ({owner}) polls it"),
             Self::Withdrawn => "it is no longer in the jobs file".to_owned(),
             Self::Paused => match resume {
                 Some(key) => format!("polling is paused: {key} resumes"),

@@ -20,6 +20,7 @@ pub mod job;
 pub mod markdown;
 pub mod note;
 pub mod observation;
+pub mod owner;
 pub mod percentiles;
 pub mod provider;
 pub mod reading;

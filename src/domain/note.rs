@@ -64,7 +64,7 @@ pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &Time
         Health::Throttled(until) => format!("rate limited until {}", human::clock(*until, zone)),
         Health::KeyRefused => "token missing or rejected".to_owned(),
         Health::Held => "on hold: the state directory cannot be written".to_owned(),
-        Health::Following(pid) => format!("polled by another jobdeck (pid {pid})"),
+        Health::Following(owner) => format!("following {owner}"),
         Health::GivenUp(why) => format!("stopped polling: {why}"),
     };
     Some(said)
@@ -212,6 +212,7 @@ fn with_size(known: &Observation, what: String) -> String {
 mod tests {
     use super::*;
     use crate::domain::observation::{BodyId, LastPoll, Saved};
+    use crate::domain::owner::Owner;
     use crate::domain::state::LostBecause;
 
     fn at(second: i64) -> Timestamp {
@@ -304,7 +305,7 @@ mod tests {
                 "rate limited",
             ),
             (job(State::Queued, "x"), Health::Throttled(at(0)), "rate limited until 08:00:00Z"),
-            (job(State::Queued, "x"), Health::Following(7), "polled by another jobdeck (pid 7)"),
+            (job(State::Queued, "x"), Health::Following(Owner::here(7)), "following pid 7"),
             (Observation::default(), Health::KeyRefused, "token missing or rejected"),
             (Observation::default(), Health::Fresh, "not polled yet"),
             (job(State::Failed, "\u{1b}[31mfailed"), Health::Fresh, "no reason: the service gave none"),

@@ -18,14 +18,14 @@ use crate::store::{Kept, Save, SaveBody, Store, StoreError};
 /// Looks through what was kept of a job whose only result may have been used up, and saves the result that is among it.
 /// Answers whether there was one.
 pub async fn adopt(store: &Store, service: &Service, job: &Arc<Job>) -> Result<bool, StoreError> {
-    let known = store.load(vec![job.key.clone()]).await?.pop().unwrap_or_default();
+    let known = store.results().load(vec![job.key.clone()]).await?.pop().unwrap_or_default();
     if !job.traits.one_shot || known.is_over() {
         return Ok(false);
     }
-    for kept in store.kept(job.key.clone()).await?.into_iter().rev() {
-        let bytes = store.body(kept.saved.body).await?;
+    for kept in store.results().kept(job.key.clone()).await?.into_iter().rev() {
+        let bytes = store.results().body(kept.saved.body).await?;
         let Some(save) = result_in(&known, service, job, &kept, bytes) else { continue };
-        let (attempts, _) = store.history(job.key.clone()).await?;
+        let (attempts, _) = store.results().history(job.key.clone()).await?;
         let saved = store.save(Save { attempts, ..save }).await?;
         tracing::warn!("{}: a response that was left behind holds the result: {}", job.label(), saved.state);
         return Ok(true);
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::domain::job::{JobKey, ProviderName};
     use crate::domain::state::{LostBecause, State};
-    use crate::store::{Access, Claim};
+    use crate::store::Claim;
 
     const ID: &str = "e748d90f-af7d-4a98-813d-4c47344ff595";
 
@@ -106,35 +106,35 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let service = service();
         let job = job(&service);
-        let (first, _) = Store::open(dir.path(), Access::ReadWrite).unwrap();
+        let (first, _) = Store::open(dir.path()).unwrap();
         first.claim(vec![Arc::clone(&job)]).await.unwrap();
         left(&first, &job);
         drop(first);
-        let (store, _) = Store::open(dir.path(), Access::ReadWrite).unwrap();
+        let (store, _) = Store::open(dir.path()).unwrap();
         let claims = store.claim(vec![Arc::clone(&job)]).await.unwrap();
         assert_eq!(claims, [Claim::Ours { orphaned: true }]);
         adopt(&store, &service, &job).await.unwrap();
-        let known = store.load(vec![job.key.clone()]).await.unwrap().remove(0);
+        let known = store.results().load(vec![job.key.clone()]).await.unwrap().remove(0);
         (known, store, dir)
     }
 
     #[tokio::test]
     async fn a_response_that_lies_whole_in_the_spool_is_the_result() {
         let (known, store, _dir) = after_a_death(|store, job| {
-            let mut spool = store.spool(&job.key, 1, true);
+            let mut spool = store.spool().begin(&job.key, 1, true);
             spool.set_status(200);
             spool.push(result().as_bytes());
             drop(spool.finish());
         })
         .await;
         assert_eq!((known.state, known.doubt), (State::Succeeded, None));
-        assert_eq!(store.body(known.saved.unwrap().body).await.unwrap(), result());
+        assert_eq!(store.results().body(known.saved.unwrap().body).await.unwrap(), result());
     }
 
     #[tokio::test]
     async fn a_response_that_is_whole_though_it_was_never_finished_is_the_result() {
         let (known, ..) = after_a_death(|store, job| {
-            let mut spool = store.spool(&job.key, 1, true);
+            let mut spool = store.spool().begin(&job.key, 1, true);
             spool.set_status(422);
             spool.push(result().as_bytes());
         })
@@ -145,7 +145,7 @@ mod tests {
     #[tokio::test]
     async fn half_a_response_is_evidence_and_no_result() {
         let (known, ..) = after_a_death(|store, job| {
-            let mut spool = store.spool(&job.key, 1, true);
+            let mut spool = store.spool().begin(&job.key, 1, true);
             spool.push(&result().as_bytes()[..150_000]);
         })
         .await;
@@ -157,11 +157,11 @@ mod tests {
     #[tokio::test]
     async fn a_rescue_file_in_the_state_directory_is_the_result() {
         let (known, store, dir) = after_a_death(|store, job| {
-            crate::store::rescue(store.dir(), &job.key, result().as_bytes()).unwrap();
+            store.spool().rescue(&job.key, result().as_bytes()).unwrap();
         })
         .await;
         assert_eq!(known.state, State::Succeeded);
-        assert_eq!(store.body(known.saved.unwrap().body).await.unwrap(), result());
+        assert_eq!(store.results().body(known.saved.unwrap().body).await.unwrap(), result());
         let left = std::fs::read_dir(dir.path())
             .unwrap()
             .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("jobdeck-rescued"));

@@ -1,14 +1,14 @@
 //! Whose a job is: claims taken at the start and given up in time, jobs of other instances followed and taken over
 //! when those end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Observation;
-use crate::store::{Claim, Reads, StoreError};
+use crate::store::{Changes, Claim, Reads, StoreError};
 
 use super::Purpose;
 use super::adopt::adopt;
@@ -62,7 +62,7 @@ impl Run {
         self.schedule.reserve(jobs.len());
         for jobs in jobs.chunks(LOADED_AT_ONCE) {
             let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
-            let known = self.disk.store().load(keys).await?;
+            let known = self.disk.store().results().load(keys).await?;
             for (job, known) in jobs.iter().zip(known) {
                 let Some(service) = self.schedule.service_named(&job.service) else {
                     tracing::error!("internal error: the job {} names a service that is not given", job.label());
@@ -132,7 +132,7 @@ impl Run {
                     self.schedule.set_due(*ix, now + Duration::from_nanos(place as u64));
                 }
                 Claim::Theirs(_) if self.purpose == Purpose::Once => self.schedule.set_phase(*ix, Phase::Done),
-                Claim::Theirs(pid) => self.schedule.set_phase(*ix, Phase::Followed(pid)),
+                Claim::Theirs(owner) => self.schedule.set_phase(*ix, Phase::Followed(owner)),
             }
             self.refresh_health(*ix);
         }
@@ -147,16 +147,17 @@ impl Run {
         let mut news = orphans;
         // The last holder may have finished and given up a job between our look at it and our claim: it must not be
         // asked for again. This question is answered once, so whoever is followed is looked at too.
-        if self.disk.store().changed_by_others().await.unwrap_or(true) {
-            news = list.iter().chain(self.schedule.followed()).copied().collect();
-        }
+        let changes = self.disk.store().changes().await.unwrap_or(Changes::Something);
+        news.extend(self.changed(changes, list.iter().chain(self.schedule.followed())));
+        news.sort_unstable();
+        news.dedup();
         self.reload_known(&news).await;
     }
 
     /// Takes over what others have written about these jobs.
     pub(super) async fn reload_known(&mut self, list: &[JobIx]) {
         for list in list.chunks(LOADED_AT_ONCE) {
-            let known = match self.disk.store().load(self.keys(list)).await {
+            let known = match self.disk.store().results().load(self.keys(list)).await {
                 Ok(known) => known,
                 Err(error) => {
                     tracing::warn!("what others have saved cannot be read: {error}");
@@ -205,9 +206,8 @@ impl Run {
         if followed.is_empty() {
             return;
         }
-        if self.disk.store().changed_by_others().await.unwrap_or(false) {
-            self.reload_known(&followed).await;
-        }
+        let changes = self.disk.store().changes().await.unwrap_or(Changes::Nothing);
+        self.reload_known(&self.changed(changes, followed.iter())).await;
         if self.mode == Mode::Running {
             let from = self.rng.usize(..followed.len());
             let tried = followed.iter().cycle().skip(from).take(TRIED_AT_ONCE.min(followed.len())).copied();
@@ -217,7 +217,7 @@ impl Run {
     }
 
     async fn take_over(&mut self, tried: &[JobIx]) {
-        let Ok(owners) = self.disk.store().owners(self.keys(tried)).await else { return };
+        let Ok(owners) = self.disk.store().results().owners(self.keys(tried)).await else { return };
         let free: Vec<JobIx> =
             tried.iter().zip(owners).filter(|(_, owner)| owner.is_none()).map(|(ix, _)| *ix).collect();
         if free.is_empty() {
@@ -258,6 +258,18 @@ impl Run {
             let _ = facts.send(Fact::Suspended);
             Background::Done
         });
+    }
+
+    /// Which of these jobs others have changed.
+    fn changed<'a>(&self, changes: Changes, among: impl Iterator<Item = &'a JobIx>) -> Vec<JobIx> {
+        match changes {
+            Changes::Nothing => Vec::new(),
+            Changes::Something => among.copied().collect(),
+            Changes::Of(keys) => {
+                let keys: HashSet<JobKey> = keys.into_iter().collect();
+                among.copied().filter(|ix| keys.contains(&self.schedule[*ix].job.key)).collect()
+            }
+        }
     }
 
     fn keys(&self, list: &[JobIx]) -> Vec<JobKey> {

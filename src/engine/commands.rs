@@ -80,8 +80,8 @@ impl Run {
             entry.denials = Denials::default();
             match entry.phase.clone() {
                 Phase::Waiting => {}
-                Phase::Followed(pid) => {
-                    self.report.tell(Fact::Refused { ix, why: Refusal::Following(pid) });
+                Phase::Followed(owner) => {
+                    self.report.tell(Fact::Refused { ix, why: Refusal::Following(owner) });
                     continue;
                 }
                 Phase::Polling | Phase::Unclaimed | Phase::Done | Phase::GivenUp(_) | Phase::Withdrawn => continue,
@@ -109,7 +109,7 @@ impl Run {
         }
         match &entry.phase {
             Phase::Polling => return Some(Refusal::InFlight),
-            Phase::Followed(pid) => return Some(Refusal::Following(*pid)),
+            Phase::Followed(owner) => return Some(Refusal::Following(owner.clone())),
             Phase::Withdrawn => return Some(Refusal::Withdrawn),
             Phase::Waiting | Phase::Unclaimed | Phase::Done | Phase::GivenUp(_) => {}
         }
@@ -135,9 +135,9 @@ impl Run {
         }
         let entry = &self.schedule[ix];
         let (key, unsaved, complete) = (entry.job.key.clone(), entry.attempts.clone(), entry.attempts_loaded);
-        let (store, facts) = (self.disk.store().clone(), self.report.sender());
+        let (results, facts) = (self.disk.store().results().clone(), self.report.sender());
         self.background.spawn(async move {
-            let (mut attempts, changes) = store.history(key).await.unwrap_or_default();
+            let (mut attempts, changes) = results.history(key).await.unwrap_or_default();
             if complete {
                 attempts.clear();
             }

@@ -12,7 +12,7 @@ use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Keep, Observation, Role};
 use crate::domain::state::PollOutcome;
-use crate::store::{self, NewHookEvent, Save, SaveBody, Store, StoreError};
+use crate::store::{NewHookEvent, Save, SaveBody, Store, StoreError};
 
 use super::intake::Received;
 use super::job_entry::{JobEntry, Next};
@@ -177,7 +177,7 @@ impl Pending {
 
     async fn save(mut self, store: Store) -> SaveDone {
         if !self.attempts_loaded
-            && let Ok((mut attempts, _)) = store.history(self.save.job.key.clone()).await
+            && let Ok((mut attempts, _)) = store.results().history(self.save.job.key.clone()).await
         {
             for attempt in std::mem::take(&mut self.save.attempts) {
                 Attempt::push(&mut attempts, attempt);
@@ -334,7 +334,7 @@ impl Disk {
             tracing::error!("internal error: nobody knows what it was to save");
             return DiskEvent::Nothing;
         };
-        let result = Err(StoreError("failed to save a response: internal error".to_owned()));
+        let result = Err(StoreError::internal("save a response"));
         self.save_done(SaveDone { pending, result })
     }
 
@@ -394,7 +394,7 @@ impl Disk {
     /// little later: polls do not wait for that answer, which may stand behind a large result that is being saved.
     fn quick_check(&mut self, now: Duration) {
         self.quick_checked = now;
-        if let Err(error) = self.store.glance() {
+        if let Err(error) = self.store.quick_check() {
             self.fail(error.to_string());
         } else if !std::mem::replace(&mut self.is_lock_checking, true) {
             let store = self.store.clone();
@@ -445,7 +445,7 @@ impl Disk {
         }
         self.unsaved.retain(|_, pending| {
             let Some(body) = &pending.save.body else { return false };
-            let written = store::rescue(self.store.dir(), &pending.save.job.key, &body.bytes);
+            let written = self.store.spool().rescue(&pending.save.job.key, &body.bytes);
             written.map(|path| rescued.push(path)).is_err()
         });
         (rescued, self.unsaved.keys().copied().collect())

@@ -11,14 +11,14 @@ use crate::domain::response::Headers;
 use crate::domain::secret::Token;
 use crate::net::decode::{self, Decoded};
 use crate::net::{Arrived, Sink};
-use crate::store::{Spool, Store};
+use crate::store::{Spool, SpoolWriter};
 
 use super::mask::{self, Masking};
 
 /// What takes a response in.
 pub struct Intake {
-    masking: Masking<Spool>,
-    store: Store,
+    masking: Masking<SpoolWriter>,
+    spool: Spool,
     key: JobKey,
     seq: u64,
     one_shot: bool,
@@ -46,7 +46,7 @@ pub struct Received {
     pub at: Timestamp,
 }
 
-impl Sink for Spool {
+impl Sink for SpoolWriter {
     fn begin(&mut self, status: u16) {
         self.set_status(status);
     }
@@ -56,11 +56,11 @@ impl Sink for Spool {
     }
 
     fn push(&mut self, chunk: &[u8]) {
-        Spool::push(self, chunk);
+        Self::push(self, chunk);
     }
 
     fn objection(&mut self) -> Option<String> {
-        Spool::objection(self)
+        Self::objection(self)
     }
 }
 
@@ -87,9 +87,9 @@ impl Sink for Intake {
 
 impl Intake {
     /// For the response to request `seq` of a job; `one_shot`: it may be the only one.
-    pub fn new(store: Store, key: JobKey, seq: u64, one_shot: bool, token: Token) -> Self {
-        let masking = Masking::new(store.spool(&key, seq, one_shot), &token);
-        Self { masking, store, key, seq, one_shot, token, of_errors: None }
+    pub fn new(spool: &Spool, key: JobKey, seq: u64, one_shot: bool, token: Token) -> Self {
+        let masking = Masking::new(spool.begin(&key, seq, one_shot), &token);
+        Self { masking, spool: spool.clone(), key, seq, one_shot, token, of_errors: None }
     }
 
     /// What is no result is masked by this token.
@@ -99,42 +99,42 @@ impl Intake {
 
     /// No response came: what it left is taken away.
     pub fn discard(self) {
-        let (spool, _) = self.masking.finish(true);
-        forget(&self.store, spool.finish().1);
+        let (written, _) = self.masking.finish(true);
+        forget(&self.spool, written.finish().1);
     }
 
     /// The response that arrived, and what was odd about its content coding. `arrived.broken` alone says whether it
     /// broke off: who reads it knows whether it is whole all the same.
     pub fn finish(self, arrived: Arrived) -> (Received, Option<&'static str>) {
-        let Self { masking, store, key, seq, one_shot, token, of_errors: _ } = self;
+        let Self { masking, spool, key, seq, one_shot, token, of_errors: _ } = self;
         let Arrived { status, headers, broken, at, .. } = arrived;
-        let (spool, masked) = masking.finish(broken.is_some());
-        let (as_received, spooled) = spool.finish();
+        let (written, masked) = masking.finish(broken.is_some());
+        let (as_received, spooled) = written.finish();
         let headers = mask::headers(headers, &token);
         let broken = broken.is_some();
         let Some(Decoded { bytes, warning }) = decode::decoded(headers.content_encoding.as_deref(), &as_received)
         else {
             return (Received { status, headers, bytes: as_received, spooled, broken, masked, at }, None);
         };
-        forget(&store, spooled);
+        forget(&spool, spooled);
         let (bytes, masked) = match mask::bytes(&bytes, &token) {
             Some(clean) => (clean, true),
             None => (bytes, masked),
         };
         // A long body goes into a file again.
-        let mut spool = store.spool(&key, seq, one_shot);
-        spool.set_status(status);
+        let mut again = spool.begin(&key, seq, one_shot);
+        again.set_status(status);
         if masked {
-            spool.set_masked();
+            again.set_masked();
         }
-        spool.push(&bytes);
-        let (bytes, spooled) = spool.finish();
+        again.push(&bytes);
+        let (bytes, spooled) = again.finish();
         (Received { status, headers, bytes, spooled, broken, masked, at }, warning)
     }
 }
 
-fn forget(store: &Store, spooled: Option<PathBuf>) {
+fn forget(spool: &Spool, spooled: Option<PathBuf>) {
     if let Some(path) = spooled {
-        store.discard(&path);
+        spool.discard(&path);
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::fact::Health;
 use crate::domain::job::Job;
 use crate::domain::observation::{Observation, Seen};
+use crate::domain::owner::Owner;
 use crate::domain::reading::{Reading, Verdict};
 use crate::domain::schedule::{back_off, pause};
 use crate::domain::service::Pace;
@@ -24,8 +25,8 @@ pub enum Phase {
     Waiting,
     /// A poll is in flight, or its response is being saved.
     Polling,
-    /// Another instance, this process, polls it.
-    Followed(u32),
+    /// Another instance polls it.
+    Followed(Arc<Owner>),
     /// It is to be claimed: the store could not be asked.
     Unclaimed,
     /// Nothing more is asked by itself: it is over, or was asked as often as it had to be.

@@ -13,7 +13,6 @@ use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
 use crate::domain::service::{Poll, Service};
 use crate::net::Net;
-use crate::store::Store;
 
 mod adopt;
 mod claims;
@@ -65,8 +64,8 @@ pub struct Setup {
     pub jobs: Vec<Arc<Job>>,
     /// At which events programs of the user's own are run; by whom is the front end's business.
     pub hooks: Vec<Arc<Hook>>,
-    /// The state directory, opened as a reader.
-    pub store: Store,
+    /// The state directory, opened to poll with.
+    pub store: saved::OpenStore,
     /// Seed of the jitter.
     pub seed: u64,
     /// The time of day.

@@ -21,7 +21,7 @@ use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
 use crate::net::{Arrived, Net, offload};
 use crate::providers;
-use crate::store::Store;
+use crate::store::{Spool, Store};
 
 use super::intake::{Intake, Received};
 use super::mask;
@@ -121,7 +121,7 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
         let role = fetch.as_ref().map_or(Role::Status, |fetch| role_of(&fetch.part));
         let ended = Ended { seq, sent, takes_result: request.one_shot, latency, sent_at };
         let next_fetch = match next {
-            Next::Done(reading) => return finished(ended, reading, (role, response), before, &around.store),
+            Next::Done(reading) => return finished(ended, reading, (role, response), before, around.store.spool()),
             Next::Fetch(next) => *next,
         };
         let is_first = fetch.is_none();
@@ -132,7 +132,7 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
         let may_go_on = before.len() < MOST_REQUESTS && may_fetch(&next_fetch.request, &around).await;
         if !may_go_on {
             let reading = if is_first { next_fetch.meanwhile() } else { next_fetch.status };
-            return finished(ended, reading, (role, response), before, &around.store);
+            return finished(ended, reading, (role, response), before, around.store.spool());
         }
         before.extend(response.map(|response| (role, response)));
         request = next_fetch.request.clone();
@@ -163,8 +163,8 @@ struct Asked<'a> {
 
 async fn exchange(poll: &PollRequest, asked: Asked<'_>, around: &mut Surroundings) -> Exchange {
     let Asked { request, fetch, seq } = asked;
-    let (store, key, token) = (around.store.clone(), poll.key.clone(), poll.token.clone());
-    let mut intake = Intake::new(store, key, seq, request.one_shot, token);
+    let (key, token) = (poll.key.clone(), poll.token.clone());
+    let mut intake = Intake::new(around.store.spool(), key, seq, request.one_shot, token);
     let of_errors = fetch.map(|_| mask::with_query(&poll.token, &request.url));
     if let Some(token) = of_errors.clone() {
         intake = intake.masking_errors_by(token);
@@ -272,7 +272,7 @@ fn finished(
     reading: Reading,
     (mut role, mut response): (Role, Option<Received>),
     before: Vec<(Role, Received)>,
-    store: &Store,
+    spool: &Spool,
 ) -> PollResult {
     let attempt = attempt(&reading, response.as_ref(), ended.latency, ended.sent_at);
     let verdict = reading.answer.as_ref().map(|answer| answer.verdict);
@@ -280,7 +280,7 @@ fn finished(
     let mut further = Vec::new();
     for (other_role, other) in before {
         if !is_over {
-            discard(store, &other);
+            discard(spool, &other);
         } else if other_role == Role::Result {
             // A further file came after it, and what it is worth its HTTP code says.
             let late = response.replace(other).filter(|late| (200..300).contains(&late.status));
@@ -294,9 +294,9 @@ fn finished(
     PollResult { reading, seq, sent, takes_result, response, role, further, attempt }
 }
 
-fn discard(store: &Store, response: &Received) {
+fn discard(spool: &Spool, response: &Received) {
     if let Some(path) = &response.spooled {
-        store.discard(path);
+        spool.discard(path);
     }
 }
 

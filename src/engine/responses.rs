@@ -173,7 +173,7 @@ impl Run {
     fn forget_files(&self, bodies: &Bodies) {
         let all = bodies.response.iter().chain(bodies.further.iter().map(|(_, response)| response));
         for path in all.filter_map(|response| response.spooled.as_ref()) {
-            self.disk.store().discard(path);
+            self.disk.store().spool().discard(path);
         }
     }
 
@@ -294,11 +294,11 @@ mod tests {
     use crate::domain::service::{Include, Poll, Service};
     use crate::engine::Setup;
     use crate::engine::schedule::ServiceIx;
-    use crate::store::{Access, Store};
+    use crate::store::Store;
 
     /// An engine with so many jobs of one one-shot service, which nothing drives but the test.
     async fn run(dir: &std::path::Path, jobs: usize) -> Run {
-        let store = Store::open(dir, Access::ReadWrite).unwrap().0;
+        let store = Store::open(dir).unwrap().0;
         let base = Url::parse("http://127.0.0.1:9/deployment/api/org/api/").unwrap();
         let service = Arc::new(Service {
             name: "s".into(),
@@ -324,7 +324,16 @@ mod tests {
         let list = (0..jobs).map(job).collect();
         let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);
         let (poll, jobs) = (Poll::default(), Vec::new());
-        let setup = Setup { purpose: Purpose::Watch, poll, services, jobs, hooks: Vec::new(), store, seed: 1, clock };
+        let setup = Setup {
+            purpose: Purpose::Watch,
+            poll,
+            services,
+            jobs,
+            hooks: Vec::new(),
+            store: store.into(),
+            seed: 1,
+            clock,
+        };
         let mut run = Run::new(setup, unbounded_channel().0).unwrap();
         run.declare(list).await.unwrap();
         run

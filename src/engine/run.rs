@@ -116,7 +116,7 @@ impl Run {
             schedule,
             claims: Claims::default(),
             polls: Polls::new(),
-            disk: Disk::new(store),
+            disk: Disk::new(store.0),
             report: Report::new(facts),
             background: JoinSet::new(),
             hooks,

@@ -1,5 +1,7 @@
 //! What was saved, out again: the door through which dashboard and commands reach the store and the bodies in it.
 
+use std::path::Path;
+
 use bytes::Bytes;
 
 use crate::domain::job::{Job, JobKey};
@@ -7,8 +9,48 @@ use crate::domain::observation::{BodyId, Observation, Role, Saved};
 use crate::domain::provider::{Part, Payload, ProviderRef};
 use crate::domain::service::Service;
 use crate::providers;
+use crate::store::Store;
 
-pub use crate::store::{Access, Store, StoreError};
+pub use crate::store::{HookQueue, Notes, Results, StoreError};
+
+/// A store that was opened to poll with. An engine takes it and writes; whoever starts the engine gets out of it what can
+/// be read, and the few things that can be noted.
+#[derive(Debug, Clone)]
+pub struct OpenStore(pub(super) Store);
+
+impl OpenStore {
+    /// Opens a state directory, see [`Store::open`].
+    pub fn open(dir: &Path) -> Result<(Self, Vec<String>), StoreError> {
+        Store::open(dir).map(|(store, notes)| (Self(store), notes))
+    }
+
+    /// What is known and kept, to be read.
+    pub fn results(&self) -> Results {
+        self.0.results().clone()
+    }
+
+    /// What may be noted about results.
+    pub fn notes(&self) -> Notes {
+        self.0.notes()
+    }
+
+    /// The events that hooks are to be run for.
+    pub fn hook_queue(&self) -> HookQueue {
+        self.0.hook_queue()
+    }
+
+    /// Gives up all claims and closes the store.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+#[cfg(test)]
+impl From<Store> for OpenStore {
+    fn from(store: Store) -> Self {
+        Self(store)
+    }
+}
 
 /// The body that holds a job's result or, where there is none, what else was kept of it: a reply that broke off or
 /// made no sense. None if nothing was kept.
@@ -17,8 +59,8 @@ pub fn best(known: &Observation) -> Option<&Saved> {
 }
 
 /// The bytes of a saved body.
-pub async fn bytes(store: &Store, saved: &Saved) -> Result<Bytes, StoreError> {
-    store.body(saved.body).await
+pub async fn bytes(results: &Results, saved: &Saved) -> Result<Bytes, StoreError> {
+    results.body(saved.body).await
 }
 
 /// How a saved body is taken apart: by which provider, and as which of its job's bodies.
@@ -31,13 +73,13 @@ pub struct Form {
 
 /// The form of a saved body. A described provider is the description that was kept with the job, whatever its name
 /// means today.
-pub async fn form(store: &Store, key: &JobKey, body: BodyId) -> Form {
+pub async fn form(results: &Results, key: &JobKey, body: BodyId) -> Form {
     if providers::in_code(key.provider) {
         return Form { provider: providers::by_name(key.provider), part: Part::Status };
     }
-    let description = store.description(key.clone()).await.ok().flatten();
+    let description = results.description(key.clone()).await.ok().flatten();
     let kept = description.and_then(|text| providers::from_description(key.provider, &text));
-    let bodies = store.kept(key.clone()).await.unwrap_or_default();
+    let bodies = results.kept(key.clone()).await.unwrap_or_default();
     let role = bodies.into_iter().find(|kept| kept.saved.body == body).map(|kept| kept.role);
     let part = match role {
         Some(Role::Result) => Part::Result,
@@ -60,9 +102,9 @@ impl Form {
 }
 
 /// What is in a job's best body.
-pub async fn payload(store: &Store, job: &Job, known: &Observation, body: &Bytes) -> Payload {
+pub async fn payload(results: &Results, job: &Job, known: &Observation, body: &Bytes) -> Payload {
     match best(known) {
-        Some(saved) => form(store, &job.key, saved.body).await.extract(body),
+        Some(saved) => form(results, &job.key, saved.body).await.extract(body),
         None => Payload::default(),
     }
 }

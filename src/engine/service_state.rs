@@ -148,7 +148,7 @@ impl Run {
 
     fn health_of(&self, entry: &JobEntry) -> Health {
         match &entry.phase {
-            Phase::Followed(pid) => return Health::Following(*pid),
+            Phase::Followed(owner) => return Health::Following(owner.clone()),
             Phase::GivenUp(reason) => return Health::GivenUp(reason.clone()),
             Phase::Done | Phase::Withdrawn => return Health::Fresh,
             Phase::Unclaimed => return Health::Held,

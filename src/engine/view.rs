@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::saved::Store;
+use super::saved::Results;
 use super::{Command, Engine};
 use crate::domain::fact::{Ending, Fact, Refusal};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
 
 /// Tells these jobs as facts and answers what is asked, until it is ended. Must be called on a runtime.
-pub fn start(store: Store, jobs: Vec<(Arc<Job>, Arc<Observation>)>, facts: mpsc::UnboundedSender<Fact>) -> Engine {
+pub fn start(results: Results, jobs: Vec<(Arc<Job>, Arc<Observation>)>, facts: mpsc::UnboundedSender<Fact>) -> Engine {
     let (commands, inbox) = mpsc::unbounded_channel();
-    tokio::spawn(View { store, jobs, facts }.run(inbox));
+    tokio::spawn(View { results, jobs, facts }.run(inbox));
     Engine { commands }
 }
 
 struct View {
-    store: Store,
+    results: Results,
     jobs: Vec<(Arc<Job>, Arc<Observation>)>,
     facts: mpsc::UnboundedSender<Fact>,
 }
@@ -48,7 +48,7 @@ impl View {
     async fn history(&self, ix: JobIx) {
         let place = usize::try_from(ix.0).unwrap_or(usize::MAX);
         let Some((job, _)) = self.jobs.get(place) else { return };
-        let (attempts, changes) = self.store.history(job.key.clone()).await.unwrap_or_default();
+        let (attempts, changes) = self.results.history(job.key.clone()).await.unwrap_or_default();
         self.tell(Fact::History { ix, attempts, changes });
     }
 

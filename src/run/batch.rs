@@ -25,7 +25,7 @@ use crate::domain::human;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
-use crate::engine::saved::Store;
+use crate::engine::saved::Results;
 use crate::engine::token::{self, Prompts};
 use crate::session::jsonl::{StateLine, json};
 
@@ -45,7 +45,7 @@ pub struct Target {
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     /// The saved bodies.
-    pub store: Option<Store>,
+    pub store: Option<Results>,
     /// The services of the jobs file, by name.
     pub services: HashMap<Arc<str>, Arc<Service>>,
     /// The state directory, for private files.

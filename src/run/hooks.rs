@@ -20,7 +20,7 @@ use crate::domain::observation::Observation;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::domain::state::State;
-use crate::engine::saved::Store;
+use crate::engine::saved::{HookQueue, Results};
 use crate::session::jsonl::{StateLine, json};
 
 /// Leaving waits for hooks at most so long.
@@ -34,7 +34,9 @@ const MOST_TRIES: u32 = 3;
 #[derive(Debug)]
 pub struct Surroundings {
     /// Where events are kept.
-    pub store: Store,
+    pub queue: HookQueue,
+    /// What is known of their jobs.
+    pub results: Results,
     /// Variables of ours that hold secrets: no hook gets them.
     pub secrets: Vec<String>,
     /// Told when a hook failed, besides the log.
@@ -277,7 +279,7 @@ impl Runner {
 
     /// What the store has for our hooks.
     async fn stored(&self) -> Vec<Delivery> {
-        let events = match self.around.store.hook_events().await {
+        let events = match self.around.queue.undelivered().await {
             Ok(events) => events,
             Err(error) => {
                 tracing::warn!("failed to look for events of hooks: {error}");
@@ -285,7 +287,7 @@ impl Runner {
             }
         };
         let keys: Vec<JobKey> = events.iter().map(|event| event.job.key.clone()).collect();
-        let known = if keys.is_empty() { Vec::new() } else { self.around.store.load(keys).await.unwrap_or_default() };
+        let known = if keys.is_empty() { Vec::new() } else { self.around.results.load(keys).await.unwrap_or_default() };
         let ours = events.into_iter().zip(known).filter_map(|(event, known)| {
             let hook = self.hooks.iter().find(|hook| hook.id == event.hook).map(Arc::clone)?;
             let names = HookEvent::parse(&event.event).map(HookEvent::as_str).into_iter().collect();
@@ -300,7 +302,7 @@ impl Runner {
         let id = delivery.hook.id.clone();
         self.busy.remove(&id);
         if !delivery.events.is_empty()
-            && let Err(error) = self.around.store.note_hook_events(delivery.events.clone(), good).await
+            && let Err(error) = self.around.queue.note(delivery.events.clone(), good).await
         {
             tracing::warn!("failed to note that a hook was run: {error}");
         }

@@ -14,7 +14,7 @@ use crate::domain::command::Placeholder;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
-use crate::engine::saved::{self, Form, Store};
+use crate::engine::saved::{self, Form, Results};
 use crate::json::pretty::pretty;
 
 /// The values of one job. Its files are removed when this is dropped.
@@ -48,7 +48,7 @@ impl Values {
         wanted: &[Placeholder],
         job: &Job,
         known: &Observation,
-        store: Option<&Store>,
+        store: Option<&Results>,
         state: &Path,
     ) -> io::Result<Self> {
         let (Some(saved), Some(store)) = (saved::best(known), store) else { return Ok(self) };

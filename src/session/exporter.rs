@@ -1,4 +1,4 @@
-//! Results written out as they arrive: right after they are durable, on a thread of its own, so that nothing waits for it.
+//! ResultFolder written out as they arrive: right after they are durable, on a thread of its own, so that nothing waits for it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::results::{ExportError, Layout, Line, Results};
+use super::results::{ExportError, Layout, Line, ResultFolder};
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{BodyId, Observation};
-use crate::engine::saved::{self, Store};
+use crate::engine::saved::{self, Notes, OpenStore};
 
 /// A job whose result is durable.
 pub type Saved = (Arc<Job>, Arc<Observation>);
@@ -39,12 +39,20 @@ pub struct Exporter {
 
 impl Exporter {
     /// Begins. Must be called on a runtime, which it uses to read from the store.
-    pub fn start(store: Store, dir: &Path, words: Words) -> Result<Self, ExportError> {
-        let results = Results::new(dir, Layout::Folders, words.line)?;
+    pub fn start(store: &OpenStore, dir: &Path, words: Words) -> Result<Self, ExportError> {
+        let results = ResultFolder::new(dir, Layout::Folders, words.line)?;
         let (jobs, arriving) = channel();
         let (tell, done) = oneshot::channel();
         let runtime = Handle::current();
-        let work = Work { results, summary: words.summary, dir: dir.to_owned(), store, runtime, all: BTreeMap::new() };
+        let work = Work {
+            results,
+            summary: words.summary,
+            dir: dir.to_owned(),
+            saved: store.results(),
+            notes: store.notes(),
+            runtime,
+            all: BTreeMap::new(),
+        };
         std::thread::Builder::new()
             .name("export".to_owned())
             .spawn(move || {
@@ -93,10 +101,11 @@ impl Exporter {
 }
 
 struct Work {
-    results: Results,
+    results: ResultFolder,
     summary: Summary,
     dir: PathBuf,
-    store: Store,
+    saved: saved::Results,
+    notes: Notes,
     runtime: Handle,
     /// Every job that has a result, by its name.
     all: BTreeMap<String, Saved>,
@@ -131,7 +140,7 @@ impl Work {
         for note in &self.results.notes {
             tracing::warn!("{note}");
         }
-        if let Err(error) = self.runtime.block_on(self.store.note_exported(written)) {
+        if let Err(error) = self.runtime.block_on(self.notes.note_exported(written)) {
             tracing::debug!("{error}");
         }
         failed
@@ -143,8 +152,8 @@ impl Work {
         if self.results.is_there(job, known) {
             return Ok(None);
         }
-        let body = self.runtime.block_on(self.store.body(saved.body))?;
-        let payload = self.runtime.block_on(saved::payload(&self.store, job, known, &body));
+        let body = self.runtime.block_on(self.saved.body(saved.body))?;
+        let payload = self.runtime.block_on(saved::payload(&self.saved, job, known, &body));
         self.results.write(job, known, &body, payload)?;
         Ok(Some(saved.body))
     }

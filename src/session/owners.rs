@@ -13,7 +13,7 @@ use crate::shell;
 /// How often the others are looked at.
 const EVERY: Duration = Duration::from_secs(3);
 
-/// Which process polls which job, as far as it is not this one.
+/// Which process of this machine polls which job, as far as it is not this one.
 #[derive(Debug, Default)]
 pub struct Owners {
     pids: HashMap<JobIx, u32>,
@@ -26,8 +26,9 @@ impl Owners {
     /// Learns from a fact who polls a job.
     pub fn on_fact(&mut self, fact: &Fact) {
         match fact {
-            Fact::Health { ix, health: Health::Following(pid) } => {
-                self.pids.insert(*ix, *pid);
+            // Of another machine's processes nothing can be seen here.
+            Fact::Health { ix, health: Health::Following(owner) } if owner.is_here => {
+                self.pids.insert(*ix, owner.pid);
             }
             Fact::Health { ix, .. } | Fact::Withdrawn(ix) => {
                 self.pids.remove(ix);
@@ -89,12 +90,13 @@ impl Owners {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::owner::Owner;
 
     #[test]
     fn a_stopped_process_is_told_once_for_each_time_that_it_stops() {
         let mut owners = Owners::default();
         for ix in 0..3 {
-            owners.on_fact(&Fact::Health { ix: JobIx(ix), health: Health::Following(7 + ix / 2) });
+            owners.on_fact(&Fact::Health { ix: JobIx(ix), health: Health::Following(Owner::here(7 + ix / 2)) });
         }
         assert_eq!(owners.look(|_| false), None);
         assert_eq!(owners.look(|pid| pid == 7), Some(7));

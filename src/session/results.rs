@@ -52,9 +52,9 @@ pub enum ExportError {
     Damaged(#[from] Damage),
 }
 
-/// Results as files in one directory.
+/// ResultFolder as files in one directory.
 #[derive(Debug)]
-pub struct Results {
+pub struct ResultFolder {
     dir: PathBuf,
     layout: Layout,
     line: Line,
@@ -68,7 +68,7 @@ pub struct Results {
     pub notes: Vec<String>,
 }
 
-impl Results {
+impl ResultFolder {
     /// Into this directory, which is made if it is missing.
     pub fn new(dir: &Path, layout: Layout, line: Line) -> Result<Self, ExportError> {
         fs::create_dir_all(dir).map_err(|error| io_error("make the directory", dir, error))?;
@@ -283,8 +283,8 @@ mod tests {
         Observation { saved: Some(saved), ..Observation::default() }
     }
 
-    fn results(dir: &Path) -> Results {
-        Results::new(dir, Layout::Folders, |job, known| format!("{} {:?}", job.label(), known.saved)).unwrap()
+    fn results(dir: &Path) -> ResultFolder {
+        ResultFolder::new(dir, Layout::Folders, |job, known| format!("{} {:?}", job.label(), known.saved)).unwrap()
     }
 
     fn below(dir: &Path) -> Vec<String> {

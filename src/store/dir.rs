@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::trouble::Trouble;
 use crate::domain::job::JobKey;
 
 /// How the name of a rescue file begins.
@@ -23,7 +24,7 @@ pub struct StateDir {
 impl StateDir {
     /// A directory that need not exist.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()) }
     }
 
     /// The directory itself.
@@ -91,11 +92,35 @@ impl StateDir {
         Ok(())
     }
 
+    /// Whether there is room for a response's file and one can be made.
+    pub fn try_a_file(&self) -> Result<(), Trouble> {
+        let free = self.free_bytes()?;
+        if free < LEAST_FREE_BYTES {
+            return Err(Trouble::LittleSpace(free));
+        }
+        let path = self.spool().join(format!("{:016x}.probe", fastrand::u64(..)));
+        // A byte, because there may be room for names alone, or a limit on the size of files.
+        let written = self.with_folders(|| new_file(&path))?.write_all(b"x");
+        match std::fs::remove_file(&path) {
+            // Another instance that opens the directory sweeps such files away.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(written?),
+        }
+    }
+
     /// Bytes that are free for us where the directory is.
     pub fn free_bytes(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.root)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+}
+
+/// Device and number of a file.
+pub type FileId = (u64, u64);
+
+/// Which file stands at a path.
+pub fn file_id(path: &Path) -> Option<FileId> {
+    std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }
 
 /// Makes a file that nobody else may read, whatever the umask; an error if it exists.
@@ -110,7 +135,7 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// See `store::rescue`.
+/// See `Spool::rescue`.
 pub fn rescue(dir: &Path, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let places = [Some(dir.to_owned()), home, Some(std::env::temp_dir()), std::env::current_dir().ok()];

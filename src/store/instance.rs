@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::dir::{StateDir, new_file};
-use super::files::{FileId, file_id};
+use super::dir::{FileId, StateDir, file_id, new_file};
+use crate::domain::clean::Clean;
+use crate::domain::owner::Owner;
 
-/// This instance's name and lock.
+/// This instance and its lock.
 #[derive(Debug)]
 pub struct Instance {
-    /// `<pid>-<random>`: unique over time, for pids come back.
-    pub name: String,
-    /// This process.
-    pub pid: u32,
+    /// Who it is. Its name is `<pid>-<random>`.
+    pub owner: Owner,
     path: PathBuf,
     lock: Mutex<Lock>,
     displaced: AtomicBool,
@@ -38,13 +37,20 @@ impl Instance {
         let name = format!("{pid}-{:016x}", fastrand::u64(..));
         let path = lock_path(dir, &name);
         let lock = Mutex::new(Lock::take(&path, pid)?);
-        Ok(Self { name, pid, path, lock, displaced: AtomicBool::new(false) })
+        let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+        let owner = Owner { host: host(), user: user.into(), pid, instance: name.into(), is_here: true };
+        Ok(Self { owner, path, lock, displaced: AtomicBool::new(false) })
+    }
+
+    /// Its name, by which body files and the ledger know it.
+    pub fn name(&self) -> &str {
+        &self.owner.instance
     }
 
     /// Makes the lock file again if it is no longer in its place. To be called by the one that is opening.
     pub fn lock_again(&self) -> io::Result<()> {
         if !self.is_locked() {
-            let lock = Lock::take(&self.path, self.pid)?;
+            let lock = Lock::take(&self.path, self.owner.pid)?;
             *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
             self.displace();
         }
@@ -88,15 +94,15 @@ impl Lock {
     }
 }
 
-/// Which instances live, each asked once.
+/// Whether instances live, each looked at once.
 #[derive(Debug)]
-pub struct Living<'a> {
+pub struct Liveness<'a> {
     dir: &'a StateDir,
     known: HashMap<String, bool>,
 }
 
-impl<'a> Living<'a> {
-    /// Knows nothing yet.
+impl<'a> Liveness<'a> {
+    /// Of the instances of this directory, none looked at yet.
     pub fn new(dir: &'a StateDir) -> Self {
         Self { dir, known: HashMap::new() }
     }
@@ -128,6 +134,11 @@ pub fn sweep(dir: &StateDir, still_claiming: &[String]) {
             let _ = std::fs::remove_file(&path);
         }
     }
+}
+
+/// The name of this machine.
+pub fn host() -> Clean {
+    rustix::system::uname().nodename().to_string_lossy().into_owned().into()
 }
 
 fn lock_path(dir: &StateDir, name: &str) -> PathBuf {

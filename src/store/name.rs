@@ -18,7 +18,7 @@ pub const UNFINISHED: &str = ".unfinished";
 /// What the name of a file in `spool/` or `bodies/` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyName {
-    /// Which job, see [`job_mark`].
+    /// Which job, see [`job_digest`].
     pub job: String,
     /// The request's number.
     pub seq: u64,
@@ -35,7 +35,7 @@ pub struct BodyName {
 impl BodyName {
     /// What is known of a response that was rescued to a file with a name for people.
     pub fn rescued(key: &JobKey) -> Self {
-        let (job, instance) = (job_mark(key), "rescued".to_owned());
+        let (job, instance) = (job_digest(key), "rescued".to_owned());
         Self { job, seq: 0, http_status: 0, instance, sha256: None, masked: false }
     }
 
@@ -74,13 +74,13 @@ impl fmt::Display for BodyName {
 }
 
 /// A job as 32 hexadecimal digits. Ids are foreign text and may be no file names.
-pub fn job_mark(key: &JobKey) -> String {
+pub fn job_digest(key: &JobKey) -> String {
     let mut hasher = Sha256::new();
     for part in [key.provider.as_str(), &key.endpoint, &key.canonical_id()] {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }
-    let mut mark = format!("{:x}", hasher.finalize());
-    mark.truncate(32);
-    mark
+    let mut digest = format!("{:x}", hasher.finalize());
+    digest.truncate(32);
+    digest
 }

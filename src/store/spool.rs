@@ -1,15 +1,18 @@
-//! A reply's bytes as they arrive: in memory while they are few, then in a file that survives us.
+//! The spool: responses as they arrive, in memory while they are short, then in files that survive us. Always on this
+//! machine, whatever kind of database holds what is known.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::dir::{LEAST_FREE_BYTES, StateDir, new_file};
-use super::name::{BodyName, job_mark};
+use super::StoreError;
+use super::dir::{self, LEAST_FREE_BYTES, StateDir, new_file};
+use super::name::{BodyName, job_digest};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
 
@@ -19,25 +22,38 @@ pub const LONGEST_INLINE: usize = 64 << 10;
 /// What all responses together that are coming in may hold in memory where the disk fails.
 const MOST_IN_MEMORY: u64 = 64 << 20;
 
-/// What they hold.
-static IN_MEMORY: AtomicU64 = AtomicU64::new(0);
-
 /// How much is written before it is looked again whether there is room on the disk.
 const LOOKED_AFTER: u64 = 4 << 20;
 
-/// Where a reply's bytes go as they arrive: memory up to 64 KiB, then a file in the state directory, whose name
-/// tells the job, so that a successor finds what a dead instance had received. If the disk fails it goes on in
-/// memory: a one-shot reply is never lost to a full disk. Dropped unfinished, the file of a one-shot reply stays.
-#[derive(Debug)]
+/// The spool of one instance. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Spool {
+    shared: Arc<Shared>,
+}
+
+/// What all its responses share.
+#[derive(Debug)]
+struct Shared {
     dir: StateDir,
+    /// The name of the instance.
+    instance: String,
+    /// How many bytes the responses hold in memory that no file could be made for.
+    in_memory: AtomicU64,
+}
+
+/// Where a response's bytes go as they arrive: memory up to 64 KiB, then a file in the state directory, whose name
+/// tells the job, so that a successor finds what a dead instance had received. If the disk fails it goes on in
+/// memory: a one-shot response is never lost to a full disk. Dropped unfinished, the file of a one-shot response stays.
+#[derive(Debug)]
+pub struct SpoolWriter {
+    shared: Arc<Shared>,
     name: BodyName,
     one_shot: bool,
     hasher: Sha256,
     len: u64,
     /// At which length it is looked again whether there is room on the disk.
     next_look: u64,
-    /// How much of it is counted in `IN_MEMORY`.
+    /// How much of it is counted as held in memory.
     counted: u64,
     bytes: Bytesink,
 }
@@ -52,12 +68,19 @@ enum Bytesink {
 }
 
 impl Spool {
-    /// An empty one for a reply to request `seq`.
-    pub(super) fn new(dir: StateDir, key: &JobKey, seq: u64, one_shot: bool, instance: &str) -> Self {
-        let (job, instance) = (job_mark(key), instance.to_owned());
+    /// The spool in this directory, of the instance with this name.
+    pub(super) fn new(dir: StateDir, instance: &str) -> Self {
+        let shared = Shared { dir, instance: instance.to_owned(), in_memory: AtomicU64::new(0) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A place for the response to request `seq` of a job. What came of a one-shot one outlives us.
+    pub fn begin(&self, key: &JobKey, seq: u64, one_shot: bool) -> SpoolWriter {
+        let shared = Arc::clone(&self.shared);
+        let (job, instance) = (job_digest(key), shared.instance.clone());
         let name = BodyName { job, seq, http_status: 0, instance, sha256: None, masked: false };
-        Self {
-            dir,
+        SpoolWriter {
+            shared,
             name,
             one_shot,
             hasher: Sha256::new(),
@@ -68,6 +91,26 @@ impl Spool {
         }
     }
 
+    /// Deletes the file of a finished one-shot response that is not worth saving. What is neither saved nor discarded is
+    /// taken for the remains of a dead instance later.
+    pub fn discard(&self, spooled: &Path) {
+        let _ = std::fs::remove_file(spooled);
+    }
+
+    /// Whether there is room for a response's file and one can be made. Nothing is synced.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let dir = &self.shared.dir;
+        dir.try_a_file().map_err(|error| error.say("write to the state directory", dir.root()))
+    }
+
+    /// Writes a result that the store does not take to the first place that takes it: the state directory, the home
+    /// directory, the temporary directory, the current one. Answers with the path of the file, which is new and 0600.
+    pub fn rescue(&self, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
+        dir::rescue(self.shared.dir.root(), key, bytes)
+    }
+}
+
+impl SpoolWriter {
     /// Tells the HTTP code, so that a successor knows it too. To be called before the first byte.
     pub fn set_status(&mut self, http_status: u16) {
         self.name.http_status = http_status;
@@ -93,7 +136,7 @@ impl Spool {
                 memory.extend_from_slice(chunk);
                 if memory.len() > LONGEST_INLINE {
                     let memory = std::mem::take(memory);
-                    self.bytes = spill(&self.dir, &self.name, memory);
+                    self.bytes = spill(&self.shared.dir, &self.name, memory);
                 }
             }
             Bytesink::MemoryOnly(memory) => memory.extend_from_slice(chunk),
@@ -125,7 +168,7 @@ impl Spool {
                 // What this one has come to since it was last counted.
                 let more = self.len.saturating_sub(self.counted);
                 self.counted = self.len;
-                let all = IN_MEMORY.fetch_add(more, Ordering::Relaxed) + more;
+                let all = self.shared.in_memory.fetch_add(more, Ordering::Relaxed) + more;
                 (all > MOST_IN_MEMORY).then(|| "the disk takes no more of it, and memory is short".to_owned())
             }
             Bytesink::File(..) => {
@@ -134,7 +177,7 @@ impl Spool {
                 }
                 self.next_look = self.len + LOOKED_AFTER;
                 let least = if self.one_shot { LEAST_FREE_BYTES / 2 } else { LEAST_FREE_BYTES };
-                let is_full = self.dir.free_bytes().is_ok_and(|free| free < least + LOOKED_AFTER);
+                let is_full = self.shared.dir.free_bytes().is_ok_and(|free| free < least + LOOKED_AFTER);
                 is_full.then(|| "the disk is full: no more of it could be kept".to_owned())
             }
         }
@@ -142,7 +185,7 @@ impl Spool {
 
     /// All bytes, and the file that holds them if there is one. The file is synced by `Store::save`, on the writer's
     /// thread, so that nobody waits here. If it is not saved it goes with its bytes, but that of a one-shot reply
-    /// stays until `Store::discard`.
+    /// stays until [`Spool::discard`].
     pub fn finish(mut self) -> (Bytes, Option<PathBuf>) {
         let sink = std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new()));
         match sink {
@@ -162,9 +205,9 @@ impl Spool {
     }
 }
 
-impl Drop for Spool {
+impl Drop for SpoolWriter {
     fn drop(&mut self) {
-        IN_MEMORY.fetch_sub(self.counted, Ordering::Relaxed);
+        self.shared.in_memory.fetch_sub(self.counted, Ordering::Relaxed);
         // What came of a one-shot reply may be all that is left of a result; anything else can be had again.
         if let Bytesink::File(_, path) = &self.bytes
             && !self.one_shot

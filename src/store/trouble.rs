@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use super::StoreError;
+use super::{StoreError, StoreErrorKind};
 use crate::domain::observation::BodyId;
 
 /// SQLite takes no longer path of a database, some characters for its name taken off.
@@ -60,10 +60,34 @@ impl Trouble {
         spoils || self.is_corruption()
     }
 
-    /// The sentence for a person. `step` completes "failed to".
+    /// The error for who uses the store. `step` completes "failed to".
     pub fn say(&self, step: &str, root: &Path) -> StoreError {
-        let advice = self.advice(root);
-        StoreError(format!("failed to {step}: {self}. {advice}"))
+        StoreError { kind: self.kind(), what: format!("failed to {step}: {self}"), help: self.advice(root) }
+    }
+
+    fn kind(&self) -> StoreErrorKind {
+        match self {
+            Self::Newer(_) => StoreErrorKind::Newer,
+            Self::LittleSpace(_) => StoreErrorKind::NoSpace,
+            Self::Replaced => StoreErrorKind::ClaimsLost,
+            Self::NoSuchBody(_) => StoreErrorKind::NotFound,
+            Self::Io(error) if is_lack_of_room(error) => StoreErrorKind::NoSpace,
+            Self::Io(error)
+                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
+            {
+                StoreErrorKind::NotWritable
+            }
+            Self::Io(_) => StoreErrorKind::Other,
+            Self::Sql(_) if self.is_busy() => StoreErrorKind::Busy,
+            Self::Sql(_) if self.is_corruption() => StoreErrorKind::Damaged,
+            Self::Sql(_) => match self.code() {
+                Some(ErrorCode::DiskFull) => StoreErrorKind::NoSpace,
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                    StoreErrorKind::NotWritable
+                }
+                _ => StoreErrorKind::Other,
+            },
+        }
     }
 
     fn code(&self) -> Option<ErrorCode> {

@@ -18,7 +18,7 @@ use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, Pace, Poll, Service};
 use crate::engine::token::Renewal;
 use crate::engine::{self, Command, Engine, Purpose, Reload, Setup};
-use crate::store::{Access, Store};
+use crate::store::Store;
 
 /// The token of every test.
 pub(super) const TOKEN: &str = "s3cret-token-of-the-tests";
@@ -97,7 +97,7 @@ impl Bench {
         let (tell, facts) = unbounded_channel();
         let ahead = Arc::clone(&self.ahead);
         let clock = Clock::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)));
-        let setup = Setup { purpose, poll, services, jobs, hooks, store, seed: 7, clock };
+        let setup = Setup { purpose, poll, services, jobs, hooks, store: store.into(), seed: 7, clock };
         Running { engine: engine::start(setup, tell).unwrap(), facts, told: Vec::new() }
     }
 
@@ -169,7 +169,7 @@ impl Bench {
 }
 
 pub(super) fn open(dir: &Path) -> Store {
-    Store::open(dir, Access::ReadWrite).unwrap().0
+    Store::open(dir).unwrap().0
 }
 
 impl Running {

@@ -64,7 +64,7 @@ async fn after_a_sleep_all_is_stale_waits_are_over_and_everything_is_read_spread
         assert!(received[1].at - woken >= Duration::from_secs(10), "{id} is not read before the network is back");
     }
     let saved = running.known(1).saved.unwrap();
-    assert_eq!(bench.open_store().body(saved.body).await.unwrap(), RESULT.as_bytes());
+    assert_eq!(bench.open_store().results().body(saved.body).await.unwrap(), RESULT.as_bytes());
     running.drain().await;
 }
 

@@ -10,7 +10,7 @@ use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::secret::TokenSource;
 use crate::domain::state::{LostBecause, PollOutcome, State};
 use crate::engine::{Command, Purpose};
-use crate::store::{Access, Store};
+use crate::store::Results;
 
 const RESULT: &str = r#"{"status":"COMPLETED","message":[{"file":"a.pdf","status":"Success","result":{"output":{"n":1}},"error":null}]}"#;
 
@@ -42,7 +42,7 @@ async fn watched(provider: ProviderName, replies: Vec<Scripted>) -> (Bench, Obse
 
 async fn saved_body(bench: &Bench, known: &Observation) -> Vec<u8> {
     let saved = known.saved.as_ref().or(known.evidence.as_deref()).unwrap();
-    bench.open_store().body(saved.body).await.unwrap().to_vec()
+    bench.open_store().results().body(saved.body).await.unwrap().to_vec()
 }
 
 #[tokio::test]
@@ -284,7 +284,8 @@ async fn a_second_signal_saves_what_came_and_leaves_at_once() {
     running.engine.send(Command::Drain);
     let ending = running.end(Command::Abort).await;
     assert_eq!(ending.abandoned, vec![JobIx(0)]);
-    let known = bench.open_store().load(vec![bench.key(ProviderName::UNSTRACT, "job-1")]).await.unwrap().remove(0);
+    let known =
+        bench.open_store().results().load(vec![bench.key(ProviderName::UNSTRACT, "job-1")]).await.unwrap().remove(0);
     assert_eq!(saved_body(&bench, &known).await, &RESULT.as_bytes()[..40]);
     assert_eq!(bench.watch().await.lost, Some(LostBecause::Cut));
 }
@@ -294,10 +295,10 @@ fn not_found() -> Scripted {
 }
 
 /// What is on disk of the last read of a job, and how many reads are counted there, in one line.
-async fn on_disk(bench: &Bench, store: &Store) -> (Option<LastPoll>, u32) {
+async fn on_disk(bench: &Bench, results: &Results) -> (Option<LastPoll>, u32) {
     let key = bench.key(ProviderName::VESSL, "job-1");
-    let known = store.load(vec![key.clone()]).await.unwrap().remove(0);
-    let attempts = store.history(key).await.unwrap().0;
+    let known = results.load(vec![key.clone()]).await.unwrap().remove(0);
+    let attempts = results.history(key).await.unwrap().0;
     assert!(attempts.len() < 2, "{attempts:#?}");
     (known.last_poll, attempts.first().map_or(0, |reads| reads.count))
 }
@@ -316,7 +317,7 @@ async fn a_read_that_changes_nothing_is_told_at_once_and_written_when_its_reader
         let mut running = bench.start(Purpose::Dashboard);
         running.until(is_observed).await;
         running.until(is_observed).await;
-        let looking = Store::open(bench.dir.path(), Access::ReadOnly).unwrap().0;
+        let looking = Results::open(bench.dir.path()).unwrap();
         let written = on_disk(&bench, &looking).await;
         for _ in 0..5 {
             running.until(is_observed).await;
@@ -348,7 +349,7 @@ async fn a_job_that_is_given_up_says_on_disk_when_it_was_last_read_and_how_often
         let mut running = bench.start(purpose);
         running.until(|fact| matches!(fact, Fact::Health { health: Health::GivenUp(_), .. })).await;
         let reads = u32::try_from(bench.script.reads("job-1")).unwrap();
-        assert_eq!(on_disk(&bench, &bench.open_store()).await, (running.known(0).last_poll, reads));
+        assert_eq!(on_disk(&bench, bench.open_store().results()).await, (running.known(0).last_poll, reads));
     }
 }
 
@@ -420,7 +421,7 @@ async fn a_suspend_finishes_one_shot_reads_and_gives_up_the_claims_before_it_is_
     running.until(|fact| *fact == Fact::Suspended).await;
     assert_eq!(running.known(0).state, State::Succeeded);
     let store = bench.open_store();
-    assert_eq!(store.owners(vec![bench.key(ProviderName::UNSTRACT, "job-2")]).await.unwrap(), vec![None]);
+    assert_eq!(store.results().owners(vec![bench.key(ProviderName::UNSTRACT, "job-2")]).await.unwrap(), vec![None]);
     let reads = bench.script.reads("job-2");
     running.engine.send(Command::Resume);
     bench.until_read("job-2", reads + 1).await;

@@ -63,8 +63,16 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
     let (tell, mut facts) = unbounded_channel();
     let services = vec![(service, Ok(Token::new(TOKEN).unwrap()))];
     let (store, clock) = (open(dir.path()), Clock::new(jiff::Timestamp::now));
-    let setup =
-        Setup { purpose: Purpose::Once, poll, services, jobs: vec![job], hooks: Vec::new(), store, seed: 1, clock };
+    let setup = Setup {
+        purpose: Purpose::Once,
+        poll,
+        services,
+        jobs: vec![job],
+        hooks: Vec::new(),
+        store: store.into(),
+        seed: 1,
+        clock,
+    };
     let engine = engine::start(setup, tell).unwrap();
     let mut told = None;
     let ended = async {
@@ -130,7 +138,7 @@ async fn a_decompression_bomb_takes_bounded_memory_and_what_came_of_it_is_kept()
     let known = running.known(0);
     running.drain().await;
     assert_eq!((known.state, known.evidence.as_ref().unwrap().bytes), (State::Unknown, bomb.len() as u64));
-    let kept = bench.open_store().body(known.evidence.unwrap().body).await.unwrap();
+    let kept = bench.open_store().results().body(known.evidence.unwrap().body).await.unwrap();
     assert!(kept == bomb, "byte for byte as received");
 }
 

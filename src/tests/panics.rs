@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use crate::demo::script::{Fault, Script, Scripted};
-use crate::store::{Access, Store};
+use crate::store::Results;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const RESULT: &str = r#"{"status":"COMPLETED","message":[{"file":"a.pdf","status":"Success","result":{"output":1}}]}"#;
@@ -101,7 +101,7 @@ fn tripped(place: &str, key: &str) -> String {
     let after = format!("{:?}", pair.master.get_termios().unwrap());
     assert_eq!(after, before, "the line's modes differ");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let store = Store::open(&home.path().join("state"), Access::ReadOnly).unwrap().0;
+    let store = Results::open(&home.path().join("state")).unwrap();
     let all = runtime.block_on(store.load_all()).unwrap();
     let saved = all.iter().find(|(job, _)| job.key.id == "job-1").and_then(|(_, known)| known.saved.clone());
     assert_eq!(runtime.block_on(store.body(saved.unwrap().body)).unwrap(), RESULT);

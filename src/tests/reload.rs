@@ -94,7 +94,8 @@ async fn a_job_that_goes_while_its_only_reply_is_on_its_way_is_saved() {
     reload(&bench, &mut running, &[], &token()).await;
     running.until(|fact| *fact == Fact::Settled).await;
     running.drain().await;
-    let known = bench.open_store().load(vec![bench.key(ProviderName::UNSTRACT, "job-1")]).await.unwrap().remove(0);
+    let known =
+        bench.open_store().results().load(vec![bench.key(ProviderName::UNSTRACT, "job-1")]).await.unwrap().remove(0);
     assert_eq!(known.state, State::Succeeded);
 }
 
@@ -153,7 +154,7 @@ async fn a_job_that_comes_during_a_pause_is_left_to_others_until_reading_goes_on
     let (store, keys) =
         (bench.open_store(), [bench.key(ProviderName::VESSL, "job-1"), bench.key(ProviderName::VESSL, "job-2")]);
     let given_up = async {
-        while store.owners(keys.to_vec()).await.unwrap() != [None, None] {
+        while store.results().owners(keys.to_vec()).await.unwrap() != [None, None] {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

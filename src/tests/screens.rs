@@ -21,6 +21,7 @@ use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::{BodyId, LastPoll, Observation, Saved};
+use crate::domain::owner::Owner;
 use crate::domain::state::{PollOutcome, State};
 use crate::ui;
 use crate::ui::theme::{Charset, Palette, Theme};
@@ -572,8 +573,8 @@ screens! {
         Fact::Health { ix: JobIx(ix), health: Health::Stale }
     }).collect());
     followed_by_another_instance: Screen::busy(80, 24).told(vec![
-        Fact::Health { ix: JobIx(1), health: Health::Following(4711) },
-        Fact::Health { ix: JobIx(2), health: Health::Following(4711) },
+        Fact::Health { ix: JobIx(1), health: Health::Following(Owner::here(4711)) },
+        Fact::Health { ix: JobIx(2), health: Health::Following(Owner::here(4711)) },
     ]);
     given_up: Screen::busy(80, 24).told(vec![
         Fact::Health { ix: JobIx(8), health: Health::GivenUp("404 not found, twice".to_owned()) },

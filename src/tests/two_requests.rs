@@ -20,7 +20,7 @@ use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{LostBecause, PollOutcome, State};
 use crate::engine::{Command, Purpose};
-use crate::store::{Access, Store};
+use crate::store::Results;
 
 const REPEATABLE: &str = "two-requests";
 const ONCE: &str = "two-requests-once";
@@ -159,8 +159,8 @@ fn bench(name: &str, status: Vec<Scripted>, results: Vec<Scripted>) -> Bench {
 async fn kept(bench: &Bench, name: &str) -> Vec<(Role, Vec<u8>)> {
     let store = bench.open_store();
     let mut bodies = Vec::new();
-    for kept in store.kept(bench.key(ProviderName::new(name), "job-1")).await.unwrap() {
-        bodies.push((kept.role, store.body(kept.saved.body).await.unwrap().to_vec()));
+    for kept in store.results().kept(bench.key(ProviderName::new(name), "job-1")).await.unwrap() {
+        bodies.push((kept.role, store.results().body(kept.saved.body).await.unwrap().to_vec()));
     }
     bodies.sort();
     bodies
@@ -245,7 +245,7 @@ async fn every_cause_of_a_loss_of_a_result_that_a_second_request_takes_is_told_a
     let (bench, known) = lost(vec![result().fault(Fault::CutAfter(3)), delivered()]).await;
     let evidence = known.evidence.unwrap();
     assert_eq!(
-        bench.open_store().body(evidence.body).await.unwrap(),
+        bench.open_store().results().body(evidence.body).await.unwrap(),
         RESULT.as_bytes()[..3],
         "what came of it is kept"
     );
@@ -289,7 +289,7 @@ async fn while_a_result_is_being_fetched_another_process_sees_that_its_job_runs(
         let bench = bench(name, status, vec![slow, delivered()]);
         let mut running = bench.start(Purpose::Watch);
         bench.until_read("result-of-job-1", 1).await;
-        let other = Store::open(bench.dir.path(), Access::ReadOnly).unwrap().0;
+        let other = Results::open(bench.dir.path()).unwrap();
         let key = bench.key(ProviderName::new(name), "job-1");
         let known = loop {
             match other.load(vec![key.clone()]).await.unwrap().pop().filter(Observation::is_observed) {
@@ -301,7 +301,7 @@ async fn while_a_result_is_being_fetched_another_process_sees_that_its_job_runs(
         running.until(|fact| *fact == Fact::Settled).await;
         assert_eq!(running.known(0).state, State::Succeeded);
         running.drain().await;
-        let (attempts, changes) = bench.open_store().history(key).await.unwrap();
+        let (attempts, changes) = bench.open_store().results().history(key).await.unwrap();
         let states: Vec<State> = changes.iter().map(|change| change.state).collect();
         assert_eq!(states, [State::Running, State::Succeeded], "one write, and the end");
         assert!(!attempts.is_empty());

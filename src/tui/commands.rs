@@ -17,7 +17,7 @@ use crate::app::effect::Subject;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
 use crate::domain::command::{Mode, UserCommand};
-use crate::engine::saved::Store;
+use crate::engine::saved::Results;
 use crate::engine::token::Prompts;
 use crate::run::batch::{self, Finished, Surroundings, Target};
 
@@ -27,7 +27,7 @@ pub struct Commands {
     running: JoinSet<()>,
     leaving: Arc<AtomicBool>,
     inputs: UnboundedSender<Input>,
-    store: Option<Store>,
+    store: Option<Results>,
     state: PathBuf,
     /// The jobs file, to which ids are appended.
     file: PathBuf,
@@ -35,7 +35,7 @@ pub struct Commands {
 
 impl Commands {
     /// Nothing runs yet.
-    pub fn new(inputs: UnboundedSender<Input>, store: Option<Store>, state: PathBuf, file: PathBuf) -> Self {
+    pub fn new(inputs: UnboundedSender<Input>, store: Option<Results>, state: PathBuf, file: PathBuf) -> Self {
         let leaving = Arc::new(AtomicBool::new(false));
         Self { running: JoinSet::new(), leaving, inputs, store, state, file }
     }

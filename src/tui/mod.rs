@@ -37,7 +37,7 @@ use crate::domain::observation::Observation;
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
 use crate::domain::stats::Counts;
-use crate::engine::saved::Store;
+use crate::engine::saved::{OpenStore, Results};
 use crate::engine::{self, Engine, Purpose, Setup};
 use crate::exit::{Signal, Trouble};
 use crate::logging::Line;
@@ -84,8 +84,10 @@ pub struct Batch {
     pub file: JobsFile,
     /// The token of each of its services, or why there is none.
     pub services: Vec<(Arc<Service>, Result<Token, String>)>,
-    /// The state directory, opened as a reader.
-    pub store: Store,
+    /// What is saved.
+    pub results: Results,
+    /// The same, opened to poll with; None where the jobs come from the disk.
+    pub store: Option<OpenStore>,
     /// Where the jobs come from.
     pub origin: Origin,
 }
@@ -179,12 +181,12 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     let own = Own { keymap: start.own_keys, commands: start.user.commands };
     let commands = Commands::new(
         inputs.clone(),
-        start.batch.as_ref().ok().map(|batch| batch.store.clone()),
+        start.batch.as_ref().ok().map(|batch| batch.results.clone()),
         start.state.clone(),
         start.batch.as_ref().map(|batch| batch.file.path.clone()).unwrap_or_default(),
     );
     let effects = EffectRunner::new(Config {
-        store: start.batch.as_ref().ok().map(|batch| batch.store.clone()),
+        store: start.batch.as_ref().ok().map(|batch| batch.results.clone()),
         services: start.batch.iter().flat_map(|batch| batch.file.services.clone()).collect(),
         state: start.state,
         view,
@@ -196,7 +198,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         Dashboard::new(app, start.theme, screen, guard, reader, effects, commands, own, started, inputs);
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
-    let store = start.batch.as_ref().ok().map(|batch| batch.store.clone());
+    let store = start.batch.as_ref().ok().and_then(|batch| batch.store.clone());
     let (reloads, hooks) = match start.batch {
         Ok(batch) => {
             let (engine, reloads, hooks) = begin(batch, own_hooks, says)?;
@@ -228,16 +230,21 @@ fn begin(
     own_hooks: Vec<Arc<Hook>>,
     facts: UnboundedSender<Fact>,
 ) -> Result<(Engine, Reloads, Option<HookRunner>), StartError> {
-    let Batch { file, services, store, origin } = batch;
-    let reloads = match origin {
-        Origin::File => Reloads::of(&file, &services, own_hooks.clone()),
-        Origin::Demo => Reloads::default(),
-        Origin::Disk { jobs, .. } => return Ok((engine::view::start(store, jobs, facts), Reloads::default(), None)),
+    let Batch { file, services, results, store, origin } = batch;
+    let (reloads, store) = match (origin, store) {
+        (Origin::File, Some(store)) => (Reloads::of(&file, &services, own_hooks.clone()), store),
+        (Origin::Demo, Some(store)) => (Reloads::default(), store),
+        (Origin::Disk { jobs, .. }, _) => {
+            return Ok((engine::view::start(results, jobs, facts), Reloads::default(), None));
+        }
+        (Origin::File | Origin::Demo, None) => {
+            return Err(StartError("internal error: the store was not opened to poll with".to_owned()));
+        }
     };
     let JobsFile { poll, jobs, hooks, .. } = file;
     let hooks: Vec<_> = hooks.into_iter().chain(own_hooks).collect();
     let secrets = hooks::secrets(services.iter().map(|(service, _)| service));
-    let around = Surroundings { store: store.clone(), secrets, say: None };
+    let around = Surroundings { queue: store.hook_queue(), results, secrets, say: None };
     let runner = HookRunner::start(hooks.clone(), around);
     let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
     let setup = Setup { purpose: Purpose::Dashboard, poll, services, jobs, hooks, store, seed, clock };

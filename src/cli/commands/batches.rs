@@ -21,7 +21,7 @@ use crate::domain::batch::Batch;
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::state::State;
-use crate::engine::saved::{Access, Store};
+use crate::engine::saved::Results;
 use crate::session::jsonl::{json, number, utc};
 
 /// `batches`.
@@ -68,9 +68,9 @@ pub async fn run(common: &Common, wanted: &Batches) -> Result<u8, Failure> {
 }
 
 /// Every job on disk, called as in the jobs file where one loads, and the store that they are in.
-pub async fn on_disk(common: &Common) -> Result<(Store, Vec<Entry>), Failure> {
+pub async fn on_disk(common: &Common) -> Result<(Results, Vec<Entry>), Failure> {
     let declared = open::jobs_file(common).map(|file| file.jobs).unwrap_or_default();
-    let store = open::store(common, Access::ReadOnly)?;
+    let store = open::results(common)?;
     let entries = select::of_disk(&store, &declared).await?;
     Ok((store, entries))
 }

@@ -19,7 +19,7 @@ use crate::domain::cost::Cost;
 use crate::domain::human;
 use crate::domain::note;
 use crate::engine::saved;
-use crate::engine::saved::Store;
+use crate::engine::saved::Results;
 use crate::session::jsonl::json;
 
 /// The exit code where something is worse.
@@ -122,7 +122,7 @@ pub async fn run(common: &Common, wanted: Compare) -> Result<u8, Failure> {
 }
 
 /// The fields that differ between the outputs of two jobs; none where one of them has no saved output.
-async fn differing(store: &Store, before: &Entry, after: &Entry) -> Result<Vec<String>, Failure> {
+async fn differing(store: &Results, before: &Entry, after: &Entry) -> Result<Vec<String>, Failure> {
     let (Some(was), Some(is)) = (&before.known.saved, &after.known.saved) else { return Ok(Vec::new()) };
     if was.sha256 == is.sha256 {
         return Ok(Vec::new());
@@ -134,7 +134,7 @@ async fn differing(store: &Store, before: &Entry, after: &Entry) -> Result<Vec<S
 }
 
 /// The decoded output of a job, else the raw one.
-async fn output(store: &Store, entry: &Entry) -> Result<Option<Bytes>, Failure> {
+async fn output(store: &Results, entry: &Entry) -> Result<Option<Bytes>, Failure> {
     let Some(best) = saved::best(&entry.known) else { return Ok(None) };
     let body = saved::bytes(store, best).await?;
     if let Err(damage) = best.check(&body) {

@@ -20,7 +20,7 @@ use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
 use crate::config::{ConfigError, JobsFile};
 use crate::demo::Demo;
 use crate::engine;
-use crate::engine::saved::{Access, Store};
+use crate::engine::saved::{OpenStore, Results};
 use crate::engine::token;
 use crate::engine::token::Prompts;
 use crate::exit;
@@ -41,13 +41,12 @@ pub async fn run(common: &Common, exit_status: bool) -> Result<u8, Failure> {
 /// Runs it over one batch as it is on disk: neither jobs file nor token nor network is needed.
 pub async fn open(common: &Common, name: &str, exit_status: bool) -> Result<u8, Failure> {
     let state = open::state_dir(common)?;
-    let (store, entries) = batches::on_disk(common).await?;
+    let (_, entries) = batches::on_disk(common).await?;
     let of_batch = entries.iter().filter(|entry| entry.job.batch.as_deref() == Some(name));
     let jobs: Vec<_> = of_batch.map(|entry| (Arc::clone(&entry.job), Arc::clone(&entry.known))).collect();
     if jobs.is_empty() {
         return Err(batches::unknown(name, &entries));
     }
-    store.close().await;
     // Its services are what fields, and copies for a ticket, are made of; it has no say in what the jobs are.
     let mut file = open::jobs_file(common).or_else(|_| config::parse("", Path::new(name)))?;
     file.jobs = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
@@ -91,24 +90,32 @@ async fn show(
     let results_stay = matches!(origin, Origin::File | Origin::Disk { .. });
     let batch = match file {
         Ok(file) => {
-            let access = if matches!(origin, Origin::Disk { .. }) { Access::ReadOnly } else { Access::ReadWrite };
-            let (store, notes) = Store::open(&state, access)?;
-            let state_dir = (access == Access::ReadWrite).then(|| state.clone());
+            let is_polled = !matches!(origin, Origin::Disk { .. });
+            let (store, notes) = if is_polled {
+                OpenStore::open(&state).map(|(store, notes)| (Some(store), notes))?
+            } else {
+                Default::default()
+            };
+            let state_dir = is_polled.then(|| state.clone());
             logging::start(Targets { state_dir, pane: Some(pane), stderr: false, verbosity: common.verbose });
             for note in notes {
                 tracing::warn!("{note}");
             }
             let mut services = Vec::new();
-            if access == Access::ReadWrite {
+            let results = match &store {
+                Some(store) => store.results(),
+                None => Results::open(&state)?,
+            };
+            if let Some(store) = &store {
                 engine::environment_troubles().iter().for_each(|trouble| tracing::warn!("{trouble}"));
                 engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
                 services = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
-                fields::keep(&store, &file).await;
+                fields::keep(store, &file).await;
             }
-            if let Some(dir) = &file.export {
-                exporter = Some(Exporter::start(store.clone(), dir, export::words())?);
+            if let (Some(dir), Some(store)) = (&file.export, &store) {
+                exporter = Some(Exporter::start(store, dir, export::words())?);
             }
-            Ok(Batch { file, services, store, origin })
+            Ok(Batch { file, services, results, store, origin })
         }
         Err(error) => Err(error),
     };

@@ -23,10 +23,10 @@ use crate::domain::job::Job;
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::provider::Payload;
 use crate::engine::saved;
-use crate::engine::saved::{Access, Store};
+use crate::engine::saved::{OpenStore, Results};
 use crate::session::exporter::{Saved, Words};
 use crate::session::jsonl::{StateLine, json};
-use crate::session::results::{Layout, Results, holds};
+use crate::session::results::{Layout, ResultFolder, holds};
 
 /// Runs it.
 pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
@@ -39,7 +39,7 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     fs::create_dir_all(&export.dir).map_err(|error| failed("make the directory", &export.dir, &error))?;
     let mut target = Target::default();
     match export.format {
-        ExportFormat::Files => files(&store, &entries, &export, &mut target).await?,
+        ExportFormat::Files => files(&store, &open::state_dir(common)?, &entries, &export, &mut target).await?,
         ExportFormat::Csv if !export.fields.is_empty() => {
             let services = open::jobs_file(common).map(|file| file.services).unwrap_or_default();
             let table = FieldTable::new(&export.fields, export.rows, &services)?;
@@ -92,8 +92,14 @@ fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
 }
 
 /// A folder or file for each job, and one table of all.
-async fn files(store: &Store, entries: &[Entry], export: &Export, target: &mut Target) -> Result<(), Failure> {
-    let mut results = Results::new(&export.dir, export.layout.into(), state_line)?;
+async fn files(
+    store: &Results,
+    state: &Path,
+    entries: &[Entry],
+    export: &Export,
+    target: &mut Target,
+) -> Result<(), Failure> {
+    let mut results = ResultFolder::new(&export.dir, export.layout.into(), state_line)?;
     let mut bodies = Vec::new();
     for entry in entries {
         if results.is_there(&entry.job, &entry.known) {
@@ -112,7 +118,7 @@ async fn files(store: &Store, entries: &[Entry], export: &Export, target: &mut T
     }
     results.notes.iter().for_each(|note| output::say(note));
     (target.written, target.same) = (results.written, results.same);
-    note_exported(store, bodies).await;
+    note_exported(state, bodies).await;
     Ok(())
 }
 
@@ -150,12 +156,12 @@ fn summary(all: &[Saved]) -> Vec<u8> {
 }
 
 /// `forget` wants to know what was written out. Where the state directory cannot be written, it does not.
-async fn note_exported(viewed: &Store, bodies: Vec<BodyId>) {
+async fn note_exported(state: &Path, bodies: Vec<BodyId>) {
     if bodies.is_empty() {
         return;
     }
-    if let Ok((store, _)) = Store::open(viewed.dir(), Access::ReadWrite) {
-        if let Err(error) = store.note_exported(bodies).await {
+    if let Ok((store, _)) = OpenStore::open(state) {
+        if let Err(error) = store.notes().note_exported(bodies).await {
             tracing::debug!("{error}");
         }
         store.close().await;
@@ -163,7 +169,7 @@ async fn note_exported(viewed: &Store, bodies: Vec<BodyId>) {
 }
 
 /// One sheet of all jobs, with their raw output.
-async fn csv(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
+async fn csv(store: &Results, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
     let (part, file) = Part::begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
     let fields = csv::field_names(entries);
@@ -179,7 +185,7 @@ async fn csv(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) 
 }
 
 /// One sheet of some columns.
-async fn fields_csv(store: &Store, entries: &[Entry], dir: &Path, table: &FieldTable) -> Result<Part, Failure> {
+async fn fields_csv(store: &Results, entries: &[Entry], dir: &Path, table: &FieldTable) -> Result<Part, Failure> {
     let (part, file) = Part::begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
     let mut sheet = Sheet::with_header(file, &table.header()).map_err(written)?;
@@ -193,7 +199,7 @@ async fn fields_csv(store: &Store, entries: &[Entry], dir: &Path, table: &FieldT
 }
 
 /// One line for each job, with its output.
-async fn jsonl(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
+async fn jsonl(store: &Results, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
     let (part, file) = Part::begin(dir)?;
     let mut file = BufWriter::new(file);
     for entry in entries {
@@ -206,7 +212,7 @@ async fn jsonl(store: &Store, entries: &[Entry], dir: &Path, target: &mut Target
     Ok(part)
 }
 
-async fn body(store: &Store, entry: &Entry) -> Result<Bytes, Failure> {
+async fn body(store: &Results, entry: &Entry) -> Result<Bytes, Failure> {
     let Some(saved) = &entry.known.saved else { return Ok(Bytes::new()) };
     let bytes = saved::bytes(store, saved).await?;
     saved.check(&bytes).map_err(|damage| Failure::internal(damage.to_string()))?;
@@ -288,7 +294,7 @@ struct Target {
 
 impl Target {
     /// A job's body; None where it cannot be had, which is said.
-    async fn body(&mut self, store: &Store, entry: &Entry) -> Option<Bytes> {
+    async fn body(&mut self, store: &Results, entry: &Entry) -> Option<Bytes> {
         body(store, entry).await.map_err(|failure| self.fail(entry, &failure)).ok()
     }
 

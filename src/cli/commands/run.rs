@@ -19,7 +19,6 @@ use crate::cli::{open, settings};
 use crate::domain::clean::Clean;
 use crate::domain::command::{Marked, UserCommand};
 use crate::domain::human::counted;
-use crate::engine::saved::Access;
 use crate::engine::token::Prompts;
 use crate::exit::Signal;
 use crate::run::batch;
@@ -33,7 +32,7 @@ pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
     let commands = settings::commands(&user, Some(&file), &keymap)?.1;
     let command = named(&commands, &wanted.name)?;
     let filter = select::filter(wanted.filter.as_deref(), &file.services)?;
-    let store = open::store(common, Access::ReadOnly)?;
+    let store = open::results(common)?;
     let now = Timestamp::now();
     let entries = select::of_file(&store, &file.jobs).await?;
     let chosen = select::matching(&store, entries, filter.as_ref(), now).await?;
@@ -88,7 +87,6 @@ pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
         }
     }
     out.flush()?;
-    store.close().await;
     if failed > 0 {
         output::say_error(&format!("{} failed", counted(failed, "run")));
     }

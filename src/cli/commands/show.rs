@@ -13,7 +13,7 @@ use crate::domain::clean::Clean;
 use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
 use crate::engine::saved;
-use crate::engine::saved::Store;
+use crate::engine::saved::Results;
 use crate::json;
 use crate::session::jsonl;
 use crate::session::jsonl::{StateLine, harmless_json};
@@ -52,7 +52,7 @@ pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
 }
 
 /// Whether the part came out of a body that is damaged, which is said.
-async fn is_damaged(store: &Store, entry: &Entry, part: Part) -> bool {
+async fn is_damaged(store: &Results, entry: &Entry, part: Part) -> bool {
     match part {
         Part::Summary | Part::Json | Part::Error => return false,
         Part::Body | Part::Raw | Part::Output | Part::Files => {}
@@ -78,7 +78,7 @@ fn standing(entry: &Entry) -> String {
 }
 
 /// The bytes to show a part of: the saved result, else what was kept of a reply that was none.
-async fn body(store: &Store, entry: &Entry) -> Result<Option<Bytes>, Failure> {
+async fn body(store: &Results, entry: &Entry) -> Result<Option<Bytes>, Failure> {
     match saved::best(&entry.known) {
         Some(saved) => Ok(Some(saved::bytes(store, saved).await?)),
         None => Ok(None),
@@ -95,14 +95,14 @@ fn say_what_it_is(entry: &Entry) {
     }
 }
 
-async fn print_body(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+async fn print_body(store: &Results, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     say_what_it_is(entry);
     out.bytes(&body)?;
     Ok(None)
 }
 
-async fn print_raw(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+async fn print_raw(store: &Results, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let Some(raw) = saved::payload(store, &entry.job, &entry.known, &body).await.raw else {
         return Ok(Some("the saved body holds no raw output; --body prints it whole"));
@@ -112,7 +112,7 @@ async fn print_raw(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option
     Ok(None)
 }
 
-async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+async fn print_output(store: &Results, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let Some(decoded) = saved::payload(store, &entry.job, &entry.known, &body).await.output else {
         return Ok(Some("the saved body holds no decoded output; --raw or --body may have it"));
@@ -126,7 +126,7 @@ async fn print_output(store: &Store, entry: &Entry, out: &mut Out) -> Result<Opt
     Ok(None)
 }
 
-async fn print_files(store: &Store, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+async fn print_files(store: &Results, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let files = saved::payload(store, &entry.job, &entry.known, &body).await.files;
     if files.is_empty() {

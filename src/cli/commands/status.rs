@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Look;
 use crate::cli::select::Entry;
 use crate::cli::{fields, job_list, open, select};
-use crate::engine::saved::{Access, Store};
+use crate::engine::saved::Results;
 use crate::exit::exit_code;
 
 /// Runs it; the exit code is by the table.
@@ -21,7 +21,7 @@ pub async fn run(common: &Common, status: Status) -> Result<u8, Failure> {
 
 /// The selected jobs from disk, and the store they are in. With `all` the file is not needed; where it loads, its
 /// names are used.
-pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result<(Store, Vec<Entry>), Failure> {
+pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result<(Results, Vec<Entry>), Failure> {
     let declared = match open::jobs_file(common) {
         Ok(file) => Some(file),
         Err(_) if all => None,
@@ -29,7 +29,7 @@ pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result
     };
     let (services, jobs) = declared.map(|file| (file.services, file.jobs)).unwrap_or_default();
     let filter = select::filter(filter, &services)?;
-    let store = open::store(common, Access::ReadOnly)?;
+    let store = open::results(common)?;
     let mut entries = if all { select::of_disk(&store, &jobs).await? } else { select::of_file(&store, &jobs).await? };
     fields::renew(&store, &services, &mut entries).await;
     let entries = select::matching(&store, entries, filter.as_ref(), Timestamp::now()).await?;

@@ -34,11 +34,11 @@ pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
             let Ready { setup, file, filter, own_hooks } = *ready;
             let store = setup.store.clone();
             let exporter = match watch.export.as_deref().or(file.export.as_deref()) {
-                Some(dir) => Some(Exporter::start(store.clone(), dir, export::words())?),
+                Some(dir) => Some(Exporter::start(&store, dir, export::words())?),
                 None => None,
             };
             let stream = Some(Stream { tongue, lines, closed });
-            let edits = Some(Edits::of(&file, &setup.services, own_hooks, store.clone(), filter));
+            let edits = Some(Edits::of(&file, &setup.services, own_hooks, store.results(), filter));
             let plan = Plan { until: watch.until, deadline, stream, edits, exporter, verbose: common.verbose > 0 };
             let followed = follow::follow(setup, plan, &mut signals).await;
             store.close().await;

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::files::FileCounts;
 use crate::domain::state::LostBecause;
 
-const FIRST_EDITION: [&str; 2] = [include_str!("../001_tables.sql"), include_str!("first_edition.sql")];
+const FIRST_EDITION: [&str; 2] = [include_str!("../sqlite/001_tables.sql"), include_str!("first_edition.sql")];
 
 fn first_edition(dir: &Path) -> Connection {
     let connection = Connection::open(dir.join("jobdeck.db")).unwrap();
@@ -32,16 +32,16 @@ async fn a_state_directory_of_the_first_edition_is_taken_over_with_all_that_is_i
     drop(first_edition(dir.path()));
     let store = open(dir.path());
     let [first, second, third, fourth] =
-        <[Observation; 4]>::try_from(store.load(keys().to_vec()).await.unwrap()).unwrap();
+        <[Observation; 4]>::try_from(store.results().load(keys().to_vec()).await.unwrap()).unwrap();
     assert_eq!((first.state, first.warning.clone()), (State::Succeeded, None));
-    assert_eq!(store.body(first.saved.unwrap().body).await.unwrap(), "result");
+    assert_eq!(store.results().body(first.saved.unwrap().body).await.unwrap(), "result");
     assert_eq!((second.state, second.files), (State::Partial, Some(FileCounts { total: 3, failed: 1 })));
     assert_eq!(second.saved.unwrap().bytes, 9);
     assert_eq!((third.state, third.lost), (State::Lost, Some(LostBecause::NoReply)));
     assert_eq!(fourth, Observation::default());
-    let (attempts, changes) = store.history(keys()[0].clone()).await.unwrap();
+    let (attempts, changes) = store.results().history(keys()[0].clone()).await.unwrap();
     assert_eq!((attempts.len(), changes.len()), (1, 1));
-    assert_eq!(store.load_all().await.unwrap().len(), 4);
+    assert_eq!(store.results().load_all().await.unwrap().len(), 4);
     assert_eq!(claimed(&store, &keys()[3]).await, Claim::Ours { orphaned: true });
     store.save(with_copy(&keys()[3], 1, "new")).await.unwrap();
 }
@@ -74,13 +74,13 @@ async fn one_odd_row_hides_no_other_job_and_says_what_is_odd() {
         let only = format!("{damage} WHERE {table} = (SELECT id FROM job WHERE service_id = 'odd')");
         Connection::open(dir.path().join("jobdeck.db")).unwrap().execute(&only, []).unwrap();
 
-        let both = store.load(vec![scan("odd"), scan("good")]).await.unwrap();
-        assert_eq!(both[1], known(&store, &scan("good")).await, "{damage}");
+        let both = store.results().load(vec![scan("odd"), scan("good")]).await.unwrap();
+        assert_eq!(both[1], known(store.results(), &scan("good")).await, "{damage}");
         assert_eq!(both[1].warning, None, "{damage}");
         let warning = both[0].warning.clone().unwrap_or_default();
         assert!(warning.contains(said), "{damage}: {warning}");
         assert_eq!(both[0].state, State::Succeeded, "{damage}: its last change says so");
-        assert_eq!(store.load_all().await.unwrap().len(), 2, "{damage}");
+        assert_eq!(store.results().load_all().await.unwrap().len(), 2, "{damage}");
         store.save(step(&scan("good"), knowing(State::Succeeded, 2))).await.unwrap();
         store.save(step(&scan("odd"), knowing(State::Succeeded, 2))).await.unwrap();
     }
@@ -119,11 +119,11 @@ async fn several_bodies_of_one_step_are_kept_with_what_they_are() {
         ..step(&scan("a"), knowing(State::Succeeded, 1))
     };
     let known = store.save(save).await.unwrap();
-    assert_eq!(store.body(known.saved.unwrap().body).await.unwrap(), "result");
-    let kept = store.kept(scan("a")).await.unwrap();
+    assert_eq!(store.results().body(known.saved.unwrap().body).await.unwrap(), "result");
+    let kept = store.results().kept(scan("a")).await.unwrap();
     let roles: Vec<String> = kept.iter().map(|kept| format!("{} {}", kept.role, kept.saved.bytes)).collect();
     assert_eq!(roles, ["result 6", "status 6", "also:errors 100000"]);
-    assert_eq!(store.description(scan("a")).await.unwrap().as_deref(), Some("title = \"Render\""));
+    assert_eq!(store.results().description(scan("a")).await.unwrap().as_deref(), Some("title = \"Render\""));
 }
 
 #[tokio::test]
@@ -136,12 +136,12 @@ async fn an_event_of_a_hook_is_delivered_once_whoever_dies_in_between() {
         first.save(Save { hook_events, ..step(&scan("a"), knowing(State::Failed, 1)) }).await.unwrap();
     }
     let second = open(dir.path());
-    assert_eq!(second.hook_events().await.unwrap(), [], "while the first lives they are its own");
+    assert_eq!(second.hook_queue().undelivered().await.unwrap(), [], "while the first lives they are its own");
     drop(first);
-    let events = second.hook_events().await.unwrap();
+    let events = second.hook_queue().undelivered().await.unwrap();
     assert_eq!(events.iter().map(|event| (event.job.key.id.as_str(), event.tries)).collect::<Vec<_>>(), [("a", 0)]);
-    second.note_hook_events(vec![events[0].id], false).await.unwrap();
-    assert_eq!(second.hook_events().await.unwrap()[0].tries, 1);
-    second.note_hook_events(vec![events[0].id], true).await.unwrap();
-    assert_eq!(second.hook_events().await.unwrap(), []);
+    second.hook_queue().note(vec![events[0].id], false).await.unwrap();
+    assert_eq!(second.hook_queue().undelivered().await.unwrap()[0].tries, 1);
+    second.hook_queue().note(vec![events[0].id], true).await.unwrap();
+    assert_eq!(second.hook_queue().undelivered().await.unwrap(), []);
 }

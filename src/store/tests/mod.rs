@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Access, Claim, NewHookEvent, Save, SaveBody, Store};
+use super::{Changes, Claim, NewHookEvent, Results, Save, SaveBody, Store, StoreErrorKind};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{Keep, LastPoll, Observation, Role};
@@ -49,13 +49,13 @@ fn jobs_of(keys: Vec<JobKey>) -> Vec<Arc<Job>> {
 }
 
 fn open(dir: &Path) -> Store {
-    let (store, notes) = Store::open(dir, Access::ReadWrite).unwrap();
+    let (store, notes) = Store::open(dir).unwrap();
     assert_eq!(notes, Vec::<String>::new());
     store
 }
 
-fn view(dir: &Path) -> Store {
-    Store::open(dir, Access::ReadOnly).unwrap().0
+fn view(dir: &Path) -> Results {
+    Results::open(dir).unwrap()
 }
 
 fn knowing(state: State, applied: u64) -> Observation {
@@ -105,12 +105,20 @@ fn broken(save: Save) -> Save {
     Save { body, ..save }
 }
 
-async fn known(store: &Store, key: &JobKey) -> Observation {
-    store.load(vec![key.clone()]).await.unwrap().remove(0)
+async fn known(results: &Results, key: &JobKey) -> Observation {
+    results.load(vec![key.clone()]).await.unwrap().remove(0)
 }
 
 async fn claimed(store: &Store, key: &JobKey) -> Claim {
     store.claim(jobs_of(vec![key.clone()])).await.unwrap().remove(0)
+}
+
+/// The process of the instance whose a job is, if it is another's of this machine.
+fn pid_of(claim: &Claim) -> Option<u32> {
+    match claim {
+        Claim::Ours { .. } => None,
+        Claim::Theirs(owner) => owner.is_here.then_some(owner.pid),
+    }
 }
 
 fn files_in(dir: &Path) -> Vec<String> {

@@ -3,7 +3,8 @@
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::store::files::{file_id, with_suffix};
+use crate::store::dir::file_id;
+use crate::store::sqlite::files::with_suffix;
 
 /// Programs that look into a database with a SQLite of their own.
 const OUTSIDERS: [(&str, &[&str]); 2] = [
@@ -48,14 +49,14 @@ async fn the_database_is_locked_from_first_to_last() {
     let database = dir.path().join("jobdeck.db");
     let store = open(dir.path());
     assert!(locks_on(&database) > 0, "after opening");
-    known(&store, &scan("a")).await;
+    known(store.results(), &scan("a")).await;
     assert!(locks_on(&database) > 0, "after the first load");
     store.save(with_copy(&scan("a"), 1, vec![b'x'; 100_000])).await.unwrap();
-    store.load_all().await.unwrap();
-    store.kept(scan("a")).await.unwrap();
+    store.results().load_all().await.unwrap();
+    store.results().kept(scan("a")).await.unwrap();
     store.probe().await.unwrap();
-    store.glance().unwrap();
-    assert!(store.changed_by_others().await.is_ok());
+    store.quick_check().unwrap();
+    assert!(store.changes().await.is_ok());
     assert!(locks_on(&database) > 0, "after work");
 }
 
@@ -65,7 +66,7 @@ async fn a_look_from_outside_takes_nothing_away() {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("jobdeck.db");
         let store = open(dir.path());
-        known(&store, &scan("a")).await;
+        known(store.results(), &scan("a")).await;
         store.save(with_copy(&scan("before"), 1, "result")).await.unwrap();
         let wal = file_id(&with_suffix(&database, "-wal"));
         assert!(wal.is_some());
@@ -85,9 +86,9 @@ async fn assert_whole(dir: &Path, ids: &[&str]) {
     assert!(copied.success());
     let store = open(copy.path());
     for id in ids {
-        let known = known(&store, &scan(id)).await;
+        let known = known(store.results(), &scan(id)).await;
         assert_eq!(known.state, State::Succeeded, "{id}");
-        assert_eq!(store.body(known.saved.unwrap().body).await.unwrap(), "result", "{id}");
+        assert_eq!(store.results().body(known.saved.unwrap().body).await.unwrap(), "result", "{id}");
     }
     store.close().await;
     let check = rusqlite::Connection::open(copy.path().join("jobdeck.db")).unwrap();
@@ -107,17 +108,17 @@ async fn what_a_log_held_that_was_taken_away_is_saved_again_before_the_next_resu
             let save = Save { change: Some(change()), description, ..with_copy(&scan(id), 1, "result") };
             store.save(save).await.unwrap();
         }
-        known(&store, &scan("first")).await;
+        known(store.results(), &scan("first")).await;
         for suffix in suffixes {
             std::fs::remove_file(with_suffix(&database, suffix)).unwrap();
         }
         let save = Save { change: Some(change()), ..with_copy(&scan("third"), 1, "result") };
         store.save(save).await.unwrap();
         assert_whole(dir.path(), &["first", "second", "third"]).await;
-        assert!(store.description(scan("second")).await.unwrap().is_some(), "{case}");
+        assert!(store.results().description(scan("second")).await.unwrap().is_some(), "{case}");
         for id in ["first", "second", "third"] {
-            assert_eq!(known(&store, &scan(id)).await.state, State::Succeeded, "{case}");
-            assert_eq!(store.history(scan(id)).await.unwrap().1, [change()], "{case}");
+            assert_eq!(known(store.results(), &scan(id)).await.state, State::Succeeded, "{case}");
+            assert_eq!(store.results().history(scan(id)).await.unwrap().1, [change()], "{case}");
         }
         assert!(store.probe().await.is_err(), "{case}: that claims may be gone is said once");
         store.probe().await.unwrap();
@@ -167,12 +168,12 @@ async fn what_can_still_be_read_of_a_damaged_database_is_copied_before_it_is_mov
     bytes[page..page + 4096].fill(0xa5);
     std::fs::write(&database, bytes).unwrap();
 
-    let (store, mut notes) = Store::open(dir.path(), Access::ReadWrite).unwrap();
-    // Whether the damage shows at once or at a later save depends on the page.
-    store.inner.suspect.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (store, mut notes) = Store::open(dir.path()).unwrap();
+    // Whether the damage shows when it is opened or read depends on the page.
+    store.results().load_all().await.unwrap();
     store.save(with_copy(&scan("new"), 1, "x")).await.unwrap();
     notes.retain(|note| note.contains("could still be read"));
-    let known = store.load(ids.iter().map(|id| scan(id)).collect()).await.unwrap();
+    let known = store.results().load(ids.iter().map(|id| scan(id)).collect()).await.unwrap();
     let states = known.iter().filter(|known| known.state == State::Succeeded).count();
     let saved = known.iter().filter(|known| known.saved.is_some()).count();
     assert!(states > 150 && saved > 150, "{states} states and {saved} responses of 200: {notes:?}");
@@ -185,7 +186,7 @@ async fn a_file_that_is_no_database_is_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let foreign = vec![b'z'; length];
         std::fs::write(dir.path().join("jobdeck.db"), &foreign).unwrap();
-        let (store, notes) = Store::open(dir.path(), Access::ReadWrite).unwrap();
+        let (store, notes) = Store::open(dir.path()).unwrap();
         assert!(notes[0].contains("kept as"), "{length}: {notes:?}");
         store.close().await;
         let aside = files_in(dir.path()).into_iter().find(|name| name.contains(".corrupt-")).unwrap();

@@ -35,14 +35,14 @@ async fn after_kill_9_the_next_instance_takes_over_with_what_had_arrived() {
     let mut lines = BufReader::new(reader.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("half of it arrived")));
     let store = open(dir.path());
-    assert_eq!(claimed(&store, &scan("a")).await, Claim::Theirs(reader.id()));
+    assert_eq!(pid_of(&claimed(&store, &scan("a")).await), Some(reader.id()));
     reader.kill().unwrap();
     reader.wait().unwrap();
     assert_eq!(claimed(&store, &scan("a")).await, Claim::Ours { orphaned: true });
-    let known = known(&store, &scan("a")).await;
+    let known = known(store.results(), &scan("a")).await;
     assert_eq!(known.doubt, Some(crate::domain::observation::Doubt::ReaderDied));
     assert_eq!(known.evidence.unwrap().bytes, 2 * LONGEST_INLINE as u64);
-    assert_eq!(super::known(&store, &scan("saved")).await.state, State::Succeeded);
+    assert_eq!(super::known(store.results(), &scan("saved")).await.state, State::Succeeded);
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn reads_until_it_is_killed() {
     let store = open(&dir);
     store.claim(jobs_of(vec![scan("a"), scan("saved")])).await.unwrap();
     store.save(with_copy(&scan("saved"), 1, "result")).await.unwrap();
-    let mut spool = store.spool(&scan("a"), 1, true);
+    let mut spool = store.spool().begin(&scan("a"), 1, true);
     spool.push(&vec![b'x'; 2 * LONGEST_INLINE]);
     println!("\nhalf of it arrived");
     std::future::pending::<()>().await;
@@ -76,14 +76,14 @@ async fn writes_against_a_limit() {
     limit(Some(1 << 20));
 
     let bytes = vec![b'x'; 3 << 20];
-    let mut spool = store.spool(&scan("large"), 1, true);
+    let mut spool = store.spool().begin(&scan("large"), 1, true);
     for chunk in bytes.chunks(100_000) {
         spool.push(chunk);
     }
     let (held, spooled) = spool.finish();
     assert!(held == bytes && spooled.is_none(), "a reply is held in memory where the disk takes no more");
     let error = store.save(with_copy(&scan("large"), 1, held.to_vec())).await.unwrap_err();
-    assert!(error.0.contains("limit on file sizes"), "{error}");
+    assert!(error.to_string().contains("limit on file sizes"), "{error}");
 
     let mut saved = Vec::new();
     let failed = loop {
@@ -93,13 +93,13 @@ async fn writes_against_a_limit() {
             Err(error) => break error,
         }
     };
-    assert!(failed.0.starts_with("failed to save a result: "), "{failed}");
+    assert!(failed.to_string().starts_with("failed to save a result: "), "{failed}");
 
     limit(None);
     store.probe().await.unwrap();
     store.save(with_copy(&scan("large"), 1, held.to_vec())).await.unwrap();
     saved.extend([scan("before"), scan("large")]);
-    let known = store.load(saved).await.unwrap();
+    let known = store.results().load(saved).await.unwrap();
     assert!(known.iter().all(|known| known.saved.is_some()));
-    assert_eq!(store.body(known.last().unwrap().saved.as_ref().unwrap().body).await.unwrap(), bytes);
+    assert_eq!(store.results().body(known.last().unwrap().saved.as_ref().unwrap().body).await.unwrap(), bytes);
 }

@@ -6,9 +6,9 @@ use super::*;
 use crate::domain::files::{FileCounts, ItemCounts};
 use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields};
 use crate::domain::state::LostBecause;
-use crate::store::connect;
 use crate::store::dir::StateDir;
 use crate::store::spool::LONGEST_INLINE;
+use crate::store::sqlite::connect;
 
 #[tokio::test]
 async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
@@ -53,9 +53,12 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
     drop(store);
 
     let store = open(dir.path());
-    assert_eq!(store.load(vec![scan("never"), job.clone()]).await.unwrap(), [Observation::default(), full.clone()]);
-    assert_eq!(store.load_all().await.unwrap(), [((*super::job(&job)).clone(), full)]);
-    assert_eq!(store.history(job).await.unwrap(), (vec![attempt(), attempt()], vec![change()]));
+    assert_eq!(
+        store.results().load(vec![scan("never"), job.clone()]).await.unwrap(),
+        [Observation::default(), full.clone()]
+    );
+    assert_eq!(store.results().load_all().await.unwrap(), [((*super::job(&job)).clone(), full)]);
+    assert_eq!(store.results().history(job).await.unwrap(), (vec![attempt(), attempt()], vec![change()]));
 }
 
 #[tokio::test]
@@ -70,12 +73,14 @@ async fn a_body_is_given_back_byte_for_byte_and_over_64_kib_it_is_a_file() {
         let saved = known.saved.unwrap();
         assert_eq!((saved.bytes, saved.http_status, saved.at), (size as u64, 200, at(7)));
         assert_eq!(saved.sha256, crate::domain::checksum::Checksum::of(&bytes));
-        assert_eq!(store.body(saved.body).await.unwrap(), bytes);
-        let path = store.body_path(saved.body).await.unwrap();
+        assert_eq!(store.results().body(saved.body).await.unwrap(), bytes);
+        let path = store.results().body_path(saved.body).await.unwrap();
         assert_eq!(path.is_some(), is_file);
         assert!(path.is_none_or(|path| std::fs::read(path).unwrap() == bytes));
     }
-    assert!(store.body(BodyId(99)).await.unwrap_err().0.starts_with("failed to read a saved reply"));
+    assert!(
+        store.results().body(BodyId(99)).await.unwrap_err().to_string().starts_with("failed to read a saved response")
+    );
 }
 
 #[tokio::test]
@@ -83,7 +88,7 @@ async fn a_spooled_reply_is_moved_and_not_written_twice() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let bytes = vec![b'x'; 3 * LONGEST_INLINE];
-    let mut spool = store.spool(&scan("a"), 1, true);
+    let mut spool = store.spool().begin(&scan("a"), 1, true);
     for chunk in bytes.chunks(10_000) {
         spool.push(chunk);
     }
@@ -94,7 +99,7 @@ async fn a_spooled_reply_is_moved_and_not_written_twice() {
     let saved = store.save(save).await.unwrap().saved.unwrap();
     assert_eq!(saved.sha256, crate::domain::checksum::Checksum::of(&bytes));
     assert_eq!(held, bytes, "the mapping outlives the move");
-    assert_eq!(store.body(saved.body).await.unwrap(), bytes);
+    assert_eq!(store.results().body(saved.body).await.unwrap(), bytes);
     assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());
     assert_eq!(files_in(&dir.path().join("bodies")).len(), 1);
 }
@@ -106,7 +111,7 @@ async fn a_reply_that_is_not_saved_leaves_no_file_but_for_a_one_shot_one_that_no
     let count = || files_in(&dir.path().join("spool")).len();
     for (provider, left) in [(ProviderName::VESSL, 0), (ProviderName::OPTEXITY, 0), (ProviderName::UNSTRACT, 1)] {
         for finished in [true, false] {
-            let mut spool = store.spool(&key(provider, "a"), u64::from(finished), left > 0);
+            let mut spool = store.spool().begin(&key(provider, "a"), u64::from(finished), left > 0);
             spool.push(&[b'x'; 2 * LONGEST_INLINE]);
             assert_eq!(count(), 1, "{provider}");
             let spooled = if finished {
@@ -117,7 +122,7 @@ async fn a_reply_that_is_not_saved_leaves_no_file_but_for_a_one_shot_one_that_no
             };
             assert_eq!(count(), left, "{provider}");
             if let Some(spooled) = spooled {
-                store.discard(&spooled);
+                store.spool().discard(&spooled);
                 assert_eq!(count(), 0, "{provider}");
             }
         }
@@ -146,7 +151,7 @@ async fn what_is_newer_is_told_by_the_requests_and_not_by_a_clock_that_may_be_se
 async fn a_short_reply_makes_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let mut spool = store.spool(&scan("a"), 1, true);
+    let mut spool = store.spool().begin(&scan("a"), 1, true);
     spool.push(b"short");
     assert_eq!(spool.finish(), (Bytes::from_static(b"short"), None));
     assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());
@@ -159,7 +164,7 @@ async fn a_reply_whose_disk_fails_goes_on_in_memory() {
     let bytes = vec![b'x'; 3 * LONGEST_INLINE];
     std::fs::remove_dir_all(dir.path().join("spool")).unwrap();
     std::fs::write(dir.path().join("spool"), "a file is in the way").unwrap();
-    let mut spool = store.spool(&scan("a"), 1, true);
+    let mut spool = store.spool().begin(&scan("a"), 1, true);
     for chunk in bytes.chunks(10_000) {
         spool.push(chunk);
     }
@@ -172,7 +177,7 @@ async fn a_reply_whose_file_vanishes_is_still_whole() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let bytes = vec![b'x'; 3 * LONGEST_INLINE];
-    let mut spool = store.spool(&scan("a"), 1, true);
+    let mut spool = store.spool().begin(&scan("a"), 1, true);
     spool.push(&bytes);
     std::fs::remove_dir_all(dir.path().join("spool")).unwrap();
     spool.push(b"end");
@@ -186,7 +191,7 @@ async fn a_reply_whose_file_vanishes_is_still_whole() {
             store.save(with_copy(&scan("a"), 1, held.to_vec())).await.unwrap().saved
         }
     };
-    assert_eq!(store.body(saved.unwrap().body).await.unwrap(), held);
+    assert_eq!(store.results().body(saved.unwrap().body).await.unwrap(), held);
 }
 
 #[tokio::test]
@@ -214,10 +219,10 @@ async fn a_newer_copy_of_a_job_that_can_be_read_again_leaves_the_older_one_on_di
     let first = store.save(with_copy(&task, 1, "one")).await.unwrap().saved.unwrap();
     let second = store.save(with_copy(&task, 2, "two")).await.unwrap().saved.unwrap();
     let same = store.save(with_copy(&task, 3, "two")).await.unwrap().saved.unwrap();
-    assert_eq!(store.body(first.body).await.unwrap(), "one");
-    assert_eq!(store.body(second.body).await.unwrap(), "two");
+    assert_eq!(store.results().body(first.body).await.unwrap(), "one");
+    assert_eq!(store.results().body(second.body).await.unwrap(), "two");
     assert_eq!(same, second);
-    assert_eq!(store.kept(task).await.unwrap().len(), 2);
+    assert_eq!(store.results().kept(task).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -240,7 +245,7 @@ async fn an_older_step_changes_nothing_but_its_copy_is_never_thrown_away() {
     assert_eq!(stands, newer);
     let rescued = store.save(with_copy(&scan("a"), 5, "result")).await.unwrap();
     assert_eq!((rescued.state, rescued.applied), (State::Succeeded, 9));
-    assert_eq!(store.body(rescued.saved.unwrap().body).await.unwrap(), "result");
+    assert_eq!(store.results().body(rescued.saved.unwrap().body).await.unwrap(), "result");
 }
 
 #[tokio::test]
@@ -251,11 +256,11 @@ async fn five_bodies_of_evidence_are_kept_and_the_same_bytes_once() {
         store.save(with_evidence(&scan("a"), n, &format!("html {n}"))).await.unwrap();
         store.save(with_evidence(&scan("a"), n, &format!("html {n}"))).await.unwrap();
     }
-    let kept = store.kept(scan("a")).await.unwrap();
+    let kept = store.results().kept(scan("a")).await.unwrap();
     assert_eq!(kept.len(), 5);
-    let last = known(&store, &scan("a")).await.evidence.unwrap();
+    let last = known(store.results(), &scan("a")).await.evidence.unwrap();
     assert_eq!(kept.last().unwrap().saved, *last);
-    assert_eq!(store.body(last.body).await.unwrap(), "html 8");
+    assert_eq!(store.results().body(last.body).await.unwrap(), "html 8");
 }
 
 #[tokio::test]
@@ -269,7 +274,7 @@ async fn what_came_of_a_one_shot_reply_that_broke_off_is_never_displaced() {
     }
     let longer = store.save(broken(with_evidence(&scan("a"), 10, "{\"message\":[{\"file\""))).await.unwrap().evidence;
     assert_eq!(longer.unwrap().bytes, 19);
-    let broken = store.kept(scan("a")).await.unwrap().into_iter().filter(|kept| kept.broken);
+    let broken = store.results().kept(scan("a")).await.unwrap().into_iter().filter(|kept| kept.broken);
     assert_eq!(broken.count(), 2);
 }
 
@@ -280,7 +285,7 @@ async fn evidence_stays_beside_a_copy() {
     let before = store.save(with_evidence(&scan("a"), 1, "html")).await.unwrap();
     let after = store.save(with_copy(&scan("a"), 2, "result")).await.unwrap();
     assert_eq!(after.evidence, before.evidence);
-    assert_eq!(known(&store, &scan("a")).await, after);
+    assert_eq!(known(store.results(), &scan("a")).await, after);
 }
 
 #[tokio::test]
@@ -289,13 +294,13 @@ async fn declaring_the_same_again_writes_nothing() {
     let (store, other) = (open(dir.path()), open(dir.path()));
     let jobs: Vec<_> = (0..10).map(|n| job(&scan(&n.to_string()))).collect();
     store.declare(jobs.clone()).await.unwrap();
-    assert!(other.changed_by_others().await.unwrap());
+    assert!(other.changes().await.unwrap() != Changes::Nothing);
     store.declare(jobs.clone()).await.unwrap();
-    assert!(!other.changed_by_others().await.unwrap());
+    assert!(other.changes().await.unwrap() == Changes::Nothing);
     let renamed = Arc::new(Job { name: None, ..(*jobs[3]).clone() });
     store.declare(vec![Arc::clone(&renamed)]).await.unwrap();
-    assert!(other.changed_by_others().await.unwrap());
-    assert_eq!(store.load_all().await.unwrap()[3].0, *renamed);
+    assert!(other.changes().await.unwrap() != Changes::Nothing);
+    assert_eq!(store.results().load_all().await.unwrap()[3].0, *renamed);
 }
 
 #[tokio::test]
@@ -313,7 +318,7 @@ async fn steps_that_wait_together_are_all_saved() {
     }
     println!("2000 saves in {:?}", begun.elapsed());
     drop(store);
-    let known = open(dir.path()).load(keys).await.unwrap();
+    let known = open(dir.path()).results().load(keys).await.unwrap();
     assert!(known.iter().all(|known| known.saved.is_some()));
 }
 
@@ -338,11 +343,11 @@ async fn a_hundred_thousand_jobs_are_loaded_and_claimed_quickly() {
     futures_util::future::join_all(saves).await;
     println!("save {:?}", since.elapsed());
     let since = std::time::Instant::now();
-    let known = store.load(keys.clone()).await.unwrap();
+    let known = store.results().load(keys.clone()).await.unwrap();
     println!("load {:?}", since.elapsed());
     assert!(known.iter().all(|known| known.saved.is_some()));
     let since = std::time::Instant::now();
-    assert_eq!(store.load_all().await.unwrap().len(), keys.len());
+    assert_eq!(store.results().load_all().await.unwrap().len(), keys.len());
     println!("load all {:?}", since.elapsed());
     drop(store);
     let since = std::time::Instant::now();

@@ -12,8 +12,6 @@ async fn looking_makes_nothing_not_even_the_directory() {
     let store = view(&dir);
     assert_eq!(store.load(vec![scan("a")]).await.unwrap(), [Observation::default()]);
     assert_eq!(store.load_all().await.unwrap(), []);
-    assert!(!store.changed_by_others().await.unwrap());
-    assert!(store.probe().await.is_err());
     assert!(!dir.exists());
 
     let writer = open(&dir);
@@ -33,8 +31,6 @@ async fn a_viewer_sees_what_a_running_instance_saves() {
     for n in 1..4 {
         writer.save(step(&scan("a"), knowing(State::Running, n))).await.unwrap();
         assert_eq!(known(&viewer, &scan("a")).await.applied, n);
-        assert!(viewer.changed_by_others().await.unwrap());
-        assert!(!viewer.changed_by_others().await.unwrap());
     }
 }
 
@@ -48,14 +44,14 @@ async fn a_damaged_database_is_moved_aside_and_its_bodies_are_found_again() {
     drop(store);
     std::fs::write(dir.path().join("jobdeck.db"), b"this is no database, and long enough to be looked at as one")
         .unwrap();
-    assert!(Store::open(dir.path(), Access::ReadOnly).unwrap_err().0.contains("damaged"));
+    assert!(Results::open(dir.path()).unwrap_err().to_string().contains("damaged"));
 
-    let (store, notes) = Store::open(dir.path(), Access::ReadWrite).unwrap();
+    let (store, notes) = Store::open(dir.path()).unwrap();
     assert!(notes[0].contains("damaged"), "{notes:?}");
     assert_eq!(files_in(dir.path()).iter().filter(|name| name.contains(".corrupt-")).count(), 1);
     assert_eq!(claimed(&store, &scan("a")).await, Claim::Ours { orphaned: true });
-    let evidence = known(&store, &scan("a")).await.evidence.unwrap();
-    assert_eq!(store.body(evidence.body).await.unwrap(), bytes);
+    let evidence = known(store.results(), &scan("a")).await.evidence.unwrap();
+    assert_eq!(store.results().body(evidence.body).await.unwrap(), bytes);
 }
 
 #[tokio::test]
@@ -74,8 +70,8 @@ async fn a_database_that_is_damaged_in_use_is_replaced_and_saving_goes_on() {
         *byte = 0xa5;
     }
     std::fs::write(&path, damaged).unwrap();
-    let (store, notes) = Store::open(dir.path(), Access::ReadWrite).unwrap();
-    assert!(store.load((0..200).map(|n| scan(&n.to_string())).collect()).await.is_ok(), "{notes:?}");
+    let (store, notes) = Store::open(dir.path()).unwrap();
+    assert!(store.results().load((0..200).map(|n| scan(&n.to_string())).collect()).await.is_ok(), "{notes:?}");
     let _ = store.save(with_copy(&scan("b"), 1, "x")).await;
     store.save(with_copy(&scan("b"), 1, "x")).await.unwrap();
     assert!(files_in(dir.path()).iter().any(|name| name.contains(".corrupt-")));
@@ -88,9 +84,9 @@ async fn a_database_of_a_newer_jobdeck_is_left_alone() {
     let connection = rusqlite::Connection::open(dir.path().join("jobdeck.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    for access in [Access::ReadWrite, Access::ReadOnly] {
-        let error = Store::open(dir.path(), access).unwrap_err();
-        assert!(error.0.contains("newer jobdeck"), "{error}");
+    for error in [Store::open(dir.path()).unwrap_err(), Results::open(dir.path()).unwrap_err()] {
+        assert_eq!(error.kind, StoreErrorKind::Newer);
+        assert!(error.to_string().contains("newer jobdeck"), "{error}");
     }
     assert!(!files_in(dir.path()).iter().any(|name| name.contains(".corrupt-")));
 }
@@ -100,9 +96,9 @@ async fn a_state_directory_that_cannot_be_made_is_one_clear_error() {
     let parent = tempfile::tempdir().unwrap();
     let file = parent.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = Store::open(&file.join("state"), Access::ReadWrite).unwrap_err();
-    assert!(error.0.starts_with("failed to open the state directory: "), "{error}");
-    assert!(error.0.contains("--state-dir"), "{error}");
+    let error = Store::open(&file.join("state")).unwrap_err();
+    assert!(error.to_string().starts_with("failed to open the state directory: "), "{error}");
+    assert!(error.to_string().contains("--state-dir"), "{error}");
 }
 
 #[tokio::test]
@@ -112,7 +108,7 @@ async fn a_locked_database_is_an_error_and_no_wait_for_ever() {
     let other = rusqlite::Connection::open(dir.path().join("jobdeck.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = store.probe().await.unwrap_err();
-    assert!(error.0.contains("Another program holds"), "{error}");
+    assert!(error.to_string().contains("Another program holds"), "{error}");
     other.execute_batch("ROLLBACK").unwrap();
     store.probe().await.unwrap();
 }
@@ -142,7 +138,7 @@ async fn a_body_that_cannot_be_placed_fails_alone() {
     let large = store.save(with_copy(&scan("large"), 1, vec![b'x'; LONGEST_INLINE + 1]));
     let small = store.save(with_copy(&scan("small"), 1, "x"));
     let (large, small) = futures_util::future::join(large, small).await;
-    assert!(large.unwrap_err().0.starts_with("failed to save a result"));
+    assert!(large.unwrap_err().to_string().starts_with("failed to save a result"));
     small.unwrap();
     std::fs::remove_file(dir.path().join("bodies")).unwrap();
     std::fs::create_dir(dir.path().join("bodies")).unwrap();
@@ -163,9 +159,9 @@ async fn a_copy_of_the_directory_taken_in_the_middle_holds_whole_steps_only() {
     let wal = std::fs::File::options().write(true).open(torn.path().join("jobdeck.db-wal")).unwrap();
     wal.set_len(wal.metadata().unwrap().len() - 100).unwrap();
     let after = open(torn.path());
-    for (job, known) in after.load_all().await.unwrap() {
+    for (job, known) in after.results().load_all().await.unwrap() {
         let saved = known.saved.unwrap_or_else(|| panic!("{job:?} without its body"));
-        assert_eq!(after.body(saved.body).await.unwrap().len(), 3000);
+        assert_eq!(after.results().body(saved.body).await.unwrap().len(), 3000);
     }
 }
 
@@ -174,8 +170,8 @@ fn a_result_that_the_store_does_not_take_goes_to_the_first_place_that_takes_it()
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let hostile = scan("../../etc/\u{1b}passwd");
-    let first = crate::store::rescue(dir.path(), &hostile, b"result").unwrap();
-    let second = crate::store::rescue(dir.path(), &hostile, b"result").unwrap();
+    let first = crate::store::dir::rescue(dir.path(), &hostile, b"result").unwrap();
+    let second = crate::store::dir::rescue(dir.path(), &hostile, b"result").unwrap();
     assert_eq!((first.parent(), second.parent()), (Some(dir.path()), Some(dir.path())));
     assert_ne!(first, second);
     assert_eq!(std::fs::read(&first).unwrap(), b"result");
@@ -183,7 +179,7 @@ fn a_result_that_the_store_does_not_take_goes_to_the_first_place_that_takes_it()
 
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"no directory").unwrap();
-    let elsewhere = crate::store::rescue(file.path(), &hostile, b"result").unwrap();
+    let elsewhere = crate::store::dir::rescue(file.path(), &hostile, b"result").unwrap();
     assert_eq!(std::fs::read(&elsewhere).unwrap(), b"result");
     std::fs::remove_file(elsewhere).unwrap();
 }
@@ -197,10 +193,10 @@ async fn folders_that_a_cleaner_took_away_are_made_again() {
         for folder in taken {
             std::fs::remove_dir(dir.path().join(folder)).unwrap();
         }
-        store.glance().unwrap();
+        store.quick_check().unwrap();
         store.probe().await.unwrap();
         let bytes = vec![b'x'; 2 * LONGEST_INLINE];
-        let mut spool = store.spool(&scan("a"), 1, true);
+        let mut spool = store.spool().begin(&scan("a"), 1, true);
         spool.push(&bytes);
         let (bytes, spooled) = spool.finish();
         assert!(spooled.is_some(), "{taken:?}");
@@ -210,7 +206,7 @@ async fn folders_that_a_cleaner_took_away_are_made_again() {
         let save = with_copy(&scan("a"), 1, bytes.to_vec());
         let body = save.body.map(|body| SaveBody { spooled, ..body });
         let known = store.save(Save { body, ..step(&scan("a"), knowing(State::Succeeded, 1)) }).await.unwrap();
-        assert_eq!(store.body(known.saved.unwrap().body).await.unwrap(), bytes, "{taken:?}");
+        assert_eq!(store.results().body(known.saved.unwrap().body).await.unwrap(), bytes, "{taken:?}");
     }
 }
 
@@ -218,6 +214,6 @@ async fn folders_that_a_cleaner_took_away_are_made_again() {
 async fn a_path_that_is_too_long_for_the_database_is_called_that() {
     let parent = tempfile::tempdir().unwrap();
     let long = (0..6).fold(parent.path().to_owned(), |path, _| path.join("d".repeat(100)));
-    let error = Store::open(&long, Access::ReadWrite).unwrap_err();
-    assert!(error.0.contains("characters") && error.0.contains("--state-dir"), "{error}");
+    let error = Store::open(&long).unwrap_err();
+    assert!(error.to_string().contains("characters") && error.to_string().contains("--state-dir"), "{error}");
 }

@@ -13,18 +13,18 @@ use crate::domain::job::JobKey;
 use crate::domain::observation::BodyId;
 use crate::domain::service::Service;
 use crate::engine::saved;
-use crate::engine::saved::{Form, Store};
+use crate::engine::saved::{Form, Results};
 use crate::json::pretty::pretty;
 
 /// A saved body and what a person looks for in it. The error is a sentence.
-pub async fn load(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
+pub async fn load(store: &Results, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
     let form = saved::form(store, key, body).await;
     let body = store.body(body).await.map_err(|error| error.to_string())?;
     spawn_blocking(move || Arc::new(take_apart(&form, body))).await.map_err(|error| error.to_string())
 }
 
 /// The same with what is known of the reply that it came with.
-pub async fn load_whole(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
+pub async fn load_whole(store: &Results, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
     let mut content = load(store, key, body).await?;
     let kept = store.kept(key.clone()).await.unwrap_or_default();
     if let Some(kept) = kept.into_iter().find(|kept| kept.saved.body == body) {
@@ -36,7 +36,7 @@ pub async fn load_whole(store: &Store, key: &JobKey, body: BodyId) -> Result<Arc
 }
 
 /// The files in a saved body; none if it cannot be had.
-pub async fn files(store: &Store, key: &JobKey, body: BodyId) -> Vec<FileResult> {
+pub async fn files(store: &Results, key: &JobKey, body: BodyId) -> Vec<FileResult> {
     let form = saved::form(store, key, body).await;
     let Ok(body) = store.body(body).await else { return Vec::new() };
     spawn_blocking(move || form.extract(&body).files).await.unwrap_or_default()
@@ -44,7 +44,7 @@ pub async fn files(store: &Store, key: &JobKey, body: BodyId) -> Vec<FileResult>
 
 /// The bytes that are meant, of one job. The error is a sentence that says what there is instead.
 pub async fn bytes(
-    store: Option<&Store>,
+    store: Option<&Results>,
     service: Option<&Service>,
     what: &What,
     job: &Subject,
@@ -68,7 +68,7 @@ pub async fn bytes(
 }
 
 /// The raw output of a job, or the whole response if there is none in it; and whether it is the output.
-pub async fn raw(store: Option<&Store>, job: &Subject) -> Result<(Bytes, bool), String> {
+pub async fn raw(store: Option<&Results>, job: &Subject) -> Result<(Bytes, bool), String> {
     let saved = saved::best(&job.known).ok_or("nothing of this job is saved yet")?;
     let store = store.ok_or("there is no state directory")?;
     let content = load(store, &job.job.key, saved.body).await?;

@@ -30,7 +30,7 @@ use crate::domain::command::UserCommand;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::BodyId;
 use crate::domain::service::Service;
-use crate::engine::saved::Store;
+use crate::engine::saved::Results;
 use crate::engine::{Command, Engine};
 use crate::json::index::{Document, IndexError};
 use crate::report::{self, Report};
@@ -73,7 +73,7 @@ pub struct EffectRunner {
 /// What the tasks share.
 #[derive(Debug)]
 struct Shared {
-    store: Option<Store>,
+    store: Option<Results>,
     services: Mutex<HashMap<Arc<str>, Arc<Service>>>,
     state: PathBuf,
     clipboard: Clipboard,
@@ -84,7 +84,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Config {
     /// The saved bodies; None without a jobs file.
-    pub store: Option<Store>,
+    pub store: Option<Results>,
     /// The services of the jobs file.
     pub services: Vec<Arc<Service>>,
     /// The state directory.

@@ -5,32 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::NewHookEvent;
-use super::dir::StateDir;
-use super::instance::Living;
 use super::rows;
-use super::trouble::Trouble;
-use crate::domain::job::Job;
+use crate::store::dir::StateDir;
+use crate::store::instance::Liveness;
+use crate::store::trouble::Trouble;
+use crate::store::{HookEvent, NewHookEvent};
 
 /// After so many tries in vain an event is given up.
 pub const MOST_TRIES: u32 = 3;
-
-/// An event that a hook has not been run for yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HookEvent {
-    /// Its number.
-    pub id: i64,
-    /// Which job.
-    pub job: Arc<Job>,
-    /// Which hook, by its definition.
-    pub hook: String,
-    /// What happened.
-    pub event: String,
-    /// When.
-    pub at: Timestamp,
-    /// How often the hook was run for it in vain.
-    pub tries: u32,
-}
 
 /// Notes events under an instance. One that is there already is not noted again.
 pub fn add(connection: &Connection, job: i64, instance: i64, events: &[NewHookEvent]) -> rusqlite::Result<()> {
@@ -90,13 +72,13 @@ fn take_over(connection: &Connection, dir: &StateDir, instance: i64) -> Result<(
         .prepare_cached("SELECT DISTINCT instance FROM hook_event WHERE delivered IS NULL AND instance <> ?1")?
         .query_map([instance], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let mut living = Living::new(dir);
+    let mut liveness = Liveness::new(dir);
     for other in others {
         let name: Option<String> = connection
             .prepare_cached("SELECT name FROM instance WHERE id = ?1")?
             .query_row([other], |row| row.get(0))
             .optional()?;
-        if !name.is_some_and(|name| living.is_alive(&name)) {
+        if !name.is_some_and(|name| liveness.is_alive(&name)) {
             connection
                 .prepare_cached("UPDATE hook_event SET instance = ?1 WHERE instance = ?2 AND delivered IS NULL")?
                 .execute([instance, other])?;

@@ -38,6 +38,10 @@ ALTER TABLE body ADD COLUMN role TEXT NOT NULL DEFAULT 'status';
 -- When it was last written out by `export` or as it arrived.
 ALTER TABLE body ADD COLUMN exported_at INTEGER;
 
+-- On which machine an instance runs, and as which user.
+ALTER TABLE instance ADD COLUMN host TEXT;
+ALTER TABLE instance ADD COLUMN user TEXT;
+
 -- An event of a job that a hook is run for: once, whoever dies in between. `instance` is who runs it; `delivered` is
 -- when that succeeded, or was given up.
 CREATE TABLE hook_event (

@@ -9,17 +9,17 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cells::Cells;
-use super::dir::{StateDir, new_file, sync_dir};
-use super::instance::Living;
-use super::name::{BodyName, UNFINISHED, job_mark};
 use super::rows;
-use super::spool::{LONGEST_INLINE, map};
-use super::trouble::Trouble;
-use super::{Kept, SaveBody};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
 use crate::domain::observation::{BodyId, Keep, Observation, Role, Saved};
 use crate::domain::response::Headers;
+use crate::store::dir::{StateDir, new_file, sync_dir};
+use crate::store::instance::Liveness;
+use crate::store::name::{BodyName, UNFINISHED, job_digest};
+use crate::store::spool::{LONGEST_INLINE, map};
+use crate::store::trouble::Trouble;
+use crate::store::{Kept, SaveBody};
 
 /// How many bodies of evidence a job keeps, besides those of one-shot replies that broke off.
 const EVIDENCE_KEPT: usize = 5;
@@ -79,7 +79,7 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
     }
     let sha256 = Checksum::of(&body.bytes);
     let name = BodyName {
-        job: job_mark(key),
+        job: job_digest(key),
         seq,
         http_status: body.http_status,
         instance: instance.to_owned(),
@@ -160,7 +160,7 @@ pub fn add_evidence(
 pub fn leftovers(
     connection: &Connection,
     dir: &StateDir,
-    living: &mut Living<'_>,
+    liveness: &mut Liveness<'_>,
     bodies_too: bool,
 ) -> Result<HashMap<String, Vec<PathBuf>>, Trouble> {
     let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
@@ -169,7 +169,7 @@ pub fn leftovers(
         for entry in dir.with_folders(|| std::fs::read_dir(&place))? {
             let path = entry?.path();
             let Some(name) = BodyName::parse(&path) else { continue };
-            if !living.is_alive(&name.instance) && !is_known(connection, &path)? {
+            if !liveness.is_alive(&name.instance) && !is_known(connection, &path)? {
                 found.entry(name.job).or_default().push(path);
             }
         }
@@ -178,7 +178,7 @@ pub fn leftovers(
 }
 
 /// Makes what a dead instance left of a reply evidence of its job. Answers with the evidence from now on.
-pub fn adopt(
+pub fn import(
     connection: &Connection,
     dir: &StateDir,
     job: (i64, bool),

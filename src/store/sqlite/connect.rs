@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::dir::{StateDir, new_file};
 use super::files::with_suffix;
-use super::trouble::Trouble;
+use crate::store::dir::{StateDir, new_file};
+use crate::store::trouble::Trouble;
 
 /// How long a locked database is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -13,29 +13,24 @@ use tokio::sync::oneshot;
 
 use super::bodies;
 use super::connect;
-use super::dir::StateDir;
-use super::files::{DatabaseFiles, FileId, Fingerprint};
-use super::instance::Living;
+use super::files::{DatabaseFiles, Fingerprint};
+use super::owners::Owners;
 use super::rows::{self, JOB_COLUMNS, OBSERVATION_COLUMNS, OBSERVATION_TABLES};
-use super::spool;
-use super::trouble::Trouble;
-use super::{Access, Answer, Kept, StoreError};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, Observation};
+use crate::domain::owner::Owner;
+use crate::store::dir::StateDir;
+use crate::store::instance::Liveness;
+use crate::store::ledger::ReadCommand;
+use crate::store::spool;
+use crate::store::trouble::Trouble;
+use crate::store::{Kept, StoreError};
 
-/// What the reader is asked for.
+/// What the reader is told.
 #[derive(Debug)]
-pub enum Question {
-    Load(Vec<JobKey>, Answer<Vec<Observation>>),
-    LoadAll(Answer<Vec<(Job, Observation)>>),
-    History(JobKey, Answer<(Vec<Attempt>, Vec<Change>)>),
-    Kept(JobKey, Answer<Vec<Kept>>),
-    Body(BodyId, Answer<Bytes>),
-    Description(JobKey, Answer<Option<String>>),
-    BodyPath(BodyId, Answer<Option<PathBuf>>),
-    Changed(Answer<bool>),
-    Owners(Vec<JobKey>, Answer<Vec<Option<u32>>>),
+pub enum ReaderOrder {
+    Read(ReadCommand),
     /// Close the database, so that the writer is the last to close it and can tidy up. It is opened again if need be,
     /// but without making files.
     Rest(oneshot::Sender<()>),
@@ -47,12 +42,11 @@ pub enum Question {
 #[derive(Debug)]
 pub struct Reader {
     dir: StateDir,
-    access: Access,
+    /// Whether it makes no files: there is no writer beside it.
+    only_looks: bool,
     /// Set where the database is found damaged, for the writer to look through it.
     suspect: Arc<AtomicBool>,
     open: Option<Open>,
-    /// What `changed` last saw.
-    seen: Option<(Option<FileId>, i64)>,
 }
 
 #[derive(Debug)]
@@ -65,69 +59,72 @@ struct Open {
 }
 
 impl Reader {
-    /// A reader that opens nothing before it is asked.
-    pub fn new(dir: StateDir, access: Access, suspect: Arc<AtomicBool>) -> Self {
-        Self { dir, access, suspect, open: None, seen: None }
+    /// A reader beside a writer, that opens nothing before it is asked.
+    pub fn new(dir: StateDir, suspect: Arc<AtomicBool>) -> Self {
+        Self { dir, only_looks: false, suspect, open: None }
     }
 
-    /// Opens the database if there is one.
-    pub fn try_open(&mut self) -> Result<(), Trouble> {
-        self.ask(|_| Ok(())).map(|_| ())
+    /// A reader that makes no files, and has the database open if there is one.
+    pub fn only_looking(dir: StateDir) -> Result<Self, Trouble> {
+        let mut reader = Self { dir, only_looks: true, suspect: Arc::default(), open: None };
+        reader.ask(|_| Ok(()))?;
+        Ok(reader)
     }
 
     /// Answers until nobody can ask any more.
-    pub fn run(mut self, questions: &Receiver<Question>) {
-        while let Ok(question) = questions.recv() {
-            match question {
-                Question::Load(keys, answer) => {
-                    let known = self.said("read what is known of the jobs", |connection| load(connection, &keys));
-                    let nothing = || vec![Observation::default(); keys.len()];
-                    let _ = answer.send(known.map(|known| known.unwrap_or_else(nothing)));
-                }
-                Question::LoadAll(answer) => {
-                    let all = self.said("read what is known of all jobs", load_all);
-                    let _ = answer.send(all.map(Option::unwrap_or_default));
-                }
-                Question::History(key, answer) => {
-                    let history = self.said("read a job's history", |connection| history(connection, &key));
-                    let _ = answer.send(history.map(Option::unwrap_or_default));
-                }
-                Question::Kept(key, answer) => {
-                    let kept = self.said("list a job's saved replies", |connection| kept(connection, &key));
-                    let _ = answer.send(kept.map(Option::unwrap_or_default));
-                }
-                Question::Description(key, answer) => {
-                    let found = self.said("read a provider's description", |connection| description(connection, &key));
-                    let _ = answer.send(found.map(Option::flatten));
-                }
-                Question::Body(id, answer) => {
-                    let dir = self.dir.clone();
-                    let body = self.said("read a saved reply", |connection| body(connection, &dir, id));
-                    let missing = || Trouble::NoSuchBody(id).say("read a saved reply", dir.root());
-                    let _ = answer.send(body.and_then(|body| body.flatten().ok_or_else(missing)));
-                }
-                Question::BodyPath(id, answer) => {
-                    let dir = self.dir.clone();
-                    let path = self.said("find a saved reply", |connection| body_path(connection, &dir, id));
-                    let _ = answer.send(path.map(Option::flatten));
-                }
-                Question::Owners(keys, answer) => {
-                    let dir = self.dir.clone();
-                    let owners = self.said("look for who reads the jobs", |connection| owners(connection, &dir, &keys));
-                    let _ = answer.send(owners.map(|owners| owners.unwrap_or_else(|| vec![None; keys.len()])));
-                }
-                Question::Changed(answer) => {
-                    let _ = answer.send(self.changed());
-                }
-                Question::Rest(done) => {
+    pub fn run(mut self, orders: &Receiver<ReaderOrder>) {
+        while let Ok(order) = orders.recv() {
+            match order {
+                ReaderOrder::Read(command) => self.read(command),
+                ReaderOrder::Rest(done) => {
                     self.open = None;
-                    self.access = Access::ReadOnly;
+                    self.only_looks = true;
                     let _ = done.send(());
                 }
-                Question::Disconnect(done) => {
+                ReaderOrder::Disconnect(done) => {
                     self.open = None;
                     let _ = done.send(());
                 }
+            }
+        }
+    }
+
+    fn read(&mut self, command: ReadCommand) {
+        let dir = self.dir.clone();
+        match command {
+            ReadCommand::Load(keys, reply) => {
+                let known = self.said("read what is known of the jobs", |connection| load(connection, &keys));
+                let nothing = || vec![Observation::default(); keys.len()];
+                let _ = reply.send(known.map(|known| known.unwrap_or_else(nothing)));
+            }
+            ReadCommand::LoadAll(reply) => {
+                let all = self.said("read what is known of all jobs", load_all);
+                let _ = reply.send(all.map(Option::unwrap_or_default));
+            }
+            ReadCommand::History(key, reply) => {
+                let history = self.said("read a job's history", |connection| history(connection, &key));
+                let _ = reply.send(history.map(Option::unwrap_or_default));
+            }
+            ReadCommand::Kept(key, reply) => {
+                let kept = self.said("list a job's saved responses", |connection| kept(connection, &key));
+                let _ = reply.send(kept.map(Option::unwrap_or_default));
+            }
+            ReadCommand::Description(key, reply) => {
+                let found = self.said("read a provider's description", |connection| description(connection, &key));
+                let _ = reply.send(found.map(Option::flatten));
+            }
+            ReadCommand::Body(id, reply) => {
+                let body = self.said("read a saved response", |connection| body(connection, &dir, id));
+                let missing = || Trouble::NoSuchBody(id).say("read a saved response", dir.root());
+                let _ = reply.send(body.and_then(|body| body.flatten().ok_or_else(missing)));
+            }
+            ReadCommand::BodyPath(id, reply) => {
+                let path = self.said("find a saved response", |connection| body_path(connection, &dir, id));
+                let _ = reply.send(path.map(Option::flatten));
+            }
+            ReadCommand::Owners(keys, reply) => {
+                let owners = self.said("look for who polls the jobs", |connection| owners(connection, &dir, &keys));
+                let _ = reply.send(owners.map(|owners| owners.unwrap_or_else(|| vec![None; keys.len()])));
             }
         }
     }
@@ -181,7 +178,7 @@ impl Reader {
         }
         // An ordinary connection makes -wal and -shm files, which a viewer must not. Where there is a log, they are
         // there already, and what running instances have saved is in it.
-        let untouched = (self.access == Access::ReadOnly && looks.wal_length == 0).then_some(looks);
+        let untouched = (self.only_looks && looks.wal_length == 0).then_some(looks);
         let connection =
             if untouched.is_some() { connect::for_reading_untouched(&path)? } else { connect::for_reading(&path)? };
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -189,17 +186,6 @@ impl Reader {
             self.open = Some(Open { connection, files: DatabaseFiles::at(&path), untouched });
         }
         Ok(())
-    }
-
-    /// Whether anybody has written since this was last asked.
-    fn changed(&mut self) -> Result<bool, StoreError> {
-        let version = self.said("look for what other instances saved", |connection| {
-            Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
-        })?;
-        let now = version.map(|version| (self.open.as_ref().and_then(|open| open.files.main_file()), version));
-        let changed = now != self.seen;
-        self.seen = now;
-        Ok(changed)
     }
 }
 
@@ -263,20 +249,21 @@ fn history(connection: &Connection, key: &JobKey) -> Result<(Vec<Attempt>, Vec<C
     Ok((rows::read_attempts(connection, job)?, rows::read_changes(connection, job)?))
 }
 
-fn owners(connection: &Connection, dir: &StateDir, keys: &[JobKey]) -> Result<Vec<Option<u32>>, Trouble> {
+fn owners(connection: &Connection, dir: &StateDir, keys: &[JobKey]) -> Result<Vec<Option<Arc<Owner>>>, Trouble> {
     let _snapshot = connection.unchecked_transaction()?;
     let mut find = connection.prepare_cached(
-        "SELECT i.name, i.pid FROM endpoint p JOIN job j ON j.endpoint = p.id JOIN claim c ON c.job = j.id \
-         JOIN instance i ON i.id = c.instance WHERE p.provider = ?1 AND p.url = ?2 AND j.service_id = ?3",
+        "SELECT c.instance FROM endpoint p JOIN job j ON j.endpoint = p.id JOIN claim c ON c.job = j.id \
+         WHERE p.provider = ?1 AND p.url = ?2 AND j.service_id = ?3",
     )?;
-    let mut living = Living::new(dir);
-    let mut owners = Vec::with_capacity(keys.len());
+    let (mut owners, mut liveness) = (Owners::new(connection), Liveness::new(dir));
+    let mut holders = Vec::with_capacity(keys.len());
     for key in keys {
         let place = (key.provider.as_str(), &key.endpoint, key.canonical_id());
-        let owner: Option<(String, u32)> = find.query_row(place, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        owners.push(owner.filter(|(name, _)| living.is_alive(name)).map(|(_, pid)| pid));
+        let holder = find.query_row(place, |row| row.get(0)).optional()?;
+        let holder = holder.map(|holder| owners.get(holder)).transpose()?;
+        holders.push(holder.filter(|holder| liveness.is_alive(&holder.instance)));
     }
-    Ok(owners)
+    Ok(holders)
 }
 
 fn description(connection: &Connection, key: &JobKey) -> Result<Option<String>, Trouble> {

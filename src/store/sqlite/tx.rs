@@ -1,25 +1,28 @@
 //! What is done inside a transaction: saving a job's step, claiming jobs, declaring them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bodies::{self, Placed};
-use super::dir::{self, StateDir};
 use super::hooks;
-use super::instance::Living;
-use super::name::{BodyName, job_mark};
+use super::owners::Owners;
 use super::rows;
-use super::trouble::Trouble;
-use super::{Claim, Reads, Save};
 use crate::domain::attempt::Attempt;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, Doubt, Fields, Keep, Observation};
+use crate::store::dir::{self, StateDir};
+use crate::store::instance::Liveness;
+use crate::store::ledger::Claim;
+use crate::store::name::{BodyName, job_digest};
+use crate::store::trouble::Trouble;
+use crate::store::{Reads, Save};
 
 /// A transaction in progress.
 #[derive(Debug)]
-pub struct Steps<'a> {
+pub struct Tx<'a> {
     /// The writer's connection, inside a transaction.
     pub connection: &'a Connection,
     /// The state directory.
@@ -32,7 +35,7 @@ pub struct Steps<'a> {
     pub garbage: Vec<PathBuf>,
 }
 
-impl Steps<'_> {
+impl Tx<'_> {
     /// Saves one step. What stands on disk is never made worse: neither by an answer to an older request, nor by
     /// anything where the only copy of a one-shot result is held. The body is kept in any case.
     pub fn save(&mut self, save: &Save, placed: &[Placed]) -> Result<Observation, Trouble> {
@@ -91,44 +94,39 @@ impl Steps<'_> {
 
     /// Claims jobs, see `Store::claim`. What a dead instance left of a reply becomes evidence here.
     pub fn claim(&mut self, jobs: &[Arc<Job>]) -> Result<Vec<Claim>, Trouble> {
-        let mut living = Living::new(self.dir);
+        let mut liveness = Liveness::new(self.dir);
         let mut claims = Vec::with_capacity(jobs.len());
         let mut taken = Vec::new();
-        let mut dead = Vec::new();
+        let mut dead = BTreeMap::new();
+        let mut owners = Owners::new(self.connection);
         for wanted in jobs {
             let key = &wanted.key;
             let found = self
                 .connection
                 .prepare_cached(
-                    "SELECT j.id, i.id, i.name, i.pid FROM endpoint e JOIN job j ON j.endpoint = e.id \
-                     LEFT JOIN claim c ON c.job = j.id LEFT JOIN instance i ON i.id = c.instance \
-                     WHERE e.provider = ?1 AND e.url = ?2 AND j.service_id = ?3",
+                    "SELECT j.id, c.instance FROM endpoint e JOIN job j ON j.endpoint = e.id \
+                     LEFT JOIN claim c ON c.job = j.id WHERE e.provider = ?1 AND e.url = ?2 AND j.service_id = ?3",
                 )?
                 .query_row(params![key.provider.as_str(), key.endpoint, key.canonical_id()], |row| {
-                    let holder = match row.get(1)? {
-                        Some(id) => Some((id, row.get::<_, String>(2)?, row.get(3)?)),
-                        None => None,
-                    };
-                    Ok((row.get(0)?, holder))
+                    Ok((row.get(0)?, row.get(1)?))
                 })
                 .optional()?;
-            let (job, holder): (i64, Option<(i64, String, u32)>) = match found {
+            let (job, holder): (i64, Option<i64>) = match found {
                 Some(found) => found,
                 None => (rows::add_job(self.connection, key)?, None),
             };
             let orphaned = match holder {
-                Some((id, ..)) if id == self.instance => {
+                Some(id) if id == self.instance => {
                     claims.push(Claim::Ours { orphaned: false });
                     continue;
                 }
-                Some((_, name, pid)) if living.is_alive(&name) => {
-                    claims.push(Claim::Theirs(pid));
-                    continue;
-                }
-                Some((id, name, _)) => {
-                    if !dead.contains(&(id, name.clone())) {
-                        dead.push((id, name));
+                Some(id) => {
+                    let owner = owners.get(id)?;
+                    if liveness.is_alive(&owner.instance) {
+                        claims.push(Claim::Theirs(owner));
+                        continue;
                     }
+                    dead.insert(id, owner);
                     true
                 }
                 None => false,
@@ -140,10 +138,10 @@ impl Steps<'_> {
             claims.push(Claim::Ours { orphaned });
         }
         if !taken.is_empty() {
-            self.inherit(&taken, &mut claims, &mut living)?;
+            self.take_over(&taken, &mut claims, &mut liveness)?;
         }
-        for (id, name) in dead {
-            self.bury(id, &name)?;
+        for (id, owner) in dead {
+            self.forget_instance(id, &owner.instance)?;
         }
         Ok(claims)
     }
@@ -233,14 +231,14 @@ impl Steps<'_> {
     }
 
     /// For jobs that came to us: what dead instances left of their replies, and the doubt that they leave.
-    fn inherit(
+    fn take_over(
         &mut self,
         taken: &[(usize, i64, &Arc<Job>)],
         claims: &mut [Claim],
-        living: &mut Living<'_>,
+        liveness: &mut Liveness<'_>,
     ) -> Result<(), Trouble> {
         let orphans = claims.contains(&Claim::Ours { orphaned: true });
-        let leftovers = match bodies::leftovers(self.connection, self.dir, living, orphans || !*self.looked_through) {
+        let leftovers = match bodies::leftovers(self.connection, self.dir, liveness, orphans || !*self.looked_through) {
             Ok(leftovers) => leftovers,
             Err(error) => {
                 tracing::warn!(%error, "what other instances left cannot be looked through");
@@ -251,7 +249,7 @@ impl Steps<'_> {
         *self.looked_through = true;
         for &(place, job, wanted) in taken {
             let (key, one_shot) = (&wanted.key, wanted.traits.one_shot);
-            let left = if leftovers.is_empty() { None } else { leftovers.get(&job_mark(key)) };
+            let left = if leftovers.is_empty() { None } else { leftovers.get(&job_digest(key)) };
             let saved_elsewhere = if rescued.is_empty() { None } else { rescued.get(&dir::rescue_stem(key)) };
             let Some(claim) = claims.get_mut(place) else { continue };
             let is_dead = *claim == Claim::Ours { orphaned: true } || left.is_some();
@@ -266,7 +264,7 @@ impl Steps<'_> {
             let saved_elsewhere = saved_elsewhere.into_iter().flatten().map(|path| (path, BodyName::rescued(key)));
             for (path, name) in left.chain(saved_elsewhere) {
                 let left = (path.as_path(), name);
-                match bodies::adopt(self.connection, self.dir, (job, one_shot), &known, left, &mut self.garbage) {
+                match bodies::import(self.connection, self.dir, (job, one_shot), &known, left, &mut self.garbage) {
                     Ok(evidence) => known.evidence = evidence.map(Box::new),
                     Err(error) => tracing::warn!(%error, "what a dead instance left of a reply stays where it is"),
                 }
@@ -281,8 +279,8 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// Forgets a dead instance once nobody has to inherit from it.
-    fn bury(&mut self, id: i64, name: &str) -> Result<(), Trouble> {
+    /// Forgets a dead instance once nobody has to take over from it.
+    fn forget_instance(&mut self, id: i64, name: &str) -> Result<(), Trouble> {
         let gone = self
             .connection
             .prepare_cached(

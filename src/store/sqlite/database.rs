@@ -9,12 +9,12 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::connect::{self, Opening};
-use super::dir::StateDir;
-use super::files::{self, DatabaseFiles, FileId};
-use super::instance::{self, Instance, Living};
-use super::reader::Question;
+use super::files::{self, DatabaseFiles};
+use super::reader::ReaderOrder;
 use super::salvage::{self, Salvaged};
-use super::trouble::Trouble;
+use crate::store::dir::{FileId, StateDir};
+use crate::store::instance::{self, Instance, Liveness};
+use crate::store::trouble::Trouble;
 
 /// Ends the name of a snapshot of a database whose log was taken away; before it stands the instance.
 const SNAPSHOT: &str = ".snapshot";
@@ -31,7 +31,7 @@ pub struct Database {
     /// Where that is kept which a database held whose log was taken away, until it is saved again.
     snapshot: PathBuf,
     /// The way to the reader, which must not have the database open while it is put right.
-    reader: Sender<Question>,
+    reader: Sender<ReaderOrder>,
     /// The database that our claims are in.
     claims_in: Option<FileId>,
     /// The database was found damaged in use, here or by the reader: it is looked through before it is used again.
@@ -57,13 +57,13 @@ pub struct Open {
 
 impl Database {
     /// Makes the directory, registers an instance and opens the database. The string is a note for the user.
-    pub fn open(dir: StateDir, reader: Sender<Question>) -> Result<(Self, Option<String>), Trouble> {
+    pub fn open(dir: StateDir, reader: Sender<ReaderOrder>) -> Result<(Self, Option<String>), Trouble> {
         dir.create()?;
         let instance = {
             let _opening = Opening::wait(&dir)?;
             Arc::new(Instance::register(&dir)?)
         };
-        let snapshot = dir.spool().join(format!("{}{SNAPSHOT}", instance.name));
+        let snapshot = dir.spool().join(format!("{}{SNAPSHOT}", instance.name()));
         let suspect = Arc::default();
         let mut database =
             Self { dir, instance, open: None, snapshot, reader, claims_in: None, suspect, log_is_long: false };
@@ -84,7 +84,12 @@ impl Database {
 
     /// The name of that instance.
     pub fn instance_name(&self) -> &str {
-        &self.instance.name
+        self.instance.name()
+    }
+
+    /// Whether claims ceased to count since this was last asked: they are to be made again.
+    pub fn was_displaced(&self) -> bool {
+        self.instance.was_displaced()
     }
 
     /// Is set where the database is found damaged.
@@ -134,6 +139,8 @@ impl Database {
 
     /// Gives up all claims, closes the database and unregisters the instance.
     pub fn close(mut self) {
+        // Whoever closes last tidies up, and the reader must not.
+        self.tell_reader(ReaderOrder::Rest);
         if let Some(open) = self.open.take() {
             if open.files.are_in_place(&self.dir.database()) {
                 let _ = connect::tidy_on_close(&open.connection);
@@ -184,20 +191,25 @@ impl Database {
         }
         // All connections of a process to one file share what they know of its log: none may stay.
         self.open = None;
-        let (done, disconnected) = oneshot::channel();
-        if self.reader.send(Question::Disconnect(done)).is_ok() {
-            let _ = disconnected.blocking_recv();
-        }
+        self.tell_reader(ReaderOrder::Disconnect);
         Ok(())
+    }
+
+    /// Tells the reader something and waits until it is done.
+    fn tell_reader(&self, order: impl FnOnce(oneshot::Sender<()>) -> ReaderOrder) {
+        let (done, is_done) = oneshot::channel();
+        if self.reader.send(order(done)).is_ok() {
+            let _ = is_done.blocking_recv();
+        }
     }
 
     /// Saves again what was kept of databases whose log was taken away, by us or by an instance that died since.
     fn bring_over(&self, connection: &Connection) -> Result<(), Trouble> {
-        let mut living = Living::new(&self.dir);
+        let mut liveness = Liveness::new(&self.dir);
         for path in std::fs::read_dir(self.dir.spool())?.filter_map(|entry| Some(entry.ok()?.path())) {
             let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(SNAPSHOT));
             let Some(name) = name else { continue };
-            if path != self.snapshot && living.is_alive(name) {
+            if path != self.snapshot && liveness.is_alive(name) {
                 continue;
             }
             match salvage::copy_file(&path, connection) {
@@ -254,12 +266,14 @@ impl Database {
 
     fn try_open(&self) -> Result<Open, Trouble> {
         let connection = connect::for_writing(&self.dir, self.suspect.load(Ordering::Relaxed))?;
+        let us = &self.instance.owner;
         connection.execute(
-            "INSERT OR IGNORE INTO instance (name, pid, started) VALUES (?1, ?2, ?3)",
-            (&self.instance.name, self.instance.pid, super::rows::nanoseconds(jiff::Timestamp::now())),
+            "INSERT OR IGNORE INTO instance (name, pid, started, host, user) VALUES (?1, ?2, ?3, ?4, ?5)",
+            (self.instance.name(), us.pid, super::rows::nanoseconds(jiff::Timestamp::now()), &*us.host, &*us.user),
         )?;
         let instance =
-            connection.query_row("SELECT id FROM instance WHERE name = ?1", [&self.instance.name], |row| row.get(0))?;
+            connection
+                .query_row("SELECT id FROM instance WHERE name = ?1", [self.instance.name()], |row| row.get(0))?;
         self.sweep(&connection)?;
         self.bring_over(&connection)?;
         let seen = data_version(&connection)?;
@@ -269,14 +283,14 @@ impl Database {
 
     /// Forgets dead instances that claim nothing.
     fn sweep(&self, connection: &Connection) -> Result<(), Trouble> {
-        let mut living = Living::new(&self.dir);
+        let mut liveness = Liveness::new(&self.dir);
         let rows: Vec<(i64, String, bool)> = connection
             .prepare("SELECT id, name, EXISTS (SELECT 1 FROM claim WHERE instance = instance.id) FROM instance")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<Result<_, _>>()?;
         let mut claiming = Vec::new();
         for (id, name, claims) in rows {
-            if claims || living.is_alive(&name) {
+            if claims || liveness.is_alive(&name) {
                 claiming.push(name);
             } else {
                 connection.execute(

@@ -1,45 +1,23 @@
-//! The one thread that writes: takes what waits, commits it together, then answers.
+//! The one thread that writes: takes what waits, commits it together, then replys.
 
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender};
 
-use tokio::sync::oneshot;
-
 use super::bodies::{self, Placed};
 use super::database::Database;
-use super::dir::{LEAST_FREE_BYTES, StateDir, new_file, sync_dir};
-use super::hooks::{self, HookEvent};
-use super::instance::Instance;
-use super::reader::Question;
-use super::steps::Steps;
-use super::trouble::Trouble;
-use super::{Answer, Claim, Reads, Save, StoreError};
-use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{BodyId, Fields, Observation};
+use super::hooks;
+use super::reader::ReaderOrder;
+use super::tx::Tx;
+use crate::domain::observation::Observation;
+use crate::store::dir::{StateDir, sync_dir};
+use crate::store::instance::Instance;
+use crate::store::ledger::{Changes, Claim, Command};
+use crate::store::trouble::Trouble;
+use crate::store::{HookEvent, StoreError};
 
-/// At most so many steps in one transaction: more would make the first wait for the last.
+/// At most so many tx in one transaction: more would make the first wait for the last.
 const LARGEST_BATCH: usize = 512;
-
-/// What the writer is asked for.
-#[derive(Debug)]
-pub enum Command {
-    Save(Box<Save>, Answer<Observation>),
-    Claim(Vec<Arc<Job>>, Answer<Vec<Claim>>),
-    Release(Vec<JobKey>, Vec<Reads>, Answer<()>),
-    Declare(Vec<Arc<Job>>, Answer<()>),
-    SetFields(Vec<(JobKey, Fields)>, Answer<()>),
-    NoteExported(Vec<BodyId>, Answer<()>),
-    HookEvents(Answer<Vec<HookEvent>>),
-    NoteHookEvents(Vec<i64>, bool, Answer<()>),
-    Probe(Answer<()>),
-    /// A transaction without a write: whether somebody else holds the database.
-    Lock(Answer<()>),
-    Changed(Answer<bool>),
-    Close(oneshot::Sender<()>),
-}
 
 /// The writer's own state.
 #[derive(Debug)]
@@ -50,7 +28,7 @@ pub struct Writer {
 
 /// What came of a step.
 #[derive(Debug)]
-enum Done {
+enum StepOutcome {
     Saved(Box<Observation>),
     Claimed(Vec<Claim>),
     HookEvents(Vec<HookEvent>),
@@ -60,14 +38,14 @@ enum Done {
 /// Why a batch came to nothing.
 enum Failed {
     /// Nothing could be begun: trying each step by itself is of no use.
-    AtOnce(Trouble),
+    NotBegun(Trouble),
     /// The transaction was lost on the way.
-    OnTheWay(Trouble),
+    Aborted(Trouble),
 }
 
 impl Writer {
     /// Makes the directory, registers an instance and opens the database. The string is a note for the user.
-    pub fn open(dir: StateDir, reader: Sender<Question>) -> Result<(Self, Option<String>), Trouble> {
+    pub fn open(dir: StateDir, reader: Sender<ReaderOrder>) -> Result<(Self, Option<String>), Trouble> {
         let (database, note) = Database::open(dir.clone(), reader)?;
         Ok((Self { dir, database }, note))
     }
@@ -95,8 +73,8 @@ impl Writer {
                         let _ = done.send(());
                         return;
                     }
-                    Command::Changed(answer) => {
-                        let _ = answer.send(self.changed_by_others());
+                    Command::Changes(reply) => {
+                        let _ = reply.send(self.changes());
                     }
                     Command::Save(..)
                     | Command::Claim(..)
@@ -121,40 +99,43 @@ impl Writer {
         }
         let outcomes = match self.commit(&batch) {
             Ok(outcomes) => outcomes,
-            Err(Failed::AtOnce(trouble)) => batch.iter().map(|command| Err(self.say(command, &trouble))).collect(),
+            Err(Failed::NotBegun(trouble)) => batch.iter().map(|command| Err(self.say(command, &trouble))).collect(),
             // One step can spoil a transaction for all, a body for which there is no room: each by itself, then.
-            Err(Failed::OnTheWay(_)) if batch.len() > 1 => {
+            Err(Failed::Aborted(_)) if batch.len() > 1 => {
                 batch.iter().map(|command| self.commit_one(command)).collect()
             }
-            Err(Failed::OnTheWay(trouble)) => batch.iter().map(|command| Err(self.say(command, &trouble))).collect(),
+            Err(Failed::Aborted(trouble)) => batch.iter().map(|command| Err(self.say(command, &trouble))).collect(),
         };
-        for (command, outcome) in batch.into_iter().zip(outcomes) {
+        for (command, mut outcome) in batch.into_iter().zip(outcomes) {
+            if matches!((&command, &outcome), (Command::Probe(_), Ok(_))) && self.database.was_displaced() {
+                outcome = Err(self.say(&command, &Trouble::Replaced));
+            }
             respond(command, outcome);
         }
     }
 
-    fn commit_one(&mut self, command: &Command) -> Result<Done, StoreError> {
+    fn commit_one(&mut self, command: &Command) -> Result<StepOutcome, StoreError> {
         match self.commit(std::slice::from_ref(command)) {
-            Ok(mut outcomes) => outcomes.pop().unwrap_or(Ok(Done::Nothing)),
-            Err(Failed::AtOnce(trouble) | Failed::OnTheWay(trouble)) => Err(self.say(command, &trouble)),
+            Ok(mut outcomes) => outcomes.pop().unwrap_or(Ok(StepOutcome::Nothing)),
+            Err(Failed::NotBegun(trouble) | Failed::Aborted(trouble)) => Err(self.say(command, &trouble)),
         }
     }
 
-    /// Runs all steps in one transaction, each in a savepoint, and commits it. The outcomes are durable, in files that
+    /// Runs all tx in one transaction, each in a savepoint, and commits it. The outcomes are durable, in files that
     /// stand in their places.
-    fn commit(&mut self, batch: &[Command]) -> Result<Vec<Result<Done, StoreError>>, Failed> {
+    fn commit(&mut self, batch: &[Command]) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
         match self.try_commit(batch) {
-            Err(Failed::OnTheWay(Trouble::Replaced)) => self.try_commit(batch),
+            Err(Failed::Aborted(Trouble::Replaced)) => self.try_commit(batch),
             other => other,
         }
     }
 
-    fn try_commit(&mut self, batch: &[Command]) -> Result<Vec<Result<Done, StoreError>>, Failed> {
-        self.database.be_open().map_err(Failed::AtOnce)?;
+    fn try_commit(&mut self, batch: &[Command]) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
+        self.database.be_open().map_err(Failed::NotBegun)?;
         // Before the transaction: nobody else should wait for a large body to be written.
         let placed = self.place_bodies(batch);
         let result = self.transact(batch, placed);
-        if let Err(Failed::AtOnce(trouble) | Failed::OnTheWay(trouble)) = &result {
+        if let Err(Failed::NotBegun(trouble) | Failed::Aborted(trouble)) = &result {
             self.database.learn_from(trouble);
         }
         result
@@ -164,13 +145,13 @@ impl Writer {
         &mut self,
         batch: &[Command],
         placed: Vec<Result<Vec<Placed>, Trouble>>,
-    ) -> Result<Vec<Result<Done, StoreError>>, Failed> {
+    ) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
         let root = self.dir.root();
         let Some(open) = self.database.current() else { return Ok(Vec::new()) };
         let connection = &open.connection;
         let run = |sql: &str| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
-        run("BEGIN IMMEDIATE").map_err(|error| Failed::AtOnce(error.into()))?;
-        let mut steps = Steps {
+        run("BEGIN IMMEDIATE").map_err(|error| Failed::NotBegun(error.into()))?;
+        let mut tx = Tx {
             connection,
             dir: &self.dir,
             instance: open.instance,
@@ -179,11 +160,11 @@ impl Writer {
         };
         let mut outcomes = Vec::with_capacity(batch.len());
         for (command, placed) in batch.iter().zip(placed) {
-            let garbage = steps.garbage.len();
+            let garbage = tx.garbage.len();
             let outcome = (|| {
                 let placed = placed?;
                 run("SAVEPOINT step")?;
-                let outcome = step(&mut steps, command, &placed);
+                let outcome = step(&mut tx, command, &placed);
                 if outcome.is_ok() {
                     run("RELEASE step")?;
                 }
@@ -191,11 +172,11 @@ impl Writer {
             })();
             if let Err(trouble) = &outcome {
                 // What is not committed has made no file superfluous, and may have found one that it then left.
-                steps.garbage.truncate(garbage);
-                *steps.looked_through = false;
+                tx.garbage.truncate(garbage);
+                *tx.looked_through = false;
                 if connection.is_autocommit() || trouble.spoils_connection() {
                     let _ = run("ROLLBACK");
-                    return Err(Failed::OnTheWay(outcome.err().unwrap_or(Trouble::Replaced)));
+                    return Err(Failed::Aborted(outcome.err().unwrap_or(Trouble::Replaced)));
                 }
                 // Without effect where the savepoint was not reached.
                 let _ = run("ROLLBACK TO step").and_then(|_| run("RELEASE step"));
@@ -207,10 +188,10 @@ impl Writer {
         let committed = if open.files.are_in_place(&database) { run("COMMIT") } else { Ok(0) };
         if committed.is_err() || !open.files.are_in_place(&database) {
             let _ = run("ROLLBACK");
-            *steps.looked_through = false;
-            return Err(Failed::OnTheWay(committed.err().map_or(Trouble::Replaced, Trouble::from)));
+            *tx.looked_through = false;
+            return Err(Failed::Aborted(committed.err().map_or(Trouble::Replaced, Trouble::from)));
         }
-        for path in steps.garbage {
+        for path in tx.garbage {
             let _ = std::fs::remove_file(path);
         }
         self.database.watch_log();
@@ -234,7 +215,7 @@ impl Writer {
                 | Command::Declare(..)
                 | Command::Probe(_)
                 | Command::Lock(_)
-                | Command::Changed(_)
+                | Command::Changes(_)
                 | Command::SetFields(..)
                 | Command::NoteExported(..)
                 | Command::HookEvents(_)
@@ -258,11 +239,16 @@ impl Writer {
         placed
     }
 
-    fn changed_by_others(&mut self) -> Result<bool, StoreError> {
-        self.database.changed_by_others().map_err(|trouble| {
-            self.database.learn_from(&trouble);
-            trouble.say("look for what other instances saved", self.dir.root())
-        })
+    /// SQLite tells that another connection has written, not what.
+    fn changes(&mut self) -> Result<Changes, StoreError> {
+        match self.database.changed_by_others() {
+            Ok(true) => Ok(Changes::Something),
+            Ok(false) => Ok(Changes::Nothing),
+            Err(trouble) => {
+                self.database.learn_from(&trouble);
+                Err(trouble.say("look for what other instances saved", self.dir.root()))
+            }
+        }
     }
 
     fn say(&self, command: &Command, trouble: &Trouble) -> StoreError {
@@ -283,74 +269,56 @@ impl Command {
             Self::HookEvents(_) => "look for events of hooks",
             Self::NoteHookEvents(..) => "note what hooks were run for",
             Self::Probe(_) | Self::Lock(_) => "write to the state directory",
-            Self::Changed(_) => "look for what other instances saved",
+            Self::Changes(_) => "look for what other instances saved",
             Self::Close(_) => "close the state directory",
         }
     }
 }
 
-fn step(steps: &mut Steps<'_>, command: &Command, placed: &[Placed]) -> Result<Done, Trouble> {
+fn step(tx: &mut Tx<'_>, command: &Command, placed: &[Placed]) -> Result<StepOutcome, Trouble> {
     match command {
-        Command::Save(save, _) => Ok(Done::Saved(Box::new(steps.save(save, placed)?))),
-        Command::Claim(jobs, _) => Ok(Done::Claimed(steps.claim(jobs)?)),
-        Command::Release(keys, reads, _) => steps.release(keys, reads).map(|()| Done::Nothing),
-        Command::Declare(jobs, _) => steps.declare(jobs).map(|()| Done::Nothing),
-        Command::SetFields(fields, _) => steps.set_fields(fields).map(|()| Done::Nothing),
-        Command::NoteExported(bodies, _) => steps.note_exported(bodies).map(|()| Done::Nothing),
-        Command::HookEvents(_) => {
-            Ok(Done::HookEvents(hooks::undelivered(steps.connection, steps.dir, steps.instance)?))
-        }
+        Command::Save(save, _) => Ok(StepOutcome::Saved(Box::new(tx.save(save, placed)?))),
+        Command::Claim(jobs, _) => Ok(StepOutcome::Claimed(tx.claim(jobs)?)),
+        Command::Release(keys, reads, _) => tx.release(keys, reads).map(|()| StepOutcome::Nothing),
+        Command::Declare(jobs, _) => tx.declare(jobs).map(|()| StepOutcome::Nothing),
+        Command::SetFields(fields, _) => tx.set_fields(fields).map(|()| StepOutcome::Nothing),
+        Command::NoteExported(bodies, _) => tx.note_exported(bodies).map(|()| StepOutcome::Nothing),
+        Command::HookEvents(_) => Ok(StepOutcome::HookEvents(hooks::undelivered(tx.connection, tx.dir, tx.instance)?)),
         Command::NoteHookEvents(events, delivered, _) => {
-            hooks::note(steps.connection, events, *delivered)?;
-            Ok(Done::Nothing)
+            hooks::note(tx.connection, events, *delivered)?;
+            Ok(StepOutcome::Nothing)
         }
         Command::Probe(_) => {
-            try_a_file(steps.dir)?;
-            steps.probe().map(|()| Done::Nothing)
+            tx.dir.try_a_file()?;
+            tx.probe().map(|()| StepOutcome::Nothing)
         }
-        Command::Lock(_) | Command::Changed(_) | Command::Close(_) => Ok(Done::Nothing),
+        Command::Lock(_) | Command::Changes(_) | Command::Close(_) => Ok(StepOutcome::Nothing),
     }
 }
 
-/// Whether there is room for a reply's file and one can be made.
-pub fn try_a_file(dir: &StateDir) -> Result<(), Trouble> {
-    let free = dir.free_bytes()?;
-    if free < LEAST_FREE_BYTES {
-        return Err(Trouble::LittleSpace(free));
-    }
-    let path: PathBuf = dir.spool().join(format!("{:016x}.probe", fastrand::u64(..)));
-    // A byte, because there may be room for names alone, or a limit on the size of files.
-    let written = dir.with_folders(|| new_file(&path))?.write_all(b"x");
-    match std::fs::remove_file(&path) {
-        // Another instance that opens the directory sweeps such files away.
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(written?),
-    }
-}
-
-fn respond(command: Command, outcome: Result<Done, StoreError>) {
+fn respond(command: Command, outcome: Result<StepOutcome, StoreError>) {
     match (command, outcome) {
-        (Command::Save(_, answer), Ok(Done::Saved(observation))) => drop(answer.send(Ok(*observation))),
-        (Command::Save(_, answer), Err(error)) => drop(answer.send(Err(error))),
-        (Command::Claim(_, answer), Ok(Done::Claimed(claims))) => drop(answer.send(Ok(claims))),
-        (Command::Claim(_, answer), Err(error)) => drop(answer.send(Err(error))),
-        (Command::HookEvents(answer), Ok(Done::HookEvents(events))) => drop(answer.send(Ok(events))),
-        (Command::HookEvents(answer), Err(error)) => drop(answer.send(Err(error))),
+        (Command::Save(_, reply), Ok(StepOutcome::Saved(observation))) => drop(reply.send(Ok(*observation))),
+        (Command::Save(_, reply), Err(error)) => drop(reply.send(Err(error))),
+        (Command::Claim(_, reply), Ok(StepOutcome::Claimed(claims))) => drop(reply.send(Ok(claims))),
+        (Command::Claim(_, reply), Err(error)) => drop(reply.send(Err(error))),
+        (Command::HookEvents(reply), Ok(StepOutcome::HookEvents(events))) => drop(reply.send(Ok(events))),
+        (Command::HookEvents(reply), Err(error)) => drop(reply.send(Err(error))),
         (
-            Command::Release(_, _, answer)
-            | Command::Declare(_, answer)
-            | Command::SetFields(_, answer)
-            | Command::NoteExported(_, answer)
-            | Command::NoteHookEvents(_, _, answer)
-            | Command::Probe(answer)
-            | Command::Lock(answer),
+            Command::Release(_, _, reply)
+            | Command::Declare(_, reply)
+            | Command::SetFields(_, reply)
+            | Command::NoteExported(_, reply)
+            | Command::NoteHookEvents(_, _, reply)
+            | Command::Probe(reply)
+            | Command::Lock(reply),
             outcome,
         ) => {
-            drop(answer.send(outcome.map(|_| ())));
+            drop(reply.send(outcome.map(|_| ())));
         }
-        // An answer that is not sent says that the store is closed.
+        // An reply that is not sent says that the store is closed.
         (
-            Command::Save(..) | Command::Claim(..) | Command::HookEvents(_) | Command::Changed(_) | Command::Close(_),
+            Command::Save(..) | Command::Claim(..) | Command::HookEvents(_) | Command::Changes(_) | Command::Close(_),
             _,
         ) => {}
     }

@@ -10,9 +10,9 @@ use std::path::Path;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 
-use super::dir::new_file;
-use super::trouble::Trouble;
 use crate::domain::checksum::Checksum;
+use crate::store::dir::new_file;
+use crate::store::trouble::Trouble;
 
 /// How much was copied.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Device and number of a file.
-pub type FileId = (u64, u64);
+use crate::store::dir::{FileId, file_id};
 
 /// The files of a database that SQLite has open, as they stood in their places when it opened them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +68,6 @@ impl Fingerprint {
 /// Length of the write-ahead log beside a database, in bytes.
 pub fn wal_length(database: &Path) -> u64 {
     std::fs::metadata(with_suffix(database, "-wal")).map_or(0, |about| about.len())
-}
-
-/// Which file stands at a path.
-pub fn file_id(path: &Path) -> Option<FileId> {
-    std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }
 
 /// A path with something added to its last name.

@@ -1,0 +1,52 @@
+//! What the store can fail of, as data: which kind, what failed, and what to do about it.
+
+/// A failure of the store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}. {help}")]
+pub struct StoreError {
+    /// Which kind of failure.
+    pub kind: StoreErrorKind,
+    /// What failed, and of what: "failed to save a result: disk full".
+    pub what: String,
+    /// What to do about it, as a sentence without its full stop.
+    pub help: String,
+}
+
+/// Kinds of failures, by what can be done about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// There is no room on the disk, or none for files of this size.
+    NoSpace,
+    /// We may not write there.
+    NotWritable,
+    /// Another program holds the database.
+    Busy,
+    /// The database is damaged.
+    Damaged,
+    /// The database was made by a later jobdeck.
+    Newer,
+    /// The claims that were made do not count any more: jobs are claimed again.
+    ClaimsLost,
+    /// What was asked for is not there (any more).
+    NotFound,
+    /// The store was closed.
+    Closed,
+    /// Anything else that the file system or the database says.
+    Other,
+    /// A fault of jobdeck's own.
+    Internal,
+}
+
+impl StoreError {
+    /// The store ends, or has ended.
+    pub fn closed() -> Self {
+        let what = "failed to use the state directory: it was closed".to_owned();
+        Self { kind: StoreErrorKind::Closed, what, help: "Start jobdeck again".to_owned() }
+    }
+
+    /// A fault of jobdeck's own. `what` completes "failed to".
+    pub fn internal(what: &str) -> Self {
+        let what = format!("failed to {what}: internal error");
+        Self { kind: StoreErrorKind::Internal, what, help: "Please report it".to_owned() }
+    }
+}

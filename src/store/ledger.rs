@@ -1,0 +1,113 @@
+//! The ledger: what is known of jobs, who polls them, what has changed, and their bodies. The one interface that a kind
+//! of database implements; everything else of the store is local to this machine.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{HookEvent, Kept, Reads, Save, StoreError};
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::job::{Job, JobKey};
+use crate::domain::observation::{BodyId, Fields, Observation};
+use crate::domain::owner::Owner;
+
+/// Where an answer is sent. One that is dropped says that the ledger was closed.
+pub type ReplyTo<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// A database of jobs. Both kinds of commands return at once and are answered later.
+pub trait Ledger: Debug + Send + Sync {
+    /// Takes a command that writes. Such commands are carried out in the order in which they were given.
+    fn write(&self, command: Command);
+
+    /// Takes a command that reads. It sees every write that was answered before.
+    fn read(&self, command: ReadCommand);
+
+    /// Whether the claims that were made still count, as far as that is known here: asked before one-shot polls, so it
+    /// must not wait. An error withholds them.
+    fn check_claims(&self) -> Result<(), StoreError>;
+}
+
+/// What a ledger is told to write. A step is durable before it is answered, all of it or nothing; after an error the
+/// same step can be given again.
+#[derive(Debug)]
+pub enum Command {
+    /// Save a step of a job; answers with the observation as it then stands.
+    Save(Box<Save>, ReplyTo<Observation>),
+    /// Claim these jobs, in their order: ours if free, already ours, or a dead instance's.
+    Claim(Vec<Arc<Job>>, ReplyTo<Vec<Claim>>),
+    /// Note when jobs were last polled, and give up our claims on these.
+    Release(Vec<JobKey>, Vec<Reads>, ReplyTo<()>),
+    /// Keep what the jobs file says about these jobs.
+    Declare(Vec<Arc<Job>>, ReplyTo<()>),
+    /// Keep what the user's fields hold of jobs.
+    SetFields(Vec<(JobKey, Fields)>, ReplyTo<()>),
+    /// Note that these bodies were exported.
+    NoteExported(Vec<BodyId>, ReplyTo<()>),
+    /// The events of hooks that this instance has to deliver, oldest first, those of dead instances among them.
+    HookEvents(ReplyTo<Vec<HookEvent>>),
+    /// Note that a hook was run for these events: well (true) or not.
+    NoteHookEvents(Vec<i64>, bool, ReplyTo<()>),
+    /// Write something and sync it: whether one-shot polls may be sent. An error, once, also if our claims no longer
+    /// count, and jobs are to be claimed again.
+    Probe(ReplyTo<()>),
+    /// Wait for the turn to write, and write nothing: whether somebody else holds the database.
+    Lock(ReplyTo<()>),
+    /// What others have changed since this was last asked, or since the ledger was opened.
+    Changes(ReplyTo<Changes>),
+    /// Give up all claims and end. Answered when that is done.
+    Close(oneshot::Sender<()>),
+}
+
+/// What a ledger is asked.
+#[derive(Debug)]
+pub enum ReadCommand {
+    /// What is known of these jobs, in their order; a default observation for one never heard of.
+    Load(Vec<JobKey>, ReplyTo<Vec<Observation>>),
+    /// Every job with its last declaration, in the order in which they were first seen.
+    LoadAll(ReplyTo<Vec<(Job, Observation)>>),
+    /// A job's last polls and its changes, oldest first.
+    History(JobKey, ReplyTo<(Vec<Attempt>, Vec<Change>)>),
+    /// All bodies of a job, oldest first.
+    Kept(JobKey, ReplyTo<Vec<Kept>>),
+    /// The bytes of a body.
+    Body(BodyId, ReplyTo<Bytes>),
+    /// Where a body is a file of its own on this machine, if it is.
+    BodyPath(BodyId, ReplyTo<Option<PathBuf>>),
+    /// The description of the provider that a job was last polled with, as TOML.
+    Description(JobKey, ReplyTo<Option<String>>),
+    /// Who holds a valid claim on each of these jobs; None where it is free.
+    Owners(Vec<JobKey>, ReplyTo<Vec<Option<Arc<Owner>>>>),
+}
+
+/// Whose a job is: a lease, which ends with its holder, however that ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Ours. `orphaned`: taken over from an instance that died.
+    Ours {
+        /// Whether a dead instance had claimed it.
+        orphaned: bool,
+    },
+    /// Another living instance's.
+    Theirs(Arc<Owner>),
+}
+
+/// What others have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changes {
+    /// Nothing.
+    Nothing,
+    /// What is known of these jobs.
+    Of(Vec<JobKey>),
+    /// Something; any job may be meant.
+    Something,
+}
+
+/// Gives a command that writes and waits for its answer.
+pub async fn order<T>(ledger: &dyn Ledger, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, StoreError> {
+    let (reply, replied) = oneshot::channel();
+    ledger.write(command(reply));
+    replied.await.map_err(|_| StoreError::closed())?
+}

@@ -1,0 +1,55 @@
+//! The few things that a front end may write beside an engine: values of the user's own fields, what was exported, which
+//! hooks were run. None of them touches what is known of a job.
+
+use std::sync::Arc;
+
+use super::ledger::{Command, Ledger, order};
+use super::{HookEvent, StoreError};
+use crate::domain::job::JobKey;
+use crate::domain::observation::{BodyId, Fields};
+
+/// Notes about results. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Notes {
+    ledger: Arc<dyn Ledger>,
+}
+
+/// The events that hooks are to be run for. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HookQueue {
+    ledger: Arc<dyn Ledger>,
+}
+
+impl Notes {
+    /// Into this ledger.
+    pub(super) fn new(ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger }
+    }
+
+    /// Keeps what the user's fields hold of jobs, where their definitions changed after the result was saved.
+    pub async fn set_fields(&self, fields: Vec<(JobKey, Fields)>) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| Command::SetFields(fields, reply)).await
+    }
+
+    /// Notes that these bodies were written out, as `forget` wants to know.
+    pub async fn note_exported(&self, bodies: Vec<BodyId>) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| Command::NoteExported(bodies, reply)).await
+    }
+}
+
+impl HookQueue {
+    /// Of this ledger.
+    pub(super) fn new(ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger }
+    }
+
+    /// What this instance has to deliver, oldest first: its own, and what dead ones left.
+    pub async fn undelivered(&self) -> Result<Vec<HookEvent>, StoreError> {
+        order(&*self.ledger, Command::HookEvents).await
+    }
+
+    /// Notes that a hook was run for these events, well or not. After three runs in vain an event is given up.
+    pub async fn note(&self, events: Vec<i64>, delivered: bool) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| Command::NoteHookEvents(events, delivered, reply)).await
+    }
+}

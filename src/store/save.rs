@@ -1,0 +1,134 @@
+//! What is saved of a job, in one durable step, and what is kept of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::domain::attempt::{Attempt, Change};
+use crate::domain::job::{Job, JobKey};
+use crate::domain::observation::{Keep, LastPoll, Observation, Role, Saved};
+use crate::domain::response::Headers;
+
+/// One durable step of a job: all of it is on disk, or nothing of it.
+#[derive(Debug, Clone)]
+pub struct Save {
+    /// The job and its declaration, kept for `status --all` and `show`.
+    pub job: Arc<Job>,
+    /// What is known now; `saved` and `evidence` are filled in by the store where a body comes with it.
+    pub observation: Observation,
+    /// The change to add to its history.
+    pub change: Option<Change>,
+    /// Its last reads, all of them: replaces what is stored, unless there are none.
+    pub attempts: Vec<Attempt>,
+    /// The body to keep.
+    pub body: Option<SaveBody>,
+    /// Further results that belong to the same step: the status response beside that of the result, files beside it.
+    pub further: Vec<SaveBody>,
+    /// The provider's description that the job was polled with, so that what is saved stays readable.
+    pub description: Option<Arc<str>>,
+    /// The events that hooks are run for because of this step.
+    pub hook_events: Vec<NewHookEvent>,
+}
+
+impl Save {
+    /// A step that brings this observation and nothing else.
+    pub fn new(job: Arc<Job>, observation: Observation) -> Self {
+        Self {
+            job,
+            observation,
+            change: None,
+            attempts: Vec::new(),
+            body: None,
+            further: Vec::new(),
+            description: None,
+            hook_events: Vec::new(),
+        }
+    }
+
+    /// Every body of the step: the one that the observation speaks of first.
+    pub fn bodies(&self) -> impl Iterator<Item = &SaveBody> {
+        self.body.iter().chain(&self.further)
+    }
+}
+
+/// An event of a job that a hook shall be run for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHookEvent {
+    /// Which hook, by its definition.
+    pub hook: String,
+    /// What happened.
+    pub event: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A body to keep.
+#[derive(Debug, Clone)]
+pub struct SaveBody {
+    /// Copy or evidence (never `Keep::Nothing`).
+    pub keep: Keep,
+    /// What it is of its job.
+    pub role: Role,
+    /// Whether it broke off: evidence of a result, which later evidence never displaces.
+    pub broken: bool,
+    /// Its bytes. Long ones are already in a file of the store's, see [`Spool`](super::Spool).
+    pub bytes: Bytes,
+    /// The spool file that holds exactly these bytes already, if there is one.
+    pub spooled: Option<PathBuf>,
+    /// HTTP code it came with.
+    pub http_status: u16,
+    /// Headers it came with; `location` is not kept.
+    pub headers: Headers,
+    /// Whether our own token was masked in it.
+    pub masked: bool,
+    /// When it was received.
+    pub at: Timestamp,
+}
+
+/// The reads of a job that changed nothing but when it was last read: written once its reader is done with it, not one
+/// by one.
+#[derive(Debug, Clone)]
+pub struct Reads {
+    /// The job.
+    pub job: JobKey,
+    /// The last of them.
+    pub last: LastPoll,
+    /// The job's last reads.
+    pub attempts: Vec<Attempt>,
+    /// Whether these are all of them; otherwise they come after those on disk.
+    pub complete: bool,
+}
+
+/// A body that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its number, size and so on; the HTTP code is 0 where a dead instance left it and the code is not known.
+    pub saved: Saved,
+    /// Copy or evidence.
+    pub keep: Keep,
+    /// What it is of its job.
+    pub role: Role,
+    /// Whether it broke off.
+    pub broken: bool,
+    /// Headers it came with, but for `location`.
+    pub headers: Headers,
+}
+
+/// An event that a hook has not been run for yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookEvent {
+    /// Its number.
+    pub id: i64,
+    /// Which job.
+    pub job: Arc<Job>,
+    /// Which hook, by its definition.
+    pub hook: String,
+    /// What happened.
+    pub event: String,
+    /// When.
+    pub at: Timestamp,
+    /// How often the hook was run for it in vain.
+    pub tries: u32,
+}
