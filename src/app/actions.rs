@@ -1,6 +1,6 @@
 //! What each action does to the model, and what it asks for outside.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::action::Action;
 use super::detail::Tab;
@@ -10,7 +10,6 @@ use super::layout::{Class, Pane, SPLIT, SPLITS};
 use super::list::Wanted;
 use super::overlay::durations::Durations;
 use super::overlay::file_errors::FileErrors;
-use super::overlay::groups::Groups;
 use super::overlay::help::Help;
 use super::overlay::palette::Palette;
 use super::overlay::reasons::Reasons;
@@ -50,7 +49,7 @@ impl App {
             }
             Action::Batch => self.show_batch(),
             Action::Durations => self.show(Durations::default()),
-            Action::Groups => self.show(Groups::default()),
+            Action::Groups => self.list.set_folds(self.list.folds().by().next(), HashSet::new()),
             Action::FileErrors => {
                 if self.file_trouble.is_none() {
                     return self.say("the jobs file has no errors");
@@ -64,9 +63,12 @@ impl App {
                 let wanted = self.list.wanted().clone();
                 self.list.want(Wanted { problems: !wanted.problems, ..wanted });
             }
-            Action::SortBy => self.show(SortMenu::new(self.list.sort())),
+            Action::SortBy => self.show(SortMenu::new(&self.list)),
             Action::Mark => {
-                if let Some(ix) = self.list.selected() {
+                if let Some(jobs) = self.list.group_jobs() {
+                    let jobs = jobs.to_vec();
+                    self.mark_all(&jobs);
+                } else if let Some(ix) = self.list.selected() {
                     self.jobs.toggle_mark(ix);
                     self.list.note_change(ix);
                     self.list.go(Motion::Down, self.list_rows());
@@ -79,6 +81,12 @@ impl App {
             }
             Action::NextTab => self.detail.turn(true),
             Action::PreviousTab => self.detail.turn(false),
+            Action::Fold | Action::Unfold if self.focus == Pane::List => {
+                self.list.open_group(Some(action == Action::Unfold));
+            }
+            Action::FoldAll | Action::UnfoldAll if self.focus == Pane::List => {
+                self.list.open_groups(action == Action::UnfoldAll);
+            }
             Action::Fold => return self.fold(Fold::Fold),
             Action::Unfold => return self.fold(Fold::Unfold),
             Action::FoldAll => return self.fold(Fold::FoldAll),
@@ -208,6 +216,9 @@ impl App {
     fn open(&mut self) -> Vec<Effect> {
         match self.focus {
             Pane::List => {
+                if self.list.open_group(None) {
+                    return Vec::new();
+                }
                 if self.list.selected().is_some() {
                     self.leave_batch();
                     self.focus = Pane::Detail;

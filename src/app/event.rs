@@ -11,6 +11,7 @@ use super::effect::{CopyName, Part};
 use super::keys::{Key, Keymap};
 use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
+use crate::domain::field::Field;
 use crate::domain::files::FileResult;
 use crate::domain::job::JobIx;
 use crate::domain::observation::BodyId;
@@ -102,6 +103,8 @@ pub enum Event {
     },
     /// The user's own commands, and the keys with theirs, are others from now on.
     KeysChanged(Box<Keymap>),
+    /// Other fields of the user's are columns.
+    ColumnsChanged(Vec<Field>),
     /// The jobs file was changed and is not valid; the old one is in force. The errors, line by line.
     ConfigBroken(Vec<Clean>),
     /// The process was suspended and goes on; the terminal is ours again.

@@ -1,6 +1,6 @@
 //! The state of the view as text, for the next start: what cannot be read then is left out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use super::detail::Tab;
 use super::detail::tree::KeptTree;
 use super::effect::Part;
 use super::layout::{Class, Pane};
+use super::list::folds::FoldBy;
 use super::list::{SortBy, Wanted};
 use super::{App, Times};
 use crate::domain::filter::Filter;
@@ -25,6 +26,8 @@ struct Kept {
     reversed: bool,
     filter: String,
     problems: bool,
+    folded: String,
+    open: BTreeSet<String>,
     focus: String,
     zoom: bool,
     times: String,
@@ -76,10 +79,12 @@ impl App {
             (kept != KeptState::default()).then_some((self.jobs.get(ix)?.job.label(), kept))
         });
         let kept = Kept {
-            sort: sort.as_str().to_owned(),
+            sort: sort.word(self.list.columns()),
             reversed,
             filter: wanted.filter.source().to_owned(),
             problems: wanted.problems,
+            folded: self.list.folds().by().as_str().to_owned(),
+            open: self.list.folds().opened().iter().cloned().collect(),
             focus: name(&PANES, self.focus),
             zoom: self.zoom,
             times: name(&TIMES, self.times),
@@ -95,10 +100,15 @@ impl App {
     /// Takes back what an earlier start kept.
     pub(super) fn restore(&mut self, view: &str) {
         let Ok(kept) = serde_json::from_str::<Kept>(view) else { return };
-        let sort = SortBy::ALL.into_iter().find(|sort| sort.as_str() == kept.sort);
+        let sort = {
+            let columns = self.list.columns();
+            SortBy::all(columns).into_iter().find(|sort| sort.word(columns) == kept.sort)
+        };
         self.list.set_sort(sort.unwrap_or_default(), kept.reversed);
         let filter = Filter::parse(&kept.filter).unwrap_or_default();
         self.list.want(Wanted { filter, problems: kept.problems, group: None });
+        let by = FoldBy::ALL.into_iter().find(|by| by.as_str() == kept.folded).unwrap_or_default();
+        self.list.set_folds(by, kept.open.into_iter().collect());
         self.focus = named(&PANES, &kept.focus).unwrap_or(self.focus);
         self.zoom = kept.zoom;
         self.times = named(&TIMES, &kept.times).unwrap_or_default();

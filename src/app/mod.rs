@@ -146,8 +146,6 @@ pub struct App {
     pub keymap: Keymap,
     /// How a copy goes, in words.
     pub copies_by: Clean,
-    /// The user's fields that are columns of the list.
-    pub columns: Vec<Field>,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// When the last event came.
@@ -230,7 +228,6 @@ impl App {
             file: options.file,
             keymap: options.keymap,
             copies_by: options.copies_by,
-            columns: options.columns,
             size: options.size,
             now: options.now,
             born: options.now,
@@ -271,6 +268,7 @@ impl App {
             title: (String::new(), Duration::ZERO),
             redraw: true,
         };
+        app.list.set_columns(options.columns);
         app.restore(&view.unwrap_or_default());
         app
     }
@@ -339,6 +337,11 @@ impl App {
                 self.keymap = *keymap;
                 Vec::new()
             }
+            Event::ColumnsChanged(columns) => {
+                self.list.set_columns(columns);
+                self.redraw = true;
+                Vec::new()
+            }
             Event::ConfigBroken(lines) => {
                 let first = lines.first().cloned().unwrap_or_default();
                 let more = lines.len() > 1;
@@ -389,7 +392,12 @@ impl App {
         let selected = self.list.selected();
         self.redraw |= self.list.settle(&self.jobs, now, rows);
         self.recount();
-        self.unasked |= self.list.selected() != selected;
+        if self.list.selected() != selected {
+            self.unasked = true;
+            if self.list.is_held() {
+                self.leave_batch();
+            }
+        }
         std::mem::take(&mut self.redraw)
     }
 

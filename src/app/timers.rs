@@ -82,8 +82,7 @@ impl App {
     fn visible_rows(&self) -> impl Iterator<Item = &Row> {
         let layout = self.layout();
         let rows = if layout.class == Class::Tiny { 0 } else { layout.rows(Pane::List) };
-        let list = self.list.order().iter().skip(self.list.top()).take(rows);
-        list.filter_map(|ix| self.jobs.get(*ix))
+        self.list.jobs_seen(rows).filter_map(|ix| self.jobs.get(ix))
     }
 }
 

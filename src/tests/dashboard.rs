@@ -406,6 +406,26 @@ fn a_finished_batch_shows_its_page_until_another_job_is_selected_or_opened() {
 }
 
 #[test]
+fn the_list_folds_into_groups_that_open_close_and_are_marked() {
+    let screen = |keys: &str| Screen::busy(120, 40).keys(keys);
+    let rows = |keys: &str| screen(keys).app.list.len();
+    // Browser 2, invoices 5, prod 2.
+    assert_eq!([rows("="), rows("= ="), rows("= = ="), rows("= L"), rows("= L H")], [3, 1, 9, 12, 3]);
+    assert_eq!([rows("= Enter"), rows("= Enter Enter"), rows("= l"), rows("= l j h")], [5, 3, 5, 3]);
+    assert_eq!(screen("= Space").app.jobs.marked(), 2);
+    assert_eq!(screen("= y").app.toast.unwrap().text.as_str(), "there is no job to copy from");
+    let selected = |keys: &str| screen(keys).app.list.selected();
+    let browser = selected("= f");
+    assert_eq!([selected("="), selected("= j F")], [None, browser]);
+    assert!(browser.is_some(), "a problem is found in its closed group");
+    assert_eq!(selected("f = = ="), selected("f"), "the job is selected again without the fold");
+    let effects = screen("= Enter q").effects;
+    let kept =
+        effects.into_iter().find_map(|effect| if let Effect::SaveView(view) = effect { Some(view) } else { None });
+    assert_eq!(Screen::restored(120, 40, kept.unwrap()).app.list.len(), 5);
+}
+
+#[test]
 fn a_job_without_a_name_is_called_after_its_first_file_or_by_the_ends_of_its_id() {
     let mut screen = Screen::busy(120, 40);
     let job = screen.app.jobs.get(JobIx(4)).unwrap().job.clone();
@@ -451,7 +471,7 @@ fn a_job_that_does_not_change_for_too_long_is_a_problem() {
 }
 
 #[test]
-fn a_field_of_the_user_s_own_is_a_column() {
+fn a_field_of_the_user_s_own_is_a_column_that_sorts_and_comes_and_goes_with_the_file() {
     let mut screen = Screen::busy(120, 40);
     let field = |name: &str| crate::domain::field::Field {
         name: name.into(),
@@ -462,13 +482,22 @@ fn a_field_of_the_user_s_own_is_a_column() {
         width: None,
         title: None,
     };
-    screen.app.columns = vec![field("total")];
+    screen.event(Event::ColumnsChanged(vec![field("total"), field("vendor")]));
     let known = (*screen.app.jobs.get(JobIx(0)).unwrap().known).clone();
     let values = "{\"total\":1204.50}".to_owned();
     let fields = crate::domain::observation::Fields { taken_by: String::new(), values };
     let known = Arc::new(Observation { fields: Some(Box::new(fields)), ..known });
     screen.fact(Fact::Observed { ix: JobIx(0), previous: None, changed: false, known });
     assert!(screen.draw().contains("1204.50"), "{}", screen.draw());
+    let mut screen = screen.keys("o 1");
+    assert_eq!(screen.app.list.order().first(), Some(&JobIx(0)), "jobs without a value are last");
+    assert!(screen.draw().contains("by total"), "{}", screen.draw());
+    screen.event(Event::ColumnsChanged(vec![field("vendor"), field("total")]));
+    screen.settle();
+    assert!(screen.draw().contains("by total"), "the column that it is sorted by is another's place now");
+    screen.event(Event::ColumnsChanged(Vec::new()));
+    screen.settle();
+    assert!(screen.draw().contains("problems first") && !screen.draw().contains("1204.50"), "{}", screen.draw());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test picks out what it waits for")]
 
+mod any_keys;
 mod architecture;
 mod bench;
 mod clock;

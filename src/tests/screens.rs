@@ -202,7 +202,7 @@ impl Screen {
         self
     }
 
-    fn ascii(mut self) -> Self {
+    pub(super) fn ascii(mut self) -> Self {
         self.theme = Theme::new(Charset::Ascii, Palette::Plain);
         self
     }
@@ -218,8 +218,9 @@ impl Screen {
                 let result = Ok(Arc::new(content(&subject.job)));
                 self.event(Event::BodyLoaded { ix: subject.ix, body, result });
             } else if let Effect::ReadFiles(bodies) = effect {
-                let files = |ix: JobIx| content(&self.app.jobs.get(ix).unwrap().job).files;
-                let read = bodies.into_iter().map(|(ix, _, body)| FilesOf { ix, body, files: files(ix) }).collect();
+                let files = |ix: JobIx| Some(content(&self.app.jobs.get(ix)?.job).files);
+                let read = |(ix, _, body)| Some(FilesOf { ix, body, files: files(ix)? });
+                let read = bodies.into_iter().filter_map(read).collect();
                 self.event(Event::FilesRead(read));
             } else if let Effect::BuildTree { ix, body, part, text } = effect {
                 let never = std::sync::atomic::AtomicBool::new(false);
@@ -527,7 +528,8 @@ screens! {
     the_menu_of_columns: Screen::busy(80, 24).keys("o");
     durations_and_the_slowest_jobs: Screen::busy(120, 40).keys("D");
     durations_by_reason: Screen::busy(80, 24).keys("D Tab Tab");
-    groups_by_service: Screen::busy(120, 40).keys("=");
+    groups_by_service: Screen::busy(120, 40).keys("= Enter");
+    groups_by_tag_at_80x24: Screen::busy(80, 24).keys("= =");
     the_empty_filter_shows_its_language: Screen::busy(120, 40).keys("/");
     list_beside_detail: Screen::busy(120, 40).keys("|");
     the_quit_dialog_names_the_reads_that_are_waited_for: Screen::busy(80, 24).keys("q").told(vec![

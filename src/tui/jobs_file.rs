@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
+use super::columns;
 use super::run::Dashboard;
 use super::sources::Sources;
 use crate::app::event::Event;
@@ -17,6 +18,7 @@ impl Dashboard {
         match news {
             News::Saved(file) => {
                 self.change_commands(&file.commands);
+                self.apply(Event::ColumnsChanged(columns(&file.services)));
                 sources.reloads.prepare(ready(file), Prompts::Refused, |waiting| tracing::info!("{waiting}"));
             }
             News::Broken(error) => {

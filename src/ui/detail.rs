@@ -32,7 +32,10 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     let focused = super::is_focused(app, Pane::Detail);
     let inner = place.inner().intersection(buf.area);
     let Some((ix, row)) = app.selected() else {
-        frame(place, Titles::default(), focused, theme, buf);
+        let group = app.list.group().map(|group| group.name().to_string()).unwrap_or_default();
+        let left = if group.is_empty() { Vec::new() } else { vec![Span::styled(group, theme.title(focused))] };
+        frame(place, Titles { left, ..Titles::default() }, focused, theme, buf);
+        text_tab(&app.group_lines(inner.width.into()), 0, "", inner, theme, buf);
         return;
     };
     frame(place, titles(app, ix, row, inner.width, theme), focused, theme, buf);

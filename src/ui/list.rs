@@ -16,16 +16,17 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::action::Action;
 use crate::app::detail::summary::bar_cells;
 use crate::app::layout::{HEADED, Pane};
-use crate::app::list::SortBy;
+use crate::app::list::folds::{FoldBy, Group, Item};
 use crate::app::list::jobs::Row;
+use crate::app::list::sort::value;
 use crate::app::list::tally;
 use crate::app::text::Tone;
 use crate::app::{App, Times, text};
 use crate::domain::clean::Clean;
 use crate::domain::state::State;
-use crate::domain::{field, human, note};
+use crate::domain::{human, note};
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{Titles, frame, key_hint, say, scrollbar};
+use crate::ui::widgets::{STACK, Titles, bar_of, cut, frame, key_hint, say, scrollbar};
 
 /// Cells of each column; 0: it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,14 +99,15 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     let focused = super::is_focused(app, Pane::List);
     frame(place, titles(app, theme), focused, theme, buf);
     let inner = place.inner().intersection(buf.area);
-    let order = app.list.order();
-    if order.is_empty() {
+    if app.list.order().is_empty() {
         empty(app, inner, theme, buf);
     } else {
-        let columns = Columns::of(inner.width.into(), app.columns.len());
+        let columns = Columns::of(inner.width.into(), app.list.columns().len());
         let rows = layout.rows(Pane::List);
-        let seen = order.iter().skip(app.list.top()).take(rows).filter_map(|ix| app.jobs.get(*ix));
-        let seen = seen.map(|row| table_row(app, row, columns, theme));
+        let seen = app.list.seen(rows).filter_map(|item| match item {
+            Item::Job(ix) => app.jobs.get(ix).map(|row| table_row(app, row, columns, theme)),
+            Item::Group(n) => app.list.folds().groups().get(n).map(|group| group_row(app, group, columns, theme)),
+        });
         let highlight = if focused { theme.selected() } else { theme.selected_away() };
         let mut table = Table::new(seen, columns.widths())
             .column_spacing(1)
@@ -117,7 +119,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
         }
         let mut state = TableState::new().with_selected(app.list.at().checked_sub(app.list.top()));
         StatefulWidget::render(table, inner, buf, &mut state);
-        scrollbar(place, order.len(), app.list.top(), focused, theme, buf);
+        scrollbar(place, app.list.len(), app.list.top(), focused, theme, buf);
     }
     if let Some(area) = layout.reason {
         reason(app, area, theme, buf);
@@ -182,12 +184,19 @@ fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
         left.push(dim(format!(" {} ", theme.dot())));
         left.push(Span::styled(chosen, theme.warn()));
     }
+    if app.list.folds().by() != FoldBy::Nothing {
+        left.push(dim(format!(" {} folded by {}", theme.dot(), app.list.folds().by().as_str())));
+    }
     let (sort, reversed) = app.list.sort();
-    let by = if matches!(sort, SortBy::Name | SortBy::Service) { "by " } else { "" };
     let reversed = if reversed { ", reversed" } else { "" };
-    left.push(dim(format!(" {} {by}{}{reversed}", theme.dot(), sort.title())));
-    let at = if app.list.order().get(app.list.at()) == app.list.selected().as_ref() { app.list.at() + 1 } else { 0 };
-    let right = if listed == 0 { Vec::new() } else { vec![dim(format!("{at}/{listed}"))] };
+    left.push(dim(format!(" {} {}{reversed}", theme.dot(), sort.title(app.list.columns()))));
+    let here = match app.list.item(app.list.at()) {
+        Some(Item::Job(ix)) => app.list.selected() == Some(ix),
+        Some(Item::Group(_)) => true,
+        None => false,
+    };
+    let at = if here { app.list.at() + 1 } else { 0 };
+    let right = if listed == 0 { Vec::new() } else { vec![dim(format!("{at}/{}", app.list.len()))] };
     let hint = |action, words| key_hint(&app.keymap.first_key(action), words, theme);
     let hints = [
         hint(Action::Find, "filter"),
@@ -221,10 +230,30 @@ fn header_row<'a>(app: &App, columns: Columns) -> TableRow<'a> {
         Cell::from(Line::from(title).alignment(if right { Alignment::Right } else { Alignment::Left }))
     };
     let mut shown: Vec<Cell<'_>> = cells.into_iter().filter(|(cells, ..)| *cells > 0).map(cell).collect();
-    let fields = app.columns.iter().take(columns.fields);
+    let fields = app.list.columns().iter().take(columns.fields);
     let fields = fields.map(|field| Cell::from(Clean::new(&field.heading()).to_string()));
     shown.splice(2.min(shown.len())..2.min(shown.len()), fields);
     TableRow::new(std::iter::once(Cell::default()).chain(shown))
+}
+
+/// A group: its name, how many, a bar of their states, counts and cost.
+fn group_row<'a>(app: &App, group: &Group, columns: Columns, theme: &Theme) -> TableRow<'a> {
+    let sign = if app.list.folds().is_open(group) { theme.either("▾", "-") } else { theme.either("▸", "+") };
+    let count = format!(" {}", human::count(group.counts.total().into()));
+    let name = text::cut(&group.name(), columns.name.saturating_sub(count.width()), theme.cut());
+    let name = vec![Span::styled(name, theme.strong()), Span::styled(count, theme.dim())];
+    let cells = (columns.fact / 3).min(BAR);
+    let mut fact = bar_of(&group.counts, cells, theme);
+    fact.push(Span::raw("  "));
+    if let Some(cost) = group.cost {
+        fact.push(Span::styled(format!("{cost}  "), theme.strong()));
+    }
+    for state in STACK.into_iter().filter(|state| group.counts.of(*state) > 0) {
+        fact.push(Span::styled(theme.symbol(state), theme.state(state)));
+        fact.push(Span::raw(format!(" {}  ", human::count(group.counts.of(state).into()))));
+    }
+    let cells = [Line::styled(sign, theme.accent()), Line::from(name), Line::from(cut(fact, columns.fact, theme))];
+    TableRow::new(cells.map(Cell::from))
 }
 
 fn table_row<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> TableRow<'a> {
@@ -242,9 +271,8 @@ fn table_row<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> Table
     if columns.fact > 0 {
         cells.push(fact(app, row, columns, theme));
     }
-    for field in app.columns.iter().take(columns.fields) {
-        let values = known.fields.as_ref().map(|fields| fields.values.as_str()).unwrap_or_default();
-        let value = field::value_of(values, &field.name).map(|value| Clean::new(value.text())).unwrap_or_default();
+    for field in app.list.columns().iter().take(columns.fields) {
+        let value = value(row, field).map(|value| Clean::new(value.text())).unwrap_or_default();
         let cells_of = usize::from(field.width.unwrap_or(u16::MAX)).min(FIELD);
         cells.push(Cell::from(fit(&value, cells_of)));
     }

@@ -7,7 +7,6 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget, Widget};
 
 use crate::app::layout::{Frame, Place};
-use crate::app::overlay::groups::shares;
 use crate::app::text;
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
@@ -22,8 +21,8 @@ pub struct StackedBar<'a> {
     pub theme: &'a Theme,
 }
 
-/// From left to right.
-const STACK: [State; 8] = [
+/// The states from left to right.
+pub const STACK: [State; 8] = [
     State::Succeeded,
     State::Partial,
     State::Failed,
@@ -36,18 +35,20 @@ const STACK: [State; 8] = [
 
 impl Widget for StackedBar<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
-        let counts = STACK.map(|state| u64::from(self.counts.of(state)));
-        if counts.iter().all(|count| *count == 0) {
+        if self.counts.total() == 0 {
             let empty = self.theme.bar_cell(State::Queued).repeat(area.width.into());
             Span::styled(empty, self.theme.dim()).render(area, buf);
             return;
         }
-        let spans = STACK
-            .into_iter()
-            .zip(shares(&counts, area.width.into()))
-            .map(|(state, cells)| Span::styled(self.theme.bar_cell(state).repeat(cells), self.theme.fill(state)));
-        spans.collect::<Line<'_>>().render(area, buf);
+        Line::from(bar_of(self.counts, area.width.into(), self.theme)).render(area, buf);
     }
+}
+
+/// A bar of these counts in the states' colours.
+pub fn bar_of(counts: &Counts, cells: usize, theme: &Theme) -> Vec<Span<'static>> {
+    let shares = shares(&STACK.map(|state| u64::from(counts.of(state))), cells);
+    let span = |(state, cells)| Span::styled(theme.bar_cell(state).repeat(cells), theme.fill(state));
+    STACK.into_iter().zip(shares).map(span).collect()
 }
 
 /// Text lines from one on, what is searched for set off.
@@ -198,4 +199,48 @@ pub fn key_hint(key: &str, words: &str, theme: &Theme) -> Vec<Span<'static>> {
     }
     let words = theme.shown(words).into_owned();
     vec![Span::styled(key.to_owned(), theme.accent()), Span::styled(format!(" {words}"), Style::new())]
+}
+
+/// Cells of a bar by these counts: what is not nothing has one at least, and together they fill the bar.
+fn shares(counts: &[u64], cells: usize) -> Vec<usize> {
+    let total: u64 = counts.iter().sum();
+    if total == 0 {
+        return vec![0; counts.len()];
+    }
+    let exact = |count: u64| count as f64 * cells as f64 / total as f64;
+    let least = |count: u64| usize::from(count > 0);
+    let mut shares: Vec<usize> =
+        counts.iter().map(|count| (exact(*count).floor() as usize).max(least(*count))).collect();
+    // What is missing goes where most was cut off, what is too much is taken from the longest.
+    loop {
+        let sum: usize = shares.iter().sum();
+        let by = |n: &usize| {
+            let off =
+                counts.get(*n).copied().map(exact).unwrap_or_default() - shares.get(*n).copied().unwrap_or(0) as f64;
+            (off * 1e6) as i64
+        };
+        if sum < cells {
+            let Some(share) = (0..counts.len()).max_by_key(by).and_then(|n| shares.get_mut(n)) else { return shares };
+            *share += 1;
+        } else if sum > cells {
+            let Some(share) = shares.iter_mut().max().filter(|share| **share > 1) else { return shares };
+            *share -= 1;
+        } else {
+            return shares;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_one_job_never_vanishes_from_the_bar() {
+        assert_eq!(shares(&[1, 9998, 1], 10), [1, 8, 1]);
+        assert_eq!(shares(&[5, 5], 10), [5, 5]);
+        assert_eq!(shares(&[0, 0], 10), [0, 0]);
+        assert_eq!(shares(&[1, 1, 1], 10).iter().sum::<usize>(), 10);
+        assert_eq!(shares(&[1, 1, 1], 2), [1, 1, 1], "no room for all: the frame cuts");
+    }
 }

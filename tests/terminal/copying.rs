@@ -95,7 +95,8 @@ fn awkward_jobs() -> Vec<Job> {
 
 fn selects(terminal: &mut Terminal, job: &str) {
     terminal.sees("2/2");
-    terminal.press("g");
+    // A finished batch shows its page until another job is selected.
+    terminal.press("jg");
     terminal.settle(std::time::Duration::from_millis(150));
     if terminal.selected() != job {
         terminal.press("j");

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::app::action::Action;
 use crate::app::layout::Pane;
 use crate::app::list::jobs::Jobs;
-use crate::app::overlay::groups::samples;
+use crate::app::overlay::durations::samples;
 use crate::app::overlay::reasons::{Reason, reasons};
 use crate::app::text::{self, Line, Tone};
 use crate::domain::clean::Clean;
@@ -87,6 +87,28 @@ impl App {
         parts.retain(|part| !part.is_empty());
         let gap: &[Line] = if gaps > 0 { &[Line::default()] } else { &[] };
         parts.join(gap)
+    }
+
+    /// What is said of the group under the list's cursor.
+    pub fn group_lines(&self, width: usize) -> Vec<Line> {
+        let Some(group) = self.list.group() else { return Vec::new() };
+        let states = State::ALL.into_iter().filter(|state| group.counts.of(*state) > 0);
+        let counts = states.fold(
+            Line::labelled("jobs", Tone::Strong, &human::count(group.counts.total().into())),
+            |line, state| {
+                let count = human::count(group.counts.of(state).into());
+                line.with(Tone::State(state), &format!("   {count}")).with(Tone::Dim, &format!(" {state}"))
+            },
+        );
+        let mut lines = vec![counts];
+        lines.extend(group.cost.map(|cost| Line::labelled("cost", Tone::Strong, &cost.to_string())));
+        let word = if self.list.folds().is_open(group) { "closes it" } else { "lists its jobs" };
+        let keys = [(Action::Open, word), (Action::Mark, "marks them"), (Action::Groups, "folds otherwise")];
+        let keys = keys.iter().fold(Line::labelled("keys", Tone::Plain, ""), |line, (action, words)| {
+            line.with(Tone::Accent, &self.keymap.first_key(*action)).with(Tone::Plain, &format!(" {words}   "))
+        });
+        lines.extend([Line::default(), keys]);
+        text::wrapped(lines, width, true)
     }
 
     /// ` FINISHED   37 of 60 succeeded, 13 failed, 2 lost   took 10s`.

@@ -73,8 +73,7 @@ impl App {
     /// The visible jobs without a name: they are called after their first file.
     fn nameless_rows(&self) -> Vec<JobIx> {
         let rows = self.layout().rows(Pane::List);
-        let seen = self.list.order().iter().skip(self.list.top()).take(rows);
-        seen.copied().filter(|ix| self.jobs.get(*ix).is_some_and(|row| row.job.name.is_none())).collect()
+        self.list.jobs_seen(rows).filter(|ix| self.jobs.get(*ix).is_some_and(|row| row.job.name.is_none())).collect()
     }
 
     /// Some responses were looked into.

@@ -4,7 +4,9 @@
 //! events, and not within two seconds of a key press.
 
 pub mod files;
+pub mod folds;
 pub mod jobs;
+pub mod sort;
 pub mod tally;
 
 use std::cmp::Ordering;
@@ -16,95 +18,33 @@ use jiff::Timestamp;
 use crate::app::event::Now;
 use crate::app::scroll::{self, Motion};
 use crate::domain::clean::Clean;
+use crate::domain::field::Field;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobIx;
-use crate::domain::note;
+use folds::{FoldBy, Folds, Item};
 use jobs::{Jobs, Row, place};
+pub use sort::SortBy;
 
 /// How long rows stand still after a key press in the list.
 pub const HANDS_OFF: Duration = Duration::from_secs(2);
 
-/// What the list is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SortBy {
-    /// Problems first, then running jobs, the longest first.
-    #[default]
-    Status,
-    /// What the job is called.
-    Name,
-    /// The service.
-    Service,
-    /// The time of the row, the longest first.
-    Time,
-    /// The last change, the newest first.
-    Changed,
-    /// The saved size, the largest first.
-    Size,
-    /// The cost, the dearest first.
-    Cost,
-    /// As in the jobs file.
-    File,
-}
-
-impl SortBy {
-    /// Every column, in the order of the menu.
-    pub const ALL: [Self; 8] =
-        [Self::Status, Self::Name, Self::Service, Self::Time, Self::Changed, Self::Size, Self::Cost, Self::File];
-
-    /// The word of the kept view.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Name => "name",
-            Self::Service => "service",
-            Self::Time => "time",
-            Self::Changed => "changed",
-            Self::Size => "size",
-            Self::Cost => "cost",
-            Self::File => "file",
-        }
-    }
-
-    /// The words of the title and the menu.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Status => "problems first",
-            Self::Name => "name",
-            Self::Service => "service",
-            Self::Time => "longest first",
-            Self::Changed => "newest first",
-            Self::Size => "largest first",
-            Self::Cost => "dearest first",
-            Self::File => "file order",
-        }
-    }
-
-    /// Its letter in the menu.
-    pub fn letter(self) -> char {
-        match self {
-            Self::Status => 'p',
-            Self::Name => 'n',
-            Self::Service => 's',
-            Self::Time => 't',
-            Self::Changed => 'a',
-            Self::Size => 'z',
-            Self::Cost => 'c',
-            Self::File => 'f',
-        }
-    }
-}
-
 /// The list.
 #[derive(Debug, Default)]
 pub struct List {
+    /// The listed jobs.
     order: Vec<JobIx>,
+    folds: Folds,
     selected: Option<JobIx>,
+    /// The group whose row the cursor is on.
+    group: Option<String>,
     at: usize,
     top: usize,
     /// Rows that were last seen of it.
     height: usize,
     sort: SortBy,
     reversed: bool,
+    /// The user's fields that are columns.
+    columns: Vec<Field>,
     wanted: Wanted,
     changed: HashSet<JobIx>,
     rebuild: bool,
@@ -153,9 +93,75 @@ impl List {
         &self.order
     }
 
-    /// The selected job; None only if there is none at all.
+    /// How the list is folded.
+    pub fn folds(&self) -> &Folds {
+        &self.folds
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        if self.folds.by() == FoldBy::Nothing { self.order.len() } else { self.folds.rows().len() }
+    }
+
+    /// The row at this place.
+    pub fn item(&self, at: usize) -> Option<Item> {
+        if self.folds.by() == FoldBy::Nothing {
+            return self.order.get(at).copied().map(Item::Job);
+        }
+        self.folds.rows().get(at).copied()
+    }
+
+    /// The rows that are seen in a window of this height.
+    pub fn seen(&self, height: usize) -> impl Iterator<Item = Item> {
+        (self.top..self.top.saturating_add(height)).map_while(|at| self.item(at))
+    }
+
+    /// The jobs among them.
+    pub fn jobs_seen(&self, height: usize) -> impl Iterator<Item = JobIx> {
+        self.seen(height).filter_map(|item| match item {
+            Item::Job(ix) => Some(ix),
+            Item::Group(_) => None,
+        })
+    }
+
+    /// The group whose row the cursor is on.
+    pub fn group(&self) -> Option<&folds::Group> {
+        let key = self.group.as_ref()?;
+        self.folds.groups().iter().find(|group| group.key == *key)
+    }
+
+    /// The jobs of the group whose row the cursor is on.
+    pub fn group_jobs(&self) -> Option<&[JobIx]> {
+        self.order.get(self.group()?.jobs.clone())
+    }
+
+    /// Folds the list so, with these groups open.
+    pub fn set_folds(&mut self, by: FoldBy, open: HashSet<String>) {
+        self.folds.set(by, open);
+        (self.group, self.rebuild) = (None, true);
+    }
+
+    /// Opens or closes the group under the cursor; None: the other. From a job it closes the group that it is in. False
+    /// if nothing is folded.
+    pub fn open_group(&mut self, open: Option<bool>) -> bool {
+        let above = self.folds.groups().iter().rev().find(|group| group.at <= self.at);
+        let Some(group) = self.group().or(above.filter(|_| open == Some(false))) else { return false };
+        let open = open.unwrap_or(!self.folds.is_open(group));
+        let key = group.key.clone();
+        self.folds.open(&key, open);
+        (self.group, self.rebuild) = (Some(key), true);
+        true
+    }
+
+    /// Opens or closes all groups.
+    pub fn open_groups(&mut self, open: bool) {
+        self.folds.open_all(open);
+        self.rebuild = true;
+    }
+
+    /// The selected job; None if there is none at all, or the cursor is on a group.
     pub fn selected(&self) -> Option<JobIx> {
-        self.selected
+        self.selected.filter(|_| self.group.is_none())
     }
 
     /// The selected row.
@@ -171,6 +177,21 @@ impl List {
     /// What it is sorted by, and whether reversed.
     pub fn sort(&self) -> (SortBy, bool) {
         (self.sort, self.reversed)
+    }
+
+    /// The user's fields that are columns.
+    pub fn columns(&self) -> &[Field] {
+        &self.columns
+    }
+
+    /// Other fields are columns. A list that is sorted by one that is no more has problems first again.
+    pub fn set_columns(&mut self, columns: Vec<Field>) {
+        if let SortBy::Field(n) = self.sort {
+            let name = self.columns.get(usize::from(n)).map(|field| &field.name);
+            let at = columns.iter().position(|field| Some(&field.name) == name);
+            self.sort = at.and_then(|at| u8::try_from(at).ok()).map(SortBy::Field).unwrap_or_default();
+        }
+        (self.columns, self.rebuild) = (columns, true);
     }
 
     /// Which jobs are listed.
@@ -224,11 +245,21 @@ impl List {
 
     /// Selects a job, whether it is listed or not.
     pub fn select(&mut self, ix: JobIx, height: usize) {
-        self.selected = Some(ix);
-        if let Some(at) = self.order.iter().position(|other| *other == ix) {
+        (self.selected, self.group) = (Some(ix), None);
+        if let Some(at) = self.place_of(ix) {
             self.at = at;
             self.show(height);
+        } else if self.folds.by() != FoldBy::Nothing {
+            self.prefer(Some(ix));
         }
+    }
+
+    /// The row of a job, if it is seen: not in a closed group.
+    fn place_of(&self, ix: JobIx) -> Option<usize> {
+        if self.folds.by() == FoldBy::Nothing {
+            return self.order.iter().position(|other| *other == ix);
+        }
+        self.folds.rows().iter().position(|item| *item == Item::Job(ix))
     }
 
     /// Selects this job when the list is brought into order next, if it is listed then.
@@ -239,25 +270,33 @@ impl List {
 
     /// Moves the selection.
     pub fn go(&mut self, motion: Motion, height: usize) {
-        self.go_to(motion.from(self.at, self.order.len(), height), height);
+        self.go_to(motion.from(self.at, self.len(), height), height);
     }
 
     /// Selects a row.
     pub fn go_to(&mut self, at: usize, height: usize) {
-        if let Some(ix) = self.order.get(at) {
-            (self.selected, self.at) = (Some(*ix), at);
-            self.show(height);
+        let Some(item) = self.item(at) else { return };
+        self.at = at;
+        match item {
+            Item::Job(ix) => (self.selected, self.group) = (Some(ix), None),
+            Item::Group(n) => self.group = self.folds.groups().get(n).map(|group| group.key.clone()),
         }
+        self.show(height);
     }
 
     /// Selects the next listed job (or the one before) that this holds for, round the end; whether there was one.
     pub fn go_to_next(&mut self, forward: bool, height: usize, mut fits: impl FnMut(JobIx) -> bool) -> bool {
         let len = self.order.len();
-        let steps = 1..=len;
-        let place = |step: usize| if forward { (self.at + step) % len } else { (self.at + len - step) % len };
-        let found = steps.map(place).find(|at| self.order.get(*at).is_some_and(|ix| fits(*ix)));
-        if let Some(at) = found {
-            self.go_to(at, height);
+        // From a group's row the first step is onto its first job, or onto the last one above it.
+        let (at, first) = match self.group() {
+            Some(group) => (group.jobs.start, usize::from(!forward)),
+            None if self.folds.by() == FoldBy::Nothing => (self.at, 1),
+            None => (self.order.iter().position(|ix| self.selected == Some(*ix)).unwrap_or(0), 1),
+        };
+        let place = |step: usize| if forward { (at + step) % len } else { (at + len - step % len) % len };
+        let found = (first..first + len).map(place).filter_map(|at| self.order.get(at)).find(|ix| fits(**ix)).copied();
+        if let Some(ix) = found {
+            self.select(ix, height);
         }
         found.is_some()
     }
@@ -281,6 +320,8 @@ impl List {
         }
         self.rebuild = false;
         self.changed.clear();
+        self.reveal(jobs);
+        self.folds.arrange(jobs, &self.order);
         self.find_selection(jobs, height);
         true
     }
@@ -327,18 +368,35 @@ impl List {
         self.order = order;
     }
 
+    /// The job that is to be selected is in an open group.
+    fn reveal(&mut self, jobs: &Jobs) {
+        if let Some(row) = self.preferred.and_then(|ix| jobs.get(ix)).filter(|_| self.folds.by() != FoldBy::Nothing) {
+            self.folds.open(self.folds.by().key(row), true);
+            self.group = None;
+        }
+    }
+
     /// Follows the selected job to its new row, and keeps it in the same row of the screen where that can be.
     fn find_selection(&mut self, jobs: &Jobs, height: usize) {
-        let len = self.order.len();
+        let len = self.len();
         let preferred = self.preferred.take().filter(|ix| self.order.contains(ix));
         self.held |= preferred.is_some();
         if !self.held {
             (self.selected, self.at, self.top) = (self.order.first().copied(), 0, 0);
+            self.go_to(0, height);
             return;
         }
         self.selected = preferred.or(self.selected);
         let gone = self.selected.is_none_or(|ix| jobs.get(ix).is_none());
-        let found = self.selected.and_then(|ix| self.order.iter().position(|other| *other == ix));
+        let own = self.selected.filter(|_| self.group.is_none());
+        let found = own.and_then(|ix| self.place_of(ix)).or(self.group().map(|group| group.at));
+        // The group of a job that is not seen stands for it.
+        let hidden = own.filter(|_| found.is_none()).and_then(|ix| jobs.get(ix)).map(|row| self.folds.by().key(row));
+        let closed = self.folds.groups().iter().find(|group| hidden == Some(&group.key));
+        if let Some(at) = closed.map(|group| group.at) {
+            self.go_to(at, height);
+            return;
+        }
         match found {
             Some(at) => {
                 if self.top > 0 {
@@ -348,9 +406,11 @@ impl List {
             }
             None => {
                 self.at = self.at.min(len.saturating_sub(1));
-                let neighbour = self.order.get(self.at).copied();
+                let neighbour = self.item(self.at);
+                self.group = None;
                 if gone || neighbour.is_some() {
-                    self.selected = neighbour;
+                    self.selected = None;
+                    self.go_to(self.at, height);
                 }
             }
         }
@@ -370,12 +430,12 @@ impl List {
     /// Brings the window over the selection. A list that is not seen keeps its place.
     fn show(&mut self, height: usize) {
         if height > 0 {
-            self.top = scroll::window(self.top, self.at, self.order.len(), height);
+            self.top = scroll::window(self.top, self.at, self.len(), height);
         }
     }
 
     fn sort_rows(&self, jobs: &Jobs, rows: &mut [JobIx]) {
-        if self.sort == SortBy::Status && !self.reversed {
+        if self.sort == SortBy::Status && !self.reversed && self.folds.by() == FoldBy::Nothing {
             rows.sort_by_cached_key(|ix| (jobs.get(*ix).map(Row::rank), *ix));
         } else {
             rows.sort_by(|a, b| self.compare(jobs, *a, *b));
@@ -384,26 +444,9 @@ impl List {
 
     fn compare(&self, jobs: &Jobs, a: JobIx, b: JobIx) -> Ordering {
         let (Some(one), Some(two)) = (jobs.get(a), jobs.get(b)) else { return a.cmp(&b) };
-        let by_column = match self.sort {
-            SortBy::Status => one.rank().cmp(&two.rank()),
-            SortBy::Name => one.title.cmp(&two.title),
-            SortBy::Service => one.job.service.cmp(&two.job.service),
-            SortBy::Time => ran(two).cmp(&ran(one)),
-            SortBy::Changed => note::since(&two.known).cmp(&note::since(&one.known)),
-            SortBy::Size => size(two).cmp(&size(one)),
-            SortBy::Cost => tally::cost(two).cmp(&tally::cost(one)),
-            SortBy::File => Ordering::Equal,
-        };
+        let by_column = self.sort.compare(one, two, &self.columns);
         let order = by_column.then(a.cmp(&b));
-        if self.reversed { order.reverse() } else { order }
+        let group = self.folds.by().key(one).cmp(self.folds.by().key(two));
+        group.then(if self.reversed { order.reverse() } else { order })
     }
-}
-
-fn size(row: &Row) -> Option<u64> {
-    row.known.saved.as_ref().map(|saved| saved.bytes)
-}
-
-/// How long a job took, or has taken until its last change: an order by running clocks would never rest.
-fn ran(row: &Row) -> Option<Duration> {
-    note::took(&row.known).or_else(|| note::time(&row.known, row.known.changed_at?))
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::groups::{samples, shown_name};
 use super::{Answer, Context, Look, Overlay, Press, Request, window};
 use crate::app::action::Action;
 use crate::app::keys::Key;
@@ -11,7 +10,7 @@ use crate::app::list::jobs::Jobs;
 use crate::app::scroll::{Cursor, Motion};
 use crate::app::text::{self, Line, Tone};
 use crate::domain::clean::Clean;
-use crate::domain::durations::{self, BARS, By, Group, Spread};
+use crate::domain::durations::{self, BARS, By, Group, Sample, Spread};
 use crate::domain::human;
 use crate::domain::job::JobIx;
 use crate::domain::state::State;
@@ -20,6 +19,16 @@ const WIDTH: u16 = 130;
 /// How many of the slowest jobs are listed.
 const SLOWEST: usize = 10;
 const STEPS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+/// The figures of all jobs.
+pub fn samples(jobs: &Jobs) -> Vec<Sample<'_, JobIx>> {
+    jobs.iter().map(|(ix, row)| Sample::new(ix, &row.job.service, &row.job.tags, &row.known)).collect()
+}
+
+/// A group's name as it is shown.
+fn shown_name(name: &str) -> Clean {
+    if name.is_empty() { Clean::from("no tag") } else { Clean::new(name) }
+}
 
 /// The table.
 #[derive(Debug, Default)]

@@ -4,7 +4,6 @@ pub mod confirm;
 pub mod copy_menu;
 pub mod durations;
 pub mod file_errors;
-pub mod groups;
 pub mod help;
 pub mod palette;
 pub mod reasons;

@@ -3,9 +3,10 @@
 use super::{Answer, Context, Look, Overlay, Press, Request, window};
 use crate::app::action::Action;
 use crate::app::keys::{Key, plain_char};
-use crate::app::list::SortBy;
+use crate::app::list::{List, SortBy};
 use crate::app::scroll::{Cursor, Motion};
-use crate::app::text::{Line, Tone};
+use crate::app::text::{self, Line, Tone};
+use crate::domain::clean::Clean;
 
 const WIDTH: u16 = 46;
 
@@ -14,13 +15,17 @@ const WIDTH: u16 = 46;
 pub struct SortMenu {
     cursor: Cursor,
     current: (SortBy, bool),
+    columns: Vec<(SortBy, Clean)>,
 }
 
 impl SortMenu {
     /// The cursor is on the column that the list is sorted by.
-    pub fn new(current: (SortBy, bool)) -> Self {
-        let at = SortBy::ALL.iter().position(|by| *by == current.0).unwrap_or_default();
-        Self { cursor: Cursor { at, top: 0 }, current }
+    pub fn new(list: &List) -> Self {
+        let current = list.sort();
+        let columns: Vec<_> =
+            SortBy::all(list.columns()).into_iter().map(|by| (by, by.title(list.columns()))).collect();
+        let at = columns.iter().position(|(by, _)| *by == current.0).unwrap_or_default();
+        Self { cursor: Cursor { at, top: 0 }, current, columns }
     }
 }
 
@@ -30,13 +35,13 @@ impl Overlay for SortMenu {
     }
 
     fn go(&mut self, motion: Motion, context: &Context<'_>) {
-        self.cursor.go(motion, SortBy::ALL.len(), context.rows());
+        self.cursor.go(motion, self.columns.len(), context.rows());
     }
 
     fn press(&mut self, key: Key, action: Option<Action>) -> Answer {
-        let by_letter = plain_char(key).and_then(|letter| SortBy::ALL.into_iter().find(|by| by.letter() == letter));
-        let chosen = SortBy::ALL.get(self.cursor.at).copied().filter(|_| action == Some(Action::Open));
-        by_letter.or(chosen).map_or(Answer::Stay, |by| Answer::CloseAnd(Request::Sort(by)))
+        let by_letter = plain_char(key).and_then(|letter| self.columns.iter().find(|(by, _)| by.letter() == letter));
+        let chosen = self.columns.get(self.cursor.at).filter(|_| action == Some(Action::Open));
+        by_letter.or(chosen).map_or(Answer::Stay, |(by, _)| Answer::CloseAnd(Request::Sort(*by)))
     }
 
     fn hints(&self) -> Vec<(Press, &'static str)> {
@@ -44,7 +49,7 @@ impl Overlay for SortMenu {
     }
 
     fn look(&self, context: &Context<'_>) -> Look {
-        let row = |by: &SortBy| {
+        let row = |(by, title): &(SortBy, Clean)| {
             let current = match self.current {
                 (current, reversed) if current == *by => {
                     if reversed {
@@ -56,11 +61,11 @@ impl Overlay for SortMenu {
                 _ => "",
             };
             Line::of(Tone::Strong, &format!("{}  ", by.letter()))
-                .with(Tone::Plain, &format!("{:<14}", by.title()))
+                .with(Tone::Plain, &text::padded(title, 20))
                 .with(Tone::Dim, current)
         };
-        let height = SortBy::ALL.len().min(context.rows());
-        let (rows, selected) = window(SortBy::ALL.iter().map(row).collect(), self.cursor, height);
+        let height = self.columns.len().min(context.rows());
+        let (rows, selected) = window(self.columns.iter().map(row).collect(), self.cursor, height);
         Look { title: "Sort by".to_owned(), width: WIDTH, rows, selected, height, ..Look::default() }
     }
 }

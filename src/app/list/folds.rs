@@ -1,0 +1,168 @@
+//! The list folded into groups: by service or by tag, each a row with its counts, its jobs below it while it is open.
+
+use std::collections::HashSet;
+
+use super::jobs::{Jobs, Row};
+use super::tally;
+use crate::domain::clean::Clean;
+use crate::domain::cost::Cost;
+use crate::domain::job::JobIx;
+use crate::domain::stats::Counts;
+
+/// What the list is folded by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FoldBy {
+    /// Nothing: every row is a job.
+    #[default]
+    Nothing,
+    /// The service.
+    Service,
+    /// The first of a job's tags.
+    Tag,
+}
+
+impl FoldBy {
+    /// Every way, in the order of the key.
+    pub const ALL: [Self; 3] = [Self::Nothing, Self::Service, Self::Tag];
+
+    /// The word of the title and of the kept view.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Service => "service",
+            Self::Tag => "tag",
+        }
+    }
+
+    /// The way after this one.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Nothing => Self::Service,
+            Self::Service => Self::Tag,
+            Self::Tag => Self::Nothing,
+        }
+    }
+
+    /// What a job has in common with its group. Empty without a fold or a tag. Foreign text.
+    pub fn key(self, row: &Row) -> &str {
+        match self {
+            Self::Nothing => "",
+            Self::Service => &row.job.service,
+            Self::Tag => row.job.tags.first().map_or("", String::as_str),
+        }
+    }
+}
+
+/// A row of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item {
+    /// A group, by its number.
+    Group(usize),
+    /// A job.
+    Job(JobIx),
+}
+
+/// Listed jobs that belong together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// What they have in common; empty for jobs without a tag. Foreign text.
+    pub key: String,
+    /// Its row.
+    pub at: usize,
+    /// Its jobs are these of the list's order.
+    pub jobs: std::ops::Range<usize>,
+    /// How many are in which state.
+    pub counts: Counts,
+    /// What they cost, as far as that is known of any.
+    pub cost: Option<Cost>,
+}
+
+impl Group {
+    /// What it is called.
+    pub fn name(&self) -> Clean {
+        if self.key.is_empty() { Clean::from("no tag") } else { Clean::new(&self.key) }
+    }
+}
+
+/// Which groups there are, which are open, and the rows that this makes.
+#[derive(Debug, Default)]
+pub struct Folds {
+    by: FoldBy,
+    open: HashSet<String>,
+    groups: Vec<Group>,
+    rows: Vec<Item>,
+}
+
+impl Folds {
+    /// What the list is folded by.
+    pub fn by(&self) -> FoldBy {
+        self.by
+    }
+
+    /// Folds so, with these groups open.
+    pub fn set(&mut self, by: FoldBy, open: HashSet<String>) {
+        (self.by, self.open) = (by, open);
+    }
+
+    /// The groups, in the order of their rows.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The rows; of a list that is not folded none.
+    pub fn rows(&self) -> &[Item] {
+        &self.rows
+    }
+
+    /// The names of the open groups.
+    pub fn opened(&self) -> &HashSet<String> {
+        &self.open
+    }
+
+    /// Whether a group is open.
+    pub fn is_open(&self, group: &Group) -> bool {
+        self.open.contains(&group.key)
+    }
+
+    /// Opens or closes the group of this name.
+    pub fn open(&mut self, key: &str, open: bool) {
+        if open {
+            self.open.insert(key.to_owned());
+        } else {
+            self.open.remove(key);
+        }
+    }
+
+    /// Opens or closes all groups.
+    pub fn open_all(&mut self, open: bool) {
+        self.open = self.groups.iter().filter(|_| open).map(|group| group.key.clone()).collect();
+    }
+
+    /// The rows of these jobs, which are in the order of their groups.
+    pub fn arrange(&mut self, jobs: &Jobs, order: &[JobIx]) {
+        self.groups.clear();
+        self.rows.clear();
+        if self.by == FoldBy::Nothing {
+            return;
+        }
+        for (n, ix) in order.iter().enumerate() {
+            let Some(row) = jobs.get(*ix) else { continue };
+            let key = self.by.key(row);
+            if self.groups.last().is_none_or(|group| group.key != key) {
+                let at = self.rows.len();
+                self.rows.push(Item::Group(self.groups.len()));
+                let group = Group { key: key.to_owned(), at, jobs: n..n, counts: Counts::default(), cost: None };
+                self.groups.push(group);
+            }
+            let Some(group) = self.groups.last_mut() else { continue };
+            group.jobs.end = n + 1;
+            group.counts.add(&row.known);
+            if let Some(cost) = tally::cost(row) {
+                group.cost = Some(group.cost.map_or(cost, |sum| sum + cost));
+            }
+            if self.open.contains(&group.key) {
+                self.rows.push(Item::Job(*ix));
+            }
+        }
+    }
+}
