@@ -147,7 +147,10 @@ impl App {
             Action::Suspend => return vec![Effect::Suspend],
             Action::Quit => return self.quit(false),
             Action::Interrupt => return self.interrupt(),
-            Action::Run(number) => return self.run_command(number),
+            Action::Run(number) => {
+                let selected = self.list.selected().into_iter().collect();
+                return self.run_command(number, selected);
+            }
         }
         Vec::new()
     }

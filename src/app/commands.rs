@@ -11,12 +11,13 @@ use crate::domain::human::counted;
 use crate::domain::job::JobIx;
 
 impl App {
-    /// Runs a command over the marked jobs, or the selected one, as far as it is for them; asks first where it should.
-    pub(super) fn run_command(&mut self, number: u16) -> Vec<Effect> {
+    /// Runs a command over the marked jobs, or these where none is marked, as far as it is for them; asks first where it
+    /// should.
+    pub(super) fn run_command(&mut self, number: u16, unmarked: Vec<JobIx>) -> Vec<Effect> {
         let Some(command) = self.keymap.commands().get(usize::from(number)).map(Arc::clone) else {
             return self.say_bad("there is no such command any more");
         };
-        let chosen = self.chosen();
+        let chosen = if self.jobs.marked() > 0 { self.chosen() } else { unmarked };
         let now = self.now.wall;
         let fits = |ix: &JobIx| self.jobs.get(*ix).is_some_and(|row| row.fits(&command.when, now));
         let jobs: Vec<JobIx> = chosen.iter().copied().filter(fits).collect();
@@ -41,6 +42,13 @@ impl App {
 
     /// Runs a command over these jobs.
     pub(super) fn start_command(&mut self, command: Arc<UserCommand>, jobs: &[JobIx]) -> Vec<Effect> {
+        // What was begun is not begun again by the same key.
+        for ix in jobs {
+            if self.jobs.get(*ix).is_some_and(|row| row.marked) {
+                self.jobs.toggle_mark(*ix);
+                self.list.note_change(*ix);
+            }
+        }
         let jobs = self.subjects(jobs);
         let _ = self.say(format!("{}: running for {}", command.name, counted(jobs.len(), "job")));
         vec![Effect::RunCommand { command, jobs }]

@@ -9,12 +9,21 @@ use toml::Value;
 
 use super::plan::Planned;
 use super::scenario::Service;
-use super::template::fill;
 use super::world::World;
 use crate::domain::job::ProviderName;
 
 /// Up to this many jobs, each has a table and a name of its own.
 const NAMED: usize = 500;
+
+/// A command of the user's own: what failed is sent again, and its new id comes into this file.
+const RESUBMIT: &str = r#"[[commands]]
+name = "resubmit"
+key = "R"
+run = ["curl", "-gsS", "-X", "POST", "http://HOST/demo/resubmit/{id}"]
+when = "state:failed,partial,lost"
+confirm = true
+adds = "{service}"
+"#;
 
 /// The jobs file (TOML).
 pub fn jobs_file(world: &World, address: SocketAddr) -> String {
@@ -31,6 +40,7 @@ pub fn jobs_file(world: &World, address: SocketAddr) -> String {
     for service in &world.scenario.services.services {
         write_service(&mut out, service, address);
     }
+    let _ = writeln!(out, "{}", RESUBMIT.replace("HOST", &address.to_string()));
     if world.batch.len() <= NAMED {
         for job in &world.batch {
             write_job(&mut out, job);
@@ -58,13 +68,12 @@ fn write_service(out: &mut String, service: &Service, address: SocketAddr) {
 
 fn write_job(out: &mut String, job: &Planned) {
     let common = job.kind.common();
-    let name = fill(&common.name, &mut job.rng(1), job.number, 1);
     let _ = writeln!(
         out,
         "[[jobs]]\nservice = {}\nid = {}\nname = {}\ntags = {}\n",
         text(&common.service),
         text(&job.id),
-        text(&name),
+        text(&job.name()),
         list(&common.tags)
     );
 }

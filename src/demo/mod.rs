@@ -16,6 +16,7 @@ mod ledger;
 mod line;
 mod optexity;
 mod plan;
+mod resubmit;
 mod scenario;
 #[cfg(test)]
 pub mod script;

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::scenario::{Kind, OptexityEnd, Scenario, UnstractEnd};
-use super::template::{hex, uuid};
+use super::template::{fill, hex, uuid};
 
 /// One job of the batch. Times are seconds of the demo's clock, below zero for what was before its start.
 #[derive(Debug, Clone)]
@@ -45,6 +45,11 @@ impl Planned {
         } else {
             Phase::Over
         }
+    }
+
+    /// What the jobs file calls it.
+    pub fn name(&self) -> String {
+        fill(&self.kind.common().name, &mut self.rng(1), self.number, 1)
     }
 
     /// A fresh copy of its random numbers, another one for each purpose.

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::line::{Line, Lines, Sending, reply};
 use super::scenario::TroubleKind;
 use super::world::{Met, Obstacle, World};
-use super::{ledger, optexity, unstract, vessl};
+use super::{ledger, optexity, resubmit, unstract, vessl};
 
 /// The content type of all answers but a proxy's.
 pub const JSON: &str = "application/json";
@@ -87,6 +87,7 @@ fn routes(world: Arc<World>) -> Router {
         .route("/api/v1/services/{slug}/async", post(vessl::send))
         .route("/api/v1/services/{slug}/async/{id}/output", get(vessl::status))
         .route("/api/v1/inference/call", post(optexity::status))
+        .route("/demo/resubmit/{id}", post(resubmit::resubmit))
         .route("/demo/ledger", get(ledger::all))
         .route("/demo/body/{id}", get(ledger::body))
         .fallback(unknown_route)

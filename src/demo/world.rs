@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::plan::{Phase, Planned, plan, sent};
 use super::scenario::{Kind, Scenario, TroubleKind};
 use super::{DemoError, Options};
+use crate::domain::state::State;
 
 /// Everything that the services know.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub struct Record {
     pub job: Arc<Planned>,
     /// See [`Met::names`].
     pub names: Arc<[String]>,
+    /// What the jobs file calls it.
+    pub name: String,
     /// All reads, those that met trouble included.
     pub reads: u32,
     /// Reads that met the job when it was over: the first of them takes the result.
@@ -163,6 +166,22 @@ impl World {
         job
     }
 
+    /// Sends a job again, which succeeds this time; also what it is called. None if there is no such job.
+    pub fn send_again(&self, id: &str) -> Option<(Arc<Planned>, String)> {
+        let record = self.record(id)?;
+        let service = &record.job.kind.common().service;
+        let works = |kind: &&Kind| kind.common().service == *service && kind.state() == State::Succeeded;
+        let kind = self.scenario.kinds.iter().find(works)?;
+        let name = format!("{} again", record.name);
+        let mut table = self.table();
+        table.sent += 1;
+        let number = self.batch.len() + table.sent;
+        let job = Arc::new(sent(kind.clone(), number, self.clock.now(), &mut table.rng));
+        let record = Record { name: name.clone(), ..Record::new(job.clone(), record.names) };
+        table.records.insert(job.id.clone(), record);
+        Some((job, name))
+    }
+
     /// Counts a read and says what it meets; None if there is no such job.
     pub fn meet(&self, id: &str) -> Option<Met> {
         let now = self.clock.now();
@@ -230,7 +249,8 @@ impl World {
 
 impl Record {
     fn new(job: Arc<Planned>, names: Arc<[String]>) -> Self {
-        Self { job, names, reads: 0, consuming: 0, taken: None }
+        let name = job.name();
+        Self { job, names, name, reads: 0, consuming: 0, taken: None }
     }
 }
 

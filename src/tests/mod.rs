@@ -11,6 +11,7 @@ pub mod described;
 mod documents;
 mod engine;
 mod network;
+mod own_commands;
 mod panics;
 mod properties;
 mod reload;

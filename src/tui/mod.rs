@@ -97,7 +97,7 @@ pub struct Batch {
 pub enum Origin {
     /// A jobs file, which is watched.
     File,
-    /// A demo's, which is not there to be changed.
+    /// A demo's own, which is watched as well, and gone afterwards.
     Demo,
     /// The disk: these, as they are known; nothing is polled.
     Disk {
@@ -112,7 +112,8 @@ impl Batch {
     /// What the header calls it, and under what name its view is kept.
     fn title(&self) -> PathBuf {
         match &self.origin {
-            Origin::File | Origin::Demo => self.file.path.clone(),
+            Origin::File => self.file.path.clone(),
+            Origin::Demo => PathBuf::from("demo"),
             Origin::Disk { batch, .. } => PathBuf::from(format!("batch {}", batch.replace('/', "_"))),
         }
     }
@@ -232,8 +233,7 @@ fn begin(
 ) -> Result<(Engine, Reloads, Option<HookRunner>), StartError> {
     let Batch { file, services, results, store, origin } = batch;
     let (reloads, store) = match (origin, store) {
-        (Origin::File, Some(store)) => (Reloads::of(&file, &services, own_hooks.clone()), store),
-        (Origin::Demo, Some(store)) => (Reloads::default(), store),
+        (Origin::File | Origin::Demo, Some(store)) => (Reloads::of(&file, &services, own_hooks.clone()), store),
         (Origin::Disk { jobs, .. }, _) => {
             return Ok((engine::view::start(results, jobs, facts), Reloads::default(), None));
         }

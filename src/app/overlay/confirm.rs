@@ -52,10 +52,14 @@ impl Overlay for Confirm {
 
     fn look(&self, context: &Context<'_>) -> Look {
         let question = format!("{} {}?", self.command.name, counted(self.jobs.len(), "job"));
-        let some = self.jobs.iter().take(context.rows().saturating_sub(3).min(10));
-        let named = some.filter_map(|ix| context.jobs.get(*ix)).map(|row| Line::of(Tone::Dim, &row.job.label()));
+        let most = context.rows().saturating_sub(4).min(10);
+        let some = self.jobs.iter().take(most).filter_map(|ix| context.jobs.get(*ix));
+        let named = some.map(|row| Line::of(Tone::Dim, &format!("{}  {}", row.title, row.job.service)));
         let mut rows = vec![Line::of(Tone::Strong, &question), Line::default()];
         rows.extend(named);
+        if self.jobs.len() > most {
+            rows.push(Line::of(Tone::Dim, &format!("and {} more", self.jobs.len() - most)));
+        }
         let height = rows.len();
         Look { title: self.command.name.to_string(), width: WIDTH, rows, height, ..Look::default() }
     }

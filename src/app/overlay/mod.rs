@@ -103,6 +103,8 @@ pub enum Request {
     Choose(String, usize),
     /// Run this command over these jobs.
     Run(Arc<UserCommand>, Vec<JobIx>),
+    /// The user's own command of this number, over the marked jobs or, where none is marked, over these.
+    Command(u16, Vec<JobIx>),
     /// Copy something of these jobs.
     Copy(What, Vec<JobIx>),
     /// Save the results of these jobs to files.
@@ -289,6 +291,7 @@ impl App {
                 let chosen = palette::found(&typed, &self.keymap).get(at).map(|named| named.action);
                 return chosen.map(|action| self.act(action)).unwrap_or_default();
             }
+            Request::Command(number, jobs) => return self.run_command(number, jobs),
             Request::Run(command, jobs) => return self.start_command(command, &jobs),
             Request::Copy(what, jobs) => return self.copy(what, &jobs),
             Request::Save(jobs) => return self.save(&jobs),

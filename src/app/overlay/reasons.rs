@@ -102,6 +102,7 @@ impl Overlay for Reasons {
                 Answer::CloseAnd(Request::SaveText("failures".to_owned(), "csv", csv(&self.reasons).into()))
             }
             (Some(Action::Mark), Some(reason)) => Answer::Also(Request::Mark(reason.jobs)),
+            (Some(Action::Run(number)), Some(reason)) => Answer::CloseAnd(Request::Command(number, reason.jobs)),
             (Some(Action::Open), Some(reason)) => Answer::CloseAnd(Request::List(Group {
                 heading: reason.pattern,
                 jobs: reason.jobs.into_iter().collect(),

@@ -56,18 +56,23 @@ pub async fn open(common: &Common, name: &str, exit_status: bool) -> Result<u8, 
 
 /// Runs it over simulated services, in a state directory of its own that is gone afterwards.
 pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
-    let file = config::parse(&demo.jobs_file(), Path::new("demo"))?;
-    if common.state_dir.is_some() {
-        return show(common, open::state_dir(common)?, Ok(file), Origin::Demo, false).await;
-    }
-    let state = env::temp_dir().join(format!("jobdeck-demo-{}-{:x}", std::process::id(), fastrand::u64(..)));
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&state)
-        .map_err(|error| Failure::internal(format!("failed to make {}: {error}", state.display())))?;
-    let shown = show(common, state.clone(), Ok(file), Origin::Demo, false).await;
-    if let Err(error) = fs::remove_dir_all(&state) {
-        output::say_error(&format!("failed to remove {}: {error}", state.display()));
+    let folder = env::temp_dir().join(format!("jobdeck-demo-{}-{:x}", std::process::id(), fastrand::u64(..)));
+    let path = folder.join("demo.toml");
+    let failed = |path: &Path, error| Failure::internal(format!("failed to make {}: {error}", path.display()));
+    DirBuilder::new().mode(0o700).create(&folder).map_err(|error| failed(&folder, error))?;
+    let shown = async {
+        // A file, for what is resubmitted comes into it.
+        fs::write(&path, demo.jobs_file()).map_err(|error| failed(&path, error))?;
+        let file = config::load_named(std::slice::from_ref(&path))?;
+        let state = match &common.state_dir {
+            Some(_) => open::state_dir(common)?,
+            None => folder.join("state"),
+        };
+        show(common, state, Ok(file), Origin::Demo, false).await
+    };
+    let shown = shown.await;
+    if let Err(error) = fs::remove_dir_all(&folder) {
+        output::say_error(&format!("failed to remove {}: {error}", folder.display()));
     }
     shown
 }

@@ -1,0 +1,25 @@
+//! `POST /demo/resubmit/{id}`: a job of the demo is sent again, and this time it works. What a command of the user's own
+//! would do over a real service.
+
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Path, State};
+use axum::response::Response;
+
+use super::line::{Line, Sending, reply};
+use super::server::JSON;
+use super::world::World;
+
+/// Answers with the new job's id and, after a tab, its name.
+pub async fn resubmit(
+    State(world): State<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    Path(id): Path<String>,
+) -> Response {
+    match world.send_again(&id) {
+        Some((job, name)) => {
+            reply(&line, 200, "text/plain; charset=utf-8", format!("{}\t{name}\n", job.id).into(), Sending::Whole)
+        }
+        None => reply(&line, 404, JSON, br#"{"detail":"the demo has no job of this id"}"#.to_vec(), Sending::Whole),
+    }
+}
