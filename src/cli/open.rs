@@ -12,6 +12,7 @@ use crate::config::JobsFile;
 use crate::engine::saved::{OpenStore, Results};
 use crate::logging;
 use crate::logging::Targets;
+use crate::run;
 
 /// The state directory: as given, else `$XDG_STATE_HOME/jobdeck`.
 pub fn state_dir(common: &Common) -> Result<PathBuf, Failure> {
@@ -40,6 +41,7 @@ pub fn store(common: &Common) -> Result<OpenStore, Failure> {
     let dir = state_dir(common)?;
     must_be_short(&dir)?;
     let (store, notes) = OpenStore::open(&dir)?;
+    run::clean_up(&dir);
     start_log(common, Some(dir));
     for note in notes {
         output::say_error(&note);

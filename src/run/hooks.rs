@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -229,7 +230,7 @@ impl Runner {
                 let now = Timestamp::now();
                 for hook in self.hooks.iter().filter(|hook| hook.on.contains(&event)) {
                     let about = jobs.iter().filter(|(job, known)| hook.is_about(job, known, now));
-                    let lines: String = about.map(|(job, known)| line(now, job, known)).collect();
+                    let lines: String = about.map(|(job, known)| line(now, event, job, known)).collect();
                     let hook = Arc::clone(hook);
                     if !lines.is_empty() {
                         let names = BTreeSet::from([event.as_str()]);
@@ -290,8 +291,9 @@ impl Runner {
         let known = if keys.is_empty() { Vec::new() } else { self.around.results.load(keys).await.unwrap_or_default() };
         let ours = events.into_iter().zip(known).filter_map(|(event, known)| {
             let hook = self.hooks.iter().find(|hook| hook.id == event.hook).map(Arc::clone)?;
-            let names = HookEvent::parse(&event.event).map(HookEvent::as_str).into_iter().collect();
-            let lines = line(event.at, &event.job, &known);
+            let happened = HookEvent::parse(&event.event)?;
+            let lines = line(event.at, happened, &event.job, &known);
+            let names = BTreeSet::from([happened.as_str()]);
             Some(Delivery { hook, events: vec![event.id], names, lines, tries: event.tries })
         });
         ours.collect()
@@ -363,8 +365,16 @@ async fn deliver(delivery: &Delivery, around: &Surroundings) -> bool {
     false
 }
 
-fn line(at: Timestamp, job: &Job, known: &Observation) -> String {
-    json(&StateLine::new(at, job, None, known)) + "\n"
+/// A job's JSON line, with the event that it is given for.
+#[derive(Serialize)]
+struct EventLine<'a> {
+    #[serde(flatten)]
+    state: StateLine<'a>,
+    event: &'static str,
+}
+
+fn line(at: Timestamp, event: HookEvent, job: &Job, known: &Observation) -> String {
+    json(&EventLine { state: StateLine::new(at, job, None, known), event: event.as_str() }) + "\n"
 }
 
 async fn wait_until(at: Option<Instant>) {

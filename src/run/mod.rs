@@ -5,3 +5,5 @@ pub mod batch;
 pub mod hooks;
 mod process;
 mod values;
+
+pub use values::clean_up;

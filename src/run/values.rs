@@ -1,7 +1,7 @@
 //! The values of a job for a program, and the private files that some of them name.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -17,11 +17,21 @@ use crate::domain::service::Service;
 use crate::engine::saved::{self, Form, Results};
 use crate::json::pretty::pretty;
 
+/// Where the private folders stand in the state directory.
+const FOLDERS: &str = "commands";
+
 /// The values of one job. Its files are removed when this is dropped.
 #[derive(Debug, Default)]
 pub struct Values {
     by_name: HashMap<Placeholder, String>,
-    folder: Option<PathBuf>,
+    folder: Option<Folder>,
+}
+
+/// A private folder. As long as it is in use its lock is held, so that one that a killed process left is known.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    _lock: File,
 }
 
 impl Values {
@@ -29,6 +39,7 @@ impl Values {
     pub fn of(job: &Job, known: &Observation, service: Option<&Service>) -> Self {
         let reason = known.fail_reason.as_deref().unwrap_or_default();
         let url = service.map(address).unwrap_or_default();
+        let web = service.and_then(|service| service.provider.web(service, &job.key.id));
         let by_name = HashMap::from([
             (Placeholder::Service, job.service.to_string()),
             (Placeholder::Id, job.key.id.clone()),
@@ -37,7 +48,7 @@ impl Values {
             (Placeholder::State, known.state.as_str().to_owned()),
             (Placeholder::Reason, reason.to_owned()),
             (Placeholder::Url, url),
-            (Placeholder::Web, String::new()),
+            (Placeholder::Web, web.map(String::from).unwrap_or_default()),
         ]);
         Self { by_name, folder: None }
     }
@@ -59,12 +70,11 @@ impl Values {
             let body = saved::bytes(store, saved).await.map_err(io::Error::other)?;
             let form = saved::form(store, &job.key, saved.body).await;
             let Some(bytes) = part(placeholder, form, body).await? else { continue };
-            let folder = match &self.folder {
-                Some(folder) => folder.clone(),
+            let folder = match self.folder.take() {
+                Some(folder) => folder,
                 None => private_folder(state)?,
             };
-            self.folder = Some(folder.clone());
-            let path = folder.join(placeholder.as_str());
+            let path = self.folder.insert(folder).path.join(placeholder.as_str());
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             file.write_all(&bytes)?;
             self.by_name.insert(placeholder, path.to_string_lossy().into_owned());
@@ -87,9 +97,9 @@ impl Values {
 impl Drop for Values {
     fn drop(&mut self) {
         if let Some(folder) = &self.folder
-            && let Err(error) = fs::remove_dir_all(folder)
+            && let Err(error) = fs::remove_dir_all(&folder.path)
         {
-            tracing::warn!("failed to remove {}: {error}", folder.display());
+            tracing::warn!("failed to remove {}: {error}", folder.path.display());
         }
     }
 }
@@ -114,18 +124,54 @@ async fn part(placeholder: Placeholder, form: Form, body: Bytes) -> io::Result<O
 }
 
 /// A folder of its own for one run, for our user alone.
-fn private_folder(state: &Path) -> io::Result<PathBuf> {
+fn private_folder(state: &Path) -> io::Result<Folder> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let all = state.join("commands");
+    let all = state.join(FOLDERS);
     let mut builder = DirBuilder::new();
     builder.mode(0o700);
     match builder.create(&all) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         Ok(()) | Err(_) => {}
     }
+    // Nobody cleans up between the making of a folder and its lock.
+    let making = File::open(&all)?;
+    making.lock()?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let folder = all.join(format!("{}-{number}-{:x}", std::process::id(), fastrand::u32(..)));
     builder.create(&folder)?;
     // A relative path would be another for a program with another working directory.
-    std::path::absolute(folder)
+    let path = std::path::absolute(folder)?;
+    let lock = File::open(&path)?;
+    lock.lock()?;
+    Ok(Folder { path, _lock: lock })
+}
+
+/// Removes the private folders below `state` that were left by processes that were killed.
+pub fn clean_up(state: &Path) {
+    let all = state.join(FOLDERS);
+    let Ok(making) = File::open(&all) else { return };
+    let (Ok(()), Ok(folders)) = (making.lock(), fs::read_dir(&all)) else { return };
+    for folder in folders.filter_map(Result::ok).map(|entry| entry.path()) {
+        let is_left = File::open(&folder).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left && let Err(error) = fs::remove_dir_all(&folder) {
+            tracing::warn!("failed to remove {}: {error}", folder.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_a_killed_process_are_removed_and_those_in_use_are_not() {
+        let state = tempfile::tempdir().unwrap();
+        clean_up(state.path());
+        let used = private_folder(state.path()).unwrap();
+        let left = state.path().join("commands/1-0-a");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("body"), "secret").unwrap();
+        clean_up(state.path());
+        assert_eq!([&used.path, &left].map(|folder| folder.exists()), [true, false]);
+    }
 }

@@ -26,6 +26,7 @@ use crate::engine::token::Prompts;
 use crate::exit;
 use crate::logging;
 use crate::logging::Targets;
+use crate::run::clean_up;
 use crate::session::exporter::Exporter;
 use crate::tui;
 use crate::tui::theme::{Charset, Palette, Theme};
@@ -106,6 +107,7 @@ async fn show(
             for note in notes {
                 tracing::warn!("{note}");
             }
+            clean_up(&state);
             let mut services = Vec::new();
             let results = match &store {
                 Some(store) => store.results(),

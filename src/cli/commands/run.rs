@@ -21,8 +21,8 @@ use crate::domain::command::{Marked, UserCommand};
 use crate::domain::human::counted;
 use crate::engine::token::Prompts;
 use crate::exit::Signal;
-use crate::run::batch;
 use crate::run::batch::{Finished, Surroundings, Target};
+use crate::run::{batch, clean_up};
 
 /// Runs it: 0 where every run went well, 1 where one did not.
 pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
@@ -52,12 +52,14 @@ pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
         let name = &command.name;
         return Err(Failure::usage(format!("`{name}` is for one job at a time; narrow the filter to one")));
     }
+    let state = open::state_dir(common)?;
+    clean_up(&state);
     let services = file.services.iter().map(|service| (Arc::clone(&service.name), Arc::clone(service))).collect();
     let leaving = Arc::new(AtomicBool::new(false));
     let around = Surroundings {
         store: Some(store.clone()),
         services,
-        state: open::state_dir(common)?,
+        state,
         file: file.path.clone(),
         prompts: Prompts::Allowed,
         leaving: Arc::clone(&leaving),
