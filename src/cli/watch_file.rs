@@ -12,10 +12,8 @@ use crate::config::files::watch::WatchError;
 use crate::domain::filter::Filter;
 use crate::domain::hook::Hook;
 use crate::domain::job::JobKey;
-use crate::domain::secret::Token;
-use crate::domain::service::Service;
 use crate::engine::saved::Results;
-use crate::engine::token::Prompts;
+use crate::engine::token::{Prompts, Tokens};
 use crate::session::reload::{News, Reloads};
 
 /// A jobs file that is watched, and what a command wants of it.
@@ -30,7 +28,7 @@ impl Edits {
     /// Watches a file of which those jobs are followed that the filter matches.
     pub fn of(
         file: &JobsFile,
-        tokens: &[(Arc<Service>, Result<Token, String>)],
+        tokens: &Tokens,
         own_hooks: Vec<Arc<Hook>>,
         store: Results,
         filter: Option<Filter>,

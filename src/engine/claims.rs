@@ -113,7 +113,7 @@ impl Run {
             Ok(claims) => claims,
             Err(error) => {
                 // Without a claim nothing may be polled: tried again with the next tick.
-                self.disk.fail(error.to_string());
+                self.disk.fail(error);
                 for ix in list {
                     self.schedule.set_phase(*ix, Phase::Unclaimed);
                     self.refresh_health(*ix);

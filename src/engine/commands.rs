@@ -117,7 +117,7 @@ impl Run {
             return Some(Refusal::Paused);
         }
         if let (true, Some(trouble)) = (entry.is_one_shot(), self.disk.trouble()) {
-            return Some(Refusal::StoreTrouble(trouble.to_owned()));
+            return Some(Refusal::StoreTrouble(trouble.to_string()));
         }
         let service = &self.schedule[entry.service];
         match service.gate.gate() {

@@ -97,9 +97,9 @@ pub enum DiskEvent {
 #[derive(Debug)]
 enum Check {
     /// Something was written.
-    Write(Result<(), String>),
+    Write(Result<(), StoreError>),
     /// It was looked whether another program holds the store.
-    Lock(Result<(), String>),
+    Lock(Result<(), StoreError>),
 }
 
 #[derive(Debug)]
@@ -118,7 +118,7 @@ pub struct Disk {
     /// Bytes of the two in memory.
     held: u64,
     checks: JoinSet<Check>,
-    trouble: Option<String>,
+    trouble: Option<StoreError>,
     /// Whether `trouble` began or ended and nobody has asked yet.
     is_news: bool,
     write_checked: Option<Duration>,
@@ -239,12 +239,12 @@ impl Disk {
     }
 
     /// Why it cannot be written, if it cannot.
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+    pub fn trouble(&self) -> Option<&StoreError> {
+        self.trouble.as_ref()
     }
 
     /// The trouble, or its end, if it has begun or ended since this was last asked.
-    pub fn take_news(&mut self) -> Option<Option<String>> {
+    pub fn take_news(&mut self) -> Option<Option<StoreError>> {
         std::mem::take(&mut self.is_news).then(|| self.trouble.clone())
     }
 
@@ -320,7 +320,11 @@ impl Disk {
                 Err(error) => self.save_failed(error.id(), &error),
             },
             Some(check) = self.checks.join_next() => {
-                self.check_done(check.unwrap_or_else(|error| Check::Write(Err(format!("internal error: {error}")))), now());
+                let failed = |error| {
+                    tracing::error!("internal error: a look at the state directory failed: {error}");
+                    Check::Write(Err(StoreError::internal("write to the state directory")))
+                };
+                self.check_done(check.unwrap_or_else(failed), now());
                 DiskEvent::Nothing
             }
             else => std::future::pending().await,
@@ -354,7 +358,7 @@ impl Disk {
                 DiskEvent::Saved { ix, known: Box::new(known), attempts, attempts_loaded, step }
             }
             Err(error) => {
-                self.fail(error.to_string());
+                self.fail(error);
                 let is_to_be_shown = !pending.is_one_shot() && !pending.shown;
                 pending.shown |= is_to_be_shown;
                 let shown = is_to_be_shown.then(|| {
@@ -395,10 +399,10 @@ impl Disk {
     fn quick_check(&mut self, now: Duration) {
         self.quick_checked = now;
         if let Err(error) = self.store.quick_check() {
-            self.fail(error.to_string());
+            self.fail(error);
         } else if !std::mem::replace(&mut self.is_lock_checking, true) {
             let store = self.store.clone();
-            self.checks.spawn(async move { Check::Lock(store.lock().await.map_err(|error| error.to_string())) });
+            self.checks.spawn(async move { Check::Lock(store.lock().await) });
         }
     }
 
@@ -407,7 +411,7 @@ impl Disk {
         // Until the answer is here, one-shot polls wait: it is a matter of milliseconds.
         self.write_checked = None;
         let store = self.store.clone();
-        self.checks.spawn(async move { Check::Write(store.probe().await.map_err(|error| error.to_string())) });
+        self.checks.spawn(async move { Check::Write(store.probe().await) });
     }
 
     fn check_done(&mut self, check: Check, now: Duration) {
@@ -431,9 +435,9 @@ impl Disk {
     }
 
     /// The store cannot be written, for this reason.
-    pub fn fail(&mut self, reason: String) {
+    pub fn fail(&mut self, why: StoreError) {
         self.is_news |= self.trouble.is_none();
-        self.trouble = Some(reason);
+        self.trouble = Some(why);
     }
 
     /// Writes what the disk did not take, or has not yet, to wherever it can be written: the files that were written,

@@ -10,9 +10,8 @@ use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
 use crate::domain::hook::Hook;
 use crate::domain::job::{Job, JobIx};
-use crate::domain::secret::Token;
 use crate::domain::service::{Poll, Service};
-use crate::net::Net;
+use crate::net::{ClientError, Net};
 
 mod adopt;
 mod claims;
@@ -59,7 +58,7 @@ pub struct Setup {
     /// What holds for all services.
     pub poll: Poll,
     /// The services of the jobs file, and the token of each: the secret, or why there is none.
-    pub services: Vec<(Arc<Service>, Result<Token, String>)>,
+    pub services: token::Tokens,
     /// The jobs, in the file's order, each of one of these services.
     pub jobs: Vec<Arc<Job>>,
     /// At which events programs of the user's own are run; by whom is the front end's business.
@@ -119,25 +118,33 @@ impl Engine {
     }
 }
 
-/// Why an engine cannot start; a sentence for a person that says what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StartError(pub String);
+/// Why an engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its runtime or its thread cannot be made.
+    #[error("failed to start the engine: {0}. End some programs, then try again")]
+    NoThread(#[from] std::io::Error),
+    /// No HTTP client can be made.
+    #[error(transparent)]
+    NoClient(#[from] ClientError),
+    /// A job, by its label, names a service that was not handed over.
+    #[error("internal error: the job {0} names a service that is not given. Please report it")]
+    UnknownService(String),
+}
 
 /// Starts an engine on a thread and a runtime of its own: a terminal or a pipe that takes no more output must not hold
 /// up a reply that can be read once. It first declares every job with what is known of it, and ends with
 /// `Fact::Ended`, after which nothing more is sent.
 pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine, StartError> {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let failed = |error: std::io::Error| StartError(format!("failed to start the engine: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = run::Run::new(setup, facts)?;
     let work = move || {
         runtime.block_on(run.run(inbox));
         // A look-up or a token command that nobody waits for any more must not keep the thread.
         runtime.shutdown_background();
     };
-    std::thread::Builder::new().name("engine".to_owned()).spawn(work).map_err(failed)?;
+    std::thread::Builder::new().name("engine".to_owned()).spawn(work)?;
     Ok(Engine { commands })
 }
 
@@ -151,7 +158,7 @@ pub fn check_certificates<'a>(services: impl IntoIterator<Item = &'a Service>) -
     let poll = Poll::default();
     let net = Net::new(&poll, Clock::new(Timestamp::now));
     for service in services {
-        net.prepare(&service.base, service.is_one_shot()).map_err(|error| StartError(error.0))?;
+        net.prepare(&service.base, service.is_one_shot())?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! One harmless request to a service, for `check --online`: the status of a job that nobody has.
 
+use super::token::Tokens;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,29 +25,66 @@ use super::mask;
 /// Longer than a service that is there takes to answer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Asks every service that has a token, all at once. By the service's name: what it answered in a few words, or why
-/// that is no good answer. Texts are foreign and not sanitised.
-pub async fn ask_all(
-    poll: &Poll,
-    services: &[(Arc<Service>, Result<Token, String>)],
-) -> Vec<(Arc<str>, Result<String, String>)> {
+/// A good answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It speaks to us.
+    Accepted,
+    /// It would, but not now; its HTTP code.
+    RateLimited(u16),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("OK, token accepted"),
+            Self::RateLimited(status) => write!(f, "OK, but rate limited for now (HTTP {status})"),
+        }
+    }
+}
+
+/// Why a service gave no good answer. Reasons are foreign text and not sanitised.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OnlineError {
+    /// None came in time.
+    #[error("no answer within {} s", LIMIT.as_secs())]
+    TimedOut,
+    /// None came: why.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// It refuses the token.
+    #[error("token rejected, {}", with_status(*.0, .1))]
+    TokenRejected(u16, String),
+    /// It answered with this HTTP code, for this reason.
+    #[error("{}", with_status(*.0, .1))]
+    Bad(u16, String),
+}
+
+/// What each service that was asked came to, by its name.
+pub type Answers = Vec<(Arc<str>, Result<Answer, OnlineError>)>;
+
+/// Asks every service that has a token, all at once.
+pub async fn ask_all(poll: &Poll, services: &Tokens) -> Answers {
     let net = Net::new(poll, Clock::new(Timestamp::now));
     let asked = services.iter().filter_map(|(service, token)| Some((service, token.as_ref().ok()?)));
     join_all(asked.map(|(service, token)| async {
         let answer = timeout(LIMIT, ask(&net, service, token)).await;
-        let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs())));
+        let answer = answer.unwrap_or_else(|_| Err(OnlineError::TimedOut));
         (Arc::clone(&service.name), answer)
     }))
     .await
 }
 
-async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, String> {
+async fn ask(net: &Net, service: &Service, token: &Token) -> Result<Answer, OnlineError> {
     let id = service.provider.about().made_up_id;
     let request = service.provider.request(service, id);
     let mut body = Body::default();
     // The sender is kept: nobody leaves.
     let (_stay, mut leave) = watch::channel(false);
-    let arrived = net.send(&request, token, &mut body, &mut leave).await.map_err(|no_reply| no_reply.reason)?;
+    let arrived = net
+        .send(&request, token, &mut body, &mut leave)
+        .await
+        .map_err(|no_reply| OnlineError::NoAnswer(no_reply.reason))?;
     let received = body.0.freeze();
     let body = decode::decoded(arrived.headers.content_encoding.as_deref(), &received);
     let body = body.map_or(received, |decoded| decoded.bytes);
@@ -63,12 +102,12 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<String, Stri
     let reason = reading.reason.unwrap_or_else(|| "no reason given".to_owned());
     let status = reply.status;
     match reading.read {
-        PollOutcome::Answered | PollOutcome::NotFound => Ok("OK, token accepted".to_owned()),
-        PollOutcome::Throttled => Ok(format!("OK, but rate limited for now (HTTP {status})")),
-        PollOutcome::Rejected if matches!(status, 400 | 422) => Ok("OK, token accepted".to_owned()),
-        PollOutcome::Unauthorized => Err(format!("token rejected, {}", with_status(status, &reason))),
+        PollOutcome::Answered | PollOutcome::NotFound => Ok(Answer::Accepted),
+        PollOutcome::Throttled => Ok(Answer::RateLimited(status)),
+        PollOutcome::Rejected if matches!(status, 400 | 422) => Ok(Answer::Accepted),
+        PollOutcome::Unauthorized => Err(OnlineError::TokenRejected(status, reason)),
         PollOutcome::Unreachable | PollOutcome::ServerError | PollOutcome::Malformed | PollOutcome::Rejected => {
-            Err(with_status(status, &reason))
+            Err(OnlineError::Bad(status, reason))
         }
     }
 }

@@ -12,7 +12,7 @@ use super::job_entry::{Denials, Phase};
 use super::run::Run;
 use super::schedule::ServiceIx;
 use super::service_entry::ServiceEntry;
-use super::token::Renewal;
+use super::token::{Renewal, TokenError};
 
 impl Run {
     /// Applies it. Told by `Fact::Reloaded` when it is in force.
@@ -33,9 +33,9 @@ impl Run {
             let token = match token {
                 Renewal::Asked(token) => token,
                 // It may be a newer one than the front end has seen.
-                Renewal::AsBefore => old
-                    .and_then(|old| self.schedule[old].token.clone())
-                    .ok_or_else(|| "its token was never asked for".to_owned()),
+                Renewal::AsBefore => {
+                    old.and_then(|old| self.schedule[old].token.clone()).ok_or_else(TokenError::never_asked)
+                }
             };
             let new = ServiceEntry::new(service, token);
             match old {
@@ -75,7 +75,7 @@ impl Run {
         self.reload_known(&again).await;
         added += new.len();
         if let Err(error) = self.declare(new).await {
-            self.disk.fail(error.to_string());
+            self.disk.fail(error);
         }
         for service in self.schedule.services() {
             self.gate_changed(service);

@@ -1,6 +1,7 @@
 //! The engine's loop: commands, responses, saves and timers, one at a time, on one task that owns everything. The parts
 //! own their state and answer with data; here it is passed on between them.
 
+use super::token::TokenError;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +62,7 @@ pub enum Mode {
 #[derive(Debug)]
 pub enum Background {
     /// A service's token was asked for; true if the user had asked for it.
-    Token(ServiceIx, Result<Token, String>, bool),
+    Token(ServiceIx, Result<Token, TokenError>, bool),
     /// Something that answers for itself.
     Done,
 }
@@ -104,7 +105,7 @@ impl Run {
             schedule.add_service(ServiceEntry::new(service, token));
         }
         if let Some(job) = jobs.iter().find(|job| schedule.service_named(&job.service).is_none()) {
-            return Err(StartError(format!("the job {} names a service that is not given", job.label())));
+            return Err(StartError::UnknownService(job.label()));
         }
         Ok(Self {
             purpose,
@@ -134,7 +135,7 @@ impl Run {
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
         let jobs = std::mem::take(&mut self.setup_jobs);
         if let Err(error) = self.declare(jobs).await {
-            self.disk.fail(error.to_string());
+            self.disk.fail(error);
             self.tell_store_trouble();
             self.ending.store_failed = true;
             self.report.tell(Fact::Ended(self.ending.clone()));
@@ -422,7 +423,7 @@ impl Run {
                 self.claims.renew_all(&self.schedule);
             }
         }
-        self.report.tell(Fact::StoreTrouble(trouble));
+        self.report.tell(Fact::StoreTrouble(trouble.map(|why| why.to_string())));
         for service in self.schedule.services() {
             self.refresh_service_health(service);
         }

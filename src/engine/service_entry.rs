@@ -1,6 +1,7 @@
 //! One service as it is being polled: its token, its gate, its rate limit, its queue. Pure; times are since the
 //! engine's start.
 
+use super::token::TokenError;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,11 +62,11 @@ pub struct ServiceEntry {
 
 impl ServiceEntry {
     /// A service as it stands at the start.
-    pub fn new(service: Arc<Service>, token: Result<Token, String>) -> Self {
+    pub fn new(service: Arc<Service>, token: Result<Token, TokenError>) -> Self {
         let bucket = service.rate.map(|rate| Bucket::new(rate, Duration::ZERO));
         let (token, gate) = match token {
             Ok(token) => (Some(token), ServiceGate::default()),
-            Err(reason) => (None, ServiceGate::without_token(reason)),
+            Err(error) => (None, ServiceGate::without_token(error.to_string())),
         };
         let description = service.provider.description().map(Arc::from);
         Self {
@@ -242,7 +243,7 @@ mod tests {
 
     fn entry() -> ServiceEntry {
         let service = crate::tests::wire_cases::service(ProviderName::VESSL, "http://h/api");
-        ServiceEntry::new(Arc::new(service), Err("not needed".to_owned()))
+        ServiceEntry::new(Arc::new(service), Err(TokenError::never_asked()))
     }
 
     #[test]

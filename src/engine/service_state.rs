@@ -1,6 +1,7 @@
 //! What a gate's opening and closing means for the jobs behind it: told, spread out again, given up; tokens that are
 //! asked for again; and how well each job is being polled.
 
+use super::token::TokenError;
 use std::time::Duration;
 
 use crate::domain::fact::{Fact, Gate, Health, Silence};
@@ -91,7 +92,7 @@ impl Run {
         self.background.spawn(resolved);
     }
 
-    pub(super) fn token_arrived(&mut self, service: ServiceIx, result: Result<Token, String>, asked: bool) {
+    pub(super) fn token_arrived(&mut self, service: ServiceIx, result: Result<Token, TokenError>, asked: bool) {
         let now = self.now();
         let entry = &mut self.schedule[service];
         let stayed_refused = match result {
@@ -102,9 +103,9 @@ impl Run {
                 false
             }
             Ok(_) => true,
-            Err(reason) => {
+            Err(error) => {
                 if entry.token.is_none() {
-                    entry.gate = ServiceGate::without_token(reason);
+                    entry.gate = ServiceGate::without_token(error.to_string());
                 }
                 true
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
@@ -20,6 +20,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// After so long it is said what is being waited for.
 const SAID_AFTER: Duration = Duration::from_secs(1);
+
+/// What to do about a command that gives no token.
+const BY_HAND: &str = "run it by hand to see why";
+
+/// What to do about a fault of jobdeck's own.
+const REPORT: &str = "it is a bug: please report it";
 
 /// More than any token has.
 const LONGEST: u64 = 64 * 1024;
@@ -36,23 +42,63 @@ pub enum Prompts {
     Refused,
 }
 
+/// Why a token cannot be had. It names the source and never the secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {help}")]
+pub struct TokenError {
+    /// Which kind of failure.
+    pub kind: TokenErrorKind,
+    /// What failed, and of what: "the variable VESSL_TOKEN is not set".
+    pub what: String,
+    /// What to do about it.
+    pub help: &'static str,
+}
+
+/// Kinds of failures of a token's source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenErrorKind {
+    /// There is no such variable, file or program.
+    Missing,
+    /// It could not be read, or failed.
+    Failed,
+    /// It gave nothing in time.
+    TimedOut,
+    /// What it gives is no token.
+    NoToken,
+    /// A fault of jobdeck's own.
+    Internal,
+}
+
+impl TokenError {
+    fn new(kind: TokenErrorKind, what: String, help: &'static str) -> Self {
+        Self { kind, what, help }
+    }
+
+    /// It was needed and nobody had asked for it.
+    pub(super) fn never_asked() -> Self {
+        Self::new(TokenErrorKind::Internal, "the token was never asked for".to_owned(), REPORT)
+    }
+}
+
+/// Services, and the token of each, or why there is none.
+pub type Tokens = Vec<(Arc<Service>, Result<Token, TokenError>)>;
+
 /// A service's token after its jobs file was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renewal {
     /// Its source is the same and gave a token before: that one holds.
     AsBefore,
     /// It was asked for.
-    Asked(Result<Token, String>),
+    Asked(Result<Token, TokenError>),
 }
 
-/// The token, or why it cannot be had: a sentence that names the source and never the secret. A command runs without
-/// a shell, with no standard input, for at most 30 seconds.
-pub async fn resolve(source: &TokenSource, prompts: Prompts) -> Result<Token, String> {
+/// The token of a source. A command runs without a shell, with no standard input, for at most 30 seconds.
+pub async fn resolve(source: &TokenSource, prompts: Prompts) -> Result<Token, TokenError> {
     resolve_within(source, prompts, LIMIT).await
 }
 
 /// A service's token with its further secrets.
-pub async fn resolve_service(service: &Service, prompts: Prompts) -> Result<Token, String> {
+pub async fn resolve_service(service: &Service, prompts: Prompts) -> Result<Token, TokenError> {
     let mut token = resolve(&service.token, prompts).await?;
     for (name, source) in &service.secrets {
         token = token.with(name, resolve(source, prompts).await?);
@@ -61,11 +107,7 @@ pub async fn resolve_service(service: &Service, prompts: Prompts) -> Result<Toke
 }
 
 /// The token of each service, all asked at once, each source once. What takes longer than a second is said.
-pub async fn resolve_all(
-    services: &[Arc<Service>],
-    prompts: Prompts,
-    say: impl Fn(&str),
-) -> Vec<(Arc<Service>, Result<Token, String>)> {
+pub async fn resolve_all(services: &[Arc<Service>], prompts: Prompts, say: impl Fn(&str)) -> Tokens {
     let mut sources: Vec<&TokenSource> = Vec::new();
     for service in services {
         for source in std::iter::once(&service.token).chain(service.secrets.iter().map(|(_, source)| source)) {
@@ -85,7 +127,7 @@ pub async fn resolve_all(
     let tokens = join_all(sources.iter().map(|source| ask(source))).await;
     let of = |wanted: &TokenSource| {
         let found = sources.iter().zip(&tokens).find(|(source, _)| **source == wanted);
-        found.map_or_else(|| Err("its token was never asked for".to_owned()), |(_, token)| token.clone())
+        found.map_or_else(|| Err(TokenError::never_asked()), |(_, token)| token.clone())
     };
     let token = |service: &Service| {
         service.secrets.iter().try_fold(of(&service.token)?, |token, (name, source)| Ok(token.with(name, of(source)?)))
@@ -104,49 +146,64 @@ fn waiting_for(source: &TokenSource, services: &[Arc<Service>]) -> String {
     format!("waiting for the token {what} of {service} {}, for {} s at most", names.join(", "), LIMIT.as_secs())
 }
 
-async fn resolve_within(source: &TokenSource, prompts: Prompts, limit: Duration) -> Result<Token, String> {
+async fn resolve_within(source: &TokenSource, prompts: Prompts, limit: Duration) -> Result<Token, TokenError> {
     match source {
         TokenSource::Env(name) => from_environment(name),
         TokenSource::File(path) => match timeout(limit, from_file(path)).await {
             Ok(token) => token,
-            Err(_) => Err(format!("the token file {} gives nothing; name a regular file", shown(path))),
+            Err(_) => {
+                let what = format!("the token file {} gives nothing", shown(path));
+                Err(TokenError::new(TokenErrorKind::TimedOut, what, "name a regular file"))
+            }
         },
         TokenSource::Command(argv) => match timeout(limit, from_command(argv, prompts)).await {
             Ok(token) => token,
             // Dropping the future has killed it.
-            Err(_) => Err(format!(
-                "the token command {} took longer than {} s and was stopped; see what it waits for",
-                program(argv),
-                limit.as_secs()
-            )),
+            Err(_) => {
+                let (program, limit) = (program(argv), limit.as_secs());
+                let what = format!("the token command {program} took longer than {limit} s and was stopped");
+                Err(TokenError::new(TokenErrorKind::TimedOut, what, "see what it waits for"))
+            }
         },
     }
 }
 
-fn from_environment(name: &str) -> Result<Token, String> {
+fn from_environment(name: &str) -> Result<Token, TokenError> {
     let variable = Clean::new(name);
     match std::env::var(name) {
         Ok(text) => token(&text, &format!("the variable {variable}"), "set it to the token alone"),
         Err(std::env::VarError::NotPresent) => {
-            Err(format!("the variable {variable} is not set; export it before jobdeck is started"))
+            let what = format!("the variable {variable} is not set");
+            Err(TokenError::new(TokenErrorKind::Missing, what, "export it before jobdeck is started"))
         }
         Err(std::env::VarError::NotUnicode(_)) => {
-            Err(format!("the variable {variable} is not UTF-8; set it to the token alone"))
+            let what = format!("the variable {variable} is not UTF-8");
+            Err(TokenError::new(TokenErrorKind::NoToken, what, "set it to the token alone"))
         }
     }
 }
 
-async fn from_file(path: &Path) -> Result<Token, String> {
+async fn from_file(path: &Path) -> Result<Token, TokenError> {
     let what = format!("the token file {}", shown(path));
-    let failed = |error: std::io::Error| format!("failed to read {what}: {error}; write the token to it");
+    let failed = |error: std::io::Error| {
+        TokenError::new(kind_of(&error), format!("failed to read {what}: {error}"), "write the token to it")
+    };
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    let text = text_of(file, &what).await?.map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes).await.map_err(failed)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(too_long(&what));
+    }
+    let text = in_utf8(bytes, &what)?;
     token(&text, &what, "write the token alone to it")
 }
 
-async fn from_command(argv: &[String], prompts: Prompts) -> Result<Token, String> {
+async fn from_command(argv: &[String], prompts: Prompts) -> Result<Token, TokenError> {
     let what = format!("the token command {}", program(argv));
-    let (name, arguments) = argv.split_first().ok_or_else(|| "the token command names no program".to_owned())?;
+    let (name, arguments) = argv.split_first().ok_or_else(|| {
+        let what = "the token command names no program".to_owned();
+        TokenError::new(TokenErrorKind::Missing, what, "name one in the jobs file")
+    })?;
     let mut command = match prompts {
         Prompts::Allowed => Command::new(name),
         Prompts::Refused => child::detached(name),
@@ -159,10 +216,16 @@ async fn from_command(argv: &[String], prompts: Prompts) -> Result<Token, String
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| format!("failed to start {what}: {error}; see that it is installed and in the PATH"))?;
+        .map_err(|error| {
+            let help = "see that it is installed and in the PATH";
+            TokenError::new(kind_of(&error), format!("failed to start {what}: {error}"), help)
+        })?;
     let mut group = (prompts == Prompts::Refused).then(|| Group::of(&child));
-    let failed = |error: std::io::Error| format!("failed to read from {what}: {error}; run it by hand to see why");
-    let mut output = child.stdout.take().ok_or_else(|| format!("{what} has no output"))?;
+    let failed = |error: std::io::Error| {
+        TokenError::new(TokenErrorKind::Failed, format!("failed to read from {what}: {error}"), BY_HAND)
+    };
+    let no_output = || TokenError::new(TokenErrorKind::Internal, format!("{what} has no output"), REPORT);
+    let mut output = child.stdout.take().ok_or_else(no_output)?;
     let mut bytes = Vec::new();
     let mut ended = None;
     loop {
@@ -186,50 +249,49 @@ async fn from_command(argv: &[String], prompts: Prompts) -> Result<Token, String
         group.let_go();
     }
     let help = match prompts {
-        Prompts::Allowed => "run it by hand to see why",
+        Prompts::Allowed => BY_HAND,
         Prompts::Refused => {
             "it can ask nothing while the screen is taken: run it by hand in another terminal to see why"
         }
     };
     if !status.success() {
-        return Err(format!("{what} failed ({status}); {help}"));
+        return Err(TokenError::new(TokenErrorKind::Failed, format!("{what} failed ({status})"), help));
     }
     let text = in_utf8(bytes, &what)?;
     if text.trim().is_empty() {
-        return Err(format!("{what} printed nothing; {help}"));
+        return Err(TokenError::new(TokenErrorKind::NoToken, format!("{what} printed nothing"), help));
     }
     token(&text, &what, "it has to print the token alone")
 }
 
-/// What a source gives, if it is of a token's size and text.
-async fn text_of(source: impl AsyncRead + Unpin, what: &str) -> Result<std::io::Result<String>, String> {
-    let mut bytes = Vec::new();
-    if let Err(error) = source.take(LONGEST + 1).read_to_end(&mut bytes).await {
-        return Ok(Err(error));
-    }
-    if bytes.len() as u64 > LONGEST {
-        return Err(too_long(what));
-    }
-    in_utf8(bytes, what).map(Ok)
+fn kind_of(error: &std::io::Error) -> TokenErrorKind {
+    if error.kind() == std::io::ErrorKind::NotFound { TokenErrorKind::Missing } else { TokenErrorKind::Failed }
 }
 
-fn in_utf8(bytes: Vec<u8>, what: &str) -> Result<String, String> {
-    String::from_utf8(bytes).map_err(|_| format!("{what} gives no UTF-8: that is no token"))
+fn in_utf8(bytes: Vec<u8>, what: &str) -> Result<String, TokenError> {
+    String::from_utf8(bytes).map_err(|_| no_token(what, "gives no UTF-8", IT_IS_NONE))
 }
 
-fn too_long(what: &str) -> String {
-    format!("{what} gives more than {} KiB: that is no token", LONGEST / 1024)
+fn too_long(what: &str) -> TokenError {
+    no_token(what, &format!("gives more than {} KiB", LONGEST / 1024), IT_IS_NONE)
 }
 
-fn token(text: &str, what: &str, help: &str) -> Result<Token, String> {
+/// What to do about something that cannot be a token.
+const IT_IS_NONE: &str = "that is no token: name what gives one";
+
+fn no_token(what: &str, gives: &str, help: &'static str) -> TokenError {
+    TokenError::new(TokenErrorKind::NoToken, format!("{what} {gives}"), help)
+}
+
+fn token(text: &str, what: &str, help: &'static str) -> Result<Token, TokenError> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(format!("{what} is empty; {help}"));
+        return Err(no_token(what, "is empty", help));
     }
     if text.contains(['\n', '\r']) {
-        return Err(format!("{what} gives more than one line; {help}"));
+        return Err(no_token(what, "gives more than one line", help));
     }
-    Token::new(text).ok_or_else(|| format!("{what} gives control characters; {help}"))
+    Token::new(text).ok_or_else(|| no_token(what, "gives control characters", help))
 }
 
 fn shown(path: &Path) -> Clean {
@@ -245,7 +307,7 @@ fn program(argv: &[String]) -> Clean {
 mod tests {
     use super::*;
 
-    fn asked(source: TokenSource) -> Result<String, String> {
+    fn asked(source: TokenSource) -> Result<String, TokenError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let token = runtime.block_on(resolve_within(&source, Prompts::Allowed, Duration::from_secs(1)));
         token.map(|token| token.expose().to_owned())
@@ -271,7 +333,7 @@ mod tests {
         assert_eq!(asked(command(&["echo", " s3cret "])), Ok("s3cret".to_owned()));
         assert_eq!(asked(command(&["echo", "$HOME; `id`"])), Ok("$HOME; `id`".to_owned()), "no shell");
         assert_eq!(
-            asked(command(&["cat"])).unwrap_err(),
+            asked(command(&["cat"])).unwrap_err().to_string(),
             "the token command cat printed nothing; run it by hand to see why"
         );
     }
@@ -296,7 +358,7 @@ mod tests {
             (command(&[]), "names no program"),
         ];
         for (source, expected) in cases {
-            let error = asked(source.clone()).unwrap_err();
+            let error = asked(source.clone()).unwrap_err().to_string();
             assert!(error.contains(expected), "{source:?}: {error}");
             assert!(!error.contains("s3cret") && !error.contains('\u{1b}'), "{source:?}: {error}");
         }
@@ -312,13 +374,13 @@ mod tests {
             let asked = resolve_within(&source, Prompts::Refused, Duration::from_secs(seconds));
             runtime.block_on(asked).map(|token| token.expose().to_owned())
         };
-        let why = ask("read x < /dev/tty && echo s3cret", 20).unwrap_err();
+        let why = ask("read x < /dev/tty && echo s3cret", 20).unwrap_err().to_string();
         assert!(why.contains("it can ask nothing while the screen is taken"), "{why}");
         let begun = std::time::Instant::now();
         assert_eq!(ask("sleep 60 & echo s3cret", 30), Ok("s3cret".to_owned()));
         assert!(begun.elapsed() < Duration::from_secs(30), "it waited for what was left running");
         // At the deadline all that it has started goes with it.
-        let why = ask(&format!("sleep 61 & echo $! > {}; wait", pid.display()), 1).unwrap_err();
+        let why = ask(&format!("sleep 61 & echo $! > {}; wait", pid.display()), 1).unwrap_err().to_string();
         assert!(why.contains("took longer than 1 s"), "{why}");
         let pid = std::fs::read_to_string(pid).unwrap();
         let is_gone = || {

@@ -2,6 +2,7 @@
 //! itself, and keeps what came of a reply that breaks off.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -74,10 +75,27 @@ pub struct Arrived {
     pub bytes: u64,
 }
 
-/// Why no client can be made; a sentence that says what to do.
+/// No client can be made, for this reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ClientError(pub String);
+#[error(
+    "failed to set up HTTPS: {cause}. Install your system's CA certificates (the package is usually called \
+     ca-certificates), or set SSL_CERT_FILE to a PEM bundle"
+)]
+pub struct ClientError {
+    /// What the HTTPS library says.
+    pub cause: String,
+}
+
+/// Why a request's header cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum HeaderError {
+    #[error("there is no secret \"{0}\"")]
+    NoSecret(String),
+    #[error("the token cannot stand in an HTTP header")]
+    UnfitToken,
+    #[error("\"{0}\" is no HTTP header")]
+    NoHeader(String),
+}
 
 /// The clients, each made when it is first needed: loading the system's certificates takes longer than a first screen.
 #[derive(Debug)]
@@ -124,19 +142,19 @@ impl Net {
         sink: &mut (dyn Sink + Send),
         leave: &mut watch::Receiver<bool>,
     ) -> Result<Arrived, NoReply> {
-        let unsent = |reason: String| NoReply { sent: false, reason };
+        let unsent = |reason: &dyn Display| NoReply { sent: false, reason: reason.to_string() };
         let outer = match &request.named_by {
             Some(host) => !resolve::is_inside(host).await,
             None => false,
         };
-        let client = self.client(&request.url, request.one_shot, outer).map_err(|error| unsent(error.0))?;
+        let client = self.client(&request.url, request.one_shot, outer).map_err(|error| unsent(&error))?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
         let mut builder = client.request(method, request.url.clone());
         for header in &request.headers {
-            let (name, value) = header_of(header, token).map_err(unsent)?;
+            let (name, value) = header_of(header, token).map_err(|error| unsent(&error))?;
             builder = builder.header(name, value);
         }
         if let Some(body) = &request.body {
@@ -219,13 +237,7 @@ impl Net {
         if kind.loopback {
             builder = builder.no_proxy();
         }
-        builder.build().map_err(|error| {
-            ClientError(format!(
-                "failed to set up HTTPS: {}. Install your system's CA certificates (the package is usually called \
-                 ca-certificates), or set SSL_CERT_FILE to a PEM bundle",
-                root_cause(&error)
-            ))
-        })
+        builder.build().map_err(|error| ClientError { cause: root_cause(&error) })
     }
 
     fn no_reply(&self, error: &reqwest::Error) -> NoReply {
@@ -291,18 +303,18 @@ fn is_out_of_descriptors(error: &reqwest::Error) -> bool {
     })
 }
 
-fn header_of(header: &Header, token: &Token) -> Result<(HeaderName, HeaderValue), String> {
+fn header_of(header: &Header, token: &Token) -> Result<(HeaderName, HeaderValue), HeaderError> {
     let part = |part: &HeaderPart| match part {
         HeaderPart::Text(text) => Ok(text.clone()),
         HeaderPart::Token => Ok(token.expose().to_owned()),
         HeaderPart::Secret(name) => {
-            token.expose_further(name).map(str::to_owned).ok_or_else(|| format!("there is no secret \"{name}\""))
+            token.expose_further(name).map(str::to_owned).ok_or_else(|| HeaderError::NoSecret(name.clone()))
         }
     };
-    let text = header.value.iter().map(part).collect::<Result<String, String>>()?;
+    let text = header.value.iter().map(part).collect::<Result<String, _>>()?;
     let unfit = || match header.is_secret() {
-        true => "the token cannot stand in an HTTP header".to_owned(),
-        false => format!("\"{}\" is no HTTP header", header.name),
+        true => HeaderError::UnfitToken,
+        false => HeaderError::NoHeader(header.name.clone()),
     };
     let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| unfit())?;
     let mut value = HeaderValue::from_str(&text).map_err(|_| unfit())?;

@@ -26,7 +26,7 @@ use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::engine::saved::Results;
-use crate::engine::token::{self, Prompts};
+use crate::engine::token::{self, Prompts, TokenError};
 use crate::session::jsonl::{StateLine, json};
 
 /// How many runs of one command go on at once.
@@ -78,9 +78,12 @@ pub enum CommandError {
     /// Its private files cannot be written.
     #[error("failed to write a file for it: {0}")]
     Files(#[from] io::Error),
+    /// It wants a token, and its jobs are of several services.
+    #[error("it wants the service's token: the jobs are of several services")]
+    SeveralServices,
     /// It wants a token, and there is none.
     #[error("it wants the service's token: {0}")]
-    Token(String),
+    Token(#[from] TokenError),
     /// It was not begun any more.
     #[error("not begun, since jobdeck is leaving")]
     Leaving,
@@ -196,8 +199,8 @@ async fn run_once(command: &UserCommand, group: &[Target], around: &Surroundings
     if command.token {
         let services: BTreeSet<_> = group.iter().map(|target| Arc::clone(&target.job.service)).collect();
         let one = services.first().filter(|_| services.len() == 1).and_then(|name| around.services.get(name));
-        let service = one.ok_or_else(|| CommandError::Token("the jobs are of several services".to_owned()))?;
-        let token = token::resolve(&service.token, around.prompts).await.map_err(CommandError::Token)?;
+        let service = one.ok_or_else(|| CommandError::SeveralServices)?;
+        let token = token::resolve(&service.token, around.prompts).await?;
         variables.push(("JOBDECK_TOKEN".to_owned(), token.expose().to_owned()));
     }
     let launch = Launch {

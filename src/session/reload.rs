@@ -12,10 +12,10 @@ use crate::config::files::watch;
 use crate::config::files::watch::{Change, Watch, WatchError};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::hook::Hook;
-use crate::domain::secret::{Token, TokenSource};
+use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::engine::Reload;
-use crate::engine::token::{self, Prompts, Renewal};
+use crate::engine::token::{self, Prompts, Renewal, Tokens};
 
 /// What became of the jobs file.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Reloads {
 impl Reloads {
     /// Watches a file that is in force from now on, with these tokens, and with the hooks of the user's own file. The
     /// default watches none.
-    pub fn of(file: &JobsFile, tokens: &[(Arc<Service>, Result<Token, String>)], own_hooks: Vec<Arc<Hook>>) -> Self {
+    pub fn of(file: &JobsFile, tokens: &Tokens, own_hooks: Vec<Arc<Hook>>) -> Self {
         let (changed, changes) = unbounded_channel();
         let watch = watch::watch(file, changed);
         let trouble = match &watch {

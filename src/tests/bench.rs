@@ -1,5 +1,6 @@
 //! An engine on a state directory of its own, against a server that answers what a test wrote down.
 
+use crate::engine::token::TokenError;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -102,7 +103,7 @@ impl Bench {
     }
 
     /// What a jobs file says that has some of the jobs, every service with this token.
-    pub(super) fn file(&self, token: &Result<Token, String>, has: impl Fn(&str) -> bool) -> Reload {
+    pub(super) fn file(&self, token: &Result<Token, TokenError>, has: impl Fn(&str) -> bool) -> Reload {
         let others = self.jobs.iter().map(|(provider, _)| *provider).filter(|one| !super::PROVIDERS.contains(one));
         let providers: std::collections::BTreeSet<ProviderName> = super::PROVIDERS.into_iter().chain(others).collect();
         let services = providers

@@ -553,7 +553,7 @@ async fn once_asks_on_where_a_service_answers_nonsense_about_some_jobs() {
 async fn a_job_whose_reader_died_and_whose_result_was_used_up_says_so() {
     let bench = Bench::new().job(ProviderName::UNSTRACT, "job-1", [acknowledged()]);
     let dead = bench.open_store();
-    dead.claim(bench.file(&Err(String::new()), |_| true).jobs).await.unwrap();
+    dead.claim(bench.file(&Ok(crate::domain::secret::Token::new("t").unwrap()), |_| true).jobs).await.unwrap();
     drop(dead);
     assert_eq!(bench.watch().await.lost, Some(LostBecause::ReaderDied));
 }

@@ -1,5 +1,6 @@
 //! The engine while its jobs file changes: what comes is read, what goes is finished, nothing is read twice.
 
+use crate::engine::token::TokenError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,12 @@ fn acknowledged() -> Scripted {
 }
 
 /// Puts a file with these jobs in force, and waits until it is: how many came and went.
-async fn reload(bench: &Bench, running: &mut Running, jobs: &[&str], token: &Result<Token, String>) -> (usize, usize) {
+async fn reload(
+    bench: &Bench,
+    running: &mut Running,
+    jobs: &[&str],
+    token: &Result<Token, TokenError>,
+) -> (usize, usize) {
     put_in_force(running, bench.file(token, |id| jobs.contains(&id))).await
 }
 
@@ -41,11 +47,11 @@ async fn put_in_force(running: &mut Running, file: Reload) -> (usize, usize) {
     }
 }
 
-fn token() -> Result<Token, String> {
+fn token() -> Result<Token, TokenError> {
     Ok(Token::new(TOKEN).unwrap())
 }
 
-fn other_token() -> Result<Token, String> {
+fn other_token() -> Result<Token, TokenError> {
     Ok(Token::new("another-token-of-the-tests").unwrap())
 }
 

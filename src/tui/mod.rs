@@ -13,6 +13,7 @@ mod terminal;
 
 pub use crate::ui::theme;
 
+use crate::engine::token::Tokens;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +35,6 @@ use crate::domain::field::Field;
 use crate::domain::hook::Hook;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
-use crate::domain::secret::Token;
 use crate::domain::service::Service;
 use crate::domain::stats::Counts;
 use crate::engine::saved::{OpenStore, Results};
@@ -83,7 +83,7 @@ pub struct Batch {
     /// The jobs file.
     pub file: JobsFile,
     /// The token of each of its services, or why there is none.
-    pub services: Vec<(Arc<Service>, Result<Token, String>)>,
+    pub services: Tokens,
     /// What is saved.
     pub results: Results,
     /// The same, opened to poll with; None where the jobs come from the disk.
@@ -248,7 +248,7 @@ fn begin(
     let runner = HookRunner::start(hooks.clone(), around);
     let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
     let setup = Setup { purpose: Purpose::Dashboard, poll, services, jobs, hooks, store, seed, clock };
-    let engine = engine::start(setup, facts).map_err(|error| StartError(error.0))?;
+    let engine = engine::start(setup, facts).map_err(|error| StartError(error.to_string()))?;
     Ok((engine, reloads, Some(runner)))
 }
 

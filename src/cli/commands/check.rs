@@ -1,8 +1,9 @@
 //! `jobdeck check`: whether the file is right and its tokens can be had.
 
+use crate::engine::online::Answers;
+use crate::engine::token::Tokens;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::cli::{output, programs};
 use crate::config;
@@ -11,7 +12,7 @@ use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::human::counted;
 use crate::domain::id;
-use crate::domain::secret::{Token, TokenSource};
+use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::engine;
 use crate::engine::token;
@@ -23,11 +24,8 @@ pub struct Checked {
     /// The file.
     pub file: JobsFile,
     /// The services in its order: the secret, or why there is none.
-    pub tokens: Vec<(Arc<Service>, Result<Token, String>)>,
+    pub tokens: Tokens,
 }
-
-/// What a harmless request to a service came to, by the service's name: a few words, or why it is no good.
-pub type Online = Vec<(Arc<str>, Result<String, String>)>;
 
 /// Reads the file and asks for its tokens.
 pub async fn check(named: &[PathBuf]) -> Result<Checked, ConfigError> {
@@ -38,7 +36,7 @@ pub async fn check(named: &[PathBuf]) -> Result<Checked, ConfigError> {
 
 /// Prints what was found: the file, then a line for each service, then what is odd. Returns the exit code: 2 where a
 /// token cannot be found or a service gave a bad answer. `online` is empty where nobody was asked.
-pub fn report(checked: &Checked, online: &Online, user: &User, out: &mut dyn Write) -> io::Result<u8> {
+pub fn report(checked: &Checked, online: &Answers, user: &User, out: &mut dyn Write) -> io::Result<u8> {
     let Checked { file, tokens } = checked;
     let path = Clean::new(&file.path.to_string_lossy());
     let answer_of = |service: &Service| online.iter().find(|(name, _)| *name == service.name).map(|(_, answer)| answer);
@@ -61,12 +59,12 @@ pub fn report(checked: &Checked, online: &Online, user: &User, out: &mut dyn Wri
         let jobs = file.jobs.iter().filter(|job| job.service == service.name).count();
         let token = match token {
             Ok(_) => format!("token from {}", source(&service.token)),
-            Err(why) => format!("NO TOKEN: {}", Clean::new(why)),
+            Err(why) => format!("NO TOKEN: {why}"),
         };
         let answer = match answer_of(service) {
             None => String::new(),
-            Some(Ok(answer)) => format!("; {}", Clean::new(answer)),
-            Some(Err(why)) => format!("; FAILED: {}", Clean::new(why)),
+            Some(Ok(answer)) => format!("; {answer}"),
+            Some(Err(why)) => format!("; FAILED: {}", Clean::from(why.to_string())),
         };
         let jobs = counted(jobs, "job");
         writeln!(out, "{:width$}  {:8}  {jobs:>10}  {token}{answer}", service.name, service.provider.name())?;
@@ -135,6 +133,11 @@ fn source(source: &TokenSource) -> String {
 mod tests {
     use std::path::Path;
 
+    use std::sync::Arc;
+
+    use crate::domain::secret::Token;
+    use crate::engine::online::{Answer, OnlineError};
+
     use super::*;
 
     fn checked(text: &str) -> (u8, String, String) {
@@ -195,7 +198,7 @@ mod tests {
         let checked = Checked { file: config::parse(FILE, Path::new("f")).unwrap(), tokens: Vec::new() };
         let tokens = checked.file.services.iter().map(|service| (Arc::clone(service), Ok(Token::new("t").unwrap())));
         let checked = Checked { tokens: tokens.collect(), ..checked };
-        for (answer, code) in [(Ok("answers".to_owned()), 0), (Err("401".to_owned()), 2)] {
+        for (answer, code) in [(Ok(Answer::Accepted), 0), (Err(OnlineError::TimedOut), 2)] {
             let mut out = Vec::new();
             assert_eq!(report(&checked, &vec![("a".into(), answer)], &User::default(), &mut out).unwrap(), code);
         }

@@ -1,7 +1,6 @@
 //! `jobdeck check`, put together: the file, its tokens and, with `--online`, one harmless request to each service.
 
 use super::check;
-use super::check::Online;
 use crate::cli::args::{Check, Common};
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
@@ -18,7 +17,7 @@ pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
     let mut out = Out::new();
     let code = if wanted.online {
         let checked = check::check(&common.config).await?;
-        let online: Online = online::ask_all(&checked.file.poll, &checked.tokens).await;
+        let online = online::ask_all(&checked.file.poll, &checked.tokens).await;
         check::report(&checked, &online, &user, &mut out)?
     } else {
         check::run(&common.config, &user, &mut out, &mut Stderr::default()).await?
