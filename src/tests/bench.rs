@@ -151,12 +151,13 @@ impl Bench {
             _ => "/deployment/api/org/api/",
         };
         let base = Url::parse(&self.script.url(path)).unwrap();
+        let settings = [("base".to_owned(), base.to_string())].into();
         Service {
             name: provider.as_str().into(),
             provider: super::provider(provider),
-            endpoint: super::provider(provider).endpoint(&base, &Default::default()).into(),
+            endpoint: super::provider(provider).endpoint(&base, &settings).into(),
             base,
-            settings: Default::default(),
+            settings,
             token: self.token.clone(),
             secrets: Vec::new(),
             pace: self.poll.pace,
