@@ -69,7 +69,7 @@ pub async fn ask_all(poll: &Poll, services: &Tokens) -> Answers {
     let asked = services.iter().filter_map(|(service, token)| Some((service, token.as_ref().ok()?)));
     join_all(asked.map(|(service, token)| async {
         let answer = timeout(LIMIT, ask(&net, service, token)).await;
-        let answer = answer.unwrap_or_else(|_| Err(OnlineError::TimedOut));
+        let answer = answer.unwrap_or(Err(OnlineError::TimedOut));
         (Arc::clone(&service.name), answer)
     }))
     .await

@@ -199,7 +199,7 @@ async fn run_once(command: &UserCommand, group: &[Target], around: &Surroundings
     if command.token {
         let services: BTreeSet<_> = group.iter().map(|target| Arc::clone(&target.job.service)).collect();
         let one = services.first().filter(|_| services.len() == 1).and_then(|name| around.services.get(name));
-        let service = one.ok_or_else(|| CommandError::SeveralServices)?;
+        let service = one.ok_or(CommandError::SeveralServices)?;
         let token = token::resolve(&service.token, around.prompts).await?;
         variables.push(("JOBDECK_TOKEN".to_owned(), token.expose().to_owned()));
     }
