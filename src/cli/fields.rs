@@ -22,7 +22,8 @@ pub async fn renew(store: &Results, services: &[Arc<Service>], entries: &mut [En
         let taken_by = entry.known.fields.as_ref().map(|fields| fields.taken_by.as_str()).unwrap_or_default();
         let Some(saved) = entry.known.saved.as_ref().filter(|_| taken_by != definition) else { continue };
         let Ok(body) = saved::bytes(store, saved).await else { continue };
-        let fields = Fields { taken_by: definition.clone(), values: saved::fields(service, &body) };
+        let form = saved::form(store, &entry.job.key, saved.body).await;
+        let fields = Fields { taken_by: definition.clone(), values: form.fields(&service.fields, &body) };
         entry.known =
             Arc::new(Observation { fields: Some(Box::new(fields.clone())), ..Observation::clone(&entry.known) });
         renewed.push((entry.job.key.clone(), fields));

@@ -77,8 +77,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// must be of this very service.
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError>;
 
-    /// What is in a saved body, looked through once. `part` says which of a job's bodies it is.
-    fn extract(&self, part: &Part, body: &Bytes) -> Payload;
+    /// What is in a saved body, looked through once.
+    fn extract(&self, source: &Source, body: &Bytes) -> Payload;
 
     /// What `read` answers, and what decided it, each step as a sentence. Empty where code decides.
     fn explain(&self, service: &Service, id: &str, response: &Response) -> (Next, Vec<String>) {
@@ -190,6 +190,15 @@ pub enum Part {
     Result,
     /// A further file beside it, by the name that the provider gives it.
     Also(String),
+}
+
+/// Where a saved body came from: which of its job's responses it is, and the HTTP code of that response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Which response.
+    pub part: Part,
+    /// HTTP code.
+    pub http_status: u16,
 }
 
 /// The word of a job whose status is known to be over while its result is still being fetched.

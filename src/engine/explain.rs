@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::domain::provider::{Fetch, Next, Part, Payload};
+use crate::domain::provider::{Fetch, Next, Part, Payload, Source};
 use crate::domain::reading::{Reading, Verdict};
 use crate::domain::response::{Headers, Response};
 use crate::domain::service::Service;
@@ -36,7 +36,8 @@ pub fn response(service: &Service, status: u16, body: Bytes) -> Explained {
     if why.is_empty() {
         why = why_of(&reading, status);
     }
-    let payload = providers::extract(&service.provider, &Part::Status, &response.body);
+    let source = Source { part: Part::Status, http_status: status };
+    let payload = providers::extract(&service.provider, &source, &response.body);
     Explained { reading, fetch, payload, why }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobIx, JobKey};
 use crate::domain::observation::Role;
-use crate::domain::provider::{Fetch, Next, Part};
+use crate::domain::provider::{Fetch, Next, Part, Source};
 use crate::domain::reading::{Reading, Verdict};
 use crate::domain::request::Request;
 use crate::domain::response::{NoReply, Response};
@@ -249,10 +249,12 @@ fn take_fields(service: &Service, fetch: Option<&Fetch>, response: &Response, ne
         (Next::Fetch(further), Some(fetch)) => (&mut further.status, fetch.part == Part::Result),
         (Next::Fetch(_), None) => return,
     };
+    let part = fetch.map_or(Part::Status, |fetch| fetch.part.clone());
+    let source = Source { part, http_status: response.status };
     if let (Some(answer), true) = (&mut reading.answer, holds_result)
         && matches!(answer.verdict, Verdict::State(state) if state.is_terminal())
     {
-        providers::fields::take(service, &response.body, answer);
+        providers::fields::take(service, &source, &response.body, answer);
     }
 }
 

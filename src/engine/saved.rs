@@ -4,9 +4,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use crate::domain::job::{Job, JobKey};
+use crate::domain::field::Field;
+use crate::domain::job::{Job, JobKey, ProviderName};
 use crate::domain::observation::{BodyId, Observation, Role, Saved};
-use crate::domain::provider::{Part, Payload, ProviderRef};
+use crate::domain::provider::{Part, Payload, ProviderRef, Source};
 use crate::domain::service::Service;
 use crate::providers;
 use crate::store::Store;
@@ -68,36 +69,43 @@ pub async fn bytes(results: &Results, saved: &Saved) -> Result<Bytes, StoreError
 pub struct Form {
     /// None where nobody knows the provider any more.
     provider: Option<ProviderRef>,
-    part: Part,
+    source: Source,
 }
 
 /// The form of a saved body. A described provider is the description that was kept with the job, whatever its name
 /// means today.
 pub async fn form(results: &Results, key: &JobKey, body: BodyId) -> Form {
     if providers::in_code(key.provider) {
-        return Form { provider: providers::by_name(key.provider), part: Part::Status };
+        return Form::of(key.provider);
     }
     let description = results.description(key.clone()).await.ok().flatten();
     let kept = description.and_then(|text| providers::from_description(key.provider, &text));
     let bodies = results.kept(key.clone()).await.unwrap_or_default();
-    let role = bodies.into_iter().find(|kept| kept.saved.body == body).map(|kept| kept.role);
-    let part = match role {
+    let body = bodies.into_iter().find(|kept| kept.saved.body == body);
+    let http_status = body.as_ref().map_or(200, |body| body.saved.http_status);
+    let part = match body.map(|body| body.role) {
         Some(Role::Result) => Part::Result,
         Some(Role::Also(name)) => Part::Also(name),
         Some(Role::Status) | None => Part::Status,
     };
-    Form { provider: kept.or_else(|| providers::by_name(key.provider)), part }
+    let provider = kept.or_else(|| providers::by_name(key.provider));
+    Form { provider, source: Source { part, http_status } }
 }
 
 impl Form {
-    #[cfg(test)]
-    pub fn of(name: crate::domain::job::ProviderName) -> Self {
-        Self { provider: providers::by_name(name), part: Part::Status }
+    /// That of a status response by this provider, which reads every code alike.
+    pub fn of(name: ProviderName) -> Self {
+        Self { provider: providers::by_name(name), source: Source { part: Part::Status, http_status: 200 } }
     }
 
     /// What is in the body, looked through once.
     pub fn extract(&self, body: &Bytes) -> Payload {
-        self.provider.as_ref().map(|provider| providers::extract(provider, &self.part, body)).unwrap_or_default()
+        self.provider.as_ref().map(|provider| providers::extract(provider, &self.source, body)).unwrap_or_default()
+    }
+
+    /// The values of a user's fields in the body, as one JSON object.
+    pub fn fields(&self, fields: &[Field], body: &Bytes) -> String {
+        providers::fields::taken(fields, body, || self.extract(body).output)
     }
 }
 
@@ -112,11 +120,6 @@ pub async fn payload(results: &Results, job: &Job, known: &Observation, body: &B
 /// The status read of a job as a curl command for a person: the token is a variable, a gateway's query is masked.
 pub fn curl(service: &Service, job: &Job) -> String {
     service.provider.request(service, &job.key.id).curl(&service.token)
-}
-
-/// The values of a service's fields in a saved body, as one JSON object.
-pub fn fields(service: &Service, body: &Bytes) -> String {
-    crate::providers::fields::taken(&service.fields, &service.provider, body)
 }
 
 /// The values of a service's fields in one file's object of a saved body, as one JSON object.

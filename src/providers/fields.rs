@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::field::{self, Field, Of, Value, fold};
 use crate::domain::observation::Fields;
-use crate::domain::provider::{Part, ProviderRef};
+use crate::domain::provider::Source;
 use crate::domain::reading::Answer;
 use crate::domain::service::Service;
 pub use crate::json::pointer::NoPointer;
@@ -20,11 +20,11 @@ pub fn check_pointer(text: &str) -> Result<(), NoPointer> {
 }
 
 /// Takes the fields of a service from a body that ends a job. A field called `cost` is the job's cost.
-pub fn take(service: &Service, body: &Bytes, answer: &mut Answer) {
+pub fn take(service: &Service, source: &Source, body: &Bytes, answer: &mut Answer) {
     if service.fields.is_empty() {
         return;
     }
-    let values = taken(&service.fields, &service.provider, body);
+    let values = taken(&service.fields, body, || service.provider.extract(source, body).output);
     if let Some(cost) = field::value_of(&values, "cost").filter(|value| value.amount().is_some()) {
         answer.cost = Some(cost.text().to_owned());
     }
@@ -32,13 +32,9 @@ pub fn take(service: &Service, body: &Bytes, answer: &mut Answer) {
 }
 
 /// The values of some fields in a body as a JSON object, in their order; what is not there is left out. The output is
-/// looked for only if a field asks for it.
-pub fn taken(fields: &[Field], provider: &ProviderRef, body: &Bytes) -> String {
-    let output = fields
-        .iter()
-        .any(|field| field.of == Of::Output)
-        .then(|| provider.extract(&Part::Status, body).output)
-        .flatten();
+/// asked for only if a field begins there.
+pub fn taken(fields: &[Field], body: &Bytes, output: impl FnOnce() -> Option<Bytes>) -> String {
+    let output = fields.iter().any(|field| field.of == Of::Output).then(output).flatten();
     let text = |of| match of {
         Of::Body => Some(body.as_ref()),
         Of::Output => output.as_deref(),
@@ -87,7 +83,6 @@ mod tests {
     use super::*;
     use crate::domain::field::{Fold, value_of};
     use crate::domain::job::ProviderName;
-    use crate::providers;
 
     fn field(name: &str, of: Of, at: &str, fold: Fold) -> Field {
         let name: Arc<str> = name.into();
@@ -107,8 +102,7 @@ mod tests {
             field("lines", Of::Body, "/message/0/result/output/lines", Fold::First),
             field("none", Of::Body, "/message/7", Fold::First),
         ];
-        let provider = providers::by_name(ProviderName::UNSTRACT).unwrap();
-        let taken = taken(&fields, &provider, &Bytes::from_static(body));
+        let taken = taken(&fields, &Bytes::from_static(body), || None);
         assert_eq!(
             taken,
             r#"{"total":123456789012345678901.10,"vendor":"ac\"me","cost":0.3,"files":"a, b","lines":"[1,2]"}"#
@@ -120,11 +114,13 @@ mod tests {
 
     #[test]
     fn a_field_of_the_output_begins_there_and_one_of_a_file_at_the_file() {
-        let vessl = providers::by_name(ProviderName::VESSL).unwrap();
+        let taken = |fields: &[Field], body: &Bytes| {
+            taken(fields, body, || crate::tests::extract(ProviderName::VESSL, body).output)
+        };
         let body = Bytes::from_static(br#"{"status":"completed","output":{"vendor":"acme"}}"#);
         let fields = [field("vendor", Of::Output, "/vendor", Fold::First)];
-        assert_eq!(taken(&fields, &vessl, &body), r#"{"vendor":"acme"}"#);
+        assert_eq!(taken(&fields, &body), r#"{"vendor":"acme"}"#);
         assert_eq!(of_file(&fields, br#"{"vendor":true}"#), r#"{"vendor":true}"#);
-        assert_eq!(taken(&fields, &vessl, &Bytes::from_static(b"no json")), "{}");
+        assert_eq!(taken(&fields, &Bytes::from_static(b"no json")), "{}");
     }
 }

@@ -16,7 +16,7 @@ mod unstract;
 use bytes::Bytes;
 
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{Fetch, IdError, Next, Part, Payload, ProviderRef};
+use crate::domain::provider::{Fetch, IdError, Next, Payload, ProviderRef, Source};
 use crate::domain::reading::Reading;
 use crate::domain::response::{NoReply, Response};
 use crate::domain::service::Service;
@@ -60,14 +60,13 @@ pub fn fetched(service: &Service, id: &str, fetch: &Fetch, response: &Response) 
 }
 
 /// What is in a saved body, looked through once.
-pub fn extract(provider: &ProviderRef, part: &Part, body: &Bytes) -> Payload {
-    provider.extract(part, &document_in(body))
+pub fn extract(provider: &ProviderRef, source: &Source, body: &Bytes) -> Payload {
+    provider.extract(source, &document_in(body))
 }
 
 /// The provider of a description that was kept with a job.
 pub fn from_description(name: ProviderName, text: &str) -> Option<ProviderRef> {
-    let around = described::Around { secrets: &[] };
-    described::from_text(name, text, &described::Shipped, around).ok().map(ProviderRef::new)
+    described::from_text(name, text, &described::Shipped, described::Secrets::Any).ok().map(ProviderRef::new)
 }
 
 /// What a request without a reply comes to.

@@ -305,8 +305,7 @@ mod tests {
     }
 
     fn payload(body: &'static [u8]) -> Payload {
-        crate::tests::provider(ProviderName::UNSTRACT)
-            .extract(&crate::domain::provider::Part::Status, &Bytes::from_static(body))
+        crate::tests::extract(ProviderName::UNSTRACT, &Bytes::from_static(body))
     }
 
     const BODY: &[u8] = br#"{"status":"COMPLETED","message":[

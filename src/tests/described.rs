@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{Next, Part, ProviderRef};
+use crate::domain::provider::{Next, Part, Payload, ProviderRef, Source};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{HeaderPart, Request};
 use crate::domain::response::{Headers, Response};
@@ -145,6 +145,10 @@ fn response(reply: &Value) -> Response {
     }
 }
 
+fn extracted(service: &Service, part: Part, response: &Response) -> Payload {
+    service.provider.extract(&Source { part, http_status: response.status }, &response.body)
+}
+
 fn state(answer: &Answer) -> &'static str {
     match answer.verdict {
         Verdict::State(state) => state.as_str(),
@@ -184,8 +188,7 @@ fn differences(documented: &Documented, service: &Service) -> Vec<String> {
         same("address", url.to_owned(), fetch.map_or("none".to_owned(), |request| request.url.to_string()));
     } else {
         same("fetch", "none".to_owned(), fetch.map_or("none".to_owned(), |request| request.url.to_string()));
-        let body = documented.response().body;
-        let payload = service.provider.extract(&Part::Status, &body);
+        let payload = extracted(service, Part::Status, &documented.response());
         if let Some(pointer) = expected {
             let value = documented.json["reply"]["body"].pointer(pointer).unwrap();
             let found = payload.output.map(|output| serde_json::from_slice::<Value>(&output).unwrap());
@@ -200,10 +203,9 @@ fn every_shipped_description_can_be_read_and_says_where_it_comes_from() {
     for name in described::shipped_names() {
         let described = described::shipped(ProviderName::new(name)).unwrap_or_else(|| {
             let text = described::shipped_text(name).unwrap();
-            let around = described::Around { secrets: &[] };
             panic!(
                 "{name}: {:#?}",
-                described::from_text(ProviderName::new(name), text, &described::Shipped, around).err()
+                described::from_text(ProviderName::new(name), text, &described::Shipped, described::Secrets::Named(&[])).err()
             )
         });
         assert!(described.docs().is_some_and(|docs| docs.starts_with("https://")), "{name}");
@@ -267,7 +269,7 @@ fn every_documented_second_response_is_read_as_it_means() {
             assert_eq!(answer.fail_reason.as_deref(), Some(reason), "{name}");
         }
         if let Some(pointer) = then["output"].as_str() {
-            let payload = service.provider.extract(&Part::Result, &reply.body);
+            let payload = extracted(&service, Part::Result, &reply);
             let output: Value = serde_json::from_slice(&payload.output.unwrap()).unwrap();
             assert_eq!(Some(&output), then["reply"]["body"].pointer(pointer), "{name}");
         }
@@ -354,7 +356,7 @@ fn words_alone(name: ProviderName) -> described::Described {
         status.insert("word".to_owned(), toml::Value::String("/status".to_owned()));
     }
     let text = toml::to_string(&table).unwrap();
-    described::from_text(name, &text, &described::Shipped, described::Around { secrets: &[] }).unwrap()
+    described::from_text(name, &text, &described::Shipped, described::Secrets::Any).unwrap()
 }
 
 #[test]

@@ -53,5 +53,6 @@ pub fn read(key: &JobKey, response: &Response) -> Reading {
 
 /// What is in a saved response to a status read.
 pub fn extract(name: ProviderName, body: &bytes::Bytes) -> crate::domain::provider::Payload {
-    crate::providers::extract(&provider(name), &crate::domain::provider::Part::Status, body)
+    let source = crate::domain::provider::Source { part: crate::domain::provider::Part::Status, http_status: 200 };
+    crate::providers::extract(&provider(name), &source, body)
 }

@@ -12,7 +12,7 @@ use crate::domain::fact::Fact;
 use crate::domain::job::{JobIx, ProviderName};
 use crate::domain::observation::{Observation, Role};
 use crate::domain::provider::{
-    About, AddressForm, FETCHING, Fetch, IdError, Next, OneShot, Part, Payload, Provider, ProviderRef,
+    About, AddressForm, FETCHING, Fetch, IdError, Next, OneShot, Part, Payload, Provider, ProviderRef, Source,
 };
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
@@ -125,7 +125,7 @@ impl Provider for TwoRequests {
         Ok(text.to_owned())
     }
 
-    fn extract(&self, _: &Part, _: &Bytes) -> Payload {
+    fn extract(&self, _: &Source, _: &Bytes) -> Payload {
         Payload::default()
     }
 }

@@ -182,15 +182,11 @@ impl Case {
                 "provider_status" => self.same(key, expected, known.word.clone().into()),
                 "warning" => self.same(key, expected, known.warning.clone().into()),
                 "output_present" => {
-                    let output =
-                        super::provider(self.provider).extract(&crate::domain::provider::Part::Status, body).output;
+                    let output = super::extract(self.provider, body).output;
                     self.same(key, expected, output.is_some().into());
                 }
                 "must_strip_controls" => {
-                    let raw = super::provider(self.provider)
-                        .extract(&crate::domain::provider::Part::Status, body)
-                        .raw
-                        .expect(name);
+                    let raw = super::extract(self.provider, body).raw.expect(name);
                     let raw = String::from_utf8_lossy(&raw);
                     assert!(raw.contains('\u{1a}') && Clean::new(&raw).chars().all(is_harmless), "{name}");
                 }

@@ -5,7 +5,8 @@ pub mod known_keys;
 
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use self::excerpt::Excerpts;
 use super::ConfigError;
@@ -18,17 +19,33 @@ pub struct Problem {
     message: String,
     help: Option<String>,
     is_absence: bool,
+    /// The file in which it stands, if that is another one.
+    file: Option<Arc<OtherFile>>,
+}
+
+/// A further file that the one under reading names.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OtherFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub text: String,
 }
 
 impl Problem {
     /// Something wrong at these bytes of the file.
     pub fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None, is_absence: false }
+        Self { span, message: message.into(), help: None, is_absence: false, file: None }
     }
 
     /// With what to do about it.
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// It stands in this file.
+    pub fn within(self, file: &Arc<OtherFile>) -> Self {
+        Self { file: Some(Arc::clone(file)), ..self }
     }
 
     /// It is that something is not there: nothing to be said of a file that could not be read whole.
@@ -70,13 +87,19 @@ impl Problems {
         let broken: std::collections::HashSet<usize> = syntax.iter().map(line).collect();
         // What follows from a line that could not be read is not another error.
         let follows = |problem: &Problem| {
-            !broken.is_empty() && (problem.is_absence || problem.span == (0..0) || broken.contains(&line(problem)))
+            !broken.is_empty() && problem.file.is_none() && (problem.is_absence || problem.span == (0..0) || broken.contains(&line(problem)))
         };
         let mut shown: Vec<&Problem> = syntax.iter().chain(rest.iter().filter(|problem| !follows(problem))).collect();
-        shown.sort_by_key(|problem| problem.span.start);
-        shown.dedup_by(|one, other| one.span.start == other.span.start && one.message == other.message);
-        let path = Clean::new(&path.to_string_lossy());
-        ConfigError { problems: shown.iter().map(|problem| rendered(problem, &path, &excerpts)).collect() }
+        // Two services may name one file.
+        shown.sort_by_key(|problem| (problem.file.as_ref().map(|file| &file.path), problem.span.start));
+        shown.dedup_by(|one, other| {
+            (&one.file, one.span.start, &one.message) == (&other.file, other.span.start, &other.message)
+        });
+        let shown = shown.iter().map(|problem| match &problem.file {
+            None => rendered(problem, path, &excerpts),
+            Some(file) => rendered(problem, &file.path, &Excerpts::new(&file.text)),
+        });
+        ConfigError { problems: shown.collect() }
     }
 }
 
@@ -94,7 +117,8 @@ const REMEDIES: &[(&str, &str)] = &[
     ("missing comma", "put a comma between them, and end the table with }"),
 ];
 
-fn syntax(error: &toml::de::Error) -> Problem {
+/// What the TOML reader found.
+pub fn syntax(error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
     let message = error.message();
     if message == "duplicate key" {
@@ -105,7 +129,8 @@ fn syntax(error: &toml::de::Error) -> Problem {
     Problem::at(span, message).help(remedy.unwrap_or("`jobdeck init -c example.toml` writes a file to compare with"))
 }
 
-fn rendered(problem: &Problem, path: &Clean, excerpts: &Excerpts<'_>) -> String {
+fn rendered(problem: &Problem, path: &Path, excerpts: &Excerpts<'_>) -> String {
+    let path = Clean::new(&path.to_string_lossy());
     let at = excerpts.position(problem.span.start);
     let (line, carets) = excerpts.lines(&problem.span);
     let number = at.line.to_string();

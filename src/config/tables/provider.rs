@@ -2,7 +2,9 @@
 //! has to say about it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -10,12 +12,11 @@ use super::address;
 use super::field::{Field, Fields};
 use crate::config::files::paths;
 use crate::config::problems::known_keys;
-use crate::config::problems::{Problem, Problems};
+use crate::config::problems::{OtherFile, Problem, Problems, syntax};
 use crate::domain::job::ProviderName;
 use crate::domain::provider::ProviderRef;
 use crate::providers;
-use crate::providers::described;
-use crate::providers::described::{Around, Described, Fault, Known, Shipped, Table};
+use crate::providers::described::{self, Described, Fault, Known, Secrets, Shipped, Table};
 
 /// A provider that a service names.
 #[derive(Debug, Clone)]
@@ -67,8 +68,8 @@ impl Providers {
             found.own.push(Own { name: field.key.to_owned(), table: table.clone(), described: None });
         }
         for (place, (field, table)) in fields.iter().enumerate() {
-            let around = Around { secrets: &found.secrets };
-            let read = described::from_table(ProviderName::new(field.key), table, &found, around);
+            let secrets = Secrets::Named(&found.secrets);
+            let read = described::from_table(ProviderName::new(field.key), table, &found, secrets);
             match read {
                 Ok(described) => {
                     if let Some(own) = found.own.get_mut(place) {
@@ -77,8 +78,7 @@ impl Providers {
                 }
                 Err(faults) => {
                     for fault in faults {
-                        let span = fault.span.unwrap_or_else(|| field.key_span.clone());
-                        problems.add(Problem::at(span, fault.message).help(fault.help));
+                        found.tell(fault, None, &field.key_span, problems);
                     }
                 }
             }
@@ -98,18 +98,14 @@ impl Providers {
         if let Some(own) = self.own.iter().find(|own| own.name == word) {
             return own.described.clone().map(Chosen::of);
         }
-        match user_file(word).map(|path| (std::fs::read_to_string(&path), path)) {
-            Some((Ok(text), path)) => {
-                let around = Around { secrets: &self.secrets };
-                let read = described::from_text(ProviderName::new(word), &text, self, around);
-                return read.map_err(|faults| tell(&field, &path, &text, faults, problems)).ok().map(Chosen::of);
-            }
-            Some((Err(error), path)) if error.kind() != std::io::ErrorKind::NotFound => {
+        match user_file(word) {
+            Some(Ok(file)) => return self.of_user(&file, word, &field.span, problems),
+            Some(Err((path, error))) => {
                 let message = format!("the provider's file {} cannot be read: {error}", path.display());
                 problems.add(Problem::at(field.span, message).help("mend it, or name another provider"));
                 return None;
             }
-            Some((Err(_), _)) | None => {}
+            None => {}
         }
         let name = ProviderName::new(word);
         let described = described::shipped(name);
@@ -126,6 +122,52 @@ impl Providers {
         None
     }
 
+    /// A file of the user's own, each of its mistakes told in its own lines.
+    fn of_user(
+        &self,
+        file: &Arc<OtherFile>,
+        name: &str,
+        named_at: &Range<usize>,
+        problems: &mut Problems,
+    ) -> Option<Chosen> {
+        let (table, errors) = toml::de::DeTable::parse_recoverable(&file.text);
+        for error in &errors {
+            problems.add(syntax(error).within(file));
+        }
+        if !errors.is_empty() {
+            return None;
+        }
+        let (table, secrets) = (Table::of(table.get_ref()), Secrets::Named(&self.secrets));
+        match described::from_table(ProviderName::new(name), &table, self, secrets) {
+            Ok(described) => Some(Chosen::of(described)),
+            Err(faults) => {
+                for fault in faults {
+                    self.tell(fault, Some(file), named_at, problems);
+                }
+                None
+            }
+        }
+    }
+
+    /// What is wrong with a description that stands in `file`, or in the jobs file: at its place there, or in the one
+    /// that it is like. What has no place is told where the description is named.
+    fn tell(&self, fault: Fault, file: Option<&Arc<OtherFile>>, named_at: &Range<usize>, problems: &mut Problems) {
+        let Fault { span, of, message, help } = fault;
+        let of_user = |name: &str| user_file(name).and_then(Result::ok);
+        let problem = match (of, span) {
+            (None, span) => match file {
+                Some(file) => Problem::at(span.unwrap_or(0..0), message).within(file),
+                None => Problem::at(span.unwrap_or_else(|| named_at.clone()), message),
+            },
+            (Some(of), Some(span)) if self.own.iter().any(|own| own.name == of) => Problem::at(span, message),
+            (Some(of), span) => match of_user(&of) {
+                Some(file) => Problem::at(span.unwrap_or(0..0), message).within(&file),
+                None => Problem::at(named_at.clone(), format!("{message} (in {of}, which it is like)")),
+            },
+        };
+        problems.add(problem.help(help));
+    }
+
     /// Those of the jobs file, by their names.
     pub fn own(&self) -> impl Iterator<Item = &Described> {
         self.own.iter().filter_map(|own| own.described.as_ref())
@@ -133,6 +175,11 @@ impl Providers {
 }
 
 impl Chosen {
+    /// The names of the further secrets that its requests have a place for.
+    pub fn secrets(&self) -> Vec<&str> {
+        self.described.iter().flat_map(Described::secrets).collect()
+    }
+
     fn of(described: Described) -> Self {
         Self { provider: ProviderRef::new(described.clone()), described: Some(described) }
     }
@@ -149,8 +196,7 @@ impl Known for Providers {
         if let Some(own) = self.own.iter().find(|own| own.name == name) {
             return Some(own.table.clone());
         }
-        let text = user_file(name).and_then(|path| std::fs::read_to_string(path).ok());
-        let table = text.map(|text| Table::of(toml::de::DeTable::parse_recoverable(&text).0.get_ref()));
+        let table = text_of_user(name).map(|text| Table::of(toml::de::DeTable::parse_recoverable(&text).0.get_ref()));
         table.or_else(|| Shipped.table(name))
     }
 
@@ -187,8 +233,7 @@ pub fn listed(jobs_file: Option<&str>) -> Vec<Listed> {
     };
     let mut all: Vec<Listed> = own.own().map(|described| of(described, "file")).collect();
     let user = user_names().into_iter().filter_map(|name| {
-        let text = std::fs::read_to_string(user_file(&name)?).ok()?;
-        described::from_text(ProviderName::new(&name), &text, &own, Around { secrets: &own.secrets }).ok()
+        described::from_text(ProviderName::new(&name), &text_of_user(&name)?, &own, Secrets::Named(&own.secrets)).ok()
     });
     all.extend(user.map(|described| of(&described, "user")));
     all.extend(providers::IN_CODE_TITLES.iter().map(|(name, title, page)| Listed {
@@ -212,8 +257,7 @@ pub fn toml_of(name: &str, jobs_file: Option<&str>) -> Option<String> {
     if let Some(described) = own.own().find(|described| described.name().as_str() == name) {
         return Some(described.toml().to_owned());
     }
-    let of_user = user_file(name).and_then(|path| std::fs::read_to_string(path).ok());
-    of_user.or_else(|| described::shipped_text(name).map(str::to_owned))
+    text_of_user(name).or_else(|| described::shipped_text(name).map(str::to_owned))
 }
 
 /// The settings of a service of a described provider, defaults filled in, and its base.
@@ -227,15 +271,17 @@ pub fn settings(
     let mut settings = BTreeMap::new();
     let mut base = None;
     let mut complete = true;
+    let has_base = described.settings().iter().any(|(name, _)| name == "base");
     for (name, default) in described.settings() {
-        let aliases: &[&str] = if name == "base" { &["base", "base_url"] } else { &[name.as_str()] };
+        let is_address = name == "base" || (name == "url" && !has_base);
+        let aliases: &[&str] = if is_address { &[name.as_str(), "base_url"] } else { &[name.as_str()] };
         let given: Vec<Field<'_>> = aliases.iter().filter_map(|key| service.get(key)).collect();
         if let [first, second] = given.as_slice() {
             let message = format!("`{}` beside `{}` {here}", second.key, first.key);
             problems.add(Problem::at(second.key_span.clone(), message).help("they mean the same: keep one of them"));
         }
         let value = match given.first() {
-            Some(field) if name == "base" => {
+            Some(field) if is_address => {
                 let example = described.example(name).unwrap_or("https://host.example/v1");
                 base = address::address(field, &format!("\"{example}\""), insecure, problems);
                 base.as_ref().map(Url::to_string)
@@ -265,10 +311,18 @@ pub fn settings(
     Some((settings, base.unwrap_or(own_base)))
 }
 
-/// The user's own descriptions: `$XDG_CONFIG_HOME/jobdeck/providers/<name>.toml`.
-fn user_file(name: &str) -> Option<PathBuf> {
-    known_keys::is_service_name(name)
-        .then(|| Some(paths::config_dir()?.join("providers").join(format!("{name}.toml"))))?
+/// The user's own description of this name, `$XDG_CONFIG_HOME/jobdeck/providers/<name>.toml`; None if there is none.
+fn user_file(name: &str) -> Option<Result<Arc<OtherFile>, (PathBuf, std::io::Error)>> {
+    let path = paths::config_dir().filter(|_| known_keys::is_service_name(name))?.join("providers").join(format!("{name}.toml"));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some(Ok(Arc::new(OtherFile { path, text }))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => Some(Err((path, error))),
+    }
+}
+
+fn text_of_user(name: &str) -> Option<String> {
+    Some(user_file(name)?.ok()?.text.clone())
 }
 
 /// The names of the user's own descriptions.
@@ -295,15 +349,4 @@ fn secrets_of(file: &Fields<'_>) -> Vec<String> {
     found.sort();
     found.dedup();
     found
-}
-
-/// What is wrong with a provider's own file, told where the jobs file names it.
-fn tell(field: &Field<'_>, path: &std::path::Path, text: &str, faults: Vec<Fault>, problems: &mut Problems) {
-    for fault in faults {
-        let before = fault.span.and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let message = format!("{}:{line}:{column}: {}", path.display(), fault.message);
-        problems.add(Problem::at(field.span.clone(), message).help(fault.help));
-    }
 }

@@ -110,7 +110,7 @@ fn service(
     let alert_after = table.get("alert_after").and_then(|field| field.duration(problems)).or(alert_after);
     let fields = super::result_fields::fields(&table, problems);
     let token = token(&table, chosen.as_ref(), &here, place, problems);
-    let secrets = secrets(&table, place, problems);
+    let secrets = secrets(&table, chosen.as_ref(), &here, place, problems);
     let Chosen { provider, described } = chosen?;
     if let Some(described) = &described {
         let stray = |key: &&&str| !described.settings().iter().any(|(name, _)| name == **key);
@@ -155,9 +155,26 @@ fn paced(described: Option<&Described>, pace: Pace, rate: Option<Rate>) -> (Pace
     (pace, rate.or_else(|| described.rate()))
 }
 
-fn secrets(service: &Fields<'_>, place: &Place, problems: &mut Problems) -> Vec<(String, TokenSource)> {
+fn secrets(
+    service: &Fields<'_>,
+    chosen: Option<&Chosen>,
+    here: &str,
+    place: &Place,
+    problems: &mut Problems,
+) -> Vec<(String, TokenSource)> {
     let how = "write secrets = { secret = { env = \"MODAL_SECRET\" } }";
     let Some(table) = service.get("secrets").and_then(|field| field.table(how, problems)) else { return Vec::new() };
+    if let Some(chosen) = chosen {
+        let known = chosen.secrets();
+        for stray in table.all().iter().filter(|field| !known.contains(&field.key)) {
+            let message = format!("nothing asks for {} {here}", known_keys::quoted(stray.key));
+            let help = match known.as_slice() {
+                [] => format!("provider \"{}\" has no place for a further secret: take it out", chosen.provider.name()),
+                known => format!("its provider has a place for {}", known.join(", ")),
+            };
+            problems.add(Problem::at(stray.key_span.clone(), message).help(help));
+        }
+    }
     let secret = |field: Field<'_>| Some((field.key.to_owned(), source(&field, how, place, problems)?));
     table.all().into_iter().filter_map(secret).collect()
 }

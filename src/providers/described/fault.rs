@@ -9,8 +9,10 @@ use super::node::{Member, Node, Table, Value};
 /// One mistake. Its texts may be shown: a description holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where it stands in the text; None: in what it is `like`.
+    /// Where it stands in the text of the description; None: nowhere.
     pub span: Option<Range<usize>>,
+    /// In which of those that it is `like` that is; None: in itself.
+    pub of: Option<String>,
     /// What is wrong.
     pub message: String,
     /// What to do.
@@ -34,7 +36,7 @@ pub struct Faults(pub Vec<Fault>);
 impl Faults {
     /// One more.
     pub fn add(&mut self, span: Option<Range<usize>>, message: impl Into<String>, help: impl Into<String>) {
-        self.0.push(Fault { span, message: message.into(), help: help.into() });
+        self.0.push(Fault { span, of: None, message: message.into(), help: help.into() });
     }
 }
 

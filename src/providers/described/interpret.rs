@@ -23,28 +23,19 @@ pub struct Explained {
     pub why: Vec<String>,
 }
 
-/// What decides a state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    Rule,
-    Word,
-    Code,
-}
-
 /// Reads a response.
 pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -> Explained {
     let mut why = Vec::new();
-    let code = description.codes.get(&response.status).copied();
-    let is_read = (200..300).contains(&response.status) || code.is_some();
+    let is_success = (200..300).contains(&response.status);
     let refused = |mut why: Vec<String>| {
-        let reading = match (200..300).contains(&response.status) {
+        let reading = match is_success {
             true => refusal::malformed(response),
             false => refusal::refused(asked, response),
         };
         why.push(format!("HTTP {} is no answer about the job: {}", response.status, reading.read));
         Explained { reading, why }
     };
-    if !is_read {
+    if !is_success && !description.codes.contains_key(&response.status) {
         return refused(why);
     }
     let lookup = description.lookup.find(&response.body);
@@ -53,34 +44,19 @@ pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -
         why.push(format!("the body is no JSON: {error}"));
     }
     let found = lookup.unwrap_or_else(|_| Found::nothing());
-    if (200..300).contains(&response.status)
-        && let Some(reading) = not_about_it(description, asked, &found, response)
-    {
+    if is_success && let Some(reading) = not_about_it(description, asked, &found, response) {
         why.push(reading.reason.clone().unwrap_or_default());
         return Explained { reading, why };
     }
-    let word = word(description, &found, &mut why);
-    let decided = decide(description, (&found, is_document), word.as_deref(), &mut why);
-    let decided = decided.or_else(|| {
-        let is_page = page::is_markup(response.body.trim_ascii());
-        let state = code.filter(|_| !is_page)?;
-        why.push(format!("HTTP {} is {state} by [codes]", response.status));
-        Some((state, By::Code))
-    });
-    let says_anything = is_document && description.lookup.says_anything(&found);
-    let (state, by) = match decided {
-        Some((state, by)) => (Some(state), Some(by)),
-        None if word.is_some() => {
-            why.push("no rule holds, and [states] knows no such word: unknown, and polled on".to_owned());
-            (Some(State::Unknown), None)
+    let decided = decided(description, response.status, &response.body, (&found, is_document), &mut why);
+    if decided.state.is_none() {
+        let says_anything = is_document && description.lookup.says_anything(&found);
+        if !says_anything || !is_success {
+            return refused(why);
         }
-        None if says_anything && (200..300).contains(&response.status) => {
-            why.push("no rule holds and no word stands there: the state stays as it was".to_owned());
-            (None, None)
-        }
-        None => return refused(why),
-    };
-    let answer = answer(description, response, &found, Decided { state, by, word }, &mut why);
+        why.push("no rule holds and no word stands there: the state stays as it was".to_owned());
+    }
+    let answer = answer(description, response, &found, decided, &mut why);
     Explained { reading: Reading::answered(answer), why }
 }
 
@@ -107,7 +83,26 @@ fn not_about_it(
     Some(Reading { error_code: said.code, ..Reading::refused(PollOutcome::Rejected, reason) })
 }
 
+/// The state that a body says, if it says one.
+pub fn state(description: &Description, http_status: u16, body: &[u8], found: &Found<'_>) -> Option<State> {
+    let mut untold = Vec::new();
+    let decided = decided(description, http_status, body, (found, true), &mut untold);
+    let state = decided.state?;
+    let over = state.is_terminal();
+    let counts = counts(description, body, found, over).0;
+    Some(adjusted(state, decided.by, counts, &mut untold))
+}
+
+/// What decides a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Rule,
+    Word,
+    Code,
+}
+
 struct Decided {
+    /// None: nothing says one.
     state: Option<State>,
     by: Option<By>,
     word: Option<String>,
@@ -122,15 +117,14 @@ fn answer(
 ) -> Answer {
     let status = &description.status;
     let over = decided.state.is_some_and(State::is_terminal);
-    let list = status.item_list.as_ref().filter(|_| over).map(|list| list.items(&response.body, found));
-    let counters = status.items.as_ref().and_then(|items| items.counts(found));
-    let counts = counters.or_else(|| list.as_deref().map(Counts::of));
+    let (counts, list) = counts(description, &response.body, found, over);
     let state = decided.state.map(|state| adjusted(state, decided.by, counts, why));
     let failed = matches!(state, Some(State::Partial | State::Failed | State::Cancelled | State::Lost));
     let reason = failed.then(|| reason(description, found, list.as_deref())).flatten();
     let error_code = failed.then(|| first(&status.error_code, found)).flatten();
     let percent = status.progress.as_ref().and_then(|progress| progressed(progress, state, found));
-    let percent = percent.or_else(|| counters.and_then(|counts| percent::bounded(counts.percent()?)));
+    let counters = counts.filter(|_| status.items.is_some());
+    let percent = percent.or_else(|| percent::bounded(counters?.percent()?));
     let time = |ids: &[PointerId]| ids.iter().find_map(|id| reply::time(found.standing(*id)?));
     let warning = if failed { None } else { first(&status.warning, found) };
     let stands = |id: &PointerId| found.standing(*id).is_some() && !description.lookup.is_whole(*id);
@@ -142,7 +136,7 @@ fn answer(
     let verdict = match state {
         None => Verdict::NoWord,
         // What was handed out once and is gone was taken by somebody: whether by us, what is known of the job tells.
-        Some(State::Lost) if decided.by == Some(By::Word) && description.hands_out_once() => Verdict::Acknowledged,
+        Some(State::Lost) if decided.by != Some(By::Code) && description.hands_out_once() => Verdict::Acknowledged,
         Some(State::Lost) => Verdict::Expired,
         Some(state) => Verdict::State(state),
     };
@@ -185,27 +179,46 @@ fn word(description: &Description, found: &Found<'_>, why: &mut Vec<String>) -> 
     (!word.is_empty()).then_some(word)
 }
 
-/// By rules, then by the word.
-fn decide(
+/// By rules, then by the word, then by the HTTP code.
+fn decided(
     description: &Description,
+    http_status: u16,
+    body: &[u8],
     (found, is_document): (&Found<'_>, bool),
-    word: Option<&str>,
     why: &mut Vec<String>,
-) -> Option<(State, By)> {
+) -> Decided {
+    let word = word(description, found, why);
     let mut rules = description.rules.iter().zip(1..);
     if let Some((rule, number)) = rules.find(|(rule, _)| is_document && all_hold(&rule.when, found)) {
         let conditions: Vec<&str> = rule.when.iter().map(super::condition::Condition::as_str).collect();
         why.push(format!("rule {number} decides: {} ({})", rule.state, conditions.join(", ")));
-        return Some((rule.state, By::Rule));
+        return Decided { state: Some(rule.state), by: Some(By::Rule), word };
     }
-    let word = word?;
-    let bare = match &description.status.strip {
+    let bare = word.as_deref().map(|word| match &description.status.strip {
         Some(strip) => stripped(word, strip),
         None => word.to_owned(),
+    });
+    if let Some(bare) = &bare
+        && let Some(state) = description.words.state(bare)
+    {
+        why.push(format!("`{bare}` is {state} by [states]"));
+        return Decided { state: Some(state), by: Some(By::Word), word };
+    }
+    // A web page comes from whatever stands in between.
+    let code = description.codes.get(&http_status).filter(|_| !page::is_markup(body.trim_ascii()));
+    let state = match code {
+        Some(state) => {
+            why.push(format!("HTTP {http_status} is {state} by [codes]"));
+            Some((*state, Some(By::Code)))
+        }
+        None if word.is_some() => {
+            why.push("no rule holds, and [states] knows no such word: unknown, and polled on".to_owned());
+            Some((State::Unknown, None))
+        }
+        None => None,
     };
-    let state = description.words.state(&bare)?;
-    why.push(format!("`{bare}` is {state} by [states]"));
-    Some((state, By::Word))
+    let (state, by) = state.unzip();
+    Decided { state, by: by.flatten(), word }
 }
 
 /// Without what is taken off a word's front, whatever its case.
@@ -214,8 +227,21 @@ fn stripped(word: &str, strip: &str) -> String {
     word.strip_prefix(&strip).map_or_else(|| word.clone(), str::to_owned)
 }
 
+/// What a response says of its job's items, and their list, which counts once the job is over.
+fn counts(
+    description: &Description,
+    body: &[u8],
+    found: &Found<'_>,
+    over: bool,
+) -> (Option<Counts>, Option<Vec<FileResult>>) {
+    let status = &description.status;
+    let list = status.item_list.as_ref().filter(|_| over).map(|list| list.items(body, found));
+    let counters = status.items.as_ref().and_then(|items| items.counts(found));
+    (counters.or_else(|| list.as_deref().map(Counts::of)), list)
+}
+
 /// What the items make of a state: a success with failed items is none, and a failure with some that worked is a part
-/// of one. What a rule calls failed stays failed.
+/// of one. What a rule calls failed stays failed unless failed items are counted beside those that worked.
 fn adjusted(state: State, by: Option<By>, counts: Option<Counts>, why: &mut Vec<String>) -> State {
     let Some(counts) = counts else { return state };
     let (failed, total) = (counts.failed.unwrap_or(0.0), counts.total);
@@ -223,7 +249,12 @@ fn adjusted(state: State, by: Option<By>, counts: Option<Counts>, why: &mut Vec<
     let next = match state {
         State::Succeeded if failed > 0.0 && worked.is_some_and(|worked| worked <= 0.0) => State::Failed,
         State::Succeeded if failed > 0.0 => State::Partial,
-        State::Failed if by == Some(By::Word) && counts.succeeded.is_some_and(|worked| worked > 0.0) => State::Partial,
+        State::Failed
+            if counts.succeeded.is_some_and(|worked| worked > 0.0)
+                && (by != Some(By::Rule) || counts.failed.is_some()) =>
+        {
+            State::Partial
+        }
         State::Succeeded
         | State::Failed
         | State::Queued

@@ -26,13 +26,13 @@ use bytes::Bytes;
 use url::Url;
 
 use self::model::{Body, Description, Endpoint};
-use self::pointer::{Found, PointerId};
+use self::pointer::PointerId;
 use self::template::{Filling, Template};
 use super::refusal::{Asked, Nouns};
 use super::reply::{self, no_object};
 use super::{address, cost, names};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{About, AddressForm, Fetch, IdError, Next, OneShot, Part, Payload, Provider};
+use crate::domain::provider::{About, AddressForm, Fetch, IdError, Next, OneShot, Part, Payload, Provider, Source};
 use crate::domain::request::{Header, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
@@ -40,7 +40,7 @@ use crate::domain::service::Service;
 pub use self::fault::Fault;
 pub use self::node::Table;
 pub use self::read::{Known, from_table, from_text};
-pub use self::reader::Around;
+pub use self::reader::Secrets;
 pub use self::shipped::{Shipped, names as shipped_names, text as shipped_text, value as shipped};
 #[cfg(test)]
 pub use self::{
@@ -89,6 +89,21 @@ impl Described {
     /// How a setting that must be given is written.
     pub fn example(&self, setting: &str) -> Option<&str> {
         self.0.examples.iter().find(|(name, _)| name == setting).map(|(_, example)| example.as_str())
+    }
+
+    /// The names of the further secrets that its headers have a place for.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let of_results = self.0.results.iter().filter_map(|place| place.fetch.as_ref()?.headers.as_ref());
+        let headers = of_results.chain([&self.0.status.headers]).flatten();
+        headers.flat_map(|(_, value)| &value.0).filter_map(|part| match part {
+            template::Part::Secret(name) => Some(name.as_str()),
+            template::Part::Text(_)
+            | template::Part::Id
+            | template::Part::IdWithSlashes
+            | template::Part::Setting(_)
+            | template::Part::Token
+            | template::Part::Pointer(_) => None,
+        })
     }
 
     /// The least time between two polls of one job.
@@ -165,6 +180,17 @@ impl Described {
             |(name, value): &(String, Template)| Some(Header { name: name.clone(), value: value.header(&filling)? });
         // A secret that the service does not give is one that it does not ask for.
         headers.iter().filter_map(header).filter(has).collect()
+    }
+
+    /// What is in a response of its own: the place that leads somewhere in it says which part of it is the result.
+    fn extract_result(&self, part: &Part, http_status: u16, body: &Bytes) -> Payload {
+        if !(200..300).contains(&http_status) {
+            return Payload::default();
+        }
+        let places = self.0.results.iter().filter(|place| *part == Part::Result && place.fetch.is_some());
+        let taken = places.map(|place| results::taken(place, body)).find(|taken| taken.output.is_some());
+        let results::Taken { raw, output, output_path } = taken.unwrap_or_default();
+        Payload { raw: raw.or_else(|| Some(body.clone())), output, output_path, ..Payload::default() }
     }
 
     fn body(&self, body: &Body, filling: &Filling<'_>) -> String {
@@ -280,27 +306,31 @@ impl Provider for Described {
         })
     }
 
-    fn extract(&self, part: &Part, body: &Bytes) -> Payload {
-        let found = self.0.lookup.find(body);
-        if found.is_err() && *part == Part::Status {
-            return no_object(body);
+    /// Raw: the text at the result's place; of a result of its own the whole body where its place leads nowhere. Output:
+    /// the JSON there. Neither in a state in which there is no result.
+    fn extract(&self, source: &Source, body: &Bytes) -> Payload {
+        let Source { part, http_status } = source;
+        if *part != Part::Status {
+            return self.extract_result(part, *http_status, body);
         }
-        let found = found.unwrap_or_else(|_| Found::nothing());
-        let list = self.0.status.item_list.as_ref().filter(|_| *part == Part::Status);
+        let Ok(found) = self.0.lookup.find(body) else { return no_object(body) };
+        let list = self.0.status.item_list.as_ref();
         let files = list.map(|list| list.items(body, &found)).unwrap_or_default();
-        let is_here = |place: &&model::ResultPlace| match part {
-            Part::Status => place.fetch.is_none() && condition::all_hold(&place.when, &found),
-            Part::Result | Part::Also(_) => place.fetch.is_some(),
-        };
-        let place = self.0.results.iter().find(is_here);
-        let whole = *part != Part::Status;
-        let place = place.map(|place| results::taken(place, body));
-        let results::Taken { raw, output, output_path } = place.unwrap_or_default();
-        let raw = raw.or_else(|| (whole && output.is_none()).then(|| body.clone()));
+        let place = self.0.results.iter().find(|place| condition::all_hold(&place.when, &found));
+        let place = place.filter(|place| {
+            place.fetch.is_none()
+                && match interpret::state(&self.0, *http_status, body, &found) {
+                    Some(state) if state.is_terminal() => place.states.contains(&state),
+                    // What a job that is not over says at a place of its own is worth looking at; its whole response is not.
+                    Some(_) | None => !place.lookup.is_whole(place.at),
+                }
+        });
+        let results::Taken { raw, output, output_path } =
+            place.map(|place| results::taken(place, body)).unwrap_or_default();
         let costs = self.0.status.cost.map(|id| found.values(id).filter_map(reply::text).collect::<Vec<_>>());
         let own_cost = costs.and_then(|costs| cost::sum(costs.iter().map(String::as_str)));
         Payload {
-            fault: if whole { None } else { no_object(body).fault },
+            fault: no_object(body).fault,
             raw,
             output_path,
             output,

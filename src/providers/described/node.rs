@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-/// A value and where it stands in the text that is being read; None for what came from another description.
+/// A value and where it stands in the text of its description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// What it is.
@@ -63,6 +63,10 @@ impl Value {
     }
 }
 
+fn moved(span: Option<Range<usize>>, by: usize) -> Option<Range<usize>> {
+    span.map(|span| span.start.saturating_add(by)..span.end.saturating_add(by))
+}
+
 impl Table {
     /// A table of a TOML text.
     pub fn of(table: &DeTable<'_>) -> Self {
@@ -89,11 +93,13 @@ impl Table {
         Some(self.0.remove(at))
     }
 
-    /// The same without places: of another text than the one that is being read.
-    pub fn elsewhere(&self) -> Self {
-        let member =
-            |member: &Member| Member { key: member.key.clone(), key_span: None, node: member.node.elsewhere() };
-        Self(self.0.iter().map(member).collect())
+    /// The same with every place that much further on.
+    pub fn further(mut self, by: usize) -> Self {
+        for member in &mut self.0 {
+            member.key_span = moved(member.key_span.take(), by);
+            member.node.move_on(by);
+        }
+        self
     }
 
     /// This table with another laid over it: tables are merged key by key, everything else is replaced.
@@ -151,15 +157,13 @@ impl Node {
         Self { value, span: Some(span) }
     }
 
-    fn elsewhere(&self) -> Self {
-        let value = match &self.value {
-            Value::List(list) => Value::List(list.iter().map(Self::elsewhere).collect()),
-            Value::Table(table) => Value::Table(table.elsewhere()),
-            other @ (Value::Text(_) | Value::Whole(_) | Value::Number(_) | Value::Flag(_) | Value::Moment(_)) => {
-                other.clone()
-            }
-        };
-        Self { value, span: None }
+    fn move_on(&mut self, by: usize) {
+        self.span = moved(self.span.take(), by);
+        match &mut self.value {
+            Value::List(list) => list.iter_mut().for_each(|node| node.move_on(by)),
+            Value::Table(table) => *table = std::mem::take(table).further(by),
+            Value::Text(_) | Value::Whole(_) | Value::Number(_) | Value::Flag(_) | Value::Moment(_) => {}
+        }
     }
 
     fn to_toml(&self) -> toml::Value {

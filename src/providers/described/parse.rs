@@ -9,7 +9,7 @@ use super::fault::{Fault, Faults, Fields, meant};
 use super::model::{Description, Endpoint, Progress, Rule, Status, Times};
 use super::node::{Node, Table, Value};
 use super::pointer::Lookup;
-use super::reader::{Around, Reader};
+use super::reader::{Reader, Secrets};
 use super::words::{Words, normal};
 use super::{items, results, units};
 use crate::domain::job::ProviderName;
@@ -62,12 +62,12 @@ pub const STATUS: &[&str] = &[
 ];
 
 /// Reads a description. `table` is whole: what it is `like` is under it already.
-pub fn parse(name: ProviderName, table: &Table, around: Around<'_>) -> Result<Description, Vec<Fault>> {
+pub fn parse(name: ProviderName, table: &Table, secrets: Secrets<'_>) -> Result<Description, Vec<Fault>> {
     let mut faults = Faults::default();
     let top = Fields::new(table, "in this description", None);
     top.expect_only(TOP, &mut faults);
     let settings = settings(&top, &mut faults);
-    let mut reader = Reader { settings: &settings, around, lookup: Lookup::default() };
+    let mut reader = Reader { settings: &settings, secrets, lookup: Lookup::default() };
     let status = status(&top, &mut reader, &mut faults);
     let words = words(&top, &mut faults);
     let rules = rules(&top, &mut reader, &mut faults);

@@ -6,7 +6,7 @@ use super::Described;
 use super::fault::{Fault, Faults, Fields, meant};
 use super::node::Table;
 use super::parse;
-use super::reader::Around;
+use super::reader::Secrets;
 use crate::domain::job::ProviderName;
 
 /// Where descriptions are found by their names.
@@ -20,23 +20,27 @@ pub trait Known {
 /// A chain of `like` longer than this is a circle.
 const LONGEST: usize = 16;
 
+/// The places in each description of a chain of `like` begin that much further on than those of the one before.
+const STRIDE: usize = usize::MAX / (LONGEST + 2);
+
 /// Reads a description that stands in a text of its own. Errors of its syntax are told like any other.
 pub fn from_text(
     name: ProviderName,
     text: &str,
     known: &dyn Known,
-    around: Around<'_>,
+    secrets: Secrets<'_>,
 ) -> Result<Described, Vec<Fault>> {
     let (table, errors) = toml::de::DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         let fault = |error: &toml::de::Error| Fault {
             span: error.span(),
+            of: None,
             message: error.message().to_owned(),
             help: "this is no TOML from here on".to_owned(),
         };
         return Err(errors.iter().map(fault).collect());
     }
-    from_table(name, &Table::of(table.get_ref()), known, around)
+    from_table(name, &Table::of(table.get_ref()), known, secrets)
 }
 
 /// Reads a description that is a table of a larger text.
@@ -44,23 +48,34 @@ pub fn from_table(
     name: ProviderName,
     table: &Table,
     known: &dyn Known,
-    around: Around<'_>,
+    secrets: Secrets<'_>,
 ) -> Result<Described, Vec<Fault>> {
     let mut faults = Faults::default();
-    let whole = whole(table.clone(), vec![name.as_str().to_owned()], known, &mut faults);
-    let Some(whole) = whole.filter(|_| faults.0.is_empty()) else { return Err(faults.0) };
-    parse::parse(name, &whole, around).map(|description| Described(Arc::new(description)))
+    let mut chain = vec![name.as_str().to_owned()];
+    let whole = whole(table.clone(), &mut chain, known, &mut faults);
+    let read = match whole.filter(|_| faults.0.is_empty()) {
+        Some(whole) => parse::parse(name, &whole, secrets),
+        None => Err(faults.0),
+    };
+    read.map(|description| Described(Arc::new(description)))
+        .map_err(|faults| faults.into_iter().map(|fault| placed(fault, &chain)).collect())
 }
 
-/// The table with everything that it is `like` under it.
-fn whole(mut table: Table, mut above: Vec<String>, known: &dyn Known, faults: &mut Faults) -> Option<Table> {
+/// The fault with its place in the description of the chain in which it stands.
+fn placed(fault: Fault, chain: &[String]) -> Fault {
+    let nth = fault.span.as_ref().map_or(0, |span| span.start / STRIDE);
+    let span = fault.span.map(|span| span.start - nth * STRIDE..span.end - nth * STRIDE);
+    Fault { span, of: chain.get(nth).filter(|_| nth > 0).cloned(), ..fault }
+}
+
+/// The table with everything that it is `like` under it. `chain` becomes the names of these descriptions.
+fn whole(mut table: Table, chain: &mut Vec<String>, known: &dyn Known, faults: &mut Faults) -> Option<Table> {
     let Some(like) = table.take("like") else { return Some(table) };
     let holder = Table(vec![like]);
     let like = Fields::new(&holder, "in this description", None).word("like", faults)?.to_owned();
     let span = holder.get("like").and_then(|member| member.node.span.clone());
-    if above.contains(&like) || above.len() > LONGEST {
-        above.push(like);
-        let circle = above.join("` is like `");
+    if chain.contains(&like) || chain.len() > LONGEST {
+        let circle = [chain.as_slice(), &[like]].concat().join("` is like `");
         faults.add(span, format!("`{circle}`: a circle"), "let one of them stand by itself");
         return None;
     }
@@ -73,7 +88,7 @@ fn whole(mut table: Table, mut above: Vec<String>, known: &dyn Known, faults: &m
         faults.add(span, format!("there is no provider \"{like}\" to be like"), help);
         return None;
     };
-    above.push(like);
-    let under = whole(under.elsewhere(), above, known, faults)?;
+    chain.push(like);
+    let under = whole(under.further((chain.len() - 1) * STRIDE), chain, known, faults)?;
     Some(under.overlaid(table))
 }

@@ -9,11 +9,13 @@ use super::node::{Member, Node, Value};
 use super::pointer::{Lookup, Pointer, PointerId};
 use super::template::{self, Hole, Part, Template};
 
-/// What a description may name that is not in it.
+/// The further secrets that a description may name beside `secret`.
 #[derive(Debug, Clone, Copy)]
-pub struct Around<'a> {
-    /// The further secrets that services give.
-    pub secrets: &'a [String],
+pub enum Secrets<'a> {
+    /// Those that services give.
+    Named(&'a [String]),
+    /// Any: a description that was kept with a job was checked when it was read.
+    Any,
 }
 
 /// What templates and pointers are read against.
@@ -21,7 +23,7 @@ pub struct Reader<'a> {
     /// The description's settings and their defaults.
     pub settings: &'a [(String, String)],
     /// What else may be named.
-    pub around: Around<'a>,
+    pub secrets: Secrets<'a>,
     /// Pointers into the status response.
     pub lookup: Lookup,
 }
@@ -143,7 +145,11 @@ impl Reader<'_> {
         if self.settings.iter().any(|(known, _)| *known == name) {
             return Some(Part::Setting(name));
         }
-        if name == "secret" || self.around.secrets.contains(&name) {
+        let is_secret = match self.secrets {
+            Secrets::Named(known) => name == "secret" || known.contains(&name),
+            Secrets::Any => true,
+        };
+        if is_secret {
             return Some(Part::Secret(name));
         }
         let own = self.settings.iter().map(|(name, _)| name.as_str());

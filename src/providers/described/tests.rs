@@ -13,7 +13,7 @@ const GOOD: &str = "[settings]\nbase = 'https://api.example/v1'\n[status]\nurl =
                     [states]\nrunning = ['working']\nsucceeded = ['done']\n";
 
 fn read(text: &str) -> Result<Described, Vec<Fault>> {
-    from_text(ProviderName::new("mine"), text, &Shipped, Around { secrets: &[] })
+    from_text(ProviderName::new("mine"), text, &Shipped, Secrets::Named(&[]))
 }
 
 fn asked(text: &str, id: &str) -> Request {
@@ -145,7 +145,7 @@ proptest::proptest! {
             if let Next::Fetch(fetch) = next {
                 let _ = described.fetched(&service, "x", &fetch, &response);
             }
-            let _ = (described.extract(&Part::Status, &body), described.extract(&Part::Result, &body));
+            let _ = [Part::Status, Part::Result].map(|part| described.extract(&Source { part, http_status: status }, &body));
         }
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Around, Shipped, from_text};
+use super::{Secrets, Shipped, from_text};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{Next, Part, Provider as _, ProviderRef};
+use crate::domain::provider::{Next, Part, Provider as _, ProviderRef, Source};
 use crate::domain::response::{Headers, Response};
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, Pace, Service};
@@ -15,7 +15,7 @@ use crate::providers::address;
 /// Reads the text as a description and, if it is one, the response by it. Answers whether no secret would go to another
 /// origin than that of the status URL.
 pub fn described_by(text: &str, status: u16, body: &Bytes) -> bool {
-    let Ok(described) = from_text(ProviderName::new("trial"), text, &Shipped, Around { secrets: &[] }) else {
+    let Ok(described) = from_text(ProviderName::new("trial"), text, &Shipped, Secrets::Named(&[])) else {
         return true;
     };
     let settings = described.settings().iter().cloned().collect();
@@ -43,7 +43,7 @@ pub fn described_by(text: &str, status: u16, body: &Bytes) -> bool {
         at: jiff::Timestamp::UNIX_EPOCH,
     };
     let home = address::origin(&described.request(&service, "x").url);
-    let _ = (described.extract(&Part::Status, body), described.extract(&Part::Result, body));
+    let _ = [Part::Status, Part::Result].map(|part| described.extract(&Source { part, http_status: status }, body));
     match described.read(&service, "x", &response) {
         Next::Done(_) => true,
         Next::Fetch(fetch) => {

@@ -15,7 +15,7 @@ use super::reply::{self, Object, capped, error_text, no_object, text};
 use super::{address, cost, names};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Part, Payload, Provider};
+use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Payload, Provider, Source};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
@@ -97,7 +97,7 @@ impl Provider for Unstract {
 
     /// Raw: the JSON text of `message` as received. Output: an array of `{"file", "status", "result", "error"}`, one
     /// a file, in the service's order.
-    fn extract(&self, _: &Part, body: &Bytes) -> Payload {
+    fn extract(&self, _: &Source, body: &Bytes) -> Payload {
         let Parts { object, files } = match Parts::parse(body) {
             Ok(parts) => parts,
             Err(_) => return no_object(body),
