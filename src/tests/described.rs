@@ -2,7 +2,6 @@
 //! clients give, not recordings.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,59 +19,10 @@ use crate::domain::state::{PollOutcome, State};
 use crate::providers::described;
 use crate::providers::{self};
 
-/// How many documented replies there are at least.
-const AT_LEAST: usize = 130;
+#[path = "../../tests/support/documented.rs"]
+mod wire;
 
-/// What a service of each provider has to give beyond its token, as the documented addresses have it.
-const SETTINGS: &[(&str, &str, &str)] = &[
-    ("vessl", "base", "https://serve-api.vessl.ai/api/v1/services/slug"),
-    ("azure-openai-batch", "base", "https://myres.openai.azure.com/openai/v1"),
-    ("fireworks-batch", "account", "acme"),
-    ("runpod", "endpoint", "ENDPOINT"),
-    ("runpod-batch", "endpoint", "ENDPOINT"),
-    ("fal", "app", "fal-ai/flux"),
-    ("baseten", "base", "https://model-abc123.api.baseten.co"),
-    ("modal", "base", "https://me--app.modal.run"),
-    ("azure-docint", "base", "https://myres.cognitiveservices.azure.com"),
-    ("azure-docint", "model", "prebuilt-invoice"),
-    ("azure-docint-batch", "base", "https://myres.cognitiveservices.azure.com"),
-    ("azure-docint-batch", "model", "prebuilt-invoice"),
-    ("github-actions", "repo", "acme/app"),
-    ("huggingface-jobs", "namespace", "me"),
-    ("cloudflare-ai-batch", "account", "ACC"),
-    ("cloudflare-ai-batch", "model", "@cf/baai/bge-m3"),
-];
-
-/// One documented reply.
-pub struct Documented {
-    /// `provider/file`.
-    pub name: String,
-    /// The provider's name.
-    pub provider: ProviderName,
-    /// The file.
-    pub json: Value,
-}
-
-/// Every documented reply of a shipped description.
-pub fn documented() -> Vec<Documented> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
-    let mut found = Vec::new();
-    let recorded = |name: &&str| crate::tests::PROVIDERS.iter().any(|provider| provider.as_str() == *name);
-    for name in described::shipped_names().filter(|name| !recorded(name)) {
-        let mut files: Vec<_> = std::fs::read_dir(root.join(name))
-            .unwrap_or_else(|_| panic!("tests/wire has no directory {name}"))
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        files.sort();
-        for file in files {
-            let json: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-            let case = file.file_stem().unwrap().to_string_lossy().into_owned();
-            found.push(Documented { name: format!("{name}/{case}"), provider: ProviderName::new(name), json });
-        }
-    }
-    assert!(found.len() >= AT_LEAST, "only {} documented replies", found.len());
-    found
-}
+use wire::{Documented, SETTINGS, documented};
 
 /// A service of a described provider, at its defaults or at another base.
 pub fn service(provider: ProviderRef, defaults: &[(String, String)], base: Option<&str>) -> Service {
@@ -109,6 +59,10 @@ fn shipped_service(name: ProviderName, base: Option<&str>) -> Service {
 }
 
 impl Documented {
+    fn provider(&self) -> ProviderName {
+        ProviderName::new(&self.provider)
+    }
+
     fn request(&self) -> &Value {
         &self.json["request"]
     }
@@ -205,7 +159,13 @@ fn every_shipped_description_can_be_read_and_says_where_it_comes_from() {
             let text = described::shipped_text(name).unwrap();
             panic!(
                 "{name}: {:#?}",
-                described::from_text(ProviderName::new(name), text, &described::Shipped, described::Secrets::Named(&[])).err()
+                described::from_text(
+                    ProviderName::new(name),
+                    text,
+                    &described::Shipped,
+                    described::Secrets::Named(&[])
+                )
+                .err()
             )
         });
         assert!(described.docs().is_some_and(|docs| docs.starts_with("https://")), "{name}");
@@ -218,7 +178,7 @@ fn every_shipped_description_can_be_read_and_says_where_it_comes_from() {
 fn every_documented_reply_is_read_as_it_means() {
     let wrong: Vec<String> = documented()
         .iter()
-        .flat_map(|documented| differences(documented, &shipped_service(documented.provider, None)))
+        .flat_map(|documented| differences(documented, &shipped_service(documented.provider(), None)))
         .collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
@@ -226,7 +186,7 @@ fn every_documented_reply_is_read_as_it_means() {
 #[test]
 fn every_status_read_is_sent_as_documented() {
     for documented in documented() {
-        let service = shipped_service(documented.provider, None);
+        let service = shipped_service(documented.provider(), None);
         let request = service.provider.request(&service, &documented.id(&service));
         let (expected, name) = (documented.request(), &documented.name);
         assert_eq!(request.method.as_str(), expected["method"], "{name}");
@@ -249,7 +209,7 @@ fn every_documented_second_response_is_read_as_it_means() {
             continue;
         }
         count += 1;
-        let service = shipped_service(documented.provider, None);
+        let service = shipped_service(documented.provider(), None);
         let id = documented.id(&service);
         let name = &documented.name;
         let Next::Fetch(fetch) = providers::read(&service, &id, &documented.response()) else { panic!("{name}") };
@@ -314,7 +274,7 @@ fn a_reader_of_words_alone_calls_successes_that_are_none() {
         let defaults = described::shipped(provider).unwrap().settings().to_vec();
         let bare = service(ProviderRef::new(words), &defaults, None);
         let of = documented();
-        let of: Vec<_> = of.iter().filter(|documented| documented.provider == provider).collect();
+        let of: Vec<_> = of.iter().filter(|documented| documented.provider() == provider).collect();
         let reads = |service: &Service, documented: &&&Documented| {
             let Next::Done(reading) = providers::read(service, "id", &documented.response()) else { return true };
             state_of(&reading) == documented.json["means"]["state"]

@@ -17,13 +17,13 @@ use crate::support::{
     wait_for,
 };
 
-const WITHHELD: &str = "reads that can be made only once wait until it can be written again";
+pub const WITHHELD: &str = "reads that can be made only once wait until it can be written again";
 
 /// A small file system of its own, where the machine lets us mount one.
-struct Small(PathBuf);
+pub struct Small(PathBuf);
 
 impl Small {
-    fn mount(at: &Path, mebibytes: usize) -> Option<Self> {
+    pub fn mount(at: &Path, mebibytes: usize) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let size = format!("size={mebibytes}m,mode=0777");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
@@ -35,14 +35,14 @@ impl Small {
     }
 
     /// Fills it to the last byte.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut file = fs::File::create(self.0.join("ballast")).unwrap();
         let block = vec![b'x'; 1 << 20];
         while file.write_all(&block).is_ok() {}
         while file.write_all(b"x").is_ok() {}
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         fs::remove_file(self.0.join("ballast")).unwrap();
     }
 }
@@ -54,7 +54,7 @@ impl Drop for Small {
 }
 
 /// Lets a running process write files of so many bytes only: a write error by the system, not by a hook of ours.
-fn limit_file_size(watch: &Running, bytes: Option<u64>) {
+pub fn limit_file_size(watch: &Running, bytes: Option<u64>) {
     let limit = Rlimit { current: bytes, maximum: None };
     prlimit(Some(watch.pid()), Resource::Fsize, limit).unwrap();
 }
@@ -65,7 +65,7 @@ fn in_progress() -> Scripted {
 }
 
 /// The path that was printed behind these words.
-fn path_after(err: &str, words: &str) -> PathBuf {
+pub fn path_after(err: &str, words: &str) -> PathBuf {
     let rest = err.split(words).nth(1).unwrap_or_else(|| panic!("{words:?} was not said: {err}"));
     PathBuf::from(rest.lines().next().unwrap().trim())
 }

@@ -16,6 +16,7 @@ mod endings;
 mod hooks;
 mod hostile;
 mod losses;
+mod retrieve;
 mod screen;
 mod secrets;
 mod unread;

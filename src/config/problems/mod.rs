@@ -87,7 +87,9 @@ impl Problems {
         let broken: std::collections::HashSet<usize> = syntax.iter().map(line).collect();
         // What follows from a line that could not be read is not another error.
         let follows = |problem: &Problem| {
-            !broken.is_empty() && problem.file.is_none() && (problem.is_absence || problem.span == (0..0) || broken.contains(&line(problem)))
+            !broken.is_empty()
+                && problem.file.is_none()
+                && (problem.is_absence || problem.span == (0..0) || broken.contains(&line(problem)))
         };
         let mut shown: Vec<&Problem> = syntax.iter().chain(rest.iter().filter(|problem| !follows(problem))).collect();
         // Two services may name one file.

@@ -313,7 +313,10 @@ pub fn settings(
 
 /// The user's own description of this name, `$XDG_CONFIG_HOME/jobdeck/providers/<name>.toml`; None if there is none.
 fn user_file(name: &str) -> Option<Result<Arc<OtherFile>, (PathBuf, std::io::Error)>> {
-    let path = paths::config_dir().filter(|_| known_keys::is_service_name(name))?.join("providers").join(format!("{name}.toml"));
+    let path = paths::config_dir()
+        .filter(|_| known_keys::is_service_name(name))?
+        .join("providers")
+        .join(format!("{name}.toml"));
     match std::fs::read_to_string(&path) {
         Ok(text) => Some(Ok(Arc::new(OtherFile { path, text }))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
