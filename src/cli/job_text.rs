@@ -45,6 +45,7 @@ pub fn lines(entry: &Entry, look: Look) -> Vec<String> {
     fact("first seen", when(known.first_seen));
     fact("running since", when(known.running_since));
     fact("finished", when(known.finished_at));
+    fact("expires", when(known.expires_at.filter(|_| known.saved.is_none())));
     fact("took", note::took(known).map(human::duration));
     for (label, saved) in [("saved", known.saved.as_ref()), ("kept", known.evidence.as_deref())] {
         let text = saved.map(|saved| {

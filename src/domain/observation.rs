@@ -54,6 +54,8 @@ pub struct Observation {
     pub finished_at: Option<Timestamp>,
     /// When the service expects it to be over.
     pub eta: Option<Timestamp>,
+    /// When the service lets go of the job or of its result, by its own clock.
+    pub expires_at: Option<Timestamp>,
     /// When state, word or progress last changed, by our clock.
     pub changed_at: Option<Timestamp>,
     /// The copy: a whole terminal reply on disk.
@@ -383,6 +385,7 @@ impl Observation {
         self.title = answer.title.as_deref().map(Box::from).or_else(|| self.title.take());
         self.created_at = answer.created_at.or(self.created_at);
         self.eta = answer.eta;
+        self.expires_at = answer.expires_at.or(self.expires_at);
         self.running_since = match state {
             State::Queued => None,
             State::Running => answer.started_at.or(self.running_since).or(Some(seen.at)),
@@ -464,6 +467,7 @@ impl Observation {
             || self.cost != next.cost
             || self.title != next.title
             || self.created_at != next.created_at
+            || self.expires_at != next.expires_at
             || self.service_status_code != next.service_status_code
             || self.lost != next.lost
             || outcome(&self.last_poll) != outcome(&next.last_poll)

@@ -91,6 +91,8 @@ pub struct Answer {
     pub finished_at: Option<Timestamp>,
     /// When the service expects it to be over.
     pub eta: Option<Timestamp>,
+    /// When the service lets go of the job or of its result.
+    pub expires_at: Option<Timestamp>,
     /// Whether the reply carries something worth keeping though its word is not terminal.
     pub has_payload: bool,
 }

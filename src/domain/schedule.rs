@@ -63,6 +63,13 @@ impl Bucket {
         Self { per_second, burst, level: burst, updated: now }
     }
 
+    /// Takes so many requests out that were sent already: what follows waits for them.
+    pub fn owe(&mut self, requests: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "a poll has few requests")]
+        let owed = requests as f64;
+        self.level -= owed;
+    }
+
     /// Takes one request out; otherwise how long to wait for it.
     pub fn take(&mut self, now: Duration) -> Result<(), Duration> {
         let elapsed = now.saturating_sub(self.updated).as_secs_f64();
@@ -143,5 +150,9 @@ mod tests {
             }
         }
         assert_eq!(sent, 21);
+        // What was sent beyond it is waited for.
+        bucket.owe(4);
+        assert!(bucket.take(now).is_err_and(|wait| wait >= Duration::from_secs(2)));
+        assert_eq!(bucket.take(now + Duration::from_secs(3)), Ok(()));
     }
 }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::domain::attempt::Attempt;
 use crate::domain::fact::Health;
 use crate::domain::job::Job;
@@ -158,9 +160,19 @@ impl JobEntry {
         Some(Reads { job: self.job.key.clone(), last, attempts, complete })
     }
 
+    /// A pace at which the job is polled again within half of what is left before the service lets go of it.
+    fn before_expiry(&self, pace: Pace, at: Timestamp) -> Pace {
+        let expires = self.known.expires_at.filter(|_| !self.known.is_over());
+        match expires.and_then(|expires| Duration::try_from(expires.duration_since(at)).ok()) {
+            Some(left) => Pace { max_interval: pace.max_interval.min(left / 2).max(pace.interval), ..pace },
+            None => pace,
+        }
+    }
+
     /// Counts a reply and says what follows, but for what holds for its whole service.
     pub fn replied(&mut self, seen: Seen<'_>, changed: bool, pace: Pace, grace: Duration) -> Next {
         self.overslept = false;
+        let pace = self.before_expiry(pace, seen.at);
         let read = seen.reading.read;
         match read {
             PollOutcome::Answered => {
@@ -242,6 +254,23 @@ mod tests {
         assert!(matches!(replies(&[(0, NotFound), (61, Rejected)]), Next::In(_)));
         assert_eq!(replies(&[(0, NotFound), (30, Rejected), (61, NotFound)]), Next::Gone);
         assert_eq!(replies(&[(0, Rejected), (30, NotFound), (61, Rejected)]), Next::GiveUp);
+    }
+
+    #[test]
+    fn a_job_that_its_service_lets_go_of_is_polled_within_half_of_what_is_left() {
+        let answered = Reading::answered(Answer::default());
+        let next = |left: Option<u64>| {
+            let mut entry = entry();
+            let seen = seen(&answered, Duration::ZERO);
+            entry.unchanged = 40;
+            let expires_at = left.map(|left| seen.at + Duration::from_secs(left));
+            entry.known = Arc::new(Observation { expires_at, ..Observation::default() });
+            let Next::In(pause) = entry.replied(seen, false, PACE, GRACE) else { panic!("given up") };
+            pause
+        };
+        let (slow, soon) = (next(None), next(Some(20)));
+        assert!(soon <= Duration::from_secs(10) && soon < slow, "{soon:?} of {slow:?}");
+        assert_eq!((next(Some(86_400)), next(Some(0)) >= PACE.interval), (slow, true));
     }
 
     #[test]

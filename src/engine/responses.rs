@@ -33,6 +33,7 @@ impl Run {
             PollEvent::Ended(flight, result) => {
                 let now = self.now();
                 self.schedule[flight.service].poll_ended(result.reading.read, now);
+                self.schedule[flight.service].further_requests(result.seq.saturating_sub(flight.seq));
                 self.tell_silence(flight.service);
                 self.apply(&flight, *result);
                 self.tell_draining();

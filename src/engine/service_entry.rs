@@ -140,6 +140,13 @@ impl ServiceEntry {
         }
     }
 
+    /// A poll had so many requests beyond its first, which its rate limit has not seen.
+    pub fn further_requests(&mut self, requests: u64) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.owe(requests);
+        }
+    }
+
     /// Takes a request out of its rate limit; false if there is none left for now.
     pub fn takes_rate(&mut self, now: Duration) -> bool {
         let Some(bucket) = &mut self.bucket else { return true };

@@ -44,6 +44,8 @@ pub struct StateLine<'a> {
     first_seen: Option<String>,
     running_since: Option<String>,
     finished_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     saved: Option<SavedBytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<Box<RawValue>>,
@@ -84,6 +86,7 @@ impl<'a> StateLine<'a> {
             first_seen: known.first_seen.map(utc),
             running_since: known.running_since.map(utc),
             finished_at: known.finished_at.map(utc),
+            expires_at: known.expires_at.map(utc),
             saved: known.saved.as_ref().map(SavedBytes::from),
             cost: known.cost.as_deref().and_then(Cost::parse).and_then(number),
             batch: job.batch.as_deref(),
@@ -344,6 +347,7 @@ mod tests {
     fn the_reference_explains_every_key_of_a_state_line() {
         let known = Observation {
             cost: Some("0.10".into()),
+            expires_at: Some(at("2026-11-22T10:00:00Z")),
             fields: Some(Box::new(Fields { taken_by: String::new(), values: "{\"total\":12.50}".to_owned() })),
             ..partial()
         };

@@ -212,6 +212,10 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<Entry> {
     if let Some(at) = known.eta.filter(|_| !known.state.is_terminal()) {
         add("expected", plain, moment(at, context));
     }
+    // What is here does not go.
+    if let Some(at) = known.expires_at.filter(|_| known.saved.is_none()) {
+        add("expires", plain, moment(at, context));
+    }
     if let Some(at) = known.first_seen {
         add("first seen", Tone::Dim, moment(at, context));
     }

@@ -15,7 +15,7 @@ use crate::domain::markdown::escaped;
 type Field = (&'static str, &'static str);
 
 /// A `state` line of JSON, field by field.
-pub const STATE_FIELDS: [Field; 29] = [
+pub const STATE_FIELDS: [Field; 30] = [
     ("v", "1: the version of these lines"),
     ("type", "`state`"),
     ("time", "when the line was made, UTC, RFC 3339, as all times here"),
@@ -39,6 +39,7 @@ pub const STATE_FIELDS: [Field; 29] = [
     ("first_seen", "when the first answer came: not when the job was made"),
     ("running_since", "since when it runs"),
     ("finished_at", "when it was over"),
+    ("expires_at", "when the service lets go of it, where it says so"),
     ("saved", "`bytes` and `sha256` of the saved result; null if there is none"),
     ("cost", "US dollars with all digits, left out where it is not known"),
     ("batch", "the jobs file's `batch`, else its name without the ending"),

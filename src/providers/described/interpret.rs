@@ -154,6 +154,7 @@ fn answer(
         created_at: time(&status.times.created),
         started_at: time(&status.times.started),
         finished_at: time(&status.times.finished).filter(|_| state.is_some_and(State::is_terminal)),
+        expires_at: time(&status.times.expires),
         eta: time(&status.times.expected),
         // What comes while a job runs on is not kept: it grows from poll to poll.
         has_payload: !matches!(state, Some(State::Queued | State::Running)) && has_result(),

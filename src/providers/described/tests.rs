@@ -75,6 +75,168 @@ fn every_mistake_is_told_with_its_place_and_what_was_meant() {
     assert!(read(GOOD).is_ok());
 }
 
+/// Every key of the language, as it may be written.
+const WHOLE: &str = r#"title = "A"
+docs = "https://a.example"
+checked = "2026-11"
+token_env = "A"
+keeps = "1h"
+interval = "5s"
+rate = "20/s"
+[settings]
+base = "https://api.example/v1"
+model = ""
+[status]
+method = "POST"
+reads_only = true
+url = "{base}/jobs/{id}"
+headers = { Authorization = "Bearer {token}", X-Model = "{model}" }
+body = { id = "{id}", n = 1, f = true, l = ["{model}", 2.5] }
+word = ["/status"]
+strip = "JOB_"
+progress = { at = "/p", scale = 100, pattern = '(\d+)%', states = ["running"] }
+reason = ["/e/*/m"]
+error_code = ["/e/*/c"]
+cost = "/cost"
+items = { total = "/t", succeeded = "/s", failed = "/f", when = "/status = done" }
+item_list = { at = "/l", name = "/n", failed = "/ok = false", reason = "/r", output = "/o", cost = "/c" }
+times = { created = "/a", started = "/b", finished = "/c", expires = "/d" }
+one_shot = false
+[states]
+running = ["working"]
+succeeded = ["done"]
+[[rules]]
+when = ["/status = done", "/x"]
+state = "partial"
+[codes]
+404 = "lost"
+[result]
+when = ["/x"]
+at = "/o"
+url = "{base}/r/{/x}"
+headers = { Accept = "text/csv" }
+token = false
+states = ["succeeded"]
+one_shot = true
+again_on = [202]
+fails_on = [422]
+reason = ["/detail"]
+lost_on = [{ code = 400, when = ["/m = gone"] }]
+[[result.also]]
+name = "errors"
+url = "{base}/e"
+token = true
+[paths]
+web = "https://a.example/{id}"
+"#;
+
+/// Each text in which one key of the whole is otherwise, and the key: by its path, `change` changes it.
+fn otherwise(change: &dyn Fn(&mut toml::Table, &str) -> bool) -> Vec<(String, String)> {
+    fn tables(
+        value: &mut toml::Value,
+        path: &str,
+        at: &mut usize,
+        nth: usize,
+        change: &mut dyn FnMut(&mut toml::Table, &str, usize),
+    ) {
+        match value {
+            toml::Value::Table(table) => {
+                for key in table.keys().cloned().collect::<Vec<_>>() {
+                    if *at == nth {
+                        return change(table, &key, nth);
+                    }
+                    *at += 1;
+                    if let Some(inner) = table.get_mut(&key) {
+                        tables(inner, &format!("{path}/{key}"), at, nth, change);
+                    }
+                }
+            }
+            toml::Value::Array(list) => list.iter_mut().for_each(|value| tables(value, path, at, nth, change)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for nth in 0.. {
+        let mut whole = toml::Value::Table(toml::from_str(WHOLE).unwrap());
+        let (mut at, mut changed) = (0, None);
+        tables(&mut whole, "", &mut at, nth, &mut |table, key, here| {
+            if here == nth && changed.is_none() {
+                changed = Some(change(table, key).then(|| key.to_owned()));
+            }
+        });
+        match changed {
+            None => return found,
+            Some(None) => {}
+            Some(Some(key)) => found.push((toml::to_string(&whole).unwrap(), key)),
+        }
+    }
+    found
+}
+
+/// Keys whose table takes any key, or whose value may be of any kind.
+const FREE: &[&str] =
+    &["base", "model", "Authorization", "X-Model", "Accept", "id", "n", "f", "l", "404", "running", "succeeded"];
+
+#[test]
+fn every_key_of_a_wrong_kind_is_told_by_its_name() {
+    assert!(read(WHOLE).is_ok(), "{:#?}", read(WHOLE).err());
+    let wrong = toml::Value::Datetime("2026-11-27".parse().unwrap());
+    let cases = otherwise(&|table, key| {
+        table.insert(key.to_owned(), wrong.clone());
+        // A date may stand for a text nowhere; in a body it is told as what it is.
+        true
+    });
+    assert!(cases.len() > 60, "{}", cases.len());
+    for (text, key) in cases {
+        let faults = read(&text).err().unwrap_or_else(|| panic!("`{key}` may be a date\n{text}"));
+        let told =
+            faults.iter().any(|fault| fault.message.contains(&key) || fault.message.contains("JSON has no dates"));
+        assert!(told, "{key}: {faults:#?}");
+        assert!(faults.iter().all(|fault| !fault.help.is_empty() && fault.span.is_some()), "{key}: {faults:#?}");
+    }
+}
+
+#[test]
+fn every_misspelt_key_is_told_with_what_was_meant_wherever_it_stands() {
+    let cases = otherwise(&|table, key| {
+        if FREE.contains(&key) || key.len() < 3 {
+            return false;
+        }
+        let value = table.remove(key).unwrap();
+        let mut misspelt = key.to_owned();
+        let last = misspelt.pop().unwrap();
+        misspelt.extend([last, last]);
+        table.insert(misspelt, value);
+        true
+    });
+    assert!(cases.len() > 50, "{}", cases.len());
+    for (text, key) in cases {
+        let faults = read(&text).err().unwrap_or_else(|| panic!("`{key}` may be misspelt\n{text}"));
+        let meant = format!("did you mean `{key}`?");
+        assert!(faults.iter().any(|fault| fault.help == meant), "{key}: {faults:#?}");
+    }
+}
+
+#[test]
+fn every_key_that_must_stand_is_missed_and_every_other_may_be_left_out() {
+    let needed = ["url", "state", "when", "code", "name", "at"];
+    let cases = otherwise(&|table, key| table.remove(key).is_some());
+    for (text, key) in cases {
+        let Err(faults) = read(&text) else { continue };
+        let because = match key.as_str() {
+            "status" => "there is no [status]",
+            "settings" | "base" | "model" => "names nothing",
+            "reads_only" => "may submit",
+            "method" => "a GET has no body",
+            _ => {
+                assert!(needed.contains(&key.as_str()), "{key} is needed: {faults:#?}");
+                key.as_str()
+            }
+        };
+        assert!(faults.iter().any(|fault| fault.message.contains(because)), "{key}: {faults:#?}");
+    }
+}
+
 #[test]
 fn like_begins_as_a_copy_tables_are_merged_and_lists_replaced() {
     let text = "like = 'openai-batch'\n[settings]\nbase = 'https://proxy.example/v1'\n[states]\nqueued = ['parked']\n";

@@ -19,6 +19,8 @@ ALTER TABLE declaration ADD COLUMN batch TEXT;
 ALTER TABLE observation ADD COLUMN cost TEXT;
 -- When the service accepted the job, by its own clock.
 ALTER TABLE observation ADD COLUMN created_at INTEGER;
+-- When the service lets go of the job or of its result.
+ALTER TABLE observation ADD COLUMN expires_at INTEGER;
 -- What an unnamed job may be called: the name of its first file.
 ALTER TABLE observation ADD COLUMN title TEXT;
 ALTER TABLE observation ADD COLUMN items_total INTEGER;
@@ -91,6 +93,7 @@ SELECT coalesce(d.service, p.provider) || '/' || j.service_id AS job,
        strftime('%Y-%m-%dT%H:%M:%fZ', o.first_seen / 1e9, 'unixepoch') AS first_seen,
        strftime('%Y-%m-%dT%H:%M:%fZ', o.running_since / 1e9, 'unixepoch') AS running_since,
        strftime('%Y-%m-%dT%H:%M:%fZ', o.finished_at / 1e9, 'unixepoch') AS finished_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', o.expires_at / 1e9, 'unixepoch') AS expires_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', o.read_at / 1e9, 'unixepoch') AS polled_at,
        o.read AS poll,
        o.read_reason AS poll_reason,

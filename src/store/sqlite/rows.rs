@@ -14,7 +14,7 @@ use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields, LastPoll, Obse
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// Columns of an observation, from [`OBSERVATION_TABLES`].
-pub const OBSERVATION_COLUMNS: [&str; 47] = [
+pub const OBSERVATION_COLUMNS: [&str; 48] = [
     "o.job",
     "o.state",
     "o.word",
@@ -39,6 +39,7 @@ pub const OBSERVATION_COLUMNS: [&str; 47] = [
     "o.running_since",
     "o.finished_at",
     "o.eta",
+    "o.expires_at",
     "o.changed_at",
     "o.applied",
     "o.doubt",
@@ -109,6 +110,7 @@ pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<O
         running_since: cells.get::<Nanoseconds>("o.running_since").map(Timestamp::from),
         finished_at: cells.get::<Nanoseconds>("o.finished_at").map(Timestamp::from),
         eta: cells.get::<Nanoseconds>("o.eta").map(Timestamp::from),
+        expires_at: cells.get::<Nanoseconds>("o.expires_at").map(Timestamp::from),
         changed_at: cells.get::<Nanoseconds>("o.changed_at").map(Timestamp::from),
         applied: cells.get::<i64>("o.applied").unwrap_or_default().cast_unsigned(),
         doubt: cells.word("o.doubt", doubt_from_word),
@@ -152,11 +154,11 @@ pub fn write_observation(connection: &Connection, job: i64, o: &Observation) -> 
         .prepare_cached(
             "INSERT OR REPLACE INTO observation (job, state, word, lost, http_status, service_status_code, progress, \
              fail_reason, error_code, warning, files_total, files_failed, items_total, items_succeeded, items_failed, \
-             cost, title, fields, fields_by, created_at, first_seen, running_since, finished_at, eta, changed_at, \
+             cost, title, fields, fields_by, created_at, first_seen, running_since, finished_at, eta, expires_at, changed_at, \
              saved, evidence, applied, doubt, doubt_http_status, doubt_at, doubt_reason, read, read_http_status, read_reason, read_at) \
              VALUES (:job, :state, :word, :lost, :http_status, :service_status_code, :progress, :fail_reason, \
              :error_code, :warning, :files_total, :files_failed, :items_total, :items_succeeded, :items_failed, :cost, \
-             :title, :fields, :fields_by, :created_at, :first_seen, :running_since, :finished_at, :eta, :changed_at, \
+             :title, :fields, :fields_by, :created_at, :first_seen, :running_since, :finished_at, :eta, :expires_at, :changed_at, \
              :saved, :evidence, :applied, :doubt, :doubt_http_status, :doubt_at, :doubt_reason, :read, :read_http_status, :read_reason, :read_at)",
         )?
         .execute(named_params! {
@@ -184,6 +186,7 @@ pub fn write_observation(connection: &Connection, job: i64, o: &Observation) -> 
             ":running_since": o.running_since.map(nanoseconds),
             ":finished_at": o.finished_at.map(nanoseconds),
             ":eta": o.eta.map(nanoseconds),
+            ":expires_at": o.expires_at.map(nanoseconds),
             ":changed_at": o.changed_at.map(nanoseconds),
             ":saved": o.saved.as_ref().map(|saved| saved.body.0),
             ":evidence": o.evidence.as_ref().map(|saved| saved.body.0),

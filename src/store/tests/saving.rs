@@ -30,6 +30,7 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         title: Some("scan 7.pdf".into()),
         fields: Some(Box::new(Fields { taken_by: "v1".to_owned(), values: r#"{"total":1.50}"#.to_owned() })),
         created_at: Some(at(0)),
+        expires_at: Some(at(86_400)),
         first_seen: Some(at(1)),
         running_since: Some(at(2)),
         finished_at: Some(at(3)),
