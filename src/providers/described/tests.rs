@@ -152,7 +152,11 @@ fn otherwise(change: &dyn Fn(&mut toml::Table, &str) -> bool) -> Vec<(String, St
                 }
             }
             toml::Value::Array(list) => list.iter_mut().for_each(|value| tables(value, path, at, nth, change)),
-            _ => {}
+            toml::Value::String(_)
+            | toml::Value::Integer(_)
+            | toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_) => {}
         }
     }
     let mut found = Vec::new();
