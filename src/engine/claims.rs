@@ -11,8 +11,8 @@ use crate::domain::observation::Observation;
 use crate::store::{Changes, Claim, Reads, StoreError};
 
 use super::Purpose;
-use super::adopt::adopt;
 use super::job_entry::{JobEntry, Phase};
+use super::recovery::recover;
 use super::run::{Background, Mode, Run};
 use super::schedule::Schedule;
 
@@ -140,7 +140,7 @@ impl Run {
         for ix in &orphans {
             let entry = &self.schedule[*ix];
             let service = Arc::clone(&self.schedule[entry.service].service);
-            if let Err(error) = adopt(self.disk.store(), &service, &Arc::clone(&entry.job)).await {
+            if let Err(error) = recover(self.disk.store(), &service, &Arc::clone(&entry.job)).await {
                 tracing::warn!("what was left behind of {} cannot be read: {error}", entry.job.label());
             }
         }

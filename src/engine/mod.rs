@@ -13,7 +13,6 @@ use crate::domain::job::{Job, JobIx};
 use crate::domain::service::{Poll, Service};
 use crate::net::{ClientError, Net};
 
-mod adopt;
 mod claims;
 mod clock;
 mod commands;
@@ -27,6 +26,7 @@ pub mod mask;
 pub mod online;
 mod poll;
 mod polls;
+mod recovery;
 mod reload;
 mod report;
 mod responses;

@@ -35,7 +35,7 @@ const POOL_IDLE: Duration = Duration::from_secs(50);
 const MOST_HEADERS: usize = 1000;
 /// A process that was stopped finds its timers due before its sockets were read: silence is believed only after
 /// another moment of it.
-const SECOND_THOUGHT: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// The process, or the whole system, has no file descriptor left.
 const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
@@ -166,7 +166,7 @@ impl Net {
                 Some(response) => response.map_err(|error| self.no_reply(&error))?,
                 None => return Err(NoReply { sent: true, reason: self.silence() }),
             },
-            () = left(leave) => return Err(NoReply { sent: true, reason: "left before the reply came".to_owned() }),
+            () = cancelled(leave) => return Err(NoReply { sent: true, reason: "left before the reply came".to_owned() }),
         };
         let at = self.clock.now();
         let status = response.status().as_u16();
@@ -176,7 +176,7 @@ impl Net {
         let broken = loop {
             let chunk = tokio::select! {
                 chunk = within(self.read_timeout, response.chunk()) => chunk,
-                () = left(leave) => break Some("left before the reply was whole".to_owned()),
+                () = cancelled(leave) => break Some("left before the reply was whole".to_owned()),
             };
             match chunk {
                 Some(Ok(Some(bytes))) => {
@@ -278,17 +278,17 @@ impl Net {
     }
 }
 
-/// What the future comes to; None after so much silence, and a second thought.
+/// What the future comes to; None after so much silence and the grace beyond it.
 async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
     match tokio::time::timeout(limit, &mut future).await {
         Ok(output) => Some(output),
-        Err(_) => tokio::time::timeout(SECOND_THOUGHT.min(limit / 2), future).await.ok(),
+        Err(_) => tokio::time::timeout(GRACE.min(limit / 2), future).await.ok(),
     }
 }
 
 /// Resolves once the flag is true; never if it can no longer become so.
-async fn left(leave: &mut watch::Receiver<bool>) {
+async fn cancelled(leave: &mut watch::Receiver<bool>) {
     if leave.wait_for(|leave| *leave).await.is_err() {
         std::future::pending::<()>().await;
     }

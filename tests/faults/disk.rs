@@ -292,7 +292,7 @@ fn in_a_state_directory_that_was_begun_anew_a_job_has_one_reader_again() {
     fs::rename(bench.state_dir(), bench.home().join("moved")).unwrap();
     first.until_said("the state directory can be written again");
     let second = bench.start(&["watch", "-v"]);
-    second.until_said(&format!("read by process {}, following", first.pid().as_raw_nonzero()));
+    second.until_said(&format!("polled by pid {}, following", first.pid().as_raw_nonzero()));
     bench.script.on("job-1", [result()]);
     first.end().with(0);
     second.end().with(0);

@@ -17,7 +17,7 @@ use crate::store::{Kept, Save, SaveBody, Store, StoreError};
 
 /// Looks through what was kept of a job whose only result may have been used up, and saves the result that is among it.
 /// Answers whether there was one.
-pub async fn adopt(store: &Store, service: &Service, job: &Arc<Job>) -> Result<bool, StoreError> {
+pub async fn recover(store: &Store, service: &Service, job: &Arc<Job>) -> Result<bool, StoreError> {
     let known = store.results().load(vec![job.key.clone()]).await?.pop().unwrap_or_default();
     if !job.traits.one_shot || known.is_over() {
         return Ok(false);
@@ -113,7 +113,7 @@ mod tests {
         let (store, _) = Store::open(dir.path()).unwrap();
         let claims = store.claim(vec![Arc::clone(&job)]).await.unwrap();
         assert_eq!(claims, [Claim::Ours { orphaned: true }]);
-        adopt(&store, &service, &job).await.unwrap();
+        recover(&store, &service, &job).await.unwrap();
         let known = store.results().load(vec![job.key.clone()]).await.unwrap().remove(0);
         (known, store, dir)
     }
