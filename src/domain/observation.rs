@@ -446,10 +446,11 @@ impl Observation {
         is_new
     }
 
-    /// A response to the request that takes the result says that it is still there. One to a status request says nothing
-    /// about a result that another request takes.
+    /// A response to the request that takes the result says that it is still there. One to another request says nothing
+    /// about that, unless it says so itself.
     fn clear_doubt(&mut self, seen: Seen<'_>) {
-        if seen.takes_result || !seen.one_shot {
+        let is_untaken = seen.reading.answer.as_ref().is_some_and(|answer| answer.is_untaken);
+        if seen.takes_result || !seen.one_shot || is_untaken {
             self.doubt = None;
             self.doubtful = None;
         }

@@ -73,6 +73,19 @@ pub trait Provider: fmt::Debug + Send + Sync {
         Next::Done(fetch.status.clone())
     }
 
+    /// The request that says whether a job is over without taking its result, for providers whose status read takes it.
+    /// None: there is none.
+    fn peek(&self, service: &Service, id: &str) -> Option<Request> {
+        let _ = (service, id);
+        None
+    }
+
+    /// What the response to that means.
+    fn peeked(&self, service: &Service, id: &str, response: &Response) -> Peek {
+        let _ = (service, id, response);
+        Peek::Unknown { reason: String::new(), of_this_job: true }
+    }
+
     /// The id in a trimmed text of the jobs file: an id as it is, or a URL or path as the service returned it, which
     /// must be of this very service.
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError>;
@@ -164,6 +177,25 @@ pub enum Next {
     Done(Reading),
     /// The result is at another address: ask there before the job counts as over.
     Fetch(Box<Fetch>),
+}
+
+/// What a request says that takes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Peek {
+    /// The job goes on: there is nothing to take yet, and this is how far it is.
+    GoesOn(Box<Reading>),
+    /// It is over.
+    Over {
+        /// Whether its result was handed out before.
+        acknowledged: bool,
+    },
+    /// It cannot be told.
+    Unknown {
+        /// Why.
+        reason: String,
+        /// Whether that is so of this job alone.
+        of_this_job: bool,
+    },
 }
 
 /// A further request of the same poll.

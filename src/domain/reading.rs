@@ -93,6 +93,8 @@ pub struct Answer {
     pub eta: Option<Timestamp>,
     /// When the service lets go of the job or of its result.
     pub expires_at: Option<Timestamp>,
+    /// Whether the service says for certain that the result was handed out to nobody.
+    pub is_untaken: bool,
     /// Whether the reply carries something worth keeping though its word is not terminal.
     pub has_payload: bool,
 }

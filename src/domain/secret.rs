@@ -60,6 +60,11 @@ impl Token {
         self
     }
 
+    /// Whether there is a further secret of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.further.iter().any(|(known, _)| known == name)
+    }
+
     /// A further secret by its name; by the same rule.
     pub fn expose_further(&self, name: &str) -> Option<&str> {
         self.further.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.expose_secret())

@@ -12,6 +12,10 @@ use super::job::JobTraits;
 use super::provider::{OneShot, ProviderRef};
 use super::secret::TokenSource;
 
+/// The name of the further secret with which Unstract's platform is asked how far an execution is. A service is polled
+/// without it where it cannot be had.
+pub const PLATFORM_TOKEN: &str = "platform_token";
+
 /// A service as the jobs file declares it, every default filled in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Service {

@@ -24,6 +24,7 @@ mod job_entry;
 mod log;
 pub mod mask;
 pub mod online;
+mod peek;
 mod poll;
 mod polls;
 mod recovery;

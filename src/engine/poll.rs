@@ -25,6 +25,7 @@ use crate::store::{Spool, Store};
 
 use super::intake::{Intake, Received};
 use super::mask;
+use super::peek::{self, Peeked};
 
 /// More requests than one poll of a provider that makes sense has.
 const MOST_REQUESTS: usize = 32;
@@ -44,6 +45,8 @@ pub struct PollRequest {
     pub token: Token,
     /// The request's number.
     pub seq: u64,
+    /// Whether it may be asked first how far the job is, where that takes nothing.
+    pub peeks: bool,
     /// The time of day.
     pub clock: Clock,
 }
@@ -67,6 +70,8 @@ pub struct PollResult {
     pub further: Vec<(Role, Received)>,
     /// The line for the Attempts tab.
     pub attempt: Attempt,
+    /// Why the request that takes nothing says nothing of any job, if it was sent.
+    pub peek_failed: Option<String>,
 }
 
 /// What polls have in common.
@@ -115,13 +120,37 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
     let mut fetch: Option<Fetch> = None;
     let mut seq = poll.seq;
     let mut before: Vec<(Role, Received)> = Vec::new();
+    let (acknowledged, peek_failed) = match peek::peek(&poll, &mut around).await {
+        Peeked::NotAsked => (false, None),
+        Peeked::Ask { acknowledged, failed } => {
+            seq += 1;
+            // Time has passed since the disk was last seen to take a write.
+            if !may_fetch(&request, &around).await {
+                return left(seq, sent_at, "the result was not asked for: it could not be saved now");
+            }
+            (acknowledged, failed)
+        }
+        Peeked::GoesOn(said) => {
+            let (reading, response, latency) = *said;
+            let ended = Ended { seq, sent: true, takes_result: false, latency, sent_at };
+            return finished(ended, reading, (Role::Status, Some(response)), before, around.store.spool());
+        }
+        Peeked::Left => return left(seq, sent_at, "left before the response came"),
+    };
+    let told = |result: PollResult| PollResult {
+        reading: if acknowledged { blamed(result.reading) } else { result.reading },
+        peek_failed: peek_failed.clone(),
+        ..result
+    };
     loop {
         let asked = Asked { request: &request, fetch: fetch.as_ref(), seq };
         let Exchange { next, response, sent, latency } = exchange(&poll, asked, &mut around).await;
         let role = fetch.as_ref().map_or(Role::Status, |fetch| role_of(&fetch.part));
         let ended = Ended { seq, sent, takes_result: request.one_shot, latency, sent_at };
         let next_fetch = match next {
-            Next::Done(reading) => return finished(ended, reading, (role, response), before, around.store.spool()),
+            Next::Done(reading) => {
+                return told(finished(ended, reading, (role, response), before, around.store.spool()));
+            }
             Next::Fetch(next) => *next,
         };
         let is_first = fetch.is_none();
@@ -132,7 +161,7 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
         let may_go_on = before.len() < MOST_REQUESTS && may_fetch(&next_fetch.request, &around).await;
         if !may_go_on {
             let reading = if is_first { next_fetch.meanwhile() } else { next_fetch.status };
-            return finished(ended, reading, (role, response), before, around.store.spool());
+            return told(finished(ended, reading, (role, response), before, around.store.spool()));
         }
         before.extend(response.map(|response| (role, response)));
         request = next_fetch.request.clone();
@@ -144,10 +173,37 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
 /// What a poll came to that failed inside jobdeck: nobody knows how far it got.
 pub fn failed(seq: u64, at: Timestamp) -> PollResult {
     let reason = "jobdeck failed to take the response in: please report it".to_owned();
-    let reading = providers::read_nothing(&NoReply { sent: true, reason });
+    failed_with(providers::read_nothing(&NoReply { sent: true, reason }), seq, at)
+}
+
+fn failed_with(reading: Reading, seq: u64, at: Timestamp) -> PollResult {
     let attempt = attempt(&reading, None, Duration::ZERO, at);
-    let (role, further) = (Role::Status, Vec::new());
-    PollResult { reading, seq, sent: true, takes_result: true, response: None, role, further, attempt }
+    PollResult {
+        reading,
+        seq,
+        sent: true,
+        takes_result: true,
+        response: None,
+        role: Role::Status,
+        further: Vec::new(),
+        attempt,
+        peek_failed: None,
+    }
+}
+
+/// A poll that was dropped before anything was taken.
+fn left(seq: u64, at: Timestamp, reason: &str) -> PollResult {
+    let reading = providers::read_nothing(&NoReply { sent: true, reason: reason.to_owned() });
+    PollResult { takes_result: false, ..failed_with(reading, seq, at) }
+}
+
+/// A request for a result of which the service said before that it was handed out.
+fn blamed(mut reading: Reading) -> Reading {
+    if reading.read != PollOutcome::Answered {
+        let said = reading.reason.take().unwrap_or_default();
+        reading.reason = Some(format!("{said}; the platform says that the result was handed out"));
+    }
+    reading
 }
 
 /// Nothing new is begun once it is to leave, and no result is taken that could not be saved.
@@ -293,7 +349,7 @@ fn finished(
         }
     }
     let Ended { seq, sent, takes_result, .. } = ended;
-    PollResult { reading, seq, sent, takes_result, response, role, further, attempt }
+    PollResult { reading, seq, sent, takes_result, response, role, further, attempt, peek_failed: None }
 }
 
 fn discard(spool: &Spool, response: &Received) {

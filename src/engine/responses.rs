@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::checksum::Checksum;
+use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Health};
 use crate::domain::hook::{self, Hook};
 use crate::domain::job::JobIx;
@@ -32,8 +33,15 @@ impl Run {
             PollEvent::Fetching(fetching) => self.fetching(&fetching),
             PollEvent::Ended(flight, result) => {
                 let now = self.now();
-                self.schedule[flight.service].poll_ended(result.reading.read, now);
-                self.schedule[flight.service].further_requests(result.seq.saturating_sub(flight.seq));
+                let service = &mut self.schedule[flight.service];
+                service.poll_ended(result.reading.read, now);
+                service.further_requests(result.seq.saturating_sub(flight.seq));
+                if let Some(reason) = result.peek_failed.as_deref().filter(|_| service.peek_failed(now)) {
+                    let (name, reason) = (&service.service.name, Clean::new(reason));
+                    tracing::warn!(
+                        "{name}: the platform does not say how far its jobs are, they are polled without: {reason}"
+                    );
+                }
                 self.tell_silence(flight.service);
                 self.apply(&flight, *result);
                 self.tell_draining();
@@ -72,7 +80,7 @@ impl Run {
 
     fn apply(&mut self, flight: &InFlight, result: PollResult) {
         let ix = flight.ix;
-        let PollResult { reading, seq, sent, takes_result, response, role, further, attempt } = result;
+        let PollResult { reading, seq, sent, takes_result, response, role, further, attempt, .. } = result;
         let entry = &mut self.schedule[ix];
         entry.seq = entry.seq.max(seq);
         let one_shot = entry.is_one_shot();

@@ -24,6 +24,9 @@ const TOKEN_RETRY_TIME: Duration = Duration::from_secs(5 * 60);
 /// A service that has polls in flight and says nothing for so long is named.
 const QUIET_FOR: Duration = Duration::from_secs(8);
 
+/// How long it is not asked how far its jobs are where that fails: the polls themselves go on without it.
+const NO_PEEK_FOR: Duration = Duration::from_secs(5 * 60);
+
 /// A service as it is being polled.
 #[derive(Debug)]
 pub struct ServiceEntry {
@@ -37,6 +40,8 @@ pub struct ServiceEntry {
     pub reported: Gate,
     /// Its rate limit.
     pub bucket: Option<Bucket>,
+    /// Until when it is not asked how far a job is by a request that takes nothing.
+    no_peek_before: Duration,
     /// Until when that limit is used up.
     pub limited_until: Duration,
     /// Its waiting jobs by when they are due: one entry a job. Kept by `Schedule`.
@@ -76,6 +81,7 @@ impl ServiceEntry {
             description,
             reported: Gate::Open,
             bucket,
+            no_peek_before: Duration::ZERO,
             limited_until: Duration::ZERO,
             due: BTreeSet::new(),
             in_flight: 0,
@@ -159,6 +165,18 @@ impl ServiceEntry {
         }
     }
 
+    /// Whether it may be asked how far a job is by a request that takes nothing.
+    pub fn peeks(&self, now: Duration) -> bool {
+        self.no_peek_before <= now
+    }
+
+    /// Such a request failed: true if that is news. It is let alone for a while.
+    pub fn peek_failed(&mut self, now: Duration) -> bool {
+        let is_news = self.peeks(now);
+        self.no_peek_before = now + NO_PEEK_FOR;
+        is_news
+    }
+
     /// A poll is sent.
     pub fn poll_sent(&mut self, now: Duration) {
         self.in_flight += 1;
@@ -226,6 +244,7 @@ impl ServiceEntry {
             self.gate = new.gate;
             self.token = new.token;
             self.given_up = None;
+            self.no_peek_before = Duration::ZERO;
         }
         if self.service.rate != new.service.rate {
             self.bucket = new.bucket;

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::child::{self, Group};
 use crate::domain::clean::Clean;
 use crate::domain::secret::{Token, TokenSource};
-use crate::domain::service::Service;
+use crate::domain::service::{PLATFORM_TOKEN, Service};
 
 /// How long a file or a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -101,9 +101,21 @@ pub async fn resolve(source: &TokenSource, prompts: Prompts) -> Result<Token, To
 pub async fn resolve_service(service: &Service, prompts: Prompts) -> Result<Token, TokenError> {
     let mut token = resolve(&service.token, prompts).await?;
     for (name, source) in &service.secrets {
-        token = token.with(name, resolve(source, prompts).await?);
+        token = with(service, token, name, resolve(source, prompts).await)?;
     }
     Ok(token)
+}
+
+/// A token together with a further secret. One that nothing hangs on is gone without.
+fn with(service: &Service, token: Token, name: &str, secret: Result<Token, TokenError>) -> Result<Token, TokenError> {
+    match secret {
+        Ok(secret) => Ok(token.with(name, secret)),
+        Err(reason) if name == PLATFORM_TOKEN => {
+            tracing::warn!("{}: polled without its {name}: {reason}", service.name);
+            Ok(token)
+        }
+        Err(reason) => Err(reason),
+    }
 }
 
 /// The token of each service, all asked at once, each source once. What takes longer than a second is said.
@@ -130,7 +142,8 @@ pub async fn resolve_all(services: &[Arc<Service>], prompts: Prompts, say: impl 
         found.map_or_else(|| Err(TokenError::never_asked()), |(_, token)| token.clone())
     };
     let token = |service: &Service| {
-        service.secrets.iter().try_fold(of(&service.token)?, |token, (name, source)| Ok(token.with(name, of(source)?)))
+        let with = |token, (name, source): &(String, TokenSource)| with(service, token, name, of(source));
+        service.secrets.iter().try_fold(of(&service.token)?, with)
     };
     services.iter().map(|service| (Arc::clone(service), token(service))).collect()
 }

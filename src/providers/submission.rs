@@ -120,6 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn the_recorded_answers_of_a_submission_name_an_execution_or_say_why_there_is_none() {
+        let of = |text: &str| {
+            let json: serde_json::Value = serde_json::from_str(text).unwrap();
+            all(json["response"]["body"].as_str().unwrap())
+        };
+        let queued = of(include_str!("../../tests/wire/unstract-platform/post_queued_200.json"));
+        assert!(queued.len() == 1 && queued[0].as_ref().is_ok_and(|ids| ids.len() == 1), "{queued:?}");
+        let limited = of(include_str!("../../tests/wire/unstract-platform/post_429_rate_limited.json"));
+        assert!(limited[0].as_ref().is_err_and(|error| error.starts_with("the service began no job")), "{limited:?}");
+    }
+
+    #[test]
     fn a_refused_submission_is_said_in_the_service_s_own_words() {
         let cases = [
             (

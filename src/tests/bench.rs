@@ -16,13 +16,15 @@ use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::Observation;
 use crate::domain::secret::{Token, TokenSource};
-use crate::domain::service::{Include, Pace, Poll, Service};
+use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, Poll, Service};
 use crate::engine::token::Renewal;
 use crate::engine::{self, Command, Engine, Purpose, Reload, Setup};
 use crate::store::Store;
 
 /// The token of every test.
 pub(super) const TOKEN: &str = "s3cret-token-of-the-tests";
+/// The platform key of every test.
+pub(super) const PLATFORM_KEY: &str = "p1atform-key-of-the-tests";
 /// No test waits longer than this for a fact that has to come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,6 +34,8 @@ pub(super) struct Bench {
     pub(super) dir: tempfile::TempDir,
     pub(super) poll: Poll,
     pub(super) token: TokenSource,
+    /// Whether Unstract services have a platform key.
+    pub(super) peeks: bool,
     /// Seconds by which the engine's time of day is ahead of ours.
     ahead: Arc<AtomicI64>,
     jobs: Vec<(ProviderName, String)>,
@@ -60,6 +64,7 @@ impl Bench {
                 max_response: 4 << 30,
             },
             token: TokenSource::Env("JOBDECK_TEST_TOKEN".to_owned()),
+            peeks: false,
             ahead: Arc::default(),
             jobs: Vec::new(),
         }
@@ -92,7 +97,8 @@ impl Bench {
     }
 
     pub(super) fn start_on(&self, purpose: Purpose, store: Store) -> Running {
-        let token = Ok(Token::new(TOKEN).unwrap());
+        let token = Token::new(TOKEN).unwrap();
+        let token = Ok(if self.peeks { token.with(PLATFORM_TOKEN, Token::new(PLATFORM_KEY).unwrap()) } else { token });
         let Reload { poll, services, jobs, hooks } = self.file(&token, |_| true);
         let services = services.into_iter().map(|(service, _)| (service, token.clone())).collect();
         let (tell, facts) = unbounded_channel();
@@ -152,6 +158,7 @@ impl Bench {
         };
         let base = Url::parse(&self.script.url(path)).unwrap();
         let settings = [("base".to_owned(), base.to_string())].into();
+        let platform = || (PLATFORM_TOKEN.to_owned(), self.token.clone());
         Service {
             name: provider.as_str().into(),
             provider: super::provider(provider),
@@ -159,7 +166,7 @@ impl Bench {
             base,
             settings,
             token: self.token.clone(),
-            secrets: Vec::new(),
+            secrets: self.peeks.then(platform).into_iter().collect(),
             pace: self.poll.pace,
             in_flight: None,
             rate: None,

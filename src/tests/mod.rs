@@ -13,6 +13,7 @@ mod engine;
 mod network;
 mod own_commands;
 mod panics;
+mod peek;
 mod properties;
 mod reload;
 mod screens;

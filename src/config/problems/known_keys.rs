@@ -17,6 +17,7 @@ pub const SERVICE: &[&str] = &[
     "api_name",
     "token",
     "secrets",
+    "platform_token",
     "insecure",
     "interval",
     "max_interval",
@@ -30,8 +31,15 @@ pub const SERVICE: &[&str] = &[
 ];
 
 /// Of [`SERVICE`], those that have a meaning for Unstract alone.
-pub const UNSTRACT_ONLY: &[&str] =
-    &["url", "organization_id", "api_name", "include_metadata", "include_metrics", "include_extracted_text"];
+pub const UNSTRACT_ONLY: &[&str] = &[
+    "url",
+    "organization_id",
+    "api_name",
+    "platform_token",
+    "include_metadata",
+    "include_metrics",
+    "include_extracted_text",
+];
 
 /// A token's table.
 pub const TOKEN: &[&str] = &["env", "file", "command"];

@@ -12,7 +12,7 @@ use super::provider::{Chosen, Providers};
 use crate::config::problems::known_keys;
 use crate::config::problems::{Problem, Problems};
 use crate::domain::secret::TokenSource;
-use crate::domain::service::{Include, Pace, Poll, Rate, Service};
+use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, Poll, Rate, Service};
 use crate::providers::described::Described;
 
 /// From where the paths in a file are counted.
@@ -110,7 +110,11 @@ fn service(
     let alert_after = table.get("alert_after").and_then(|field| field.duration(problems)).or(alert_after);
     let fields = super::result_fields::fields(&table, problems);
     let token = token(&table, chosen.as_ref(), &here, place, problems);
-    let secrets = secrets(&table, chosen.as_ref(), &here, place, problems);
+    let mut secrets = secrets(&table, chosen.as_ref(), &here, place, problems);
+    if let Some(field) = table.get(PLATFORM_TOKEN) {
+        let how = "say where it is to be had: platform_token = { env = \"UNSTRACT_PLATFORM_KEY\" }";
+        secrets.extend(source(&field, how, place, problems).map(|source| (PLATFORM_TOKEN.to_owned(), source)));
+    }
     let Chosen { provider, described } = chosen?;
     if let Some(described) = &described {
         let stray = |key: &&&str| !described.settings().iter().any(|(name, _)| name == **key);

@@ -2,6 +2,7 @@
 //! out once, and an HTTP code that says little: the body decides.
 
 mod files;
+mod peek;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use super::reply::{self, Object, capped, error_text, no_object, text};
 use super::{address, cost, names};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Payload, Provider, Source};
+use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Payload, Peek, Provider, Source};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
@@ -77,6 +78,14 @@ impl Provider for Unstract {
 
     fn read(&self, service: &Service, id: &str, response: &Response) -> Next {
         Next::Done(read(service, id, response))
+    }
+
+    fn peek(&self, service: &Service, id: &str) -> Option<Request> {
+        peek::request(service, id)
+    }
+
+    fn peeked(&self, service: &Service, id: &str, response: &Response) -> Peek {
+        peek::read(service, id, response)
     }
 
     /// The execution id in a status URL or path, as the service returns them.
