@@ -21,7 +21,7 @@ use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
 use crate::net::{Arrived, Net, offload};
 use crate::providers;
-use crate::store::{Spool, Store};
+use crate::store::{Spool, Store, StoreError};
 
 use super::intake::{Intake, Received};
 use super::mask;
@@ -102,6 +102,10 @@ pub struct Fetching {
     pub http_status: u16,
     /// When it came.
     pub at: Timestamp,
+    /// Whether the request for the result takes it from the service, which hands it out once.
+    pub takes_result: bool,
+    /// Why such a request is not sent, if that is so: the result could not be saved.
+    pub withheld: Option<StoreError>,
 }
 
 /// One request and what came of it.
@@ -125,7 +129,8 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
         Peeked::Ask { acknowledged, failed } => {
             seq += 1;
             // Time has passed since the disk was last seen to take a write.
-            if !may_fetch(&request, &around).await {
+            let leaves = *around.leave.borrow();
+            if leaves || may_be_saved(&request, &around.store).await.is_err() {
                 return left(seq, sent_at, "the result was not asked for: it could not be saved now");
             }
             (acknowledged, failed)
@@ -154,11 +159,17 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
             Next::Fetch(next) => *next,
         };
         let is_first = fetch.is_none();
+        let may_go_on = before.len() < MOST_REQUESTS && !*around.leave.borrow();
+        let (may_go_on, withheld) = match may_be_saved(&next_fetch.request, &around.store).await {
+            Ok(()) => (may_go_on, None),
+            Err(why) => (false, Some(why)),
+        };
         if let (true, Some(response)) = (is_first, &response) {
             let (meanwhile, http_status, at) = (next_fetch.meanwhile(), response.status, response.at);
-            let _ = around.fetching.send(Fetching { ix: poll.ix, seq, meanwhile, http_status, at });
+            let takes_result = may_go_on && next_fetch.request.one_shot;
+            let fetching = Fetching { ix: poll.ix, seq, meanwhile, http_status, at, takes_result, withheld };
+            let _ = around.fetching.send(fetching);
         }
-        let may_go_on = before.len() < MOST_REQUESTS && may_fetch(&next_fetch.request, &around).await;
         if !may_go_on {
             let reading = if is_first { next_fetch.meanwhile() } else { next_fetch.status };
             return told(finished(ended, reading, (role, response), before, around.store.spool()));
@@ -206,9 +217,13 @@ fn blamed(mut reading: Reading) -> Reading {
     reading
 }
 
-/// Nothing new is begun once it is to leave, and no result is taken that could not be saved.
-async fn may_fetch(request: &Request, around: &Surroundings) -> bool {
-    !*around.leave.borrow() && (!request.one_shot || around.store.probe().await.is_ok())
+/// No result is taken that could not be saved.
+async fn may_be_saved(request: &Request, store: &Store) -> Result<(), StoreError> {
+    if !request.one_shot {
+        return Ok(());
+    }
+    store.quick_check()?;
+    store.probe().await
 }
 
 struct Asked<'a> {

@@ -147,7 +147,7 @@ impl Polls {
         able.filter_map(super::service_entry::ServiceEntry::ready_at).filter(|at| *at > self.dispatched).min()
     }
 
-    /// Sends one. `is_one_shot`: one of its responses may be the only one.
+    /// Sends one. `is_one_shot`: the response to its status request may be the only one.
     pub fn send(&mut self, poll: PollRequest, service: ServiceIx, is_one_shot: bool, net: Arc<Net>, store: Store) {
         let flight = InFlight { ix: poll.ix, seq: poll.seq, service, token: poll.token.clone() };
         if is_one_shot {
@@ -170,7 +170,12 @@ impl Polls {
         loop {
             let joined = tokio::select! {
                 biased;
-                Some(fetching) = self.fetching.1.recv() => return PollEvent::Fetching(Box::new(fetching)),
+                Some(fetching) = self.fetching.1.recv() => {
+                    if fetching.takes_result {
+                        self.one_shots.insert(fetching.ix);
+                    }
+                    return PollEvent::Fetching(Box::new(fetching));
+                }
                 Some(joined) = self.tasks.join_next_with_id() => joined,
                 else => return std::future::pending().await,
             };

@@ -30,7 +30,13 @@ impl Run {
     /// Takes what has become of a poll.
     pub(super) fn poll_event(&mut self, event: PollEvent) {
         match event {
-            PollEvent::Fetching(fetching) => self.fetching(&fetching),
+            PollEvent::Fetching(fetching) => {
+                self.fetching(&fetching);
+                if let Some(why) = fetching.withheld {
+                    self.disk.fail(why);
+                }
+                self.tell_draining();
+            }
             PollEvent::Ended(flight, result) => {
                 let now = self.now();
                 let service = &mut self.schedule[flight.service];

@@ -257,12 +257,13 @@ impl Run {
             return;
         };
         service.poll_sent(now);
+        let is_one_shot = service.is_one_shot();
         let peeks = service.peeks(now);
         let service = Arc::clone(&service.service);
         self.schedule.set_phase(ix, Phase::Polling);
         let entry = &mut self.schedule[ix];
         entry.seq += 1;
-        let (key, seq, is_one_shot) = (entry.job.key.clone(), entry.seq, entry.is_one_shot());
+        let (key, seq) = (entry.job.key.clone(), entry.seq);
         let poll = PollRequest { ix, key, service, token, seq, peeks, clock: self.clock.clone() };
         self.polls.send(poll, at, is_one_shot, self.net.clone(), self.disk.store().clone());
     }

@@ -150,7 +150,7 @@ fn a_signal_waits_for_the_result_and_for_no_status() {
     bench.until_read("job-1", 1);
     watch.signal(Signal::TERM);
     let ended = watch.end().with(143);
-    assert!(!ended.err.contains("waiting for"), "{ended:?}");
+    assert!(!ended.err.contains("waiting for"), "a status can be read again: {ended:?}");
     assert_eq!(bench.script.reads(RETRIEVE), 0);
     bench.run(&["watch"]).with(0);
     has_its_result(&bench, 1);
