@@ -1,6 +1,8 @@
 //! What happens when something breaks: the binary under signals, kills, full disks, hostile replies and prying eyes.
 #![cfg(test)] // Helpers of tests are tests to the lints too.
 
+#[path = "../support/http2.rs"]
+mod http2;
 #[path = "../terminal/pty.rs"]
 #[expect(dead_code, reason = "what the dashboard's own tests need too")]
 mod pty;
@@ -13,6 +15,7 @@ mod support;
 mod commands;
 mod disk;
 mod endings;
+mod going_away;
 mod hooks;
 mod hostile;
 mod losses;
