@@ -10,6 +10,8 @@ use crate::support::{Bench, Ended, TOKEN_VARIABLE, acknowledged, done, executing
 
 const JOBS: usize = 6;
 
+type Rule = Box<dyn Fn(&str, usize) -> Conduct + Send + Sync>;
+
 /// Six requests that each finish at the third poll, behind a front with such a rule.
 fn polled(rule: impl Fn(&str, usize) -> Conduct + Send + Sync + 'static, flags: &[&str]) -> (Ended, Bench, Front) {
     let bench = Bench::new();
@@ -42,7 +44,7 @@ fn failures(ended: &Ended) -> Vec<Value> {
 #[test]
 fn a_stream_that_was_refused_or_a_server_that_goes_away_is_no_failure_of_the_service() {
     let first = |conduct: Conduct| move |_: &str, before: usize| if before == 0 { conduct } else { Conduct::Pass };
-    let cases: Vec<(&str, Box<dyn Fn(&str, usize) -> Conduct + Send + Sync>)> = vec![
+    let cases: Vec<(&str, Rule)> = vec![
         ("REFUSED_STREAM", Box::new(first(Conduct::Refuse))),
         ("REFUSED_STREAM twice", Box::new(|_, before| if before < 2 { Conduct::Refuse } else { Conduct::Pass })),
         ("GOAWAY after each response", Box::new(|_, _| Conduct::PassAndGoAway)),
