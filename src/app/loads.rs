@@ -57,6 +57,7 @@ impl App {
             Fact::Gate { .. }
             | Fact::Unanswered { .. }
             | Fact::StoreTrouble(_)
+            | Fact::LogGrows(_)
             | Fact::NextRead(_)
             | Fact::Settled
             | Fact::Reloaded { .. } => {

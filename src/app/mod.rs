@@ -180,6 +180,8 @@ pub struct App {
     pub leaving: Leaving,
     /// Why the store cannot be written.
     pub store_trouble: Option<Clean>,
+    /// Bytes of the database's log, while another program keeps it from being taken in.
+    pub long_log: Option<u64>,
     /// The services that do not answer.
     pub silences: BTreeMap<Arc<str>, Silence>,
     /// What is wrong with the changed jobs file, whose previous version stays active.
@@ -245,6 +247,7 @@ impl App {
             toast: None,
             leaving: Leaving::No,
             store_trouble: None,
+            long_log: None,
             silences: BTreeMap::new(),
             file_trouble: None,
             next_read: None,

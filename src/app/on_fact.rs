@@ -82,6 +82,10 @@ impl App {
                 self.store_trouble = why.map(Clean::from);
                 self.redraw = true;
             }
+            Fact::LogGrows(bytes) => {
+                self.long_log = bytes;
+                self.redraw = true;
+            }
             Fact::NextRead(at) => {
                 let seconds = |at: Option<jiff::Timestamp>| at.map(|at| at.as_second().max(now.as_second()));
                 self.redraw |= seconds(at) != seconds(self.next_read);

@@ -10,12 +10,12 @@ use super::args::Until;
 use super::event_lines::{NotOk, Tongue, named};
 use super::failure::Failure;
 use super::output::{self, Closed, Lines};
-use super::select::{self, Entry};
+use super::select::{self, Entry, MOST_ODD, odd_sentence};
 use super::signals::{self, Signals, Stops};
 use super::stop::{Cut, Deadline, wait_until};
 use super::watch_file::Edits;
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Ending, Fact, Gate, Health, Silence};
+use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, log_grows};
 use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::note;
@@ -173,6 +173,8 @@ struct Follower {
     aborted: bool,
     output_failed: bool,
     store_trouble: Option<String>,
+    /// Jobs of which the database held what jobdeck did not write.
+    odd: usize,
     ending: Ending,
 }
 
@@ -197,6 +199,7 @@ impl Follower {
             aborted: false,
             output_failed: false,
             store_trouble: None,
+            odd: 0,
             ending: Ending::default(),
         }
     }
@@ -300,6 +303,7 @@ impl Follower {
             Fact::Gate { service, gate } => self.on_gate(&service, &gate),
             Fact::Unanswered { service, silence } => Self::on_unanswered(&service, silence),
             Fact::StoreTrouble(trouble) => self.on_store_trouble(trouble),
+            Fact::LogGrows(bytes) => output::say_error(&log_grows(bytes)),
             Fact::Refused { ix, why } => self.tell(ix, &why.sentence(None)),
             Fact::Reloaded { added, removed } => self.on_reloaded(added, removed),
             Fact::Settled => self.settled = true,
@@ -317,6 +321,14 @@ impl Follower {
         let first = !self.entries.contains_key(&ix);
         if first && known.is_observed() {
             self.print(|tongue| Some(tongue.known(Timestamp::now(), &job, &known)));
+        }
+        if let Some(odd) = known.odd_on_disk().filter(|_| first) {
+            self.odd += 1;
+            if self.odd <= MOST_ODD {
+                output::say_error(&odd_sentence(&job, odd));
+            } else if self.odd == MOST_ODD + 1 {
+                output::say_error("and of further jobs likewise: `jobdeck status` says of how many");
+            }
         }
         let failed = is_failure(known.state);
         self.entries.insert(ix, Entry::new(job, known));

@@ -5,15 +5,22 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::event_lines::named;
 use super::failure::Failure;
+use super::output;
+use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
 use crate::domain::filter::{Filter, Subject, Text};
+use crate::domain::human;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
 use crate::domain::stats::Counts;
 use crate::engine::saved::{self, Results};
+
+/// So many jobs whose rows are odd are named.
+pub const MOST_ODD: usize = 3;
 
 /// A job and what is known of it.
 #[derive(Debug, Clone)]
@@ -43,20 +50,46 @@ pub fn counts(entries: &[Entry]) -> Counts {
 /// The jobs of the file with what is known of them, in the file's order.
 pub async fn of_file(store: &Results, jobs: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
     let known = store.load(jobs.iter().map(|job| job.key.clone()).collect()).await?;
-    Ok(jobs.iter().zip(known).map(|(job, known)| Entry::new(Arc::clone(job), known)).collect())
+    let entries: Vec<Entry> = jobs.iter().zip(known).map(|(job, known)| Entry::new(Arc::clone(job), known)).collect();
+    say_odd(&entries);
+    Ok(entries)
 }
 
 /// Every job on disk; one that the file declares is called as in the file.
 pub async fn of_disk(store: &Results, declared: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
     let by_key: HashMap<_, _> = declared.iter().map(|job| (&job.key, job)).collect();
     let all = store.load_all().await?;
-    Ok(all
+    let entries: Vec<Entry> = all
         .into_iter()
         .map(|(job, known)| {
             let job = by_key.get(&job.key).map_or_else(|| Arc::new(job.clone()), |job| Arc::clone(job));
             Entry::new(job, known)
         })
-        .collect())
+        .collect();
+    say_odd(&entries);
+    Ok(entries)
+}
+
+/// Names the jobs of which the database holds what jobdeck did not write: the first few, and how many there are.
+fn say_odd(entries: &[Entry]) {
+    let mut odd = entries.iter().filter_map(|entry| Some((entry, entry.known.odd_on_disk()?)));
+    for (entry, what) in odd.by_ref().take(MOST_ODD) {
+        output::say_error(&odd_sentence(&entry.job, what));
+    }
+    let more = odd.count();
+    if more > 0 {
+        output::say_error(&format!("and of {} likewise", human::counted(more, "more job")));
+    }
+}
+
+/// That the database holds of a job what jobdeck did not write.
+pub fn odd_sentence(job: &Job, what: &str) -> String {
+    let what = Clean::new(what);
+    format!(
+        "{}: what the database holds of it is odd, and was left out: {what}. Another program wrote there, or the disk is failing: \
+         copy the state directory",
+        named(job)
+    )
 }
 
 /// A filter of the command line, which may name fields of these services; a broken one is a usage error that shows

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::attempt::{Attempt, Change};
+use super::human;
 use super::job::{Job, JobIx};
 use super::observation::Observation;
 use super::owner::Owner;
@@ -81,6 +82,9 @@ pub enum Fact {
     },
     /// The store can no longer be written (a sentence that says why), or can be again (None).
     StoreTrouble(Option<String>),
+    /// Another program has had the database open for so long that its log grows with every save: the log's bytes; None
+    /// once it was taken in.
+    LogGrows(Option<u64>),
     /// When the next read is due; None if none is.
     NextRead(Option<Timestamp>),
     /// A job was not polled though the user asked for it.
@@ -190,6 +194,18 @@ pub enum Refusal {
         /// Until when.
         until: Timestamp,
     },
+}
+
+/// What is said of a log that grows, and of one that was taken in.
+pub fn log_grows(bytes: Option<u64>) -> String {
+    match bytes {
+        Some(bytes) => format!(
+            "another program has had jobdeck.db open for long, so that its log grows with every save: {} so far. Nothing is \
+             lost; end that program (fuser jobdeck.db-wal, in the state directory, names it) before the disk is full",
+            human::bytes(bytes)
+        ),
+        None => "the database's log was taken in: nothing keeps it open any more".to_owned(),
+    }
 }
 
 impl Refusal {

@@ -13,6 +13,9 @@ use super::files::{FileCounts, ItemCounts};
 use super::reading::{Answer, Reading, Verdict};
 use super::state::{LostBecause, PollOutcome, State};
 
+/// Begins the warning of a job of which the database holds what jobdeck did not write.
+pub const ODD_ON_DISK: &str = "what the database holds of this job is odd: ";
+
 /// All that is known about a job. Texts are foreign and not sanitised.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observation {
@@ -302,6 +305,11 @@ pub enum Applied {
 }
 
 impl Observation {
+    /// What the database holds of the job though jobdeck wrote no such thing, and what was therefore left out.
+    pub fn odd_on_disk(&self) -> Option<&str> {
+        self.warning.as_deref()?.strip_prefix(ODD_ON_DISK)
+    }
+
     /// Whether the job was ever answered for.
     pub fn is_observed(&self) -> bool {
         self.first_seen.is_some()

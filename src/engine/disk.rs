@@ -119,6 +119,8 @@ pub struct Disk {
     held: u64,
     checks: JoinSet<Check>,
     trouble: Option<StoreError>,
+    /// Bytes of the database's log, while another program keeps it from being taken in.
+    long_log: Option<u64>,
     /// Whether `trouble` began or ended and nobody has asked yet.
     is_news: bool,
     write_checked: Option<Duration>,
@@ -225,6 +227,7 @@ impl Disk {
             held: 0,
             checks: JoinSet::new(),
             trouble: None,
+            long_log: None,
             is_news: false,
             write_checked: None,
             is_write_checking: false,
@@ -246,6 +249,12 @@ impl Disk {
     /// The trouble, or its end, if it has begun or ended since this was last asked.
     pub fn take_news(&mut self) -> Option<Option<StoreError>> {
         std::mem::take(&mut self.is_news).then(|| self.trouble.clone())
+    }
+
+    /// How long the log of the database has grown, if that has begun or ended since this was last asked.
+    pub fn take_log_news(&mut self) -> Option<Option<u64>> {
+        let before = std::mem::replace(&mut self.long_log, self.store.long_log());
+        (before.is_some() != self.long_log.is_some()).then_some(self.long_log)
     }
 
     /// Whether a result that can be read once could be saved: it was just seen to take a write.

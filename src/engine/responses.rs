@@ -197,6 +197,7 @@ impl Run {
         self.tell_store_trouble();
         match event {
             DiskEvent::Saved { ix, known, attempts, attempts_loaded, step } => {
+                self.tell_log();
                 let entry = &mut self.schedule[ix];
                 entry.attempts = attempts;
                 entry.attempts_loaded = attempts_loaded;

@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::domain::clock::Clock;
-use crate::domain::fact::{Ending, Fact, Gate};
+use crate::domain::fact::{Ending, Fact, Gate, log_grows};
 use crate::domain::hook::Hook;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
@@ -411,6 +411,13 @@ impl Run {
             let waiting: BTreeSet<JobIx> = self.polls.one_shots().iter().copied().chain(self.disk.unsaved()).collect();
             self.report.tell(Fact::Draining(waiting.into_iter().collect()));
         }
+    }
+
+    /// Says that another program keeps the database's log growing, or does no more: once each.
+    pub(super) fn tell_log(&mut self) {
+        let Some(bytes) = self.disk.take_log_news() else { return };
+        tracing::warn!("{}", log_grows(bytes));
+        self.report.tell(Fact::LogGrows(bytes));
     }
 
     /// Says that the store fails, or does no more: once each.

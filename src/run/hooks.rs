@@ -138,6 +138,7 @@ impl HookRunner {
             | Fact::Gate { .. }
             | Fact::Reloaded { .. }
             | Fact::StoreTrouble(_)
+            | Fact::LogGrows(_)
             | Fact::NextRead(_)
             | Fact::Refused { .. }
             | Fact::History { .. }

@@ -76,6 +76,7 @@ impl Exporter {
             | Fact::Gate { .. }
             | Fact::Reloaded { .. }
             | Fact::StoreTrouble(_)
+            | Fact::LogGrows(_)
             | Fact::NextRead(_)
             | Fact::Refused { .. }
             | Fact::History { .. }

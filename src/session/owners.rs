@@ -39,6 +39,7 @@ impl Owners {
             | Fact::Gate { .. }
             | Fact::Reloaded { .. }
             | Fact::StoreTrouble(_)
+            | Fact::LogGrows(_)
             | Fact::Unanswered { .. }
             | Fact::NextRead(_)
             | Fact::Refused { .. }

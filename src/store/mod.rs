@@ -128,6 +128,12 @@ impl Store {
         self.ledger.check_claims()
     }
 
+    /// Bytes of the local database's log, where it is so long that only a reader that does not end can keep it from being
+    /// taken in.
+    pub fn long_log(&self) -> Option<u64> {
+        sqlite::long_log(self.spool.dir())
+    }
+
     /// Gives up all claims, unregisters the instance and waits for the ledger to end.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();

@@ -97,6 +97,11 @@ impl Spool {
         let _ = std::fs::remove_file(spooled);
     }
 
+    /// The state directory.
+    pub(super) fn dir(&self) -> &StateDir {
+        &self.shared.dir
+    }
+
     /// Whether there is room for a response's file and one can be made. Nothing is synced.
     pub fn check(&self) -> Result<(), StoreError> {
         let dir = &self.shared.dir;

@@ -712,6 +712,16 @@ fn a_service_that_hangs_is_named_with_how_long_it_has_been_silent() {
 }
 
 #[test]
+fn a_program_that_keeps_the_database_s_log_growing_is_told_until_it_is_gone() {
+    let mut screen = Screen::busy(120, 40);
+    screen.fact(Fact::LogGrows(Some(300 << 20)));
+    let shown = screen.draw();
+    assert!(shown.contains("its log grew to 315 MB"), "{shown}");
+    screen.fact(Fact::LogGrows(None));
+    assert!(!screen.draw().contains("its log grew"));
+}
+
+#[test]
 fn a_token_that_was_sent_and_refused_is_called_rejected() {
     let mut screen = Screen::busy(120, 40);
     let known = (*screen.app.jobs.get(JobIx(1)).unwrap().known).clone();

@@ -314,6 +314,7 @@ impl Dashboard {
             | Fact::Gate { .. }
             | Fact::Reloaded { .. }
             | Fact::StoreTrouble(_)
+            | Fact::LogGrows(_)
             | Fact::Unanswered { .. }
             | Fact::NextRead(_)
             | Fact::Refused { .. }

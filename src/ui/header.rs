@@ -287,6 +287,11 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
         let waiting = human::counted(polls, "poll");
         return Some((format!("no response for {age} from {} ({waiting} waiting)", names.join(", ")), theme.bad()));
     }
+    if let Some(bytes) = app.long_log {
+        let size = human::bytes(bytes);
+        let text = format!("another program has the database open, its log grew to {size}: end that program");
+        return Some((text, theme.warn()));
+    }
     if app.jobs.stale() > 0 {
         let stale = app.jobs.stale();
         return Some((format!("no recent response for {}", human::counted(stale, "job")), theme.warn()));

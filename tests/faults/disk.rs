@@ -318,3 +318,30 @@ fn a_state_directory_that_vanishes_under_a_running_program_costs_no_result() {
         assert_eq!(kept, RESULT.as_bytes());
     }
 }
+
+#[test]
+fn what_the_database_holds_that_nobody_wrote_is_said_by_every_command_and_hides_no_job() {
+    let mut bench = Bench::new();
+    for n in 0..5 {
+        bench = bench.job("vessl", &format!("job-{n}"), [done("x")]);
+    }
+    bench.run(&["watch"]).with(0);
+    let damage = |and: &str| {
+        let database = Connection::open(bench.state_dir().join("jobdeck.db")).unwrap();
+        let only = "UPDATE observation SET state = 'paused' WHERE job IN (SELECT id FROM job WHERE service_id";
+        database.execute(&format!("{only} {and})"), []).unwrap();
+    };
+    damage("= 'job-0'");
+    let export = bench.home().join("out");
+    let export = export.to_str().unwrap();
+    for command in [&["status"][..], &["show", "job-0"], &["export", export], &["watch"]] {
+        let ended = bench.run(command).with(0).said("vessl/job-0: what the database holds of it is odd");
+        assert!(ended.err.contains("state is 'paused'"), "{ended:?}");
+        assert_eq!(ended.err.matches("is odd").count(), 1, "{ended:?}");
+    }
+    let other = bench.run(&["show", "job-1"]).with(0);
+    assert!(!other.err.contains("odd"), "{other:?}");
+    damage("LIKE 'job-%'");
+    let ended = bench.run(&["status"]).with(0).said("and of 2 more jobs likewise");
+    assert_eq!(ended.err.matches("is odd").count(), 3, "{ended:?}");
+}

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::connect::{self, Opening};
-use super::files::{self, DatabaseFiles};
+use super::files::DatabaseFiles;
 use super::reader::ReaderOrder;
 use super::salvage::{self, Salvaged};
 use crate::store::dir::{FileId, StateDir};
@@ -18,9 +18,6 @@ use crate::store::trouble::Trouble;
 
 /// Ends the name of a snapshot of a database whose log was taken away; before it stands the instance.
 const SNAPSHOT: &str = ".snapshot";
-
-/// From this length in bytes on, the log is only held so long by a reader that does not end.
-const LONGEST_LOG: u64 = 256 << 20;
 
 /// The database that one instance writes.
 #[derive(Debug)]
@@ -36,8 +33,6 @@ pub struct Database {
     claims_in: Option<FileId>,
     /// The database was found damaged in use, here or by the reader: it is looked through before it is used again.
     suspect: Arc<AtomicBool>,
-    /// Whether it was said that the log is long.
-    log_is_long: bool,
 }
 
 /// An open database.
@@ -65,8 +60,7 @@ impl Database {
         };
         let snapshot = dir.spool().join(format!("{}{SNAPSHOT}", instance.name()));
         let suspect = Arc::default();
-        let mut database =
-            Self { dir, instance, open: None, snapshot, reader, claims_in: None, suspect, log_is_long: false };
+        let mut database = Self { dir, instance, open: None, snapshot, reader, claims_in: None, suspect };
         let note = match database.reopen() {
             Ok(note) => note,
             Err(trouble) => {
@@ -111,20 +105,6 @@ impl Database {
         let changed = version != open.seen || files != Some(open.files);
         open.seen = version;
         Ok(changed)
-    }
-
-    /// Says once that another program keeps the log from being taken in, which then grows with every commit; and says so
-    /// again if it was taken in meanwhile.
-    pub fn watch_log(&mut self) {
-        let length = files::wal_length(&self.dir.database());
-        if length > LONGEST_LOG && !self.log_is_long {
-            let megabytes = length >> 20;
-            tracing::warn!(
-                "another program reads the database for long, so that its log grows: {megabytes} MiB. End that program; \
-                 nothing is lost"
-            );
-        }
-        self.log_is_long = length > LONGEST_LOG;
     }
 
     /// Draws from a failure what follows for the connection: whether it is opened anew, and looked through.

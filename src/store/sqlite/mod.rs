@@ -27,6 +27,18 @@ mod writer;
 use reader::{Reader, ReaderOrder};
 use writer::Writer;
 
+/// From this length in bytes on, the log is only held so long by a reader that does not end.
+#[cfg(not(test))]
+const LONGEST_LOG: u64 = 256 << 20;
+/// Just more than a log is cut to once it was taken in.
+#[cfg(test)]
+const LONGEST_LOG: u64 = 65 << 20;
+
+/// Bytes of a database's log, where it is that long.
+pub fn long_log(dir: &StateDir) -> Option<u64> {
+    Some(files::wal_length(&dir.database())).filter(|length| *length > LONGEST_LOG)
+}
+
 /// A handle on the two threads. They end with it; claims stay then, as after a death: only `Command::Close` gives them
 /// up.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::domain::attempt::{Attempt, Change};
 use crate::domain::checksum::Checksum;
 use crate::domain::files::{FileCounts, ItemCounts};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
-use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields, LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields, LastPoll, ODD_ON_DISK, Observation, Saved};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// Columns of an observation, from [`OBSERVATION_TABLES`].
@@ -131,7 +131,7 @@ pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<O
         }
         let odd = odd.join(", ");
         tracing::warn!(job, "what the database holds of a job is odd: {odd}");
-        observation.warning = Some(format!("what the database holds of this job is odd: {odd}"));
+        observation.warning = Some(format!("{ODD_ON_DISK}{odd}"));
     }
     Ok(Some(observation))
 }

@@ -194,7 +194,6 @@ impl Writer {
         for path in tx.garbage {
             let _ = std::fs::remove_file(path);
         }
-        self.database.watch_log();
         Ok(outcomes)
     }
 

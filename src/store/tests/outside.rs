@@ -193,3 +193,24 @@ async fn a_file_that_is_no_database_is_never_overwritten() {
         assert_eq!(std::fs::read(dir.path().join(aside)).unwrap(), foreign, "{length}");
     }
 }
+
+#[tokio::test]
+async fn a_reader_that_does_not_end_lets_the_log_grow_and_that_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.save(with_copy(&scan("first"), 1, "result")).await.unwrap();
+    let outside = rusqlite::Connection::open(dir.path().join("jobdeck.db")).unwrap();
+    outside.execute_batch("BEGIN; SELECT count(*) FROM job").unwrap();
+    let fill = async |from: usize| {
+        let saves = (from..from + 1200).map(|n| store.save(with_copy(&scan(&n.to_string()), 1, vec![b'x'; 60_000])));
+        assert!(futures_util::future::join_all(saves).await.iter().all(Result::is_ok));
+    };
+    assert_eq!(store.long_log(), None);
+    fill(0).await;
+    assert!(store.long_log().is_some_and(|bytes| bytes > 65 << 20), "{:?}", store.long_log());
+    assert_eq!(known(&store, &scan("1199")).await.state, State::Succeeded);
+    drop(outside);
+    fill(1200).await;
+    store.save(with_copy(&scan("last"), 1, "result")).await.unwrap();
+    assert_eq!(store.long_log(), None, "the log is taken in, and cut off where it begins anew");
+}
