@@ -124,6 +124,8 @@ pub struct Content {
     pub fault: Option<Clean>,
     /// Whether it broke off.
     pub broken: bool,
+    /// How it differs from what was saved, if it does.
+    pub damage: Option<Clean>,
     /// The raw output: what `y` copies. None if there is none in it.
     pub raw: Option<Bytes>,
     /// The decoded output as JSON text. None if there is none.

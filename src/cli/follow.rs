@@ -470,7 +470,8 @@ impl Follower {
         }
         for path in &self.ending.rescued {
             output::say_error(&format!(
-                "a reply that the state directory did not take was saved to {}",
+                "a reply that the state directory did not take was saved to {}\nleave it there: jobdeck takes it up when it is \
+                 started again from this directory",
                 path.display()
             ));
         }

@@ -396,6 +396,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_came_and_is_not_durable_yet_holds_64_mib_at_most_and_then_polls_wait() {
+        const EACH: usize = 60_000;
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run(dir.path(), 2000).await;
+        let response = || Received {
+            status: 200,
+            headers: crate::domain::response::Headers::default(),
+            bytes: bytes::Bytes::from(vec![b'x'; EACH]),
+            spooled: None,
+            masked: false,
+            broken: false,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let mut held = 0;
+        for ix in run.schedule.jobs() {
+            if !run.disk.has_room(0) {
+                break;
+            }
+            let step = Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hook_events: Vec::new() };
+            let known = Observation { applied: 1, ..Observation::default() };
+            let bodies = Bodies { response: Some(response()), ..Bodies::default() };
+            run.disk.save(Pending::new((ix, &run.schedule[ix]), known, Keep::Result, bodies, step));
+            held += EACH;
+        }
+        assert!((62 << 20..=64 << 20).contains(&held), "{held} bytes");
+        while !run.disk.is_empty() {
+            let event = run.disk.next(|| Duration::ZERO).await;
+            run.disk_event(event);
+        }
+        assert!(run.disk.has_room(900), "what is durable holds nothing");
+    }
+
+    #[tokio::test]
     async fn after_an_outage_the_jobs_that_failed_with_their_service_are_due_at_once_spread() {
         let dir = tempfile::tempdir().unwrap();
         let mut run = run(dir.path(), 20).await;

@@ -137,10 +137,8 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// See `Spool::rescue`.
 pub fn rescue(dir: &Path, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let places = [Some(dir.to_owned()), home, Some(std::env::temp_dir()), std::env::current_dir().ok()];
     let mut last = io::Error::other("there is no place to write to");
-    for place in places.into_iter().flatten() {
+    for place in rescue_places(dir) {
         match rescue_into(&place, key, bytes) {
             Ok(path) => return Ok(path),
             Err(error) => last = error,
@@ -149,18 +147,39 @@ pub fn rescue(dir: &Path, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {
     Err(last)
 }
 
-/// The files in a state directory that results were rescued to, by what their names begin with.
-pub fn rescued(dir: &StateDir) -> io::Result<HashMap<String, Vec<PathBuf>>> {
+/// Where results are rescued to, the best first; each once.
+fn rescue_places(dir: &Path) -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let mut places: Vec<PathBuf> = Vec::new();
+    for place in [Some(dir.to_owned()), home, Some(std::env::temp_dir()), std::env::current_dir().ok()] {
+        places.extend(place.filter(|place| !places.contains(place)));
+    }
+    places
+}
+
+/// The files that results were rescued to, wherever that was, by what their names begin with.
+pub fn rescued(dir: &StateDir) -> HashMap<String, Vec<PathBuf>> {
     let mut found: HashMap<String, Vec<PathBuf>> = HashMap::new();
-    for entry in std::fs::read_dir(dir.root())? {
-        let path = entry?.path();
+    let places = rescue_places(dir.root()).into_iter().filter_map(|place| std::fs::read_dir(place).ok());
+    for entry in places.flatten().filter_map(Result::ok) {
+        let path = entry.path();
         let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".body"));
         let numbered = name.filter(|name| name.starts_with(RESCUED)).and_then(|name| name.rsplit_once('-'));
-        if let Some((stem, _)) = numbered {
+        if let Some((stem, _)) = numbered
+            && is_private(&path)
+        {
             found.entry(stem.to_owned()).or_default().push(path);
         }
     }
-    Ok(found)
+    found
+}
+
+/// Whether a file is ours and nobody else can read or write it, as rescue files are: in a directory of everyone's
+/// another user could leave what looks like one.
+fn is_private(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|about| {
+        about.is_file() && about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o077 == 0
+    })
 }
 
 /// How the names of files begin that a job's results are rescued to.

@@ -277,3 +277,37 @@ impl Drop for Mapped {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::ProviderName;
+
+    #[test]
+    fn responses_that_no_disk_takes_hold_64_mib_of_memory_together_and_the_next_has_it_again() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = StateDir::new(root.path());
+        // No folder can be made where a file stands.
+        std::fs::write(root.path().join("spool"), "").unwrap();
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://h.example".into(), id: "a".to_owned() };
+        let chunk = vec![b'x'; 1 << 20];
+        for _ in 0..2 {
+            let mut spools = [1, 2, 3].map(|seq| Spool::new(dir.clone(), &key, seq, true, "none"));
+            let mut held = 0_usize;
+            let mut whole = 0;
+            let why = 'full: loop {
+                for spool in &mut spools {
+                    spool.push(&chunk);
+                    if let Some(why) = spool.objection() {
+                        break 'full why;
+                    }
+                    held += chunk.len();
+                }
+                whole += 1;
+            };
+            assert!(why.contains("memory is short") && (40 << 20..=64 << 20).contains(&held), "{why}: {held}");
+            let first = spools.into_iter().next().unwrap();
+            assert_eq!(first.finish().0.len(), chunk.len() * (whole + 1), "what came is not lost by that");
+        }
+    }
+}

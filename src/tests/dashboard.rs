@@ -8,7 +8,7 @@ use super::screens::{Screen, start};
 use crate::app::action::Action;
 use crate::app::detail::Tab;
 use crate::app::effect::{CopyName, Effect, NoticeKind, What};
-use crate::app::event::{Copied, Event, Mouse, MouseKind};
+use crate::app::event::{Content, Copied, Event, Mouse, MouseKind};
 use crate::app::keys::Keymap;
 use crate::app::layout::Pane;
 use crate::domain::clean::Clean;
@@ -719,6 +719,16 @@ fn a_program_that_keeps_the_database_s_log_growing_is_told_until_it_is_gone() {
     assert!(shown.contains("its log grew to 315 MB"), "{shown}");
     screen.fact(Fact::LogGrows(None));
     assert!(!screen.draw().contains("its log grew"));
+}
+
+#[test]
+fn a_body_that_is_damaged_is_shown_with_that_word_in_every_tab_that_shows_it() {
+    for keys in ["]", "] ] ]"] {
+        let damage = Some("the saved response is damaged: 3 bytes are there, 9 were saved".into());
+        let content = Content { body: "{\"a\":1}".into(), damage, ..Content::default() };
+        let shown = Screen::busy(120, 40).with_content(keys, content).draw();
+        assert!(shown.contains("3 bytes are there"), "{shown}");
+    }
 }
 
 #[test]

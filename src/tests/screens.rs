@@ -168,14 +168,19 @@ impl Screen {
 
     /// The selected job's reply is this, after these keys.
     fn replied(self, keys: &str, body: &'static str, content_type: &str) -> Self {
+        let fault = crate::json::scan::document(body.as_bytes()).err().map(|error| error.to_string().into());
+        let content =
+            Content { body: body.into(), fault, content_type: Some(content_type.into()), ..Content::default() };
+        self.with_content(keys, content)
+    }
+
+    /// The selected job's reply holds this, after these keys.
+    pub(super) fn with_content(self, keys: &str, content: Content) -> Self {
         let mut screen = self.unanswered(keys);
         let Some(at) = screen.effects.iter().position(|effect| matches!(effect, Effect::LoadBody { .. })) else {
             panic!("the body was not asked for")
         };
         let Effect::LoadBody { subject, body: number } = screen.effects.remove(at) else { panic!("another effect") };
-        let fault = crate::json::scan::document(body.as_bytes()).err().map(|error| error.to_string().into());
-        let content =
-            Content { body: body.into(), fault, content_type: Some(content_type.into()), ..Content::default() };
         screen.event(Event::BodyLoaded { ix: subject.ix, body: number, result: Ok(Arc::new(content)) });
         screen.settle();
         screen.load();
@@ -423,6 +428,7 @@ fn content(job: &Job) -> Content {
                 content_type: None,
                 fault: None,
                 broken: false,
+                damage: None,
                 output: Some("{\"inv-88121.pdf\":{\"output\":{\"total\":12.50}}}".into()),
                 output_path: String::new(),
                 files,
@@ -433,6 +439,7 @@ fn content(job: &Job) -> Content {
             content_type: Some("application/json".into()),
             fault: None,
             broken: false,
+            damage: None,
             raw: Some("503 \u{1b}[31mupstream: CUDA OOM\nsecond line".into()),
             output: Some("{\"steps\":[{\"name\":\"login\",\"took\":1.50},2,3],\"ok\":false}".into()),
             output_path: if provider == ProviderName::VESSL {

@@ -278,7 +278,10 @@ fn summed_up(end: End) -> (Outcome, Vec<String>) {
     }
     for path in &rescued {
         let path = path.display();
-        messages.push(format!("a result that the state directory did not take was written to {path}; keep that file"));
+        messages.push(format!(
+            "a result that the state directory did not take was written to {path}\nleave it there: jobdeck takes it up when \
+             it is started again from this directory"
+        ));
     }
     for failed in end.not_exported {
         messages.push(format!("not exported, tried again at the next start: {failed}"));

@@ -13,7 +13,7 @@ use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
 use crate::support::script::{Fault, Scripted};
 use crate::support::{
-    Bench, RESULT, Running, acknowledged, as_ordinary_user, done, executing, large_result, pending, result, row,
+    Bench, RESULT, Running, TOKEN_VARIABLE, acknowledged, as_ordinary_user, done, executing, large_result, pending, result, row,
     wait_for,
 };
 
@@ -157,6 +157,11 @@ fn a_result_that_the_disk_never_takes_goes_to_a_rescue_file_whose_path_is_printe
         let rescued = path_after(&ended.err, "was saved to ");
         assert_eq!(fs::read(&rescued).unwrap(), RESULT.as_bytes());
         assert_eq!(fs::metadata(&rescued).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!rescued.starts_with(bench.state_dir()), "{}", rescued.display());
+        small.free();
+        bench.run(&["watch"]).with(0);
+        assert_eq!((bench.body("job-1"), bench.script.reads("job-1")), (RESULT.into(), 1), "taken up, not asked for");
+        assert!(!rescued.exists(), "it is in the state directory now");
     }
 }
 
@@ -344,4 +349,42 @@ fn what_the_database_holds_that_nobody_wrote_is_said_by_every_command_and_hides_
     damage("LIKE 'job-%'");
     let ended = bench.run(&["status"]).with(0).said("and of 2 more jobs likewise");
     assert_eq!(ended.err.matches("is odd").count(), 3, "{ended:?}");
+}
+
+#[test]
+fn a_response_without_an_end_leaves_others_their_room_on_the_disk() {
+    let bench = Bench::new();
+    let Some(small) = Small::mount(&bench.state_dir(), 100) else { return };
+    // Longer than the disk, so that it is as good as without an end.
+    let endless = done(&"x".repeat(120 << 20));
+    let bench = bench.job("vessl", "endless", [endless, done("short")]).job("unstract", "job-2", [executing(), result()]);
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    watch.until_said("the disk is full: no more of it could be kept");
+    watch.end().with(0);
+    assert_eq!(bench.body("job-2"), RESULT.as_bytes());
+    row("response longer than the disk", 1, 0, Duration::ZERO);
+    drop(small);
+}
+
+#[test]
+fn a_result_that_a_second_request_takes_is_not_asked_for_while_the_disk_is_full() {
+    let bench = Bench::new();
+    let url = bench.script.url("/api/v2");
+    let service = format!("provider = \"llmwhisperer\"\nbase = \"{url}\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}");
+    let status = |word: &str| Scripted::json(200, format!("{{\"status\":\"{word}\"}}"));
+    let bench = bench.service("whisper", &service).job("whisper", "ab12|cd34", [status("processing")]);
+    bench.script.on("whisper-retrieve?whisper_hash=ab12|cd34", [Scripted::json(200, "{\"result_text\":\"text\"}")]);
+    let Some(small) = Small::mount(&bench.state_dir(), 100) else { return };
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("ab12|cd34", 2);
+    small.fill();
+    bench.script.on("ab12|cd34", [status("processed")]);
+    bench.until_read("ab12|cd34", bench.script.reads("ab12|cd34") + 4);
+    assert_eq!(bench.script.reads("whisper-retrieve?whisper_hash=ab12|cd34"), 0);
+    small.free();
+    let at = Instant::now();
+    watch.end().with(0);
+    row("disk full before a second request that takes the result", 1, 0, at.elapsed());
+    assert_eq!(bench.script.reads("whisper-retrieve?whisper_hash=ab12|cd34"), 1);
+    assert_eq!(bench.body("ab12|cd34"), b"{\"result_text\":\"text\"}");
 }

@@ -144,7 +144,7 @@ fn headed(lines: Option<Vec<Line>>, area: Rect, whole: Regions) -> Regions {
 
 /// What is wrong with the raw bytes: they are no JSON, empty, or not complete.
 fn faults(content: &Content) -> Vec<Line> {
-    let mut lines = Vec::new();
+    let mut lines = damage(content);
     if let Some(fault) = &content.fault {
         lines.push(Line::labelled("not JSON", Tone::Warn, fault));
     }
@@ -163,14 +163,21 @@ fn faults(content: &Content) -> Vec<Line> {
 
 /// That the tree is not the output, if it is not.
 fn instead_of_output(content: &Content) -> Vec<Line> {
+    let mut lines = damage(content);
     if content.output.is_some() || content.tree().is_none() {
-        return Vec::new();
+        return lines;
     }
     let text = match content.raw {
         Some(_) => "the output is not JSON (see Raw); full response:",
         None => "no output; full response:",
     };
-    vec![Line::of(Tone::Dim, text)]
+    lines.push(Line::of(Tone::Dim, text));
+    lines
+}
+
+/// That the bytes are not those that were saved.
+fn damage(content: &Content) -> Vec<Line> {
+    content.damage.iter().map(|why| Line::labelled("damaged", Tone::Warn, why)).collect()
 }
 
 /// A blank column at the left.

@@ -210,7 +210,16 @@ pub fn import(
     let target = dir.bodies().join(&file_name);
     if target != path {
         file.sync_all()?;
-        std::fs::rename(path, &target)?;
+        match std::fs::rename(path, &target) {
+            // What was rescued may stand on another file system.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                let mut copy = new_file(&target)?;
+                copy.write_all(&body.bytes)?;
+                copy.sync_all()?;
+                garbage.push(path.to_owned());
+            }
+            renamed => renamed?,
+        }
         sync_dir(&dir.bodies())?;
     }
     let placed = Placed { sha256, file: Some(file_name), spooled: None };

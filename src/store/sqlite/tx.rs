@@ -245,7 +245,7 @@ impl Tx<'_> {
                 Default::default()
             }
         };
-        let rescued = dir::rescued(self.dir).unwrap_or_default();
+        let rescued = dir::rescued(self.dir);
         *self.looked_through = true;
         for &(place, job, wanted) in taken {
             let (key, one_shot) = (&wanted.key, wanted.traits.one_shot);

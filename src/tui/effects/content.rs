@@ -10,7 +10,7 @@ use crate::app::event::Content;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::job::JobKey;
-use crate::domain::observation::BodyId;
+use crate::domain::observation::{BodyId, Saved};
 use crate::domain::service::Service;
 use crate::engine::saved;
 use crate::engine::saved::{Form, Results};
@@ -31,7 +31,19 @@ pub async fn load_whole(store: &Results, key: &JobKey, body: BodyId) -> Result<A
         let known = Arc::make_mut(&mut content);
         known.content_type = kept.headers.content_type.as_deref().map(Clean::new);
         known.broken = kept.broken;
+        let (saved, body) = (kept.saved, known.body.clone());
+        let damage = spawn_blocking(move || saved.check(&body).err()).await.map_err(|error| error.to_string())?;
+        known.damage = damage.map(|damage| Clean::from(damage.to_string()));
     }
+    Ok(content)
+}
+
+/// A saved body that is still what was saved: nothing else is handed on without a word.
+async fn load_sound(store: &Store, key: &JobKey, saved: &Saved) -> Result<Arc<Content>, String> {
+    let content = load(store, key, saved.body).await?;
+    let (saved, body) = (saved.clone(), content.body.clone());
+    let checked = spawn_blocking(move || saved.check(&body)).await.map_err(|error| error.to_string())?;
+    checked.map_err(|damage| format!("{damage}; `jobdeck show {} --body` prints what is left", key.id))?;
     Ok(content)
 }
 
@@ -61,7 +73,7 @@ pub async fn bytes(
         What::Raw | What::Body | What::Output | What::SavedPath => {
             let saved = saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
             let store = store.ok_or("there is no state directory")?;
-            let content = load(store, &job.job.key, saved.body).await?;
+            let content = load_sound(store, &job.job.key, saved).await?;
             part(what, &content).await
         }
     }
@@ -71,7 +83,7 @@ pub async fn bytes(
 pub async fn raw(store: Option<&Results>, job: &Subject) -> Result<(Bytes, bool), String> {
     let saved = saved::best(&job.known).ok_or("nothing of this job is saved yet")?;
     let store = store.ok_or("there is no state directory")?;
-    let content = load(store, &job.job.key, saved.body).await?;
+    let content = load_sound(store, &job.job.key, saved).await?;
     let is_output = content.raw.is_some();
     Ok((part(&What::Raw, &content).await?, is_output))
 }
@@ -105,6 +117,7 @@ fn take_apart(form: &Form, body: Bytes) -> Content {
         content_type: None,
         fault: payload.fault.as_deref().map(Clean::new),
         broken: false,
+        damage: None,
         raw: payload.raw,
         output: payload.output,
         output_path: payload.output_path,
@@ -130,6 +143,45 @@ mod tests {
         assert_eq!(content.files.len(), 1);
         assert_eq!(take_apart(&Form::of(ProviderName::VESSL), Bytes::from_static(b"<html>")).raw, None);
     }
+
+    #[tokio::test]
+    async fn a_saved_body_that_is_no_longer_what_was_saved_is_shown_as_damaged_and_not_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(dir.path(), crate::store::Access::ReadWrite).unwrap().0;
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://x.example".into(), id: "1".into() };
+        let traits = crate::tests::traits(key.provider);
+        let (service, tags) = ("prod".into(), Vec::new().into());
+        let job = Arc::new(Job { traits, batch: None, key: key.clone(), service, name: None, tags });
+        let body = crate::store::SaveBody {
+            keep: crate::domain::observation::Keep::Result,
+            role: Default::default(),
+            broken: false,
+            bytes: Bytes::from(format!("{{\"raw_output\":\"{}\"}}", "x".repeat(100_000))),
+            spooled: None,
+            http_status: 200,
+            headers: Default::default(),
+            masked: false,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let known = Observation { state: State::Succeeded, applied: 1, ..Observation::default() };
+        let save = crate::store::Save { body: Some(body), ..crate::store::Save::new(Arc::clone(&job), known) };
+        let known = Arc::new(store.save(save).await.unwrap());
+        let number = known.saved.as_ref().unwrap().body;
+        let subject = Subject { ix: JobIx(0), job, known };
+        assert_eq!(load_whole(&store, &key, number).await.unwrap().damage, None);
+        assert!(raw(Some(&store), &subject).await.is_ok());
+
+        let file = store.body_path(number).await.unwrap().unwrap();
+        let damaged = std::fs::read(&file).unwrap().iter().map(|byte| byte ^ u8::from(*byte == b'x')).collect::<Vec<_>>();
+        std::fs::write(&file, damaged).unwrap();
+        let shown = load_whole(&store, &key, number).await.unwrap();
+        assert!(shown.damage.as_deref().is_some_and(|why| why.contains("SHA-256")), "{:?}", shown.damage);
+        for copied in [raw(Some(&store), &subject).await.map(|(bytes, _)| bytes),
+            bytes(Some(&store), None, &What::Body, &subject).await] {
+            assert!(copied.is_err_and(|why| why.contains("damaged") && why.contains("show 1 --body")));
+        }
+    }
+
     #[test]
     fn a_curl_command_of_an_unfinished_one_shot_job_says_what_it_may_do() {
         let warning = "# this read may take the result: it can be read once\n";
