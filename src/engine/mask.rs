@@ -1,5 +1,7 @@
 //! Our own token, should a reply echo it, is masked before anything else sees the reply.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use memchr::memmem;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,15 +24,17 @@ const RESERVED_IN_PATHS: &AsciiSet = &RESERVED.remove(b'/');
 pub struct Masking<S> {
     sink: S,
     spellings: Vec<Vec<u8>>,
-    /// What may be the beginning of an echo.
+    /// What may be the beginning of an echo, as it came.
     held: Vec<u8>,
+    /// How many of its first bytes belong to an echo of which the beginning was handed on.
+    covered: usize,
     masked: bool,
 }
 
 impl<S: Sink> Masking<S> {
     /// What is pushed into it goes on into that sink.
     pub fn new(sink: S, token: &Token) -> Self {
-        Self { sink, spellings: spellings(token), held: Vec::new(), masked: false }
+        Self { sink, spellings: spellings(token), held: Vec::new(), covered: 0, masked: false }
     }
 
     /// Masks by this token instead. Before the first byte.
@@ -41,23 +45,32 @@ impl<S: Sink> Masking<S> {
     /// Hands on the last bytes and gives the sink back; whether any were masked. In bytes that broke off the beginning of
     /// an echo is one too.
     pub fn finish(mut self, broken: bool) -> (S, bool) {
-        if broken {
-            let begun = |spelling: &Vec<u8>| {
-                let longest = self.held.len().min(spelling.len().saturating_sub(1));
-                (SHORTEST..=longest)
-                    .rev()
-                    .find(|&len| spelling.get(..len).is_some_and(|part| self.held.ends_with(part)))
-            };
-            if let Some(len) = self.spellings.iter().filter_map(begun).max() {
-                let start = self.held.len() - len;
-                self.held.iter_mut().skip(start).for_each(|byte| *byte = b'*');
-                self.note();
-            }
-        }
-        if !self.held.is_empty() {
-            self.sink.push(&self.held);
-        }
+        let begun = |spelling: &Vec<u8>| {
+            let longest = self.held.len().min(spelling.len().saturating_sub(1));
+            (SHORTEST..=longest).rev().find(|&len| spelling.get(..len).is_some_and(|part| self.held.ends_with(part)))
+        };
+        let begun = if broken { self.spellings.iter().filter_map(begun).max() } else { None };
+        let all = self.held.len();
+        self.hand_on(all, begun.map(|len| all - len..all));
         (self.sink, self.masked)
+    }
+
+    /// Hands on so many of the bytes that are held, each that belongs to an echo masked: no echo ends behind them but in
+    /// what is held. That makes no difference between bytes in one piece and in many.
+    fn hand_on(&mut self, count: usize, begun: Option<Range<usize>>) {
+        let mut echoes = echoes(&self.held, &self.spellings);
+        echoes.extend(begun);
+        echoes.push(0..self.covered);
+        echoes.retain(|echo| echo.start < count && !echo.is_empty());
+        self.covered = echoes.iter().map(|echo| echo.end).max().unwrap_or(0).saturating_sub(count);
+        let rest = self.held.split_off(count);
+        let handed_on = std::mem::replace(&mut self.held, rest);
+        if !echoes.is_empty() {
+            self.note();
+        }
+        if !handed_on.is_empty() {
+            self.sink.push(&overwritten(handed_on, &echoes));
+        }
     }
 
     /// The sink hears of it before it is given the bytes.
@@ -80,14 +93,7 @@ impl<S: Sink> Sink for Masking<S> {
             return;
         }
         self.held.extend_from_slice(chunk);
-        if fill(&mut self.held, &self.spellings) {
-            self.note();
-        }
-        let rest = self.held.split_off(self.held.len().saturating_sub(longest - 1));
-        if !self.held.is_empty() {
-            self.sink.push(&self.held);
-        }
-        self.held = rest;
+        self.hand_on(self.held.len().saturating_sub(longest - 1), None);
     }
 
     fn objection(&mut self) -> Option<String> {
@@ -97,13 +103,8 @@ impl<S: Sink> Sink for Masking<S> {
 
 /// The bytes with every spelling of the token overwritten by asterisks, length kept; None if it is not in them.
 pub fn bytes(body: &Bytes, token: &Token) -> Option<Bytes> {
-    let spellings = spellings(token);
-    if !spellings.iter().any(|spelling| memmem::find(body, spelling).is_some()) {
-        return None;
-    }
-    let mut masked = body.to_vec();
-    fill(&mut masked, &spellings);
-    Some(Bytes::from(masked))
+    let echoes = echoes(body, &spellings(token));
+    (!echoes.is_empty()).then(|| Bytes::from(overwritten(body.to_vec(), &echoes)))
 }
 
 /// A text likewise.
@@ -136,19 +137,31 @@ pub fn headers(headers: Headers, token: &Token) -> Headers {
     }
 }
 
-/// Overwrites every spelling; whether there was one.
-fn fill(bytes: &mut [u8], spellings: &[Vec<u8>]) -> bool {
-    let mut masked = false;
+/// Where spellings stand, one over the other too.
+fn echoes(bytes: &[u8], spellings: &[Vec<u8>]) -> Vec<Range<usize>> {
+    let mut echoes: Vec<Range<usize>> = Vec::new();
     for spelling in spellings {
-        let found: Vec<usize> = memmem::find_iter(bytes, spelling).collect();
-        for start in found {
-            if let Some(echo) = bytes.get_mut(start..start + spelling.len()) {
-                echo.fill(b'*');
-                masked = true;
+        let finder = memmem::Finder::new(spelling);
+        let mut from = 0;
+        while let Some(at) = bytes.get(from..).and_then(|rest| finder.find(rest)) {
+            let start = from + at;
+            let end = start + spelling.len();
+            match echoes.last_mut() {
+                Some(last) if (last.start..=last.end).contains(&start) => last.end = last.end.max(end),
+                Some(_) | None => echoes.push(start..end),
             }
+            from = start + 1;
         }
     }
-    masked
+    echoes
+}
+
+/// The bytes with asterisks there.
+fn overwritten(mut bytes: Vec<u8>, echoes: &[Range<usize>]) -> Vec<u8> {
+    for echo in echoes {
+        bytes.iter_mut().take(echo.end).skip(echo.start).for_each(|byte| *byte = b'*');
+    }
+    bytes
 }
 
 /// As it is, and as JSON, HTML and URLs would spell it, each in the ways that are about.
@@ -218,6 +231,36 @@ mod tests {
         for (body, masked) in cases {
             let result = bytes(&Bytes::from(body), &token);
             assert_eq!(result.as_deref(), masked.map(str::as_bytes), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_pieces_in_which_an_echo_comes_make_no_difference_whatever_the_token_looks_like() {
+        struct Taken(Vec<u8>);
+        impl Sink for Taken {
+            fn begin(&mut self, _: u16) {}
+
+            fn push(&mut self, chunk: &[u8]) {
+                self.0.extend_from_slice(chunk);
+            }
+        }
+        // One spelling is the beginning of another, or of itself.
+        let cases = [
+            (">Q.B#\\", "\"\u{1}>Q.B#\\\\/\\/.G"),
+            ("abc/\\/", "x abc/\\/\\/\\\\/ y abc\\/\\\\\\/"),
+            ("\\/\\/\\/", "\\/\\/\\/\\/\\\\/\\/"),
+            ("aaaaaa", "baaaaaaaaab aaaaaaa"),
+            ("ab&amp;", "ab&amp;amp;amp; ab&amp"),
+        ];
+        for (token, body) in cases {
+            let token = Token::new(token).unwrap();
+            let whole = bytes(&Bytes::copy_from_slice(body.as_bytes()), &token).unwrap();
+            for size in 1..body.len() {
+                let mut masking = Masking::new(Taken(Vec::new()), &token);
+                body.as_bytes().chunks(size).for_each(|piece| masking.push(piece));
+                let (taken, masked) = masking.finish(false);
+                assert_eq!((Bytes::from(taken.0), masked), (whole.clone(), true), "{body:?} in pieces of {size}");
+            }
         }
     }
 

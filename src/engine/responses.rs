@@ -414,7 +414,8 @@ mod tests {
             if !run.disk.has_room(0) {
                 break;
             }
-            let step = Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hook_events: Vec::new() };
+            let step =
+                Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hook_events: Vec::new() };
             let known = Observation { applied: 1, ..Observation::default() };
             let bodies = Bodies { response: Some(response()), ..Bodies::default() };
             run.disk.save(Pending::new((ix, &run.schedule[ix]), known, Keep::Result, bodies, step));

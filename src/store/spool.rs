@@ -286,13 +286,13 @@ mod tests {
     #[test]
     fn responses_that_no_disk_takes_hold_64_mib_of_memory_together_and_the_next_has_it_again() {
         let root = tempfile::tempdir().unwrap();
-        let dir = StateDir::new(root.path());
+        let spool = Spool::new(StateDir::new(root.path()), "none");
         // No folder can be made where a file stands.
         std::fs::write(root.path().join("spool"), "").unwrap();
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://h.example".into(), id: "a".to_owned() };
         let chunk = vec![b'x'; 1 << 20];
         for _ in 0..2 {
-            let mut spools = [1, 2, 3].map(|seq| Spool::new(dir.clone(), &key, seq, true, "none"));
+            let mut spools = [1, 2, 3].map(|seq| spool.begin(&key, seq, true));
             let mut held = 0_usize;
             let mut whole = 0;
             let why = 'full: loop {

@@ -13,8 +13,8 @@ use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
 use crate::support::script::{Fault, Scripted};
 use crate::support::{
-    Bench, RESULT, Running, TOKEN_VARIABLE, acknowledged, as_ordinary_user, done, executing, large_result, pending, result, row,
-    wait_for,
+    Bench, RESULT, Running, TOKEN_VARIABLE, acknowledged, as_ordinary_user, done, executing, large_result, pending,
+    result, row, wait_for,
 };
 
 pub const WITHHELD: &str = "reads that can be made only once wait until it can be written again";
@@ -357,7 +357,8 @@ fn a_response_without_an_end_leaves_others_their_room_on_the_disk() {
     let Some(small) = Small::mount(&bench.state_dir(), 100) else { return };
     // Longer than the disk, so that it is as good as without an end.
     let endless = done(&"x".repeat(120 << 20));
-    let bench = bench.job("vessl", "endless", [endless, done("short")]).job("unstract", "job-2", [executing(), result()]);
+    let bench =
+        bench.job("vessl", "endless", [endless, done("short")]).job("unstract", "job-2", [executing(), result()]);
     let watch = bench.start(&["watch", "--format", "jsonl"]);
     watch.until_said("the disk is full: no more of it could be kept");
     watch.end().with(0);

@@ -208,7 +208,7 @@ async fn a_reader_that_does_not_end_lets_the_log_grow_and_that_is_noticed() {
     assert_eq!(store.long_log(), None);
     fill(0).await;
     assert!(store.long_log().is_some_and(|bytes| bytes > 65 << 20), "{:?}", store.long_log());
-    assert_eq!(known(&store, &scan("1199")).await.state, State::Succeeded);
+    assert_eq!(known(store.results(), &scan("1199")).await.state, State::Succeeded);
     drop(outside);
     fill(1200).await;
     store.save(with_copy(&scan("last"), 1, "result")).await.unwrap();

@@ -39,7 +39,7 @@ pub async fn load_whole(store: &Results, key: &JobKey, body: BodyId) -> Result<A
 }
 
 /// A saved body that is still what was saved: nothing else is handed on without a word.
-async fn load_sound(store: &Store, key: &JobKey, saved: &Saved) -> Result<Arc<Content>, String> {
+async fn load_sound(store: &Results, key: &JobKey, saved: &Saved) -> Result<Arc<Content>, String> {
     let content = load(store, key, saved.body).await?;
     let (saved, body) = (saved.clone(), content.body.clone());
     let checked = spawn_blocking(move || saved.check(&body)).await.map_err(|error| error.to_string())?;
@@ -147,7 +147,8 @@ mod tests {
     #[tokio::test]
     async fn a_saved_body_that_is_no_longer_what_was_saved_is_shown_as_damaged_and_not_copied() {
         let dir = tempfile::tempdir().unwrap();
-        let store = crate::store::Store::open(dir.path(), crate::store::Access::ReadWrite).unwrap().0;
+        let writer = crate::store::Store::open(dir.path()).unwrap().0;
+        let store = writer.results().clone();
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://x.example".into(), id: "1".into() };
         let traits = crate::tests::traits(key.provider);
         let (service, tags) = ("prod".into(), Vec::new().into());
@@ -165,19 +166,22 @@ mod tests {
         };
         let known = Observation { state: State::Succeeded, applied: 1, ..Observation::default() };
         let save = crate::store::Save { body: Some(body), ..crate::store::Save::new(Arc::clone(&job), known) };
-        let known = Arc::new(store.save(save).await.unwrap());
+        let known = Arc::new(writer.save(save).await.unwrap());
         let number = known.saved.as_ref().unwrap().body;
         let subject = Subject { ix: JobIx(0), job, known };
         assert_eq!(load_whole(&store, &key, number).await.unwrap().damage, None);
         assert!(raw(Some(&store), &subject).await.is_ok());
 
         let file = store.body_path(number).await.unwrap().unwrap();
-        let damaged = std::fs::read(&file).unwrap().iter().map(|byte| byte ^ u8::from(*byte == b'x')).collect::<Vec<_>>();
+        let damaged =
+            std::fs::read(&file).unwrap().iter().map(|byte| byte ^ u8::from(*byte == b'x')).collect::<Vec<_>>();
         std::fs::write(&file, damaged).unwrap();
         let shown = load_whole(&store, &key, number).await.unwrap();
         assert!(shown.damage.as_deref().is_some_and(|why| why.contains("SHA-256")), "{:?}", shown.damage);
-        for copied in [raw(Some(&store), &subject).await.map(|(bytes, _)| bytes),
-            bytes(Some(&store), None, &What::Body, &subject).await] {
+        for copied in [
+            raw(Some(&store), &subject).await.map(|(bytes, _)| bytes),
+            bytes(Some(&store), None, &What::Body, &subject).await,
+        ] {
             assert!(copied.is_err_and(|why| why.contains("damaged") && why.contains("show 1 --body")));
         }
     }
