@@ -690,6 +690,11 @@ fn an_alert_is_said_in_words_and_moves_nothing_else_in_the_header() {
             (Gate::Throttled(until), "rate limited until 14:27:13"),
             (Gate::BackingOff(until), "no connection to prod for 0s"),
             (Gate::KeyRefused("VESSL_TOKEN is not set".to_owned()), "prod: VESSL_TOKEN is not set"),
+            (
+                Gate::KeyRefused(format!("the variable VESSL_TOKEN is not set; export it, or {}", "write ".repeat(30))),
+                "prod: VESSL_TOKEN is not set",
+            ),
+            (Gate::KeyRefused("the program fails ".repeat(30)), "prod: the program fails"),
         ];
         for (gate, words) in gates {
             screen.fact(Fact::Gate { service: "prod".into(), gate });

@@ -33,9 +33,13 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     let inner = place.inner().intersection(buf.area);
     let Some((ix, row)) = app.selected() else {
         let group = app.list.group().map(|group| group.name().to_string()).unwrap_or_default();
+        let batch = app.detail.tab == Tab::Batch;
+        let group = if batch { app.batch().to_string() } else { group };
         let left = if group.is_empty() { Vec::new() } else { vec![Span::styled(group, theme.title(focused))] };
         frame(place, Titles { left, ..Titles::default() }, focused, theme, buf);
-        text_tab(&app.group_lines(inner.width.into()), 0, "", inner, theme, buf);
+        let (width, height) = (inner.width.into(), inner.height.into());
+        let lines = if batch { app.batch_lines(width, height) } else { app.group_lines(width) };
+        text_tab(&lines, 0, "", inner, theme, buf);
         return;
     };
     frame(place, titles(app, ix, row, inner.width, theme), focused, theme, buf);

@@ -52,7 +52,7 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let alert = alert(app, theme);
     let third = area.height > 2;
     let right = match &alert {
-        Some(alert) if !third => alert.clone(),
+        Some(alert) if !third => short(alert.clone(), area, theme),
         Some(_) | None => when(app, area.width, theme),
     };
     both_ends(name(app, theme), right, row(0), theme, buf);
@@ -234,9 +234,14 @@ fn numbers(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme, buf: &mut
     if tally.bytes > 0 {
         spans.extend([Span::raw(human::bytes(tally.bytes)), dim(" saved")]);
     }
-    let mut right = alert;
+    let mut right = short(alert, area, theme);
     right.push(Span::raw(" "));
     both_ends(spans, right, area, theme, buf);
+}
+
+/// An alert is cut rather than left out: whatever else is said gives way to it.
+fn short(alert: Vec<Span<'_>>, area: Rect, theme: &Theme) -> Vec<Span<'static>> {
+    cut(alert, usize::from(area.width).saturating_sub(10), theme)
 }
 
 /// The one alert, in words with its cure: token, disk, rate limit, no connection, no response, broken file.
@@ -259,8 +264,10 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
             *row.job.service == **name
                 && row.known.last_poll.as_ref().is_some_and(|last| last.read == PollOutcome::Unauthorized)
         });
-        let text =
-            if rejected { format!("{service}: token rejected") } else { format!("{service}: {}", Clean::new(why)) };
+        // What to do about it is in the log; the header has room for what it is.
+        let (what, _) = why.split_once("; ").unwrap_or((why, ""));
+        let what = Clean::new(what.strip_prefix("the variable ").unwrap_or(what));
+        let text = if rejected { format!("{service}: token rejected") } else { format!("{service}: {what}") };
         return Some((text, theme.bad()));
     }
     if app.store_trouble.is_some() {

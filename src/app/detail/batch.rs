@@ -67,22 +67,23 @@ impl App {
     }
 
     /// The lines of the page for so many cells.
-    pub(in crate::app) fn batch_lines(&self, width: usize, height: usize) -> Vec<Line> {
+    pub fn batch_lines(&self, width: usize, height: usize) -> Vec<Line> {
         let mut parts = vec![text::wrapped(vec![self.outcome_line(width)], width, true)];
         parts.push(text::wrapped(self.figures_line(width).into_iter().collect(), width, true));
         let side = width >= TWO_COLUMNS;
-        let column = if side { width / 2 } else { width };
+        let column = if side { width * 3 / 5 } else { width };
         let next = text::wrapped(vec![self.next_line(width)], width, true);
         let taken: usize = parts.iter().chain([&next]).map(Vec::len).sum();
         let gaps = if height >= ROOMY { 3 } else { 0 };
-        let room = height.saturating_sub(taken + gaps + 1).clamp(2, SLOWEST + 1);
-        let (reasons, slowest) = (self.reason_lines(column, room), self.slowest_lines(column, room.min(SLOWEST)));
+        let room = height.saturating_sub(taken + gaps).clamp(2, SLOWEST + 1);
+        let reasons = self.reason_lines(column, room);
         if side && !reasons.is_empty() {
-            parts.extend([text::beside(reasons, slowest, column), next]);
-        } else if reasons.is_empty() {
-            parts.extend([slowest, next]);
+            parts.extend([text::beside(reasons, self.slowest_lines(width - column, room), column), next]);
         } else {
-            parts.extend([reasons, next, slowest]);
+            // Only whole: `D` has them too.
+            let left = height.saturating_sub(taken + reasons.len() + gaps + 1);
+            let slowest = if left > 2 { self.slowest_lines(column, left) } else { Vec::new() };
+            parts.extend([reasons, slowest, next]);
         }
         parts.retain(|part| !part.is_empty());
         let gap: &[Line] = if gaps > 0 { &[Line::default()] } else { &[] };
