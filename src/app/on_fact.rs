@@ -11,6 +11,9 @@ use crate::domain::job::JobIx;
 use crate::domain::note;
 use crate::domain::observation::Observation;
 
+/// How long the header says "now" of a poll that was due and is on its way.
+const IN_FLIGHT: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+
 impl App {
     /// Takes in a fact.
     pub(super) fn learn(&mut self, fact: Fact) -> Vec<Effect> {
@@ -88,6 +91,8 @@ impl App {
             }
             Fact::NextRead(at) => {
                 let seconds = |at: Option<jiff::Timestamp>| at.map(|at| at.as_second().max(now.as_second()));
+                // While polls are in flight none is due: the last one that was stays, so that nothing comes and goes.
+                let at = at.or(self.next_read.filter(|at| *at + IN_FLIGHT > now));
                 self.redraw |= seconds(at) != seconds(self.next_read);
                 self.next_read = at;
             }

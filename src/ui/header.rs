@@ -146,8 +146,9 @@ fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
 
 fn next_poll(app: &App) -> Option<String> {
     let wait = app.next_read?.as_second() - app.now.wall.as_second();
-    let wait = u64::try_from(wait).unwrap_or(0);
-    Some(if wait == 0 { "now".to_owned() } else { human::duration(Duration::from_secs(wait)) })
+    // Long past: nothing is due, and nothing comes back.
+    let wait = u64::try_from(wait.max(0)).ok().filter(|_| wait > -10)?;
+    Some(if wait <= 1 { "now".to_owned() } else { human::duration(Duration::from_secs(wait)) })
 }
 
 fn progress(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
