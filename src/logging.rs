@@ -5,7 +5,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -154,6 +154,8 @@ impl LogFile {
     fn open(state_dir: &Path) -> io::Result<Self> {
         let path = state_dir.join("jobdeck.log");
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        // Whatever the umask leaves of it, for the next process.
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
         Ok(Self { path, file })
     }
 

@@ -25,6 +25,7 @@ impl Sink for Taken {
 fn server() -> &'static (TcpListener, Runtime) {
     static SERVER: OnceLock<(TcpListener, Runtime)> = OnceLock::new();
     SERVER.get_or_init(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         (TcpListener::bind("127.0.0.1:0").expect("a port"), runtime)
     })

@@ -146,6 +146,7 @@ impl Run {
             self.gate_changed(service);
         }
         self.look_for_room();
+        let mut is_heard = true;
         while !self.is_over() {
             self.renew_claims().await;
             self.dispatch();
@@ -156,7 +157,12 @@ impl Run {
             let (clock, started) = (self.clock.clone(), self.started);
             tokio::select! {
                 biased;
-                command = inbox.recv() => self.command(command.unwrap_or(Command::Drain)).await,
+                // A front end that is gone, as after a panic, says nothing more: asked again it would answer at once, and
+                // nothing else would get its turn.
+                command = inbox.recv(), if is_heard => {
+                    is_heard = command.is_some();
+                    self.command(command.unwrap_or(Command::Drain)).await;
+                }
                 event = self.polls.next(|| clock.now()) => self.poll_event(event),
                 event = self.disk.next(|| started.elapsed()) => self.disk_event(event),
                 Some(done) = self.background.join_next() => self.background_done(done),

@@ -114,6 +114,9 @@ impl Trouble {
             Self::Io(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                 format!("{root} is read-only: use another --state-dir")
             }
+            Self::Io(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
+                format!("Something that is no directory stands at {root} or above it: use another --state-dir")
+            }
             Self::Io(_) => format!("Look after {root}, or use another --state-dir"),
             Self::Sql(_) if self.is_busy() => {
                 format!("Another program holds {root}/jobdeck.db: end it, or use another --state-dir")

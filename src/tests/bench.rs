@@ -205,6 +205,19 @@ impl Running {
         self.told.iter().rev().find_map(of).unwrap()
     }
 
+    /// The front end is gone without a word: what is told until the engine has ended by itself.
+    pub(super) async fn forsaken(self) -> Vec<Fact> {
+        let Self { engine, mut facts, mut told } = self;
+        drop(engine);
+        let rest = async {
+            while let Some(fact) = facts.recv().await {
+                told.push(fact);
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, rest).await.is_ok(), "it does not end");
+        told
+    }
+
     /// Ends politely.
     pub(super) async fn drain(self) -> Ending {
         self.end(Command::Drain).await

@@ -275,6 +275,18 @@ async fn a_drain_waits_for_the_one_shot_read_in_flight_and_saves_it() {
 }
 
 #[tokio::test]
+async fn a_front_end_that_is_gone_without_a_word_costs_no_result_and_the_engine_ends() {
+    let late = result().fault(Fault::StallHead(Duration::from_millis(800)));
+    let bench = Bench::new().job(ProviderName::UNSTRACT, "job-1", [late, acknowledged()]);
+    let running = bench.start(Purpose::Dashboard);
+    bench.until_read("job-1", 1).await;
+    let told = running.forsaken().await;
+    assert!(matches!(told.last(), Some(Fact::Ended(ending)) if ending.abandoned.is_empty()), "{told:#?}");
+    assert_eq!(bench.watch().await.state, State::Succeeded);
+    assert_eq!(bench.script.reads("job-1"), 1);
+}
+
+#[tokio::test]
 async fn a_second_signal_saves_what_came_and_leaves_at_once() {
     let slow = result().fault(Fault::StallAfter(40, Duration::from_secs(9)));
     let bench = Bench::new().job(ProviderName::UNSTRACT, "job-1", [slow, acknowledged()]);

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::io::Errno;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::sources;
@@ -223,7 +224,7 @@ impl Folders {
     fn new(told: Sender<Told>) -> Self {
         let watcher = notify::recommended_watcher(move |event| drop(told.send(Told::Event(event))));
         // The error's own text would repeat the path.
-        let failed = watcher.as_ref().err().map(|error| format!("{:?}", error.kind));
+        let failed = watcher.as_ref().err().map(why_not);
         Self { watcher: watcher.ok(), watched: HashMap::new(), names: None, failed }
     }
 
@@ -249,7 +250,7 @@ impl Folders {
                 Ok(()) => {
                     self.watched.insert(path.clone(), *identity);
                 }
-                Err(error) if needed.contains(path) => self.failed = Some(format!("{:?}", error.kind)),
+                Err(error) if needed.contains(path) => self.failed = Some(why_not(&error)),
                 // Others' folders may not be readable; what happens there is noticed at the next look.
                 Err(_) => {}
             }
@@ -272,6 +273,20 @@ impl Folders {
     }
 }
 
+/// Why a folder cannot be watched, and what would help.
+fn why_not(error: &notify::Error) -> String {
+    match &error.kind {
+        ErrorKind::Io(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
+            "no inotify instance is left for you: end other watchers, or raise fs.inotify.max_user_instances".to_owned()
+        }
+        ErrorKind::MaxFilesWatch => "no inotify watch is left for you: raise fs.inotify.max_user_watches".to_owned(),
+        ErrorKind::Io(error) => error.to_string(),
+        ErrorKind::Generic(why) => why.clone(),
+        ErrorKind::PathNotFound | ErrorKind::WatchNotFound => "its folder is not there".to_owned(),
+        ErrorKind::InvalidConfig(_) => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -282,6 +297,20 @@ mod tests {
     const FILE: &str =
         "[services.llama]\nprovider = \"vessl\"\nbase_url = \"https://host.example\"\ntoken = { env = \"T\" }\n";
     const JOB: &str = "[[jobs]]\nservice = \"llama\"\nid = \"a\"\n";
+
+    #[test]
+    fn what_cannot_be_watched_says_which_limit_to_raise() {
+        let cases = [
+            (notify::Error::io(std::io::Error::from_raw_os_error(24)), "fs.inotify.max_user_instances"),
+            (notify::Error::new(ErrorKind::MaxFilesWatch), "fs.inotify.max_user_watches"),
+            (notify::Error::io(std::io::Error::from_raw_os_error(13)), "Permission denied"),
+            (notify::Error::path_not_found(), "not there"),
+        ];
+        for (error, said) in cases {
+            let why = why_not(&error);
+            assert!(why.contains(said) && !why.contains("kind"), "{why}");
+        }
+    }
 
     #[test]
     fn a_file_that_is_saved_in_any_way_is_read_again_and_a_bad_one_says_so() {
