@@ -261,7 +261,7 @@ impl Run {
     }
 
     /// Which of these jobs others have changed.
-    fn changed<'a>(&self, changes: Changes, among: impl Iterator<Item = &'a JobIx>) -> Vec<JobIx> {
+    pub(super) fn changed<'a>(&self, changes: Changes, among: impl Iterator<Item = &'a JobIx>) -> Vec<JobIx> {
         match changes {
             Changes::Nothing => Vec::new(),
             Changes::Something => among.copied().collect(),

@@ -310,7 +310,7 @@ mod tests {
     use crate::domain::service::{Include, Poll, Service};
     use crate::engine::Setup;
     use crate::engine::schedule::ServiceIx;
-    use crate::store::Store;
+    use crate::store::{Changes, Store};
 
     /// An engine with so many jobs of one one-shot service, which nothing drives but the test.
     async fn run(dir: &std::path::Path, jobs: usize) -> Run {
@@ -427,6 +427,23 @@ mod tests {
             run.disk_event(event);
         }
         assert!(run.disk.has_room(900), "what is durable holds nothing");
+    }
+
+    #[tokio::test]
+    async fn only_what_others_changed_is_looked_at_where_the_ledger_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path(), 3).await;
+        let all: Vec<JobIx> = run.schedule.jobs().collect();
+        let key_of = |ix: u32| run.schedule[JobIx(ix)].job.key.clone();
+        let elsewhere = JobKey { id: "of another file".to_owned(), ..key_of(0) };
+        let cases = [
+            (Changes::Nothing, vec![]),
+            (Changes::Something, all.clone()),
+            (Changes::Of(vec![key_of(2), elsewhere]), vec![JobIx(2)]),
+        ];
+        for (changes, expected) in cases {
+            assert_eq!(run.changed(changes.clone(), all.iter()), expected, "{changes:?}");
+        }
     }
 
     #[tokio::test]

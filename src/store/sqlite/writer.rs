@@ -198,30 +198,15 @@ impl Writer {
     }
 
     fn place_bodies(&self, batch: &[Command]) -> Vec<Result<Vec<Placed>, Trouble>> {
-        let mut placed: Vec<Result<Vec<Placed>, Trouble>> = batch
-            .iter()
-            .map(|command| match command {
-                Command::Save(save, _) => save
-                    .bodies()
-                    .map(|body| {
-                        let seq = save.observation.applied;
-                        bodies::place(&self.dir, &save.job.key, seq, self.database.instance_name(), body)
-                    })
-                    .collect::<Result<_, _>>()
-                    .map_err(Trouble::from),
-                Command::Claim(..)
-                | Command::Release(..)
-                | Command::Declare(..)
-                | Command::Probe(_)
-                | Command::Lock(_)
-                | Command::Changes(_)
-                | Command::SetFields(..)
-                | Command::NoteExported(..)
-                | Command::HookEvents(_)
-                | Command::NoteHookEvents(..)
-                | Command::Close(_) => Ok(Vec::new()),
-            })
-            .collect();
+        let place = |command: &Command| {
+            let Command::Save(save, _) = command else { return Ok(Vec::new()) };
+            let place = |body| {
+                let (seq, instance) = (save.observation.applied, self.database.instance_name());
+                bodies::place(&self.dir, &save.job.key, seq, instance, body)
+            };
+            save.bodies().map(place).collect::<Result<_, _>>().map_err(Trouble::from)
+        };
+        let mut placed: Vec<Result<Vec<Placed>, Trouble>> = batch.iter().map(place).collect();
         let has_file = |placed: &Result<Vec<Placed>, Trouble>| {
             placed.as_ref().is_ok_and(|placed| placed.iter().any(Placed::is_file))
         };

@@ -20,6 +20,19 @@ async fn a_job_has_one_reader_until_that_one_gives_it_up() {
 }
 
 #[tokio::test]
+async fn a_holder_on_another_machine_is_named_by_its_user_and_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    claimed(&first, &scan("a")).await;
+    let outside = rusqlite::Connection::open(dir.path().join("jobdeck.db")).unwrap();
+    outside.execute("UPDATE instance SET host = 'build-3', user = 'ana'", []).unwrap();
+    let Claim::Theirs(owner) = claimed(&second, &scan("a")).await else { panic!("the first one lives") };
+    assert_eq!((owner.is_here, owner.to_string().as_str()), (false, "ana@build-3"));
+    let owners = second.results().owners(vec![scan("a"), scan("b")]).await.unwrap();
+    assert_eq!(owners, [Some(owner), None]);
+}
+
+#[tokio::test]
 async fn closing_gives_up_every_claim() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (open(dir.path()), open(dir.path()));
