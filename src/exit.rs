@@ -74,14 +74,14 @@ impl fmt::Display for Signal {
 
 /// What went wrong with the run itself, whatever became of the jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum FailureKind {
     /// Usage, jobs file, unknown job, a filter that no job matches.
     Usage,
     /// An internal error, or the state directory cannot be written.
     Internal,
 }
 
-impl Trouble {
+impl FailureKind {
     /// Its exit code in every command.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -92,7 +92,7 @@ impl Trouble {
 }
 
 /// The exit code of a run over these jobs: the first line of the table that applies.
-pub fn exit_code(signal: Option<Signal>, trouble: Option<Trouble>, jobs: &Counts) -> u8 {
+pub fn exit_code(signal: Option<Signal>, trouble: Option<FailureKind>, jobs: &Counts) -> u8 {
     if let Some(signal) = signal {
         return signal.exit_code();
     }
@@ -136,7 +136,7 @@ mod tests {
             (seen(State::Succeeded), 0),
         ];
         let signals = [None, Some(Signal::INTERRUPT), Some(Signal::TERMINATE), Some(Signal::HANGUP)];
-        let troubles = [None, Some(Trouble::Usage), Some(Trouble::Internal)];
+        let troubles = [None, Some(FailureKind::Usage), Some(FailureKind::Internal)];
         for mixture in 0..1_usize << kinds.len() {
             let present: Vec<_> = kinds.iter().enumerate().filter(|(bit, _)| mixture >> bit & 1 == 1).collect();
             let mut jobs = Counts::default();
@@ -150,8 +150,8 @@ mod tests {
                         (Some(Signal::TERMINATE), _) => 143,
                         (Some(Signal::HANGUP), _) => 129,
                         (Some(other), _) => other.exit_code(),
-                        (None, Some(Trouble::Usage)) => 2,
-                        (None, Some(Trouble::Internal)) => 1,
+                        (None, Some(FailureKind::Usage)) => 2,
+                        (None, Some(FailureKind::Internal)) => 1,
                         (None, None) => by_jobs,
                     };
                     assert_eq!(exit_code(signal, trouble, &jobs), expected, "{signal:?} {trouble:?} {jobs:?}");

@@ -172,15 +172,15 @@ fn show_knows_a_job_by_its_name_and_says_which_part_is_not_there() {
         runs(&file, &["show", "llama/98nl", part], 4, "", "not polled yet");
     }
     runs(&file, &["show", "nobody"], 2, "", "there is no job \"nobody\"");
-    runs(&file, &["show", "helo prompt"], 2, "", "Did you mean\n  llama/98nl \"hello prompt\"");
-    runs(&[], &["show", "nobody"], 2, "", "No jobs file was found here");
+    runs(&file, &["show", "helo prompt"], 2, "", "did you mean\n  llama/98nl \"hello prompt\"");
+    runs(&[], &["show", "nobody"], 2, "", "no jobs file was found here");
     let broken = format!("{ONE_JOB}colour = 1\n");
     runs(
         &[("jobs.toml", &broken)],
         &["show", "98nl"],
         2,
         "",
-        "The names in jobs.toml are not known, for it is not valid",
+        "the names in jobs.toml are not known, since it is not valid",
     );
     let twins = format!("{ONE_JOB}\n[[jobs]]\nservice = \"llama\"\nid = \"99\"\nname = \"hello prompt\"\n");
     runs(&[("jobs.toml", &twins)], &["show", "hello prompt"], 2, "", "llama/99");
@@ -234,7 +234,7 @@ fn a_token_command_is_not_waited_for_longer_than_the_timeout_and_not_run_for_job
     let run = jobdeck(home.path()).args(["watch", "--timeout", "300ms", "--filter", "service:slow"]).assert();
     run.code(6)
         .stdout(predicate::str::contains("1 job: 1 never observed (exit code 6)"))
-        .stderr(predicate::str::contains("before every token was had"));
+        .stderr(predicate::str::contains("before every token was there"));
     assert!(!home.path().join("asked").exists());
 }
 

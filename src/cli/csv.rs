@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::select::Entry;
 use crate::domain::clean::{escaped, is_harmless};
 use crate::domain::field;
 use crate::domain::state::PollOutcome;
 use crate::session::jsonl::utc;
+use crate::session::select::Entry;
 
 /// The columns, in order; `output` follows where it is exported.
 pub const COLUMNS: [&str; 26] = [

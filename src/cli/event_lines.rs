@@ -10,12 +10,11 @@ use super::output::Look;
 use super::style;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
-use crate::domain::human;
 use crate::domain::job::Job;
-use crate::domain::note;
 use crate::domain::observation::Observation;
 use crate::domain::state::{PollOutcome, State};
 use crate::domain::stats::Counts;
+use crate::domain::{human, note};
 use crate::session::jsonl::{ReadLine, StateLine, SummaryLine, json};
 
 /// What stands in place of a time before what was known already. As wide as a time.

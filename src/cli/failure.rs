@@ -1,29 +1,68 @@
-//! How a command says that it could not do its work: one message that says what to do, and an exit code.
+//! How a command says that it could not do its work: what failed, what to do about it, and of which kind it is.
+
+use std::fmt;
 
 use crate::config::ConfigError;
 use crate::engine::StartError;
 use crate::engine::saved::StoreError;
-use crate::exit::Trouble;
+use crate::exit::FailureKind;
+use crate::session::error::SessionError;
 use crate::session::results::ExportError;
 
 /// Why a command ended without its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What kind of trouble it is.
-    pub trouble: Trouble,
-    /// What a person needs to know, one or more lines.
-    pub message: String,
+    /// What its exit code follows from.
+    pub kind: FailureKind,
+    /// What failed: one or more lines without a full stop.
+    pub what: String,
+    /// What to do about it, where that is known.
+    pub help: Option<String>,
 }
 
 impl Failure {
-    /// The user has to give something else: exit code 2.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self { trouble: Trouble::Usage, message: message.into() }
+    /// The user has to give something else.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Usage, what: what.into(), help: None }
     }
 
-    /// The program or the machine failed: exit code 1.
-    pub fn internal(message: impl Into<String>) -> Self {
-        Self { trouble: Trouble::Internal, message: message.into() }
+    /// The program or the machine failed.
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Internal, what: what.into(), help: None }
+    }
+
+    /// The same with what to do about it.
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+/// One line where that is possible.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.help {
+            Some(help) if self.what.contains('\n') => write!(f, "\n{help}"),
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        let kind = match &error {
+            SessionError::Config(_)
+            | SessionError::Commands(_)
+            | SessionError::Filter { .. }
+            | SessionError::NoMatch { .. } => FailureKind::Usage,
+            SessionError::NoHome
+            | SessionError::LongPath { .. }
+            | SessionError::Unreadable { .. }
+            | SessionError::Store(_)
+            | SessionError::Start(_) => FailureKind::Internal,
+        };
+        Self { kind, what: error.to_string(), help: error.help().map(str::to_owned) }
     }
 }
 
@@ -41,7 +80,7 @@ impl From<StoreError> for Failure {
 
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
-        Self::internal(format!("{error}."))
+        Self::internal(error.to_string())
     }
 }
 
@@ -53,6 +92,7 @@ impl From<StartError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::internal(format!("failed to write to standard output: {error}. Make room there, or send it elsewhere."))
+        Self::internal(format!("failed to write to standard output: {error}"))
+            .help("make room there, or send it elsewhere")
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::args::Rows;
 use super::csv;
 use super::failure::Failure;
-use super::select::Entry;
 use crate::config::problems::known_keys;
 use crate::domain::clean::Clean;
 use crate::domain::field;
 use crate::domain::service::Service;
 use crate::engine::saved::{self, Results};
+use crate::session::select::Entry;
 
 /// The columns that stand in front of those that are asked for.
 const FIRST: [&str; 3] = ["job", "name", "state"];
@@ -41,7 +41,7 @@ impl FieldTable {
                 None => format!("there are {}", known.join(", ")),
             };
             let name = Clean::new(name);
-            return Err(Failure::usage(format!("there is no field {:?}: {help}", name.as_str())));
+            return Err(Failure::usage(format!("there is no field {:?}", name.as_str())).help(help));
         }
         let columns = columns.iter().filter(|name| !FIRST.contains(&name.as_str())).cloned().collect();
         let services = services.iter().map(|service| (Arc::clone(&service.name), Arc::clone(service))).collect();

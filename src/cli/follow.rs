@@ -9,24 +9,24 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::args::Until;
 use super::event_lines::{NotOk, Tongue, named};
 use super::failure::Failure;
+use super::odd::{self, MOST_NAMED};
 use super::output::{self, Closed, Lines};
-use super::select::{self, Entry, MOST_ODD, odd_sentence};
 use super::signals::{self, Signals, Stops};
 use super::stop::{Cut, Deadline, wait_until};
-use super::watch_file::Edits;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, log_grows};
-use crate::domain::human;
 use crate::domain::job::{Job, JobIx};
-use crate::domain::note;
 use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
+use crate::domain::{human, note};
 use crate::engine::{self, Command, Engine, Setup};
-use crate::exit::{Signal, Trouble};
+use crate::exit::{FailureKind, Signal};
 use crate::run::hooks::{self, HookRunner, Surroundings};
 use crate::session::exporter::Exporter;
 use crate::session::owners::Owners;
 use crate::session::reload::News;
+use crate::session::select::{self, Entry};
+use crate::session::watch_file::WatchedFile;
 
 /// How to follow an engine.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Plan {
     /// Where lines go; None for none.
     pub stream: Option<Stream>,
     /// The jobs file while it is watched; None where it is read once.
-    pub edits: Option<Edits>,
+    pub edits: Option<WatchedFile>,
     /// Writes results out as they arrive.
     pub exporter: Option<Exporter>,
     /// Whether to say on standard error what else happens.
@@ -64,7 +64,7 @@ pub struct Followed {
     /// The signal that ended it.
     pub signal: Option<Signal>,
     /// What went wrong with the run itself.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<FailureKind>,
     /// The printer, for the last line; None if nobody reads any more, or is waited for.
     pub lines: Option<Lines>,
 }
@@ -140,7 +140,7 @@ async fn wait_closed(closed: &mut Option<UnboundedReceiver<Closed>>) -> Closed {
 }
 
 /// Resolves at news of the jobs file; never if it is not watched.
-async fn next_news(edits: &mut Option<Edits>) -> News {
+async fn next_news(edits: &mut Option<WatchedFile>) -> News {
     match edits {
         Some(edits) => edits.next().await,
         None => std::future::pending().await,
@@ -250,7 +250,7 @@ impl Follower {
         }
     }
 
-    fn on_news(&mut self, news: News, edits: Option<&mut Edits>) {
+    fn on_news(&mut self, news: News, edits: Option<&mut WatchedFile>) {
         match news {
             News::Saved(file) => {
                 let followed = self.entries.values().map(|entry| entry.job.key.clone()).collect();
@@ -276,8 +276,8 @@ impl Follower {
     }
 
     /// A change of the jobs file that is on its way may bring more to follow.
-    fn leave_if_settled(&mut self, edits: Option<&Edits>) {
-        if self.settled && !self.reloading && !edits.is_some_and(Edits::is_preparing) {
+    fn leave_if_settled(&mut self, edits: Option<&WatchedFile>) {
+        if self.settled && !self.reloading && !edits.is_some_and(WatchedFile::is_preparing) {
             self.leave("every job is over or given up");
         }
     }
@@ -322,11 +322,11 @@ impl Follower {
         if first && known.is_observed() {
             self.print(|tongue| Some(tongue.known(Timestamp::now(), &job, &known)));
         }
-        if let Some(odd) = known.odd_on_disk().filter(|_| first) {
+        if let Some(what) = known.odd_on_disk().filter(|_| first) {
             self.odd += 1;
-            if self.odd <= MOST_ODD {
-                output::say_error(&odd_sentence(&job, odd));
-            } else if self.odd == MOST_ODD + 1 {
+            if self.odd <= MOST_NAMED {
+                output::say_error(&odd::sentence(&job, what));
+            } else if self.odd == MOST_NAMED + 1 {
                 output::say_error("and of further jobs likewise: `jobdeck status` says of how many");
             }
         }
@@ -483,7 +483,7 @@ impl Follower {
             output::say_error(&cut.sentence(&select::counts(&entries)));
         }
         let failed = self.store_trouble.is_some() || self.ending.store_failed || self.output_failed || !self.ended;
-        let (trouble, signal) = (failed.then_some(Trouble::Internal), self.cut.and_then(Cut::signal));
+        let (trouble, signal) = (failed.then_some(FailureKind::Internal), self.cut.and_then(Cut::signal));
         // Who does not wait for results does not wait for a reader of standard output either.
         let lines = self.lines.filter(|_| !self.aborted);
         Followed { entries, signal, trouble, lines }

@@ -9,16 +9,16 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::args::ListFormat;
-use super::csv::Sheet;
+use super::csv::{self, Sheet};
 use super::failure::Failure;
 use super::output::{Look, Out};
-use super::select::Entry;
-use super::{csv, select, style};
+use super::style;
 use crate::domain::clean::Clean;
 use crate::domain::observation::Observation;
 use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::session::jsonl::{StateLine, SummaryLine, json};
+use crate::session::select::{self, Entry};
 
 /// Prints the jobs in their order, and the counts below them where the format has a place for them.
 pub fn print(entries: &[Entry], format: ListFormat, look: Look, exit: u8) -> Result<(), Failure> {

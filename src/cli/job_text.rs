@@ -4,13 +4,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::output::Look;
-use super::select::Entry;
 use super::style;
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
-use crate::domain::field;
 use crate::domain::state::PollOutcome;
-use crate::domain::{human, note};
+use crate::domain::{field, human, note};
+use crate::session::select::Entry;
 
 /// One line a fact, the label first; a reason of many lines goes on below its label.
 pub fn lines(entry: &Entry, look: Look) -> Vec<String> {

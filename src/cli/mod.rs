@@ -19,22 +19,19 @@ pub mod csv;
 mod event_lines;
 mod failure;
 mod field_table;
-mod fields;
 mod follow;
 mod job_list;
 mod job_text;
 mod locale;
+mod odd;
 mod open;
 mod output;
 mod programs;
 mod resolve;
-mod select;
-mod settings;
 mod setup;
 mod signals;
 mod stop;
 mod style;
-mod watch_file;
 
 /// Reads the command line, runs the command and says what went wrong; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -45,8 +42,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match execute(args) {
         Ok(code) => code,
         Err(failure) => {
-            output::say_error(&failure.message);
-            failure.trouble.exit_code()
+            output::say_error(&failure.to_string());
+            failure.kind.exit_code()
         }
     }
 }

@@ -15,10 +15,11 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::args::Common;
-use super::{locale, settings};
+use super::locale;
 use crate::config::user::Theme;
 use crate::domain::clean::Clean;
 use crate::fd_writer::FdWriter;
+use crate::session::settings;
 use crate::stderr;
 
 /// How data is made up for whoever reads it.

@@ -6,48 +6,56 @@ use std::sync::Arc;
 use super::args::Common;
 use super::event_lines::named;
 use super::failure::Failure;
-use super::select::Entry;
-use super::{open, select};
-use crate::config;
-use crate::config::JobsFile;
+use super::odd;
+use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::id;
 use crate::domain::job::Job;
 use crate::engine::saved::Results;
+use crate::session::select::{self, Entry};
 
 /// The job and the store that knows of it: looked for in the jobs file, if there is one that loads, then on disk.
 pub async fn one(common: &Common, wanted: &str) -> Result<(Results, Entry), Failure> {
     let declared = declared(common);
-    let store = open::results(common)?;
+    let store = common.results()?;
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
     let called: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
-    if let Some(entry) = among(select::of_file(&store, &called).await?, wanted)? {
+    let called = select::of_file(&store, &called).await?;
+    odd::say(&called);
+    if let Some(entry) = among(called, wanted)? {
         return Ok((store, entry));
     }
     let of_disk = select::of_disk(&store, jobs).await?;
+    odd::say(&of_disk);
     let everything: Vec<Arc<Job>> = jobs.iter().cloned().chain(of_disk.iter().map(|entry| entry.job.clone())).collect();
     if let Some(entry) = among(of_disk, wanted)? {
         return Ok((store, entry));
     }
     let near = near(&everything, wanted);
     let help = match (declared, near.as_slice()) {
-        (Err(failure), []) => failure.message,
-        (Err(failure), near) => format!("{}\n{}", meant(near), failure.message),
-        (Ok(_), []) => "`jobdeck status --all` lists what is known.".to_owned(),
+        (Err(why), []) => why.to_string(),
+        (Err(why), near) => format!("{}\n{why}", meant(near)),
+        (Ok(_), []) => "`jobdeck status --all` lists what is known".to_owned(),
         (Ok(_), near) => meant(near),
     };
     let wanted = Clean::new(wanted);
-    Err(Failure::usage(format!("there is no job {:?}, neither in the jobs file nor on disk. {help}", wanted.as_str())))
+    let what = format!("there is no job {:?}, neither in the jobs file nor on disk", wanted.as_str());
+    Err(Failure::usage(what).help(help))
 }
 
-/// What the jobs file says, if there is one that loads; otherwise why the names in it are not known, in a line or two.
-fn declared(common: &Common) -> Result<JobsFile, Failure> {
-    let path = config::locate(common.named())
-        .map_err(|_| Failure::usage("No jobs file was found here; `jobdeck status --all` lists what is known."))?;
-    config::load_named(&common.config).map_err(|error| {
-        let path = Clean::new(&path.to_string_lossy());
-        Failure::usage(format!("The names in {path} are not known, for it is not valid; see `jobdeck check`:\n{error}"))
-    })
+/// Why the names in the jobs file are not known.
+#[derive(Debug, thiserror::Error)]
+enum Undeclared {
+    #[error("no jobs file was found here, and `jobdeck status --all` lists what is known")]
+    NoFile,
+    #[error("the names in {path} are not known, since it is not valid (see `jobdeck check`):\n{error}")]
+    Invalid { path: Clean, error: ConfigError },
+}
+
+fn declared(common: &Common) -> Result<JobsFile, Undeclared> {
+    let path = config::locate(common.named()).map_err(|_| Undeclared::NoFile)?;
+    let path = Clean::new(&path.to_string_lossy());
+    common.jobs_file().map_err(|error| Undeclared::Invalid { path, error })
 }
 
 /// How many near names are told.
@@ -83,7 +91,7 @@ fn near<'a>(jobs: &'a [Arc<Job>], wanted: &str) -> Vec<&'a Job> {
 
 fn meant(near: &[&Job]) -> String {
     let lines: Vec<String> = near.iter().map(|job| format!("  {}", named(job))).collect();
-    format!("Did you mean\n{}", lines.join("\n"))
+    format!("did you mean\n{}", lines.join("\n"))
 }
 
 /// What a job can be called: in full, by its id, by its name; one that comes earlier goes before one that comes later.
@@ -179,7 +187,7 @@ mod tests {
         ];
         for (wanted, expected) in cases {
             let found = among(entries.clone(), wanted);
-            let found = found.map(|entry| entry.map(|entry| entry.job.label())).map_err(|failure| failure.message);
+            let found = found.map(|entry| entry.map(|entry| entry.job.label())).map_err(|failure| failure.to_string());
             assert_eq!(found, expected.map(|label| label.map(str::to_owned)).map_err(str::to_owned), "{wanted}");
         }
     }

@@ -3,7 +3,7 @@
 use super::output::Look;
 use crate::domain::state::State;
 use crate::domain::stats::Counts;
-use crate::tui::theme::{Charset, Palette, Theme};
+use crate::ui::theme::{Charset, Palette, Theme};
 
 /// A state's symbol and label, such as `✗ FAIL`, without colour. At most six cells.
 pub fn mark(state: State, look: Look) -> String {

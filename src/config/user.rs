@@ -8,8 +8,7 @@ use toml::de::DeTable;
 
 use super::files::paths;
 use super::problems::excerpt::Excerpts;
-use super::problems::known_keys;
-use super::problems::{Problem, Problems};
+use super::problems::{Problem, Problems, known_keys};
 use super::tables::field::{Field, Fields};
 use super::{ConfigError, read};
 use crate::domain::command::UserCommand;

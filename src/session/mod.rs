@@ -1,8 +1,16 @@
-//! What both front ends work with: the dashboard, and the headless commands that follow an engine.
+//! What the dashboard and the headless commands share: settings, jobs, tokens and store made ready for an engine, changes
+//! of the jobs file, results written out.
 
+pub mod batch;
+pub mod error;
 pub mod exporter;
-pub mod file_name;
+pub mod fields;
+mod file_name;
 pub mod jsonl;
+pub mod open;
 pub mod owners;
 pub mod reload;
 pub mod results;
+pub mod select;
+pub mod settings;
+pub mod watch_file;

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
-use crate::config::files::watch;
-use crate::config::files::watch::{Change, Watch, WatchError};
+use super::batch::Batch;
+use crate::config::files::watch::{self, Change, Watch, WatchError};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::hook::Hook;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::engine::Reload;
-use crate::engine::token::{self, Prompts, Renewal, Tokens};
+use crate::engine::token::{self, Prompts, Renewal};
 
 /// What became of the jobs file.
 #[derive(Debug)]
@@ -42,9 +42,8 @@ pub struct Reloads {
 }
 
 impl Reloads {
-    /// Watches a file that is in force from now on, with these tokens, and with the hooks of the user's own file. The
-    /// default watches none.
-    pub fn of(file: &JobsFile, tokens: &Tokens, own_hooks: Vec<Arc<Hook>>) -> Self {
+    /// Watches the file that a batch was made of. The default watches none.
+    pub fn of(file: &JobsFile, batch: &Batch) -> Self {
         let (changed, changes) = unbounded_channel();
         let watch = watch::watch(file, changed);
         let trouble = match &watch {
@@ -54,9 +53,19 @@ impl Reloads {
         if let Some(why) = &trouble {
             tracing::warn!("{why}");
         }
-        let gave =
-            tokens.iter().filter(|(_, token)| token.is_ok()).filter_map(|(service, _)| command(service)).collect();
-        Self { changes: watch.ok().map(|watch| (watch, changes)), preparing: JoinSet::new(), trouble, gave, own_hooks }
+        let gave = batch
+            .services
+            .iter()
+            .filter(|(_, token)| token.is_ok())
+            .filter_map(|(service, _)| command(service))
+            .collect();
+        Self {
+            changes: watch.ok().map(|watch| (watch, changes)),
+            preparing: JoinSet::new(),
+            trouble,
+            gave,
+            own_hooks: batch.own_hooks.clone(),
+        }
     }
 
     /// Why a change of the file is noticed late or not at all; None if it is watched.

@@ -11,9 +11,6 @@ mod signals;
 mod sources;
 mod terminal;
 
-pub use crate::ui::theme;
-
-use crate::engine::token::Tokens;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,19 +26,18 @@ use crate::app::{App, Options};
 use crate::config::user::User;
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
-use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::field::Field;
-use crate::domain::hook::Hook;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::domain::stats::Counts;
-use crate::engine::saved::{OpenStore, Results};
-use crate::engine::{self, Engine, Purpose, Setup};
-use crate::exit::{Signal, Trouble};
+use crate::engine::saved::Results;
+use crate::engine::{self, Engine, Purpose};
+use crate::exit::{FailureKind, Signal};
 use crate::logging::Line;
 use crate::run::hooks::{self, HookRunner, Surroundings};
+use crate::session::batch::Batch;
 use crate::session::exporter::Exporter;
 use crate::session::owners::Owners;
 use crate::session::reload::Reloads;
@@ -59,8 +55,8 @@ use terminal::input::Reader;
 /// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.
 #[derive(Debug)]
 pub struct Start {
-    /// The jobs file, or what is wrong with it: that is shown then, and nothing is read.
-    pub batch: Result<Batch, ConfigError>,
+    /// The jobs, or what is wrong with the jobs file: that is shown then, and nothing is polled.
+    pub shown: Result<Shown, ConfigError>,
     /// The state directory.
     pub state: PathBuf,
     /// The user's own settings.
@@ -77,44 +73,47 @@ pub struct Start {
     pub exporter: Option<Exporter>,
 }
 
-/// A jobs file and what is needed to read its jobs.
+/// What a dashboard shows.
 #[derive(Debug)]
-pub struct Batch {
-    /// The jobs file.
-    pub file: JobsFile,
-    /// The token of each of its services, or why there is none.
-    pub services: Tokens,
-    /// What is saved.
-    pub results: Results,
-    /// The same, opened to poll with; None where the jobs come from the disk.
-    pub store: Option<OpenStore>,
-    /// Where the jobs come from.
-    pub origin: Origin,
-}
-
-/// Where the jobs of a dashboard come from.
-#[derive(Debug, Clone)]
-pub enum Origin {
-    /// A jobs file, which is watched.
-    File,
-    /// A demo's own, which is watched as well, and gone afterwards.
-    Demo,
-    /// The disk: these, as they are known; nothing is polled.
-    Disk {
-        /// What they are called together.
-        batch: String,
+pub enum Shown {
+    /// The jobs of a jobs file, which is watched.
+    File(Batch),
+    /// The jobs of a demo: its file is watched as well, and gone afterwards.
+    Demo(Batch),
+    /// A batch as it was saved; nothing is polled.
+    Saved {
+        /// What its jobs are called together.
+        name: String,
+        /// The services that they are of.
+        file: JobsFile,
+        /// What is saved.
+        results: Results,
         /// The jobs.
         jobs: Vec<(Arc<Job>, Arc<Observation>)>,
     },
 }
 
-impl Batch {
+impl Shown {
+    fn file(&self) -> &JobsFile {
+        match self {
+            Self::File(batch) | Self::Demo(batch) => &batch.file,
+            Self::Saved { file, .. } => file,
+        }
+    }
+
+    fn results(&self) -> Results {
+        match self {
+            Self::File(batch) | Self::Demo(batch) => batch.store.results(),
+            Self::Saved { results, .. } => results.clone(),
+        }
+    }
+
     /// What the header calls it, and under what name its view is kept.
     fn title(&self) -> PathBuf {
-        match &self.origin {
-            Origin::File => self.file.path.clone(),
-            Origin::Demo => PathBuf::from("demo"),
-            Origin::Disk { batch, .. } => PathBuf::from(format!("batch {}", batch.replace('/', "_"))),
+        match self {
+            Self::File(batch) => batch.file.path.clone(),
+            Self::Demo(_) => PathBuf::from("demo"),
+            Self::Saved { name, .. } => PathBuf::from(format!("batch {}", name.replace('/', "_"))),
         }
     }
 }
@@ -125,7 +124,7 @@ pub struct Outcome {
     /// The signal that ended it.
     pub signal: Option<Signal>,
     /// What went wrong with the run itself.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<FailureKind>,
     /// What the batch has come to, in one line.
     pub farewell: Option<String>,
     /// All jobs as they were last known.
@@ -158,37 +157,36 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     };
     let (inputs, inbox) = unbounded_channel();
     signals::listen(inputs.clone()).map_err(no_terminal)?;
-    let view = start.batch.as_ref().ok().map(|batch| effects::files::view_path(&start.state, &batch.title()));
+    let view = start.shown.as_ref().ok().map(|shown| effects::files::view_path(&start.state, &shown.title()));
     let guard = Guard::take().map_err(no_terminal)?;
     let screen = terminal::screen().map_err(no_terminal)?;
     let reader = Reader::start(inputs.clone()).map_err(no_terminal)?;
     let ways =
         effects::clipboard::ways(&start.user.clipboard, Place::from_environment(), effects::clipboard::is_on_path);
     let app = App::new(Options {
-        file: match &start.batch {
-            Ok(batch) => Ok(Clean::new(&file_name(&batch.title()))),
+        file: match &start.shown {
+            Ok(shown) => Ok(Clean::new(&file_name(&shown.title()))),
             Err(error) => Err(error.to_string().lines().map(Clean::new).collect()),
         },
-        jobs: start.batch.as_ref().map_or(0, |batch| u32::try_from(batch.file.jobs.len()).unwrap_or(u32::MAX)),
+        jobs: start.shown.as_ref().map_or(0, |shown| u32::try_from(shown.file().jobs.len()).unwrap_or(u32::MAX)),
         keymap: start.keymap,
         copies_by: Clean::from(effects::clipboard::in_words(&ways)),
-        columns: start.batch.as_ref().map(|batch| columns(&batch.file.services)).unwrap_or_default(),
+        columns: start.shown.as_ref().map(|shown| columns(&shown.file().services)).unwrap_or_default(),
         zone: TimeZone::system(),
         view: view.as_deref().and_then(|path| std::fs::read_to_string(path).ok()),
         size: crossterm::terminal::size().unwrap_or((80, 24)),
         now: Now { wall: Timestamp::now(), mono: started.elapsed() },
     });
-    let own_hooks = start.user.hooks;
     let own = Own { keymap: start.own_keys, commands: start.user.commands };
     let commands = Commands::new(
         inputs.clone(),
-        start.batch.as_ref().ok().map(|batch| batch.results.clone()),
+        start.shown.as_ref().ok().map(|shown| shown.results()),
         start.state.clone(),
-        start.batch.as_ref().map(|batch| batch.file.path.clone()).unwrap_or_default(),
+        start.shown.as_ref().map(|shown| shown.file().path.clone()).unwrap_or_default(),
     );
     let effects = EffectRunner::new(Config {
-        store: start.batch.as_ref().ok().map(|batch| batch.results.clone()),
-        services: start.batch.iter().flat_map(|batch| batch.file.services.clone()).collect(),
+        store: start.shown.as_ref().ok().map(|shown| shown.results()),
+        services: start.shown.iter().flat_map(|shown| shown.file().services.clone()).collect(),
         state: start.state,
         view,
         clipboard: start.user.clipboard,
@@ -199,10 +197,13 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         Dashboard::new(app, start.theme, screen, guard, reader, effects, commands, own, started, inputs);
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
-    let store = start.batch.as_ref().ok().and_then(|batch| batch.store.clone());
-    let (reloads, hooks) = match start.batch {
-        Ok(batch) => {
-            let (engine, reloads, hooks) = begin(batch, own_hooks, says)?;
+    let store = match &start.shown {
+        Ok(Shown::File(batch) | Shown::Demo(batch)) => Some(batch.store.clone()),
+        Ok(Shown::Saved { .. }) | Err(_) => None,
+    };
+    let (reloads, hooks) = match start.shown {
+        Ok(shown) => {
+            let (engine, reloads, hooks) = begin(shown, says)?;
             dashboard.effects.set_engine(engine);
             (reloads, hooks)
         }
@@ -226,28 +227,19 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
 }
 
 /// Starts what tells of the jobs, what watches their file, and what runs hooks.
-fn begin(
-    batch: Batch,
-    own_hooks: Vec<Arc<Hook>>,
-    facts: UnboundedSender<Fact>,
-) -> Result<(Engine, Reloads, Option<HookRunner>), StartError> {
-    let Batch { file, services, results, store, origin } = batch;
-    let (reloads, store) = match (origin, store) {
-        (Origin::File | Origin::Demo, Some(store)) => (Reloads::of(&file, &services, own_hooks.clone()), store),
-        (Origin::Disk { jobs, .. }, _) => {
+fn begin(shown: Shown, facts: UnboundedSender<Fact>) -> Result<(Engine, Reloads, Option<HookRunner>), StartError> {
+    let batch = match shown {
+        Shown::File(batch) | Shown::Demo(batch) => batch,
+        Shown::Saved { results, jobs, .. } => {
             return Ok((engine::view::start(results, jobs, facts), Reloads::default(), None));
         }
-        (Origin::File | Origin::Demo, None) => {
-            return Err(StartError("internal error: the store was not opened to poll with".to_owned()));
-        }
     };
-    let JobsFile { poll, jobs, hooks, .. } = file;
-    let hooks: Vec<_> = hooks.into_iter().chain(own_hooks).collect();
-    let secrets = hooks::secrets(services.iter().map(|(service, _)| service));
-    let around = Surroundings { queue: store.hook_queue(), results, secrets, say: None };
-    let runner = HookRunner::start(hooks.clone(), around);
-    let (seed, clock) = (fastrand::u64(..), Clock::new(Timestamp::now));
-    let setup = Setup { purpose: Purpose::Dashboard, poll, services, jobs, hooks, store, seed, clock };
+    let reloads = Reloads::of(&batch.file, &batch);
+    let setup = batch.into_setup(Purpose::Dashboard);
+    let secrets = hooks::secrets(setup.services.iter().map(|(service, _)| service));
+    let results = setup.store.results();
+    let around = Surroundings { queue: setup.store.hook_queue(), results, secrets, say: None };
+    let runner = HookRunner::start(setup.hooks.clone(), around);
     let engine = engine::start(setup, facts).map_err(|error| StartError(error.to_string()))?;
     Ok((engine, reloads, Some(runner)))
 }
@@ -307,7 +299,7 @@ fn summed_up(end: End) -> (Outcome, Vec<String>) {
     if end.broken {
         messages.push("this was a fault of jobdeck's own; the reads in flight were finished and saved".to_owned());
     }
-    let trouble = (end.broken || store_failed).then_some(Trouble::Internal);
+    let trouble = (end.broken || store_failed).then_some(FailureKind::Internal);
     let mut jobs = Counts::default();
     for (_, known) in end.jobs.values() {
         jobs.add(known);

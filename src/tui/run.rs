@@ -17,14 +17,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 
 use super::commands::Commands;
-use super::effects::clipboard;
-use super::effects::{EffectRunner, LoopAction};
+use super::effects::{EffectRunner, LoopAction, clipboard};
 use super::failpoint::failpoint;
 use super::message::Input;
 use super::sources::{Own, Sources};
 use super::terminal::input::Reader;
-use super::terminal::tty;
-use super::terminal::{self, Guard, Screen};
+use super::terminal::{self, Guard, Screen, tty};
 use crate::app::App;
 use crate::app::effect::CopyName;
 use crate::app::event::{Copied, Event, Level, LogLine, Now};
@@ -36,9 +34,8 @@ use crate::domain::observation::Observation;
 use crate::engine::Command;
 use crate::exit::Signal;
 use crate::logging::Line;
-use crate::shell;
-use crate::ui;
 use crate::ui::theme::Theme;
+use crate::{shell, ui};
 
 /// The shortest time between two drawings that no key asked for.
 const FRAME: Duration = Duration::from_millis(16);

@@ -3,10 +3,8 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use crate::config::add::append;
-use crate::config::add::append::Addition;
-use crate::config::add::given;
-use crate::config::add::given::Given;
+use crate::config::add::append::{self, Addition};
+use crate::config::add::given::{self, Given};
 use crate::domain::clean::Clean;
 
 /// What is asked for on the command line.

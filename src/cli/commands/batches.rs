@@ -12,17 +12,15 @@ use serde_json::value::RawValue;
 use crate::cli::args::Common;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
-use crate::cli::select;
-use crate::cli::select::Entry;
-use crate::cli::{open, output};
-use crate::domain::batch;
-use crate::domain::batch::Batch;
+use crate::cli::odd;
+use crate::cli::output::{self, Out};
+use crate::domain::batch::{self, Batch};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::state::State;
 use crate::engine::saved::Results;
 use crate::session::jsonl::{json, number, utc};
+use crate::session::select::{self, Entry};
 
 /// `batches`.
 #[derive(Debug, Args)]
@@ -69,9 +67,10 @@ pub async fn run(common: &Common, wanted: &Batches) -> Result<u8, Failure> {
 
 /// Every job on disk, called as in the jobs file where one loads, and the store that they are in.
 pub async fn on_disk(common: &Common) -> Result<(Results, Vec<Entry>), Failure> {
-    let declared = open::jobs_file(common).map(|file| file.jobs).unwrap_or_default();
-    let store = open::results(common)?;
+    let declared = common.jobs_file().map(|file| file.jobs).unwrap_or_default();
+    let store = common.results()?;
     let entries = select::of_disk(&store, &declared).await?;
+    odd::say(&entries);
     Ok((store, entries))
 }
 
@@ -89,7 +88,7 @@ pub fn unknown(wanted: &str, entries: &[Entry]) -> Failure {
     } else {
         format!("Did you mean {}?", near.join(" or "))
     };
-    Failure::usage(format!("there is no batch {:?} on disk. {help}", Clean::new(wanted).as_str()))
+    Failure::usage(format!("there is no batch {:?} on disk", Clean::new(wanted).as_str())).help(help)
 }
 
 /// Lines of columns two cells apart; those from `right` on stand at the right.

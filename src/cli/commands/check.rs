@@ -6,17 +6,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::cli::{output, programs};
-use crate::config;
 use crate::config::user::User;
-use crate::config::{ConfigError, JobsFile};
+use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::human::counted;
 use crate::domain::id;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::engine;
-use crate::engine::token;
-use crate::engine::token::Prompts;
+use crate::engine::token::{self, Prompts};
 
 /// A valid file, and the token of each of its services.
 #[derive(Debug)]

@@ -5,15 +5,13 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::cli::failure::Failure;
-use crate::cli::output;
-use crate::cli::output::Out;
+use crate::cli::output::{self, Out};
 use crate::config;
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::domain::reading::Verdict;
 use crate::domain::state::LostBecause;
-use crate::engine::explain;
-use crate::engine::explain::Explained;
+use crate::engine::explain::{self, Explained};
 
 /// Prints it. Returns the exit code: 2 where there is no such service or file.
 pub fn run(jobs_file: Option<&Path>, service: &str, reply: &Path, code: u16) -> Result<u8, Failure> {

@@ -4,23 +4,18 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::batches;
-use super::batches::Format;
+use super::batches::{self, Format};
 use crate::cli::args::Common;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
-use crate::cli::output;
-use crate::cli::output::Out;
-use crate::cli::select::Entry;
-use crate::domain::batch;
-use crate::domain::batch::{Change, Match, Pairs};
+use crate::cli::output::{self, Out};
+use crate::domain::batch::{self, Change, Match, Pairs};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
-use crate::domain::human;
-use crate::domain::note;
-use crate::engine::saved;
-use crate::engine::saved::Results;
+use crate::domain::{human, note};
+use crate::engine::saved::{self, Results};
 use crate::session::jsonl::json;
+use crate::session::select::Entry;
 
 /// The exit code where something is worse.
 const WORSE: u8 = 3;

@@ -5,7 +5,6 @@ use clap_complete::Shell;
 
 use crate::cli::args::{Common, Names};
 use crate::cli::failure::Failure;
-use crate::cli::open;
 use crate::cli::output::Out;
 use crate::domain::clean::is_harmless;
 
@@ -97,7 +96,7 @@ fn with_zsh_names(script: &str) -> String {
 
 /// Prints names for a script, one a line. A jobs file that cannot be read has none.
 pub fn names(common: &Common, what: Names) -> Result<u8, Failure> {
-    let mut names: Vec<String> = match open::jobs_file(common) {
+    let mut names: Vec<String> = match common.jobs_file() {
         Err(_) => Vec::new(),
         Ok(file) => match what {
             Names::Services => file.services.iter().map(|service| service.name.to_string()).collect(),

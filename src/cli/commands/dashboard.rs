@@ -7,41 +7,35 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{batches, export};
+use crate::app::keys::Keymap;
 use crate::cli::args::Common;
 use crate::cli::failure::Failure;
-use crate::cli::output;
-use crate::cli::output::Look;
-use crate::cli::{fields, locale, open, settings};
-use crate::config;
+use crate::cli::locale;
+use crate::cli::output::{self, Look};
 use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
-use crate::config::{ConfigError, JobsFile};
+use crate::config::{self, ConfigError, JobsFile};
 use crate::demo::Demo;
-use crate::engine;
-use crate::engine::saved::{OpenStore, Results};
-use crate::engine::token;
-use crate::engine::token::Prompts;
+use crate::engine::token::{self, Prompts};
 use crate::exit;
-use crate::logging;
-use crate::logging::Targets;
+use crate::logging::{Line, Targets};
 use crate::run::clean_up;
+use crate::session::batch::{self, Batch};
 use crate::session::exporter::Exporter;
-use crate::tui;
-use crate::tui::theme::{Charset, Palette, Theme};
-use crate::tui::{Batch, Origin, Start};
+use crate::session::{open, settings};
+use crate::tui::{self, Shown, Start};
+use crate::ui::theme::{Charset, Palette, Theme};
 
 /// Runs it over the jobs file. A file that is missing or broken is shown on the screen.
 pub async fn run(common: &Common, exit_status: bool) -> Result<u8, Failure> {
-    let state = open::state_dir(common)?;
-    let file = config::load_named(&common.config);
-    show(common, state, file, Origin::File, exit_status).await
+    poll(common, common.state_dir()?, common.jobs_file(), Shown::File, exit_status).await
 }
 
 /// Runs it over one batch as it is on disk: neither jobs file nor token nor network is needed.
 pub async fn open(common: &Common, name: &str, exit_status: bool) -> Result<u8, Failure> {
-    let state = open::state_dir(common)?;
+    let state = common.state_dir()?;
     let (_, entries) = batches::on_disk(common).await?;
     let of_batch = entries.iter().filter(|entry| entry.job.batch.as_deref() == Some(name));
     let jobs: Vec<_> = of_batch.map(|entry| (Arc::clone(&entry.job), Arc::clone(&entry.known))).collect();
@@ -49,10 +43,11 @@ pub async fn open(common: &Common, name: &str, exit_status: bool) -> Result<u8, 
         return Err(batches::unknown(name, &entries));
     }
     // Its services are what fields, and copies for a ticket, are made of; it has no say in what the jobs are.
-    let mut file = open::jobs_file(common).or_else(|_| config::parse("", Path::new(name)))?;
+    let mut file = common.jobs_file().or_else(|_| config::parse("", Path::new(name)))?;
     file.jobs = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
-    file.export = None;
-    show(common, state, Ok(file), Origin::Disk { batch: name.to_owned(), jobs }, exit_status).await
+    let (screen, pane) = Screen::of(common, state, Some(&file))?;
+    let results = open::results(&screen.state, pane)?;
+    show(screen, Ok(Shown::Saved { name: name.to_owned(), file, results, jobs }), None, exit_status).await
 }
 
 /// Runs it over simulated services, in a state directory of its own that is gone afterwards.
@@ -66,10 +61,10 @@ pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
         fs::write(&path, demo.jobs_file()).map_err(|error| failed(&path, error))?;
         let file = config::load_named(std::slice::from_ref(&path))?;
         let state = match &common.state_dir {
-            Some(_) => open::state_dir(common)?,
+            Some(_) => common.state_dir()?,
             None => folder.join("state"),
         };
-        show(common, state, Ok(file), Origin::Demo, false).await
+        poll(common, state, Ok(file), Shown::Demo, false).await
     };
     let shown = shown.await;
     if let Err(error) = fs::remove_dir_all(&folder) {
@@ -78,69 +73,77 @@ pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
     shown
 }
 
-async fn show(
+/// What the screen needs, whatever it shows.
+struct Screen {
+    state: PathBuf,
+    user: User,
+    keymap: Keymap,
+    own_keys: Keymap,
+    theme: Theme,
+    log: UnboundedReceiver<Line>,
+}
+
+impl Screen {
+    /// Reads the user's settings; also says where log lines go from then on.
+    fn of(common: &Common, state: PathBuf, file: Option<&JobsFile>) -> Result<(Self, Targets), Failure> {
+        if !io::stdout().is_terminal() {
+            return Err(
+                Failure::usage("the dashboard needs a terminal").help("use `jobdeck watch` where there is none")
+            );
+        }
+        let (user, own_keys) = settings::read()?;
+        let (keymap, _) = settings::commands(&user, file, &own_keys)?;
+        let (pane, log) = unbounded_channel();
+        let targets = Targets { pane: Some(pane), verbosity: common.verbose, ..Targets::default() };
+        let theme = theme(common, &user);
+        Ok((Self { state, user, keymap, own_keys, theme, log }, targets))
+    }
+}
+
+async fn poll(
     common: &Common,
     state: PathBuf,
     file: Result<JobsFile, ConfigError>,
-    origin: Origin,
+    shown: fn(Batch) -> Shown,
     exit_status: bool,
 ) -> Result<u8, Failure> {
-    if !io::stdout().is_terminal() {
-        return Err(Failure::usage("the dashboard needs a terminal. Use `jobdeck watch` where there is none."));
-    }
-    let (user, own_keys) = settings::read()?;
-    let (keymap, _) = settings::commands(&user, file.as_ref().ok(), &own_keys)?;
-    let (pane, log) = unbounded_channel();
+    let (mut screen, pane) = Screen::of(common, state, file.as_ref().ok())?;
     let mut exporter = None;
-    // A demo's results are gone with it.
-    let results_stay = matches!(origin, Origin::File | Origin::Disk { .. });
-    let batch = match file {
+    let shown = match file {
         Ok(file) => {
-            let is_polled = !matches!(origin, Origin::Disk { .. });
-            let (store, notes) = if is_polled {
-                OpenStore::open(&state).map(|(store, notes)| (Some(store), notes))?
-            } else {
-                Default::default()
-            };
-            let state_dir = is_polled.then(|| state.clone());
-            logging::start(Targets { state_dir, pane: Some(pane), stderr: false, verbosity: common.verbose });
-            for note in notes {
-                tracing::warn!("{note}");
+            let store = batch::open_store(&file, &screen.state, pane, |note| tracing::warn!("{note}")).await?;
+            clean_up(&screen.state);
+            let services = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
+            if let Some(dir) = &file.export {
+                exporter = Some(Exporter::start(&store, dir, export::words())?);
             }
-            clean_up(&state);
-            let mut services = Vec::new();
-            let results = match &store {
-                Some(store) => store.results(),
-                None => Results::open(&state)?,
-            };
-            if let Some(store) = &store {
-                engine::environment_troubles().iter().for_each(|trouble| tracing::warn!("{trouble}"));
-                engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
-                services = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
-                fields::keep(store, &file).await;
-            }
-            if let (Some(dir), Some(store)) = (&file.export, &store) {
-                exporter = Some(Exporter::start(store, dir, export::words())?);
-            }
-            Ok(Batch { file, services, results, store, origin })
+            Ok(shown(Batch { file, services, store, own_hooks: std::mem::take(&mut screen.user.hooks) }))
         }
         Err(error) => Err(error),
     };
-    let broken = batch.is_err();
-    let theme = theme(common, &user);
-    let start = Start { batch, state, user, keymap, own_keys, theme, log, exporter };
+    show(screen, shown, exporter, exit_status).await
+}
+
+async fn show(
+    screen: Screen,
+    shown: Result<Shown, ConfigError>,
+    exporter: Option<Exporter>,
+    exit_status: bool,
+) -> Result<u8, Failure> {
+    let broken = shown.is_err();
+    // A demo's results are gone with it.
+    let results_stay = !matches!(shown, Ok(Shown::Demo(_)));
+    let Screen { state, user, keymap, own_keys, theme, log } = screen;
+    let start = Start { shown, state, user, keymap, own_keys, theme, log, exporter };
     let outcome = tui::run(start).await.map_err(|error| Failure::internal(error.0))?;
     if let Some(farewell) = &outcome.farewell {
-        output::say(&if results_stay {
-            format!("{farewell} · results: jobdeck export DIR")
-        } else {
-            farewell.clone()
-        });
+        let results = if results_stay { " · results: jobdeck export DIR" } else { "" };
+        output::say(&format!("{farewell}{results}"));
     }
     if outcome.signal.is_none() && outcome.trouble.is_none() && !exit_status {
         return Ok(0);
     }
-    let trouble = outcome.trouble.or(broken.then_some(exit::Trouble::Usage));
+    let trouble = outcome.trouble.or(broken.then_some(exit::FailureKind::Usage));
     Ok(exit::exit_code(outcome.signal, trouble, &outcome.jobs))
 }
 

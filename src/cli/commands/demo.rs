@@ -19,9 +19,9 @@ pub fn serve(demo: &Demo) -> Result<u8, Failure> {
 /// Runs the dashboard over the services.
 pub async fn run(common: &Common, demo: &Demo) -> Result<u8, Failure> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "the demo's dashboard needs a terminal. Run it in one, or use `jobdeck demo --serve`, which prints a jobs \
-             file and runs only the simulated services.",
+        return Err(Failure::usage("the demo's dashboard needs a terminal").help(
+            "run it in one, or use `jobdeck demo --serve`, which prints a jobs \
+             file and runs only the simulated services",
         ));
     }
     let services = crate::demo::Demo::start(options(demo))?;

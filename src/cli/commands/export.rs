@@ -13,20 +13,19 @@ use serde_json::value::RawValue;
 
 use super::status;
 use crate::cli::args::{Common, Export, ExportFormat, ExportLayout};
-use crate::cli::csv::Sheet;
+use crate::cli::csv::{self, Sheet};
 use crate::cli::failure::Failure;
 use crate::cli::field_table::FieldTable;
-use crate::cli::select::Entry;
-use crate::cli::{csv, open, output};
+use crate::cli::output;
 use crate::domain::human;
 use crate::domain::job::Job;
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::provider::Payload;
-use crate::engine::saved;
-use crate::engine::saved::{OpenStore, Results};
+use crate::engine::saved::{self, OpenStore, Results};
 use crate::session::exporter::{Saved, Words};
 use crate::session::jsonl::{StateLine, json};
 use crate::session::results::{Layout, ResultFolder, holds};
+use crate::session::select::Entry;
 
 /// Runs it.
 pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
@@ -39,9 +38,9 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     fs::create_dir_all(&export.dir).map_err(|error| failed("make the directory", &export.dir, &error))?;
     let mut target = Target::default();
     match export.format {
-        ExportFormat::Files => files(&store, &open::state_dir(common)?, &entries, &export, &mut target).await?,
+        ExportFormat::Files => files(&store, &common.state_dir()?, &entries, &export, &mut target).await?,
         ExportFormat::Csv if !export.fields.is_empty() => {
-            let services = open::jobs_file(common).map(|file| file.services).unwrap_or_default();
+            let services = common.jobs_file().map(|file| file.services).unwrap_or_default();
             let table = FieldTable::new(&export.fields, export.rows, &services)?;
             let part = fields_csv(&store, &entries, &export.dir, &table).await?;
             target.keep(part, "csv")?;
@@ -301,11 +300,7 @@ impl Target {
     /// Says that a job is not exported, and why.
     fn fail(&mut self, entry: &Entry, failure: &Failure) {
         self.failed += 1;
-        output::say_error(&format!(
-            "{} is not exported: {}",
-            crate::cli::event_lines::named(&entry.job),
-            failure.message
-        ));
+        output::say_error(&format!("{} is not exported: {}", crate::cli::event_lines::named(&entry.job), failure));
     }
 
     /// Gives a file that is whole its name.
@@ -363,10 +358,8 @@ fn create_new(path: &Path) -> io::Result<fs::File> {
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::internal(format!(
-        "failed to {what} {}: {error}. Make room there, or name another directory.",
-        path.display()
-    ))
+    Failure::internal(format!("failed to {what} {}: {error}", path.display()))
+        .help("make room there, or name another directory")
 }
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! `jobdeck keys`: the dashboard's keys, from its one table, as the user has bound them.
 
 use crate::app::action::Action;
-use crate::app::keys;
-use crate::app::keys::{Context, Key, Keymap};
+use crate::app::keys::{self, Context, Key, Keymap};
 use crate::cli::args::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
-use crate::cli::settings;
+use crate::session::settings;
 
 /// Prints them: keys, the action's name in `config.toml`, what it does.
 pub fn run(common: &Common) -> Result<u8, Failure> {
-    let table = table(&settings::keymap(common)?);
+    let table = table(&settings::keymap(common.jobs_file().ok().as_ref())?);
     let widest = |part: fn(&Line) -> &String| table.iter().map(|line| part(line).chars().count()).max().unwrap_or(0);
     let (keys, name) = (widest(|line| &line.keys), widest(|line| &line.name));
     let mut out = Out::new();

@@ -9,9 +9,9 @@ use crate::app::keys::Keymap;
 use crate::cli::args::Common;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
-use crate::cli::settings;
 use crate::config;
 use crate::domain::filter::SYNTAX;
+use crate::session::settings;
 
 /// What the page says after the program's first sentence.
 const DESCRIPTION: [&str; 2] = [
@@ -60,7 +60,7 @@ pub const ENVIRONMENT: [(&str, &str); 4] = [
 
 /// Prints it.
 pub fn run(command: clap::Command, common: &Common) -> Result<u8, Failure> {
-    let page = page(command, &settings::keymap(common)?)
+    let page = page(command, &settings::keymap(common.jobs_file().ok().as_ref())?)
         .map_err(|error| Failure::internal(format!("failed to write the page: {error}")))?;
     let mut out = Out::new();
     out.bytes(&page)?;

@@ -2,22 +2,20 @@
 
 use crate::cli::args::{Common, Once, Until};
 use crate::cli::failure::Failure;
-use crate::cli::follow;
-use crate::cli::follow::Plan;
+use crate::cli::follow::{self, Plan};
 use crate::cli::job_list;
 use crate::cli::output::Look;
-use crate::cli::select;
-use crate::cli::setup;
-use crate::cli::setup::Prepared;
+use crate::cli::setup::{self, Prepared};
 use crate::cli::signals::Signals;
 use crate::engine::Purpose;
 use crate::exit::exit_code;
+use crate::session::select;
 
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
-    let setup = match setup::prepare(common, Purpose::Once, once.filter.as_deref(), None, &mut signals).await? {
-        Prepared::Ready(ready) => ready.setup,
+    let setup = match setup::prepare(common, once.filter.as_deref(), None, &mut signals).await? {
+        Prepared::Ready(ready) => ready.batch.into_setup(Purpose::Once),
         Prepared::Interrupted(signal, entries) => {
             let exit = exit_code(signal, None, &select::counts(&entries));
             job_list::print(&entries, once.format, Look::of(common), exit)?;

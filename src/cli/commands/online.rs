@@ -4,8 +4,8 @@ use super::check;
 use crate::cli::args::{Check, Common};
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
-use crate::cli::settings;
 use crate::engine::online;
+use crate::session::settings;
 use crate::stderr::Stderr;
 
 /// Runs it: 2 where anything is wrong.

@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use crate::cli::failure::Failure;
-use crate::cli::output;
-use crate::cli::output::Out;
+use crate::cli::output::{self, Out};
 use crate::config;
-use crate::config::tables::provider;
-use crate::config::tables::provider::Listed;
+use crate::config::tables::provider::{self, Listed};
 use crate::domain::clean::Clean;
 
 /// Prints the list, or the description of the one that is named. Returns the exit code.

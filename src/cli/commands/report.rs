@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::status;
-use crate::cli::args;
-use crate::cli::args::Common;
+use crate::cli::args::{self, Common};
 use crate::cli::failure::Failure;
-use crate::cli::{open, output};
+use crate::cli::output;
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::report::{Report, html, markdown};
@@ -38,7 +37,7 @@ pub async fn run(common: &Common, wanted: args::Report) -> Result<u8, Failure> {
         title: title.unwrap_or_else(|| "jobs".to_owned()),
         made_at: Timestamp::now(),
         zone: TimeZone::system(),
-        saved_in: open::state_dir(common)?.display().to_string(),
+        saved_in: common.state_dir()?.display().to_string(),
         jobs: entries.iter().map(|entry| (&*entry.job, &*entry.known)).collect(),
     };
     let file = &wanted.file;

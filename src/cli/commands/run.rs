@@ -10,31 +10,31 @@ use jiff::Timestamp;
 
 use crate::cli::args::{Common, Run};
 use crate::cli::failure::Failure;
-use crate::cli::output;
-use crate::cli::output::Out;
-use crate::cli::select;
-use crate::cli::select::Entry;
+use crate::cli::odd;
+use crate::cli::output::{self, Out};
 use crate::cli::signals::Signals;
-use crate::cli::{open, settings};
 use crate::domain::clean::Clean;
 use crate::domain::command::{Marked, UserCommand};
 use crate::domain::human::counted;
 use crate::engine::token::Prompts;
 use crate::exit::Signal;
-use crate::run::batch::{Finished, Surroundings, Target};
-use crate::run::{batch, clean_up};
+use crate::run::batch::{self, Finished, Surroundings, Target};
+use crate::run::clean_up;
+use crate::session::select::{self, Entry};
+use crate::session::settings;
 
 /// Runs it: 0 where every run went well, 1 where one did not.
 pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
-    let file = open::jobs_file(common)?;
+    let file = common.jobs_file()?;
     let (user, keymap) = settings::read()?;
     let commands = settings::commands(&user, Some(&file), &keymap)?.1;
     let command = named(&commands, &wanted.name)?;
     let filter = select::filter(wanted.filter.as_deref(), &file.services)?;
-    let store = open::results(common)?;
+    let store = common.results()?;
     let now = Timestamp::now();
     let entries = select::of_file(&store, &file.jobs).await?;
+    odd::say(&entries);
     let chosen = select::matching(&store, entries, filter.as_ref(), now).await?;
     let all = chosen.len();
     let meant = select::matches(&store, chosen, &command.when, now).await?;
@@ -43,16 +43,14 @@ pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
         output::say_error(&format!("{} of {all} left out: `{}` is for `{when}`", all - meant.len(), command.name));
     }
     if meant.is_empty() {
-        return Err(Failure::usage(format!(
-            "there is no job to run `{}` for; `jobdeck status` lists them",
-            command.name
-        )));
+        return Err(Failure::usage(format!("there is no job to run `{}` for", command.name))
+            .help("`jobdeck status` lists them"));
     }
     if command.marked == Marked::Refuse && meant.len() > 1 {
         let name = &command.name;
-        return Err(Failure::usage(format!("`{name}` is for one job at a time; narrow the filter to one")));
+        return Err(Failure::usage(format!("`{name}` is for one job at a time")).help("narrow the filter to one"));
     }
-    let state = open::state_dir(common)?;
+    let state = common.state_dir()?;
     clean_up(&state);
     let services = file.services.iter().map(|service| (Arc::clone(&service.name), Arc::clone(service))).collect();
     let leaving = Arc::new(AtomicBool::new(false));
@@ -103,7 +101,7 @@ fn named<'a>(commands: &'a [Arc<UserCommand>], name: &str) -> Result<&'a Arc<Use
         } else {
             format!("there are: {}", names.join(", "))
         };
-        Failure::usage(format!("there is no command `{}` of your own; {known}", Clean::new(name)))
+        Failure::usage(format!("there is no command `{}`", Clean::new(name))).help(known)
     })
 }
 

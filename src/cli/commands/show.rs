@@ -5,18 +5,15 @@ use jiff::Timestamp;
 
 use crate::cli::args::{Common, Part, Show};
 use crate::cli::failure::Failure;
-use crate::cli::output;
-use crate::cli::output::{Look, Out};
-use crate::cli::select::Entry;
+use crate::cli::output::{self, Look, Out};
 use crate::cli::{job_text, resolve};
 use crate::domain::clean::Clean;
 use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
-use crate::engine::saved;
-use crate::engine::saved::Results;
+use crate::engine::saved::{self, Results};
 use crate::json;
-use crate::session::jsonl;
-use crate::session::jsonl::{StateLine, harmless_json};
+use crate::session::jsonl::{self, StateLine, harmless_json};
+use crate::session::select::Entry;
 
 /// What `show` exits with where the part asked for is not there.
 const NOT_THERE: u8 = 4;

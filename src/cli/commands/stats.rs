@@ -11,14 +11,13 @@ use crate::cli::args::{By as ByArg, Common, Stats, StatsFormat};
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
 use crate::cli::output::Out;
-use crate::cli::select::Entry;
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
-use crate::domain::durations;
-use crate::domain::durations::{By, Group, Sample, Spread};
+use crate::domain::durations::{self, By, Group, Sample, Spread};
 use crate::domain::human;
 use crate::domain::markdown::escaped;
 use crate::session::jsonl::{json, number};
+use crate::session::select::Entry;
 
 /// How many of the slowest jobs are named.
 const SLOWEST: usize = 10;

@@ -4,11 +4,13 @@ use jiff::Timestamp;
 
 use crate::cli::args::{Common, Status};
 use crate::cli::failure::Failure;
+use crate::cli::job_list;
+use crate::cli::odd;
 use crate::cli::output::Look;
-use crate::cli::select::Entry;
-use crate::cli::{fields, job_list, open, select};
 use crate::engine::saved::Results;
 use crate::exit::exit_code;
+use crate::session::fields;
+use crate::session::select::{self, Entry};
 
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, status: Status) -> Result<u8, Failure> {
@@ -22,15 +24,16 @@ pub async fn run(common: &Common, status: Status) -> Result<u8, Failure> {
 /// The selected jobs from disk, and the store they are in. With `all` the file is not needed; where it loads, its
 /// names are used.
 pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result<(Results, Vec<Entry>), Failure> {
-    let declared = match open::jobs_file(common) {
+    let declared = match common.jobs_file() {
         Ok(file) => Some(file),
         Err(_) if all => None,
-        Err(failure) => return Err(failure),
+        Err(failure) => return Err(failure.into()),
     };
     let (services, jobs) = declared.map(|file| (file.services, file.jobs)).unwrap_or_default();
     let filter = select::filter(filter, &services)?;
-    let store = open::results(common)?;
+    let store = common.results()?;
     let mut entries = if all { select::of_disk(&store, &jobs).await? } else { select::of_file(&store, &jobs).await? };
+    odd::say(&entries);
     fields::renew(&store, &services, &mut entries).await;
     let entries = select::matching(&store, entries, filter.as_ref(), Timestamp::now()).await?;
     Ok((store, entries))

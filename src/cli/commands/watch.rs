@@ -6,18 +6,16 @@ use super::export;
 use crate::cli::args::{Common, Watch, WatchFormat};
 use crate::cli::event_lines::Tongue;
 use crate::cli::failure::Failure;
-use crate::cli::follow;
-use crate::cli::follow::{Followed, Plan, Stream};
-use crate::cli::output::{Lines, Look};
-use crate::cli::select;
-use crate::cli::setup;
-use crate::cli::setup::{Prepared, Ready};
+use crate::cli::follow::{self, Followed, Plan, Stream};
+use crate::cli::output::{self, Lines, Look};
+use crate::cli::setup::{self, Prepared, Ready};
 use crate::cli::signals::Signals;
 use crate::cli::stop::Deadline;
-use crate::cli::watch_file::Edits;
 use crate::engine::Purpose;
 use crate::exit::exit_code;
 use crate::session::exporter::Exporter;
+use crate::session::select;
+use crate::session::watch_file::WatchedFile;
 
 /// Runs it; the exit code is by the table.
 pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
@@ -27,20 +25,20 @@ pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
         WatchFormat::Jsonl => Tongue::Jsonl,
         WatchFormat::Plain => Tongue::Plain(Look::of(common)),
     };
-    let prepared = setup::prepare(common, Purpose::Watch, watch.filter.as_deref(), deadline, &mut signals).await?;
+    let prepared = setup::prepare(common, watch.filter.as_deref(), deadline, &mut signals).await?;
     let (lines, closed) = Lines::start();
     let followed = match prepared {
         Prepared::Ready(ready) => {
-            let Ready { setup, file, filter, own_hooks } = *ready;
-            let store = setup.store.clone();
+            let Ready { batch, file, filter } = *ready;
+            let store = batch.store.clone();
             let exporter = match watch.export.as_deref().or(file.export.as_deref()) {
                 Some(dir) => Some(Exporter::start(&store, dir, export::words())?),
                 None => None,
             };
             let stream = Some(Stream { tongue, lines, closed });
-            let edits = Some(Edits::of(&file, &setup.services, own_hooks, store.results(), filter));
+            let edits = Some(WatchedFile::of(&file, &batch, filter, output::say_error));
             let plan = Plan { until: watch.until, deadline, stream, edits, exporter, verbose: common.verbose > 0 };
-            let followed = follow::follow(setup, plan, &mut signals).await;
+            let followed = follow::follow(batch.into_setup(Purpose::Watch), plan, &mut signals).await;
             store.close().await;
             followed?
         }

@@ -3,8 +3,7 @@
 use super::id_list;
 use crate::domain::clean::Clean;
 use crate::domain::id;
-use crate::providers::submission;
-use crate::providers::submission::Answer;
+use crate::providers::submission::{self, Answer};
 
 /// An id that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

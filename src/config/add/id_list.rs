@@ -1,7 +1,6 @@
 //! Ids one a line, as files of ids and standard input have them: `#` comments, a name after a tab.
 
-use crate::domain::id;
-use crate::domain::id::NoId;
+use crate::domain::id::{self, NoId};
 
 /// An id of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

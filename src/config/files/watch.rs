@@ -17,8 +17,7 @@ use notify::{ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::io::Errno;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::sources;
-use super::sources::Source;
+use super::sources::{self, Source};
 use crate::config::{ConfigError, JobsFile, load_named, parse, read};
 use crate::domain::job::Job;
 

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use super::field::{Field, Fields};
 use crate::config::problems::excerpt::Excerpts;
-use crate::config::problems::known_keys;
-use crate::config::problems::{Problem, Problems};
-use crate::domain::command;
-use crate::domain::command::{Marked, Mode, Placeholder, Program, UserCommand};
+use crate::config::problems::{Problem, Problems, known_keys};
+use crate::domain::command::{self, Marked, Mode, Placeholder, Program, UserCommand};
 use crate::domain::filter::Filter;
 
 const HELP: &str = "write it as [[commands]], and below it name = \"resubmit\" and run = [\"./resubmit.sh\", \"{id}\"]";

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::units;
-use super::units::UnitError;
-use crate::config::problems::known_keys;
-use crate::config::problems::{Problem, Problems};
+use super::units::{self, UnitError};
+use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::service::Rate;
 
 /// A table and where it begins.

@@ -9,8 +9,7 @@ use sha2::{Digest, Sha256};
 use super::commands::{filter, program};
 use super::field::{Field, Fields};
 use crate::config::problems::excerpt::Excerpts;
-use crate::config::problems::known_keys;
-use crate::config::problems::{Problem, Problems};
+use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::hook::{Hook, HookEvent};
 
 const HELP: &str = "write it as [[hooks]], and below it on = [\"failed\", \"lost\"] and run = [\"./on-fail.sh\"]";

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::field::{Field as Given, Fields};
-use crate::config::problems::known_keys;
-use crate::config::problems::{Problem, Problems};
+use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::field::{Field, Fold, Of};
 use crate::domain::filter;
 use crate::providers;

@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use super::address;
 use super::field::{Field, Fields};
-use super::provider;
-use super::provider::{Chosen, Providers};
-use crate::config::problems::known_keys;
-use crate::config::problems::{Problem, Problems};
+use super::provider::{self, Chosen, Providers};
+use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, Poll, Rate, Service};
 use crate::providers::described::Described;

@@ -12,8 +12,7 @@ use crate::domain::files::FileResult;
 use crate::domain::job::JobKey;
 use crate::domain::observation::{BodyId, Saved};
 use crate::domain::service::Service;
-use crate::engine::saved;
-use crate::engine::saved::{Form, Results};
+use crate::engine::saved::{self, Form, Results};
 use crate::json::pretty::pretty;
 
 /// A saved body and what a person looks for in it. The error is a sentence.

@@ -1,26 +1,21 @@
 //! Which jobs a command is about: those of the file or of the disk, and of them those that a filter matches.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event_lines::named;
-use super::failure::Failure;
-use super::output;
+use super::error::SessionError;
+use crate::config::JobsFile;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
 use crate::domain::filter::{Filter, Subject, Text};
-use crate::domain::human;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
 use crate::domain::stats::Counts;
 use crate::engine::saved::{self, Results};
-
-/// So many jobs whose rows are odd are named.
-pub const MOST_ODD: usize = 3;
 
 /// A job and what is known of it.
 #[derive(Debug, Clone)]
@@ -48,59 +43,38 @@ pub fn counts(entries: &[Entry]) -> Counts {
 }
 
 /// The jobs of the file with what is known of them, in the file's order.
-pub async fn of_file(store: &Results, jobs: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
+pub async fn of_file(store: &Results, jobs: &[Arc<Job>]) -> Result<Vec<Entry>, SessionError> {
     let known = store.load(jobs.iter().map(|job| job.key.clone()).collect()).await?;
-    let entries: Vec<Entry> = jobs.iter().zip(known).map(|(job, known)| Entry::new(Arc::clone(job), known)).collect();
-    say_odd(&entries);
-    Ok(entries)
+    Ok(jobs.iter().zip(known).map(|(job, known)| Entry::new(Arc::clone(job), known)).collect())
 }
 
 /// Every job on disk; one that the file declares is called as in the file.
-pub async fn of_disk(store: &Results, declared: &[Arc<Job>]) -> Result<Vec<Entry>, Failure> {
+pub async fn of_disk(store: &Results, declared: &[Arc<Job>]) -> Result<Vec<Entry>, SessionError> {
     let by_key: HashMap<_, _> = declared.iter().map(|job| (&job.key, job)).collect();
     let all = store.load_all().await?;
-    let entries: Vec<Entry> = all
+    Ok(all
         .into_iter()
         .map(|(job, known)| {
             let job = by_key.get(&job.key).map_or_else(|| Arc::new(job.clone()), |job| Arc::clone(job));
             Entry::new(job, known)
         })
-        .collect();
-    say_odd(&entries);
-    Ok(entries)
+        .collect())
 }
 
-/// Names the jobs of which the database holds what jobdeck did not write: the first few, and how many there are.
-fn say_odd(entries: &[Entry]) {
-    let mut odd = entries.iter().filter_map(|entry| Some((entry, entry.known.odd_on_disk()?)));
-    for (entry, what) in odd.by_ref().take(MOST_ODD) {
-        output::say_error(&odd_sentence(&entry.job, what));
-    }
-    let more = odd.count();
-    if more > 0 {
-        output::say_error(&format!("and of {} likewise", human::counted(more, "more job")));
-    }
-}
-
-/// That the database holds of a job what jobdeck did not write.
-pub fn odd_sentence(job: &Job, what: &str) -> String {
-    let what = Clean::new(what);
-    format!(
-        "{}: what the database holds of it is odd, and was left out: {what}. Another program wrote there, or the disk is failing: \
-         copy the state directory",
-        named(job)
-    )
+/// The file with these of its jobs, and the services that they need.
+pub fn with_jobs(mut file: JobsFile, are_meant: impl Fn(&JobKey) -> bool) -> JobsFile {
+    file.jobs.retain(|job| are_meant(&job.key));
+    let needed: HashSet<&str> = file.jobs.iter().map(|job| &*job.service).collect();
+    file.services.retain(|service| needed.contains(&*service.name));
+    file
 }
 
 /// A filter of the command line, which may name fields of these services; a broken one is a usage error that shows
 /// where.
-pub fn filter(text: Option<&str>, services: &[Arc<Service>]) -> Result<Option<Filter>, Failure> {
+pub fn filter(text: Option<&str>, services: &[Arc<Service>]) -> Result<Option<Filter>, SessionError> {
     let own: Vec<&str> = services.iter().flat_map(|service| service.fields.iter()).map(|field| &*field.name).collect();
     let parse = |text: &str| {
-        Filter::parse_with(text, &own).map_err(|error| {
-            let excerpt = error.excerpt(text).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
-            Failure::usage(format!("the filter was not understood: {error}\n{excerpt}"))
-        })
+        Filter::parse_with(text, &own).map_err(|error| SessionError::Filter { text: text.to_owned(), error })
     };
     text.map(parse).transpose()
 }
@@ -111,15 +85,12 @@ pub async fn matching(
     entries: Vec<Entry>,
     filter: Option<&Filter>,
     now: Timestamp,
-) -> Result<Vec<Entry>, Failure> {
+) -> Result<Vec<Entry>, SessionError> {
     let Some(filter) = filter else { return Ok(entries) };
     let all = entries.len();
     let matching = matches(store, entries, filter, now).await?;
     if matching.is_empty() {
-        let source = crate::domain::clean::Clean::new(filter.source());
-        return Err(Failure::usage(format!(
-            "the filter `{source}` matches none of {all} jobs; `jobdeck status` lists them"
-        )));
+        return Err(SessionError::NoMatch { filter: Clean::new(filter.source()), all });
     }
     Ok(matching)
 }
@@ -130,7 +101,7 @@ pub async fn matches(
     entries: Vec<Entry>,
     filter: &Filter,
     now: Timestamp,
-) -> Result<Vec<Entry>, Failure> {
+) -> Result<Vec<Entry>, SessionError> {
     let mut matching = Vec::new();
     for entry in entries {
         let files = if filter.needs_files() { file_names(store, &entry).await? } else { Vec::new() };
@@ -151,7 +122,7 @@ fn is_stale(known: &Observation) -> bool {
     !known.is_over() && known.last_poll.as_ref().is_some_and(|last| last.read != PollOutcome::Answered)
 }
 
-async fn file_names(store: &Results, entry: &Entry) -> Result<Vec<String>, Failure> {
+async fn file_names(store: &Results, entry: &Entry) -> Result<Vec<String>, SessionError> {
     let Some(saved) = entry.known.saved.as_ref().filter(|_| entry.known.files.is_some()) else { return Ok(Vec::new()) };
     let body = saved::bytes(store, saved).await?;
     Ok(saved::payload(store, &entry.job, &entry.known, &body).await.files.into_iter().map(|file| file.name).collect())

@@ -1,43 +1,38 @@
-//! The jobs file under a running `watch`: which of its jobs are meant once it was changed.
+//! The jobs file while a filter of the command line holds: which of its jobs are followed after a change.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::failure::Failure;
-use super::{output, select, setup};
+use super::batch::Batch;
+use super::error::SessionError;
+use super::reload::{News, Reloads};
+use super::select;
 use crate::config::JobsFile;
 use crate::config::files::watch::WatchError;
 use crate::domain::filter::Filter;
-use crate::domain::hook::Hook;
 use crate::domain::job::JobKey;
 use crate::engine::saved::Results;
-use crate::engine::token::{Prompts, Tokens};
-use crate::session::reload::{News, Reloads};
+use crate::engine::token::Prompts;
 
-/// A jobs file that is watched, and what a command wants of it.
+/// A jobs file that is watched, and which of its jobs a command follows.
 #[derive(Debug)]
-pub struct Edits {
+pub struct WatchedFile {
     reloads: Reloads,
     store: Results,
     filter: Option<Filter>,
+    /// Tells the person at the terminal.
+    say: fn(&str),
 }
 
-impl Edits {
+impl WatchedFile {
     /// Watches a file of which those jobs are followed that the filter matches.
-    pub fn of(
-        file: &JobsFile,
-        tokens: &Tokens,
-        own_hooks: Vec<Arc<Hook>>,
-        store: Results,
-        filter: Option<Filter>,
-    ) -> Self {
-        let reloads = Reloads::of(file, tokens, own_hooks);
+    pub fn of(file: &JobsFile, batch: &Batch, filter: Option<Filter>, say: fn(&str)) -> Self {
+        let reloads = Reloads::of(file, batch);
         if let Some(why @ (WatchError::Polled(_) | WatchError::NoThread(_))) = reloads.trouble() {
-            output::say_error(&why.to_string());
+            say(&why.to_string());
         }
-        Self { reloads, store, filter }
+        Self { reloads, store: batch.store.results(), filter, say }
     }
 
     /// The next news of the file.
@@ -47,21 +42,21 @@ impl Edits {
 
     /// Takes of a changed file what is followed already, and of the rest what the filter matches.
     pub fn prepare(&mut self, file: JobsFile, followed: HashSet<JobKey>) {
-        let (store, filter) = (self.store.clone(), self.filter.clone());
+        let (store, filter, say) = (self.store.clone(), self.filter.clone(), self.say);
         let meant = async move {
-            let Some(filter) = filter else { return setup::with_jobs(file, |_| true) };
+            let Some(filter) = filter else { return select::with_jobs(file, |_| true) };
             match new_matches(&store, &file, &filter, &followed).await {
-                Ok(new) => setup::with_jobs(file, |key| followed.contains(key) || new.contains(key)),
-                Err(failure) => {
-                    output::say_error(&format!("no new jobs are taken from the file: {}", failure.message));
-                    setup::with_jobs(file, |key| followed.contains(key))
+                Ok(new) => select::with_jobs(file, |key| followed.contains(key) || new.contains(key)),
+                Err(error) => {
+                    say(&format!("no new jobs are taken from the file: {error}"));
+                    select::with_jobs(file, |key| followed.contains(key))
                 }
             }
         };
-        self.reloads.prepare(meant, Prompts::Allowed, output::say_error);
+        self.reloads.prepare(meant, Prompts::Allowed, say);
     }
 
-    /// Whether a changed file is about to be put in force.
+    /// Whether a change is being prepared.
     pub fn is_preparing(&self) -> bool {
         self.reloads.is_preparing()
     }
@@ -72,7 +67,7 @@ async fn new_matches(
     file: &JobsFile,
     filter: &Filter,
     followed: &HashSet<JobKey>,
-) -> Result<HashSet<JobKey>, Failure> {
+) -> Result<HashSet<JobKey>, SessionError> {
     let new: Vec<_> = file.jobs.iter().filter(|job| !followed.contains(&job.key)).cloned().collect();
     let entries = select::of_file(store, &new).await?;
     let matching = select::matches(store, entries, filter, Timestamp::now()).await?;

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use super::args::Common;
-use super::failure::Failure;
-use super::open;
+use super::error::SessionError;
 use crate::app::keys::{self, Binding, Key, Keymap};
-use crate::config::JobsFile;
 use crate::config::user::{self, Actions, User};
+use crate::config::{ConfigError, JobsFile};
 use crate::domain::command::UserCommand;
 
-/// Reads it. Everything that is wrong with it is one error.
-pub fn read() -> Result<(User, Keymap), Failure> {
+/// Reads config.toml; everything that is wrong with it is one error.
+pub fn read() -> Result<(User, Keymap), ConfigError> {
     let names: Vec<&str> = keys::table().iter().map(|binding| binding.name).collect();
     let key = |text: &str| Key::parse(text).map(|key| key.to_string());
     let own = |name: &str| binding(name).into_iter().flat_map(|own| own.keys).filter_map(|text| key(text)).collect();
@@ -31,22 +29,17 @@ pub fn commands(
     user: &User,
     file: Option<&JobsFile>,
     keymap: &Keymap,
-) -> Result<(Keymap, Vec<Arc<UserCommand>>), Failure> {
+) -> Result<(Keymap, Vec<Arc<UserCommand>>), SessionError> {
     let of_file = file.map(|file| file.commands.as_slice()).unwrap_or_default();
     let all: Vec<Arc<UserCommand>> = of_file.iter().chain(&user.commands).cloned().collect();
-    let keymap = keymap.with_commands(&all).map_err(|conflicts| {
-        let lines: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
-        Failure::usage(lines.join("\n"))
-    })?;
+    let keymap = keymap.with_commands(&all).map_err(SessionError::Commands)?;
     Ok((keymap, all))
 }
 
-/// The keys in force, those of the user's own commands among them. Of a jobs file that is missing or broken nothing is
-/// known.
-pub fn keymap(common: &Common) -> Result<Keymap, Failure> {
+/// The keys with those of the user's own commands and, where there is a valid one, of the jobs file's.
+pub fn keymap(file: Option<&JobsFile>) -> Result<Keymap, SessionError> {
     let (user, keymap) = read()?;
-    let file = open::jobs_file(common).ok();
-    Ok(commands(&user, file.as_ref(), &keymap)?.0)
+    Ok(commands(&user, file, &keymap)?.0)
 }
 
 fn binding(name: &str) -> Option<&'static Binding> {
