@@ -341,6 +341,10 @@ fn fields_of_the_output_are_taken_from_a_fetched_result_and_renewed_from_it() {
     assert_eq!(bench.known("job-1")["fields"].to_string(), r#"{"total":12.5}"#);
     let bench = bench.also("vendor = \"output:/vendor\"\n");
     assert_eq!(bench.known("job-1")["fields"]["vendor"], "acme", "taken anew from what was saved");
+    let bench = bench.also("after = \"output:/vendor\"\n");
+    let sheet = bench.run(&["status", "--format", "csv"]).text();
+    let columns = sheet.lines().next().unwrap();
+    assert!(columns.ends_with(",total,vendor,after"), "in the order of the file: {columns}");
 }
 
 #[test]

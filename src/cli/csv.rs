@@ -1,11 +1,12 @@
 //! Jobs as CSV for spreadsheets: no cell can become a formula.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::domain::clean::{escaped, is_harmless};
 use crate::domain::field;
 use crate::domain::state::PollOutcome;
+use crate::json::scan;
 use crate::session::jsonl::utc;
 use crate::session::select::Entry;
 
@@ -42,11 +43,21 @@ pub const COLUMNS: [&str; 26] = [
 /// What makes a cell a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// The names of the users' fields that these jobs have, sorted.
+/// The names of the users' fields that these jobs have, in the order in which the file defines them.
 pub fn field_names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
     let held = entries.into_iter().filter_map(|entry| entry.known.fields.as_ref());
-    let names: BTreeSet<String> = held.flat_map(|fields| field::values(&fields.values).into_keys()).collect();
-    names.into_iter().filter(|name| !COLUMNS.contains(&name.as_str())).collect()
+    let mut names: Vec<String> = Vec::new();
+    let mut seen: HashSet<String> = COLUMNS.map(str::to_owned).into();
+    for fields in held {
+        // They are kept in that order.
+        for field in scan::fields(fields.values.as_bytes()).unwrap_or_default() {
+            if !seen.contains(&*field.key) {
+                seen.insert(field.key.to_string());
+                names.push(field.key.into_owned());
+            }
+        }
+    }
+    names
 }
 
 /// A job's cells of these fields.

@@ -56,7 +56,7 @@ fn why_of(reading: &Reading, status: u16) -> Vec<String> {
     why.push(match answer.verdict {
         Verdict::State(state) => format!("together that is {state}"),
         Verdict::NoWord => "that names no state: it stays as it was".to_owned(),
-        Verdict::Acknowledged => "that says that the result was handed out before".to_owned(),
+        Verdict::Acknowledged => "that says that the result was read before".to_owned(),
         Verdict::Expired => "that says that it is over, and no result is there any more: it has expired".to_owned(),
     });
     why

@@ -49,7 +49,7 @@ fn lines(explained: &Explained) -> Vec<String> {
         let state = match answer.verdict {
             Verdict::State(state) => state.to_string(),
             Verdict::NoWord => "as it was before".to_owned(),
-            Verdict::Acknowledged => "lost (handed out before)".to_owned(),
+            Verdict::Acknowledged => format!("lost ({})", LostBecause::AlreadyRead),
             Verdict::Expired => format!("lost ({})", LostBecause::Expired),
         };
         say("state", state);

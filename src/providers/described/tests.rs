@@ -83,10 +83,18 @@ token_env = "A"
 keeps = "1h"
 interval = "5s"
 rate = "20/s"
+nouns = ["task", "tasks"]
+endpoint = "base"
 [settings]
 base = "https://api.example/v1"
 model = ""
+[examples]
+model = "a-1"
 [status]
+id = ["/id"]
+rejected = ["/success = false"]
+warning = ["/warning"]
+service_code = "/code"
 method = "POST"
 reads_only = true
 url = "{base}/jobs/{id}"
@@ -100,7 +108,7 @@ error_code = ["/e/*/c"]
 cost = "/cost"
 items = { total = "/t", succeeded = "/s", failed = "/f", when = "/status = done" }
 item_list = { at = "/l", name = "/n", failed = "/ok = false", reason = "/r", output = "/o", cost = "/c" }
-times = { created = "/a", started = "/b", finished = "/c", expires = "/d" }
+times = { created = "/a", started = "/b", finished = "/c", expires = "/d", expected = ["/e"] }
 one_shot = false
 [states]
 running = ["working"]
@@ -113,6 +121,8 @@ state = "partial"
 [result]
 when = ["/x"]
 at = "/o"
+raw = "/raw"
+decode = "json"
 url = "{base}/r/{/x}"
 headers = { Accept = "text/csv" }
 token = false
@@ -128,6 +138,7 @@ url = "{base}/e"
 token = true
 [paths]
 web = "https://a.example/{id}"
+ids = ["{base}/job/{id}"]
 "#;
 
 /// Each text in which one key of the whole is otherwise, and the key: by its path, `change` changes it.
