@@ -56,7 +56,7 @@ pub enum Event {
         ix: JobIx,
         /// The store's number of the body.
         body: BodyId,
-        /// What is in it, or a sentence why it cannot be had.
+        /// What is in it, or why it cannot be read.
         result: Result<Arc<Content>, Clean>,
     },
     /// `Effect::ReadFiles` has got so far: what is in some of the replies, nothing in those that cannot be had.

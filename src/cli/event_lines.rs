@@ -20,9 +20,9 @@ use crate::session::jsonl::{ReadLine, StateLine, SummaryLine, json};
 /// What stands in place of a time before what was known already. As wide as a time.
 const KNOWN: &str = "known   ";
 
-/// In which language lines are.
+/// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tongue {
+pub enum LineFormat {
     /// JSON lines.
     Jsonl,
     /// Lines for a person.
@@ -42,7 +42,7 @@ pub struct NotOk {
     pub retry_in: Option<Duration>,
 }
 
-impl Tongue {
+impl LineFormat {
     /// What is known of a job from before.
     pub fn known(self, now: Timestamp, job: &Job, known: &Observation) -> String {
         match self {
@@ -139,19 +139,19 @@ mod tests {
             (Some(State::Unknown), seen(State::Unknown, "resting", 10.0), Some("? ?     portals/7  resting, 10%")),
         ];
         for (previous, known, told) in cases {
-            let plain = Tongue::Plain(Look::default()).state(Timestamp::UNIX_EPOCH, &job(), previous, &known);
+            let plain = LineFormat::Plain(Look::default()).state(Timestamp::UNIX_EPOCH, &job(), previous, &known);
             let plain = plain.as_deref().and_then(|line| line.split_once("  ")).map(|(_, rest)| rest);
             assert_eq!(plain, told);
-            assert!(Tongue::Jsonl.state(Timestamp::UNIX_EPOCH, &job(), previous, &known).is_some());
+            assert!(LineFormat::Jsonl.state(Timestamp::UNIX_EPOCH, &job(), previous, &known).is_some());
         }
     }
 
     #[test]
     fn what_was_known_before_is_told_apart_from_what_happens_now() {
         let known = seen(State::Running, "running", 40.0);
-        let plain = Tongue::Plain(Look::default()).known(Timestamp::UNIX_EPOCH, &job(), &known);
+        let plain = LineFormat::Plain(Look::default()).known(Timestamp::UNIX_EPOCH, &job(), &known);
         assert_eq!(plain, "known     ▸ RUN   portals/7  running, 40%");
-        let line = Tongue::Jsonl.known(Timestamp::UNIX_EPOCH, &job(), &known);
-        assert_eq!(Some(line), Tongue::Jsonl.state(Timestamp::UNIX_EPOCH, &job(), None, &known));
+        let line = LineFormat::Jsonl.known(Timestamp::UNIX_EPOCH, &job(), &known);
+        assert_eq!(Some(line), LineFormat::Jsonl.state(Timestamp::UNIX_EPOCH, &job(), None, &known));
     }
 }

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::Until;
-use super::event_lines::{NotOk, Tongue, named};
+use super::event_lines::{LineFormat, NotOk, named};
 use super::failure::Failure;
 use super::odd::{self, MOST_NAMED};
 use super::output::{self, Closed, Lines};
 use super::signals::{self, Signals, Stops};
-use super::stop::{Cut, Deadline, wait_until};
+use super::stop::{Deadline, StopCause, wait_until};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, log_grows};
 use crate::domain::job::{Job, JobIx};
@@ -49,7 +49,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Stream {
     /// The language.
-    pub tongue: Tongue,
+    pub tongue: LineFormat,
     /// The printer.
     pub lines: Lines,
     /// Says when nobody reads any more.
@@ -150,18 +150,18 @@ async fn next_news(edits: &mut Option<WatchedFile>) -> News {
 struct Follower {
     engine: Engine,
     until: Until,
-    tongue: Option<Tongue>,
+    tongue: Option<LineFormat>,
     lines: Option<Lines>,
     verbose: bool,
     entries: BTreeMap<JobIx, Entry>,
     /// Jobs that were taken out of the file: their reads in flight may still be waited for.
     withdrawn: BTreeMap<JobIx, Entry>,
     /// What made the end, if it was not the jobs'.
-    cut: Option<Cut>,
+    cut: Option<StopCause>,
     leaving: bool,
     /// Whether every job is over or given up, as the engine knows them.
     settled: bool,
-    /// Whether the engine was told of a changed jobs file and has not put it in force yet.
+    /// Whether a changed jobs file was sent to the engine and not applied yet.
     reloading: bool,
     /// Whether the process stops as soon as the engine has given its claims up.
     stopping: bool,
@@ -179,7 +179,7 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(engine: Engine, until: Until, tongue: Option<Tongue>, lines: Option<Lines>, verbose: bool) -> Self {
+    fn new(engine: Engine, until: Until, tongue: Option<LineFormat>, lines: Option<Lines>, verbose: bool) -> Self {
         Self {
             engine,
             until,
@@ -205,16 +205,16 @@ impl Follower {
     }
 
     fn on_signal(&mut self, signal: Signal) {
-        if self.cut.and_then(Cut::signal).is_some() {
+        if self.cut.and_then(StopCause::signal).is_some() {
             output::say_error(&format!("{signal} again: leaving at once, saving what has come"));
             self.engine.send(Command::Abort);
             self.aborted = true;
             return;
         }
-        self.cut_off(Cut::Signal(signal));
+        self.cut_off(StopCause::Signal(signal));
     }
 
-    fn cut_off(&mut self, cut: Cut) {
+    fn cut_off(&mut self, cut: StopCause) {
         if !self.leaving || cut.signal().is_some() {
             self.cut = Some(cut);
         }
@@ -347,7 +347,7 @@ impl Follower {
 
     fn stop_at(&mut self, failure: bool) {
         match self.until {
-            Until::FirstFailure if failure => self.cut_off(Cut::FirstFailure),
+            Until::FirstFailure if failure => self.cut_off(StopCause::FirstFailure),
             Until::FirstFailure | Until::Finished => {}
         }
     }
@@ -415,9 +415,7 @@ impl Follower {
 
     fn on_store_trouble(&mut self, trouble: Option<String>) {
         match &trouble {
-            Some(why) => output::say_error(&format!(
-                "{why} (reads that can be made only once wait until it can be written again)"
-            )),
+            Some(why) => output::say_error(&format!("{why} (one-shot polls wait until it can be written again)")),
             None => output::say_error("the state directory can be written again"),
         }
         self.store_trouble = trouble;
@@ -453,7 +451,7 @@ impl Follower {
         }
     }
 
-    fn print(&self, line: impl FnOnce(Tongue) -> Option<String>) {
+    fn print(&self, line: impl FnOnce(LineFormat) -> Option<String>) {
         if let (Some(tongue), Some(lines)) = (self.tongue, &self.lines)
             && let Some(line) = line(tongue)
         {
@@ -483,7 +481,7 @@ impl Follower {
             output::say_error(&cut.sentence(&select::counts(&entries)));
         }
         let failed = self.store_trouble.is_some() || self.ending.store_failed || self.output_failed || !self.ended;
-        let (trouble, signal) = (failed.then_some(FailureKind::Internal), self.cut.and_then(Cut::signal));
+        let (trouble, signal) = (failed.then_some(FailureKind::Internal), self.cut.and_then(StopCause::signal));
         // Who does not wait for results does not wait for a reader of standard output either.
         let lines = self.lines.filter(|_| !self.aborted);
         Followed { entries, signal, trouble, lines }

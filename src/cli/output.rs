@@ -55,7 +55,7 @@ impl Look {
         // A terminal that was never told its size says that it has none.
         let width = size.map(|(columns, _)| columns.into()).filter(|columns| *columns > 0);
         let ascii = common.ascii || console || (terminal && !locale::is_narrow_utf8());
-        // A config.toml that is wrong is told by the dashboard.
+        // The dashboard reports what is wrong with config.toml.
         let cvd = colour && settings::read().is_ok_and(|(user, _)| user.theme == Theme::Cvd);
         Self { colour, ascii, cvd, width }
     }

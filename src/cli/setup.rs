@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::odd;
 use super::output;
 use super::signals::Signals;
-use super::stop::{Cut, Deadline, wait_until};
+use super::stop::{Deadline, StopCause, wait_until};
 use crate::config::JobsFile;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobKey;
@@ -56,7 +56,7 @@ pub async fn prepare(
         // A pipe may give nothing for long.
         file = spawn_blocking(move || asked.jobs_file()) => file.map_err(|_| unreadable("it is a bug"))??,
         signal = signals.next() => {
-            let why = Cut::Signal(signal).sentence(&Counts::default());
+            let why = StopCause::Signal(signal).sentence(&Counts::default());
             output::say_error(&format!("before the jobs file was read, {why}"));
             return Ok(Prepared::Interrupted(Some(signal), Vec::new()));
         }
@@ -82,7 +82,7 @@ pub async fn prepare(
     };
     let asked = tokio::select! {
         services = token::resolve_all(&chosen.services, Prompts::Allowed, output::say_error) => Ok(services),
-        signal = signals.next() => Err(Cut::Signal(signal)),
+        signal = signals.next() => Err(StopCause::Signal(signal)),
         cut = wait_until(deadline) => Err(cut),
     };
     let services = match asked {

@@ -24,7 +24,7 @@ impl Deadline {
 
 /// What made an end before the jobs', as it is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub enum StopCause {
     /// A signal.
     Signal(Signal),
     /// The time was up that was given.
@@ -33,7 +33,7 @@ pub enum Cut {
     FirstFailure,
 }
 
-impl Cut {
+impl StopCause {
     /// The signal, if it was one.
     pub fn signal(self) -> Option<Signal> {
         match self {
@@ -55,11 +55,11 @@ impl Cut {
 }
 
 /// Resolves at a time; never without one.
-pub async fn wait_until(deadline: Option<Deadline>) -> Cut {
+pub async fn wait_until(deadline: Option<Deadline>) -> StopCause {
     match deadline {
         Some(Deadline { at, after }) => {
             sleep_until(at).await;
-            Cut::TimedOut(after)
+            StopCause::TimedOut(after)
         }
         None => std::future::pending().await,
     }
@@ -81,17 +81,21 @@ mod tests {
         let (open, over) = (counts(&[State::Running, State::Succeeded, State::Unknown]), counts(&[State::Failed]));
         let cases = [
             (
-                Cut::TimedOut(Duration::from_secs(600)),
+                StopCause::TimedOut(Duration::from_secs(600)),
                 &open,
                 "timed out after 10m: 2 of 3 jobs unfinished; run it again to go on",
             ),
             (
-                Cut::Signal(Signal::INTERRUPT),
+                StopCause::Signal(Signal::INTERRUPT),
                 &open,
                 "interrupted (SIGINT): 2 of 3 jobs unfinished; run it again to go on",
             ),
-            (Cut::FirstFailure, &open, "left at the first failure: 2 of 3 jobs unfinished; leave out --until to go on"),
-            (Cut::Signal(Signal::TERMINATE), &over, "interrupted (SIGTERM)"),
+            (
+                StopCause::FirstFailure,
+                &open,
+                "left at the first failure: 2 of 3 jobs unfinished; leave out --until to go on",
+            ),
+            (StopCause::Signal(Signal::TERMINATE), &over, "interrupted (SIGTERM)"),
         ];
         for (cut, jobs, sentence) in cases {
             assert_eq!(cut.sentence(jobs), sentence);

@@ -234,7 +234,7 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
         ("[poll]\nin_flight = '4'", "2:13: key `in_flight` must be a whole number, not a string"),
         ("[poll]\nrate = '4/s'", "2:1: unknown key `rate` in [poll] = known here: interval, max_interval"),
         ("[services.x]", "1:1: no `provider` in [services.x] = write provider ="),
-        ("[services.x]", "1:1: no `token` in [services.x] = say where it is to be had"),
+        ("[services.x]", "1:1: no `token` in [services.x] = say where it comes from"),
         ("[services.x]\nprovider = 'vesl'", "2:12: unknown provider in [services.x] = did you mean \"vessl\"?"),
         ("[services.x]\nprovider = 'aws'", "2:12: unknown provider in [services.x] = write \"vessl\", \"optexity\""),
         ("[services.x]\nprovider = 'vessl'", "1:1: no `base_url` in [services.x] = write base_url"),
@@ -281,7 +281,7 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
         ),
         (
             "[services.x]\ntoken = 'sk-1'",
-            "2:9: a token is never written in the file = say where it is to be had: token = { env = \"VESSL_TOKEN\" }",
+            "2:9: a token is never written in the file = say where it comes from: token = { env = \"VESSL_TOKEN\" }",
         ),
         ("[services.x]\ntoken = {}", "2:9: this token has neither env nor file nor command"),
         ("[services.x\n", "= end the name with ]"),
@@ -307,10 +307,10 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
             "1:14: a table in [services.eu] = a name with a dot is written in quotes",
         ),
         ("[services.'a b']\nprovider = 'vessl'", "1:11: this is no name for a service = a name has letters"),
-        ("[[services]]\nprovider = 'vessl'", "this key or table stands twice"),
+        ("[[services]]\nprovider = 'vessl'", "this key or table is given twice"),
         (
             "[jobs]\nservice='llama'",
-            "this key or table stands twice = keep one of them; for several jobs write [[jobs]]",
+            "this key or table is given twice = keep one of them; for several jobs write [[jobs]]",
         ),
         ("[[jobs]]\nid='y'", "1:1: no `service` in this job"),
         ("[[jobs]]\nservice='llama'", "1:1: no `id` in this job"),
@@ -351,7 +351,7 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
         ("[poll]\ninterval = ", "2:12: string values must be quoted"),
         ("[poll", "1:6: unclosed table, expected `]`"),
         ("[poll]\ninterval = \"5s", "2:15: "),
-        ("[poll]\ninterval = '5s'\ninterval = '6s'", "3:1: this key or table stands twice"),
+        ("[poll]\ninterval = '5s'\ninterval = '6s'", "3:1: this key or table is given twice"),
     ];
     let base = format!("{LLAMA}[[jobs]]\nservice='llama'\nid='first'\n");
     let above = base.lines().count();
@@ -396,7 +396,7 @@ colour = 1
             "3:10 key with no value, expected `=` = write key = \"value\", or a # before what is a remark",
             "4:16 key `read_timeout` must be a string, not an integer = write it in quotes",
             "7:12 `base_url` is plain http, which would show the token to the network = write https, or allow it with insecure = true",
-            "8:9 a token is never written in the file = say where it is to be had",
+            "8:9 a token is never written in the file = say where it comes from",
             "11:6 empty id = write the id that the service gave, or take the job out",
             "12:1 unknown key `colour` in [[jobs]] = known here",
         ]

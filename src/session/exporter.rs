@@ -20,7 +20,7 @@ pub type Saved = (Arc<Job>, Arc<Observation>);
 /// One table of all jobs, as bytes of CSV.
 pub type Summary = fn(&[Saved]) -> Vec<u8>;
 
-/// What a front end gives of its own: how a job is told of.
+/// How the front end writes a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Words {
     /// A job's JSON line.

@@ -1,5 +1,4 @@
-//! The jobs file while we run: what was saved to it is made ready to be put in force, what is broken is told. For the
-//! dashboard and for `watch`.
+//! The jobs file while jobdeck runs: a valid change is made ready for the engine, an invalid one is reported.
 
 use std::collections::HashMap;
 use std::future::{Future, pending};
@@ -23,9 +22,9 @@ use crate::engine::token::{self, Prompts, Renewal};
 pub enum News {
     /// It was saved and is valid. `Reloads::prepare` takes what is meant of it.
     Saved(JobsFile),
-    /// It was saved and is not valid, or is gone: the one before stays in force.
+    /// It was saved and is not valid, or is gone: the previous one stays.
     Broken(ConfigError),
-    /// What was saved last can be put in force.
+    /// What was saved last is ready for the engine.
     Ready(Box<Reload>),
 }
 
@@ -35,7 +34,7 @@ pub struct Reloads {
     changes: Option<(Watch, UnboundedReceiver<Change>)>,
     preparing: JoinSet<Reload>,
     trouble: Option<WatchError>,
-    /// The commands that gave the tokens in force, by service: they are not run again at every save of the file.
+    /// The commands that gave the present tokens, by service: they are not run again at every save of the file.
     gave: HashMap<Arc<str>, TokenSource>,
     /// The hooks of the user's own file, which hold besides.
     own_hooks: Vec<Arc<Hook>>,

@@ -277,7 +277,7 @@ jobs.toml:3:9: a token is never written in the file
   |
 3 | token = \"***\"
   |         ^^^^^
-  = say where it is to be had: token = { env = \"VESSL_TOKEN\" }, { file = \"~/.token\" } or { command = [\"pass\", \"show\", \"api-key\"] }";
+  = say where it comes from: token = { env = \"VESSL_TOKEN\" }, { file = \"~/.token\" } or { command = [\"pass\", \"show\", \"api-key\"] }";
 
 fn job(provider: ProviderName, name: &str, id: &str) -> Job {
     let key = JobKey { provider, endpoint: format!("https://{provider}.example").into(), id: id.to_owned() };

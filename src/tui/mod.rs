@@ -28,6 +28,7 @@ use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::field::Field;
+use crate::domain::human::counted;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
@@ -61,7 +62,7 @@ pub struct Start {
     pub state: PathBuf,
     /// The user's own settings.
     pub user: User,
-    /// The keys in force, those of commands among them.
+    /// The keys, those of commands among them.
     pub keymap: Keymap,
     /// The same without commands: those of a changed jobs file are added to it.
     pub own_keys: Keymap,
@@ -285,8 +286,8 @@ fn summed_up(end: End) -> (Outcome, Vec<String>) {
         let more = names.len().saturating_sub(shown.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         messages.push(format!(
-            "left without waiting for {} read(s) that can be made only once; these results may be lost: {}{more}",
-            abandoned.len(),
+            "left without waiting for {}; these results may be lost: {}{more}",
+            counted(abandoned.len(), "one-shot poll"),
             shown.join(", ")
         ));
     }
@@ -297,7 +298,7 @@ fn summed_up(end: End) -> (Outcome, Vec<String>) {
         messages.push(format!("left because the terminal is lost: {why}; the polls in flight were finished and saved"));
     }
     if end.broken {
-        messages.push("this was a fault of jobdeck's own; the reads in flight were finished and saved".to_owned());
+        messages.push("internal error; the polls in flight were finished and saved".to_owned());
     }
     let trouble = (end.broken || store_failed).then_some(FailureKind::Internal);
     let mut jobs = Counts::default();

@@ -17,7 +17,7 @@ use crate::support::{
     result, row, wait_for,
 };
 
-pub const WITHHELD: &str = "reads that can be made only once wait until it can be written again";
+pub const WITHHELD: &str = "one-shot polls wait until it can be written again";
 
 /// A small file system of its own, where the machine lets us mount one.
 pub struct Small(PathBuf);

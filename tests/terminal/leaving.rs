@@ -126,7 +126,7 @@ fn leaving_at_once_keeps_what_came_and_says_what_may_be_lost() {
             terminal.ends_well(143);
         }
         let said = terminal.text().replace('\n', "");
-        assert!(said.contains("left without waiting for 2 read(s)") && said.contains("scan-1"), "{said}");
+        assert!(said.contains("left without waiting for 2 one-shot polls") && said.contains("scan-1"), "{said}");
         let kept = home.show("scan-1", "--body");
         assert!(kept.starts_with(b"{") && !kept.ends_with(b"}"), "{}", String::from_utf8_lossy(&kept));
     }

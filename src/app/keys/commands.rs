@@ -27,7 +27,7 @@ fn help(command: &UserCommand) -> String {
     format!("run {program}{when} ({})", command.place)
 }
 
-/// Why a command cannot be had as it is written.
+/// Why a command is refused as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandConflict {
     /// Its key is none.

@@ -1,4 +1,4 @@
-//! `jobdeck check`: whether the file is right and its tokens can be had.
+//! `jobdeck check`: whether the jobs file is valid and its tokens can be read.
 
 use crate::engine::online::Answers;
 use crate::engine::token::Tokens;

@@ -292,7 +292,7 @@ struct Target {
 }
 
 impl Target {
-    /// A job's body; None where it cannot be had, which is said.
+    /// A job's body; None where it cannot be read, which is reported.
     async fn body(&mut self, store: &Results, entry: &Entry) -> Option<Bytes> {
         body(store, entry).await.map_err(|failure| self.fail(entry, &failure)).ok()
     }

@@ -24,10 +24,7 @@ const DESCRIPTION: [&str; 2] = [
 
 /// Exit codes and what they mean, in the order in which they apply.
 pub const EXIT_CODES: [(&str, &str); 8] = [
-    (
-        "130, 143, 129",
-        "SIGINT, SIGTERM, SIGHUP, after the reads in flight that can be made only once were finished and saved",
-    ),
+    ("130, 143, 129", "SIGINT, SIGTERM, SIGHUP, after the one-shot polls in flight were finished and saved"),
     ("2", "usage, jobs file, unknown job, a filter that no job matches"),
     ("1", "internal error, or the state directory cannot be written"),
     ("5", "at least one result lost"),

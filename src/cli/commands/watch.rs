@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::export;
 use crate::cli::args::{Common, Watch, WatchFormat};
-use crate::cli::event_lines::Tongue;
+use crate::cli::event_lines::LineFormat;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{self, Followed, Plan, Stream};
 use crate::cli::output::{self, Lines, Look};
@@ -22,8 +22,8 @@ pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let deadline = watch.timeout.and_then(Deadline::after);
     let tongue = match watch.format {
-        WatchFormat::Jsonl => Tongue::Jsonl,
-        WatchFormat::Plain => Tongue::Plain(Look::of(common)),
+        WatchFormat::Jsonl => LineFormat::Jsonl,
+        WatchFormat::Plain => LineFormat::Plain(Look::of(common)),
     };
     let prepared = setup::prepare(common, watch.filter.as_deref(), deadline, &mut signals).await?;
     let (lines, closed) = Lines::start();

@@ -124,7 +124,7 @@ pub fn syntax(error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
     let message = error.message();
     if message == "duplicate key" {
-        return Problem::at(span, "this key or table stands twice")
+        return Problem::at(span, "this key or table is given twice")
             .help("keep one of them; for several jobs write [[jobs]] with two brackets before each");
     }
     let remedy = REMEDIES.iter().find(|(begins, _)| message.starts_with(begins)).map(|(_, remedy)| *remedy);

@@ -110,7 +110,7 @@ fn service(
     let token = token(&table, chosen.as_ref(), &here, place, problems);
     let mut secrets = secrets(&table, chosen.as_ref(), &here, place, problems);
     if let Some(field) = table.get(PLATFORM_TOKEN) {
-        let how = "say where it is to be had: platform_token = { env = \"UNSTRACT_PLATFORM_KEY\" }";
+        let how = "say where it comes from: platform_token = { env = \"UNSTRACT_PLATFORM_KEY\" }";
         secrets.extend(source(&field, how, place, problems).map(|source| (PLATFORM_TOKEN.to_owned(), source)));
     }
     let Chosen { provider, described } = chosen?;
@@ -210,7 +210,7 @@ fn token(
         (None, None) => "VESSL_TOKEN",
     };
     let how = format!(
-        "say where it is to be had: token = {{ env = \"{example}\" }}, {{ file = \"~/.token\" }} or {{ command = [\"pass\", \"show\", \"api-key\"] }}"
+        "say where it comes from: token = {{ env = \"{example}\" }}, {{ file = \"~/.token\" }} or {{ command = [\"pass\", \"show\", \"api-key\"] }}"
     );
     let Some(field) = service.get("token") else {
         problems.add(Problem::at(service.span(), format!("no `token` {here}")).help(how).absence());
