@@ -19,6 +19,7 @@ mod session;
 mod shell;
 mod stderr;
 mod store;
+mod tls;
 mod tui;
 mod ui;
 

@@ -38,6 +38,9 @@ pub struct Common {
     // Not by clap's `env`: a variable set to nothing is not set, and `demo` must not take the real directory from it.
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// The store that a team shares, as postgres://USER@HOST/DATABASE [default: $JOBDECK_STORE, then config.toml]
+    #[arg(long, global = true, value_name = "URL")]
+    pub store: Option<String>,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
@@ -102,6 +105,9 @@ pub enum Command {
         /// Print the description of this one, to copy and to change
         name: Option<String>,
     },
+    /// The store that a team shares: make its tables, look at it
+    #[command(subcommand)]
+    Store(super::commands::store::StoreCommand),
     /// The keys of the dashboard, as config.toml has bound them
     Keys,
     /// Print docs/reference.md

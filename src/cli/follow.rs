@@ -416,7 +416,7 @@ impl Follower {
     fn on_store_trouble(&mut self, trouble: Option<String>) {
         match &trouble {
             Some(why) => output::say_error(&format!("{why} (one-shot polls wait until it can be written again)")),
-            None => output::say_error("the state directory can be written again"),
+            None => output::say_error("the store can be written again"),
         }
         self.store_trouble = trouble;
     }

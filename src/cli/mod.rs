@@ -32,6 +32,7 @@ mod setup;
 mod signals;
 mod stop;
 mod style;
+mod team_store;
 
 /// Reads the command line, runs the command and says what went wrong; returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -117,6 +118,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Schema => printed(|out, _| commands::schema::run(out)),
         Command::Paths => printed(|out, _| commands::paths::run(common.named(), common.state_dir.as_deref(), out)),
         Command::Providers { name } => commands::providers::run(name.as_deref(), common.named()),
+        Command::Store(wanted) => commands::store::run(&common, wanted).await,
         Command::Keys => commands::keys::run(&common),
         Command::Complete { what } => commands::completions::names(&common, what),
         Command::Completions { shell } => commands::completions::run(&mut Args::command(), shell),

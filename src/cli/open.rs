@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::args::Common;
 use super::failure::Failure;
+use super::{output, team_store};
 use crate::config::{self, ConfigError, JobsFile};
-use crate::engine::saved::Results;
+use crate::engine::saved::{OpenStore, Results};
 use crate::logging::Targets;
 use crate::session::error::SessionError;
 use crate::session::open;
@@ -21,9 +22,16 @@ impl Common {
         config::load_named(&self.config)
     }
 
-    /// What is saved, to be looked at.
-    pub fn results(&self) -> Result<Results, Failure> {
-        Ok(open::results(&self.state_dir()?, self.log())?)
+    /// What is saved, to be looked at: where a team shares a store, with what others saved, as far as that can be reached.
+    pub async fn results(&self) -> Result<Results, Failure> {
+        let results = open::results(&self.state_dir()?, self.log())?;
+        let Some(target) = team_store::target(self).await? else { return Ok(results) };
+        let (store, notes) = OpenStore::open(&self.state_dir()?)?;
+        notes.iter().for_each(|note| output::say_error(note));
+        if let Err(error) = store.catch_up(target).await {
+            output::say_error(&format!("{error} (this is what is known on this machine)"));
+        }
+        Ok(store.results())
     }
 
     /// Log lines go to standard error where that was asked for.

@@ -17,7 +17,7 @@ use crate::session::select::{self, Entry};
 /// The job and the store that knows of it: looked for in the jobs file, if there is one that loads, then on disk.
 pub async fn one(common: &Common, wanted: &str) -> Result<(Results, Entry), Failure> {
     let declared = declared(common);
-    let store = common.results()?;
+    let store = common.results().await?;
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
     let called: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
     let called = select::of_file(&store, &called).await?;

@@ -11,6 +11,7 @@ use super::odd;
 use super::output;
 use super::signals::Signals;
 use super::stop::{Deadline, StopCause, wait_until};
+use super::team_store;
 use crate::config::JobsFile;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobKey;
@@ -65,6 +66,7 @@ pub async fn prepare(
     let filter = select::filter(filter, &file.services)?;
     let state = common.state_dir()?;
     let store = batch::open_store(&file, &state, common.log(), output::say_error).await?;
+    let store = team_store::shared(store, team_store::target(common).await?)?;
     clean_up(&state);
     let results = store.results();
     let chosen = match &filter {

@@ -1,4 +1,4 @@
-//! The user's own settings, `$XDG_CONFIG_HOME/jobdeck/config.toml`: keys, theme, charset, clipboard, notify.
+//! The user's own settings, `$XDG_CONFIG_HOME/jobdeck/config.toml`: keys, theme, charset, clipboard, notify, store.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,7 +10,9 @@ use super::files::paths;
 use super::problems::excerpt::Excerpts;
 use super::problems::{Problem, Problems, known_keys};
 use super::tables::field::{Field, Fields};
-use super::{ConfigError, read};
+use super::tables::service::Place;
+use super::tables::team_store::{StoreSetting, team_store};
+use super::{ConfigError, directory, read};
 use crate::domain::command::UserCommand;
 use crate::domain::hook::Hook;
 
@@ -31,6 +33,8 @@ pub struct User {
     pub commands: Vec<Arc<UserCommand>>,
     /// `[[hooks]]`, in the file's order.
     pub hooks: Vec<Arc<Hook>>,
+    /// The store that a team shares.
+    pub store: Option<StoreSetting>,
 }
 
 /// The keys of one action, in place of its own.
@@ -137,6 +141,7 @@ pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User
         notify: notify(&file, &mut problems),
         commands: super::tables::commands::commands(&file, text, path, &mut problems),
         hooks: super::tables::hooks::hooks(&file, text, path, &mut problems),
+        store: team_store(&file, &Place { directory: directory(path), home: paths::home() }, &mut problems),
     };
     if problems.is_empty() { Ok(user) } else { Err(problems.into_error(path, text)) }
 }

@@ -63,7 +63,7 @@ pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &Time
         Health::Paused => "paused".to_owned(),
         Health::Throttled(until) => format!("rate limited until {}", human::clock(*until, zone)),
         Health::KeyRefused => "token missing or rejected".to_owned(),
-        Health::Held => "on hold: the state directory cannot be written".to_owned(),
+        Health::Held => "on hold: the store cannot be used".to_owned(),
         Health::Following(owner) => format!("following {owner}"),
         Health::GivenUp(why) => format!("stopped polling: {why}"),
     };

@@ -148,6 +148,9 @@ impl Run {
         // The last holder may have finished and given up a job between our look at it and our claim: it must not be
         // asked for again. This question is answered once, so whoever is followed is looked at too.
         let changes = self.disk.store().changes().await.unwrap_or(Changes::Something);
+        if changes == Changes::Claims {
+            self.claims.renew_all(&self.schedule);
+        }
         news.extend(self.changed(changes, list.iter().chain(self.schedule.followed())));
         news.sort_unstable();
         news.dedup();
@@ -203,11 +206,17 @@ impl Run {
         let unclaimed: Vec<JobIx> = self.schedule.unclaimed().iter().copied().collect();
         self.claim(&unclaimed).await;
         let followed: Vec<JobIx> = self.schedule.followed().iter().copied().collect();
-        if followed.is_empty() {
+        if followed.is_empty() && !self.disk.store().is_shared() {
             return;
         }
         let changes = self.disk.store().changes().await.unwrap_or(Changes::Nothing);
+        if changes == Changes::Claims {
+            self.claims.renew_all(&self.schedule);
+        }
         self.reload_known(&self.changed(changes, followed.iter())).await;
+        if followed.is_empty() {
+            return;
+        }
         if self.mode == Mode::Running {
             let from = self.rng.usize(..followed.len());
             let tried = followed.iter().cycle().skip(from).take(TRIED_AT_ONCE.min(followed.len())).copied();
@@ -264,10 +273,11 @@ impl Run {
     pub(super) fn changed<'a>(&self, changes: Changes, among: impl Iterator<Item = &'a JobIx>) -> Vec<JobIx> {
         match changes {
             Changes::Nothing => Vec::new(),
-            Changes::Something => among.copied().collect(),
+            Changes::Something | Changes::Claims => among.copied().collect(),
+            // Where others can save what is ours, as a result that came late, any job may be meant.
             Changes::Of(keys) => {
                 let keys: HashSet<JobKey> = keys.into_iter().collect();
-                among.copied().filter(|ix| keys.contains(&self.schedule[*ix].job.key)).collect()
+                self.schedule.jobs().filter(|ix| keys.contains(&self.schedule[*ix].job.key)).collect()
             }
         }
     }

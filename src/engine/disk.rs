@@ -12,7 +12,7 @@ use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Keep, Observation, Role};
 use crate::domain::state::PollOutcome;
-use crate::store::{NewHookEvent, Save, SaveBody, Store, StoreError};
+use crate::store::{NewHookEvent, Save, SaveBody, Store, StoreError, StoreErrorKind};
 
 use super::intake::Received;
 use super::job_entry::{JobEntry, Next};
@@ -441,6 +441,11 @@ impl Disk {
                 }
             }
         }
+    }
+
+    /// Whether what comes cannot be saved on this machine: that a team's store cannot be reached is no reason.
+    pub fn fails_to_save(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|why| why.kind != StoreErrorKind::Unreachable)
     }
 
     /// The store cannot be written, for this reason.

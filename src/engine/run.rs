@@ -341,7 +341,7 @@ impl Run {
         self.ending.rescued = rescued;
         self.ending.lost = lost;
         self.background.shutdown().await;
-        let is_well = self.disk.trouble().is_none();
+        let is_well = !self.disk.fails_to_save();
         let entries = self.schedule.jobs().filter(|_| is_well).collect::<Vec<_>>();
         let reads: Vec<_> = entries.into_iter().filter_map(|ix| self.schedule[ix].take_unwritten()).collect();
         // The front end's hooks still need the store; it is closed after them.
@@ -389,6 +389,7 @@ impl Run {
     fn wake_at(&mut self) -> Option<Duration> {
         let now = self.now();
         let waits = !self.schedule.followed().is_empty() || !self.schedule.unclaimed().is_empty();
+        let waits = waits || self.disk.store().is_shared();
         let needs_tick = waits || self.disk.unsaved().next().is_some() || self.disk.trouble().is_some();
         let ends_soon = matches!(self.mode, Mode::Draining(_) | Mode::Aborting(_));
         if needs_tick || ends_soon {
@@ -434,7 +435,7 @@ impl Run {
                 tracing::error!("{reason}; polls that can be made only once wait until it can be written again");
             }
             None => {
-                tracing::info!("the state directory can be written again");
+                tracing::info!("the store can be written again");
                 self.claims.renew_all(&self.schedule);
             }
         }

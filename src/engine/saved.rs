@@ -12,7 +12,9 @@ use crate::domain::service::Service;
 use crate::providers;
 use crate::store::Store;
 
-pub use crate::store::{HookQueue, Notes, Results, StoreError};
+pub use crate::store::{
+    HookQueue, Notes, Results, StoreError, Target, TeamStatus, forget_instance, init_team_store, team_status,
+};
 
 /// A store that was opened to poll with. An engine takes it and writes; whoever starts the engine gets out of it what can
 /// be read, and the few things that can be noted.
@@ -23,6 +25,21 @@ impl OpenStore {
     /// Opens a state directory, see [`Store::open`].
     pub fn open(dir: &Path) -> Result<(Self, Vec<String>), StoreError> {
         Store::open(dir).map(|(store, notes)| (Self(store), notes))
+    }
+
+    /// The same, kept in step with the store that a team shares, see [`Store::shared`].
+    pub fn shared(self, target: Target) -> Result<Self, StoreError> {
+        self.0.shared(target).map(Self)
+    }
+
+    /// Takes over what others saved there, for who does not poll.
+    pub async fn catch_up(&self, target: Target) -> Result<usize, StoreError> {
+        self.0.catch_up(target).await
+    }
+
+    /// How many jobs are saved here and were not uploaded to the team's store yet.
+    pub async fn waiting_for_upload(&self) -> Result<usize, StoreError> {
+        self.0.waiting_for_upload().await
     }
 
     /// What is known and kept, to be read.

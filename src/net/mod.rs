@@ -23,7 +23,6 @@ pub mod decode;
 pub mod environment;
 pub mod offload;
 mod resolve;
-mod tls;
 
 /// Sent with every request.
 const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
@@ -345,7 +344,7 @@ fn is_loopback(url: &Url) -> bool {
 /// Why a certificate was refused, else the innermost error: the others only say that there is one, and some of them
 /// name the URL.
 fn root_cause(error: &reqwest::Error) -> String {
-    if let Some(why) = tls::refusal(error) {
+    if let Some(why) = crate::tls::refusal(error) {
         return why;
     }
     let mut cause: &dyn std::error::Error = error;

@@ -29,6 +29,9 @@ pub enum StoreErrorKind {
     ClaimsLost,
     /// What was asked for is not there (any more).
     NotFound,
+    /// The store that a team shares cannot be reached: what is saved here is uploaded later, and polls that can be made
+    /// only once wait.
+    Unreachable,
     /// The store was closed.
     Closed,
     /// Anything else that the file system or the database says.

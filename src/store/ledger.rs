@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::team::share::{ShareStep, Shared};
 use super::{HookEvent, Kept, Reads, Save, StoreError};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
@@ -28,6 +29,12 @@ pub trait Ledger: Debug + Send + Sync {
     /// Whether the claims that were made still count, as far as that is known here: asked before one-shot polls, so it
     /// must not wait. An error withholds them.
     fn check_claims(&self) -> Result<(), StoreError>;
+
+    /// Whether others than this machine's jobdecks can change what is known: then [`Command::Changes`] is worth asking
+    /// for even if nothing is followed.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// What a ledger is told to write. A step is durable before it is answered, all of it or nothing; after an error the
@@ -57,6 +64,8 @@ pub enum Command {
     Lock(ReplyTo<()>),
     /// What others have changed since this was last asked, or since the ledger was opened.
     Changes(ReplyTo<Changes>),
+    /// Keep what a team's ledger has to know here.
+    Share(ShareStep, ReplyTo<Shared>),
     /// Give up all claims and end. Answered when that is done.
     Close(oneshot::Sender<()>),
 }
@@ -103,6 +112,8 @@ pub enum Changes {
     Of(Vec<JobKey>),
     /// Something; any job may be meant.
     Something,
+    /// Our claims ceased to count, or could not be confirmed: all are to be made again.
+    Claims,
 }
 
 /// Gives a command that writes and waits for its answer.

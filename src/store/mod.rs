@@ -15,10 +15,12 @@ mod instance;
 mod ledger;
 mod name;
 mod notes;
+mod postgres;
 mod results;
 mod save;
 mod spool;
 mod sqlite;
+mod team;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -32,7 +34,11 @@ pub use spool::{Spool, SpoolWriter};
 
 use dir::StateDir;
 use ledger::{Command, Ledger, ReplyTo};
+pub use postgres::session::Target;
 use sqlite::Sqlite;
+pub use team::admin::{TeamStatus, forget_instance, init_team_store, team_status};
+use team::share::{ShareStep, Shared};
+use team::{Here, Team};
 
 /// A store that is open for polling: it registers an instance that can hold claims. Cheap to clone; all clones speak to
 /// the same ledger.
@@ -51,8 +57,44 @@ impl Store {
         let (sqlite, note) = Sqlite::open(dir.clone())?;
         let spool = Spool::new(dir, sqlite.instance_name());
         let ledger: Arc<dyn Ledger> = Arc::new(sqlite);
+        Ok((Self::over(spool, ledger), note.into_iter().collect()))
+    }
+
+    /// The same store, kept in step with the one that a team shares from now on. Returns at once, whether or not that can
+    /// be reached.
+    pub fn shared(self, target: Target) -> Result<Self, StoreError> {
+        self.shared_by(target, Here::this())
+    }
+
+    fn shared_by(self, target: Target, here: Here) -> Result<Self, StoreError> {
+        let Self { spool, ledger, .. } = self;
+        let team = Team::start(ledger, spool.clone(), target, here)?;
+        Ok(Self::over(spool, Arc::new(team)))
+    }
+
+    /// How many jobs are saved here and were not uploaded to the team's store yet.
+    pub async fn waiting_for_upload(&self) -> Result<usize, StoreError> {
+        match self.order(|reply| Command::Share(ShareStep::Waiting(0), reply)).await? {
+            Shared::Waiting(total, _) => Ok(total),
+            Shared::Joined(..) | Shared::Imported(_) | Shared::Done => Ok(0),
+        }
+    }
+
+    /// Takes over what others have saved in the store that a team shares, for who does not poll. Answers how many jobs
+    /// are known better than before.
+    pub async fn catch_up(&self, target: Target) -> Result<usize, StoreError> {
+        let caught = team::catch_up(&Arc::new(target), Arc::clone(&self.ledger), self.spool.clone()).await?;
+        Ok(caught.len())
+    }
+
+    fn over(spool: Spool, ledger: Arc<dyn Ledger>) -> Self {
         let results = Results::new(Arc::clone(&ledger));
-        Ok((Self { spool, ledger, results }, note.into_iter().collect()))
+        Self { spool, ledger, results }
+    }
+
+    /// Whether others than this machine's jobdecks can change what is known.
+    pub fn is_shared(&self) -> bool {
+        self.ledger.is_shared()
     }
 
     /// What is known and kept, to be read.

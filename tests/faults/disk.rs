@@ -295,7 +295,7 @@ fn in_a_state_directory_that_was_begun_anew_a_job_has_one_reader_again() {
     bench.until_read("job-1", 1);
     // In one step: files may be made in it meanwhile.
     fs::rename(bench.state_dir(), bench.home().join("moved")).unwrap();
-    first.until_said("the state directory can be written again");
+    first.until_said("the store can be written again");
     let second = bench.start(&["watch", "-v"]);
     second.until_said(&format!("polled by pid {}, following", first.pid().as_raw_nonzero()));
     bench.script.on("job-1", [result()]);

@@ -68,7 +68,7 @@ pub async fn run(common: &Common, wanted: &Batches) -> Result<u8, Failure> {
 /// Every job on disk, called as in the jobs file where one loads, and the store that they are in.
 pub async fn on_disk(common: &Common) -> Result<(Results, Vec<Entry>), Failure> {
     let declared = common.jobs_file().map(|file| file.jobs).unwrap_or_default();
-    let store = common.results()?;
+    let store = common.results().await?;
     let entries = select::of_disk(&store, &declared).await?;
     odd::say(&entries);
     Ok((store, entries))

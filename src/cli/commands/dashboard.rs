@@ -13,11 +13,12 @@ use super::{batches, export};
 use crate::app::keys::Keymap;
 use crate::cli::args::Common;
 use crate::cli::failure::Failure;
-use crate::cli::locale;
 use crate::cli::output::{self, Look};
+use crate::cli::{locale, team_store};
 use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
 use crate::config::{self, ConfigError, JobsFile};
 use crate::demo::Demo;
+use crate::engine::saved::Target;
 use crate::engine::token::{self, Prompts};
 use crate::exit;
 use crate::logging::{Line, Targets};
@@ -30,7 +31,8 @@ use crate::ui::theme::{Charset, Palette, Theme};
 
 /// Runs it over the jobs file. A file that is missing or broken is shown on the screen.
 pub async fn run(common: &Common, exit_status: bool) -> Result<u8, Failure> {
-    poll(common, common.state_dir()?, common.jobs_file(), Shown::File, exit_status).await
+    poll(common, common.state_dir()?, common.jobs_file(), (Shown::File, team_store::target(common).await?), exit_status)
+        .await
 }
 
 /// Runs it over one batch as it is on disk: neither jobs file nor token nor network is needed.
@@ -64,7 +66,8 @@ pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
             Some(_) => common.state_dir()?,
             None => folder.join("state"),
         };
-        poll(common, state, Ok(file), Shown::Demo, false).await
+        // The demo's jobs are nobody else's.
+        poll(common, state, Ok(file), (Shown::Demo, None), false).await
     };
     let shown = shown.await;
     if let Err(error) = fs::remove_dir_all(&folder) {
@@ -104,7 +107,7 @@ async fn poll(
     common: &Common,
     state: PathBuf,
     file: Result<JobsFile, ConfigError>,
-    shown: fn(Batch) -> Shown,
+    (shown, target): (fn(Batch) -> Shown, Option<Target>),
     exit_status: bool,
 ) -> Result<u8, Failure> {
     let (mut screen, pane) = Screen::of(common, state, file.as_ref().ok())?;
@@ -112,6 +115,7 @@ async fn poll(
     let shown = match file {
         Ok(file) => {
             let store = batch::open_store(&file, &screen.state, pane, |note| tracing::warn!("{note}")).await?;
+            let store = team_store::shared(store, target)?;
             clean_up(&screen.state);
             let services = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
             if let Some(dir) = &file.export {

@@ -23,4 +23,5 @@ pub mod schema;
 pub mod show;
 pub mod stats;
 pub mod status;
+pub mod store;
 pub mod watch;

@@ -31,7 +31,7 @@ pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
     let commands = settings::commands(&user, Some(&file), &keymap)?.1;
     let command = named(&commands, &wanted.name)?;
     let filter = select::filter(wanted.filter.as_deref(), &file.services)?;
-    let store = common.results()?;
+    let store = common.results().await?;
     let now = Timestamp::now();
     let entries = select::of_file(&store, &file.jobs).await?;
     odd::say(&entries);

@@ -31,7 +31,7 @@ pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result
     };
     let (services, jobs) = declared.map(|file| (file.services, file.jobs)).unwrap_or_default();
     let filter = select::filter(filter, &services)?;
-    let store = common.results()?;
+    let store = common.results().await?;
     let mut entries = if all { select::of_disk(&store, &jobs).await? } else { select::of_file(&store, &jobs).await? };
     odd::say(&entries);
     fields::renew(&store, &services, &mut entries).await;

@@ -55,13 +55,16 @@ pub const JOB: &[&str] =
 pub const ID: &[&str] = &["id", "request_id", "task_id", "execution_id", "ids", "ids_file"];
 
 /// Top level of the user's config.toml.
-pub const USER: &[&str] = &["keys", "theme", "charset", "clipboard", "notify", "commands", "hooks"];
+pub const USER: &[&str] = &["keys", "theme", "charset", "clipboard", "notify", "commands", "hooks", "store"];
 
 /// `[[commands]]`, in either file.
 pub const COMMAND: &[&str] = &["name", "key", "run", "when", "marked", "confirm", "mode", "adds", "token"];
 
 /// `[[hooks]]`, in either file.
 pub const HOOK: &[&str] = &["on", "filter", "run", "batch"];
+
+/// `store` of the user's config.toml.
+pub const STORE: &[&str] = &["url", "password"];
 
 /// `[notify]` of the user's config.toml.
 pub const NOTIFY: &[&str] = &["on", "command"];
@@ -118,7 +121,7 @@ pub fn may_be_shown(key: &str) -> bool {
     if !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
         return false;
     }
-    let known = || [TOP, POLL, SERVICE, TOKEN, FIELD, JOB, USER, NOTIFY].into_iter();
+    let known = || [TOP, POLL, SERVICE, TOKEN, FIELD, JOB, USER, STORE, NOTIFY].into_iter();
     let word = key.len() <= 24 && key.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '-');
     (word && !key.is_empty())
         || known().any(|names| names.contains(&key))

@@ -8,4 +8,5 @@ pub mod jobs;
 pub mod provider;
 pub mod result_fields;
 pub mod service;
+pub mod team_store;
 pub mod units;

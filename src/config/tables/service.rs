@@ -111,7 +111,7 @@ fn service(
     let mut secrets = secrets(&table, chosen.as_ref(), &here, place, problems);
     if let Some(field) = table.get(PLATFORM_TOKEN) {
         let how = "say where it comes from: platform_token = { env = \"UNSTRACT_PLATFORM_KEY\" }";
-        secrets.extend(source(&field, how, place, problems).map(|source| (PLATFORM_TOKEN.to_owned(), source)));
+        secrets.extend(source(&field, "token", how, place, problems).map(|source| (PLATFORM_TOKEN.to_owned(), source)));
     }
     let Chosen { provider, described } = chosen?;
     if let Some(described) = &described {
@@ -177,7 +177,7 @@ fn secrets(
             problems.add(Problem::at(stray.key_span.clone(), message).help(help));
         }
     }
-    let secret = |field: Field<'_>| Some((field.key.to_owned(), source(&field, how, place, problems)?));
+    let secret = |field: Field<'_>| Some((field.key.to_owned(), source(&field, "token", how, place, problems)?));
     table.all().into_iter().filter_map(secret).collect()
 }
 
@@ -216,17 +216,17 @@ fn token(
         problems.add(Problem::at(service.span(), format!("no `token` {here}")).help(how).absence());
         return None;
     };
-    source(&field, &how, place, problems)
+    source(&field, "token", &how, place, problems)
 }
 
 /// Where a secret is to be had.
-fn source(field: &Field<'_>, how: &str, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
+pub fn source(field: &Field<'_>, what: &str, how: &str, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
     if field.value.is_str() {
-        problems.add(Problem::at(field.span.clone(), "a token is never written in the file").help(how));
+        problems.add(Problem::at(field.span.clone(), format!("a {what} is never written in the file")).help(how));
         return None;
     }
     let table = field.table(how, problems)?;
-    table.expect_only(known_keys::TOKEN, "in a token", problems);
+    table.expect_only(known_keys::TOKEN, &format!("in a {what}"), problems);
     let mut sources = table.all();
     sources.retain(|source| known_keys::TOKEN.contains(&source.key));
     match sources.as_slice() {
@@ -235,13 +235,14 @@ fn source(field: &Field<'_>, how: &str, place: &Place, problems: &mut Problems) 
             // A misspelt key was told already.
             if table.all().is_empty() {
                 let problem =
-                    Problem::at(field.span.clone(), "this token has neither env nor file nor command").help(how);
+                    Problem::at(field.span.clone(), format!("this {what} has neither env nor file nor command"))
+                        .help(how);
                 problems.add(problem.absence());
             }
             None
         }
         [_, second, ..] => {
-            let message = format!("`{}` is one source too many for a token", second.key);
+            let message = format!("`{}` is one source too many for a {what}", second.key);
             problems.add(Problem::at(second.key_span.clone(), message).help("keep one of env, file and command"));
             None
         }

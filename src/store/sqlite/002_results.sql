@@ -59,6 +59,21 @@ CREATE TABLE hook_event (
 ) STRICT;
 CREATE INDEX hook_event_undelivered ON hook_event (instance) WHERE delivered IS NULL;
 
+-- The store of a team that this directory belongs to, up to which transaction its changes were read, and what this
+-- directory is called there.
+CREATE TABLE team (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    store  TEXT NOT NULL,
+    cursor INTEGER NOT NULL,
+    place  TEXT NOT NULL
+) STRICT;
+
+-- Jobs of which the team's store has not been told since they were saved, `n` times.
+CREATE TABLE upload (
+    job INTEGER PRIMARY KEY REFERENCES job (id),
+    n   INTEGER NOT NULL
+) STRICT;
+
 -- Unstract's ids are UUIDs, of which one has many spellings. The first edition kept them as they were typed.
 UPDATE OR IGNORE job SET service_id = lower(service_id)
 WHERE endpoint IN (SELECT id FROM endpoint WHERE provider = 'unstract')

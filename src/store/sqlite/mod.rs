@@ -21,6 +21,7 @@ mod owners;
 mod reader;
 mod rows;
 mod salvage;
+mod share;
 mod tx;
 mod writer;
 

@@ -10,6 +10,7 @@ use super::bodies::{self, Placed};
 use super::hooks;
 use super::owners::Owners;
 use super::rows;
+use super::share;
 use crate::domain::attempt::Attempt;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, Doubt, Fields, Keep, Observation};
@@ -77,6 +78,7 @@ impl Tx<'_> {
             bodies::add_copy(self.connection, self.dir, job, body, placed, &mut self.garbage)?;
         }
         rows::write_observation(self.connection, job, &next)?;
+        share::note_saved(self.connection, job)?;
         if let Some(description) = &save.description {
             rows::describe(self.connection, job, description)?;
         }

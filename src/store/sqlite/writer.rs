@@ -13,6 +13,7 @@ use crate::domain::observation::Observation;
 use crate::store::dir::{StateDir, sync_dir};
 use crate::store::instance::Instance;
 use crate::store::ledger::{Changes, Claim, Command};
+use crate::store::team::share::{ShareStep, Shared};
 use crate::store::trouble::Trouble;
 use crate::store::{HookEvent, StoreError};
 
@@ -29,6 +30,7 @@ pub struct Writer {
 /// What came of a step.
 #[derive(Debug)]
 enum StepOutcome {
+    Shared(Shared),
     Saved(Box<Observation>),
     Claimed(Vec<Claim>),
     HookEvents(Vec<HookEvent>),
@@ -85,6 +87,7 @@ impl Writer {
                     | Command::HookEvents(_)
                     | Command::NoteHookEvents(..)
                     | Command::Probe(_)
+                    | Command::Share(..)
                     | Command::Lock(_) => batch.push(command),
                 }
                 next = if batch.len() < LARGEST_BATCH { commands.try_recv().ok() } else { None };
@@ -199,6 +202,11 @@ impl Writer {
 
     fn place_bodies(&self, batch: &[Command]) -> Vec<Result<Vec<Placed>, Trouble>> {
         let place = |command: &Command| {
+            if let Command::Share(ShareStep::Import(import), _) = command {
+                let (seq, instance) = (import.known.applied, self.database.instance_name());
+                let place = |body| bodies::place(&self.dir, &import.job.key, seq, instance, body);
+                return import.bodies.iter().map(place).collect::<Result<_, _>>().map_err(Trouble::from);
+            }
             let Command::Save(save, _) = command else { return Ok(Vec::new()) };
             let place = |body| {
                 let (seq, instance) = (save.observation.applied, self.database.instance_name());
@@ -254,6 +262,7 @@ impl Command {
             Self::NoteHookEvents(..) => "note what hooks were run for",
             Self::Probe(_) | Self::Lock(_) => "write to the state directory",
             Self::Changes(_) => "look for what other instances saved",
+            Self::Share(..) => "keep what the team's store says",
             Self::Close(_) => "close the state directory",
         }
     }
@@ -276,6 +285,7 @@ fn step(tx: &mut Tx<'_>, command: &Command, placed: &[Placed]) -> Result<StepOut
             tx.dir.try_a_file()?;
             tx.probe().map(|()| StepOutcome::Nothing)
         }
+        Command::Share(step, _) => tx.share(step, placed).map(StepOutcome::Shared),
         Command::Lock(_) | Command::Changes(_) | Command::Close(_) => Ok(StepOutcome::Nothing),
     }
 }
@@ -286,6 +296,8 @@ fn respond(command: Command, outcome: Result<StepOutcome, StoreError>) {
         (Command::Save(_, reply), Err(error)) => drop(reply.send(Err(error))),
         (Command::Claim(_, reply), Ok(StepOutcome::Claimed(claims))) => drop(reply.send(Ok(claims))),
         (Command::Claim(_, reply), Err(error)) => drop(reply.send(Err(error))),
+        (Command::Share(_, reply), Ok(StepOutcome::Shared(shared))) => drop(reply.send(Ok(shared))),
+        (Command::Share(_, reply), Err(error)) => drop(reply.send(Err(error))),
         (Command::HookEvents(reply), Ok(StepOutcome::HookEvents(events))) => drop(reply.send(Ok(events))),
         (Command::HookEvents(reply), Err(error)) => drop(reply.send(Err(error))),
         (
@@ -302,7 +314,12 @@ fn respond(command: Command, outcome: Result<StepOutcome, StoreError>) {
         }
         // An reply that is not sent says that the store is closed.
         (
-            Command::Save(..) | Command::Claim(..) | Command::HookEvents(_) | Command::Changes(_) | Command::Close(_),
+            Command::Save(..)
+            | Command::Claim(..)
+            | Command::Share(..)
+            | Command::HookEvents(_)
+            | Command::Changes(_)
+            | Command::Close(_),
             _,
         ) => {}
     }

@@ -1,0 +1,96 @@
+//! `jobdeck store`: the store that a team shares, made, looked at, and rid of a machine that does not come back.
+
+use clap::Subcommand;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::cli::args::Common;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Out};
+use crate::cli::team_store;
+use crate::domain::clean::Clean;
+use crate::domain::human;
+use crate::engine::saved::{self, OpenStore, Target, TeamStatus};
+
+/// What is done to it.
+#[derive(Debug, Clone, Subcommand)]
+pub enum StoreCommand {
+    /// Make its tables, or bring them up to date
+    Init,
+    /// Whether it can be reached, its size, who is there, what waits for upload here
+    Status,
+    /// Free the jobs of an instance that does not come back, as of a stolen laptop
+    Forget {
+        /// Its number, one of `jobdeck store status`
+        #[arg(value_name = "INSTANCE")]
+        instance: i64,
+    },
+}
+
+/// Runs it.
+pub async fn run(common: &Common, wanted: StoreCommand) -> Result<u8, Failure> {
+    let target = team_store::target(common).await?.ok_or_else(|| {
+        Failure::usage(
+            "no store of a team is set. Write store = { url = \"postgres://USER@HOST/DATABASE\" } in config.toml, or set \
+             JOBDECK_STORE or --store.",
+        )
+    })?;
+    let address = target.address.to_string();
+    match wanted {
+        StoreCommand::Init => {
+            let done = saved::init_team_store(target).await?;
+            output::say(&format!("{done}: {address}"));
+        }
+        StoreCommand::Status => return status(common, target).await,
+        StoreCommand::Forget { instance } => {
+            if !saved::forget_instance(target, instance).await? {
+                return Err(Failure::usage(format!("there is no instance {instance}. See `jobdeck store status`.")));
+            }
+            output::say(&format!("instance {instance} is forgotten: its jobs are free"));
+        }
+    }
+    Ok(0)
+}
+
+async fn status(common: &Common, target: Target) -> Result<u8, Failure> {
+    let address = target.address.to_string();
+    let (store, _) = OpenStore::open(&common.state_dir()?)?;
+    let waiting = store.waiting_for_upload().await?;
+    store.close().await;
+    let mut out = Out::new();
+    out.line(&format!("store      {}", Clean::new(&address)))?;
+    let here = format!("here       {} saved here and not uploaded yet", human::counted(waiting, "job"));
+    let TeamStatus { server, schema, bytes, jobs, responses, instances } = match saved::team_status(target).await {
+        Ok(status) => status,
+        Err(error) => {
+            out.line("reachable  no")?;
+            out.line(&here)?;
+            out.flush()?;
+            return Err(error.into());
+        }
+    };
+    out.line(&format!("reachable  yes, PostgreSQL {}, schema {schema}", Clean::new(&server)))?;
+    let (jobs, responses) = (human::counted(jobs, "job"), human::counted(responses, "response"));
+    out.line(&format!("size       {}, {jobs}, {responses}", human::bytes(bytes)))?;
+    out.line(&here)?;
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["INSTANCE", "WHO", "PID", "SINCE", "JOBS", "TO UPLOAD", "LEASE"]);
+    for instance in &instances {
+        let who = Clean::new(&format!("{}@{}", instance.user, instance.host));
+        table.add_row([
+            instance.id.to_string(),
+            who.to_string(),
+            instance.pid.to_string(),
+            Clean::new(&instance.since).to_string(),
+            instance.jobs.to_string(),
+            instance.waiting.to_string(),
+            format!("{} s", instance.lease_seconds),
+        ]);
+    }
+    out.line(&format!("instances  {}", instances.len()))?;
+    if !instances.is_empty() {
+        out.line(&table.to_string())?;
+    }
+    out.flush()?;
+    Ok(0)
+}

@@ -1,0 +1,52 @@
+//! `store` of config.toml: which store a team shares, and where its password is to be had.
+
+use super::field::{Field, Fields};
+use super::service::{Place, source};
+use crate::config::problems::known_keys;
+use crate::config::problems::{Problem, Problems};
+use crate::domain::secret::TokenSource;
+use crate::domain::team::Address;
+
+/// A team's store as the user names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSetting {
+    /// Where it is.
+    pub address: Address,
+    /// Where its password is to be had; None: as PostgreSQL's own programs have it.
+    pub password: Option<TokenSource>,
+}
+
+const EXAMPLE: &str = "\"postgres://jobdeck@db.internal/jobdeck\"";
+
+/// Reads it.
+pub fn team_store(file: &Fields<'_>, place: &Place, problems: &mut Problems) -> Option<StoreSetting> {
+    let field = file.get("store")?;
+    if field.value.is_str() {
+        return Some(StoreSetting { address: address(&field, problems)?, password: None });
+    }
+    let how = format!("write store = {{ url = {EXAMPLE}, password = {{ env = \"JOBDECK_DB_PASSWORD\" }} }}");
+    let table = field.table(&how, problems)?;
+    table.expect_only(known_keys::STORE, "in `store`", problems);
+    let Some(url) = table.get("url") else {
+        problems.add(Problem::at(field.span, "`store` has no `url`").help(how).absence());
+        return None;
+    };
+    let address = address(&url, problems);
+    let password = match table.get("password") {
+        Some(field) => Some(source(&field, "password", &how, place, problems)?),
+        None => None,
+    };
+    Some(StoreSetting { address: address?, password })
+}
+
+fn address(field: &Field<'_>, problems: &mut Problems) -> Option<Address> {
+    let url = field.word(EXAMPLE, problems)?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Address::parse(url, &variable)
+        .map_err(|error| {
+            let text = error.to_string();
+            let (message, help) = text.split_once(". ").unwrap_or((&text, ""));
+            problems.add(Problem::at(field.span.clone(), message).help(help));
+        })
+        .ok()
+}

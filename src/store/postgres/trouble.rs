@@ -1,0 +1,169 @@
+//! What can go wrong with a team's store, as sentences: what failed, and what to do.
+
+use std::error::Error as _;
+use std::io;
+
+use tokio_postgres::error::{DbError, SqlState};
+
+use crate::domain::clean::Clean;
+use crate::store::{StoreError, StoreErrorKind};
+use crate::tls;
+
+/// Why a team's store cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// No connection, or one that broke: it is tried again.
+    #[error("the team's store cannot be reached: {0}")]
+    Unreachable(String),
+    /// The server's certificate is not trusted.
+    #[error("the team's store at {0} cannot be trusted: {1}")]
+    Certificate(String, String),
+    /// The server refuses the password, or has no such role.
+    #[error(
+        "the team's store refuses to let {0} in: {1}. See the password setting, ~/.pgpass and the server's pg_hba.conf"
+    )]
+    Refused(String, String),
+    /// There is no such database.
+    #[error("the team's store has no database {0}. Create it, as in `createdb {0}`, or correct the address")]
+    NoDatabase(String),
+    /// The role may not.
+    #[error("the team's store gives no right to this: {0}. Let its owner grant it, see docs/team.md")]
+    NoRight(String),
+    /// The tables are not there.
+    #[error("the team's store has no tables yet. Make them with `jobdeck store init`")]
+    NoTables,
+    /// The tables are older than this jobdeck.
+    #[error(
+        "the team's store was made by an older jobdeck (schema {0}, here {1}). Bring it up to date with `jobdeck store init`"
+    )]
+    Older(i32, i32),
+    /// The tables are newer than this jobdeck.
+    #[error("the team's store was made by a newer jobdeck (schema {0}, here {1}). Update jobdeck on this machine")]
+    Newer(i32, i32),
+    /// The server is too old.
+    #[error("the team's store runs on PostgreSQL {0}; jobdeck needs 13 or later")]
+    OldServer(i32),
+    /// A standby.
+    #[error("the team's store is a replica that takes no writes. Name its primary server")]
+    Replica,
+    /// Read-only.
+    #[error("the team's store is read-only: {0}. Let it take writes again, or name another server")]
+    ReadOnly(String),
+    /// No connection is left.
+    #[error("the team's store has no connection left: {0}. Raise max_connections on the server, or end some jobdecks")]
+    Full(String),
+    /// No room.
+    #[error("the disk of the team's store is full: {0}. Make room on the server")]
+    NoRoom(String),
+    /// A pooler that gives each transaction another connection.
+    #[error(
+        "the team's store is behind a pooler that changes the connection with every transaction, so leases and \
+         notifications do not work. Name the server itself, or a pool in session mode"
+    )]
+    Pooler,
+    /// Our lease ran out: others may have taken over.
+    #[error("the lease of this jobdeck in the team's store ran out")]
+    LeaseLost,
+    /// What came is not what was uploaded.
+    #[error("a response in the team's store is damaged: {0}")]
+    Damaged(String),
+    /// Anything else that the server says.
+    #[error("the team's store refused a request: {0}")]
+    Other(String),
+}
+
+impl Trouble {
+    /// What an error of the library means, of a connection to this server.
+    pub fn of(error: &tokio_postgres::Error, server: &str, user: &str, database: &str) -> Self {
+        if let Some(refusal) = tls::refusal(error) {
+            return Self::Certificate(server.to_owned(), refusal);
+        }
+        let Some(said) = error.as_db_error() else {
+            return Self::Unreachable(format!("{server}: {}", cause(error)));
+        };
+        let message = message(said);
+        let code = said.code();
+        if [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code) {
+            Self::Refused(user.to_owned(), message)
+        } else if *code == SqlState::INVALID_CATALOG_NAME {
+            Self::NoDatabase(database.to_owned())
+        } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+            Self::NoRight(message)
+        } else if [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code) {
+            Self::NoTables
+        } else if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
+            Self::ReadOnly(message)
+        } else if *code == SqlState::TOO_MANY_CONNECTIONS {
+            Self::Full(message)
+        } else if *code == SqlState::DISK_FULL {
+            Self::NoRoom(message)
+        } else if is_passing(code) {
+            Self::Unreachable(format!("{server}: {message}"))
+        } else {
+            Self::Other(message)
+        }
+    }
+
+    /// Whether trying again later is of use without anybody doing something.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Full(_) | Self::NoRoom(_) | Self::LeaseLost => true,
+            Self::Certificate(..)
+            | Self::Refused(..)
+            | Self::NoDatabase(_)
+            | Self::NoRight(_)
+            | Self::NoTables
+            | Self::Older(..)
+            | Self::Newer(..)
+            | Self::OldServer(_)
+            | Self::Replica
+            | Self::ReadOnly(_)
+            | Self::Pooler
+            | Self::Damaged(_)
+            | Self::Other(_) => false,
+        }
+    }
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        let kind = if trouble.is_passing() { StoreErrorKind::Unreachable } else { StoreErrorKind::Other };
+        let text = trouble.to_string();
+        let (what, help) = text.split_once(". ").unwrap_or((&text, "It is tried again by itself"));
+        Self { kind, what: what.to_owned(), help: help.to_owned() }
+    }
+}
+
+/// A server that is going down, coming up, or had to give way to another transaction.
+fn is_passing(code: &SqlState) -> bool {
+    let passing = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    ];
+    passing.contains(code) || code.code().starts_with("08")
+}
+
+fn message(said: &DbError) -> String {
+    Clean::new(said.message()).as_str().to_owned()
+}
+
+/// The innermost cause: the library's own words name only the step.
+fn cause(error: &tokio_postgres::Error) -> String {
+    let mut causes = std::iter::successors(error.source(), |&error| error.source());
+    let first = causes.next();
+    let last = causes.last().or(first);
+    match last {
+        Some(last) => match last.downcast_ref::<io::Error>() {
+            Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
+            Some(_) | None => Clean::new(&last.to_string()).as_str().to_owned(),
+        },
+        None if error.is_closed() => "the connection was closed".to_owned(),
+        None => Clean::new(&error.to_string()).as_str().to_owned(),
+    }
+}

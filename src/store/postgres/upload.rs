@@ -1,0 +1,218 @@
+//! What this machine has saved goes into a team's store: a job's step with its bodies in one transaction.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::leases::{InstanceId, declare, numbers, storable};
+use super::session::{CHANNEL, Session, cell};
+use super::trouble::Trouble;
+use crate::domain::attempt::Change;
+use crate::domain::checksum::Checksum;
+use crate::domain::job::Job;
+use crate::domain::observation::{Keep, Observation};
+use crate::store::Kept;
+use crate::store::team::record::{Polled, Record, Standing};
+
+/// The longest piece of a body that stands in one row, and in memory.
+pub const CHUNK: usize = 1 << 20;
+
+/// A job as it stands on this machine.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The job and its declaration.
+    pub job: Arc<Job>,
+    /// What is known of it.
+    pub known: Observation,
+    /// Its changes, all of them.
+    pub changes: Vec<Change>,
+    /// Its bodies, all of them; long ones are mapped from their files.
+    pub bodies: Vec<(Kept, Bytes)>,
+    /// The description of its provider, if that needs one.
+    pub description: Option<String>,
+}
+
+impl Upload {
+    /// How many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.bodies.iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+}
+
+/// Uploads these jobs in one transaction. Answers for each whether what is known here took the place of what stood
+/// there. Doing it again after a reply that was lost changes nothing.
+pub async fn upload(session: &mut Session, us: InstanceId, uploads: &[Upload]) -> Result<Vec<bool>, Trouble> {
+    let jobs: Vec<Arc<Job>> = uploads.iter().map(|upload| Arc::clone(&upload.job)).collect();
+    declare(session, &jobs).await?;
+    session.ask(session.client.batch_execute("BEGIN")).await?;
+    let taken = upload_within(session, us, uploads).await;
+    let end = if taken.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = session.ask(session.client.batch_execute(end)).await;
+    let taken = taken?;
+    ended?;
+    // In a transaction of its own: a notification holds a lock of the whole database until its commit is durable, and
+    // this one need not be. Whoever misses it looks by itself.
+    let notify = format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}; COMMIT");
+    session.ask(session.client.batch_execute(&notify)).await?;
+    Ok(taken)
+}
+
+async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) -> Result<Vec<bool>, Trouble> {
+    let ids = numbers(session, uploads.iter().map(|upload| &upload.job.key)).await?;
+    describe(session, uploads, &ids).await?;
+    for (upload, id) in uploads.iter().zip(&ids) {
+        for (kept, bytes) in &upload.bodies {
+            add_body(session, us, *id, kept, bytes).await?;
+        }
+    }
+    // The lease's row is the job's lock. What is known is read after it is held, by a statement of its own.
+    let lock = "SELECT 1 FROM jobdeck.lease WHERE job = ANY($1) ORDER BY job FOR UPDATE";
+    session.ask(session.client.execute_typed(lock, &[(&ids, Type::INT8_ARRAY)])).await?;
+    let stands = standing(session, us, &ids).await?;
+    let taken: Vec<bool> = uploads
+        .iter()
+        .zip(&ids)
+        .map(|(upload, id)| {
+            let one_shot = upload.job.traits.one_shot;
+            stands.get(id).is_none_or(|stands| stands.gives_way_to(&upload.known, one_shot))
+        })
+        .collect();
+    let writes = uploads.iter().zip(&ids).zip(&taken).filter(|(_, taken)| **taken);
+    try_join_all(writes.map(|((upload, id), _)| write_known(session, us, *id, upload))).await?;
+    try_join_all(uploads.iter().zip(&ids).map(|(upload, id)| add_changes(session, us, *id, &upload.changes))).await?;
+    Ok(taken)
+}
+
+async fn describe(session: &Session, uploads: &[Upload], ids: &[i64]) -> Result<(), Trouble> {
+    for (upload, id) in uploads.iter().zip(ids) {
+        let Some(text) = upload.description.as_deref().map(storable) else { continue };
+        let sum = Checksum::of(text.as_bytes()).to_string();
+        let sql = "WITH new AS (INSERT INTO jobdeck.description (sha256, text) VALUES ($2, $3) ON CONFLICT DO NOTHING) \
+                   UPDATE jobdeck.job SET description = $2 WHERE id = $1 AND description IS DISTINCT FROM $2";
+        let params: [(&(dyn ToSql + Sync), Type); 3] = [(id, Type::INT8), (&sum, Type::TEXT), (&text, Type::TEXT)];
+        session.ask(session.client.execute_typed(sql, &params)).await?;
+    }
+    Ok(())
+}
+
+/// Adds a body unless it is there.
+async fn add_body(session: &Session, us: InstanceId, job: i64, kept: &Kept, bytes: &Bytes) -> Result<(), Trouble> {
+    let sql = "INSERT INTO jobdeck.body (job, is_copy, broken, role, bytes, sha256, http_status, content_type, \
+               content_encoding, retry_after, date, masked, at, instance) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING RETURNING id";
+    let header = |text: &Option<String>| text.as_deref().map(storable);
+    let headers = &kept.headers;
+    let (content_type, content_encoding) = (header(&headers.content_type), header(&headers.content_encoding));
+    let (retry_after, date) = (header(&headers.retry_after), header(&headers.date));
+    let params: [(&(dyn ToSql + Sync), Type); 14] = [
+        (&job, Type::INT8),
+        (&(kept.keep == Keep::Result), Type::BOOL),
+        (&kept.broken, Type::BOOL),
+        (&storable(&kept.role.to_string()), Type::TEXT),
+        (&kept.saved.bytes.cast_signed(), Type::INT8),
+        (&kept.saved.sha256.to_string(), Type::TEXT),
+        (&i32::from(kept.saved.http_status), Type::INT4),
+        (&content_type, Type::TEXT),
+        (&content_encoding, Type::TEXT),
+        (&retry_after, Type::TEXT),
+        (&date, Type::TEXT),
+        (&kept.saved.masked, Type::BOOL),
+        (&nanoseconds(kept.saved.at), Type::INT8),
+        (&us.0, Type::INT8),
+    ];
+    let Some(row) = session.ask(session.client.query_typed_opt(sql, &params)).await? else { return Ok(()) };
+    let body: i64 = cell(&row, 0)?;
+    let add = "INSERT INTO jobdeck.chunk (body, n, data) VALUES ($1, $2, $3)";
+    for (n, chunk) in (0_i32..).zip(bytes.chunks(CHUNK)) {
+        let params: [(&(dyn ToSql + Sync), Type); 3] = [(&body, Type::INT8), (&n, Type::INT4), (&chunk, Type::BYTEA)];
+        session.ask(session.client.execute_typed(add, &params)).await?;
+    }
+    Ok(())
+}
+
+async fn standing(session: &Session, us: InstanceId, ids: &[i64]) -> Result<HashMap<i64, Standing>, Trouble> {
+    let sql = "SELECT k.job, k.applied, k.polled_at, k.saved IS NOT NULL, i.place = (SELECT place FROM jobdeck.instance WHERE id = $2) \
+               FROM jobdeck.known k JOIN jobdeck.lease l ON l.job = k.job \
+               LEFT JOIN jobdeck.instance i ON i.id = l.instance AND i.ended IS NULL WHERE k.job = ANY($1)";
+    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::INT8_ARRAY), (&us.0, Type::INT8)];
+    let rows = session.ask(session.client.query_typed(sql, &params)).await?;
+    let standing = |row: &tokio_postgres::Row| {
+        let applied = cell::<i64>(row, 1)?.cast_unsigned();
+        let holder = match cell::<Option<bool>>(row, 4)? {
+            Some(true) => Polled::Here,
+            Some(false) => Polled::Elsewhere,
+            None => Polled::Nowhere,
+        };
+        let stands = Standing { applied, polled_at: cell(row, 2)?, has_copy: cell(row, 3)?, holder };
+        Ok((cell(row, 0)?, stands))
+    };
+    rows.iter().map(standing).collect()
+}
+
+async fn write_known(session: &Session, us: InstanceId, job: i64, upload: &Upload) -> Result<(), Trouble> {
+    let sql = "INSERT INTO jobdeck.known AS k (job, state, word, lost, fail_reason, cost, is_over, applied, polled_at, \
+                 saved, record, instance, changed, revision) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+                 (SELECT id FROM jobdeck.body WHERE job = $1 AND sha256 = $10 AND is_copy ORDER BY id DESC LIMIT 1), \
+                 $11::text::json, $12, pg_current_xact_id(), 1) \
+               ON CONFLICT (job) DO UPDATE SET state = excluded.state, word = excluded.word, lost = excluded.lost, \
+                 fail_reason = excluded.fail_reason, cost = excluded.cost, is_over = excluded.is_over, \
+                 applied = greatest(k.applied, excluded.applied), polled_at = excluded.polled_at, \
+                 saved = coalesce(excluded.saved, k.saved), record = excluded.record, instance = excluded.instance, \
+                 changed = excluded.changed, revision = k.revision + 1";
+    let known = &upload.known;
+    let record = serde_json::to_string(&Record::from(known))
+        .map_err(|error| Trouble::Other(format!("what is known of a job cannot be written down: {error}")))?;
+    let text = |text: Option<&str>| text.map(storable);
+    let (word, reason, cost) =
+        (text(known.word.as_deref()), text(known.fail_reason.as_deref()), text(known.cost.as_deref()));
+    let lost = known.lost.map(|lost| lost.as_str());
+    let polled_at = known.last_poll.as_ref().map(|poll| nanoseconds(poll.at));
+    let saved = known.saved.as_ref().map(|saved| saved.sha256.to_string());
+    let params: [(&(dyn ToSql + Sync), Type); 12] = [
+        (&job, Type::INT8),
+        (&known.state.as_str(), Type::TEXT),
+        (&word, Type::TEXT),
+        (&lost, Type::TEXT),
+        (&reason, Type::TEXT),
+        (&cost, Type::TEXT),
+        (&known.is_over(), Type::BOOL),
+        (&known.applied.cast_signed(), Type::INT8),
+        (&polled_at, Type::INT8),
+        (&saved, Type::TEXT),
+        (&record, Type::TEXT),
+        (&us.0, Type::INT8),
+    ];
+    session.ask(session.client.execute_typed(sql, &params)).await.map(drop)
+}
+
+async fn add_changes(session: &Session, us: InstanceId, job: i64, changes: &[Change]) -> Result<(), Trouble> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO jobdeck.change (job, at, state, previous, word, instance) \
+               SELECT $1, c.*, $6 FROM unnest($2::int8[], $3::text[], $4::text[], $5::text[]) AS c ON CONFLICT DO NOTHING";
+    let at: Vec<i64> = changes.iter().map(|change| nanoseconds(change.at)).collect();
+    let state: Vec<&str> = changes.iter().map(|change| change.state.as_str()).collect();
+    let previous: Vec<Option<&str>> =
+        changes.iter().map(|change| change.previous.map(|state| state.as_str())).collect();
+    let word: Vec<Option<String>> = changes.iter().map(|change| change.word.as_deref().map(storable)).collect();
+    let params: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&job, Type::INT8),
+        (&at, Type::INT8_ARRAY),
+        (&state, Type::TEXT_ARRAY),
+        (&previous, Type::TEXT_ARRAY),
+        (&word, Type::TEXT_ARRAY),
+        (&us.0, Type::INT8),
+    ];
+    session.ask(session.client.execute_typed(sql, &params)).await.map(drop)
+}
+
+/// Nanoseconds since 1970, as far as 64 bits reach.
+pub fn nanoseconds(at: jiff::Timestamp) -> i64 {
+    let nanoseconds = at.as_nanosecond();
+    i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX })
+}

@@ -1,0 +1,182 @@
+//! What the team's ledger keeps here: see `team::share`.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::bodies::{self, Placed};
+use super::rows;
+use super::tx::Tx;
+use crate::domain::attempt::Change;
+use crate::domain::checksum::Checksum;
+use crate::domain::job::JobKey;
+use crate::domain::observation::{Doubt, Keep, Observation, Saved};
+use crate::store::team::share::{Import, ShareStep, Shared, Ticket};
+use crate::store::trouble::Trouble;
+
+/// A job was saved: it waits for upload if this directory belongs to a team.
+pub fn note_saved(connection: &Connection, job: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO upload (job, n) SELECT ?1, 1 WHERE EXISTS (SELECT 1 FROM team) \
+             ON CONFLICT (job) DO UPDATE SET n = n + 1",
+        )?
+        .execute([job])?;
+    Ok(())
+}
+
+impl Tx<'_> {
+    /// Does a step.
+    pub fn share(&mut self, step: &ShareStep, placed: &[Placed]) -> Result<Shared, Trouble> {
+        match step {
+            ShareStep::Join(store) => Ok(join(self.connection, store)?),
+            ShareStep::Waiting(most) => Ok(waiting(self.connection, *most)?),
+            ShareStep::Uploaded(tickets) => {
+                for Ticket { job, n } in tickets {
+                    self.connection
+                        .prepare_cached("DELETE FROM upload WHERE job = ?1 AND n = ?2")?
+                        .execute([job, n])?;
+                }
+                Ok(Shared::Done)
+            }
+            ShareStep::Import(import) => self.import(import, placed).map(Shared::Imported),
+            ShareStep::Read(cursor) => {
+                self.connection
+                    .prepare_cached("UPDATE team SET cursor = ?1 WHERE cursor <> ?1")?
+                    .execute([cursor.cast_signed()])?;
+                Ok(Shared::Done)
+            }
+            ShareStep::Doubt(keys) => doubt(self.connection, keys),
+        }
+    }
+
+    /// What others know of a job takes the place of what is known here: the team's store has decided which is newer. But
+    /// not while it has not heard of ours, and never in the place of a copy that cannot be had again.
+    fn import(&mut self, import: &Import, placed: &[Placed]) -> Result<bool, Trouble> {
+        let key = &import.job.key;
+        let one_shot = import.job.traits.one_shot;
+        let job = match rows::find_job(self.connection, key)? {
+            Some(job) => job,
+            None => rows::declare(self.connection, &import.job)?,
+        };
+        let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
+        for (body, placed) in import.bodies.iter().zip(placed) {
+            match body.keep {
+                Keep::Result => {
+                    bodies::add_copy(self.connection, self.dir, job, body, placed, &mut self.garbage)?;
+                }
+                Keep::Evidence => {
+                    let (of, body) = ((job, one_shot), (body, placed));
+                    let current = stands.evidence.as_deref();
+                    bodies::add_evidence(self.connection, self.dir, of, current, body, &mut self.garbage)?;
+                }
+                Keep::Nothing => {}
+            }
+        }
+        let is_waiting = self.connection.prepare_cached("SELECT 1 FROM upload WHERE job = ?1")?.exists([job])?;
+        if is_waiting || (one_shot && stands.saved.is_some()) {
+            return Ok(false);
+        }
+        let mut next = Observation { applied: import.known.applied.max(stands.applied), ..import.known.clone() };
+        next.saved = match &import.known.saved {
+            Some(saved) => match numbered(self.connection, job, true, saved.sha256)? {
+                Some(saved) => Some(saved),
+                // Without its bytes it is no result.
+                None => return Ok(false),
+            },
+            None => stands.saved.clone(),
+        };
+        next.evidence = match &import.known.evidence {
+            Some(saved) => numbered(self.connection, job, false, saved.sha256)?.map(Box::new),
+            None => stands.evidence.clone(),
+        };
+        if next.fields.is_none() {
+            next.fields = stands.fields.clone();
+        }
+        if let Some(description) = &import.description {
+            rows::describe(self.connection, job, description)?;
+        }
+        add_changes(self.connection, job, &import.changes)?;
+        if next == stands {
+            return Ok(false);
+        }
+        rows::write_observation(self.connection, job, &next)?;
+        Ok(true)
+    }
+}
+
+fn join(connection: &Connection, store: &str) -> rusqlite::Result<Shared> {
+    let joined = connection
+        .prepare_cached("SELECT cursor, place FROM team WHERE store = ?1")?
+        .query_row([store], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
+    if let Some((cursor, place)) = joined {
+        return Ok(Shared::Joined(cursor.cast_unsigned(), place));
+    }
+    let place = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+    connection.execute(
+        "INSERT OR REPLACE INTO team (id, store, cursor, place) VALUES (1, ?1, 0, ?2)",
+        params![store, place],
+    )?;
+    connection.execute("INSERT OR IGNORE INTO upload (job, n) SELECT job, 1 FROM observation", [])?;
+    Ok(Shared::Joined(0, place))
+}
+
+fn waiting(connection: &Connection, most: usize) -> rusqlite::Result<Shared> {
+    // All that is known waits in a directory that has not reached its team yet.
+    let total: i64 = connection
+        .prepare_cached(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM team) THEN (SELECT count(*) FROM upload) \
+             ELSE (SELECT count(*) FROM observation) END",
+        )?
+        .query_row([], |row| row.get(0))?;
+    let sql = format!(
+        "SELECT u.job, u.n, {} FROM upload u JOIN job j ON j.id = u.job JOIN endpoint p ON p.id = j.endpoint \
+         LEFT JOIN declaration d ON d.job = j.id ORDER BY u.rowid LIMIT ?1",
+        rows::JOB_COLUMNS
+    );
+    let jobs = connection
+        .prepare_cached(&sql)?
+        .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+            Ok((rows::job(row, 2)?.into(), Ticket { job: row.get(0)?, n: row.get(1)? }))
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(Shared::Waiting(usize::try_from(total).unwrap_or_default(), jobs))
+}
+
+fn doubt(connection: &Connection, keys: &[JobKey]) -> Result<Shared, Trouble> {
+    for key in keys {
+        let Some(job) = rows::find_job(connection, key)? else { continue };
+        let mut known = rows::read_observation(connection, job)?.unwrap_or_default();
+        let one_shot: bool = connection
+            .prepare_cached(
+                "SELECT coalesce(j.one_shot, p.provider = 'unstract') FROM job j JOIN endpoint p ON p.id = j.endpoint \
+                 WHERE j.id = ?1",
+            )?
+            .query_row([job], |row| row.get(0))?;
+        if one_shot && !known.is_over() && known.doubt.is_none() {
+            known.doubt = Some(Doubt::ReaderDied);
+            rows::write_observation(connection, job, &known)?;
+        }
+    }
+    Ok(Shared::Done)
+}
+
+/// The body with these bytes.
+fn numbered(connection: &Connection, job: i64, is_copy: bool, sha256: Checksum) -> rusqlite::Result<Option<Saved>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT id FROM body WHERE job = ?1 AND sha256 = ?2 ORDER BY is_copy = ?3 DESC, id DESC LIMIT 1",
+        )?
+        .query_row(params![job, sha256.to_string(), is_copy], |row| row.get(0))
+        .optional()?;
+    found.map(|id| rows::read_saved(connection, id)).transpose()
+}
+
+fn add_changes(connection: &Connection, job: i64, changes: &[Change]) -> rusqlite::Result<()> {
+    let here = rows::read_changes(connection, job)?;
+    for change in changes {
+        if !here.iter().any(|here| (here.at, here.state) == (change.at, change.state)) {
+            rows::add_change(connection, job, change)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! What is done to a team's store itself: made, looked at, rid of an instance.
+
+use std::sync::Arc;
+
+use crate::store::StoreError;
+use crate::store::postgres::leases::{self, InstanceId};
+use crate::store::postgres::schema::{self, Made};
+use crate::store::postgres::session::{Session, Target};
+use crate::store::postgres::status;
+
+pub use crate::store::postgres::status::TeamStatus;
+
+/// Makes the tables or brings them up to date. Answers with what was done, to go before the address.
+pub async fn init_team_store(target: Target) -> Result<&'static str, StoreError> {
+    let mut session = Session::connect(&Arc::new(target)).await?;
+    session.must_be_writable().await?;
+    Ok(match schema::init(&mut session).await? {
+        Made::Tables => "made the tables of a team's store",
+        Made::Migrated(_) => "brought the tables up to date",
+        Made::Nothing => "the tables are there and up to date",
+    })
+}
+
+/// How it stands.
+pub async fn team_status(target: Target) -> Result<TeamStatus, StoreError> {
+    let (session, _) = Session::open(&Arc::new(target)).await?;
+    Ok(status::status(&session).await?)
+}
+
+/// Ends an instance: its jobs are free at once, and what it still uploads is kept. Answers whether there is one of this
+/// number.
+pub async fn forget_instance(target: Target, id: i64) -> Result<bool, StoreError> {
+    let (session, _) = Session::open(&Arc::new(target)).await?;
+    Ok(leases::end(&session, InstanceId(id), false).await?)
+}

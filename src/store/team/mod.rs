@@ -1,0 +1,148 @@
+//! The team's ledger: this machine's own, which stays what is true here, and beside it the one that a team shares. What
+//! is saved here is uploaded, what others save is taken over; jobs are claimed in both.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{mpsc, oneshot};
+
+use super::ledger::{Command, Ledger, ReadCommand};
+use super::postgres::session::Target;
+use super::{Spool, StoreError, StoreErrorKind};
+use crate::domain::job::JobKey;
+use crate::domain::owner::Owner;
+
+pub mod admin;
+mod common;
+mod deadline;
+mod keeper;
+mod mover;
+mod moving;
+pub mod record;
+pub mod share;
+#[cfg(test)]
+mod tests;
+
+pub use keeper::Here;
+pub use moving::catch_up;
+
+use common::Common;
+use keeper::{Ask, Keeper};
+use mover::Mover;
+
+/// A handle on the thread that speaks with the team's store. Ends with it.
+#[derive(Debug)]
+pub struct Team {
+    local: Arc<dyn Ledger>,
+    common: Arc<Common>,
+    runtime: Handle,
+    asks: Option<mpsc::UnboundedSender<Ask>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Team {
+    /// Begins to keep this machine's ledger and the team's in step. Returns at once, whether or not that can be reached.
+    pub fn start(local: Arc<dyn Ledger>, spool: Spool, target: Target, here: Here) -> Result<Self, StoreError> {
+        let failed = |error: std::io::Error| StoreError {
+            kind: StoreErrorKind::Other,
+            what: format!("failed to start a thread: {error}"),
+            help: "End some programs, then try again".to_owned(),
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (asks, inbox) = mpsc::unbounded_channel();
+        let common = Arc::new(Common::default());
+        let mover = Arc::new(Mover { local: Arc::clone(&local), spool });
+        let target = Arc::new(target);
+        let keeper = Keeper::new(Arc::clone(&target), here, Arc::clone(&mover), Arc::clone(&common));
+        let (handle, shared) = (runtime.handle().clone(), Arc::clone(&common));
+        let work = move || {
+            let moving = runtime.spawn(moving::run(target, mover, shared));
+            runtime.block_on(keeper.run(inbox));
+            moving.abort();
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new().name("team".to_owned()).spawn(work).map_err(failed)?;
+        Ok(Self { local, common, runtime: handle, asks: Some(asks), thread: Some(thread) })
+    }
+
+    fn ask(&self, ask: Ask) {
+        if let Some(asks) = &self.asks {
+            let _ = asks.send(ask);
+        }
+    }
+}
+
+impl Ledger for Team {
+    fn write(&self, command: Command) {
+        match command {
+            Command::Claim(jobs, reply) => self.ask(Ask::Claim(jobs, reply)),
+            Command::Release(keys, reads, reply) => self.ask(Ask::Release(keys, reads, reply)),
+            Command::Close(done) => self.ask(Ask::Close(done)),
+            Command::Changes(reply) => {
+                let (own, local) = oneshot::channel();
+                self.local.write(Command::Changes(own));
+                let common = Arc::clone(&self.common);
+                self.runtime.spawn(async move {
+                    let local = local.await.unwrap_or_else(|_| Err(StoreError::closed()));
+                    let _ = reply.send(local.map(|local| common.changes(local)));
+                });
+            }
+            Command::Probe(reply) => {
+                let (own, local) = oneshot::channel();
+                self.local.write(Command::Probe(own));
+                let common = Arc::clone(&self.common);
+                self.runtime.spawn(async move {
+                    let local = local.await.unwrap_or_else(|_| Err(StoreError::closed()));
+                    let _ = reply.send(local.and_then(|()| common.check()));
+                });
+            }
+            Command::Save(..) => {
+                self.local.write(command);
+                // Its question stands behind the save in line.
+                self.common.wake.notify_one();
+            }
+            Command::Declare(..)
+            | Command::SetFields(..)
+            | Command::NoteExported(..)
+            | Command::HookEvents(_)
+            | Command::NoteHookEvents(..)
+            | Command::Share(..)
+            | Command::Lock(_) => self.local.write(command),
+        }
+    }
+
+    fn read(&self, command: ReadCommand) {
+        let ReadCommand::Owners(keys, reply) = command else { return self.local.read(command) };
+        let (own, local) = oneshot::channel();
+        self.local.read(ReadCommand::Owners(keys.clone(), own));
+        let common = Arc::clone(&self.common);
+        self.runtime.spawn(async move {
+            let local = local.await.unwrap_or_else(|_| Err(StoreError::closed()));
+            // What is claimed here by us alone is not ours until the team's store says so: it is free to be asked for.
+            let is_us = |owner: &Arc<Owner>| owner.is_here && owner.pid == std::process::id();
+            let theirs = |(key, owner): (&JobKey, Option<Arc<Owner>>)| {
+                common.state().theirs.get(key).cloned().or_else(|| owner.filter(|owner| !is_us(owner)))
+            };
+            let _ = reply.send(local.map(|local| keys.iter().zip(local).map(theirs).collect()));
+        });
+    }
+
+    fn check_claims(&self) -> Result<(), StoreError> {
+        self.local.check_claims()?;
+        self.common.check()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        drop(self.asks.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Moves what this machine saved to the team's store, and what others saved here: each job whole, as often as it takes.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use tokio::sync::oneshot;
+
+use super::share::{Import, ShareStep, Shared};
+use crate::domain::job::{Job, JobKey};
+use crate::domain::observation::Keep;
+use crate::store::ledger::{self, Command, Ledger, ReadCommand, ReplyTo};
+use crate::store::postgres::changes::{self, Cursor, Remote};
+use crate::store::postgres::leases::{InstanceId, numbers};
+use crate::store::postgres::session::Session;
+use crate::store::postgres::trouble::Trouble;
+use crate::store::postgres::upload::{Upload, upload};
+use crate::store::{Kept, SaveBody, Spool, StoreError};
+
+/// How many jobs are uploaded in one transaction.
+const JOBS_AT_ONCE: usize = 64;
+/// How many bytes, but for one job that has more.
+const BYTES_AT_ONCE: usize = 4 << 20;
+/// How many jobs are fetched at once.
+const FETCHED_AT_ONCE: usize = 64;
+
+/// Why something could not be moved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoveError {
+    /// The team's store failed.
+    #[error(transparent)]
+    Team(#[from] Trouble),
+    /// This machine's failed.
+    #[error(transparent)]
+    Here(#[from] StoreError),
+}
+
+/// Both ends.
+#[derive(Debug)]
+pub struct Mover {
+    /// This machine's own ledger.
+    pub local: Arc<dyn Ledger>,
+    /// Where bodies go as they arrive.
+    pub spool: Spool,
+}
+
+impl Mover {
+    /// Uploads the next jobs that wait for it. Answers how many wait still.
+    pub async fn upload(&self, session: &mut Session, us: InstanceId) -> Result<usize, MoveError> {
+        let Shared::Waiting(total, waiting) = self.share(ShareStep::Waiting(JOBS_AT_ONCE)).await? else { return Ok(0) };
+        let (mut uploads, mut tickets, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for (job, ticket) in waiting {
+            let next = self.upload_of(job).await?;
+            bytes += next.bytes();
+            if bytes > BYTES_AT_ONCE && !uploads.is_empty() {
+                break;
+            }
+            uploads.push(next);
+            tickets.push(ticket);
+        }
+        if uploads.is_empty() {
+            return Ok(0);
+        }
+        let taken = upload(session, us, &uploads).await?;
+        self.share(ShareStep::Uploaded(tickets.clone())).await?;
+        let refused: Vec<&Upload> =
+            uploads.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(upload, _)| upload).collect();
+        if !refused.is_empty() {
+            self.import_instead(session, &refused).await?;
+        }
+        Ok(total.saturating_sub(tickets.len()))
+    }
+
+    /// Takes over the next of what others saved. Answers with the jobs, and whether there may be more.
+    pub async fn import(
+        &self,
+        session: &Session,
+        us: Option<InstanceId>,
+        cursor: &mut Cursor,
+    ) -> Result<(Vec<JobKey>, bool), MoveError> {
+        // Room for results of our own comes before copies of those of others.
+        self.spool.check()?;
+        let page = cursor.next(session, us).await?;
+        let mut imported = Vec::new();
+        for ids in page.jobs.chunks(FETCHED_AT_ONCE) {
+            for remote in changes::fetch(session, ids).await? {
+                let key = remote.job.key.clone();
+                if self.import_one(session, remote).await? {
+                    imported.push(key);
+                }
+            }
+        }
+        self.share(ShareStep::Read(cursor.from)).await?;
+        Ok((imported, page.is_full))
+    }
+
+    /// A step in this machine's ledger.
+    pub async fn share(&self, step: ShareStep) -> Result<Shared, StoreError> {
+        ledger::order(&*self.local, |reply| Command::Share(step, reply)).await
+    }
+
+    async fn upload_of(&self, job: Arc<Job>) -> Result<Upload, StoreError> {
+        let key = &job.key;
+        let known = self.ask(|reply| ReadCommand::Load(vec![key.clone()], reply)).await?.pop().unwrap_or_default();
+        let (_, changes) = self.ask(|reply| ReadCommand::History(key.clone(), reply)).await?;
+        let description = self.ask(|reply| ReadCommand::Description(key.clone(), reply)).await?;
+        let mut bodies = Vec::new();
+        for kept in self.ask(|reply| ReadCommand::Kept(key.clone(), reply)).await? {
+            // A damaged copy must not become everybody's, nor keep the rest.
+            let bytes = self.ask(|reply| ReadCommand::Body(kept.saved.body, reply)).await;
+            let checked = bytes
+                .map_err(|error| error.to_string())
+                .and_then(|bytes| kept.saved.check(&bytes).map(|()| bytes).map_err(|damage| damage.to_string()));
+            match checked {
+                Ok(bytes) => bodies.push((kept, bytes)),
+                Err(why) => tracing::error!("{} is not uploaded whole: {why}", job.label()),
+            }
+        }
+        Ok(Upload { job, known, changes, bodies, description })
+    }
+
+    /// What stands in the team's store where it did not give way to ours.
+    async fn import_instead(&self, session: &Session, refused: &[&Upload]) -> Result<(), MoveError> {
+        let keys: Vec<JobKey> = refused.iter().map(|upload| upload.job.key.clone()).collect();
+        let ids = numbers(session, keys.iter()).await?;
+        for remote in changes::fetch(session, &ids).await? {
+            self.import_one(session, remote).await?;
+        }
+        Ok(())
+    }
+
+    async fn import_one(&self, session: &Session, remote: Remote) -> Result<bool, MoveError> {
+        let Remote { job, record, description, changes, bodies, .. } = remote;
+        let here = self.ask(|reply| ReadCommand::Kept(job.key.clone(), reply)).await?;
+        let is_here = |kept: &Kept| {
+            here.iter()
+                .any(|here| (here.saved.sha256, here.keep, &here.role) == (kept.saved.sha256, kept.keep, &kept.role))
+        };
+        let evidence = record.evidence();
+        let is_wanted = |kept: &Kept| kept.keep == Keep::Result || Some(kept.saved.sha256) == evidence;
+        let known = record.into_observation();
+        let mut fetched = Vec::new();
+        for kept in bodies.into_iter().filter(|kept| is_wanted(kept) && !is_here(kept)) {
+            match self.fetch_body(session, &job.key, known.applied, kept).await {
+                Ok(body) => fetched.push(body),
+                Err(MoveError::Team(Trouble::Damaged(why))) => {
+                    tracing::error!("{} is not taken over from the team's store: {why}", job.label());
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let import = Import { job: Arc::new(job), known, changes, description, bodies: fetched };
+        Ok(self.share(ShareStep::Import(Box::new(import))).await? == Shared::Imported(true))
+    }
+
+    /// A body's bytes, by way of the spool, so that memory is bounded; compared with its SHA-256.
+    async fn fetch_body(&self, session: &Session, key: &JobKey, seq: u64, kept: Kept) -> Result<SaveBody, MoveError> {
+        let mut writer = self.spool.begin(key, seq, false);
+        writer.set_status(kept.saved.http_status);
+        if kept.saved.masked {
+            writer.set_masked();
+        }
+        let mut pieces = pin!(changes::body(session, kept.saved.body).await?);
+        while let Some(piece) = pieces.next().await {
+            writer.push(&piece?);
+            if let Some(why) = writer.objection() {
+                return Err(Trouble::Damaged(why).into());
+            }
+        }
+        let (bytes, spooled) = writer.finish();
+        kept.saved.check(&bytes).map_err(|damage| Trouble::Damaged(damage.to_string()))?;
+        let Kept { saved, keep, role, broken, headers } = kept;
+        let (http_status, masked, at) = (saved.http_status, saved.masked, saved.at);
+        Ok(SaveBody { keep, role, broken, bytes, spooled, http_status, headers, masked, at })
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> ReadCommand) -> Result<T, StoreError> {
+        let (reply, replied) = oneshot::channel();
+        self.local.read(command(reply));
+        replied.await.map_err(|_| StoreError::closed())?
+    }
+}

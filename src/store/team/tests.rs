@@ -1,0 +1,237 @@
+//! Two machines and a server: what one saves the other has, whoever is cut off or dies.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::keeper::Here;
+use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
+use crate::domain::observation::{Doubt, Keep, Observation, Role};
+use crate::domain::response::Headers;
+use crate::domain::state::{LostBecause, State};
+use crate::store::postgres::schema;
+use crate::store::postgres::session::{Session, Target};
+use crate::store::postgres::tests::cluster::Cluster;
+use crate::store::postgres::tests::{made, target};
+use crate::store::{Changes, Claim, Save, SaveBody, Store, StoreErrorKind};
+
+/// A machine with a directory of its own.
+struct Machine {
+    store: Store,
+    _dir: Option<TempDir>,
+}
+
+impl Machine {
+    fn start(user: &str, target: &Arc<Target>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Self::over(dir.path(), user, target);
+        Self { store, _dir: Some(dir) }
+    }
+
+    fn over(dir: &Path, user: &str, target: &Arc<Target>) -> Store {
+        let (store, _) = Store::open(dir).unwrap();
+        let here = Here { host: format!("{user}-laptop"), user: user.to_owned() };
+        store.shared_by((**target).clone(), here).unwrap()
+    }
+
+    async fn known(&self, key: &JobKey) -> Observation {
+        self.store.results().load(vec![key.clone()]).await.unwrap().remove(0)
+    }
+
+    /// Waits until this is known of a job.
+    async fn learns(&self, key: &JobKey, what: impl Fn(&Observation) -> bool) -> Observation {
+        for _ in 0..600 {
+            let known = self.known(key).await;
+            if what(&known) {
+                return known;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never learned: {:?}", self.known(key).await)
+    }
+
+    async fn claims(&self, job: &Arc<Job>) -> Claim {
+        self.store.claim(vec![Arc::clone(job)]).await.unwrap().remove(0)
+    }
+
+    /// Waits until the team's store has what was saved here.
+    async fn uploads(&self) {
+        eventually(|| async { self.store.waiting_for_upload().await.unwrap() == 0 }).await;
+    }
+
+    /// Waits until one-shot polls may be sent, or may not.
+    async fn may_poll(&self, may: bool) {
+        eventually(|| async { self.store.quick_check().is_ok() == may }).await;
+    }
+}
+
+async fn eventually<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
+    for _ in 0..900 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it never was so");
+}
+
+fn job(id: &str) -> Arc<Job> {
+    let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: "https://us.example".into(), id: id.to_owned() };
+    let traits = JobTraits { one_shot: true, ..JobTraits::default() };
+    Arc::new(Job { key, service: "invoices".into(), name: None, tags: Arc::default(), traits, batch: None })
+}
+
+fn knowing(state: State, applied: u64) -> Observation {
+    let first_seen = Some(Timestamp::UNIX_EPOCH);
+    let lost = (state == State::Lost).then_some(LostBecause::AlreadyRead);
+    Observation { state, lost, applied, first_seen, ..Observation::default() }
+}
+
+fn finished(job: &Arc<Job>, applied: u64, bytes: &Bytes) -> Save {
+    let body = SaveBody {
+        keep: Keep::Result,
+        role: Role::Status,
+        broken: false,
+        bytes: bytes.clone(),
+        spooled: None,
+        http_status: 200,
+        headers: Headers::default(),
+        masked: false,
+        at: Timestamp::UNIX_EPOCH,
+    };
+    Save { body: Some(body), ..Save::new(Arc::clone(job), knowing(State::Succeeded, applied)) }
+}
+
+async fn body(machine: &Machine, known: &Observation) -> Bytes {
+    machine.store.results().body(known.saved.as_ref().unwrap().body).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_one_machine_saves_every_machine_has_byte_for_byte() {
+    let Some((_, target)) = made("two_machines").await else { return };
+    let (ana, ben) = (Machine::start("ana", &target), Machine::start("ben", &target));
+    let (short, long) = (job("short"), job("long"));
+    let results = [Bytes::from_static(b"{}\xff\0"), Bytes::from(vec![7; 3_000_001])];
+    for (job, result) in [&short, &long].into_iter().zip(&results) {
+        assert_eq!(ana.claims(job).await, Claim::Ours { orphaned: false });
+        let Claim::Theirs(owner) = ben.claims(job).await else { panic!("Ana's") };
+        assert_eq!(owner.to_string(), "ana@ana-laptop");
+        ana.store.save(finished(job, 3, result)).await.unwrap();
+        let known = ben.learns(&job.key, |known| known.saved.is_some()).await;
+        assert_eq!((known.state, &body(&ben, &known).await), (State::Succeeded, result));
+    }
+    let changes = ben.store.changes().await.unwrap();
+    assert!(matches!(&changes, Changes::Of(keys) if keys.contains(&long.key)), "{changes:?}");
+}
+
+#[tokio::test]
+async fn a_job_goes_on_elsewhere_once_its_holder_is_done_or_gone_and_a_death_leaves_a_doubt() {
+    let Some((cluster, target)) = made("heirs").await else { return };
+    let (ana, ben) = (Machine::start("ana", &target), Machine::start("ben", &target));
+    let (released, inherited, orphaned) = (job("released"), job("inherited"), job("orphaned"));
+    for job in [&released, &inherited, &orphaned] {
+        assert_eq!(ana.claims(job).await, Claim::Ours { orphaned: false });
+        assert!(matches!(ben.claims(job).await, Claim::Theirs(_)));
+    }
+    ana.store.release(vec![released.key.clone()], Vec::new()).await.unwrap();
+    eventually(|| async { ben.claims(&released).await == Claim::Ours { orphaned: false } }).await;
+    ana.store.release(vec![inherited.key.clone()], Vec::new()).await.unwrap();
+    drop(ana);
+    cluster.sql("heirs", "UPDATE jobdeck.instance SET until = clock_timestamp() WHERE \"user\" = 'ana'");
+    eventually(|| async { ben.store.results().owners(vec![orphaned.key.clone()]).await.unwrap() == [None] }).await;
+    assert_eq!(ben.claims(&orphaned).await, Claim::Ours { orphaned: true });
+    assert_eq!(ben.known(&orphaned.key).await.doubt, Some(Doubt::ReaderDied));
+}
+
+#[tokio::test]
+async fn a_copy_that_comes_late_beats_the_loss_that_another_machine_saw() {
+    let Some((cluster, target)) = made("late").await else { return };
+    let (one, result) = (job("late"), Bytes::from_static(b"paid for"));
+    let dir = tempfile::tempdir().unwrap();
+    // Ana joined the team once, polls without it now, and dies before anything is uploaded.
+    let ana = Machine::over(dir.path(), "ana", &target);
+    ana.claim(vec![Arc::clone(&one)]).await.unwrap();
+    ana.close().await;
+    let (alone, _) = Store::open(dir.path()).unwrap();
+    alone.claim(vec![Arc::clone(&one)]).await.unwrap();
+    alone.save(finished(&one, 2, &result)).await.unwrap();
+    drop(alone);
+
+    let ben = Machine::start("ben", &target);
+    assert_eq!(ben.claims(&one).await, Claim::Ours { orphaned: false });
+    ben.store.save(Save::new(Arc::clone(&one), knowing(State::Lost, 9))).await.unwrap();
+    ben.uploads().await;
+    assert_eq!(cluster.sql("late", "SELECT state FROM jobdeck.known"), "lost");
+
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    let known = ben.learns(&one.key, |known| known.saved.is_some()).await;
+    assert_eq!((known.state, known.lost, body(&ben, &known).await), (State::Succeeded, None, result.clone()));
+    let known = ana.known(&one.key).await;
+    assert_eq!((known.state, body(&ana, &known).await), (State::Succeeded, result));
+}
+
+#[tokio::test]
+async fn while_the_server_is_away_results_are_saved_here_and_polls_that_can_be_made_once_wait() {
+    let Some(cluster) = Cluster::start(&[]) else { return };
+    let target = target(&cluster.database("away"));
+    schema::init(&mut Session::connect(&target).await.unwrap()).await.unwrap();
+    let (ana, ben) = (Machine::start("ana", &target), Machine::start("ben", &target));
+    let (one, other) = (job("one"), job("other"));
+    assert_eq!(ana.claims(&one).await, Claim::Ours { orphaned: false });
+    ana.may_poll(true).await;
+
+    cluster.kill();
+    // A response that was under way is kept, whatever the server does.
+    ana.store.save(finished(&one, 1, &Bytes::from_static(b"under way"))).await.unwrap();
+    assert_eq!(ana.claims(&other).await, Claim::Ours { orphaned: false }, "nobody can be asked");
+    let withheld = ana.store.quick_check().unwrap_err();
+    assert_eq!(withheld.kind, StoreErrorKind::Unreachable, "{withheld}");
+    assert!(withheld.to_string().contains("the team's store cannot be reached"), "{withheld}");
+    assert_eq!(ana.store.waiting_for_upload().await.unwrap(), 1);
+
+    cluster.go_on();
+    let known = ben.learns(&one.key, |known| known.saved.is_some()).await;
+    assert_eq!(body(&ben, &known).await, "under way");
+    ana.may_poll(true).await;
+    assert!(matches!(ben.claims(&other).await, Claim::Theirs(_)), "what was claimed meanwhile is confirmed");
+}
+
+#[tokio::test]
+async fn a_lease_that_was_lost_withholds_polls_until_the_jobs_are_claimed_anew() {
+    let Some((cluster, target)) = made("lost_lease").await else { return };
+    let (ana, ben) = (Machine::start("ana", &target), Machine::start("ben", &target));
+    let one = job("one");
+    assert_eq!(ana.claims(&one).await, Claim::Ours { orphaned: false });
+    ana.may_poll(true).await;
+    // Somebody forgets Ana's instance, and Ben takes its job over before Ana notices.
+    cluster.sql("lost_lease", "UPDATE jobdeck.instance SET ended = clock_timestamp() WHERE \"user\" = 'ana'");
+    eventually(|| async { ben.claims(&one).await == Claim::Ours { orphaned: true } }).await;
+    ana.may_poll(false).await;
+    eventually(|| async { ana.store.changes().await.unwrap() == Changes::Claims }).await;
+    assert!(matches!(ana.claims(&one).await, Claim::Theirs(_)));
+    ana.may_poll(true).await;
+}
+
+#[tokio::test]
+async fn a_directory_brings_all_that_it_knows_to_the_team_that_it_joins() {
+    let Some((_, target)) = made("joined").await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (alone, _) = Store::open(dir.path()).unwrap();
+    let one = job("one");
+    alone.save(finished(&one, 2, &Bytes::from_static(b"before"))).await.unwrap();
+    assert_eq!(alone.waiting_for_upload().await.unwrap(), 1);
+    alone.close().await;
+    let _ana = Machine::over(dir.path(), "ana", &target);
+    let ben = Machine::start("ben", &target);
+    let known = ben.learns(&one.key, |known| known.saved.is_some()).await;
+    assert_eq!(body(&ben, &known).await, "before");
+    // Who looks only takes over the same, and polls nothing.
+    let looking = tempfile::tempdir().unwrap();
+    let (looks, _) = Store::open(looking.path()).unwrap();
+    assert_eq!(looks.catch_up((*target).clone()).await.unwrap(), 1);
+    assert_eq!(looks.results().load(vec![one.key.clone()]).await.unwrap().remove(0).state, State::Succeeded);
+}
