@@ -360,8 +360,10 @@ fn a_response_without_an_end_leaves_others_their_room_on_the_disk() {
     let bench =
         bench.job("vessl", "endless", [endless, done("short")]).job("unstract", "job-2", [executing(), result()]);
     let watch = bench.start(&["watch", "--format", "jsonl"]);
-    watch.until_said("the disk is full: no more of it could be kept");
-    watch.end().with(0);
+    let ended = watch.end().with(0);
+    let cut = ended.line(|line| line["type"] == "read" && line["job"] == "vessl/endless").unwrap();
+    assert_eq!((&cut["read"], cut["http_status"].as_i64()), (&"unreachable".into(), Some(200)));
+    assert_eq!(cut["reason"], "the disk is full: no more of it could be kept");
     assert_eq!(bench.body("job-2"), RESULT.as_bytes());
     row("response longer than the disk", 1, 0, Duration::ZERO);
     drop(small);
