@@ -309,7 +309,7 @@ fn words_alone(name: ProviderName) -> described::Described {
         table.remove(key);
     }
     let status = table["status"].as_table_mut().unwrap();
-    for key in ["items", "item_list", "progress", "strip", "reason"] {
+    for key in ["items", "item_list", "progress", "strip", "reason", "id", "rejected"] {
         status.remove(key);
     }
     if !status.contains_key("word") {
