@@ -58,6 +58,10 @@ impl<S: Sink> Masking<S> {
     /// Hands on so many of the bytes that are held, each that belongs to an echo masked: no echo ends behind them but in
     /// what is held. That makes no difference between bytes in one piece and in many.
     fn hand_on(&mut self, count: usize, begun: Option<Range<usize>>) {
+        if count == 0 {
+            // What is covered stays so: a piece may be empty.
+            return;
+        }
         let mut echoes = echoes(&self.held, &self.spellings);
         echoes.extend(begun);
         echoes.push(0..self.covered);
@@ -251,13 +255,17 @@ mod tests {
             ("\\/\\/\\/", "\\/\\/\\/\\/\\\\/\\/"),
             ("aaaaaa", "baaaaaaaaab aaaaaaa"),
             ("ab&amp;", "ab&amp;amp;amp; ab&amp"),
+            ("s3cr/et\"key", "s3cr%2Fet%22keys3cr/et\"key"),
         ];
         for (token, body) in cases {
             let token = Token::new(token).unwrap();
             let whole = bytes(&Bytes::copy_from_slice(body.as_bytes()), &token).unwrap();
             for size in 1..body.len() {
                 let mut masking = Masking::new(Taken(Vec::new()), &token);
-                body.as_bytes().chunks(size).for_each(|piece| masking.push(piece));
+                body.as_bytes().chunks(size).for_each(|piece| {
+                    masking.push(piece);
+                    masking.push(b"");
+                });
                 let (taken, masked) = masking.finish(false);
                 assert_eq!((Bytes::from(taken.0), masked), (whole.clone(), true), "{body:?} in pieces of {size}");
             }
