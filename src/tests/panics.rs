@@ -118,7 +118,7 @@ fn is_told_on_a_terminal_that_was_given_back(place: &str, key: &str) {
     }
     assert!(screen.contains("\x1b[?1049h") && after.contains("\x1b[?25h"), "{after:?}");
     assert!(after.contains(&format!("tripped in {place}")), "{after}");
-    assert!(after.contains("this was a fault of jobdeck's own"), "{after}");
+    assert!(after.contains("internal error; the polls in flight were finished and saved"), "{after}");
     assert!(after.contains("left with 1: true"), "{after}");
 }
 

@@ -41,7 +41,7 @@ fn the_worst_of_the_runs_makes_the_exit_code_and_says_why() {
         bench("run = [\"./act.sh\", \"{id}\"]\nwhen = \"is:finished\"", "[ $1 = one ] || { echo broken >&2; exit 7; }");
     bench.run(&["run", "act"]).with(1).said("vessl/two: exit code 7: broken").said("1 run failed");
     bench.run(&["run", "act", "--filter", "id:one"]).with(0);
-    bench.run(&["run", "nothing"]).with(2).said("there is no command `nothing` of your own; there are: act");
+    bench.run(&["run", "nothing"]).with(2).said("there is no command `nothing`; there are: act");
     bench.run(&["run", "act", "--filter", "id:three"]).with(2).said("no job to run `act` for");
     std::fs::remove_file(bench.home().join("act.sh")).unwrap();
     bench.run(&["run", "act", "--filter", "id:one"]).with(1).said("failed to start").said("act.sh");
