@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnu
 
 use super::commands::batches::Batches;
 use super::commands::compare::Compare;
+use super::commands::forget::Forget;
 use crate::config::tables::units;
 
 /// Follows batches of VESSL, Optexity and Unstract jobs without losing a result.
@@ -88,6 +89,8 @@ pub enum Command {
     },
     /// What one batch has newly failed, fixed, slower, dearer or with other output than another
     Compare(Compare),
+    /// Delete jobs from disk: only what is over, whole and exported, unless you say --yes
+    Forget(Forget),
     /// Write a report to hand on (HTML or Markdown), from local data, no network
     Report(Report),
     /// Append jobs to the file, comments and order kept

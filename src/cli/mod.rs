@@ -98,6 +98,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         Command::Stats(stats) => commands::stats::run(&common, stats).await,
         Command::Batches(wanted) => commands::batches::run(&common, &wanted).await,
         Command::Open { batch } => commands::dashboard::open(&common, &batch, exit_status).await,
+        Command::Forget(wanted) => commands::forget::run(&common, wanted).await,
         Command::Compare(wanted) => commands::compare::run(&common, wanted).await,
         Command::Report(report) => commands::report::run(&common, report).await,
         Command::Show(show) => commands::show::run(&common, show).await,

@@ -13,7 +13,8 @@ use crate::providers;
 use crate::store::Store;
 
 pub use crate::store::{
-    HookQueue, Notes, Results, StoreError, Target, TeamStatus, forget_instance, init_team_store, team_status,
+    HookQueue, NewHookEvent, Notes, Results, StoreError, Target, TeamStatus, forget_instance, init_team_store,
+    team_status,
 };
 
 /// A store that was opened to poll with. An engine takes it and writes; whoever starts the engine gets out of it what can

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::process::{self, Launch};
 use crate::domain::clean::Clean;
+use crate::domain::durations;
 use crate::domain::fact::{Fact, Health};
 use crate::domain::hook::{Hook, HookEvent};
 use crate::domain::job::{Job, JobIx, JobKey};
@@ -21,14 +22,14 @@ use crate::domain::observation::Observation;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::domain::state::State;
-use crate::engine::saved::{HookQueue, Results};
+use crate::engine::saved::{HookQueue, NewHookEvent, Results};
 use crate::session::jsonl::{StateLine, json};
 
 /// Leaving waits for hooks at most so long.
 const LEAVING: Duration = Duration::from_secs(10);
 /// A hook that failed is run again after so long.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How often a hook is run for what happened to a whole run.
+/// How often a hook is run for one event, as the store counts.
 const MOST_TRIES: u32 = 3;
 
 /// What hooks need.
@@ -64,6 +65,8 @@ pub struct HookRunner {
     /// Whether anything has happened in this run: what was over before is no event.
     has_news: bool,
     failed_before: bool,
+    /// Since when jobs are as they were when they were told to be stuck.
+    stuck: HashMap<JobIx, Timestamp>,
 }
 
 /// What the runner hears.
@@ -71,8 +74,8 @@ pub struct HookRunner {
 enum Sign {
     /// There may be events in the store.
     Saved,
-    /// Something happened to the whole run: these are the jobs that it is about.
-    Happened(HookEvent, Vec<(Arc<Job>, Arc<Observation>)>),
+    /// Something happened that no save of a job brings, at this time: these are the jobs that it is about.
+    Happened(HookEvent, Timestamp, Vec<(Arc<Job>, Arc<Observation>)>),
     /// These are the hooks from now on.
     Hooks(Vec<Arc<Hook>>),
     /// Deliver what is there, and end.
@@ -90,11 +93,11 @@ impl HookRunner {
             runs: JoinSet::new(),
             busy: BTreeSet::new(),
             not_before: HashMap::new(),
-            happened: Vec::new(),
+            unsaved: Vec::new(),
             leaving: false,
         };
         let task = tokio::spawn(runner.run(inbox));
-        Self { signs, task, jobs: HashMap::new(), has_news: false, failed_before: false }
+        Self { signs, task, jobs: HashMap::new(), has_news: false, failed_before: false, stuck: HashMap::new() }
     }
 
     /// Learns from a fact what may have happened.
@@ -102,6 +105,7 @@ impl HookRunner {
         match fact {
             Fact::Declared { ix, job, known } => {
                 self.failed_before |= is_failure(known.state);
+                self.look_whether_stuck(*ix, job, known);
                 self.jobs.insert(*ix, (Arc::clone(job), Arc::clone(known)));
             }
             Fact::Withdrawn(ix) => {
@@ -111,13 +115,15 @@ impl HookRunner {
                 let Some((job, before)) = self.jobs.get_mut(ix) else { return };
                 *before = Arc::clone(known);
                 let job = Arc::clone(job);
+                self.look_whether_stuck(*ix, &job, known);
                 if !changed {
                     return;
                 }
                 self.has_news = true;
                 self.send(Sign::Saved);
                 if is_failure(known.state) && !std::mem::replace(&mut self.failed_before, true) {
-                    self.send(Sign::Happened(HookEvent::FirstFailure, vec![(job, Arc::clone(known))]));
+                    let at = since(known);
+                    self.send(Sign::Happened(HookEvent::FirstFailure, at, vec![(job, Arc::clone(known))]));
                 }
             }
             Fact::Health { health: Health::GivenUp(_), .. } => {
@@ -128,8 +134,10 @@ impl HookRunner {
                 if std::mem::take(&mut self.has_news) {
                     let mut jobs: Vec<_> = self.jobs.iter().collect();
                     jobs.sort_by_key(|(ix, _)| **ix);
-                    let jobs = jobs.into_iter().map(|(_, entry)| entry.clone()).collect();
-                    self.send(Sign::Happened(HookEvent::Finished, jobs));
+                    let jobs: Vec<_> = jobs.into_iter().map(|(_, entry)| entry.clone()).collect();
+                    // The same for every instance that sees it, so that it is kept once.
+                    let at = jobs.iter().map(|(_, known)| since(known)).max().unwrap_or_else(Timestamp::now);
+                    self.send(Sign::Happened(HookEvent::Finished, at, jobs));
                 }
             }
             Fact::Health { .. }
@@ -145,6 +153,15 @@ impl HookRunner {
             | Fact::Suspended
             | Fact::Draining(_)
             | Fact::Ended(_) => {}
+        }
+    }
+
+    /// A job is stuck once for each state that it is stuck in.
+    fn look_whether_stuck(&mut self, ix: JobIx, job: &Arc<Job>, known: &Arc<Observation>) {
+        let at = since(known);
+        if durations::is_stuck(known, job.traits.alert_after, Timestamp::now()) && self.stuck.insert(ix, at) != Some(at)
+        {
+            self.send(Sign::Happened(HookEvent::Stuck, at, vec![(Arc::clone(job), Arc::clone(known))]));
         }
     }
 
@@ -169,6 +186,11 @@ impl HookRunner {
     }
 }
 
+/// Since when a job is as it is.
+fn since(known: &Observation) -> Timestamp {
+    known.changed_at.or(known.first_seen).or(known.last_poll.as_ref().map(|poll| poll.at)).unwrap_or_default()
+}
+
 fn is_failure(state: State) -> bool {
     match state {
         State::Failed | State::Partial | State::Cancelled | State::Lost => true,
@@ -184,7 +206,7 @@ struct Delivery {
     events: Vec<i64>,
     names: BTreeSet<&'static str>,
     lines: String,
-    /// How often it was tried, where the store does not count.
+    /// How often it was tried before.
     tries: u32,
 }
 
@@ -196,8 +218,8 @@ struct Runner {
     busy: BTreeSet<String>,
     /// When a hook may be run again.
     not_before: HashMap<String, Instant>,
-    /// What happened to the whole run and was not delivered.
-    happened: Vec<Delivery>,
+    /// What happened and is not in the store yet.
+    unsaved: Vec<(JobKey, NewHookEvent)>,
     leaving: bool,
 }
 
@@ -227,16 +249,12 @@ impl Runner {
     fn hear(&mut self, sign: Sign) {
         match sign {
             Sign::Saved => {}
-            Sign::Happened(event, jobs) => {
+            Sign::Happened(event, at, jobs) => {
                 let now = Timestamp::now();
                 for hook in self.hooks.iter().filter(|hook| hook.on.contains(&event)) {
                     let about = jobs.iter().filter(|(job, known)| hook.is_about(job, known, now));
-                    let lines: String = about.map(|(job, known)| line(now, event, job, known)).collect();
-                    let hook = Arc::clone(hook);
-                    if !lines.is_empty() {
-                        let names = BTreeSet::from([event.as_str()]);
-                        self.happened.push(Delivery { hook, events: Vec::new(), names, lines, tries: 0 });
-                    }
+                    let new = NewHookEvent { hook: hook.id.clone(), event: event.as_str().to_owned(), at };
+                    self.unsaved.extend(about.map(|(job, _)| (job.key.clone(), new.clone())));
                 }
             }
             Sign::Hooks(hooks) => self.hooks = hooks,
@@ -246,14 +264,17 @@ impl Runner {
 
     /// Begins what is due; when the next will be.
     async fn begin(&mut self) -> Option<Instant> {
+        if !self.unsaved.is_empty() {
+            match self.around.queue.add(self.unsaved.clone()).await {
+                Ok(()) => self.unsaved.clear(),
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
         let mut waiting: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
         if !self.hooks.is_empty() {
             for delivery in self.stored().await {
                 waiting.entry(delivery.hook.id.clone()).or_default().push(delivery);
             }
-        }
-        for delivery in std::mem::take(&mut self.happened) {
-            waiting.entry(delivery.hook.id.clone()).or_default().push(delivery);
         }
         let now = Instant::now();
         let mut wake = None;
@@ -263,7 +284,6 @@ impl Runner {
             let is_free = !self.busy.contains(&id);
             if !is_free || not_before.is_some() && (!self.leaving || retries) {
                 wake = wake.into_iter().chain(not_before.filter(|_| is_free)).min();
-                self.happened.extend(deliveries.into_iter().filter(|delivery| delivery.events.is_empty()));
                 continue;
             }
             if let Some(delivery) = together(deliveries) {
@@ -301,22 +321,13 @@ impl Runner {
     }
 
     /// Notes what came of a run; one that failed is tried again, three times in all.
-    async fn note(&mut self, mut delivery: Delivery, good: bool) {
-        let id = delivery.hook.id.clone();
-        self.busy.remove(&id);
-        if !delivery.events.is_empty()
-            && let Err(error) = self.around.queue.note(delivery.events.clone(), good).await
-        {
+    async fn note(&mut self, delivery: Delivery, good: bool) {
+        self.busy.remove(&delivery.hook.id);
+        if let Err(error) = self.around.queue.note(delivery.events, good).await {
             tracing::warn!("failed to note that a hook was run: {error}");
         }
-        if good {
-            return;
-        }
-        let again = Instant::now() + AGAIN.max(delivery.hook.batch);
-        self.not_before.insert(id, again);
-        delivery.tries += 1;
-        if delivery.events.is_empty() && delivery.tries < MOST_TRIES {
-            self.happened.push(delivery);
+        if !good {
+            self.not_before.insert(delivery.hook.id.clone(), Instant::now() + AGAIN.max(delivery.hook.batch));
         }
     }
 }

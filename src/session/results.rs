@@ -100,7 +100,7 @@ impl ResultFolder {
                 let Some(output) = payload.output else { return Ok(()) };
                 let stem = self.name(job);
                 let dir = self.dir.clone();
-                self.put(&dir, (&stem, "json"), &output)
+                self.put(&dir, (&stem, "json"), &output).map(|_| ())
             }
         }
     }
@@ -115,10 +115,12 @@ impl ResultFolder {
         let name = self.name(job);
         let folder = self.dir.join(name);
         make_folder(&folder)?;
-        let ending = if serde_json::from_slice::<&RawValue>(body).is_ok() { "json" } else { "txt" };
-        self.put(&folder, ("body", ending), body)?;
+        let saved = self.put(&folder, ("body", ""), body)?;
+        if serde_json::from_slice::<&RawValue>(body).is_ok() {
+            self.put_again(&folder.join("body.json"), body, &saved)?;
+        }
         if let Some(raw) = payload.raw {
-            self.put(&folder, ("raw", "txt"), &raw)?;
+            self.put(&folder, ("raw", ""), &raw)?;
         }
         if let Some(output) = payload.output {
             self.put(&folder, ("output", "json"), &output)?;
@@ -157,15 +159,27 @@ impl ResultFolder {
         Ok(())
     }
 
-    /// Writes a file under the first name that is free. One that holds the same is left, and so is any other.
-    pub fn put(&mut self, dir: &Path, (stem, ending): (&str, &str), bytes: &[u8]) -> Result<(), ExportError> {
-        for number in 1_u32.. {
-            let name = if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}.{number}.{ending}") };
+    /// The same bytes under a second name, with an ending that programs know them by: a link, for they may be many.
+    fn put_again(&mut self, path: &Path, bytes: &[u8], saved: &Path) -> Result<(), ExportError> {
+        if fs::symlink_metadata(path).is_ok() || fs::hard_link(saved, path).is_err() {
+            return self.replace(path, bytes);
+        }
+        self.written += 1;
+        Ok(())
+    }
+
+    /// Writes a file under the first name that is free. One that holds the same is left, and so is any other. Answers
+    /// with the path.
+    pub fn put(&mut self, dir: &Path, (stem, ending): (&str, &str), bytes: &[u8]) -> Result<PathBuf, ExportError> {
+        let ending = if ending.is_empty() { String::new() } else { format!(".{ending}") };
+        let mut number = 1_u32;
+        loop {
+            let name = if number == 1 { format!("{stem}{ending}") } else { format!("{stem}.{number}{ending}") };
             let path = dir.join(name);
             match fs::symlink_metadata(&path) {
                 Ok(_) if holds(&path, bytes.len() as u64, bytes) => {
                     self.same += 1;
-                    return Ok(());
+                    return Ok(path);
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -176,16 +190,16 @@ impl ResultFolder {
                     })?;
                     self.written += 1;
                     if number > 1 {
-                        let there = dir.join(format!("{stem}.{ending}"));
+                        let there = dir.join(format!("{stem}{ending}"));
                         let (there, path) = (there.display(), path.display());
                         self.notes.push(format!("{there} holds something else and was left; see {path}"));
                     }
-                    return Ok(());
+                    return Ok(path);
                 }
                 Err(error) => return Err(io_error("write", &path, error)),
             }
+            number += 1;
         }
-        Ok(())
     }
 
     /// The name of a job's folder or file: always the same, and no other job's.
@@ -321,12 +335,13 @@ mod tests {
         assert!(!first.is_there(&job, &known));
         first.write(&job, &known, &Bytes::from_static(BODY), payload(BODY)).unwrap();
         let expected = [
+            "body",
             "body.json",
             "files/.._up",
             "files/a.pdf.2.json",
             "files/a.pdf.json",
             "output.json",
-            "raw.txt",
+            "raw",
             "result.json",
         ];
         let found = below(&dir.path().join("inv__1"));

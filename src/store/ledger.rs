@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::team::share::{ShareStep, Shared};
-use super::{HookEvent, Kept, Reads, Save, StoreError};
+use super::{HookEvent, Kept, NewHookEvent, Reads, Save, StoreError};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, Fields, Observation};
@@ -55,8 +55,14 @@ pub enum Command {
     NoteExported(Vec<BodyId>, ReplyTo<()>),
     /// The events of hooks that this instance has to deliver, oldest first, those of dead instances among them.
     HookEvents(ReplyTo<Vec<HookEvent>>),
+    /// Keep events of jobs for hooks that no step brings; those that are there already are not kept again.
+    AddHookEvents(Vec<(JobKey, NewHookEvent)>, ReplyTo<()>),
     /// Note that a hook was run for these events: well (true) or not.
     NoteHookEvents(Vec<i64>, bool, ReplyTo<()>),
+    /// Delete these jobs with all that is kept of them, but for those that a living instance has claimed.
+    Forget(Vec<JobKey>, ReplyTo<()>),
+    /// Give the space of what was deleted back to the disk.
+    Compact(ReplyTo<()>),
     /// Write something and sync it: whether one-shot polls may be sent. An error, once, also if our claims no longer
     /// count, and jobs are to be claimed again.
     Probe(ReplyTo<()>),

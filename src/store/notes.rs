@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::ledger::{Command, Ledger, order};
-use super::{HookEvent, StoreError};
+use super::{HookEvent, NewHookEvent, StoreError};
 use crate::domain::job::JobKey;
 use crate::domain::observation::{BodyId, Fields};
 
@@ -31,6 +31,13 @@ impl Notes {
         order(&*self.ledger, |reply| Command::SetFields(fields, reply)).await
     }
 
+    /// Deletes these jobs with all that is kept of them, but for those that a living instance has claimed, and gives the
+    /// space back to the disk.
+    pub async fn forget(&self, jobs: Vec<JobKey>) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| Command::Forget(jobs, reply)).await?;
+        order(&*self.ledger, Command::Compact).await
+    }
+
     /// Notes that these bodies were written out, as `forget` wants to know.
     pub async fn note_exported(&self, bodies: Vec<BodyId>) -> Result<(), StoreError> {
         order(&*self.ledger, |reply| Command::NoteExported(bodies, reply)).await
@@ -46,6 +53,11 @@ impl HookQueue {
     /// What this instance has to deliver, oldest first: its own, and what dead ones left.
     pub async fn undelivered(&self) -> Result<Vec<HookEvent>, StoreError> {
         order(&*self.ledger, Command::HookEvents).await
+    }
+
+    /// Keeps events that come with time, or with a whole run. One that is there already is not kept again.
+    pub async fn add(&self, events: Vec<(JobKey, NewHookEvent)>) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| Command::AddHookEvents(events, reply)).await
     }
 
     /// Notes that a hook was run for these events, well or not. After three runs in vain an event is given up.

@@ -112,6 +112,8 @@ pub struct Kept {
     pub role: Role,
     /// Whether it broke off.
     pub broken: bool,
+    /// Whether it was written out.
+    pub exported: bool,
     /// Headers it came with, but for `location`.
     pub headers: Headers,
 }

@@ -134,3 +134,38 @@ fn a_hook_that_hangs_holds_up_no_poll_and_leaving_only_for_a_moment() {
     assert_eq!(bench.known("job-1")["state"], "succeeded");
     assert_eq!(runs(&bench), 1);
 }
+
+#[test]
+fn a_job_that_is_stuck_is_an_event_once() {
+    let bench = Bench::new();
+    let url = bench.script.url("/api/v1/services/slug");
+    let service = format!(
+        "provider = \"vessl\"\nbase_url = \"{url}\"\ntoken = {{ command = [\"echo\", \"t\"] }}\nalert_after = \"300ms\""
+    );
+    let bench = bench
+        .service("vessl", &service)
+        .job("vessl", "stuck-one", [pending()])
+        .job("vessl", "quick", [done("x")])
+        .also(&hook("on = [\"stuck\"]"));
+    script(&bench, "");
+    for _ in 0..2 {
+        bench.run(&["watch", "--timeout", "2s"]).with(4);
+        let said = log(&bench);
+        assert_eq!((runs(&bench), said.matches("\"event\":\"stuck\"").count()), (1, 1), "{said}");
+        assert!(said.contains("\"id\":\"stuck-one\""), "{said}");
+    }
+}
+
+#[test]
+fn the_end_of_a_batch_is_tried_three_times_over_restarts_too() {
+    let bench = Bench::new()
+        .job("vessl", "bad", [pending(), failed("it broke")])
+        .also(&hook("on = [\"finished\", \"failed\"]"));
+    script(&bench, "exit 4");
+    for _ in 0..5 {
+        bench.run(&["watch"]).with(3);
+    }
+    let said = log(&bench);
+    assert_eq!(said.matches("\"event\":\"finished\"").count(), 3, "{said}");
+    assert_eq!(said.matches("\"event\":\"failed\"").count(), 3, "a line for each event: {said}");
+}

@@ -15,6 +15,9 @@ mod support;
 mod commands;
 mod disk;
 mod endings;
+
+mod exporting;
+mod forgetting;
 mod going_away;
 mod hooks;
 mod hostile;

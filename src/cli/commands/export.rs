@@ -103,6 +103,7 @@ async fn files(
     for entry in entries {
         if results.is_there(&entry.job, &entry.known) {
             results.same += 1;
+            bodies.extend(entry.known.saved.as_ref().map(|saved| saved.body));
         } else if let Some(body) = target.body(store, entry).await {
             let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
             match results.write(&entry.job, &entry.known, &body, payload) {

@@ -9,6 +9,7 @@ pub mod completions;
 pub mod dashboard;
 pub mod demo;
 pub mod export;
+pub mod forget;
 pub mod init;
 pub mod keys;
 pub mod man;

@@ -194,6 +194,8 @@ async fn bodies(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Vec<Kept>
             location: None,
         };
         let kept = Kept {
+            // Of this directory alone.
+            exported: false,
             saved,
             keep: if cell(row, 2)? { Keep::Result } else { Keep::Evidence },
             role: Role::from_word(&role).unwrap_or_default(),

@@ -82,7 +82,7 @@ fn copy(bytes: &Bytes) -> (Kept, Bytes) {
         masked: false,
     };
     let headers = Headers { content_type: Some("application/json".to_owned()), ..Headers::default() };
-    (Kept { saved, keep: Keep::Result, role: Role::Status, broken: false, headers }, bytes.clone())
+    (Kept { saved, keep: Keep::Result, role: Role::Status, broken: false, exported: false, headers }, bytes.clone())
 }
 
 fn finished(job: &Arc<Job>, applied: u64, bytes: &'static [u8]) -> Upload {

@@ -25,7 +25,7 @@ use crate::store::{Kept, SaveBody};
 const EVIDENCE_KEPT: usize = 5;
 
 /// The columns of a body that [`read_kept`] reads.
-const KEPT_COLUMNS: [&str; 13] = [
+const KEPT_COLUMNS: [&str; 14] = [
     "id",
     "bytes",
     "sha256",
@@ -39,6 +39,7 @@ const KEPT_COLUMNS: [&str; 13] = [
     "retry_after",
     "date",
     "role",
+    "exported_at",
 ];
 
 /// Where a body's bytes are before its row is written.
@@ -237,6 +238,7 @@ pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Kept
                 saved,
                 keep: if cells.get("is_copy").unwrap_or_default() { Keep::Result } else { Keep::Evidence },
                 broken: cells.get("broken").unwrap_or_default(),
+                exported: cells.get::<i64>("exported_at").is_some(),
                 headers: Headers {
                     content_type: cells.get("content_type"),
                     content_encoding: cells.get("content_encoding"),

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const SMALLEST_PAGE: u64 = 512;
 
 /// Each brings the tables from version n to n + 1; `user_version` counts them.
-const MIGRATIONS: [&str; 2] = [include_str!("001_tables.sql"), include_str!("002_results.sql")];
+pub const MIGRATIONS: [&str; 2] = [include_str!("001_tables.sql"), include_str!("002_results.sql")];
 
 /// Held while an instance opens the directory: making, migrating, moving aside and sweeping are done by one at a time.
 #[derive(Debug)]

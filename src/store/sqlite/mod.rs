@@ -16,6 +16,7 @@ mod cells;
 pub mod connect;
 mod database;
 pub mod files;
+mod forget;
 mod hooks;
 mod owners;
 mod reader;

@@ -19,7 +19,7 @@ use crate::store::instance::Liveness;
 use crate::store::ledger::Claim;
 use crate::store::name::{BodyName, job_digest};
 use crate::store::trouble::Trouble;
-use crate::store::{Reads, Save};
+use crate::store::{NewHookEvent, Reads, Save};
 
 /// A transaction in progress.
 #[derive(Debug)]
@@ -187,6 +187,16 @@ impl Tx<'_> {
         let now = rows::nanoseconds(jiff::Timestamp::now());
         for body in bodies {
             self.connection.prepare_cached("UPDATE body SET exported_at = ?2 WHERE id = ?1")?.execute([body.0, now])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps events that no step brings.
+    pub fn add_hook_events(&mut self, events: &[(JobKey, NewHookEvent)]) -> Result<(), Trouble> {
+        for (key, event) in events {
+            if let Some(job) = rows::find_job(self.connection, key)? {
+                hooks::add(self.connection, job, self.instance, std::slice::from_ref(event))?;
+            }
         }
         Ok(())
     }

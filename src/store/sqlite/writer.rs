@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::bodies::{self, Placed};
 use super::database::Database;
-use super::hooks;
 use super::reader::ReaderOrder;
 use super::tx::Tx;
+use super::{forget, hooks};
 use crate::domain::observation::Observation;
 use crate::store::dir::{StateDir, sync_dir};
 use crate::store::instance::Instance;
@@ -78,13 +78,20 @@ impl Writer {
                     Command::Changes(reply) => {
                         let _ = reply.send(self.changes());
                     }
+                    Command::Compact(reply) => {
+                        // In no transaction: what waits is written first.
+                        self.work(std::mem::take(&mut batch));
+                        let _ = reply.send(self.compact());
+                    }
                     Command::Save(..)
                     | Command::Claim(..)
                     | Command::Release(..)
                     | Command::Declare(..)
+                    | Command::Forget(..)
                     | Command::SetFields(..)
                     | Command::NoteExported(..)
                     | Command::HookEvents(_)
+                    | Command::AddHookEvents(..)
                     | Command::NoteHookEvents(..)
                     | Command::Probe(_)
                     | Command::Share(..)
@@ -243,6 +250,17 @@ impl Writer {
         }
     }
 
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let done = self.database.be_open().and_then(|()| match self.database.current() {
+            Some(open) => forget::compact(&open.connection),
+            None => Ok(()),
+        });
+        done.map_err(|trouble| {
+            self.database.learn_from(&trouble);
+            trouble.say("give the space back", self.dir.root())
+        })
+    }
+
     fn say(&self, command: &Command, trouble: &Trouble) -> StoreError {
         trouble.say(command.step(), self.dir.root())
     }
@@ -259,7 +277,10 @@ impl Command {
             Self::SetFields(..) => "save the values of fields",
             Self::NoteExported(..) => "note what was exported",
             Self::HookEvents(_) => "look for events of hooks",
+            Self::AddHookEvents(..) => "save events of hooks",
             Self::NoteHookEvents(..) => "note what hooks were run for",
+            Self::Forget(..) => "delete jobs",
+            Self::Compact(_) => "give the space back",
             Self::Probe(_) | Self::Lock(_) => "write to the state directory",
             Self::Changes(_) => "look for what other instances saved",
             Self::Share(..) => "keep what the team's store says",
@@ -277,6 +298,7 @@ fn step(tx: &mut Tx<'_>, command: &Command, placed: &[Placed]) -> Result<StepOut
         Command::SetFields(fields, _) => tx.set_fields(fields).map(|()| StepOutcome::Nothing),
         Command::NoteExported(bodies, _) => tx.note_exported(bodies).map(|()| StepOutcome::Nothing),
         Command::HookEvents(_) => Ok(StepOutcome::HookEvents(hooks::undelivered(tx.connection, tx.dir, tx.instance)?)),
+        Command::AddHookEvents(events, _) => tx.add_hook_events(events).map(|()| StepOutcome::Nothing),
         Command::NoteHookEvents(events, delivered, _) => {
             hooks::note(tx.connection, events, *delivered)?;
             Ok(StepOutcome::Nothing)
@@ -286,7 +308,8 @@ fn step(tx: &mut Tx<'_>, command: &Command, placed: &[Placed]) -> Result<StepOut
             tx.probe().map(|()| StepOutcome::Nothing)
         }
         Command::Share(step, _) => tx.share(step, placed).map(StepOutcome::Shared),
-        Command::Lock(_) | Command::Changes(_) | Command::Close(_) => Ok(StepOutcome::Nothing),
+        Command::Forget(keys, _) => tx.forget(keys).map(|()| StepOutcome::Nothing),
+        Command::Lock(_) | Command::Changes(_) | Command::Compact(_) | Command::Close(_) => Ok(StepOutcome::Nothing),
     }
 }
 
@@ -305,7 +328,10 @@ fn respond(command: Command, outcome: Result<StepOutcome, StoreError>) {
             | Command::Declare(_, reply)
             | Command::SetFields(_, reply)
             | Command::NoteExported(_, reply)
+            | Command::AddHookEvents(_, reply)
             | Command::NoteHookEvents(_, _, reply)
+            | Command::Forget(_, reply)
+            | Command::Compact(reply)
             | Command::Probe(reply)
             | Command::Lock(reply),
             outcome,

@@ -106,7 +106,10 @@ impl Ledger for Team {
             | Command::SetFields(..)
             | Command::NoteExported(..)
             | Command::HookEvents(_)
+            | Command::AddHookEvents(..)
             | Command::NoteHookEvents(..)
+            | Command::Forget(..)
+            | Command::Compact(_)
             | Command::Share(..)
             | Command::Lock(_) => self.local.write(command),
         }

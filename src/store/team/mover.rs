@@ -170,7 +170,7 @@ impl Mover {
         }
         let (bytes, spooled) = writer.finish();
         kept.saved.check(&bytes).map_err(|damage| Trouble::Damaged(damage.to_string()))?;
-        let Kept { saved, keep, role, broken, headers } = kept;
+        let Kept { saved, keep, role, broken, headers, exported: _ } = kept;
         let (http_status, masked, at) = (saved.http_status, saved.masked, saved.at);
         Ok(SaveBody { keep, role, broken, bytes, spooled, http_status, headers, masked, at })
     }

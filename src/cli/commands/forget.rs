@@ -1,0 +1,194 @@
+//! `jobdeck forget`: deletes what is over, whole and exported, and gives the space back to the disk.
+
+use std::collections::HashSet;
+use std::io::{self, BufRead, IsTerminal};
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::batches;
+use crate::cli::args::Common;
+use crate::cli::event_lines::named;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Out};
+use crate::cli::resolve;
+use crate::config;
+use crate::config::tables::units;
+use crate::domain::human::{self, counted};
+use crate::domain::job::JobKey;
+use crate::domain::observation::Keep;
+use crate::engine::saved::Results;
+use crate::session::open;
+use crate::session::select::{self, Entry};
+
+/// `forget`.
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// These jobs: service/id, or an id or a name where that is unambiguous
+    #[arg(value_name = "JOB", required_unless_present_any = ["before", "batch"], conflicts_with_all = ["before", "batch"])]
+    pub jobs: Vec<String>,
+    /// What was over that long ago ("30d")
+    #[arg(long, value_name = "DUR", value_parser = duration)]
+    pub before: Option<Duration>,
+    /// The jobs of this batch
+    #[arg(long, value_name = "B")]
+    pub batch: Option<String>,
+    /// Without a question, and also what was never exported or is not whole
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What becomes of a job that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    /// It can go: so many bytes.
+    Goes(u64),
+    /// It stays, and why.
+    Stays(String),
+    /// It goes with `--yes`: why it does not without.
+    Asks(&'static str),
+}
+
+/// Runs it: 0, or 1 where a job that was named stays.
+pub async fn run(common: &Common, wanted: Forget) -> Result<u8, Failure> {
+    let (results, entries) = meant(common, &wanted).await?;
+    let mut goes = Vec::new();
+    let (mut bytes, mut stays, mut asks) = (0, Vec::new(), Vec::new());
+    for entry in &entries {
+        match verdict(&results, entry, wanted.yes).await? {
+            Verdict::Goes(size) => {
+                goes.push(entry);
+                bytes += size;
+            }
+            Verdict::Stays(why) => stays.push(format!("{} stays: {why}", named(&entry.job))),
+            Verdict::Asks(why) => {
+                asks.push(format!("{} stays: {why}; --yes deletes it all the same", named(&entry.job)))
+            }
+        }
+    }
+    let are_named = !wanted.jobs.is_empty();
+    say_some(&stays, are_named);
+    say_some(&asks, are_named);
+    let mut out = Out::new();
+    if goes.is_empty() {
+        output::say("there is nothing to forget");
+        return Ok(u8::from(are_named));
+    }
+    for entry in &goes {
+        out.line(&named(&entry.job))?;
+    }
+    out.flush()?;
+    let what = format!("{}, {}", counted(goes.len(), "job"), human::bytes(bytes));
+    if !wanted.yes && io::stdin().is_terminal() && !confirmed(&what)? {
+        output::say("nothing was forgotten");
+        return Ok(1);
+    }
+    let keys: Vec<JobKey> = goes.iter().map(|entry| entry.job.key.clone()).collect();
+    let (store, notes) = open::store(&common.state_dir()?, common.log())?;
+    notes.iter().for_each(|note| output::say(note));
+    let done = store.notes().forget(keys).await;
+    store.close().await;
+    done?;
+    output::say(&format!("forgot {what}"));
+    Ok(u8::from(are_named && goes.len() < entries.len()))
+}
+
+/// The jobs that are asked for. What a jobs file has is meant only by its name.
+async fn meant(common: &Common, wanted: &Forget) -> Result<(Results, Vec<Entry>), Failure> {
+    if !wanted.jobs.is_empty() {
+        let mut entries: Vec<Entry> = Vec::new();
+        for job in &wanted.jobs {
+            let entry = resolve::one(common, job).await?.1;
+            if entries.iter().all(|other| other.job.key != entry.job.key) {
+                entries.push(entry);
+            }
+        }
+        return Ok((common.results().await?, entries));
+    }
+    // A file that is there and cannot be read may have any of them.
+    let declared = match config::locate(common.named()) {
+        Ok(_) => common.jobs_file()?.jobs,
+        Err(_) => Vec::new(),
+    };
+    let results = common.results().await?;
+    let all = select::of_disk(&results, &declared).await?;
+    if let Some(batch) = &wanted.batch
+        && !all.iter().any(|entry| entry.job.batch.as_deref() == Some(batch))
+    {
+        return Err(batches::unknown(batch, &all));
+    }
+    let now = Timestamp::now();
+    let is_old = |entry: &Entry| {
+        let known = &entry.known;
+        let over = known.finished_at.or(known.changed_at).or(known.last_poll.as_ref().map(|poll| poll.at));
+        wanted.before.is_none_or(|before| over.is_some_and(|at| human::age(at, now) >= before))
+    };
+    let in_file: HashSet<&JobKey> = declared.iter().map(|job| &job.key).collect();
+    let is_of = |entry: &Entry| wanted.batch.is_none() || entry.job.batch == wanted.batch.as_deref().map(Into::into);
+    let (kept, entries): (Vec<Entry>, Vec<Entry>) = (all.into_iter())
+        .filter(|entry| is_of(entry) && is_old(entry))
+        .partition(|entry| in_file.contains(&entry.job.key));
+    if !kept.is_empty() {
+        output::say(&format!(
+            "{} of the jobs file stay: take them out of it, or name them",
+            counted(kept.len(), "job")
+        ));
+    }
+    Ok((results, entries))
+}
+
+/// What may become of a job.
+async fn verdict(results: &Results, entry: &Entry, yes: bool) -> Result<Verdict, Failure> {
+    let known = &entry.known;
+    let owner = results.owners(vec![entry.job.key.clone()]).await?.pop().flatten();
+    if let Some(owner) = owner {
+        return Ok(Verdict::Stays(format!("another jobdeck polls it ({owner})")));
+    }
+    let kept = results.kept(entry.job.key.clone()).await?;
+    let never_seen = !known.is_observed() && kept.is_empty();
+    if !known.is_over() && !never_seen {
+        return Ok(Verdict::Stays("it is not over".to_owned()));
+    }
+    let size = kept.iter().map(|kept| kept.saved.bytes).sum();
+    if yes {
+        return Ok(Verdict::Goes(size));
+    }
+    let Some(saved) = &known.saved else {
+        // Of a result that is lost, a part may be all that there is.
+        return Ok(if kept.is_empty() {
+            Verdict::Goes(size)
+        } else {
+            Verdict::Asks("only a part of its result is here")
+        });
+    };
+    let is_result = |id| kept.iter().find(|kept| kept.saved.body == id && kept.keep == Keep::Result);
+    match is_result(saved.body) {
+        Some(copy) if copy.exported => {}
+        Some(_) | None => return Ok(Verdict::Asks("it was never exported")),
+    }
+    let whole = results.body(saved.body).await.is_ok_and(|body| saved.check(&body).is_ok());
+    Ok(if whole { Verdict::Goes(size) } else { Verdict::Asks("what is saved of it is damaged") })
+}
+
+/// How many jobs are named that stay, where they were not.
+const NAMED: usize = 5;
+
+fn say_some(lines: &[String], all: bool) {
+    let most = if all { lines.len() } else { NAMED };
+    lines.iter().take(most).for_each(|line| output::say_error(line));
+    if lines.len() > most {
+        output::say_error(&format!("and {} more stay", lines.len() - most));
+    }
+}
+
+fn confirmed(what: &str) -> Result<bool, Failure> {
+    output::say(&format!("forget {what}? Their results are gone then. [y/N]"));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|why| format!("it {why}: {}", why.help()))
+}
