@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::Here;
 use super::common::Common;
 use super::deadline;
 use super::mover::Mover;
@@ -20,7 +21,7 @@ use crate::store::ledger::{self, Claim, Command, ReadCommand, ReplyTo};
 use crate::store::postgres::leases::{self, Holder, InstanceId, LEASE, Leased, RENEWED_EVERY, Who};
 use crate::store::postgres::session::{Session, Target};
 use crate::store::postgres::trouble::Trouble;
-use crate::store::{Reads, StoreError, instance};
+use crate::store::{Reads, StoreError};
 
 /// How long a start waits for the team's store before it goes on without.
 const FIRST: Duration = Duration::from_secs(3);
@@ -33,15 +34,6 @@ const LEASED_AT_ONCE: usize = 2000;
 /// How long an end waits for what is saved here to be uploaded.
 const FLUSH: Duration = Duration::from_secs(4);
 
-impl Here {
-    /// As the system says.
-    pub fn this() -> Self {
-        let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-        let user = name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
-        Self { host: instance::host().as_str().to_owned(), user }
-    }
-}
-
 /// What the keeper is asked for.
 #[derive(Debug)]
 pub enum Ask {
@@ -51,15 +43,6 @@ pub enum Ask {
     Release(Vec<JobKey>, Vec<Reads>, ReplyTo<()>),
     /// As `Command::Close`.
     Close(oneshot::Sender<()>),
-}
-
-/// Who we are on this machine.
-#[derive(Debug, Clone)]
-pub struct Here {
-    /// The machine's name.
-    pub host: String,
-    /// The user's.
-    pub user: String,
 }
 
 /// The keeper's own state.
@@ -135,7 +118,12 @@ impl Keeper {
                     self.mover.local.write(Command::Close(done));
                     return;
                 }
-                Event::Asked(Some(Ask::Claim(jobs, reply))) => drop(reply.send(self.claim(jobs).await)),
+                Event::Asked(Some(Ask::Claim(jobs, reply))) => {
+                    let claims = self.claim(jobs).await;
+                    // First: a claim that nobody has confirmed is answered too, and must not be polled on that.
+                    self.tell();
+                    drop(reply.send(claims));
+                }
                 Event::Asked(Some(Ask::Release(keys, reads, reply))) => {
                     drop(reply.send(self.release(keys, reads).await))
                 }

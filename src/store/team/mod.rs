@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::{Command, Ledger, ReadCommand};
 use super::postgres::session::Target;
-use super::{Spool, StoreError, StoreErrorKind};
+use super::{Spool, StoreError, StoreErrorKind, instance};
 use crate::domain::job::JobKey;
 use crate::domain::owner::Owner;
 
@@ -24,12 +24,29 @@ pub mod share;
 #[cfg(test)]
 mod tests;
 
-pub use keeper::Here;
 pub use moving::catch_up;
 
 use common::Common;
 use keeper::{Ask, Keeper};
 use mover::Mover;
+
+/// Who we are on this machine.
+#[derive(Debug, Clone)]
+pub struct Here {
+    /// The machine's name.
+    pub host: String,
+    /// The user's.
+    pub user: String,
+}
+
+impl Here {
+    /// As the system says.
+    pub fn this() -> Self {
+        let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
+        let user = name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
+        Self { host: instance::host().as_str().to_owned(), user }
+    }
+}
 
 /// A handle on the thread that speaks with the team's store. Ends with it.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::keeper::Here;
+use super::Here;
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{Doubt, Keep, Observation, Role};
 use crate::domain::response::Headers;
