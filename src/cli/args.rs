@@ -11,7 +11,7 @@ use super::commands::compare::Compare;
 use super::commands::forget::Forget;
 use crate::config::tables::units;
 
-/// Follows batches of VESSL, Optexity and Unstract jobs without losing a result.
+/// Follows batches of jobs on hosted services without losing a result.
 #[derive(Debug, Parser)]
 #[command(name = "jobdeck", bin_name = "jobdeck", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP)]
