@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::domain::clean::Clean;
-use crate::domain::fact::Silence;
+use crate::domain::fact::{Silence, StoreTrouble};
 use crate::domain::field::Field;
 use crate::domain::filter::FilterError;
 use crate::domain::human;
@@ -179,7 +179,7 @@ pub struct App {
     /// How far leaving has come.
     pub leaving: Leaving,
     /// Why the store cannot be written.
-    pub store_trouble: Option<Clean>,
+    pub store_trouble: Option<StoreTrouble>,
     /// Bytes of the database's log, while another program keeps it from being taken in.
     pub long_log: Option<u64>,
     /// The services that do not answer.

@@ -82,7 +82,7 @@ impl App {
                 self.redraw = true;
             }
             Fact::StoreTrouble(why) => {
-                self.store_trouble = why.map(Clean::from);
+                self.store_trouble = why;
                 self.redraw = true;
             }
             Fact::LogGrows(bytes) => {

@@ -14,7 +14,7 @@ use super::output::{self, Closed, Lines};
 use super::signals::{self, Signals, Stops};
 use super::stop::{Deadline, StopCause, wait_until};
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, log_grows};
+use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, StoreTrouble, log_grows};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
@@ -172,7 +172,7 @@ struct Follower {
     /// Whether a second signal came.
     aborted: bool,
     output_failed: bool,
-    store_trouble: Option<String>,
+    store_trouble: Option<StoreTrouble>,
     /// Jobs of which the database held what jobdeck did not write.
     odd: usize,
     ending: Ending,
@@ -413,10 +413,18 @@ impl Follower {
         }
     }
 
-    fn on_store_trouble(&mut self, trouble: Option<String>) {
+    fn on_store_trouble(&mut self, trouble: Option<StoreTrouble>) {
         match &trouble {
-            Some(why) => output::say_error(&format!("{why} (one-shot polls wait until it can be written again)")),
-            None => output::say_error("the store can be written again"),
+            Some(StoreTrouble::Local(why)) => {
+                output::say_error(&format!("{why} (one-shot polls wait until it can be written again)"));
+            }
+            Some(StoreTrouble::Team(why)) => {
+                output::say_error(&format!("{why} (one-shot polls wait until it answers)"))
+            }
+            None => output::say_error(match &self.store_trouble {
+                Some(StoreTrouble::Team(_)) => "the team's store answers again",
+                Some(StoreTrouble::Local(_)) | None => "the store can be written again",
+            }),
         }
         self.store_trouble = trouble;
     }
@@ -480,7 +488,10 @@ impl Follower {
         if let Some(cut) = self.cut {
             output::say_error(&cut.sentence(&select::counts(&entries)));
         }
-        let failed = self.store_trouble.is_some() || self.ending.store_failed || self.output_failed || !self.ended;
+        let failed = matches!(self.store_trouble, Some(StoreTrouble::Local(_)))
+            || self.ending.store_failed
+            || self.output_failed
+            || !self.ended;
         let (trouble, signal) = (failed.then_some(FailureKind::Internal), self.cut.and_then(StopCause::signal));
         // Who does not wait for results does not wait for a reader of standard output either.
         let lines = self.lines.filter(|_| !self.aborted);

@@ -12,6 +12,15 @@ use super::observation::Observation;
 use super::owner::Owner;
 use super::state::{PollOutcome, State};
 
+/// Which store cannot be used, and a sentence that says why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// This machine's: nothing is saved.
+    Local(String),
+    /// The one that a team shares: what is saved here is uploaded later.
+    Team(String),
+}
+
 /// Something that has happened. What a fact shows as terminal is on disk already.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -80,8 +89,8 @@ pub enum Fact {
         /// How it stands.
         silence: Option<Silence>,
     },
-    /// The store can no longer be written (a sentence that says why), or can be again (None).
-    StoreTrouble(Option<String>),
+    /// The store cannot be used any more, or can be again (None).
+    StoreTrouble(Option<StoreTrouble>),
     /// Another program has had the database open for so long that its log grows with every save: the log's bytes; None
     /// once it was taken in.
     LogGrows(Option<u64>),

@@ -12,12 +12,13 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::domain::clock::Clock;
-use crate::domain::fact::{Ending, Fact, Gate, log_grows};
+use crate::domain::fact::{Ending, Fact, Gate, StoreTrouble, log_grows};
 use crate::domain::hook::Hook;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
 use crate::domain::service::Poll;
 use crate::net::Net;
+use crate::store::{StoreError, StoreErrorKind};
 
 use super::claims::Claims;
 use super::descriptors;
@@ -439,7 +440,11 @@ impl Run {
                 self.claims.renew_all(&self.schedule);
             }
         }
-        self.report.tell(Fact::StoreTrouble(trouble.map(|why| why.to_string())));
+        let told = |why: StoreError| match why.kind == StoreErrorKind::Unreachable {
+            true => StoreTrouble::Team(why.to_string()),
+            false => StoreTrouble::Local(why.to_string()),
+        };
+        self.report.tell(Fact::StoreTrouble(trouble.map(told)));
         for service in self.schedule.services() {
             self.refresh_service_health(service);
         }

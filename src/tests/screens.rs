@@ -17,7 +17,7 @@ use crate::app::{App, Options};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::checksum::Checksum;
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Fact, Gate, Health};
+use crate::domain::fact::{Fact, Gate, Health, StoreTrouble};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::{BodyId, LastPoll, Observation, Saved};
@@ -551,7 +551,11 @@ screens! {
         Fact::Health { ix: JobIx(1), health: Health::Throttled(start() + SignedDuration::from_secs(18)) },
     ]);
     a_store_that_cannot_be_written_withholds_one_shot_reads: Screen::busy(80, 24).told(vec![
-        Fact::StoreTrouble(Some("no space left on device".to_owned())),
+        Fact::StoreTrouble(Some(StoreTrouble::Local("no space left on device".to_owned()))),
+        Fact::Health { ix: JobIx(2), health: Health::Held },
+    ]);
+    a_team_s_store_that_does_not_answer_is_called_that: Screen::busy(80, 24).told(vec![
+        Fact::StoreTrouble(Some(StoreTrouble::Team("the team's store cannot be reached".to_owned()))),
         Fact::Health { ix: JobIx(2), health: Health::Held },
     ]);
     at_200x60_a_file_s_json_stands_beside_the_table: Screen::busy(200, 60).keys("j j 2 ] ]");

@@ -19,7 +19,7 @@ use ratatui::widgets::{Sparkline, Widget};
 use crate::app::App;
 use crate::app::action::Action;
 use crate::domain::clean::Clean;
-use crate::domain::fact::Gate;
+use crate::domain::fact::{Gate, StoreTrouble};
 use crate::domain::percentiles::Percentiles;
 use crate::domain::state::{PollOutcome, State};
 use crate::domain::{human, note};
@@ -271,8 +271,12 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
         let text = if rejected { format!("{service}: token rejected") } else { format!("{service}: {what}") };
         return Some((text, theme.bad()));
     }
-    if app.store_trouble.is_some() {
-        return Some(("cannot save: polling for results is on hold".to_owned(), theme.bad()));
+    let trouble = app.store_trouble.as_ref().map(|trouble| match trouble {
+        StoreTrouble::Local(_) => "cannot save: polling for results is on hold",
+        StoreTrouble::Team(_) => "no connection to the team's store: polling for results is on hold",
+    });
+    if let Some(trouble) = trouble {
+        return Some((trouble.to_owned(), theme.bad()));
     }
     let limited = gates.iter().find_map(|(service, gate, _)| match gate {
         Gate::Throttled(until) => Some((service, until)),

@@ -116,6 +116,7 @@ fn a_result_that_comes_while_the_server_is_dead_is_kept_and_the_next_is_not_aske
     team.bench.script.on(&scan(2), [result()]);
     team.bench.script.on("again", [done("x")]);
     team.cluster.go_on();
+    ana.until_said("the team's store answers again");
     let ana = ana.end().with(0);
     assert_eq!(ana.summary()["succeeded"], 3, "{ana:?}");
     assert_eq!(team.summary("ben")["succeeded"], 3);
