@@ -7,19 +7,24 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::SendResponse;
 use http::{Request, Response};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// A frame of 8 bytes, GOAWAY, on no stream: the last that was begun is stream 0, no error.
 const GOAWAY_UNBEGUN: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// How long a connection that goes away waits for its client's end.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// What becomes of a request that came over HTTP/2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +184,8 @@ async fn over_http2(tls: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Shared
                     let mut wire = Wire(tls);
                     let _ = wire.write_all(&GOAWAY_UNBEGUN).await;
                     let _ = wire.shutdown().await;
+                    // A close with requests unread is a reset, which would take along what was written before it.
+                    let _ = timeout(LINGER, copy(&mut wire, &mut sink())).await;
                     return Ok(());
                 }
             },
