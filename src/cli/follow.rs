@@ -414,19 +414,12 @@ impl Follower {
     }
 
     fn on_store_trouble(&mut self, trouble: Option<StoreTrouble>) {
-        match &trouble {
-            Some(StoreTrouble::Local(why)) => {
-                output::say_error(&format!("{why} (one-shot polls wait until it can be written again)"));
-            }
-            Some(StoreTrouble::Team(why)) => {
-                output::say_error(&format!("{why} (one-shot polls wait until it answers)"))
-            }
-            None => output::say_error(match &self.store_trouble {
-                Some(StoreTrouble::Team(_)) => "the team's store answers again",
-                Some(StoreTrouble::Local(_)) | None => "the store can be written again",
-            }),
+        let before = std::mem::replace(&mut self.store_trouble, trouble);
+        match (&self.store_trouble, before) {
+            (Some(trouble), _) => output::say_error(&trouble.begun()),
+            (None, Some(before)) => output::say_error(before.ended()),
+            (None, None) => {}
         }
-        self.store_trouble = trouble;
     }
 
     fn on_draining(&mut self, waiting: &[JobIx]) {

@@ -21,6 +21,24 @@ pub enum StoreTrouble {
     Team(String),
 }
 
+impl StoreTrouble {
+    /// Why, and what waits for its end.
+    pub fn begun(&self) -> String {
+        match self {
+            Self::Local(why) => format!("{why} (one-shot polls wait until it can be written again)"),
+            Self::Team(why) => format!("{why} (one-shot polls wait until it answers)"),
+        }
+    }
+
+    /// That it is over.
+    pub fn ended(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "the store can be written again",
+            Self::Team(_) => "the team's store answers again",
+        }
+    }
+}
+
 /// Something that has happened. What a fact shows as terminal is on disk already.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
