@@ -1,6 +1,23 @@
-//! Which addresses are of a network that the world cannot reach.
+//! Which addresses are of this machine, and which of a network that the world cannot reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// Whether a URL names this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
+        }
+        None => false,
+    }
+}
 
 /// Whether an address is private, link-local, loopback, or otherwise of no host of the world.
 pub fn is_inner(address: IpAddr) -> bool {
@@ -32,7 +49,7 @@ fn is_inner_v4(address: Ipv4Addr) -> bool {
 
 /// The address of the older kind that one of the newer stands for: mapped, translated (64:ff9b::/96) or tunnelled
 /// (2002::/16).
-pub fn stands_for(address: Ipv6Addr) -> Option<Ipv4Addr> {
+fn stands_for(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let joined = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match [a, b, c, d, e, f] {

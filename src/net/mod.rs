@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 
 use crate::domain::clock::Clock;
 use crate::domain::human;
+use crate::domain::inner::is_loopback;
 use crate::domain::request::{Header, HeaderPart, Method, Request};
 use crate::domain::response::{Headers, NoReply};
 use crate::domain::secret::Token;
@@ -329,15 +330,6 @@ fn headers(map: &HeaderMap) -> Headers {
         retry_after: text("retry-after"),
         date: text("date"),
         location: text("location"),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where a service is: an address of the jobs file, or an Unstract deployment's URL in either of its forms.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::field::{Field, Fields};
 use crate::config::problems::{Problem, Problems};
+use crate::domain::inner::is_loopback;
 
 const UNSTRACT_EXAMPLE: &str = "\"https://us-central.unstract.com/deployment/api/<organization_id>/<api_name>/\"";
 const HOST_EXAMPLE: &str = "\"https://host.example\"";
@@ -123,18 +124,4 @@ pub fn address(field: &Field<'_>, example: &str, insecure: bool, problems: &mut 
     }
     url.set_fragment(None);
     Some(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => {
-            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
-        }
-        None => false,
-    }
 }

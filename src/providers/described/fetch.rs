@@ -7,7 +7,7 @@ use super::condition::all_hold;
 use super::model::{FetchPlace, ResultPlace};
 use super::pointer::{Found, PointerId};
 use super::template::Template;
-use crate::domain::inner::{is_inner, stands_for};
+use crate::domain::inner::{is_inner, is_loopback};
 use crate::domain::provider::{Fetch, Next, Part, Provider as _};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
@@ -204,18 +204,6 @@ fn checked(text: &str, home: &Url) -> Result<Url, String> {
         return Err("is plain http: only https is fetched from another host".to_owned());
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback() || stands_for(address).is_some_and(|v4| v4.is_loopback()),
-        None => false,
-    }
 }
 
 /// Whether a URL names a host of a network that the world cannot reach. What other names stand for is seen where they are
