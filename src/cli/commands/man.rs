@@ -89,13 +89,7 @@ fn page(mut command: clap::Command, keymap: &Keymap) -> std::io::Result<Vec<u8>>
         rest.text([roman(command.get_about().map(ToString::to_string).unwrap_or_default())]);
         let own = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");
         for arg in own {
-            let mut about = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            let values: Vec<String> =
-                arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
-            if arg.get_action().takes_values() && !values.is_empty() {
-                about.push_str(&format!(" ({})", values.join(", ")));
-            }
-            rest.control("br", []).text([bold(arg.to_string()), roman(format!(": {about}"))]);
+            rest.control("br", []).text([bold(arg.to_string()), roman(format!(": {}", about(arg)))]);
         }
     }
     let keys = keys::table(keymap);
@@ -124,4 +118,14 @@ fn section<'a>(roff: &mut Roff, title: &str, lines: impl IntoIterator<Item = (&'
     for (term, meaning) in lines {
         roff.control("TP", []).text([bold(term)]).text([roman(meaning)]);
     }
+}
+
+/// An argument's help, with the values that it takes.
+pub(super) fn about(arg: &clap::Arg) -> String {
+    let mut about = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    if arg.get_action().takes_values() && !values.is_empty() {
+        about.push_str(&format!(" ({})", values.join(", ")));
+    }
+    about
 }

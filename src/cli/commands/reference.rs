@@ -153,13 +153,7 @@ fn commands(text: &mut String, command: &clap::Command) {
         }
         text.push_str("\n| argument | meaning |\n|---|---|\n");
         for arg in own {
-            let mut about = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            let values: Vec<String> =
-                arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
-            if arg.get_action().takes_values() && !values.is_empty() {
-                about.push_str(&format!(" ({})", values.join(", ")));
-            }
-            row(text, &[&format!("`{}`", arg.to_string().replace('|', "\\|")), &escaped(&about)]);
+            row(text, &[&format!("`{}`", arg.to_string().replace('|', "\\|")), &escaped(&man::about(arg))]);
         }
     }
 }
