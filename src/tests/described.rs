@@ -2,8 +2,6 @@
 //! clients give, not recordings.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -13,11 +11,11 @@ use crate::domain::provider::{Next, Part, Payload, ProviderRef, Source};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{HeaderPart, Request};
 use crate::domain::response::{Headers, Response};
-use crate::domain::secret::TokenSource;
-use crate::domain::service::{Include, Pace, Service};
+use crate::domain::service::Service;
 use crate::domain::state::{PollOutcome, State};
 use crate::providers::described;
 use crate::providers::{self};
+use crate::tests::wire_cases::service_with;
 
 #[path = "../../tests/support/documented.rs"]
 mod wire;
@@ -35,22 +33,7 @@ pub fn service(provider: ProviderRef, defaults: &[(String, String)], base: Optio
     if let Some(base) = base {
         settings.insert("base".to_owned(), base.to_owned());
     }
-    let base = url::Url::parse(&settings["base"]).unwrap();
-    Service {
-        name: Arc::from("service"),
-        endpoint: provider.endpoint(&base, &settings).into(),
-        provider,
-        base,
-        settings,
-        token: TokenSource::Env("TOKEN".to_owned()),
-        secrets: Vec::new(),
-        pace: Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },
-        in_flight: None,
-        rate: None,
-        include: Include::default(),
-        alert_after: None,
-        fields: Default::default(),
-    }
+    service_with(provider, settings)
 }
 
 fn shipped_service(name: ProviderName, base: Option<&str>) -> Service {

@@ -1,6 +1,7 @@
 //! One contract over all providers: every recorded or documented reply in `tests/wire`, asked for and read as its
 //! file says. A key under `expect` that is not compared here fails the test.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use url::Url;
 use crate::domain::clean::{Clean, is_harmless};
 use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::observation::{Applied, Observation, Seen};
+use crate::domain::provider::ProviderRef;
 use crate::domain::reading::Reading;
 use crate::domain::request::{Header, Method};
 use crate::domain::response::{Headers, Response};
@@ -226,11 +228,16 @@ impl Case {
 /// A service with the contract's defaults.
 pub fn service(provider: ProviderName, base: &str) -> Service {
     let base = Url::parse(base).unwrap();
-    let settings = [("base".to_owned(), base.to_string())].into();
+    service_with(super::provider(provider), [("base".to_owned(), base.to_string())].into())
+}
+
+/// A service with these settings, of which `base` is one, and the contract's defaults for the rest.
+pub fn service_with(provider: ProviderRef, settings: BTreeMap<String, String>) -> Service {
+    let base = Url::parse(&settings["base"]).unwrap();
     Service {
         name: Arc::from("service"),
-        endpoint: super::provider(provider).endpoint(&base, &settings).into(),
-        provider: super::provider(provider),
+        endpoint: provider.endpoint(&base, &settings).into(),
+        provider,
         base,
         settings,
         token: TokenSource::Env("TOKEN".to_owned()),
