@@ -8,6 +8,7 @@ use rustix::process::{self, Signal as Number};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::exit::Signal;
+use crate::session::signals;
 use crate::shell;
 
 /// The signals that end the program, as they come.
@@ -17,24 +18,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on; the signals no longer end the process by themselves. What `nohup` has started outlives its
-    /// terminal.
+    /// Listens from now on; the signals no longer end the process by themselves.
     pub fn listen() -> std::io::Result<Self> {
         shell::write_from_the_background();
-        let mut streams = Vec::new();
-        for signal in Signal::all() {
-            let is_asked_for = matches!(signal, Signal::INTERRUPT | Signal::TERMINATE);
-            if !is_asked_for && shell::is_ignored(signal.number()) {
-                continue;
-            }
-            match unix::signal(SignalKind::from_raw(signal.number())) {
-                Ok(stream) => streams.push((signal, stream)),
-                Err(error) if is_asked_for => return Err(error),
-                // The C library keeps some for itself.
-                Err(_) => {}
-            }
-        }
-        Ok(Self { streams })
+        Ok(Self { streams: signals::endings(&[Signal::INTERRUPT, Signal::TERMINATE])? })
     }
 
     /// The next of them.

@@ -13,4 +13,5 @@ pub mod reload;
 pub mod results;
 pub mod select;
 pub mod settings;
+pub mod signals;
 pub mod watch_file;

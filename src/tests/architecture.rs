@@ -24,7 +24,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("shell", &[]),
     ("tls", &[]),
     ("run", &["child", "session", "engine", "config", "json", "domain"]),
-    ("session", &["engine", "config", "app", "domain", "logging", "shell"]),
+    ("session", &["engine", "config", "app", "domain", "exit", "logging", "shell"]),
     ("report", &["domain"]),
     ("app", &["json", "domain", "exit"]),
     ("ui", &["app", "json", "domain"]),

@@ -8,22 +8,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::message::Input;
 use crate::exit::Signal;
-use crate::shell;
+use crate::session::signals;
 
 /// Listens until the loop ends; from now on these signals do not end or stop the process by themselves.
 pub fn listen(inputs: UnboundedSender<Input>) -> io::Result<()> {
     let numbered = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
-    for ending in Signal::all() {
-        let is_asked_for = matches!(ending, Signal::INTERRUPT | Signal::TERMINATE | Signal::HANGUP);
-        if !is_asked_for && shell::is_ignored(ending.number()) {
-            continue;
-        }
-        match signal(SignalKind::from_raw(ending.number())) {
-            Ok(stream) => drop(tokio::spawn(pass_on(stream, move || Input::Signal(ending), inputs.clone()))),
-            Err(error) if is_asked_for => return Err(error),
-            // The C library keeps some for itself.
-            Err(_) => {}
-        }
+    for (ending, stream) in signals::endings(&[Signal::INTERRUPT, Signal::TERMINATE, Signal::HANGUP])? {
+        tokio::spawn(pass_on(stream, move || Input::Signal(ending), inputs.clone()));
     }
     for (number, input) in [
         (Number::WINCH, (|| Input::Resized) as fn() -> Input),
