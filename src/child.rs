@@ -1,4 +1,4 @@
-//! Programs that are started beside the screen: in a session of their own, so that none of them reads the terminal or
+//! Programs that are started beside the screen: in their own session, so that none of them reads the terminal or
 //! writes on it, and ended with all that they have started.
 
 use std::ffi::OsStr;

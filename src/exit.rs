@@ -33,7 +33,7 @@ const NAMES: &[(Number, &str)] = &[
     (Number::STKFLT, "STKFLT"),
 ];
 
-/// Linux has a row of signals without a meaning of their own (`systemd`, SLURM and others send some of them).
+/// Linux has a row of signals without a fixed meaning (`systemd`, SLURM and others send some of them).
 #[cfg(target_os = "linux")]
 const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 #[cfg(not(target_os = "linux"))]

@@ -62,11 +62,11 @@ pub fn start(targets: Targets) {
     let most = most(targets.verbosity);
     let file = targets.state_dir.as_deref().and_then(|dir| LogFile::open(dir).ok()).map(Mutex::new);
     let layer = Lines { most, file, pane: targets.pane, stderr: targets.stderr };
-    // A second start, as in tests, leaves the first in force.
+    // A second start, as in tests, leaves the first as it is.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
 }
 
-/// The least important lines that are wanted with so many `-v`; the first only sends them to standard error too.
+/// The least important lines that are logged with this many `-v`; the first only sends them to standard error too.
 fn most(verbosity: u8) -> Level {
     match verbosity {
         0 | 1 => Level::INFO,

@@ -1,4 +1,4 @@
-//! Standard error, written by a thread of its own: whoever does not read it holds up no poll, no save and no end.
+//! Standard error, written by its own thread: a reader who does not read it holds up no poll, no save and no end.
 //!
 //! What finds no room in the queue is dropped and counted; the count is said as soon as there is room again.
 
@@ -78,7 +78,7 @@ struct State {
 enum Thread {
     NotStarted,
     Running,
-    /// There is none to be had: what standard error takes at once is written in place.
+    /// No thread can be started: what standard error takes at once is written in place.
     None,
 }
 

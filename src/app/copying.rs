@@ -50,7 +50,7 @@ impl App {
             [ix] => self.jobs.get(*ix).map(|row| row.title.to_string()).unwrap_or_default(),
             many => format!("{} jobs", many.len()),
         };
-        // Only the copy itself knows whether a response has an output of its own: see `Copied`.
+        // Only the copy itself knows whether a response has a separate output: see `Copied`.
         let part = match what {
             What::Raw => "raw output",
             What::Body => "response body",

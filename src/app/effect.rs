@@ -163,7 +163,7 @@ impl Subject {
     }
 }
 
-/// A part of a body that has a tree of its own.
+/// A part of a body that is shown as its own tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The decoded output.

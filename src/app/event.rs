@@ -59,7 +59,7 @@ pub enum Event {
         /// What is in it, or why it cannot be read.
         result: Result<Arc<Content>, Clean>,
     },
-    /// `Effect::ReadFiles` has got so far: what is in some of the replies, nothing in those that cannot be had.
+    /// `Effect::ReadFiles` has got so far: what is in some of the replies, nothing for those that cannot be read.
     FilesRead(Vec<FilesOf>),
     /// `Effect::BuildTree` ended.
     TreeReady {
@@ -105,7 +105,7 @@ pub enum Event {
     KeysChanged(Box<Keymap>),
     /// Other fields of the user's are columns.
     ColumnsChanged(Vec<Field>),
-    /// The jobs file was changed and is not valid; the old one is in force. The errors, line by line.
+    /// The jobs file was changed and is not valid; the old one still applies. The errors, line by line.
     ConfigBroken(Vec<Clean>),
     /// The process was suspended and goes on; the terminal is ours again.
     Resumed,
@@ -130,7 +130,7 @@ pub struct Content {
     pub raw: Option<Bytes>,
     /// The decoded output as JSON text. None if there is none.
     pub output: Option<Bytes>,
-    /// Where the output stands in the body, as a path that jq takes; empty if it is made from several places.
+    /// Where the output is in the body, as a path that jq takes; empty if it is made from several places.
     pub output_path: String,
     /// Its files or other items, in the body's order.
     pub files: Vec<FileResult>,

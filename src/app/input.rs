@@ -37,7 +37,7 @@ impl Input {
         format!("{}{}", self.before, self.after)
     }
 
-    /// What stands before the cursor.
+    /// What is before the cursor.
     pub fn before(&self) -> &str {
         &self.before
     }

@@ -73,7 +73,7 @@ pub enum LogSize {
     /// Its last line.
     #[default]
     Line,
-    /// A few lines in a frame of its own.
+    /// A few lines in its own frame.
     Open,
 }
 

@@ -57,7 +57,7 @@ const CALM: Duration = Duration::from_secs(60);
 /// The shortest time between two counts over all jobs.
 const RECOUNT: Duration = Duration::from_secs(1);
 
-/// How long a row stands out that changed its state.
+/// How long a row is highlighted after its state changed.
 const FRESH: Duration = Duration::from_secs(2);
 
 static UTC: TimeZone = TimeZone::UTC;
@@ -196,7 +196,7 @@ pub struct App {
     splits: HashMap<Class, u16>,
     /// Whether list and detail are side by side, per class.
     beside: HashMap<Class, bool>,
-    /// Keys without a meaning that were told so.
+    /// Keys without a meaning about which the user was told.
     unbound: HashSet<Key>,
     /// The jobs of the copy menu.
     copying: Vec<JobIx>,
@@ -481,7 +481,7 @@ impl App {
         }
     }
 
-    /// Whether a row changed its state just now: it stands out for two seconds, or until the next key.
+    /// Whether a row changed its state just now: it is highlighted for two seconds, or until the next key.
     pub fn is_fresh(&self, row: &Row) -> bool {
         let age = human::age(row.moved, self.monotonic_now());
         let since_key = self.now.mono.saturating_sub(self.last_input.0);

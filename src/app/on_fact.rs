@@ -125,7 +125,7 @@ impl App {
         self.redraw = true;
     }
 
-    /// A failure that comes while the user is elsewhere is told once.
+    /// A failure that comes while the user is elsewhere is reported once.
     fn tell_first_failure(&mut self, ix: JobIx) -> Vec<Effect> {
         if self.failure_told || self.focused == Some(true) {
             self.failure_told = true;

@@ -64,7 +64,7 @@ impl Line {
         if text.is_empty() { Self::default() } else { Self::of(Tone::Strong, text) }
     }
 
-    /// A dim label in a column of its own, and what it is the label of.
+    /// A dim label in its own column, and what it is the label of.
     pub fn labelled(label: &str, tone: Tone, text: &str) -> Self {
         let head = format!(" {label:<0$} ", LABEL.saturating_sub(2));
         let indent = head.width();

@@ -138,7 +138,7 @@ impl<W: Write> Sheet<W> {
 
 /// A cell that no spreadsheet takes for a formula: a leading `=`, `+`, `-`, `@`, tab or carriage return gets a `'`
 /// before it. What a terminal would obey is written out; line breaks stay, quoted by the writer, but a carriage return
-/// alone would let a cell overwrite the line that it stands in. Where spreadsheets part at `;` or tabs, what follows one
+/// alone would let a cell overwrite the line that it is in. Where spreadsheets part at `;` or tabs, what follows one
 /// begins a cell: it is guarded likewise.
 fn guarded(cell: &str) -> String {
     let mut harmless = String::with_capacity(cell.len());
@@ -163,7 +163,7 @@ fn guarded(cell: &str) -> String {
     if formula { format!("'{harmless}") } else { harmless }
 }
 
-/// A cell as it stands in the file: quoted where it holds anything at which some spreadsheet parts.
+/// A cell as it is written: quoted where it holds anything at which some spreadsheet parts.
 fn quoted(cell: &str) -> String {
     if cell.contains([',', ';', '\t', '"', '\n', '\r']) || cell.starts_with(' ') || cell.ends_with(' ') {
         format!("\"{}\"", cell.replace('"', "\"\""))

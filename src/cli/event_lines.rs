@@ -17,7 +17,7 @@ use crate::domain::stats::Counts;
 use crate::domain::{human, note};
 use crate::session::jsonl::{ReadLine, StateLine, SummaryLine, json};
 
-/// What stands in place of a time before what was known already. As wide as a time.
+/// What is printed in place of a time for what was known already. As wide as a time.
 const KNOWN: &str = "known   ";
 
 /// How lines are written.

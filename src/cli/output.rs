@@ -52,7 +52,7 @@ impl Look {
         crossterm::style::force_color_output(colour);
         let console = terminal && set("TERM").is_some_and(|term| term == "linux" || term == "dumb");
         let size = if terminal { crossterm::terminal::size().ok() } else { None };
-        // A terminal that was never told its size says that it has none.
+        // A terminal whose size was never set says that it has none.
         let width = size.map(|(columns, _)| columns.into()).filter(|columns| *columns > 0);
         let ascii = common.ascii || console || (terminal && !locale::is_narrow_utf8());
         // The dashboard reports what is wrong with config.toml.
@@ -61,7 +61,7 @@ impl Look {
     }
 }
 
-/// How long a reader of standard output may take nothing before a command that was told to end leaves without it.
+/// How long a reader of standard output may take nothing before a command that was asked to end leaves without it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Standard output, buffered.
@@ -72,7 +72,7 @@ pub struct Out {
 }
 
 impl Out {
-    /// Takes standard output for a command of its own.
+    /// Takes standard output for a command that uses it alone.
     pub fn new() -> Self {
         Self { inner: BufWriter::with_capacity(1 << 16, FdWriter::stdout()), closed: false }
     }
@@ -134,7 +134,7 @@ pub enum Closed {
     Failed(String),
 }
 
-/// Lines that are printed by a thread of their own, so that a reader who has stopped reading (`watch | less`) never
+/// Lines that are printed by their own thread, so that a reader who has stopped reading (`watch | less`) never
 /// keeps a one-shot reply waiting.
 #[derive(Debug)]
 pub struct Lines {
@@ -212,7 +212,7 @@ fn wait_until_reader_leaves() -> Option<()> {
     if !matches!(kind, FileType::Fifo | FileType::Socket) {
         return None;
     }
-    // Errors and hang-ups are told without being asked for.
+    // Errors and hang-ups are reported without being asked for.
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
     while rustix::event::poll(&mut polled, None).is_err_and(|error| error == rustix::io::Errno::INTR) {}
     polled.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)).then_some(())

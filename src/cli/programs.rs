@@ -16,7 +16,7 @@ use crate::domain::secret::TokenSource;
 /// A program, and when it is run.
 type Row = (String, String);
 
-/// Prints them, those of each file under a heading of its own; nothing where there are none. A program that is not
+/// Prints them, those of each file under its own heading; nothing where there are none. A program that is not
 /// there, or may not be run, says so.
 pub fn list(file: &JobsFile, user: &User, out: &mut dyn Write) -> io::Result<()> {
     section("programs that this file runs, without a shell:", of_file(file), out)?;

@@ -58,7 +58,7 @@ fn declared(common: &Common) -> Result<JobsFile, Undeclared> {
     common.jobs_file().map_err(|error| Undeclared::Invalid { path, error })
 }
 
-/// How many near names are told.
+/// How many similar names are suggested.
 const NEAR: usize = 5;
 
 /// The jobs that were perhaps meant: those that a part of the text names, else those that are spelt much like it.

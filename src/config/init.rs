@@ -11,7 +11,7 @@ use crate::domain::job::ProviderName;
 use crate::domain::provider::AddressForm;
 use crate::providers::described;
 
-/// A jobs file in which every key stands once.
+/// A jobs file with every key once.
 pub const EXAMPLE: &str = include_str!("../../jobs.example.toml");
 
 /// Writes a starter file. The error says why there is none; an existing file is left as it is.
@@ -83,7 +83,7 @@ fn holes(path: &str) -> Vec<String> {
     plain.split('<').skip(1).filter_map(hole).map(|name| format!("<{name}>")).collect()
 }
 
-/// What a starter file says: valid as it stands, without services and jobs.
+/// What a starter file says: valid without changes, without services and jobs.
 pub fn starter() -> String {
     let line = |line: &str| match line {
         "" => "\n".to_owned(),

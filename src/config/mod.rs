@@ -115,7 +115,7 @@ pub fn locate(named: Option<&Path>) -> Result<PathBuf, ConfigError> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
-    // Whatever is there is meant: a file that cannot be read is an error of its own, said by `load`.
+    // Whatever is there is meant: a file that cannot be read is an error too, reported by `load`.
     let places = files::paths::jobs_files();
     if let Some(found) = places.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Ok(found.clone());
@@ -144,7 +144,7 @@ pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
     parse(&read(path)?, path)
 }
 
-/// Reads the text of a jobs file; `path` is where it stands, for messages and for the paths in it. Its files of ids are
+/// Reads the text of a jobs file; `path` is where it is, for messages and for the paths in it. Its files of ids are
 /// read from disk.
 pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);

@@ -37,7 +37,7 @@ pub struct User {
     pub store: Option<StoreSetting>,
 }
 
-/// The keys of one action, in place of its own.
+/// The keys of one action, in place of the defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The action's name, one of [`Actions::names`].

@@ -1,4 +1,4 @@
-//! The jobs file of a demo: every service and job of it, ready to be used as it stands.
+//! The jobs file of a demo: every service and job of it, ready to be used.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use super::scenario::Service;
 use super::world::World;
 use crate::domain::job::ProviderName;
 
-/// Up to this many jobs, each has a table and a name of its own.
+/// Up to this many jobs, each has its own table and name.
 const NAMED: usize = 500;
 
 /// A command of the user's own: what failed is sent again, and its new id comes into this file.

@@ -60,7 +60,7 @@ pub enum DemoError {
     /// An option out of its range.
     #[error("{0}")]
     Option(&'static str),
-    /// The port cannot be had.
+    /// The port is taken.
     #[error("failed to listen on 127.0.0.1:{port}: {cause}. Choose another --port, or leave it out for a free one.")]
     Listen {
         /// The port that was asked for; 0: any.
@@ -90,7 +90,7 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts the services on a thread and a runtime of their own, so that a busy dashboard does not slow them.
+    /// Starts the services on their own thread and runtime, so that a busy dashboard does not slow them.
     pub fn start(options: Options) -> Result<Self, DemoError> {
         if options.jobs > MAX_JOBS {
             return Err(DemoError::Option("a demo has at most 100000 jobs: choose a smaller --jobs"));
@@ -112,7 +112,7 @@ impl Demo {
         self.seed
     }
 
-    /// A jobs file for all jobs of the demo (TOML), that works as it stands.
+    /// A jobs file for all jobs of the demo (TOML), that works without changes.
     pub fn jobs_file(&self) -> String {
         jobs_file::jobs_file(&self.world, self.address)
     }

@@ -93,7 +93,7 @@ pub enum TroubleKind {
     HangsUp,
 }
 
-/// Shares of all reads that meet trouble of their own.
+/// Shares of all reads that fail independently of others.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sporadic {
@@ -249,7 +249,7 @@ pub struct VesslKind {
     /// Whether that is JSON.
     #[serde(default)]
     pub json: bool,
-    /// A JSON list of so many times the text.
+    /// A JSON list of this many copies of the text.
     pub rows: Option<usize>,
     /// Why it failed.
     pub fail_reason: Option<String>,

@@ -46,9 +46,9 @@ pub enum Fault {
     Trickle(usize, Duration),
     /// Chunked, whole.
     Chunked,
-    /// Chunked; after so many bytes of the body the connection is closed, in the middle of a chunk.
+    /// Chunked; after this many bytes of the body the connection is closed, in the middle of a chunk.
     CutChunked(usize),
-    /// The Content-Length says so many bytes, whatever the body has; then the connection is closed.
+    /// The Content-Length says this many bytes, whatever the body has; then the connection is closed.
     WrongLength(usize),
     /// Neither length nor chunks: the end of the connection is the end of the body.
     UntilClose,
@@ -122,7 +122,7 @@ impl Received {
 }
 
 impl Script {
-    /// Starts a server on a free port of 127.0.0.1, on a thread of its own.
+    /// Starts a server on a free port of 127.0.0.1, on its own thread.
     pub fn start() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -32,7 +32,7 @@ pub fn listen(port: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves on a thread of its own until the other end of the channel is dropped.
+/// Serves on its own thread until the other end of the channel is dropped.
 pub fn spawn(world: Arc<World>, listener: TcpListener, ended: oneshot::Receiver<()>) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let listener = {

@@ -88,7 +88,7 @@ pub struct Taken {
 /// What a read meets in place of an answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Obstacle {
-    /// An answer of another kind, for so many seconds of our time still.
+    /// An answer of another kind, for this many more seconds of our time.
     Trouble(TroubleKind, f64),
     /// The answer, but late.
     Slow(Duration),

@@ -203,7 +203,7 @@ pub fn fields_that_differ(before: &[u8], after: &[u8]) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Adds the names of the fields that differ, so many levels further down than the first.
+/// Adds the names of the fields that differ, this many levels further down than the first.
 fn add_differing(before: &RawValue, after: &RawValue, path: &str, further: u8, names: &mut BTreeSet<String>) {
     if is_same(before, after, DEEPEST) {
         return;
@@ -222,7 +222,7 @@ fn add_differing(before: &RawValue, after: &RawValue, path: &str, further: u8, n
     }
 }
 
-/// Whether two values mean the same, so many levels down. Numbers are compared digit by digit.
+/// Whether two values mean the same, this many levels down. Numbers are compared digit by digit.
 fn is_same(before: &RawValue, after: &RawValue, levels: u8) -> bool {
     if before.get() == after.get() || levels == 0 {
         return before.get() == after.get();

@@ -47,7 +47,7 @@ impl From<String> for Clean {
     }
 }
 
-/// Whether a character may reach a terminal as it is. Not for line breaks and tabs, which have a meaning of their own.
+/// Whether a character may reach a terminal as it is. Not for line breaks and tabs, which have their own meaning.
 pub fn is_harmless(c: char) -> bool {
     !c.is_control() && !is_invisible(c)
 }

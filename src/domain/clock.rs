@@ -1,4 +1,4 @@
-//! The time of day as it is handed to those who need it: nothing in here has a clock of its own.
+//! The time of day as it is handed to those who need it: nothing in here reads a clock.
 
 use std::fmt;
 use std::sync::Arc;

@@ -27,7 +27,7 @@ pub struct UserCommand {
     pub adds: Option<String>,
     /// Whether it gets the service's token.
     pub token: bool,
-    /// Where it stands, as `jobs.toml:12`, for messages.
+    /// Where it is declared, as `jobs.toml:12`, for messages.
     pub place: String,
 }
 

@@ -34,7 +34,7 @@ impl Cost {
             return None;
         }
         let mut units: i128 = 0;
-        // Of each digit: how many places it stands left of the last place that counts.
+        // Of each digit: how many places it is left of the last place that counts.
         let places = PLACES + exponent + i32::try_from(whole.len()).ok()? - 1;
         for (digit, place) in whole.chars().chain(decimals.chars()).zip((i32::MIN..=places).rev()) {
             let digit = i128::from(digit.to_digit(10)?);
@@ -52,7 +52,7 @@ impl Cost {
         i128::try_from(count).ok().filter(|count| *count > 0).map_or(Self(0), |count| Self(self.0 / count))
     }
 
-    /// The amount so many times over.
+    /// The amount multiplied by a count.
     pub fn times(self, count: i64) -> Self {
         Self(self.0.saturating_mul(i128::from(count)))
     }

@@ -164,7 +164,7 @@ impl Spread {
     }
 }
 
-/// The smallest of some sorted durations that so many of a hundred are not longer than.
+/// The smallest of some sorted durations that this percentage of them is not longer than.
 fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()
@@ -222,7 +222,7 @@ fn per_minute(finishes: impl Iterator<Item = Timestamp>) -> Option<f64> {
     (span > 0.0).then(|| (finishes.len() - 1) as f64 * 60.0 / span)
 }
 
-/// How many jobs finished in each of so many spans of equal length over the whole batch, oldest first; and the length
+/// How many jobs finished in each of this many spans of equal length over the whole batch, oldest first; and the length
 /// of a span. None before the first finish.
 pub fn over_time<T>(samples: &[Sample<'_, T>], spans: usize) -> Option<(Timestamp, Duration, Vec<u32>)> {
     let finishes: Vec<Timestamp> = samples.iter().filter_map(|sample| sample.finished_at).collect();

@@ -54,7 +54,7 @@ pub enum Fact {
     },
     /// A job was taken out of the file.
     Withdrawn(JobIx),
-    /// A changed jobs file is in force; what it declares and withdraws was told before.
+    /// A changed jobs file was applied; what it declares and withdraws was reported before.
     Reloaded {
         /// Jobs that came.
         added: usize,
@@ -104,7 +104,7 @@ pub enum Fact {
     Unanswered {
         /// The service's name in the jobs file.
         service: Arc<str>,
-        /// How it stands.
+        /// What is known about the silence.
         silence: Option<Silence>,
     },
     /// The store cannot be used any more, or can be again (None).

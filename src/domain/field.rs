@@ -1,4 +1,4 @@
-//! The user's own fields: where a job's saved result is looked into, and what is made of what stands there.
+//! The user's own fields: where a job's saved result is looked into, and what is made of what is there.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

@@ -39,8 +39,8 @@ pub struct FileResult {
     pub cost: Option<String>,
     /// Whether it was sent to human review: then its result does not come here.
     pub in_review: bool,
-    /// Where the file's own object stands in the body.
+    /// Where the file's own object is in the body.
     pub range: std::ops::Range<usize>,
-    /// Where its `result` stands in the body.
+    /// Where its `result` is in the body.
     pub result: Option<std::ops::Range<usize>>,
 }

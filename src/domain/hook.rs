@@ -23,7 +23,7 @@ pub struct Hook {
     pub program: Program,
     /// At most one run in so long, with all that came meanwhile.
     pub batch: Duration,
-    /// Where it stands, as `jobs.toml:12`.
+    /// Where it is declared, as `jobs.toml:12`.
     pub place: String,
 }
 

@@ -1,4 +1,4 @@
-//! What things are: plain data and pure rules. No I/O, no async, no terminal, no clock of its own.
+//! What things are: plain data and pure rules. No I/O, no async, no terminal, no clock.
 
 pub mod attempt;
 pub mod batch;

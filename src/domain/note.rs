@@ -70,7 +70,7 @@ pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &Time
     Some(said)
 }
 
-/// A job's state as a sentence: what it means. Why is told by [`reason`].
+/// A job's state as a sentence: what it means. Why: see [`reason`].
 pub fn in_words(known: &Observation) -> Clean {
     let said = match known.state {
         State::Queued => "queued".to_owned(),

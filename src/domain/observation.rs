@@ -95,7 +95,7 @@ pub enum Role {
     /// The response of the status poll.
     #[default]
     Status,
-    /// The response of a request of its own for the result.
+    /// The response to a separate request for the result.
     Result,
     /// A further file of the job, by its name in the provider's description.
     Also(String),
@@ -440,7 +440,8 @@ impl Observation {
         if is_evidence { Keep::Evidence } else { Keep::Nothing }
     }
 
-    /// Whether this poll is what an "already acknowledged" would be blamed on from now on, and was not one like it before.
+    /// Whether this poll is what an "already acknowledged" would be blamed on from now on, and was not one like it
+    /// before.
     fn raise_doubt(&mut self, doubt: Doubt, seen: Seen<'_>) -> bool {
         if self.doubt > Some(doubt) {
             return false;

@@ -51,14 +51,14 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Its name.
     fn name(&self) -> ProviderName;
 
-    /// What people are told of it.
+    /// Texts about it, for people.
     fn about(&self) -> About;
 
     /// Whether and by which request a result is handed out once.
     fn one_shot(&self) -> OneShot;
 
-    /// The normalised endpoint under which the jobs of a service with this base and these settings are kept: no query, no
-    /// token.
+    /// The normalised endpoint under which the jobs of a service with this base and these settings are kept: no query,
+    /// no token.
     fn endpoint(&self, base: &Url, settings: &BTreeMap<String, String>) -> String;
 
     /// The status read of a job. The id stays one segment of a path, or one value of a query, whatever it holds.
@@ -122,7 +122,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     }
 }
 
-/// What people are told of a provider.
+/// Texts about a provider, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct About {
     /// What the service calls the thing that an id names: "request", "task", "execution".
@@ -156,7 +156,7 @@ pub struct Payload {
     pub raw: Option<Bytes>,
     /// The decoded output as JSON text.
     pub output: Option<Bytes>,
-    /// Where the output stands in the body, as a path that jq takes. Empty if it is made from several places.
+    /// Where the output is in the body, as a path that jq takes. Empty if it is made from several places.
     pub output_path: String,
     /// The files, or other items, of a job that has many.
     pub files: Vec<FileResult>,
@@ -189,7 +189,7 @@ pub enum Peek {
         /// Whether its result was handed out before.
         acknowledged: bool,
     },
-    /// It cannot be told.
+    /// It cannot be decided.
     Unknown {
         /// Why.
         reason: String,

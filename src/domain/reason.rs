@@ -182,7 +182,7 @@ fn is_identifier(word: &str) -> bool {
     word.len() >= 8 && changes.count() >= 3
 }
 
-/// `2026-11-21T10:00:00.123Z`, `14:26:02`, `2026-11-21`, `1.2.3`, `10.0.0.1:8080`: digits and what stands between them.
+/// `2026-11-21T10:00:00.123Z`, `14:26:02`, `2026-11-21`, `1.2.3`, `10.0.0.1:8080`: digits and what is between them.
 fn is_time(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     word.starts_with(|c: char| c.is_ascii_digit())
@@ -190,7 +190,7 @@ fn is_time(word: &str) -> bool {
         && word.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b'T' | b'Z' | b'+'))
 }
 
-/// Runs of digits, with their decimals; a unit behind one stands apart: `60s` and `60 s` are the same.
+/// Runs of digits, with their decimals; a unit behind one is separate: `60s` and `60 s` are the same.
 fn fold_numbers(word: &str, out: &mut String) {
     let mut rest = word;
     while let Some(at) = rest.find(|c: char| c.is_numeric()) {

@@ -28,14 +28,14 @@ impl Method {
 pub struct Header {
     /// Its name.
     pub name: String,
-    /// What stands in it, one piece after the other.
+    /// What it consists of, one piece after the other.
     pub value: Vec<HeaderPart>,
 }
 
 /// A piece of a header's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderPart {
-    /// Text as it stands.
+    /// Literal text.
     Text(String),
     /// The service's token.
     Token,
@@ -76,8 +76,8 @@ pub struct Request {
     pub one_shot: bool,
     /// The query keys that jobdeck itself put there: what they are set to may be shown.
     pub own_query: Vec<String>,
-    /// The host whose response named this URL, if it is of another origin: none of its names is asked where it stands for
-    /// a private, link-local or loopback address, unless that host's own name does.
+    /// The host whose response named this URL, if it is of another origin: none of its names is asked where it stands
+    /// for a private, link-local or loopback address, unless that host's own name does.
     pub named_by: Option<String>,
 }
 

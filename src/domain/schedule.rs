@@ -46,7 +46,7 @@ fn bounded(base: Duration, factor: f64, longest: Duration) -> Duration {
     Duration::from_secs_f64((base.as_secs_f64() * factor).min(longest.as_secs_f64()))
 }
 
-/// A token bucket: so many requests in so long a time, a tenth of a second's worth (at least one) at once.
+/// A token bucket: this many requests in this span of time, a tenth of a second's worth (at least one) at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
     per_second: f64,
@@ -63,7 +63,7 @@ impl Bucket {
         Self { per_second, burst, level: burst, updated: now }
     }
 
-    /// Takes so many requests out that were sent already: what follows waits for them.
+    /// Takes out this many requests that were sent already: what follows waits for them.
     pub fn owe(&mut self, requests: u64) {
         #[expect(clippy::cast_precision_loss, reason = "a poll has few requests")]
         let owed = requests as f64;

@@ -13,7 +13,7 @@ use super::provider::{OneShot, ProviderRef};
 use super::secret::TokenSource;
 
 /// The name of the further secret with which Unstract's platform is asked how far an execution is. A service is polled
-/// without it where it cannot be had.
+/// without it where there is none.
 pub const PLATFORM_TOKEN: &str = "platform_token";
 
 /// A service as the jobs file declares it, every default filled in.
@@ -117,7 +117,7 @@ impl Default for Include {
 /// The `[poll]` table: what holds for all services together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Poll {
-    /// The pace of a service that has none of its own.
+    /// The pace of a service that sets none.
     pub pace: Pace,
     /// Requests at once, all services together.
     pub in_flight: usize,

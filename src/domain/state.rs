@@ -17,7 +17,7 @@ pub enum State {
     Failed,
     /// Stopped on request.
     Cancelled,
-    /// Finished, but its result can no longer be had by us.
+    /// Finished, but its result is no longer available to us.
     Lost,
     /// Never read yet, or a status word that we don't know.
     #[default]
@@ -109,7 +109,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Why a finished job's result can no longer be had by us.
+/// Why a finished job's result is no longer available to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LostBecause {
     /// Unstract says "already acknowledged", and there is no copy here.

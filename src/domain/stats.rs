@@ -159,7 +159,8 @@ impl Stats {
         Some(count * 60.0 / time)
     }
 
-    /// When all jobs will be over but for those that are no longer polled, as a range from now; None before five finishes, at the end, or after a standstill.
+    /// When all jobs will be over but for those that are no longer polled, as a range from now; None before five
+    /// finishes, at the end, or after a standstill.
     ///
     /// The rate is what it was of late, the range what chance would make of such a rate, widened where the newest
     /// finishes came faster or slower than those before.
@@ -209,7 +210,7 @@ impl Stats {
         }
     }
 
-    /// The shortest of a few windows that holds at least so many finishes: their number and its length in seconds.
+    /// The shortest of a few windows that holds at least this many finishes: their number and its length in seconds.
     fn window(&self, now: Timestamp, least: u64) -> Option<(f64, f64)> {
         let run = human::age(self.started, now).max(Duration::from_secs(1));
         for window in [WINDOW, WINDOW * 2, MEMORY] {

@@ -60,8 +60,8 @@ impl Timeline {
         counts
     }
 
-    /// The heights of a chart of so many cells: where a cell is less than a slot, neighbours share its height, so that
-    /// a young batch has no gaps that are only a matter of drawing.
+    /// The heights of a chart of this many cells: where a cell is less than a slot, neighbours share its height, so
+    /// that a young batch has no gaps that are only a matter of drawing.
     pub fn heights(&self, from: Timestamp, to: Timestamp, cells: usize) -> Vec<u64> {
         let slots = usize::try_from((to.as_second() - from.as_second()) / self.step + 1).unwrap_or(1).max(1);
         let spans = self.spans(from, to, cells.min(slots));

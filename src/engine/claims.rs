@@ -16,7 +16,8 @@ use super::recovery::recover;
 use super::run::{Background, Mode, Run};
 use super::schedule::Schedule;
 
-/// How many jobs are read from disk at once: those before are told of meanwhile, and never all are held twice.
+/// How many jobs are read from disk at once: each portion is reported before the next is read, so that never all are in
+/// memory twice.
 const LOADED_AT_ONCE: usize = 4096;
 /// How many followed jobs are tried for a takeover at once.
 const TRIED_AT_ONCE: usize = 256;
@@ -197,8 +198,8 @@ impl Run {
         }
     }
 
-    /// Shows what other instances have saved, takes over the jobs of those that have ended, and claims what could not be
-    /// claimed before.
+    /// Shows what other instances have saved, takes over the jobs of those that have ended, and claims what could not
+    /// be claimed before.
     pub(super) async fn follow(&mut self) {
         if !matches!(self.mode, Mode::Running | Mode::Paused) {
             return;
@@ -287,8 +288,8 @@ impl Run {
     }
 }
 
-/// Whether the disk knows no more than we do. The numbers of the requests do not tell: ours run ahead of the disk's, for
-/// a poll that changes nothing is not written, and whoever takes a job over counts on from the disk's.
+/// Whether the disk knows no more than we do. The numbers of the requests do not tell: ours run ahead of the disk's,
+/// for a poll that changes nothing is not written, and whoever takes a job over counts on from the disk's.
 fn tells_nothing_new(on_disk: &Observation, entry: &JobEntry) -> bool {
     let ours = &*entry.known;
     let read_at = |known: &Observation| known.last_poll.as_ref().map(|read| read.at);

@@ -1,4 +1,4 @@
-//! What a jump of the time of day means. Reads, waits and graces go by a clock that only ever runs on, and stands still
+//! What a jump of the time of day means. Reads, waits and graces go by a clock that only runs forward, and stops
 //! while the machine sleeps; the time of day is for people, and for telling that the machine slept.
 
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Run {
         } else {
             tracing::info!("the clock was set back");
         }
-        // What was told as a time of day is another one now.
+        // What was reported as a time of day has changed.
         for service in self.schedule.services() {
             self.gate_changed(service);
             self.refresh_service_health(service);

@@ -73,7 +73,7 @@ impl Run {
         }
         self.flush_releases();
         self.claim(&idle).await;
-        // Nobody has told us of these since we were done with them.
+        // Nobody has reported these to us since we were done with them.
         self.reload_known(&idle).await;
         for ix in idle.into_iter().chain(waiting) {
             let entry = &mut self.schedule[ix];

@@ -9,7 +9,7 @@ const RESERVE: u64 = 14;
 /// What is asked for beside the polls: more would make programs slow that we start, which close all that they may have.
 const BESIDE_POLLS: u64 = 256;
 
-/// Raises the soft limit to what so many polls need, as far as the hard limit lets it.
+/// Raises the soft limit to what this many polls need, as far as the hard limit lets it.
 pub fn raise_limit(polls: usize) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = (polls as u64).saturating_mul(OF_A_POLL).saturating_add(BESIDE_POLLS);

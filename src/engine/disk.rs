@@ -71,7 +71,7 @@ pub enum DiskEvent {
     Saved {
         /// The job.
         ix: JobIx,
-        /// What is known now, as it stands on disk.
+        /// What is known now, as it is on disk.
         known: Box<Observation>,
         /// All its attempts that are on disk now, if they are all there are.
         attempts: Vec<Attempt>,
@@ -171,7 +171,7 @@ impl Pending {
         self.save.job.traits.one_shot
     }
 
-    /// How much memory its body takes: what stands in a file is mapped.
+    /// How much memory its body takes: a file is mapped.
     fn held(&self) -> u64 {
         let bodies = self.save.body.iter().chain(&self.save.further);
         bodies.filter(|body| body.spooled.is_none()).map(|body| body.bytes.len() as u64).sum()
@@ -297,7 +297,7 @@ impl Disk {
         self.is_write_checking && self.trouble.is_some()
     }
 
-    /// Starts a save. Nothing of it may be told before it has succeeded.
+    /// Starts a save. Nothing of it may be reported before it has succeeded.
     pub fn save(&mut self, pending: Pending) {
         self.held += pending.held();
         let kept = pending.clone();

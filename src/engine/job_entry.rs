@@ -1,5 +1,5 @@
-//! One job in the engine: what is known of it, when it is polled next, and when it is given up. Pure; times are since the
-//! engine's start.
+//! One job in the engine: what is known of it, when it is polled next, and when it is given up. Pure; times are since
+//! the engine's start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +128,7 @@ impl JobEntry {
         self.job.traits.one_shot
     }
 
-    /// Whether its result is on disk and cannot be had again.
+    /// Whether its result is on disk and cannot be fetched again.
     pub fn holds_the_only_copy(&self) -> bool {
         self.is_one_shot() && self.known.saved.is_some()
     }
@@ -196,7 +196,7 @@ impl JobEntry {
                 let left = grace.saturating_sub(doubted).max(Duration::from_millis(1));
                 Next::In(back_off(pace, self.failures, seen.draw).min(left))
             }
-            // Its service waits as long as it asked, see `Gate`: of its own the job adds no more than its pace.
+            // Its service waits as long as it asked, see `Gate`: the job itself adds no more than its pace.
             PollOutcome::Throttled if seen.reading.retry_after.is_some() => Next::In(pause(pace, 0, seen.draw)),
             PollOutcome::Throttled
             | PollOutcome::Unreachable

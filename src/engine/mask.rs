@@ -11,7 +11,7 @@ use crate::domain::response::Headers;
 use crate::domain::secret::Token;
 use crate::net::Sink;
 
-/// A shorter token is no secret that could be told from ordinary text: masking it would damage results.
+/// A shorter token cannot be told from ordinary text: masking it would damage results.
 const SHORTEST: usize = 6;
 
 /// What a URL escapes.
@@ -42,8 +42,8 @@ impl<S: Sink> Masking<S> {
         self.spellings = spellings(token);
     }
 
-    /// Hands on the last bytes and gives the sink back; whether any were masked. In bytes that broke off the beginning of
-    /// an echo is one too.
+    /// Hands on the last bytes and gives the sink back; whether any were masked. In bytes that broke off the beginning
+    /// of an echo is one too.
     pub fn finish(mut self, broken: bool) -> (S, bool) {
         let begun = |spelling: &Vec<u8>| {
             let longest = self.held.len().min(spelling.len().saturating_sub(1));
@@ -55,8 +55,8 @@ impl<S: Sink> Masking<S> {
         (self.sink, self.masked)
     }
 
-    /// Hands on so many of the bytes that are held, each that belongs to an echo masked: no echo ends behind them but in
-    /// what is held. That makes no difference between bytes in one piece and in many.
+    /// Hands on this many of the bytes that are held, each that belongs to an echo masked: no echo ends behind them but
+    /// in what is held. That makes no difference between bytes in one piece and in many.
     fn hand_on(&mut self, count: usize, begun: Option<Range<usize>>) {
         if count == 0 {
             // What is covered stays so: a piece may be empty.
@@ -119,7 +119,7 @@ pub fn text(text: String, token: &Token) -> String {
     }
 }
 
-/// The token together with what stands in a signed URL's query: whoever has that has the result. The values are taken
+/// The token together with the values of a signed URL's query: whoever has that has the result. The values are taken
 /// as they are written there and as they are meant.
 pub fn with_query(token: &Token, url: &Url) -> Token {
     let written =

@@ -102,7 +102,7 @@ pub struct Reload {
     pub services: Vec<(Arc<Service>, token::Renewal)>,
     /// The jobs, in the file's order.
     pub jobs: Vec<Arc<Job>>,
-    /// The hooks in force from now on.
+    /// The hooks that apply from now on.
     pub hooks: Vec<Arc<Hook>>,
 }
 
@@ -133,7 +133,7 @@ pub enum StartError {
     UnknownService(String),
 }
 
-/// Starts an engine on a thread and a runtime of its own: a terminal or a pipe that takes no more output must not hold
+/// Starts an engine on its own thread and runtime: a terminal or a pipe that takes no more output must not hold
 /// up a reply that can be read once. It first declares every job with what is known of it, and ends with
 /// `Fact::Ended`, after which nothing more is sent.
 pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine, StartError> {
@@ -154,7 +154,8 @@ pub fn environment_troubles() -> Vec<String> {
     crate::net::environment::troubles()
 }
 
-/// Makes the HTTP clients that these services need, so that a missing certificate bundle is told before anything else.
+/// Makes the HTTP clients that these services need, so that a missing certificate bundle is reported before anything
+/// else.
 pub fn check_certificates<'a>(services: impl IntoIterator<Item = &'a Service>) -> Result<(), StartError> {
     let poll = Poll::default();
     let net = Net::new(&poll, Clock::new(Timestamp::now));

@@ -1,5 +1,5 @@
-//! The request that takes nothing, before the one that takes a result: whether the job is over yet. Only the service's own
-//! word that it goes on puts the taking request off; whatever else becomes of this one, that follows at once.
+//! The request that takes nothing, before the one that takes a result: whether the job is over yet. Only the service's
+//! own word that it goes on puts the taking request off; whatever else becomes of this one, that follows at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub enum Peeked {
     Ask {
         /// Whether the service says that it was handed out before.
         acknowledged: bool,
-        /// Why it could not be told, where that is so of every job of the service.
+        /// Why nothing is known, where that is so of every job of the service.
         failed: Option<String>,
     },
 }
@@ -72,7 +72,7 @@ pub async fn peek(poll: &PollRequest, around: &mut Surroundings) -> Peeked {
     }
 }
 
-/// A key that could not be had is a service polled without it.
+/// Where the key could not be read the service is polled without it.
 fn has_secrets(request: &Request, poll: &PollRequest) -> bool {
     request.headers.iter().flat_map(|header| &header.value).all(|part| match part {
         HeaderPart::Secret(name) => poll.token.has(name),

@@ -258,7 +258,7 @@ async fn exchange(poll: &PollRequest, asked: Asked<'_>, around: &mut Surrounding
     }
 }
 
-/// A further file that cannot be had does not keep its job from its end.
+/// A further file that cannot be fetched does not keep its job from ending.
 fn without_response(fetch: Option<&Fetch>, no_reply: &NoReply) -> Next {
     let Some(Fetch { part: Part::Also(name), status, .. }) = fetch else {
         return Next::Done(providers::read_nothing(no_reply));

@@ -164,8 +164,8 @@ impl Polls {
         self.in_flight.insert(handle.id(), flight);
     }
 
-    /// What happens next. One that failed inside jobdeck may have used a result up, which must not be forgotten: it counts
-    /// as one whose response never came. `now` is asked for only then. Waits for ever if none is in flight.
+    /// What happens next. One that failed inside jobdeck may have used a result up, which must not be forgotten: it
+    /// counts as one whose response never came. `now` is asked for only then. Waits for ever if none is in flight.
     pub async fn next(&mut self, now: impl Fn() -> Timestamp) -> PollEvent {
         loop {
             let joined = tokio::select! {
@@ -201,7 +201,7 @@ impl Polls {
         }
     }
 
-    /// Those whose response can be had again are dropped from now on, or (false) waited for again.
+    /// Those whose response can be fetched again are dropped from now on, or (false) waited for again.
     pub fn leave(&self, leave: bool) {
         self.leave.send_replace(leave);
     }
@@ -212,7 +212,7 @@ impl Polls {
         self.leave_results.send_replace(true);
     }
 
-    /// Whether those whose response can be had again are being dropped.
+    /// Whether those whose response can be fetched again are being dropped.
     pub fn has_left(&self) -> bool {
         *self.leave.borrow()
     }

@@ -1,4 +1,4 @@
-//! A changed jobs file is put in force: what stays keeps its place, what goes is finished, what comes is declared.
+//! A changed jobs file is applied: what stays keeps its place, what goes is finished, what comes is declared.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::service_entry::ServiceEntry;
 use super::token::{Renewal, TokenError};
 
 impl Run {
-    /// Applies it. Told by `Fact::Reloaded` when it is in force.
+    /// Applies it. `Fact::Reloaded` reports that it was.
     pub(super) async fn reload(&mut self, reload: Reload) {
         let Reload { poll, services, jobs, hooks } = reload;
         self.hooks = hooks;

@@ -1,4 +1,4 @@
-//! What the engine tells, and what it told last: facts on a channel, each once.
+//! What the engine reports, and what it reported last: facts on a channel, each once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::domain::job::JobIx;
 use crate::domain::observation::Observation;
 use crate::domain::state::State;
 
-/// How long polls that taught nothing wait to be told together: each by itself would wake whoever listens.
+/// How long polls that taught nothing wait to be reported together: each by itself would wake the front end.
 const TOLD_TOGETHER: Duration = Duration::from_millis(200);
 
-/// What is known of a job, to be told.
+/// What is known of a job, to be reported.
 #[derive(Debug)]
 pub struct Observed {
     /// The job.
@@ -36,12 +36,12 @@ pub struct Report {
     is_settled: bool,
     /// What polls that taught nothing have left, by job: when it was last polled.
     unchanged: BTreeMap<JobIx, Arc<Observation>>,
-    /// When they are told.
+    /// When they are reported.
     unchanged_due: Option<Duration>,
 }
 
 impl Report {
-    /// Nothing told yet.
+    /// Nothing reported yet.
     pub fn new(facts: UnboundedSender<Fact>) -> Self {
         Self { facts, next_poll: None, is_settled: false, unchanged: BTreeMap::new(), unchanged_due: None }
     }
@@ -58,13 +58,13 @@ impl Report {
         self.tell(Fact::Observed { ix, previous, changed, known });
     }
 
-    /// A poll taught nothing but when it was: told together with what others have left.
+    /// A poll taught nothing but when it was: reported together with those of others.
     pub fn unchanged(&mut self, ix: JobIx, known: Arc<Observation>, now: Duration) {
         self.unchanged.insert(ix, known);
         self.unchanged_due.get_or_insert(now + TOLD_TOGETHER);
     }
 
-    /// When something has to be told.
+    /// When something has to be reported.
     pub fn due(&self) -> Option<Duration> {
         self.unchanged_due
     }
@@ -90,7 +90,7 @@ impl Report {
         self.facts.clone()
     }
 
-    /// When the next poll is due; told to the second.
+    /// When the next poll is due; reported to the second.
     pub fn next_poll(&mut self, next: Option<Timestamp>) {
         let second = next.map(Timestamp::as_second);
         if second != self.next_poll {
@@ -99,7 +99,7 @@ impl Report {
         }
     }
 
-    /// Whether every job is over or given up; told when it becomes so.
+    /// Whether every job is over or given up; reported when it becomes so.
     pub fn settled(&mut self, is_settled: bool) {
         if is_settled && !self.is_settled {
             self.tell_unchanged();
@@ -108,7 +108,7 @@ impl Report {
         self.is_settled = is_settled;
     }
 
-    /// The jobs file was reloaded: that all is settled is told again, if it still is.
+    /// The jobs file was reloaded: that all is settled is reported again, if it still is.
     pub fn reloaded(&mut self, added: usize, removed: usize) {
         self.tell(Fact::Reloaded { added, removed });
         self.is_settled = false;

@@ -1,5 +1,5 @@
-//! What follows from a response: applied to what is known, saved if it has to survive, told only then, and the job's next
-//! poll set. This is where "save before show" is held.
+//! What follows from a response: applied to what is known, saved if it has to survive, reported only then, and the
+//! job's next poll set. This is where "save before show" is held.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ impl Run {
     }
 
     /// A job is over by its status: it runs on until its result is durable, with a word that says so. Other processes
-    /// are told by a write where the job is new or changes its state; a word alone is not worth one.
+    /// learn of it by a write where the job is new or changes its state; a word alone is not worth one.
     fn fetching(&mut self, fetching: &Fetching) {
         let (ix, draw) = (fetching.ix, self.rng.f64());
         let seen = Seen {
@@ -312,7 +312,7 @@ mod tests {
     use crate::engine::schedule::ServiceIx;
     use crate::store::{Changes, Store};
 
-    /// An engine with so many jobs of one one-shot service, which nothing drives but the test.
+    /// An engine with this many jobs of one one-shot service, which nothing drives but the test.
     async fn run(dir: &std::path::Path, jobs: usize) -> Run {
         let store = Store::open(dir).unwrap().0;
         let base = Url::parse("http://127.0.0.1:9/deployment/api/org/api/").unwrap();

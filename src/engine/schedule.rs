@@ -102,7 +102,7 @@ impl Schedule {
         self.services.push(entry);
     }
 
-    /// Makes room for so many jobs more.
+    /// Makes room for this many more jobs.
     pub fn reserve(&mut self, jobs: usize) {
         self.jobs.reserve_exact(jobs);
     }

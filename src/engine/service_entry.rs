@@ -16,7 +16,7 @@ use crate::domain::state::PollOutcome;
 
 use super::service_gate::ServiceGate;
 
-/// A watch gives a service up once its token was asked for in vain so often, and for so long: a key that is being
+/// A watch gives a service up once asking for its token has failed this often, and for this long: a key that is being
 /// rotated must have its chance also where the jobs file asks every second.
 const TOKEN_RETRIES: u32 = 5;
 const TOKEN_RETRY_TIME: Duration = Duration::from_secs(5 * 60);
@@ -66,7 +66,7 @@ pub struct ServiceEntry {
 }
 
 impl ServiceEntry {
-    /// A service as it stands at the start.
+    /// A service as it is at the start.
     pub fn new(service: Arc<Service>, token: Result<Token, TokenError>) -> Self {
         let bucket = service.rate.map(|rate| Bucket::new(rate, Duration::ZERO));
         let (token, gate) = match token {
@@ -95,7 +95,7 @@ impl ServiceEntry {
         }
     }
 
-    /// Whether the status request itself takes a result from the service. One that is taken by a request of its own is
+    /// Whether the status request itself takes a result from the service. One that is taken by a separate request is
     /// not asked for before the disk was seen to take a write.
     pub fn is_one_shot(&self) -> bool {
         self.service.provider.one_shot() == OneShot::Status
@@ -146,7 +146,7 @@ impl ServiceEntry {
         }
     }
 
-    /// A poll had so many requests beyond its first, which its rate limit has not seen.
+    /// A poll made this many requests beyond its first, which its rate limit has not seen.
     pub fn further_requests(&mut self, requests: u64) {
         if let Some(bucket) = &mut self.bucket {
             bucket.owe(requests);
@@ -170,7 +170,7 @@ impl ServiceEntry {
         self.no_peek_before <= now
     }
 
-    /// Such a request failed: true if that is news. It is let alone for a while.
+    /// Such a request failed: true if that is news. It is not repeated for a while.
     pub fn peek_failed(&mut self, now: Duration) -> bool {
         let is_news = self.peeks(now);
         self.no_peek_before = now + NO_PEEK_FOR;
@@ -201,8 +201,8 @@ impl ServiceEntry {
         Some(quiet_since + QUIET_FOR)
     }
 
-    /// What is to be reported of its silence, if that is news: since when it gave no good answer, and how many polls wait.
-    /// While the next poll is tried alone after others failed, it has not spoken either.
+    /// What is to be reported of its silence, if that is news: since when it gave no good answer, and how many polls
+    /// wait. While the next poll is tried alone after others failed, it has not spoken either.
     pub fn take_silence(&mut self, now: Duration) -> Option<Option<(Duration, usize)>> {
         let waits = self.quiet_since.filter(|since| now.saturating_sub(*since) >= QUIET_FOR);
         let still =
@@ -229,7 +229,8 @@ impl ServiceEntry {
         is_refused && !can_change
     }
 
-    /// Its token was asked for and is the same, or cannot be had: true if that happened so often that a watch gives up.
+    /// Its token was asked for and is the same, or could not be read: true if that happened so often that a watch gives
+    /// up.
     pub fn token_stayed_refused(&mut self, now: Duration) -> bool {
         self.token_retries += 1;
         let max_interval = self.service.pace.max_interval;

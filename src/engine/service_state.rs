@@ -1,5 +1,5 @@
-//! What a gate's opening and closing means for the jobs behind it: told, spread out again, given up; tokens that are
-//! asked for again; and how well each job is being polled.
+//! What a gate's opening and closing means for the jobs behind it: reported, spread out again, given up; tokens that
+//! are asked for again; and how well each job is being polled.
 
 use super::token::TokenError;
 use std::time::Duration;
@@ -171,7 +171,7 @@ impl Run {
     }
 }
 
-/// Whether two gates are told in the same words: instants are reckoned back from our own clock and may differ a little.
+/// Whether two gates are reported in the same words: instants are computed from our own clock and may differ a little.
 fn is_same(one: &Gate, other: &Gate) -> bool {
     match (one, other) {
         (Gate::Throttled(a), Gate::Throttled(b)) | (Gate::BackingOff(a), Gate::BackingOff(b)) => {

@@ -42,7 +42,7 @@ pub enum Prompts {
     Refused,
 }
 
-/// Why a token cannot be had. It names the source and never the secret.
+/// Why there is no token. It names the source and never the secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; {help}")]
 pub struct TokenError {

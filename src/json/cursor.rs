@@ -19,17 +19,17 @@ impl<'a> Cursor<'a> {
         Self { text, at: scan::start_of(text) }
     }
 
-    /// What kind of value stands here. None if no value can begin so.
+    /// What kind of value is here. None if no value can begin so.
     pub fn kind(&self) -> Option<Kind> {
         scan::kind(self.text.get(self.at..)?)
     }
 
-    /// The byte at which it stands.
+    /// The byte at which it is.
     pub fn position(&self) -> usize {
         self.at
     }
 
-    /// Passes over a value, whatever it is, and says where it stands.
+    /// Passes over a value, whatever it is, and says where it is.
     pub fn skip(&mut self) -> Result<Range<usize>, ScanError> {
         let start = self.at;
         self.at = scan::end_of_value(self.text, start)?;
@@ -37,7 +37,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Visits the members of an object in their order, duplicates included, each with its decoded key and the cursor
-    /// before its value, and says where the object stands. A value that a visit leaves alone is passed over.
+    /// before its value, and says where the object is. A value that a visit leaves alone is passed over.
     pub fn fields(
         &mut self,
         mut visit: impl FnMut(Cow<'a, str>, &mut Self) -> Result<(), ScanError>,
@@ -51,7 +51,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Visits the elements of an array in their order, each with the cursor before it, and says where the array
-    /// stands. An element that a visit leaves alone is passed over.
+    /// is. An element that a visit leaves alone is passed over.
     pub fn elements(
         &mut self,
         mut visit: impl FnMut(&mut Self) -> Result<(), ScanError>,

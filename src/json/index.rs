@@ -36,7 +36,7 @@ pub enum IndexError {
     /// The text is no JSON.
     #[error(transparent)]
     Broken(#[from] ScanError),
-    /// It was told to stop.
+    /// The caller asked it to stop.
     #[error("cancelled")]
     Cancelled,
 }
@@ -105,7 +105,7 @@ impl Document {
         }
     }
 
-    /// Where a member's key stands, quotes included. None for elements and the document itself.
+    /// Where a member's key is, quotes included. None for elements and the document itself.
     pub fn key_range(&self, node: Node) -> Option<Range<usize>> {
         let start = self.start(node);
         let quoted = self.body.get(start) == Some(&b'"');
@@ -113,7 +113,7 @@ impl Document {
             .then(|| start..scan::end_of_string(&self.body, start).unwrap_or(self.body.len()))
     }
 
-    /// Where a value stands: a string with its quotes, a container with its brackets.
+    /// Where a value is: a string with its quotes, a container with its brackets.
     pub fn value_range(&self, node: Node) -> Range<usize> {
         let start = self.value_start(node);
         if !matches!(self.body.get(start), Some(b'{' | b'[')) {

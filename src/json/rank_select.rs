@@ -1,4 +1,4 @@
-//! A row of bits that can be counted and looked up quickly: which bytes begin a value, and where the n-th one stands.
+//! A row of bits that can be counted and looked up quickly: which bytes begin a value, and where the n-th one is.
 
 /// Words of 64 bits whose ones are counted together; the counts cost 1/128 of the bits.
 const BLOCK_WORDS: usize = 8;
@@ -99,7 +99,7 @@ impl RankSelect {
         before + whole + part.count_ones() as usize
     }
 
-    /// Where the n-th one stands, counted from 0; the length if there are not so many.
+    /// Where the n-th one stands, counted from 0; the length if there are fewer.
     pub fn select(&self, n: usize) -> usize {
         if n >= self.ones {
             return self.len;

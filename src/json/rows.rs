@@ -2,7 +2,7 @@
 //! that ten million rows cost what fifty cost.
 //!
 //! A string that holds JSON can be decoded: its document then hangs under the string's row like a container's values.
-//! A document that is a container has no row of its own, only its values have.
+//! A document that is a container has no row itself, only its values have.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -89,7 +89,7 @@ impl VisibleRows {
         self.trees.first().map(|tree| &tree.document)
     }
 
-    /// The same value in the same document as seen from here; the first row if it has none of its own.
+    /// The same value in the same document as seen from here; the first row if it has none there.
     pub fn place_in(&self, host: Option<RowId>, node: Node) -> RowId {
         let tree = host.and_then(|host| self.held(host)).map_or(0, |(tree, _)| tree);
         if node == Node::ROOT { self.first_of(tree) } else { RowId { tree, node } }
@@ -194,7 +194,7 @@ impl VisibleRows {
         }
     }
 
-    /// What is folded, decoded strings aside, and no more than so many single folds.
+    /// What is folded, decoded strings aside, and at most this many single folds.
     pub fn folds(&self, most: usize) -> Folds {
         let Some(tree) = self.trees.first() else { return Folds::default() };
         let all = match tree.rule {

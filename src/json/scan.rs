@@ -1,4 +1,4 @@
-//! JSON text that strangers made, read field by field: where a value stands, what kind it is, what a string says.
+//! JSON text that strangers made, read field by field: where a value is, what kind it is, what a string says.
 //!
 //! Lenient where a whole answer would otherwise be lost (byte order mark, `NaN`, numbers of any size, duplicate
 //! keys, lone surrogates, control characters and unknown escapes in strings, invalid UTF-8, any depth), strict about
@@ -41,13 +41,13 @@ pub struct ScanError {
 pub struct Field<'a> {
     /// The decoded key.
     pub key: Cow<'a, str>,
-    /// Where the value stands in the text that was given.
+    /// Where the value is in the text that was given.
     pub range: Range<usize>,
     /// The value's bytes.
     pub value: &'a [u8],
 }
 
-/// Where the text's one document stands: without byte order mark and white space around it.
+/// Where the text's one document is: without byte order mark and white space around it.
 pub fn document(text: &[u8]) -> Result<Range<usize>, ScanError> {
     let start = start_of(text);
     let end = end_of_value(text, start)?;
@@ -55,7 +55,7 @@ pub fn document(text: &[u8]) -> Result<Range<usize>, ScanError> {
     Ok(start..end)
 }
 
-/// Where the object stands with which a text begins, if something other than white space follows it.
+/// Where the object is with which a text begins, if something other than white space follows it.
 pub fn leading_object(text: &[u8]) -> Option<Range<usize>> {
     let start = start_of(text);
     let is_object = text.get(start) == Some(&b'{');

@@ -12,7 +12,7 @@ pub struct Shown {
     pub whole: bool,
 }
 
-/// The beginning of a value or key as it stands in the source, up to about `most` characters. A string comes without
+/// The beginning of a value or key as it is in the source, up to about `most` characters. A string comes without
 /// its quotes and with its escapes decoded; everything else as it came.
 pub fn shown(source: &[u8], most: usize) -> Shown {
     let (inside, escapes) = match source {

@@ -127,7 +127,7 @@ impl Net {
         Self { connect_timeout, read_timeout, max_response, clock, clients: Mutex::default() }
     }
 
-    /// Makes the client that a URL needs, so that a missing certificate bundle is told before the first read.
+    /// Makes the client that a URL needs, so that a missing certificate bundle is reported before the first poll.
     pub fn prepare(&self, url: &Url, one_shot: bool) -> Result<(), ClientError> {
         self.client(url, one_shot, false).map(drop)
     }

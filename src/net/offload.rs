@@ -1,5 +1,5 @@
-//! Work that would hold up the loop, on a thread of its own; in place where no thread can be had: late is better than
-//! lost.
+//! Work that would hold up the loop, on a thread of its own; in place where no thread can be started: late is better
+//! than lost.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

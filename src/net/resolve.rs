@@ -1,4 +1,4 @@
-//! Names looked up by the system on a thread of their own. The HTTP library's own way ends in a panic where no thread can
+//! Names looked up by the system on their own threads. The HTTP library's own lookup panics where no thread can
 //! be started.
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -40,7 +40,8 @@ impl Resolve for OuterResolver {
     }
 }
 
-/// Whether a name stands for an address of a network that the world cannot reach. One that cannot be looked up does not.
+/// Whether a name stands for an address of a network that the world cannot reach. One that cannot be looked up does
+/// not.
 pub async fn is_inside(name: &str) -> bool {
     look_up(name).await.is_ok_and(|found| found.iter().any(|address| is_inner(address.ip())))
 }

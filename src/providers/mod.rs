@@ -25,7 +25,7 @@ use crate::json::scan::{self, Kind};
 
 type Make = fn() -> ProviderRef;
 
-/// The providers that are code, by the name of each. A new one is a file of its own and a line here.
+/// The providers that are code, by the name of each. A new one is its own file and a line here.
 const IN_CODE: &[(ProviderName, Make)] = &[(ProviderName::UNSTRACT, || ProviderRef::new(unstract::Unstract))];
 
 /// What people call the services of the providers that are code, and the page of each.
@@ -49,7 +49,7 @@ pub fn by_name(name: ProviderName) -> Option<ProviderRef> {
 }
 
 /// What the response to a job's status read means. One that broke off counts as whole if its bytes hold one complete
-/// JSON document, and so does one behind whose document something else stands: both with a warning.
+/// JSON document, and so does one behind whose document there is something else: both with a warning.
 pub fn read(service: &Service, id: &str, response: &Response) -> Next {
     whole(response, |response| service.provider.read(service, id, response))
 }
@@ -126,7 +126,7 @@ fn warned(next: Next, warning: &str) -> Next {
     }
 }
 
-/// The object with which a body begins and behind which something stands that is no JSON (a NUL, a remark); else the
+/// The object with which a body begins and behind which there is something that is no JSON (a NUL, a remark); else the
 /// body. Two objects in a row are none: nobody knows which of them is meant. What ends as an object does is not looked
 /// through for it: that would be to read every body twice.
 fn document_in(body: &Bytes) -> Bytes {

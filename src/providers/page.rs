@@ -1,4 +1,5 @@
-//! Pages where an answer was expected: proxies, login pages, debug pages. Only their title, or how they begin, is of use.
+//! Pages where an answer was expected: proxies, login pages, debug pages. Only their title, or how they begin, is of
+//! use.
 
 use std::borrow::Cow;
 
@@ -18,7 +19,7 @@ pub fn title(text: &[u8]) -> Option<String> {
     said.as_deref().and_then(shortened)
 }
 
-/// Of a plain text what stands before its first empty line: a debug page goes on for 30 KB.
+/// Of a plain text what comes before its first empty line: a debug page goes on for 30 KB.
 pub fn beginning(text: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(text.get(..text.len().min(HEAD)).unwrap_or(text));
     let lines = head.lines().skip_while(|line| line.trim().is_empty()).take_while(|line| !line.trim().is_empty());

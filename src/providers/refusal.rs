@@ -22,7 +22,7 @@ pub struct Asked<'a> {
     pub endpoint: &'a str,
     /// The job's id.
     pub id: &'a str,
-    /// The path that the provider put behind the service's base: what stands before it in a redirect's target is the
+    /// The path that the provider put behind the service's base: what comes before it in a redirect's target is the
     /// base that it leads to.
     pub path: &'a str,
     /// What the service calls a job.
@@ -175,7 +175,7 @@ impl Body {
         }
     }
 
-    /// The sentence; the HTTP code where there is none, or where it comes from whoever stands in between.
+    /// The sentence; the HTTP code where there is none, or where it comes from a proxy in between.
     fn reason(&self, reply: &Response) -> String {
         let status = reply.status;
         match (&self.said, self.shape) {
@@ -193,7 +193,7 @@ impl Body {
         if self.shape == Shape::Markup {
             return false;
         }
-        // Routers like to repeat the address, in which the id stands too: such parts of a sentence say nothing.
+        // Routers like to repeat the address, which holds the id too: such parts of a sentence say nothing.
         let said = self.said.as_deref().unwrap_or_default();
         let plain = |word: &&str| !word.contains('/') || word.trim_matches(|c: char| !c.is_alphanumeric()) == id;
         let words: Vec<&str> = said.split_whitespace().filter(plain).collect();

@@ -41,7 +41,7 @@ impl<'a> Object<'a> {
         self.field(key).map(|field| field.value)
     }
 
-    /// Where a field's value stands in the text that was parsed.
+    /// Where a field's value is in the text that was parsed.
     pub fn range(&self, key: &str) -> Option<Range<usize>> {
         self.field(key).map(|field| field.range.clone())
     }
@@ -89,7 +89,8 @@ pub struct Said {
     pub code: Option<String>,
 }
 
-/// The sentence of an error envelope: `{error}`, `{message}`, `{detail}`, `{errors: [{detail}]}`, and what is like them.
+/// The sentence of an error envelope: `{error}`, `{message}`, `{detail}`, `{errors: [{detail}]}`, and what is like
+/// them.
 pub fn sentence(object: &Object<'_>) -> Said {
     said_by(object, DEEPEST)
 }
@@ -136,7 +137,7 @@ pub fn no_object(body: &[u8]) -> Payload {
     Payload { fault, ..Payload::default() }
 }
 
-/// A part of a body, without a copy where it stands in it as it is.
+/// A part of a body, without a copy where it is there unescaped.
 pub fn shared(body: &Bytes, part: Cow<'_, [u8]>) -> Bytes {
     match part {
         Cow::Borrowed(part) if body.as_ptr_range().contains(&part.as_ptr()) => body.slice_ref(part),

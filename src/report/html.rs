@@ -178,7 +178,7 @@ fn failures(report: &Report<'_>) -> Markup {
     }
 }
 
-/// The beginning of a text in a table; the whole stands below.
+/// The beginning of a text in a table; the whole text is below.
 fn cut(text: &str) -> String {
     let mut short: String = text.chars().take(160).collect();
     if short.len() < text.len() {

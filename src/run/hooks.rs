@@ -65,7 +65,7 @@ pub struct HookRunner {
     /// Whether anything has happened in this run: what was over before is no event.
     has_news: bool,
     failed_before: bool,
-    /// Since when jobs are as they were when they were told to be stuck.
+    /// Since when jobs are as they were when they were reported to be stuck.
     stuck: HashMap<JobIx, Timestamp>,
 }
 

@@ -123,7 +123,7 @@ async fn part(placeholder: Placeholder, form: Form, body: Bytes) -> io::Result<O
     spawn_blocking(work).await.map_err(io::Error::other)?.map_err(io::Error::other)
 }
 
-/// A folder of its own for one run, for our user alone.
+/// A folder for one run, for our user alone.
 fn private_folder(state: &Path) -> io::Result<Folder> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let all = state.join(FOLDERS);

@@ -1,4 +1,5 @@
-//! ResultFolder written out as they arrive: right after they are durable, on a thread of its own, so that nothing waits for it.
+//! Results written to a folder as they arrive: right after they are durable, on a thread of its own, so that nothing
+//! waits for it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -92,8 +93,8 @@ impl Exporter {
         }
     }
 
-    /// Waits until all is written, tries again what could not be, and writes the table of all. Answers with what could not
-    /// be written: the job, and why. It is tried again at the next start.
+    /// Waits until all is written, tries again what could not be, and writes the table of all. Answers with what could
+    /// not be written: the job, and why. It is tried again at the next start.
     pub async fn finish(self) -> Vec<String> {
         let Self { jobs, done, known: _ } = self;
         drop(jobs);

@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_secs(3);
 #[derive(Debug, Default)]
 pub struct Owners {
     pids: HashMap<JobIx, u32>,
-    /// Processes that were stopped when they were last looked at; each was told once.
+    /// Processes that were stopped when they were last looked at; each was reported once.
     stopped: BTreeSet<u32>,
     ticks: Option<Interval>,
 }
@@ -51,8 +51,8 @@ impl Owners {
         }
     }
 
-    /// Resolves when a process that polls some of the jobs is found stopped, with the sentence that says so. Never while
-    /// no other process polls any.
+    /// Resolves when a process that polls some of the jobs is found stopped, with the sentence that says so. Never
+    /// while no other process polls any.
     pub async fn next_stopped(&mut self) -> String {
         if self.pids.is_empty() {
             return std::future::pending().await;

@@ -41,7 +41,7 @@ pub enum ExportError {
         /// What it says.
         error: io::Error,
     },
-    /// Something that may lead elsewhere stands where a folder or file should.
+    /// Something that may lead elsewhere is where a folder or file should be.
     #[error("failed to write into {0}: it is a link or no directory. Take it away, or name another directory")]
     NoFolder(PathBuf),
     /// The store does not give it.
@@ -52,7 +52,7 @@ pub enum ExportError {
     Damaged(#[from] Damage),
 }
 
-/// ResultFolder as files in one directory.
+/// The saved results as files in one directory.
 #[derive(Debug)]
 pub struct ResultFolder {
     dir: PathBuf,
@@ -64,7 +64,7 @@ pub struct ResultFolder {
     pub written: usize,
     /// Files that were there already.
     pub same: usize,
-    /// What a person has to be told of.
+    /// What a person has to know of.
     pub notes: Vec<String>,
 }
 
@@ -250,7 +250,7 @@ fn part(path: &Path, bytes: &[u8]) -> Result<PathBuf, ExportError> {
     Ok(part)
 }
 
-/// Whether a file has exactly these bytes, so many. A link is none.
+/// Whether a file has exactly these bytes and no others. A link is no file.
 pub fn holds(path: &Path, length: u64, bytes: impl BufRead) -> bool {
     fs::symlink_metadata(path).is_ok_and(|about| about.is_file() && about.len() == length)
         && fs::File::open(path).and_then(|file| are_equal(BufReader::new(file), bytes)).unwrap_or(false)

@@ -15,7 +15,7 @@ const RESCUED: &str = "jobdeck-rescued-";
 /// Below this, one-shot reads are withheld.
 pub const LEAST_FREE_BYTES: u64 = 64 << 20;
 
-/// The state directory and what stands where in it.
+/// The state directory and what is where in it.
 #[derive(Debug, Clone)]
 pub struct StateDir {
     root: PathBuf,
@@ -118,7 +118,7 @@ impl StateDir {
 /// Device and number of a file.
 pub type FileId = (u64, u64);
 
-/// Which file stands at a path.
+/// Which file is at a path.
 pub fn file_id(path: &Path) -> Option<FileId> {
     std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }

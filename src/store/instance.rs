@@ -88,7 +88,7 @@ impl Lock {
     fn take(path: &Path, pid: u32) -> io::Result<Self> {
         let mut file = new_file(path)?;
         file.try_lock()?;
-        // For people; whether it lives is told by the lock alone.
+        // For people; whether it lives is decided by the lock alone.
         let _ = writeln!(file, "{pid}");
         Ok(Self { _file: file, file: file_id(path) })
     }

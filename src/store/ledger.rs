@@ -37,11 +37,11 @@ pub trait Ledger: Debug + Send + Sync {
     }
 }
 
-/// What a ledger is told to write. A step is durable before it is answered, all of it or nothing; after an error the
-/// same step can be given again.
+/// A write that a ledger is asked for. A step is durable before it is answered, all of it or nothing; after an error
+/// the same step can be given again.
 #[derive(Debug)]
 pub enum Command {
-    /// Save a step of a job; answers with the observation as it then stands.
+    /// Save a step of a job; answers with the observation as it then is.
     Save(Box<Save>, ReplyTo<Observation>),
     /// Claim these jobs, in their order: ours if free, already ours, or a dead instance's.
     Claim(Vec<Arc<Job>>, ReplyTo<Vec<Claim>>),
@@ -89,7 +89,7 @@ pub enum ReadCommand {
     Kept(JobKey, ReplyTo<Vec<Kept>>),
     /// The bytes of a body.
     Body(BodyId, ReplyTo<Bytes>),
-    /// Where a body is a file of its own on this machine, if it is.
+    /// Where a body is a separate file on this machine, if it is.
     BodyPath(BodyId, ReplyTo<Option<PathBuf>>),
     /// The description of the provider that a job was last polled with, as TOML.
     Description(JobKey, ReplyTo<Option<String>>),

@@ -60,8 +60,8 @@ impl Store {
         Ok((Self::over(spool, ledger), note.into_iter().collect()))
     }
 
-    /// The same store, kept in step with the one that a team shares from now on. Returns at once, whether or not that can
-    /// be reached.
+    /// The same store, kept in step with the one that a team shares from now on. Returns at once, whether or not that
+    /// can be reached.
     pub fn shared(self, target: Target) -> Result<Self, StoreError> {
         self.shared_by(target, Here::this())
     }
@@ -133,14 +133,14 @@ impl Store {
         self.order(|reply| Command::Release(keys, reads, reply)).await
     }
 
-    /// Saves one step durably and answers with the observation as it now stands. Steps that wait at the same time are
+    /// Saves one step durably and answers with the observation as it now is. Steps that wait at the same time are
     /// committed together. After an error the same step can be saved again.
     pub async fn save(&self, save: Save) -> Result<Observation, StoreError> {
         self.order(|reply| Command::Save(Box::new(save), reply)).await
     }
 
-    /// Saves without waiting for it: what is saved later stands behind it in line. A failure is told to nobody; that the
-    /// store takes nothing shows with whatever is saved next.
+    /// Saves without waiting for it: what is saved later is behind it in the queue. A failure is reported to nobody;
+    /// that the store takes nothing shows with whatever is saved next.
     pub fn post(&self, save: Save) {
         let (reply, _) = oneshot::channel();
         self.ledger.write(Command::Save(Box::new(save), reply));
@@ -151,27 +151,27 @@ impl Store {
         self.order(Command::Changes).await
     }
 
-    /// Tries to write (a row and a sync) and asks for the free space: whether one-shot polls may be sent. An error, once,
-    /// also if claims ceased to count: jobs are to be claimed again.
+    /// Tries to write (a row and a sync) and asks for the free space: whether one-shot polls may be sent. An error,
+    /// once, also if claims ceased to count: jobs are to be claimed again.
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.order(Command::Probe).await
     }
 
-    /// Waits for its turn to write and writes nothing: whether no other program holds the database. Cheap, for nothing is
-    /// synced.
+    /// Waits for its turn to write and writes nothing: whether no other program holds the database. Cheap, for nothing
+    /// is synced.
     pub async fn lock(&self) -> Result<(), StoreError> {
         self.order(Command::Lock).await
     }
 
-    /// Asks for the free space, makes a file without a sync, and looks whether our claims still count: cheap enough to be
-    /// done before every one-shot poll, where [`probe`](Self::probe) is not.
+    /// Asks for the free space, makes a file without a sync, and looks whether our claims still count: cheap enough to
+    /// be done before every one-shot poll, where [`probe`](Self::probe) is not.
     pub fn quick_check(&self) -> Result<(), StoreError> {
         self.spool.check()?;
         self.ledger.check_claims()
     }
 
-    /// Bytes of the local database's log, where it is so long that only a reader that does not end can keep it from being
-    /// taken in.
+    /// Bytes of the local database's log, where it is so long that only a reader that does not end can keep it from
+    /// being taken in.
     pub fn long_log(&self) -> Option<u64> {
         sqlite::long_log(self.spool.dir())
     }

@@ -1,5 +1,5 @@
-//! The few things that a front end may write beside an engine: values of the user's own fields, what was exported, which
-//! hooks were run. None of them touches what is known of a job.
+//! The few things that a front end may write beside an engine: values of the user's own fields, what was exported,
+//! which hooks were run. None of them touches what is known of a job.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ impl Notes {
         order(&*self.ledger, |reply| Command::SetFields(fields, reply)).await
     }
 
-    /// Deletes these jobs with all that is kept of them, but for those that a living instance has claimed, and gives the
-    /// space back to the disk.
+    /// Deletes these jobs with all that is kept of them, but for those that a living instance has claimed, and gives
+    /// the space back to the disk.
     pub async fn forget(&self, jobs: Vec<JobKey>) -> Result<(), StoreError> {
         order(&*self.ledger, |reply| Command::Forget(jobs, reply)).await?;
         order(&*self.ledger, Command::Compact).await
@@ -60,7 +60,7 @@ impl HookQueue {
         order(&*self.ledger, |reply| Command::AddHookEvents(events, reply)).await
     }
 
-    /// Notes that a hook was run for these events, well or not. After three runs in vain an event is given up.
+    /// Notes that a hook was run for these events, well or not. After three failed runs an event is given up.
     pub async fn note(&self, events: Vec<i64>, delivered: bool) -> Result<(), StoreError> {
         order(&*self.ledger, |reply| Command::NoteHookEvents(events, delivered, reply)).await
     }

@@ -63,7 +63,7 @@ impl Results {
         self.ask(|reply| ReadCommand::Body(body, reply)).await
     }
 
-    /// Where a saved body is a file of its own, if it is.
+    /// Where a saved body is a separate file, if it is.
     pub async fn body_path(&self, body: BodyId) -> Result<Option<PathBuf>, StoreError> {
         self.ask(|reply| ReadCommand::BodyPath(body, reply)).await
     }

@@ -131,6 +131,6 @@ pub struct HookEvent {
     pub event: String,
     /// When.
     pub at: Timestamp,
-    /// How often the hook was run for it in vain.
+    /// How often the hook has failed for it.
     pub tries: u32,
 }

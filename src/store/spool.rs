@@ -91,8 +91,8 @@ impl Spool {
         }
     }
 
-    /// Deletes the file of a finished one-shot response that is not worth saving. What is neither saved nor discarded is
-    /// taken for the remains of a dead instance later.
+    /// Deletes the file of a finished one-shot response that is not worth saving. What is neither saved nor discarded
+    /// is taken for the remains of a dead instance later.
     pub fn discard(&self, spooled: &Path) {
         let _ = std::fs::remove_file(spooled);
     }
@@ -165,7 +165,7 @@ impl SpoolWriter {
     }
 
     /// Why it takes no more, if it does not: a response without an end must leave others their room on the disk and in
-    /// memory. One that can be had again leaves the whole reserve to them, a one-shot one half of it.
+    /// memory. One that can be fetched again leaves the whole reserve to them, a one-shot one half of it.
     pub fn objection(&mut self) -> Option<String> {
         match self.bytes {
             Bytesink::Memory(_) => None,
@@ -213,7 +213,7 @@ impl SpoolWriter {
 impl Drop for SpoolWriter {
     fn drop(&mut self) {
         self.shared.in_memory.fetch_sub(self.counted, Ordering::Relaxed);
-        // What came of a one-shot reply may be all that is left of a result; anything else can be had again.
+        // What came of a one-shot reply may be all that is left of a result; anything else can be fetched again.
         if let Bytesink::File(_, path) = &self.bytes
             && !self.one_shot
         {
@@ -258,7 +258,7 @@ fn map_whole(file: &File, drop_with_bytes: Option<PathBuf>) -> io::Result<Bytes>
     Ok(Bytes::from_owner(Mapped { map, drop_with_bytes }))
 }
 
-/// A mapped file that may go with its last holder. Once it is saved it stands elsewhere and is safe.
+/// A mapped file that may go with its last holder. Once it is saved it is elsewhere and is safe.
 struct Mapped {
     map: memmap2::Mmap,
     drop_with_bytes: Option<PathBuf>,
@@ -287,7 +287,7 @@ mod tests {
     fn responses_that_no_disk_takes_hold_64_mib_of_memory_together_and_the_next_has_it_again() {
         let root = tempfile::tempdir().unwrap();
         let spool = Spool::new(StateDir::new(root.path()), "none");
-        // No folder can be made where a file stands.
+        // No folder can be made where there is a file.
         std::fs::write(root.path().join("spool"), "").unwrap();
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://h.example".into(), id: "a".to_owned() };
         let chunk = vec![b'x'; 1 << 20];

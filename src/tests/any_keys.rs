@@ -1,4 +1,4 @@
-//! Whatever is pressed, clicked and told at whatever size: the dashboard draws it.
+//! Whatever is pressed, clicked and reported at whatever size: the dashboard draws it.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

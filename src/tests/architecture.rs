@@ -205,7 +205,7 @@ fn violations(path: &Path, text: &str) -> Vec<String> {
     if !text.starts_with("//! ") {
         wrong.push(format!("{shown}: its first line is no //! sentence"));
     }
-    // A room's tests may stand in files of their own, and may need what the room may not.
+    // A room's tests may be in separate files, and may need what the room may not.
     let is_test = module.iter().any(|part| part == "tests");
     let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
     if lines > LONGEST && !is_test {

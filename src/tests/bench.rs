@@ -1,4 +1,4 @@
-//! An engine on a state directory of its own, against a server that answers what a test wrote down.
+//! An engine with its own state directory, against a server that answers what a test wrote down.
 
 use crate::engine::token::TokenError;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub(super) struct Bench {
     jobs: Vec<(ProviderName, String)>,
 }
 
-/// An engine that runs, and all that it has told.
+/// An engine that runs, and all that it has reported.
 pub(super) struct Running {
     pub(super) engine: Engine,
     facts: UnboundedReceiver<Fact>,
@@ -70,7 +70,7 @@ impl Bench {
         }
     }
 
-    /// The time of day jumps by so many seconds, and something happens by which a running engine sees it.
+    /// The time of day jumps by this many seconds, and something happens by which a running engine sees it.
     pub(super) fn jump(&self, seconds: i64, running: &Running) {
         self.ahead.fetch_add(seconds, Ordering::SeqCst);
         running.engine.send(Command::History(JobIx(0)));
@@ -131,7 +131,7 @@ impl Bench {
         Reload { poll: self.poll, services, jobs, hooks: Vec::new() }
     }
 
-    /// Waits until a job was asked for so many times.
+    /// Waits until a job was polled this many times.
     pub(super) async fn until_read(&self, id: &str, times: usize) {
         let read = async {
             while self.script.reads(id) < times {
@@ -194,7 +194,7 @@ impl Running {
         }
     }
 
-    /// What was last told of a job.
+    /// What was last reported of a job.
     pub(super) fn known(&self, ix: u32) -> Observation {
         let of = |fact: &Fact| match fact {
             Fact::Declared { ix: JobIx(at), known, .. } | Fact::Observed { ix: JobIx(at), known, .. } if *at == ix => {
@@ -205,7 +205,7 @@ impl Running {
         self.told.iter().rev().find_map(of).unwrap()
     }
 
-    /// The front end is gone without a word: what is told until the engine has ended by itself.
+    /// The front end is gone without a word: what is reported until the engine has ended by itself.
     pub(super) async fn forsaken(self) -> Vec<Fact> {
         let Self { engine, mut facts, mut told } = self;
         drop(engine);

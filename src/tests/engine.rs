@@ -1,4 +1,4 @@
-//! The engine against a server that answers, and misbehaves, as it is told: over real sockets, on a real store.
+//! The engine against a server that answers, and misbehaves, as the test says: over real sockets, on a real store.
 
 use std::time::Duration;
 

@@ -133,7 +133,7 @@ async fn a_decompression_bomb_takes_bounded_memory_and_what_came_of_it_is_kept()
     let before = peak();
     let mut running = bench.start(Purpose::Once);
     running.until(|fact| *fact == Fact::Settled).await;
-    // Other tests run in this process: only the order of magnitude can be told.
+    // Other tests run in this process: only the order of magnitude can be asserted.
     assert!(peak() - before < 2 << 30, "{} MiB more", (peak() - before) >> 20);
     let known = running.known(0);
     running.drain().await;

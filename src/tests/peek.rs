@@ -1,5 +1,5 @@
-//! The request that takes nothing before the one that takes an Unstract result: what it tells, and that whatever becomes
-//! of it neither takes, delays nor loses a result.
+//! The request that takes nothing before the one that takes an Unstract result: what it tells, and that whatever
+//! becomes of it neither takes, delays nor loses a result.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ async fn a_platform_that_fails_in_whatever_way_changes_nothing_for_the_result() 
 
 #[tokio::test]
 async fn after_a_response_that_did_not_come_the_platform_says_whether_the_result_was_handed_out() {
-    // It was: the loss is told with its cause, as without the platform.
+    // It was: the loss is reported with its cause, as without the platform.
     for (fault, cause) in [(Fault::NoReply, LostBecause::NoReply), (Fault::CutAfter(9), LostBecause::Cut)] {
         let over = vec![platform("COMPLETED", false), platform("COMPLETED", true)];
         let bench = bench(over, vec![done().fault(fault), acknowledged()]);

@@ -29,7 +29,7 @@ fn acknowledged() -> Scripted {
     Scripted::json(406, r#"{"status":"COMPLETED","message":"Result already acknowledged"}"#)
 }
 
-/// Puts a file with these jobs in force, and waits until it is: how many came and went.
+/// Applies a file with these jobs, and waits until that is done: how many came and went.
 async fn reload(
     bench: &Bench,
     running: &mut Running,

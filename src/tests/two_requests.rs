@@ -1,5 +1,5 @@
-//! A poll of several requests: status, then result, then files beside it. By a provider of the tests whose result can be
-//! fetched again, and by one that hands it out once.
+//! A poll of several requests: status, then result, then files beside it. By a provider of the tests whose result can
+//! be fetched again, and by one that hands it out once.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::store::Results;
 const REPEATABLE: &str = "two-requests";
 const ONCE: &str = "two-requests-once";
 const STATUS: &str = r#"{"status":"completed"}"#;
-/// What stands in the query of a result's address.
+/// What is in the query of a result's address.
 const SIGNATURE: &str = "0123456789abcdef+/";
 const RESULT: &str = "a,b\n1,2\n";
 
@@ -91,7 +91,7 @@ impl Provider for TwoRequests {
         }
         let status = said(State::Succeeded, "completed");
         let request = Self::get(service, &format!("/result-of-{id}?signature={SIGNATURE}"), self.once);
-        // What stands behind the word is the name of the file beside the result.
+        // What follows the word is the name of the file beside the result.
         let step = usize::from(response.body.len() > STATUS.len());
         Next::Fetch(Box::new(Fetch { request, part: Part::Result, status, step, then: Vec::new() }))
     }

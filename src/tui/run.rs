@@ -101,7 +101,7 @@ pub(super) struct Loop {
     pub(super) hung_up: bool,
     pub(super) leaving: bool,
     pub(super) stopping: bool,
-    /// SIGCONT of a stop of our own, already dealt with.
+    /// SIGCONT after a stop that we caused, already dealt with.
     pub(super) continued: bool,
     pub(super) drawn: Option<Instant>,
     pub(super) ticked: Instant,
@@ -324,7 +324,7 @@ impl Dashboard {
 
     /// The engine's side of the channel is gone; whether it is still worth listening.
     fn lose_engine(&mut self) -> bool {
-        // Without a jobs file there never was one. Otherwise it ended without saying so: a task of its own panicked.
+        // Without a jobs file there never was one. Otherwise it ended without saying so: one of its tasks panicked.
         if self.end.ending.is_none() && self.effects.has_engine() {
             self.end.broken = true;
             self.end.ending = Some(Ending::default());

@@ -74,7 +74,7 @@ pub fn preview(view: &TreeView, area: Rect, styles: &TreeStyles, buf: &mut Buffe
     }
 }
 
-/// Cells that are kept for a key and for a value, if they have so many.
+/// Cells that are kept for a key and for a value, if they are that long.
 const VALUE: usize = 8;
 
 fn line<'a>(row: &'a TreeRow, needle: Option<&Needle>, width: usize, styles: &TreeStyles) -> Line<'a> {

@@ -13,8 +13,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::app::input::Input;
 use crate::ui::theme::Theme;
 
-/// The part around the cursor that fits so many cells, as pieces of a row. `broken`: the bytes that are wrong; if they
-/// are none, it is where something is missing.
+/// The part around the cursor that fits this many cells, as pieces of a row. `broken`: the bytes that are wrong; if
+/// they are none, it is where something is missing.
 pub fn line(input: &Input, broken: Option<&Range<usize>>, room: usize, theme: &Theme) -> Vec<Span<'static>> {
     // The cursor may stand behind the text.
     let text = input.text() + " ";
@@ -27,7 +27,7 @@ pub fn line(input: &Input, broken: Option<&Range<usize>>, room: usize, theme: &T
     };
     let pieces: Vec<(bool, Span<'static>)> = text.grapheme_indices(true).map(piece).collect();
     let last = pieces.iter().rposition(|(here, _)| *here).unwrap_or_default();
-    // One cell is for the sign that something stands before.
+    // One cell is for the sign that there is text before.
     let mut left = room.saturating_sub(1);
     let fits = |(_, piece): &&(bool, Span<'static>)| {
         let cells = piece.width();
@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn the_cursor_is_always_seen_and_so_is_what_is_wrong() {
-        // What was typed, keys, what is wrong, cells, and what is seen: the cursor in brackets, what is wrong in braces.
+        // What was typed, keys, what is wrong, cells, and what is seen: the cursor in brackets, what is wrong in
+        // braces.
         let cases = [
             ("ab", "", None, 10, "ab[ ]"),
             ("ab", "Left", None, 10, "a[b] "),

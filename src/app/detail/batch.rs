@@ -1,5 +1,5 @@
 //! The batch as a page: its outcome in a sentence, times and money, failures by reason, the slowest jobs, what to press
-//! next. It is what stands beside the list once the batch is finished.
+//! next. It is beside the list once the batch is finished.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ impl App {
         }
     }
 
-    /// The lines of the page for so many cells.
+    /// The lines of the page for this many cells.
     pub fn batch_lines(&self, width: usize, height: usize) -> Vec<Line> {
         let mut parts = vec![text::wrapped(vec![self.outcome_line(width)], width, true)];
         parts.push(text::wrapped(self.figures_line(width).into_iter().collect(), width, true));

@@ -379,7 +379,7 @@ impl RawView {
         starts.into_iter().find(whole).map_or(at.saturating_sub(1), |(start, _)| start)
     }
 
-    /// What stands here. None at the end of a line.
+    /// What is here. None at the end of a line.
     fn unit(&self, at: usize) -> Option<Unit> {
         let rest = self.bytes.get(at..)?;
         let first = *rest.first()?;

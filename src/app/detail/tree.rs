@@ -54,7 +54,8 @@ pub enum Fold {
     UnfoldAll,
 }
 
-/// A string that is JSON and too long to be decoded between two key strokes: run it elsewhere, then [`TreeView::attach`].
+/// A string that is JSON and too long to be decoded between two key strokes: run it elsewhere, then
+/// [`TreeView::attach`].
 #[derive(Debug, Clone)]
 pub struct Decode {
     place: RowId,
@@ -129,8 +130,8 @@ const FOLDS: usize = 1000;
 const SLICE: usize = 1 << 23;
 
 impl TreeView {
-    /// A fresh view of a document, folded as [`VisibleRows::new`] says. `prefix` is the path of the document in the body it was
-    /// cut from (`.message[1]`), empty for a whole body.
+    /// A fresh view of a document, folded as [`VisibleRows::new`] says. `prefix` is the path of the document in the
+    /// body it was cut from (`.message[1]`), empty for a whole body.
     pub fn new(document: Arc<Document>, prefix: &str) -> Self {
         let rows = VisibleRows::new(document);
         let first = rows.first();
@@ -265,7 +266,7 @@ impl TreeView {
         self.rows.document(self.cursor).map(|document| document.value(self.cursor.node)).unwrap_or_default()
     }
 
-    /// Where the value at the cursor stands in the document. None within a decoded string.
+    /// Where the value at the cursor is in the document. None within a decoded string.
     pub fn value_range(&self) -> Option<Range<usize>> {
         match self.rows.host(self.cursor) {
             Some(_) => None,

@@ -54,7 +54,7 @@ pub(super) fn sizes(document: &Document, node: Node) -> Clean {
     Clean::new(&if document.kind(node) == Kind::Object { format!("{{{count}}}") } else { format!("[{count}]") })
 }
 
-/// A scalar as drawn in about so many cells, and whether that is all of it.
+/// A scalar as drawn in about this many cells, and whether that is all of it.
 pub(super) fn scalar(source: &[u8], width: usize) -> (Clean, bool) {
     let shown = text::shown(source, width);
     match (source.first() == Some(&b'"'), shown.whole) {

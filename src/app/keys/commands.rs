@@ -33,7 +33,7 @@ pub enum CommandConflict {
     /// Its key is none.
     #[error("{place}: there is no such key for `{command}`; write keys like \"R\", \"Ctrl-r\", \"Alt-x\" or \"F5\"")]
     NoKey {
-        /// Where it stands.
+        /// Where it is declared.
         place: String,
         /// Its name.
         command: Arc<str>,
@@ -41,23 +41,23 @@ pub enum CommandConflict {
     /// Its key means something already.
     #[error("{place}: the key {key} of `{command}` is that of {other}; give one of the two another key")]
     Key {
-        /// Where it stands.
+        /// Where it is declared.
         place: String,
         /// Its name.
         command: Arc<str>,
         /// The key.
         key: Key,
-        /// Whose key it is, and where that stands.
+        /// Whose key it is, and where that is declared.
         other: String,
     },
     /// Its name is another's.
     #[error("{place}: there is a command `{command}` at {other} already; give one of the two another name")]
     Name {
-        /// Where it stands.
+        /// Where it is declared.
         place: String,
         /// Its name.
         command: Arc<str>,
-        /// Where the other stands.
+        /// Where the other is declared.
         other: String,
     },
 }

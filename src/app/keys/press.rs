@@ -40,7 +40,7 @@ impl App {
         if self.leaving != Leaving::No {
             return if action == Some(Action::Redraw) { self.act(Action::Redraw) } else { Vec::new() };
         }
-        // The shell and a clean screen are a Ctrl away from everywhere, whatever is being typed or stands open.
+        // The shell and a clean screen are a Ctrl away from everywhere, whatever is being typed or is open.
         if key.ctrl
             && let Some(action @ (Action::Suspend | Action::Redraw)) = action
         {

@@ -30,7 +30,7 @@ pub struct Row {
     pub health: Health,
     /// Whether the user marked it.
     pub marked: bool,
-    /// When its need of attention last changed: the newest stands first among its like.
+    /// When its need of attention last changed: the newest comes first among those of equal need.
     pub moved: Timestamp,
     /// How many times it was polled: in earlier runs up to the last saved poll, and in this run.
     pub reads: u32,

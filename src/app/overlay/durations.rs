@@ -158,7 +158,7 @@ impl Overlay for Durations {
         let (mut rows, selected) = window(self.lines(context), self.cursor, height);
         rows.insert(0, Line::of(Tone::Dim, &head));
         rows.insert(0, Line::of(Tone::Dim, &over));
-        // The slowest jobs have a heading of their own, if they are in sight.
+        // The slowest jobs have their own heading, if they are in sight.
         let top = crate::app::scroll::window(self.cursor.top, self.cursor.at, self.len(), height);
         let at = self.entries.len().checked_sub(top).filter(|at| *at <= height && !self.slowest.is_empty());
         let mut selected = selected.map(|selected| selected + 2);

@@ -1,4 +1,5 @@
-//! What is shown over the panes, one at a time: each has its state, its keys and its look as data, behind one interface.
+//! What is shown over the panes, one at a time: each has its state, its keys and its look as data, behind one
+//! interface.
 
 pub mod confirm;
 pub mod copy_menu;
@@ -159,7 +160,7 @@ pub struct Look {
     pub title: String,
     /// In its lower edge, at the right.
     pub corner: String,
-    /// Cells inside of the frame, if there are so many.
+    /// Cells inside of the frame, if there are that many.
     pub width: u16,
     /// The line that is typed in, after this sign.
     pub input: Option<(&'static str, Input)>,

@@ -52,7 +52,7 @@ pub async fn open(common: &Common, name: &str, exit_status: bool) -> Result<u8, 
     show(screen, Ok(Shown::Saved { name: name.to_owned(), file, results, jobs }), None, exit_status).await
 }
 
-/// Runs it over simulated services, in a state directory of its own that is gone afterwards.
+/// Runs it over simulated services, in its own state directory, which is removed afterwards.
 pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
     let folder = env::temp_dir().join(format!("jobdeck-demo-{}-{:x}", std::process::id(), fastrand::u64(..)));
     let path = folder.join("demo.toml");

@@ -10,7 +10,7 @@ use crate::demo::serve::serve as serve_alone;
 use crate::demo::{DemoError, Options};
 use crate::stderr::Stderr;
 
-/// Runs the services alone until a signal ends them. Brings a runtime of its own.
+/// Runs the services alone until a signal ends them. Starts its own runtime.
 pub fn serve(demo: &Demo) -> Result<u8, Failure> {
     serve_alone(options(demo), &mut Out::new(), &mut Stderr::default())?;
     Ok(0)

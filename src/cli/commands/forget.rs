@@ -42,7 +42,7 @@ pub struct Forget {
 /// What becomes of a job that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
-    /// It can go: so many bytes.
+    /// It can be removed; its size in bytes.
     Goes(u64),
     /// It stays, and why.
     Stays(String),

@@ -26,7 +26,7 @@ pub struct Addition<'a> {
     pub service: &'a str,
     /// The jobs.
     pub ids: &'a [Given],
-    /// A name for those that have none of their own; of several, `<name> 1`, `<name> 2` and so on.
+    /// A name for those that have none; of several, `<name> 1`, `<name> 2` and so on.
     pub name: Option<&'a str>,
     /// Tags of each.
     pub tags: &'a [String],
@@ -153,7 +153,7 @@ fn excerpt(text: &str) -> String {
     format!("{short:?}")
 }
 
-/// The entries for the new jobs: those without a name of their own share one, a single id or `ids`; each other has its
+/// The entries for the new jobs: those without a name share one, a single id or `ids`; each other has its
 /// own.
 fn entries(addition: &Addition<'_>, new: &[New<'_>]) -> Vec<Vec<(&'static str, Value)>> {
     let unnamed: Vec<&str> = new.iter().filter(|(_, name)| name.is_none()).map(|(id, _)| id.as_str()).collect();
@@ -162,7 +162,7 @@ fn entries(addition: &Addition<'_>, new: &[New<'_>]) -> Vec<Vec<(&'static str, V
     shared.into_iter().chain(own).collect()
 }
 
-/// The fields of one entry: one id stands alone, several in one `ids`.
+/// The fields of one entry: one id is `id`, several are one `ids`.
 fn fields(addition: &Addition<'_>, ids: &[&str], name: Option<&str>) -> Vec<(&'static str, Value)> {
     let mut fields = vec![("service", Value::from(addition.service))];
     match ids {

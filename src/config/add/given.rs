@@ -16,7 +16,7 @@ pub struct Given {
     pub place: String,
 }
 
-/// The ids of a text: one a line, or in answers of a service. What stands in the place of an id is not looked at yet.
+/// The ids of a text: one a line, or in answers of a service. What is in the place of an id is not checked yet.
 /// The error is a line for each answer that names no job.
 pub fn of_text(text: &str) -> Result<Vec<Given>, Vec<String>> {
     // A UUID in braces is no JSON.

@@ -7,7 +7,7 @@ use crate::domain::id::{self, NoId};
 pub struct Listed<'a> {
     /// The line, counted from 1.
     pub line: usize,
-    /// What stands in the place of the id.
+    /// What is in the place of the id.
     pub text: &'a str,
     /// The id or address, or why it is none.
     pub id: Result<&'a str, NoId>,

@@ -62,7 +62,7 @@ fn take(whole: &mut JobsFile, file: JobsFile, keys: &mut HashSet<crate::domain::
         };
         whole.jobs.push(job);
     }
-    // One name is one command, that of the first file; a hook that stands in both is one.
+    // One name is one command, that of the first file; a hook that is in both is one.
     let taken = |name: &str, all: &[Arc<UserCommand>]| all.iter().any(|other| &*other.name == name);
     for command in file.commands {
         if !taken(&command.name, &whole.commands) {

@@ -1,7 +1,8 @@
 //! The jobs file and its files of ids while we run: read again whenever one was saved, however that is done.
 //!
-//! Every folder on the way to a file is watched, links and all, and looked up again after each event. Besides, the files
-//! are looked at every few seconds: not every file system tells of changes, and not every system has a watch left.
+//! Every folder on the way to a file is watched, links and all, and looked up again after each event. Besides, the
+//! files are looked at every few seconds: not every file system tells of changes, and not every system has a watch
+//! left.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -53,15 +54,15 @@ pub enum WatchError {
     /// A pipe gives its text once: read again, it would seem to be empty.
     #[error("the jobs file is no regular file and is not watched; changes need a new start")]
     NotRegular,
-    /// There is no watch to be had.
+    /// The system gives no watch.
     #[error("the jobs file cannot be watched ({0}); it is looked at every two seconds instead")]
     Polled(String),
-    /// There is no thread to be had.
+    /// No thread can be started.
     #[error("failed to watch the jobs file: {0}; changes take effect at the next start")]
     NoThread(String),
 }
 
-/// What a change of the file came to. An error leaves the old one in force.
+/// What a change of the file came to. After an error the old one still applies.
 pub type Change = Result<JobsFile, ConfigError>;
 
 /// What wakes the thread.
@@ -72,8 +73,8 @@ enum Told {
     Stop,
 }
 
-/// Sends what the file says whenever that is another thing than before, from a thread of its own. `file` is what is
-/// in force; a change between its reading and now is sent too.
+/// Sends what the file says whenever that changes, from its own thread. `file` is what applies
+/// now; a change since it was read is sent too.
 pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch, WatchError> {
     if file.path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
         return Err(WatchError::NotRegular);
@@ -100,7 +101,7 @@ struct Last {
     /// The digest of their texts.
     digest: Option<u64>,
     change: Change,
-    /// The jobs in force.
+    /// The jobs that apply.
     jobs: Vec<Arc<Job>>,
 }
 
@@ -331,7 +332,7 @@ mod tests {
         assert_eq!(next(), Ok(1), "written in place");
         save(&format!("{with_job}colour = 1\n"));
         assert_eq!(next(), Err(1), "a bad file");
-        // What is in force again is said, a remark alone is not.
+        // A return to the file that applies is sent, a mere comment is not.
         save(&format!("# remark\n{with_job}"));
         assert_eq!(next(), Ok(1), "replaced");
         save("\n");

@@ -120,7 +120,7 @@ impl<'a> Excerpts<'a> {
         masked
     }
 
-    /// Which of a line's tokens are keys that may be shown. It is told from the line alone, so that an array or a
+    /// Which of a line's tokens are keys that may be shown. It is decided from the line alone, so that an array or a
     /// table that was never closed does not hide all that follows; whatever is in doubt is no key.
     fn keys(&self, tokens: &[Token], line_start: usize) -> Vec<bool> {
         let mut shown = vec![false; tokens.len()];
@@ -203,7 +203,7 @@ impl<'a> Excerpts<'a> {
     }
 }
 
-/// What stands between the quotes of a string that is closed.
+/// What is between the quotes of a string that is closed.
 fn inner(source: &str) -> Option<&str> {
     let quote = source.chars().next()?;
     source.strip_prefix(quote)?.strip_suffix(quote)
@@ -244,7 +244,7 @@ impl Masked {
         self.push(bytes, &format!("{open}{MASK}{close}"), true);
     }
 
-    /// A string, or the part of it that stands in this line, between as many of its delimiters as stand there.
+    /// A string, or the part of it in this line, with those of its delimiters that are there.
     fn mask_string(&mut self, bytes: Range<usize>, source: &str, delimiter: &str, begins: bool) {
         let inner = if begins { source.strip_prefix(delimiter).unwrap_or(source) } else { source };
         let close = if inner.ends_with(delimiter) { delimiter } else { "" };

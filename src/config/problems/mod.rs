@@ -19,7 +19,7 @@ pub struct Problem {
     message: String,
     help: Option<String>,
     is_absence: bool,
-    /// The file in which it stands, if that is another one.
+    /// The file that it is in, if that is another one.
     file: Option<Arc<OtherFile>>,
 }
 
@@ -43,7 +43,7 @@ impl Problem {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// It stands in this file.
+    /// It is in this file.
     pub fn within(self, file: &Arc<OtherFile>) -> Self {
         Self { file: Some(Arc::clone(file)), ..self }
     }

@@ -89,7 +89,8 @@ fn segment<'a>(field: &Field<'a>, problems: &mut Problems) -> Option<&'a str> {
     Some(word)
 }
 
-/// The URL, also where something about it is refused: what else is wrong with the service and its jobs is told as well.
+/// The URL, also where something about it is refused: what else is wrong with the service and its jobs is reported as
+/// well.
 pub fn address(field: &Field<'_>, example: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
     let text = field.word(example, problems)?;
     let key = field.key;

@@ -78,7 +78,7 @@ fn events(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<HookEvent>> 
     Some(events)
 }
 
-/// The same as long as the hook is defined the same, wherever it stands.
+/// The same as long as the hook is defined the same, wherever it is.
 fn id(on: &[HookEvent], filter: &str, argv: &[String]) -> String {
     let mut digest = Sha256::new();
     let words = on.iter().map(|event| event.as_str()).chain([filter]).chain(argv.iter().map(String::as_str));

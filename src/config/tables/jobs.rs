@@ -21,12 +21,12 @@ use crate::providers;
 /// The services of a file by name; None where something is wrong with one.
 pub type Known<'a> = HashMap<&'a str, Option<Arc<Service>>>;
 
-/// A job, and where its id stands.
+/// A job, and where its id is.
 #[derive(Debug, Clone)]
 pub struct Placed {
     /// The job.
     pub job: Arc<Job>,
-    /// Where its id stands in the jobs file, or the name of the file of ids.
+    /// Where its id is in the jobs file, or the name of the file of ids.
     pub span: Range<usize>,
     /// In a file of ids: its name, and the line.
     pub listed: Option<(Arc<str>, usize)>,
@@ -41,7 +41,7 @@ pub struct Declared {
     pub sources: Vec<Source>,
     /// Of their texts, and of what was added before.
     pub digest: Digest,
-    /// The batch of those that name none of their own.
+    /// The batch of those that do not name one.
     pub batch: Option<Arc<str>>,
 }
 
@@ -239,7 +239,7 @@ fn service(table: &Fields<'_>, known: &Known<'_>, problems: &mut Problems) -> Op
 enum Ids<'a> {
     /// In the file, each with its place.
     Given { texts: Vec<(&'a str, Range<usize>)>, are_many: bool },
-    /// In files of their own.
+    /// In separate files.
     Listed(Field<'a>),
 }
 

@@ -38,7 +38,7 @@ pub struct Providers {
 struct Own {
     name: String,
     table: Table,
-    /// None: something is wrong with it, which was told.
+    /// None: something is wrong with it, which was reported.
     described: Option<Described>,
 }
 
@@ -121,7 +121,7 @@ impl Providers {
         None
     }
 
-    /// A file of the user's own, each of its mistakes told in its own lines.
+    /// A user's file, each of its mistakes reported at its line.
     fn of_user(
         &self,
         file: &Arc<OtherFile>,
@@ -148,8 +148,8 @@ impl Providers {
         }
     }
 
-    /// What is wrong with a description that stands in `file`, or in the jobs file: at its place there, or in the one
-    /// that it is like. What has no place is told where the description is named.
+    /// What is wrong with a description in `file`, or in the jobs file: at its place there, or in the one
+    /// that it is like. What has no place is reported where the description is named.
     fn tell(&self, fault: Fault, file: Option<&Arc<OtherFile>>, named_at: &Range<usize>, problems: &mut Problems) {
         let Fault { span, of, message, help } = fault;
         let of_user = |name: &str| user_file(name).and_then(Result::ok);

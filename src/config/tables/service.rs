@@ -128,7 +128,7 @@ fn service(
         Some(described) => provider::settings(described, &table, &here, problems)?,
         None => (BTreeMap::new(), address::deployment(&table, &here, problems)?),
     };
-    // Without a token the file is refused; what is wrong with the service's jobs is told all the same.
+    // Without a token the file is refused; what is wrong with the service's jobs is reported all the same.
     let token = token.unwrap_or_else(|| TokenSource::Env(String::new()));
     let endpoint = provider.endpoint(&base, &settings).into();
     let (pace, rate) = paced(described.as_ref(), pace, rate);
@@ -219,7 +219,7 @@ fn token(
     source(&field, "token", &how, place, problems)
 }
 
-/// Where a secret is to be had.
+/// Where a secret comes from.
 pub fn source(field: &Field<'_>, what: &str, how: &str, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
     if field.value.is_str() {
         problems.add(Problem::at(field.span.clone(), format!("a {what} is never written in the file")).help(how));
@@ -232,7 +232,7 @@ pub fn source(field: &Field<'_>, what: &str, how: &str, place: &Place, problems:
     match sources.as_slice() {
         [source] => token_source(source, place, problems),
         [] => {
-            // A misspelt key was told already.
+            // A misspelt key was reported already.
             if table.all().is_empty() {
                 let problem =
                     Problem::at(field.span.clone(), format!("this {what} has neither env nor file nor command"))

@@ -1,4 +1,4 @@
-//! `store` of config.toml: which store a team shares, and where its password is to be had.
+//! `store` of config.toml: which store a team shares, and where its password comes from.
 
 use super::field::{Field, Fields};
 use super::service::{Place, source};
@@ -12,7 +12,7 @@ use crate::domain::team::Address;
 pub struct StoreSetting {
     /// Where it is.
     pub address: Address,
-    /// Where its password is to be had; None: as PostgreSQL's own programs have it.
+    /// Where its password comes from; None: as PostgreSQL's own programs have it.
     pub password: Option<TokenSource>,
 }
 

@@ -80,7 +80,7 @@ impl Filter {
         Ok(Self { source: text.to_owned(), root: parse::parse(text, own)?, finished: true })
     }
 
-    /// Reads a filter that is being typed: what stands unfinished at its end narrows nothing yet, or as far as it goes.
+    /// Reads a filter that is being typed: what is unfinished at its end narrows nothing yet, or as far as it goes.
     pub fn parse_unfinished(text: &str) -> Result<Self, FilterError> {
         let whole = Self::parse(text);
         let meant = match &whole {

@@ -251,7 +251,7 @@ fn field(pieces: &[Piece]) -> Option<(&str, Vec<Piece>)> {
     Some((name, pieces.collect()))
 }
 
-/// What stands behind a field's colon.
+/// What follows a field's colon.
 struct Values<'a> {
     field: &'a str,
     pieces: Vec<Piece>,

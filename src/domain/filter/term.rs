@@ -18,7 +18,7 @@ use crate::domain::state::State;
 /// One condition.
 #[derive(Debug, Clone)]
 pub(super) enum Term {
-    /// The text stands anywhere in name, id, service, tags or reason.
+    /// The text is anywhere in name, id, service, tags or reason.
     Word(Box<Finder<'static>>),
     State(Vec<State>),
     Is(Vec<Is>),
@@ -69,7 +69,7 @@ pub(super) enum Is {
 pub(super) enum Pattern {
     Exactly(String),
     Contains(Box<Finder<'static>>),
-    /// What stands between the stars, in order; the first and the last are the text's ends.
+    /// What is between the stars, in order; the first and the last are the text's ends.
     Glob(Vec<Finder<'static>>),
     Regex(Regex),
 }
@@ -81,7 +81,7 @@ pub(super) struct Limit<T> {
     pub(super) bound: T,
 }
 
-/// How a value stands to its bound.
+/// How a value compares to its bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Less,

@@ -1,4 +1,4 @@
-//! What a filter means while it is being typed: what stands unfinished at its end is not held against it.
+//! What a filter means while it is being typed: what is unfinished at its end is not held against it.
 
 use std::ops::Range;
 

@@ -9,7 +9,7 @@ use super::node::{Member, Node, Table, Value};
 /// One mistake. Its texts may be shown: a description holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Where it stands in the text of the description; None: nowhere.
+    /// Where it is in the text of the description; None: nowhere.
     pub span: Option<Range<usize>>,
     /// In which of those that it is `like` that is; None: in itself.
     pub of: Option<String>,
@@ -25,7 +25,7 @@ pub struct Fields<'a> {
     table: &'a Table,
     /// Where it is, for messages: `in [status]`.
     place: &'a str,
-    /// Where the table stands.
+    /// Where the table is.
     span: Option<&'a Range<usize>>,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Fields<'a> {
         Self { table, place, span }
     }
 
-    /// Where the table stands.
+    /// Where the table is.
     pub fn span(&self) -> Option<Range<usize>> {
         self.span.cloned()
     }

@@ -138,7 +138,7 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// The request for an address. None where nothing stands at one of its pointers; the error says which address is
+    /// The request for an address. None where one of its pointers finds nothing; the error says which address is
     /// refused, and why.
     fn request(
         &self,
@@ -206,8 +206,8 @@ fn checked(text: &str, home: &Url) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Whether a URL names a host of a network that the world cannot reach. What other names stand for is seen where they are
-/// looked up.
+/// Whether a URL names a host of a network that the world cannot reach. What other names stand for is seen where they
+/// are looked up.
 fn is_inside(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_inner(address.into()),

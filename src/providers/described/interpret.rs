@@ -205,7 +205,7 @@ fn decided(
         why.push(format!("`{bare}` is {state} by [states]"));
         return Decided { state: Some(state), by: Some(By::Word), word };
     }
-    // A web page comes from whatever stands in between.
+    // A web page comes from a proxy in between.
     let code = description.codes.get(&http_status).filter(|_| !page::is_markup(body.trim_ascii()));
     let state = match code {
         Some(state) => {

@@ -141,7 +141,7 @@ impl Described {
         id: &str,
         pointer: &dyn Fn(PointerId) -> Option<String>,
     ) -> Option<(Url, Vec<String>)> {
-        // A base may have a query of its own, a gateway's key: it goes to the end.
+        // A base may already have a query, such as a gateway's key: it goes to the end.
         let base_query =
             settings.get("base").and_then(|base| Some(base.split('#').next()?.split_once('?')?.1.to_owned()));
         let setting = |name: &str| {
@@ -182,7 +182,8 @@ impl Described {
         headers.iter().filter_map(header).filter(has).collect()
     }
 
-    /// What is in a response of its own: the place that leads somewhere in it says which part of it is the result.
+    /// What is in the response to a separate request: the place that leads somewhere in it says which part of it is the
+    /// result.
     fn extract_result(&self, part: &Part, http_status: u16, body: &Bytes) -> Payload {
         if !(200..300).contains(&http_status) {
             return Payload::default();
@@ -246,7 +247,8 @@ impl Provider for Described {
         }
     }
 
-    /// The status URL of a job without its id, its query and the slash before them, unless the description has it otherwise.
+    /// The status URL of a job without its id, its query and the slash before them, unless the description has it
+    /// otherwise.
     fn endpoint(&self, base: &Url, settings: &BTreeMap<String, String>) -> String {
         match self.0.endpoint {
             Endpoint::Status => {}
@@ -262,7 +264,7 @@ impl Provider for Described {
         let status = &self.0.status;
         let setting = |name: &str| service.settings.get(name).cloned();
         let filling = Filling { id, setting: &setting, pointer: &|_| None };
-        // A service whose address cannot be read is refused with its jobs file; its base stands in.
+        // A service whose address cannot be read is refused with its jobs file; its base is used instead.
         let filled = self.filled(&status.url, service, id, &|_| None);
         let (url, own_query) = filled.unwrap_or_else(|| (service.base.clone(), Vec::new()));
         Request {
@@ -306,8 +308,8 @@ impl Provider for Described {
         })
     }
 
-    /// Raw: the text at the result's place; of a result of its own the whole body where its place leads nowhere. Output:
-    /// the JSON there. Neither in a state in which there is no result.
+    /// Raw: the text at the result's place; of a result with its own request the whole body where its place leads
+    /// nowhere. Output: the JSON there. Neither in a state in which there is no result.
     fn extract(&self, source: &Source, body: &Bytes) -> Payload {
         let Source { part, http_status } = source;
         if *part != Part::Status {
@@ -321,7 +323,8 @@ impl Provider for Described {
             place.fetch.is_none()
                 && match interpret::state(&self.0, *http_status, body, &found) {
                     Some(state) if state.is_terminal() => place.states.contains(&state),
-                    // What a job that is not over says at a place of its own is worth looking at; its whole response is not.
+                    // What a job that is not over says at the result's place is worth looking at; its whole response is
+                    // not.
                     Some(_) | None => !place.lookup.is_whole(place.at),
                 }
         });

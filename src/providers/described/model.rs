@@ -25,7 +25,8 @@ pub struct Description {
     pub checked: Option<String>,
     /// What its users call the variable with the token.
     pub token_env: Option<String>,
-    /// What the service calls a job, in small letters: a 404 that speaks of one is about the job. Empty: what most call it.
+    /// What the service calls a job, in small letters: a 404 that speaks of one is about the job. Empty: what most call
+    /// it.
     pub nouns: Vec<String>,
     /// What a service's jobs are kept under.
     pub endpoint: Endpoint,
@@ -92,7 +93,7 @@ pub struct Status {
     pub body: Option<Body>,
     /// Whether it hands the result out once.
     pub one_shot: bool,
-    /// Where the word is: the first place at which something stands.
+    /// Where the word is: the first place that is not empty.
     pub word: Vec<PointerId>,
     /// Taken off the word's front.
     pub strip: Option<String>,
@@ -102,11 +103,11 @@ pub struct Status {
     pub rejected: Vec<Condition>,
     /// How far it is.
     pub progress: Option<Progress>,
-    /// Why it failed: the first place at which something stands.
+    /// Why it failed: the first place that is not empty.
     pub reason: Vec<PointerId>,
     /// The service's code for that.
     pub error_code: Vec<PointerId>,
-    /// What is odd about a job that did not fail: the first place at which something stands.
+    /// What is odd about a job that did not fail: the first place that is not empty.
     pub warning: Vec<PointerId>,
     /// The code with which the user's own program ended.
     pub service_code: Option<PointerId>,
@@ -188,7 +189,7 @@ pub struct ItemList {
     pub cost: Option<PointerId>,
 }
 
-/// Where the times are: of each the first place at which something stands.
+/// Where the times are: of each the first place that is not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Times {
     /// Accepted.

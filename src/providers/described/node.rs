@@ -1,11 +1,11 @@
-//! A description as a tree that remembers where each value stands, so that what begins as a copy of another can still
+//! A description as a tree that remembers where each value is, so that what begins as a copy of another can still
 //! be complained about by line.
 
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-/// A value and where it stands in the text of its description.
+/// A value and where it is in the text of its description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// What it is.
@@ -42,7 +42,7 @@ pub struct Table(pub Vec<Member>);
 pub struct Member {
     /// The key.
     pub key: String,
-    /// Where the key stands.
+    /// Where the key is.
     pub key_span: Option<Range<usize>>,
     /// Its value.
     pub node: Node,

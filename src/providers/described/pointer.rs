@@ -138,7 +138,7 @@ impl Lookup {
         self.pointer(id).is_some_and(Pointer::is_whole)
     }
 
-    /// Whether anything stands at any of them, the whole apart.
+    /// Whether any of them is not empty, the whole apart.
     pub fn says_anything(&self, found: &Found<'_>) -> bool {
         let inner = self.pointers.iter().zip(0..).filter(|(pointer, _)| !pointer.is_whole());
         inner.into_iter().any(|(_, id)| !found.ranges(PointerId(id)).is_empty())
@@ -177,13 +177,13 @@ impl<'a> Found<'a> {
         self.ranges(id).iter().filter_map(|range| self.text.get(range.clone()))
     }
 
-    /// The first of them at which something stands: not null, and no empty string.
+    /// The first of them that is neither null nor an empty string.
     pub fn standing(&self, id: PointerId) -> Option<&'a [u8]> {
         self.values(id).find(|value| stands(value))
     }
 }
 
-/// Whether something stands there: not null, and no empty string.
+/// Whether a value is neither null nor an empty string.
 pub fn stands(value: &[u8]) -> bool {
     value != b"null" && value != b"\"\""
 }

@@ -11,7 +11,7 @@ use crate::domain::job::ProviderName;
 
 /// Where descriptions are found by their names.
 pub trait Known {
-    /// The table of a description, if there is one of this name. Its own `like` still stands in it.
+    /// The table of a description, if there is one of this name. Its own `like` is still in it.
     fn table(&self, name: &str) -> Option<Table>;
     /// Every name.
     fn names(&self) -> Vec<String>;
@@ -23,7 +23,7 @@ const LONGEST: usize = 16;
 /// The places in each description of a chain of `like` begin that much further on than those of the one before.
 const STRIDE: usize = usize::MAX / (LONGEST + 2);
 
-/// Reads a description that stands in a text of its own. Errors of its syntax are told like any other.
+/// Reads a description that is a whole file. Errors of its syntax are reported like any other.
 pub fn from_text(
     name: ProviderName,
     text: &str,
@@ -61,7 +61,7 @@ pub fn from_table(
         .map_err(|faults| faults.into_iter().map(|fault| placed(fault, &chain)).collect())
 }
 
-/// The fault with its place in the description of the chain in which it stands.
+/// The fault with its place in the description of the chain that it is in.
 fn placed(fault: Fault, chain: &[String]) -> Fault {
     let nth = fault.span.as_ref().map_or(0, |span| span.start / STRIDE);
     let span = fault.span.map(|span| span.start - nth * STRIDE..span.end - nth * STRIDE);

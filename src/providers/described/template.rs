@@ -11,7 +11,7 @@ pub struct Template(pub Vec<Part>);
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
-    /// Text as it stands.
+    /// Literal text.
     Text(String),
     /// The job's id, as one segment of a path or one value of a query.
     Id,
@@ -30,7 +30,7 @@ pub enum Part {
 /// A hole as it is written, before it is known what it names.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Hole {
-    /// Text as it stands.
+    /// Literal text.
     Text(String),
     /// A name in braces.
     Name(String),

@@ -260,7 +260,7 @@ fn like_begins_as_a_copy_tables_are_merged_and_lists_replaced() {
     assert_eq!(request.url.as_str(), "https://proxy.example/v1/batches/b1");
     assert!(described.0.words.state("validating").is_none() && described.0.words.state("parked").is_some());
     assert!(described.0.words.state("completed").is_some());
-    // What is kept with a job stands by itself.
+    // What is kept with a job is complete without its description.
     let kept = described.description().unwrap();
     assert!(!kept.contains("like"));
     assert_eq!(read(kept).unwrap().0.text, kept);

@@ -1,4 +1,4 @@
-//! The files of an Unstract reply: where each stands, whether it failed, what it cost and when it was done.
+//! The files of an Unstract reply: where each is, whether it failed, what it cost and when it was done.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ pub(super) struct Parts<'a> {
     pub(super) files: Vec<File<'a>>,
 }
 
-/// A file's object and where it stands in the body.
+/// A file's object and where it is in the body.
 pub(super) struct File<'a> {
     pub(super) object: Object<'a>,
     place: Range<usize>,

@@ -128,7 +128,7 @@ impl Provider for Unstract {
 /// The query keys of ours: no secrets.
 const OWN_QUERY: &[&str] = &["execution_id", "include_metadata", "include_metrics", "include_extracted_text"];
 
-/// What stands behind the base: the deployment's URL is the whole address.
+/// What follows the base: the deployment's URL is the whole address.
 const PATH: &str = "/";
 
 fn read(service: &Service, id: &str, response: &Response) -> Reading {
@@ -206,7 +206,7 @@ fn has_known_word(object: &Object<'_>) -> bool {
     object.word().1.is_some_and(|word| State::from_service_word(&word).is_some())
 }
 
-/// What stands under `message`.
+/// What is under `message`.
 #[derive(Debug, PartialEq, Eq)]
 enum Message<'a> {
     /// `null`, or no such field.
@@ -264,7 +264,7 @@ struct Summary {
     counts: Option<FileCounts>,
     /// The first failed file's error, else the first error that is said at all.
     reason: Option<String>,
-    /// What stands where files should be and is none, and what does not come here.
+    /// What is in the place of files and is none, and what does not come here.
     oddity: Option<String>,
     /// When the first of its files was begun, by the service's clock.
     started_at: Option<Timestamp>,

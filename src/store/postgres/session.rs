@@ -22,9 +22,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(20);
 /// The first server that can be asked for the snapshot's 64-bit transaction numbers.
 const OLDEST_SERVER: i32 = 130_000;
-/// The channel on which changes are told.
+/// The channel on which changes are announced.
 pub const CHANNEL: &str = "jobdeck";
-/// What is told there when jobs became free; anything else: more became known.
+/// What is announced there when jobs became free; anything else: more became known.
 pub const FREED: &str = "freed";
 
 /// A server and who we are there. Its `Debug` shows no password.

@@ -1,9 +1,9 @@
-//! How a team's store stands: its size, and who is there.
+//! The status of a team's store: its size, and who is there.
 
 use super::session::{Session, cell};
 use super::trouble::Trouble;
 
-/// How it stands.
+/// The status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TeamStatus {
     /// The server's version.

@@ -25,7 +25,7 @@ use cluster::{Cluster, PASSWORD};
 #[expect(dead_code, reason = "the tests of the binary use the rest")]
 pub mod cluster;
 
-/// One server for all of these tests; each has a database of its own.
+/// One server for all of these tests; each has its own database.
 pub fn shared() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     CLUSTER.get_or_init(|| Cluster::start(&["max_connections=200"])).as_ref()

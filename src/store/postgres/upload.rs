@@ -17,10 +17,10 @@ use crate::domain::observation::{Keep, Observation};
 use crate::store::Kept;
 use crate::store::team::record::{Polled, Record, Standing};
 
-/// The longest piece of a body that stands in one row, and in memory.
+/// The longest piece of a body that is in one row, and in memory.
 pub const CHUNK: usize = 1 << 20;
 
-/// A job as it stands on this machine.
+/// A job as it is on this machine.
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// The job and its declaration.
@@ -53,7 +53,7 @@ pub async fn upload(session: &mut Session, us: InstanceId, uploads: &[Upload]) -
     let ended = session.ask(session.client.batch_execute(end)).await;
     let taken = taken?;
     ended?;
-    // In a transaction of its own: a notification holds a lock of the whole database until its commit is durable, and
+    // In a separate transaction: a notification holds a lock of the whole database until its commit is durable, and
     // this one need not be. Whoever misses it looks by itself.
     let notify = format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}; COMMIT");
     session.ask(session.client.batch_execute(&notify)).await?;
@@ -68,7 +68,7 @@ async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) ->
             add_body(session, us, *id, kept, bytes).await?;
         }
     }
-    // The lease's row is the job's lock. What is known is read after it is held, by a statement of its own.
+    // The lease's row is the job's lock. What is known is read after it is held, by a separate statement.
     let lock = "SELECT 1 FROM jobdeck.lease WHERE job = ANY($1) ORDER BY job FOR UPDATE";
     session.ask(session.client.execute_typed(lock, &[(&ids, Type::INT8_ARRAY)])).await?;
     let stands = standing(session, us, &ids).await?;

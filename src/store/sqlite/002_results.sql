@@ -35,7 +35,7 @@ ALTER TABLE observation ADD COLUMN doubt_http_status INTEGER;
 ALTER TABLE observation ADD COLUMN doubt_at INTEGER;
 ALTER TABLE observation ADD COLUMN doubt_reason TEXT;
 
--- What the body is: 'status' (the response of the status poll), 'result' (of a request of its own), 'also:<name>'.
+-- What the body is: 'status' (the response of the status poll), 'result' (of a separate request), 'also:<name>'.
 ALTER TABLE body ADD COLUMN role TEXT NOT NULL DEFAULT 'status';
 -- When it was last written out by `export` or as it arrived.
 ALTER TABLE body ADD COLUMN exported_at INTEGER;
@@ -68,7 +68,7 @@ CREATE TABLE team (
     place  TEXT NOT NULL
 ) STRICT;
 
--- Jobs of which the team's store has not been told since they were saved, `n` times.
+-- Jobs with saves that the team's store does not know of yet; `n` counts those saves.
 CREATE TABLE upload (
     job INTEGER PRIMARY KEY REFERENCES job (id),
     n   INTEGER NOT NULL

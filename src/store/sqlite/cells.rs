@@ -52,7 +52,7 @@ impl<'a> Cells<'a> {
         self.word(name, Checksum::from_hex).unwrap_or_default()
     }
 
-    /// What was odd: the column and what stands there.
+    /// What was odd: the column and what is in it.
     pub fn into_odd(self) -> Vec<String> {
         self.odd
     }

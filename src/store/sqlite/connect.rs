@@ -136,7 +136,7 @@ fn set_up_reading(connection: Connection) -> Result<Connection, Trouble> {
 fn set_up(connection: &Connection, statements: usize) -> Result<(), Trouble> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(statements);
-    // Who closes last writes the log into the database, unless told not to. Where the log was taken away, the database
+    // Who closes last writes the log into the database, unless asked not to. Where the log was taken away, the database
     // may be another one's by then: only `tidy_on_close` asks for it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // Without it SQLite prepares a statement anew whenever another number is bound that might ask for another plan.

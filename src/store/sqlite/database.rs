@@ -16,7 +16,7 @@ use crate::store::dir::{FileId, StateDir};
 use crate::store::instance::{self, Instance, Liveness};
 use crate::store::trouble::Trouble;
 
-/// Ends the name of a snapshot of a database whose log was taken away; before it stands the instance.
+/// Ends the name of a snapshot of a database whose log was taken away; the instance comes before it.
 const SNAPSHOT: &str = ".snapshot";
 
 /// The database that one instance writes.
@@ -156,8 +156,8 @@ impl Database {
         Ok(())
     }
 
-    /// Keeps what only the files hold that were taken away: they are still open, so that nothing that was shown as saved
-    /// is lost with their names. Where the database itself was replaced, what is in its place is what is wanted.
+    /// Keeps what only the files hold that were taken away: they are still open, so that nothing that was shown as
+    /// saved is lost with their names. Where the database itself was replaced, what is in its place is what is wanted.
     fn leave_displaced(&mut self) -> Result<(), Trouble> {
         let Some(open) = &self.open else { return Ok(()) };
         if open.files.main_file() == DatabaseFiles::at(&self.dir.database()).main_file() {

@@ -19,7 +19,7 @@ pub struct DatabaseFiles {
 }
 
 impl DatabaseFiles {
-    /// What stands in their places now.
+    /// What is in their places now.
     pub fn at(database: &Path) -> Self {
         Self {
             database: file_id(database),

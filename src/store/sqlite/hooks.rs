@@ -11,7 +11,7 @@ use crate::store::instance::Liveness;
 use crate::store::trouble::Trouble;
 use crate::store::{HookEvent, NewHookEvent};
 
-/// After so many tries in vain an event is given up.
+/// After this many failed tries an event is given up.
 pub const MOST_TRIES: u32 = 3;
 
 /// Notes events under an instance. One that is there already is not noted again.

@@ -27,7 +27,7 @@ use crate::store::spool;
 use crate::store::trouble::Trouble;
 use crate::store::{Kept, StoreError};
 
-/// What the reader is told.
+/// What the reader is asked to do.
 #[derive(Debug)]
 pub enum ReaderOrder {
     Read(ReadCommand),

@@ -48,8 +48,8 @@ impl Tx<'_> {
         }
     }
 
-    /// What others know of a job takes the place of what is known here: the team's store has decided which is newer. But
-    /// not while it has not heard of ours, and never in the place of a copy that cannot be had again.
+    /// What others know of a job takes the place of what is known here: the team's store has decided which is newer.
+    /// But not while it has not heard of ours, and never in the place of a copy that cannot be fetched again.
     fn import(&mut self, import: &Import, placed: &[Placed]) -> Result<bool, Trouble> {
         let key = &import.job.key;
         let one_shot = import.job.traits.one_shot;

@@ -37,7 +37,7 @@ pub struct Tx<'a> {
 }
 
 impl Tx<'_> {
-    /// Saves one step. What stands on disk is never made worse: neither by an answer to an older request, nor by
+    /// Saves one step. What is on disk is never made worse: neither by an answer to an older request, nor by
     /// anything where the only copy of a one-shot result is held. The body is kept in any case.
     pub fn save(&mut self, save: &Save, placed: &[Placed]) -> Result<Observation, Trouble> {
         let job = rows::declare(self.connection, &save.job)?;
@@ -209,7 +209,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes when a job was last read. What else stands is left alone, and so is a later read.
+    /// Notes when a job was last read. What else is known is left alone, and so is a later read.
     fn note(&mut self, reads: &Reads) -> Result<(), Trouble> {
         let Some(job) = rows::find_job(self.connection, &reads.job)? else { return Ok(()) };
         let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
@@ -226,7 +226,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether something newer stands. Refusals do not count up `applied`: among equals, the claim decides.
+    /// Whether something newer is saved. Refusals do not count up `applied`: among equals, the claim decides.
     fn is_stale(&self, job: i64, stands: &Observation, next: &Observation) -> Result<bool, Trouble> {
         if next.applied != stands.applied {
             return Ok(next.applied < stands.applied);

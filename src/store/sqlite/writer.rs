@@ -17,7 +17,7 @@ use crate::store::team::share::{ShareStep, Shared};
 use crate::store::trouble::Trouble;
 use crate::store::{HookEvent, StoreError};
 
-/// At most so many tx in one transaction: more would make the first wait for the last.
+/// At most this many steps in one transaction: more would make the first wait for the last.
 const LARGEST_BATCH: usize = 512;
 
 /// The writer's own state.

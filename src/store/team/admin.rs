@@ -21,7 +21,7 @@ pub async fn init_team_store(target: Target) -> Result<&'static str, StoreError>
     })
 }
 
-/// How it stands.
+/// The status of a team's store.
 pub async fn team_status(target: Target) -> Result<TeamStatus, StoreError> {
     let (session, _) = Session::open(&Arc::new(target)).await?;
     Ok(status::status(&session).await?)

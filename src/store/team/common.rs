@@ -79,7 +79,7 @@ impl Common {
             Changes::Nothing => Changes::Of(of_team),
             Changes::Of(keys) => Changes::Of(keys.into_iter().chain(of_team).collect()),
             Changes::Something | Changes::Claims => {
-                // Whoever looks at all that is followed sees the rest only if it is told of again.
+                // Whoever looks at all that is followed sees the rest only if it is reported again.
                 state.changed.extend(of_team);
                 local
             }
@@ -93,7 +93,7 @@ impl Common {
         number
     }
 
-    /// What the mover begins with: to be told to [`set_uploaded`](Self::set_uploaded) when nothing waits any more.
+    /// What the mover begins with: to be passed to [`set_uploaded`](Self::set_uploaded) when nothing waits any more.
     pub fn wanted(&self) -> u64 {
         self.wanted.load(Ordering::Acquire)
     }

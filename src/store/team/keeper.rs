@@ -88,7 +88,8 @@ impl Keeper {
         }
     }
 
-    /// Works until it is told to close, or nobody can ask any more: then the lease runs out by itself, as after a death.
+    /// Works until it is asked to close, or nobody can ask any more: then the lease runs out by itself, as after a
+    /// death.
     pub async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
         let late = Trouble::Unreachable(format!("{}: no answer within {} s", self.target.address, FIRST.as_secs()));
         let first = timeout(FIRST, self.open()).await;
@@ -175,7 +176,8 @@ impl Keeper {
         self.flush_releases().await;
     }
 
-    /// Claims what counts as ours without the team's store having said so. Of what is not given to us the engine is told.
+    /// Claims what counts as ours without the team's store having said so. What is not given to us is reported to the
+    /// engine.
     async fn confirm(&mut self) {
         let jobs: Vec<Arc<Job>> = self.unconfirmed.values().cloned().collect();
         if jobs.is_empty() {
@@ -377,8 +379,8 @@ impl Keeper {
         self.to_release.retain(|(number, _)| !common.is_uploaded(*number));
     }
 
-    /// Uploads what waits, as far as that takes no long time, and gives all up. What waits still keeps its lease, so that
-    /// nobody asks for it before it ran out.
+    /// Uploads what waits, as far as that takes no long time, and gives all up. What waits still keeps its lease, so
+    /// that nobody asks for it before it ran out.
     async fn close(&mut self) {
         let number = self.common.want_upload();
         let common = Arc::clone(&self.common);

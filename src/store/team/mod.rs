@@ -59,7 +59,8 @@ pub struct Team {
 }
 
 impl Team {
-    /// Begins to keep this machine's ledger and the team's in step. Returns at once, whether or not that can be reached.
+    /// Begins to keep this machine's ledger and the team's in step. Returns at once, whether or not that can be
+    /// reached.
     pub fn start(local: Arc<dyn Ledger>, spool: Spool, target: Target, here: Here) -> Result<Self, StoreError> {
         let failed = |error: std::io::Error| StoreError {
             kind: StoreErrorKind::Other,
@@ -116,7 +117,7 @@ impl Ledger for Team {
             }
             Command::Save(..) => {
                 self.local.write(command);
-                // Its question stands behind the save in line.
+                // Its query is behind the save in the queue.
                 self.common.wake.notify_one();
             }
             Command::Declare(..)

@@ -78,7 +78,7 @@ impl Mover {
         us: Option<InstanceId>,
         cursor: &mut Cursor,
     ) -> Result<(Vec<JobKey>, bool), MoveError> {
-        // Room for results of our own comes before copies of those of others.
+        // Room for our own results comes before copies of those of others.
         self.spool.check()?;
         let page = cursor.next(session, us).await?;
         let mut imported = Vec::new();
@@ -119,7 +119,7 @@ impl Mover {
         Ok(Upload { job, known, changes, bodies, description })
     }
 
-    /// What stands in the team's store where it did not give way to ours.
+    /// What the team's store holds where it did not give way to ours.
     async fn import_instead(&self, session: &Session, refused: &[&Upload]) -> Result<(), MoveError> {
         let keys: Vec<JobKey> = refused.iter().map(|upload| upload.job.key.clone()).collect();
         let ids = numbers(session, keys.iter()).await?;

@@ -1,4 +1,4 @@
-//! When things are moved between this machine and the team's store: at once when something is saved here or told of
+//! When things are moved between this machine and the team's store: at once when something is saved here or reported
 //! there, and every 30 seconds in case a notification was lost.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What is known of a job as it travels to a team's store and back: all of an observation but the numbers of its bodies,
-//! which differ from store to store and are named by their SHA-256 instead.
+//! What is known of a job as it travels to a team's store and back: all of an observation but the numbers of its
+//! bodies, which differ from store to store and are named by their SHA-256 instead.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -184,11 +184,11 @@ impl From<&Saved> for Named {
     }
 }
 
-/// Whether what comes to a team's store takes the place of what stands there. A copy of a result that can be read once
+/// Whether what comes to a team's store replaces what is there. A copy of a result that can be read once
 /// is never replaced, and beats whatever else was said; of the rest the holder's word counts, and the newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The number of the last request whose answer stands there.
+    /// The number of the last request whose response is there.
     pub applied: u64,
     /// When the last poll was, nanoseconds since 1970.
     pub polled_at: Option<i64>,

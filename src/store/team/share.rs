@@ -1,4 +1,5 @@
-//! What the team's ledger keeps in this machine's own: how far it has read, what waits for upload, and what others saved.
+//! What the team's ledger keeps in this machine's own: how far it has read, what waits for upload, and what others
+//! saved.
 
 use std::sync::Arc;
 
@@ -10,10 +11,10 @@ use crate::store::SaveBody;
 /// A step of it.
 #[derive(Debug)]
 pub enum ShareStep {
-    /// This directory belongs to the team's store of this number from now on. If it belonged to another one, or to none,
-    /// all that is known here waits for upload. Answers with [`Shared::Joined`].
+    /// This directory belongs to the team's store of this number from now on. If it belonged to another one, or to
+    /// none, all that is known here waits for upload. Answers with [`Shared::Joined`].
     Join(String),
-    /// Which jobs wait for upload, at most so many. Answers with [`Shared::Waiting`].
+    /// Which jobs wait for upload, at most this many. Answers with [`Shared::Waiting`].
     Waiting(usize),
     /// These were uploaded as they then stood.
     Uploaded(Vec<Ticket>),

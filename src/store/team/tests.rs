@@ -19,7 +19,7 @@ use crate::store::postgres::tests::cluster::Cluster;
 use crate::store::postgres::tests::{made, target};
 use crate::store::{Changes, Claim, Save, SaveBody, Store, StoreErrorKind};
 
-/// A machine with a directory of its own.
+/// A machine with its own directory.
 struct Machine {
     store: Store,
     _dir: Option<TempDir>,

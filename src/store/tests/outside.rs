@@ -6,7 +6,7 @@ use super::*;
 use crate::store::dir::file_id;
 use crate::store::sqlite::files::with_suffix;
 
-/// Programs that look into a database with a SQLite of their own.
+/// Programs that look into a database with their own SQLite.
 const OUTSIDERS: [(&str, &[&str]); 2] = [
     ("sqlite3", &["{db}", "select count(*) from job"]),
     (

@@ -122,7 +122,7 @@ pub fn is_on_path(name: &str) -> bool {
 pub struct Outcome {
     /// What to tell.
     pub copied: Copied,
-    /// A control sequence for the terminal; only once it is written, what is told is true.
+    /// A control sequence for the terminal; what the message says is true only once it is written.
     pub sequence: Option<Vec<u8>>,
 }
 

@@ -46,7 +46,7 @@ async fn load_sound(store: &Results, key: &JobKey, saved: &Saved) -> Result<Arc<
     Ok(content)
 }
 
-/// The files in a saved body; none if it cannot be had.
+/// The files in a saved body; none if it cannot be read.
 pub async fn files(store: &Results, key: &JobKey, body: BodyId) -> Vec<FileResult> {
     let form = saved::form(store, key, body).await;
     let Ok(body) = store.body(body).await else { return Vec::new() };

@@ -12,8 +12,8 @@ const TRIES: u32 = 10_000;
 /// The longest name made of foreign text.
 const LONGEST: usize = 100;
 
-/// Writes a new file in this directory, named after a job; never over an existing one. Its whole path. Without an ending
-/// of its own it gets the one that its bytes call for.
+/// Writes a new file in this directory, named after a job; never over an existing one. Its whole path. Without an
+/// ending already it gets the one that its bytes call for.
 pub fn save(dir: &Path, name: &str, ending: Option<&str>, bytes: &[u8]) -> Result<PathBuf, String> {
     let failed = |error: io::Error| format!("failed to save to {}: {error}", dir.display());
     let dir = dir.canonicalize().map_err(failed)?;
@@ -33,7 +33,7 @@ pub fn save(dir: &Path, name: &str, ending: Option<&str>, bytes: &[u8]) -> Resul
     Err(format!("failed to save to {}: every name for this job is taken", dir.display()))
 }
 
-/// Keeps bytes in a folder of the state directory, readable by the user alone, under a name of their own: the same
+/// Keeps bytes in a folder of the state directory, readable by the user alone, under their own name: the same
 /// bytes have the same path. Its whole path.
 pub fn keep(state: &Path, folder: &str, name: &str, bytes: &[u8]) -> Result<PathBuf, String> {
     let dir = state.join(folder);

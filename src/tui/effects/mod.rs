@@ -202,7 +202,7 @@ impl EffectRunner {
         });
     }
 
-    /// One reply after the other, told of in handfuls, so that the screen can follow.
+    /// One reply after the other, reported in handfuls, so that the screen can follow.
     fn read_files(&self, bodies: Vec<(JobIx, Arc<Job>, BodyId)>) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
@@ -311,7 +311,7 @@ impl Shared {
         self.services.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Where the body stands as a file of its own; one is made of a body that stands in the database.
+    /// The file that holds the body alone; one is made for a body in the database.
     async fn saved_path(self: &Arc<Self>, job: &Subject) -> Result<PathBuf, String> {
         let saved = crate::engine::saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
         let store = self.store.as_ref().ok_or("there is no state directory")?;

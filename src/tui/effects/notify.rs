@@ -8,7 +8,7 @@ use crate::child;
 use crate::config::user::Notify;
 use crate::domain::clean::Clean;
 
-/// How the terminal shows messages of its own.
+/// How the terminal shows desktop notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Messages {
     /// Not at all.

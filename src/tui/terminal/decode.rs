@@ -38,7 +38,7 @@ fn character(c: char) -> Option<(KeyCode, KeyModifiers)> {
     })
 }
 
-/// The character that stands as far behind `new` as `c` behind `old`.
+/// The character that is as far behind `new` as `c` is behind `old`.
 fn offset(c: char, old: char, new: char) -> Option<char> {
     char::from_u32(u32::from(new) + u32::from(c).checked_sub(u32::from(old))?)
 }
@@ -80,14 +80,14 @@ fn csi(parameters: &[u8], last: u8) -> Option<Event> {
     match last {
         b'I' if text.is_empty() => Some(Event::Focus(true)),
         b'O' if text.is_empty() => Some(Event::Focus(false)),
-        // With parameters it is where the cursor stands.
+        // With parameters it is the cursor's position.
         b'R' if !text.is_empty() => None,
         b'A'..=b'D' | b'F' | b'H' | b'P'..=b'S' | b'Z' => {
             (nth(0) <= 1).then(|| key(Some((named(last)?, modifiers(nth(1)))), KeyModifiers::NONE))?
         }
         b'~' if nth(0) == 27 => unicode(nth(2), nth(1)),
         b'~' => key(Some((numbered(nth(0))?, modifiers(nth(1)))), KeyModifiers::NONE),
-        // The kind of the event stands behind the modifiers; the third is a release.
+        // The kind of the event follows the modifiers; the third is a release.
         b'u' if text.ends_with(":3") => None,
         b'u' => unicode(nth(0), nth(1)),
         _ => None,

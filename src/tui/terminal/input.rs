@@ -1,4 +1,4 @@
-//! Keys, pastes, mouse and focus, read on a thread of their own.
+//! Keys, pastes, mouse and focus, read on their own thread.
 //!
 //! The bytes are read and parted here (`sequences`), not by the terminal library: its reader never returns once the
 //! terminal is gone (crossterm#793), keeps what it does not know for ever (crossterm#1104), and takes answers of the

@@ -78,7 +78,7 @@ impl Guard {
         if !was_taken {
             out.write_all(KEEP_TITLE)?;
         }
-        // The Linux console has no other screen: what stands there is cleared, since only what differs is drawn.
+        // The Linux console has no other screen: what is there is cleared, since only what differs is drawn.
         execute!(out, EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste, EnableFocusChange)?;
         if self.mouse {
             execute!(out, EnableMouseCapture)?;
@@ -153,7 +153,7 @@ pub fn send(bytes: &[u8]) -> io::Result<()> {
     tty::send(bytes)
 }
 
-/// Puts a hook before the one in force, for good: the terminal first, then the report.
+/// Puts a hook before the present one, for good: the terminal first, then the report.
 fn hook_panics() {
     static HOOKED: AtomicBool = AtomicBool::new(false);
     if HOOKED.swap(true, Ordering::SeqCst) {

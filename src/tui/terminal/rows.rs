@@ -1,6 +1,6 @@
 //! Drawing rows in which terminals do not agree how wide a character is: emoji with a selector, Indic and Thai
 //! clusters, flags. Such a row is cleared and drawn whole, and the cursor is placed anew behind each such character,
-//! so that no letter of what stood there before stays behind and nothing stands beside its place.
+//! so that no letter of what was there before stays behind and nothing is drawn beside its place.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 use unicode_width::UnicodeWidthStr;
 
-/// A backend that knows what stands on the screen.
+/// A backend that knows what is on the screen.
 #[derive(Debug)]
 pub struct RowBackend<W: Write> {
     inner: CrosstermBackend<W>,
@@ -26,7 +26,7 @@ pub struct RowBackend<W: Write> {
 #[derive(Debug, Default, Clone)]
 struct Row {
     cells: Vec<Cell>,
-    /// Whether a character of uncertain width stands in it.
+    /// Whether it holds a character of uncertain width.
     is_uncertain: bool,
 }
 
@@ -53,7 +53,7 @@ fn width(cell: &Cell) -> usize {
 }
 
 impl<W: Write> RowBackend<W> {
-    /// Draws on a screen on which nothing stands.
+    /// Draws on a screen that is empty.
     pub fn new(writer: W) -> Self {
         Self { inner: CrosstermBackend::new(writer), rows: Vec::new(), cursor_seen: None, cursor_at: None }
     }
@@ -78,7 +78,7 @@ impl<W: Write> RowBackend<W> {
             next = usize::from(x) + width(cell);
             run.push((x, y, cell));
             if is_uncertain(cell.symbol()) {
-                // What follows begins a run of its own, with a movement of the cursor.
+                // What follows begins a new run, with a movement of the cursor.
                 self.inner.draw(std::mem::take(&mut run).into_iter())?;
             }
         }
@@ -195,7 +195,7 @@ mod tests {
         }
     }
 
-    /// A terminal of its own opinion: every character is one cell wide, and what joins others has none.
+    /// A terminal with its own idea of widths: every character is one cell wide, and what joins others has none.
     fn shown(written: &[u8], width: usize) -> String {
         let text = String::from_utf8(written.to_vec()).unwrap();
         let (mut cells, mut x) = (vec![' '; width], 0);

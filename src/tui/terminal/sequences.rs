@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-/// How long an Esc waits for what may follow it: it is a key of its own then.
+/// How long an Esc waits for what may follow it: alone it is a key.
 const ESC: Duration = Duration::from_millis(50);
 /// How long the beginning of a sequence waits for the rest; some of them are keys with Alt as well.
 const BEGUN: Duration = Duration::from_millis(150);
@@ -42,7 +42,7 @@ pub struct Sequences {
     paste: Option<Vec<u8>>,
 }
 
-/// What stands at the beginning of some bytes.
+/// What some bytes begin with.
 enum First {
     /// So many bytes are this.
     Whole(Token, usize),
@@ -154,7 +154,7 @@ fn after_esc(rest: &[u8]) -> First {
     }
 }
 
-/// A character, after so many bytes that belong to it.
+/// A character, after `before` bytes that belong to it.
 fn character(bytes: &[u8], alt: bool, before: usize) -> First {
     let longest = bytes.get(..bytes.len().min(4)).unwrap_or_default();
     let valid = match str::from_utf8(longest) {

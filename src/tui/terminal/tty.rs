@@ -1,4 +1,4 @@
-//! What goes to the terminal, written by a thread of its own: a terminal that takes nothing for a while holds up neither
+//! What goes to the terminal, written by its own thread: a terminal that takes nothing for a while holds up neither
 //! keys nor signals nor the end.
 //!
 //! One for the process, as the terminal is. A frame is not drawn before the one before it was taken.
@@ -118,7 +118,7 @@ impl Queue {
             state.writing = bytes.len();
             drop(state);
             let mut failure = None;
-            // In pieces, so that a slow terminal is told from one that takes nothing.
+            // In pieces, so that a slow terminal can be told from one that takes nothing.
             for piece in bytes.chunks(4096) {
                 failure = FdWriter::stdout().write_all(piece).err();
                 if failure.is_some() {
