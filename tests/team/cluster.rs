@@ -32,7 +32,7 @@ impl Cluster {
             );
             return None;
         };
-        let number = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let number = free_port();
         let dir = std::env::temp_dir().join(format!("jobdeck-pg-{}-{number}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
         if is_root() {
@@ -133,12 +133,35 @@ impl Cluster {
         if out.status.success() { Ok(text(&out.stdout)) } else { Err(text(&out.stderr)) }
     }
 
-    fn run(&self, script: &str) -> std::process::Output {
+    /// Runs a script as the owner of the server's files.
+    pub fn run(&self, script: &str) -> std::process::Output {
         as_owner(script).output().unwrap()
+    }
+
+    /// The folder of the server's programs.
+    pub fn bin(&self) -> &Path {
+        &self.bin
+    }
+
+    /// Starts a program that belongs to the server, as a pooler or a replica, which ends with what this answers.
+    pub fn beside(&self, program: &str) -> Beside {
+        let script = format!("{program} & beside=$!; cat >/dev/null; kill -INT $beside; wait $beside");
+        Beside(as_owner(&script).stdin(Stdio::piped()).spawn().unwrap())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A program beside a server.
+#[derive(Debug)]
+pub struct Beside(Child);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 
@@ -150,6 +173,11 @@ impl Drop for Cluster {
         }
         let _ = std::fs::remove_dir_all(&self.dir);
     }
+}
+
+/// A port of loopback on which nobody listens.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The folder of initdb and postgres.

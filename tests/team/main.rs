@@ -5,9 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[expect(dead_code, reason = "the tests inside the crate use the rest")]
 mod cluster;
+mod refused;
 
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, PASSWORD};
@@ -34,14 +35,23 @@ impl Team {
     }
 
     fn start(&self, machine: &str, args: &[&str]) -> Running {
+        self.start_with(machine, args, &[])
+    }
+
+    fn start_with(&self, machine: &str, args: &[&str], env: &[(&str, &OsStr)]) -> Running {
         let state = self.bench.home().join(machine);
         let mut command = self.bench.command(&[args, &["--state-dir", state.to_str().unwrap()]].concat());
         command.env("JOBDECK_STORE", &self.url).env("PGPASSWORD", PASSWORD).env("USER", machine);
+        command.envs(env.iter().copied());
         Running::start(command)
     }
 
     fn run(&self, machine: &str, args: &[&str]) -> Ended {
         self.start(machine, args).end()
+    }
+
+    fn run_with(&self, machine: &str, args: &[&str], env: &[(&str, &OsStr)]) -> Ended {
+        self.start_with(machine, args, env).end()
     }
 
     /// The summary of what a machine knows.

@@ -72,7 +72,8 @@ async fn init_within(session: &Session) -> Result<Made, Trouble> {
 }
 
 async fn version(session: &Session) -> Result<Option<(String, i32)>, Trouble> {
-    let there = session.ask(session.client.query_one("SELECT to_regclass('jobdeck.store') IS NOT NULL", &[])).await?;
+    let there =
+        session.ask(session.client.query_typed_one("SELECT to_regclass('jobdeck.store') IS NOT NULL", &[])).await?;
     if !cell::<bool>(&there, 0)? {
         return Ok(None);
     }

@@ -18,6 +18,8 @@ use crate::domain::team::{Address, Server};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a session of our own may take to name itself once more.
+const AGAIN: Duration = Duration::from_secs(2);
 /// How long a request may take: what takes longer counts as unreachable.
 const ANSWER: Duration = Duration::from_secs(20);
 /// The first server that can be asked for the snapshot's 64-bit transaction numbers.
@@ -144,13 +146,14 @@ impl Session {
         Some(freed)
     }
 
-    /// Whether both connections are to one session each: a pooler that works by transactions gives one of them the
-    /// other's.
-    pub async fn must_be_apart(&self, other: &Self) -> Result<(), Trouble> {
+    /// Whether a connection is to a session of its own: a pooler that works by transactions gives ours to a second one
+    /// that begins a transaction, and then lets us wait or gives us another.
+    pub async fn must_be_apart(&self) -> Result<(), Trouble> {
+        let other = Self::connect(&self.target).await?;
         let first = self.backend().await?;
         other.ask(other.client.batch_execute("BEGIN")).await?;
         let second = other.backend().await?;
-        let again = self.backend().await?;
+        let again = tokio::time::timeout(AGAIN, self.backend()).await.map_err(|_| Trouble::Pooler)??;
         other.ask(other.client.batch_execute("ROLLBACK")).await?;
         if first == second || first != again { Err(Trouble::Pooler) } else { Ok(()) }
     }
@@ -164,7 +167,7 @@ impl Session {
     pub async fn must_be_writable(&self) -> Result<(), Trouble> {
         let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', \
                    current_setting('server_version_num')::int4";
-        let row = self.ask(self.client.query_one(sql, &[])).await?;
+        let row = self.ask(self.client.query_typed_one(sql, &[])).await?;
         let (replica, read_only, version): (bool, bool, i32) = (cell(&row, 0)?, cell(&row, 1)?, cell(&row, 2)?);
         match (replica, read_only, version) {
             (true, _, _) => Err(Trouble::Replica),

@@ -14,6 +14,7 @@ pub use crate::store::postgres::status::TeamStatus;
 pub async fn init_team_store(target: Target) -> Result<&'static str, StoreError> {
     let mut session = Session::connect(&Arc::new(target)).await?;
     session.must_be_writable().await?;
+    session.must_be_apart().await?;
     Ok(match schema::init(&mut session).await? {
         Made::Tables => "made the tables of a team's store",
         Made::Migrated(_) => "brought the tables up to date",
@@ -24,6 +25,7 @@ pub async fn init_team_store(target: Target) -> Result<&'static str, StoreError>
 /// The status of a team's store.
 pub async fn team_status(target: Target) -> Result<TeamStatus, StoreError> {
     let (session, _) = Session::open(&Arc::new(target)).await?;
+    session.must_be_apart().await?;
     Ok(status::status(&session).await?)
 }
 

@@ -439,8 +439,7 @@ enum Event {
 
 async fn open(target: Arc<Target>, here: Here, mover: Arc<Mover>, us: Option<InstanceId>) -> Result<Opened, Trouble> {
     let (session, store) = Session::open(&target).await?;
-    let (other, _) = Session::open(&target).await?;
-    session.must_be_apart(&other).await?;
+    session.must_be_apart().await?;
     session.listen().await?;
     let joined = mover.share(ShareStep::Join(store)).await.map_err(|error| Trouble::Other(error.to_string()))?;
     let Shared::Joined(_, place) = joined else {
