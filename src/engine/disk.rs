@@ -21,10 +21,6 @@ use super::job_entry::{JobEntry, Next};
 const WRITE_CHECK_LASTS: Duration = Duration::from_secs(60);
 /// How long a look at the state directory is believed.
 const QUICK_CHECK_LASTS: Duration = Duration::from_secs(1);
-/// How much of what came and is not durable yet may stand in memory: further polls wait for the disk.
-const MOST_UNSAVED: u64 = 64 << 20;
-/// What one poll may come to hold in memory: more of a response goes to a file.
-const HELD_BY_A_POLL: u64 = 64 << 10;
 
 /// A poll that was not `ok` and that was not reported yet: its outcome, HTTP code and reason.
 pub type News = (PollOutcome, Option<u16>, String);
@@ -115,8 +111,6 @@ pub struct Disk {
     saves: JoinSet<SaveDone>,
     saving: HashMap<Id, Pending>,
     unsaved: BTreeMap<JobIx, Pending>,
-    /// Bytes of the two in memory.
-    held: u64,
     checks: JoinSet<Check>,
     trouble: Option<StoreError>,
     /// Bytes of the database's log, while another program keeps it from being taken in.
@@ -171,12 +165,6 @@ impl Pending {
         self.save.job.traits.one_shot
     }
 
-    /// How much memory its body takes: a file is mapped.
-    fn held(&self) -> u64 {
-        let bodies = self.save.body.iter().chain(&self.save.further);
-        bodies.filter(|body| body.spooled.is_none()).map(|body| body.bytes.len() as u64).sum()
-    }
-
     async fn save(mut self, store: Store) -> SaveDone {
         if !self.attempts_loaded
             && let Ok((mut attempts, _)) = store.results().history(self.save.job.key.clone()).await
@@ -210,7 +198,6 @@ fn body_of(response: Received, keep: Keep, role: Role) -> SaveBody {
 impl Disk {
     /// A save whose task panics.
     pub fn save_that_panics(&mut self, pending: Pending) {
-        self.held += pending.held();
         let handle = self.saves.spawn(async { panic!("a save that panics") });
         self.saving.insert(handle.id(), pending);
     }
@@ -224,7 +211,6 @@ impl Disk {
             saves: JoinSet::new(),
             saving: HashMap::new(),
             unsaved: BTreeMap::new(),
-            held: 0,
             checks: JoinSet::new(),
             trouble: None,
             long_log: None,
@@ -262,9 +248,9 @@ impl Disk {
         self.trouble.is_none() && self.write_checked.is_some()
     }
 
-    /// Whether there is memory for what one more poll may bring, beside those in flight.
+    /// Whether there is memory for what one more poll may bring, beside those in flight: else it waits for the disk.
     pub fn has_room(&self, in_flight: usize) -> bool {
-        self.held + (in_flight as u64 + 1) * HELD_BY_A_POLL <= MOST_UNSAVED
+        self.store.spool().has_room(in_flight)
     }
 
     /// Whether no save is under way.
@@ -299,7 +285,6 @@ impl Disk {
 
     /// Starts a save. Nothing of it may be reported before it has succeeded.
     pub fn save(&mut self, pending: Pending) {
-        self.held += pending.held();
         let kept = pending.clone();
         let handle = self.saves.spawn(pending.save(self.store.clone()));
         self.saving.insert(handle.id(), kept);
@@ -309,7 +294,6 @@ impl Disk {
     pub fn retry(&mut self) {
         if self.saves.is_empty() {
             for pending in std::mem::take(&mut self.unsaved).into_values() {
-                self.held = self.held.saturating_sub(pending.held());
                 self.save(pending);
             }
         }
@@ -355,8 +339,7 @@ impl Disk {
         let ix = pending.ix;
         match result {
             Ok(known) => {
-                self.held = self.held.saturating_sub(pending.held());
-                self.forget_unsaved(ix);
+                self.unsaved.remove(&ix);
                 // That one write succeeded does not say that there is room for a result: only a check does.
                 if self.trouble.is_some() && !self.is_write_checking {
                     self.check_write();
@@ -375,19 +358,13 @@ impl Disk {
                     known.warning.get_or_insert_with(|| "not saved: the state directory cannot be written".to_owned());
                     (known, pending.step.clone())
                 });
-                self.forget_unsaved(ix);
+                self.unsaved.remove(&ix);
                 self.unsaved.insert(ix, pending);
                 match shown {
                     Some((known, step)) => DiskEvent::Shown { ix, known: Box::new(known), step },
                     None => DiskEvent::Nothing,
                 }
             }
-        }
-    }
-
-    fn forget_unsaved(&mut self, ix: JobIx) {
-        if let Some(older) = self.unsaved.remove(&ix) {
-            self.held = self.held.saturating_sub(older.held());
         }
     }
 

@@ -400,10 +400,15 @@ mod tests {
         const EACH: usize = 60_000;
         let dir = tempfile::tempdir().unwrap();
         let mut run = run(dir.path(), 2000).await;
-        let response = || Received {
+        let spool = run.disk.store().spool().clone();
+        let response = |key| Received {
             status: 200,
             headers: crate::domain::response::Headers::default(),
-            bytes: bytes::Bytes::from(vec![b'x'; EACH]),
+            bytes: {
+                let mut writer = spool.begin(key, 1, false);
+                writer.push(&[b'x'; EACH]);
+                writer.finish().0
+            },
             spooled: None,
             masked: false,
             broken: false,
@@ -417,7 +422,7 @@ mod tests {
             let step =
                 Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hook_events: Vec::new() };
             let known = Observation { applied: 1, ..Observation::default() };
-            let bodies = Bodies { response: Some(response()), ..Bodies::default() };
+            let bodies = Bodies { response: Some(response(&run.schedule[ix].job.key)), ..Bodies::default() };
             run.disk.save(Pending::new((ix, &run.schedule[ix]), known, Keep::Result, bodies, step));
             held += EACH;
         }

@@ -19,8 +19,12 @@ use crate::domain::job::JobKey;
 /// Bodies up to this many bytes stay in memory and in the database; longer ones are files.
 pub const LONGEST_INLINE: usize = 64 << 10;
 
-/// What all responses together that are coming in may hold in memory where the disk fails.
+/// What all responses that are not durable yet may hold in memory together: those that wait for the database, and
+/// those that are coming in and for which no file can be made.
 const MOST_IN_MEMORY: u64 = 64 << 20;
+
+/// How much of it is left to short responses that are coming in: they are counted when they are whole.
+const LEFT_TO_SHORT_ONES: u64 = MOST_IN_MEMORY / 8;
 
 /// How much is written before it is looked again whether there is room on the disk.
 const LOOKED_AFTER: u64 = 4 << 20;
@@ -37,7 +41,7 @@ struct Shared {
     dir: StateDir,
     /// The name of the instance.
     instance: String,
-    /// How many bytes the responses hold in memory that no file could be made for.
+    /// How many bytes of responses are held in memory.
     in_memory: AtomicU64,
 }
 
@@ -53,9 +57,21 @@ pub struct SpoolWriter {
     len: u64,
     /// At which length it is looked again whether there is room on the disk.
     next_look: u64,
-    /// How much of it is counted as held in memory.
-    counted: u64,
+    held: Held,
     bytes: Bytesink,
+}
+
+/// How many bytes of a response are counted as held in memory, until this is dropped.
+#[derive(Debug)]
+struct Held {
+    shared: Arc<Shared>,
+    count: u64,
+}
+
+/// The bytes of a response that stands in no file; counted for as long as anybody holds them.
+struct Counted {
+    bytes: Vec<u8>,
+    _held: Held,
 }
 
 /// Where the bytes so far are.
@@ -77,6 +93,7 @@ impl Spool {
     /// A place for the response to request `seq` of a job. What came of a one-shot one outlives us.
     pub fn begin(&self, key: &JobKey, seq: u64, one_shot: bool) -> SpoolWriter {
         let shared = Arc::clone(&self.shared);
+        let held = Held { shared: Arc::clone(&shared), count: 0 };
         let (job, instance) = (job_digest(key), shared.instance.clone());
         let name = BodyName { job, seq, http_status: 0, instance, sha256: None, masked: false };
         SpoolWriter {
@@ -86,7 +103,7 @@ impl Spool {
             hasher: Sha256::new(),
             len: 0,
             next_look: 0,
-            counted: 0,
+            held,
             bytes: Bytesink::Memory(Vec::new()),
         }
     }
@@ -106,6 +123,12 @@ impl Spool {
     pub fn check(&self) -> Result<(), StoreError> {
         let dir = &self.shared.dir;
         dir.try_a_file().map_err(|error| error.say("write to the state directory", dir.root()))
+    }
+
+    /// Whether there is memory for what one more poll may bring, beside so many in flight and what is not durable yet.
+    pub fn has_room(&self, in_flight: usize) -> bool {
+        let by_polls = (in_flight as u64 + 1) * LONGEST_INLINE as u64;
+        self.shared.in_memory.load(Ordering::Relaxed) + by_polls <= MOST_IN_MEMORY
     }
 
     /// Writes a result that the store does not take to the first place that takes it: the state directory, the home
@@ -170,11 +193,8 @@ impl SpoolWriter {
         match self.bytes {
             Bytesink::Memory(_) => None,
             Bytesink::MemoryOnly(_) => {
-                // What this one has come to since it was last counted.
-                let more = self.len.saturating_sub(self.counted);
-                self.counted = self.len;
-                let all = self.shared.in_memory.fetch_add(more, Ordering::Relaxed) + more;
-                (all > MOST_IN_MEMORY).then(|| "the disk takes no more of it, and memory is short".to_owned())
+                let is_too_much = self.held.count_all(self.len) > MOST_IN_MEMORY - LEFT_TO_SHORT_ONES;
+                is_too_much.then(|| "the disk takes no more of it, and memory is short".to_owned())
             }
             Bytesink::File(..) => {
                 if self.len < self.next_look {
@@ -194,7 +214,11 @@ impl SpoolWriter {
     pub fn finish(mut self) -> (Bytes, Option<PathBuf>) {
         let sink = std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new()));
         match sink {
-            Bytesink::Memory(memory) | Bytesink::MemoryOnly(memory) => (Bytes::from(memory), None),
+            Bytesink::Memory(bytes) | Bytesink::MemoryOnly(bytes) => {
+                let mut held = Held { shared: Arc::clone(&self.shared), count: std::mem::take(&mut self.held.count) };
+                held.count_all(bytes.len() as u64);
+                (Bytes::from_owner(Counted { bytes, _held: held }), None)
+            }
             Bytesink::File(mut file, path) => {
                 self.name.sha256 = Some(Checksum(std::mem::take(&mut self.hasher).finalize().into()));
                 let whole = path.with_file_name(self.name.to_string());
@@ -210,9 +234,29 @@ impl SpoolWriter {
     }
 }
 
+impl Held {
+    /// Counts so many bytes of this response; how many are held of all.
+    fn count_all(&mut self, len: u64) -> u64 {
+        let more = len.saturating_sub(self.count);
+        self.count += more;
+        self.shared.in_memory.fetch_add(more, Ordering::Relaxed) + more
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shared.in_memory.fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Drop for SpoolWriter {
     fn drop(&mut self) {
-        self.shared.in_memory.fetch_sub(self.counted, Ordering::Relaxed);
         // What came of a one-shot reply may be all that is left of a result; anything else can be fetched again.
         if let Bytesink::File(_, path) = &self.bytes
             && !self.one_shot
@@ -284,30 +328,49 @@ mod tests {
     use crate::domain::job::ProviderName;
 
     #[test]
-    fn responses_that_no_disk_takes_hold_64_mib_of_memory_together_and_the_next_has_it_again() {
+    fn what_is_not_durable_holds_64_mib_of_memory_together_whether_it_waits_or_comes_in_and_the_next_has_it_again() {
         let root = tempfile::tempdir().unwrap();
         let spool = Spool::new(StateDir::new(root.path()), "none");
         // No folder can be made where there is a file.
         std::fs::write(root.path().join("spool"), "").unwrap();
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://h.example".into(), id: "a".to_owned() };
+        let begin = |seq| spool.begin(&key, seq, true);
         let chunk = vec![b'x'; 1 << 20];
-        for _ in 0..2 {
-            let mut spools = [1, 2, 3].map(|seq| spool.begin(&key, seq, true));
+        for waits in [0, 30, 0] {
+            let waiting: Vec<Bytes> = (0..waits * 20)
+                .map(|_| {
+                    let mut short = begin(0);
+                    short.push(&chunk[..32 << 10]);
+                    short.push(&chunk[..16 << 10]);
+                    short.finish().0
+                })
+                .collect();
+            let waiting_bytes: usize = waiting.iter().map(Bytes::len).sum();
+            let mut writers = [1, 2, 3].map(begin);
             let mut held = 0_usize;
             let mut whole = 0;
             let why = 'full: loop {
-                for spool in &mut spools {
-                    spool.push(&chunk);
-                    if let Some(why) = spool.objection() {
+                for writer in &mut writers {
+                    writer.push(&chunk);
+                    if let Some(why) = writer.objection() {
                         break 'full why;
                     }
                     held += chunk.len();
                 }
                 whole += 1;
             };
-            assert!(why.contains("memory is short") && (40 << 20..=64 << 20).contains(&held), "{why}: {held}");
-            let first = spools.into_iter().next().unwrap();
-            assert_eq!(first.finish().0.len(), chunk.len() * (whole + 1), "what came is not lost by that");
+            let all = held + waiting_bytes;
+            assert!(why.contains("memory is short") && (50 << 20..=56 << 20).contains(&all), "{why}: {all}");
+            assert!(spool.has_room(100) && !spool.has_room(200), "the rest is for what is short");
+            let first = writers.into_iter().next().unwrap().finish().0;
+            assert_eq!(first.len(), chunk.len() * (whole + 1), "what came is not lost by that");
+            let as_much = spool.shared.in_memory.load(Ordering::Relaxed);
+            assert_eq!(as_much, (first.len() + waiting_bytes) as u64, "only what is still held counts");
+            let part = first.slice(1..2);
+            drop((first, waiting));
+            assert!(spool.shared.in_memory.load(Ordering::Relaxed) > 0, "a part holds the whole");
+            drop(part);
+            assert_eq!(spool.shared.in_memory.load(Ordering::Relaxed), 0);
         }
     }
 }
