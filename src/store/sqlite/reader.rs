@@ -235,10 +235,7 @@ fn load_all(connection: &Connection) -> Result<Vec<(Job, Observation)>, Trouble>
     let mut rows = statement.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        match rows::job(row, OBSERVATION_COLUMNS.len()) {
-            Ok(job) => all.push((job, rows::observation(connection, row)?.unwrap_or_default())),
-            Err(error) => tracing::warn!(%error, "a job is left out: its row in the database is odd"),
-        }
+        all.push(rows::job_and_known(connection, row, OBSERVATION_COLUMNS.len())?);
     }
     Ok(all)
 }

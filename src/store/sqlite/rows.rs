@@ -1,5 +1,7 @@
 //! Rows as domain types, and back.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -310,6 +312,29 @@ pub fn job(row: &Row<'_>, from: usize) -> rusqlite::Result<Job> {
         batch: row.get(from + 6)?,
         traits: JobTraits { one_shot: row.get(from + 7)?, ..JobTraits::default() },
     })
+}
+
+/// The job of such a row and what is known of it, for people to see. Of names that are no UTF-8 the rest is shown, and that
+/// they are odd is said.
+pub fn job_and_known(connection: &Connection, row: &Row<'_>, from: usize) -> rusqlite::Result<(Job, Observation)> {
+    let mut known = observation(connection, row)?.unwrap_or_default();
+    let error = match job(row, from) {
+        Ok(job) => return Ok((job, known)),
+        Err(error) => error,
+    };
+    let text = |column| {
+        let bytes = row.get_ref(from + column)?.as_bytes_or_null()?;
+        Ok::<_, rusqlite::Error>(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    };
+    let provider = ProviderName::new(&text(0)?.unwrap_or_default());
+    let key = JobKey { provider, endpoint: text(1)?.unwrap_or_default().into(), id: text(2)?.unwrap_or_default() };
+    let service = text(3)?.unwrap_or_else(|| provider.as_str().to_owned()).into();
+    let traits = JobTraits { one_shot: row.get(from + 7).unwrap_or_default(), ..JobTraits::default() };
+    let job = Job { key, service, name: text(4)?, tags: Arc::default(), batch: text(6)?.map(Into::into), traits };
+    tracing::warn!(%error, "what the database holds of the names of a job is odd");
+    let before = known.odd_on_disk().map(|odd| format!("{odd}, ")).unwrap_or_default();
+    known.warning = Some(format!("{ODD_ON_DISK}{before}its id or a name is no UTF-8"));
+    Ok((job, known))
 }
 
 /// Replaces a job's reads.

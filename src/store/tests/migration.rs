@@ -87,6 +87,37 @@ async fn one_odd_row_hides_no_other_job_and_says_what_is_odd() {
 }
 
 #[tokio::test]
+async fn a_job_whose_names_are_no_text_is_listed_with_what_is_left_of_them_and_says_so() {
+    let odd = "CAST(x'61ff62' AS TEXT)";
+    let cases = [
+        format!("UPDATE job SET service_id = {odd} WHERE service_id = 'odd'"),
+        format!("UPDATE declaration SET service = {odd} WHERE job = (SELECT id FROM job WHERE service_id = 'odd')"),
+        format!("UPDATE declaration SET name = {odd} WHERE job = (SELECT id FROM job WHERE service_id = 'odd')"),
+        format!("UPDATE endpoint SET url = {odd}"),
+        format!("UPDATE endpoint SET provider = {odd}"),
+    ];
+    for damage in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        for id in ["odd", "good"] {
+            store.save(step(&scan(id), knowing(State::Succeeded, 1))).await.unwrap();
+        }
+        Connection::open(dir.path().join("jobdeck.db")).unwrap().execute(&damage, []).unwrap();
+        let all = store.results().load_all().await.unwrap();
+        assert_eq!(all.len(), 2, "{damage}");
+        for (job, known) in all {
+            let is_odd = [&*job.key.endpoint, &job.key.id, job.key.provider.as_str(), &job.service]
+                .into_iter()
+                .chain(job.name.as_deref())
+                .any(|text| text.contains("a\u{fffd}b"));
+            assert_eq!(known.odd_on_disk().is_some(), is_odd, "{damage}");
+            assert_eq!(known.state, State::Succeeded, "{damage}");
+            assert!(is_odd || job.key.id == "good", "{damage}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_views_answer_what_people_ask_a_database() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
