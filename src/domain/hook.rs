@@ -79,22 +79,38 @@ pub struct Change<'a> {
     pub gives_up: bool,
 }
 
+impl Change<'_> {
+    fn moves(&self) -> bool {
+        self.after.state != self.before.state || !self.before.is_observed()
+    }
+
+    fn ends(&self) -> bool {
+        self.gives_up || self.moves() && self.after.state.is_terminal()
+    }
+}
+
 impl Hook {
-    /// Which of its events are those of a change. What belongs to a whole run, and what comes with time alone, is none.
-    pub fn events(&self, change: Change<'_>, now: Timestamp) -> Vec<HookEvent> {
-        let Change { job, before, after, gives_up } = change;
-        let moved = after.state != before.state || !before.is_observed();
-        let over = gives_up || moved && after.state.is_terminal();
+    /// Which of its events are those of a change, the first failure of the run or not. The end of the run, and what comes
+    /// with time alone, is none.
+    pub fn events(&self, change: Change<'_>, is_first_failure: bool, now: Timestamp) -> Vec<HookEvent> {
+        let Change { job, after, .. } = change;
+        let (moved, over) = (change.moves(), change.ends());
         let happened = |event: &HookEvent| match event {
             HookEvent::State(state) => moved && *state == after.state,
             HookEvent::Over => over,
-            HookEvent::FirstFailure | HookEvent::Finished | HookEvent::Stuck => false,
+            HookEvent::FirstFailure => is_first_failure,
+            HookEvent::Finished | HookEvent::Stuck => false,
         };
         let events: Vec<HookEvent> = self.on.iter().copied().filter(happened).collect();
         if events.is_empty() || !self.is_about(job, after, now) {
             return Vec::new();
         }
         events
+    }
+
+    /// Whether a change may be the one that ends the run, and the hook is run at that.
+    pub fn waits_for_end(&self, change: Change<'_>) -> bool {
+        self.on.contains(&HookEvent::Finished) && change.ends()
     }
 
     /// Whether its filter matches a job. Of the names of files it knows nothing.

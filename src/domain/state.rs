@@ -78,6 +78,11 @@ impl State {
         }
     }
 
+    /// Whether the job is over and did not succeed.
+    pub fn is_bad_end(self) -> bool {
+        self.is_terminal() && self != Self::Succeeded
+    }
+
     /// Whether `f` stops at it: lost, failed or partial.
     pub fn is_problem(self) -> bool {
         matches!(self, Self::Lost | Self::Failed | Self::Partial)

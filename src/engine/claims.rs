@@ -71,6 +71,7 @@ impl Run {
                 };
                 let entry = JobEntry::new(Arc::clone(job), service, known);
                 let (known, is_over) = (Arc::clone(&entry.known), entry.known.is_over());
+                self.hooks.seen(&known);
                 let ix = self.schedule.add_job(entry);
                 if !is_over {
                     unfinished.push(ix);
@@ -141,7 +142,7 @@ impl Run {
         for ix in &orphans {
             let entry = &self.schedule[*ix];
             let service = Arc::clone(&self.schedule[entry.service].service);
-            if let Err(error) = recover(self.disk.store(), &service, &Arc::clone(&entry.job)).await {
+            if let Err(error) = recover((self.disk.store(), &mut self.hooks), &service, &Arc::clone(&entry.job)).await {
                 tracing::warn!("what was left behind of {} cannot be read: {error}", entry.job.label());
             }
         }

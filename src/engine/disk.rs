@@ -12,7 +12,7 @@ use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Keep, Observation, Role};
 use crate::domain::state::PollOutcome;
-use crate::store::{NewHookEvent, Save, SaveBody, Store, StoreError, StoreErrorKind};
+use crate::store::{HookNews, Save, SaveBody, Store, StoreError, StoreErrorKind};
 
 use super::intake::Received;
 use super::job_entry::{JobEntry, Next};
@@ -35,7 +35,7 @@ pub struct Step {
     /// The poll to report.
     pub news: Option<News>,
     /// What hooks are to be run for, once this is saved.
-    pub hook_events: Vec<NewHookEvent>,
+    pub hooks: HookNews,
 }
 
 /// What came of a poll, to be kept.
@@ -148,9 +148,8 @@ impl Pending {
         let further = if keep == Keep::Result { further } else { Vec::new() };
         let further = further.into_iter().map(|(role, response)| body_of(response, keep, role)).collect();
         let attempts = entry.attempts.clone();
-        let hook_events = step.hook_events.clone();
-        let save =
-            Save { change, attempts, body, further, hook_events, ..Save::new(Arc::clone(&entry.job), observation) };
+        let hooks = step.hooks.clone();
+        let save = Save { change, attempts, body, further, hooks, ..Save::new(Arc::clone(&entry.job), observation) };
         Self { ix, save, step, shown: false, attempts_loaded: entry.attempts_loaded }
     }
 

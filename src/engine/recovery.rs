@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::hook_news::Hooks;
 use crate::domain::attempt::Change;
+use crate::domain::hook;
 use crate::domain::job::Job;
 use crate::domain::observation::{Applied, Keep, Observation, Role, Seen};
 use crate::domain::provider::Next;
@@ -17,7 +19,11 @@ use crate::store::{Kept, Save, SaveBody, Store, StoreError};
 
 /// Looks through what was kept of a job whose only result may have been used up, and saves the result that is among it.
 /// Answers whether there was one.
-pub async fn recover(store: &Store, service: &Service, job: &Arc<Job>) -> Result<bool, StoreError> {
+pub async fn recover(
+    (store, hooks): (&Store, &mut Hooks),
+    service: &Service,
+    job: &Arc<Job>,
+) -> Result<bool, StoreError> {
     let known = store.results().load(vec![job.key.clone()]).await?.pop().unwrap_or_default();
     if !job.traits.one_shot || known.is_over() {
         return Ok(false);
@@ -26,7 +32,9 @@ pub async fn recover(store: &Store, service: &Service, job: &Arc<Job>) -> Result
         let bytes = store.results().body(kept.saved.body).await?;
         let Some(save) = result_in(&known, service, job, &kept, bytes) else { continue };
         let (attempts, _) = store.results().history(job.key.clone()).await?;
-        let saved = store.save(Save { attempts, ..save }).await?;
+        let change = hook::Change { job, before: &known, after: &save.observation, gives_up: false };
+        let hooks = hooks.news(change, kept.saved.at);
+        let saved = store.save(Save { attempts, hooks, ..save }).await?;
         tracing::warn!("{}: a response that was left behind holds the result: {}", job.label(), saved.state);
         return Ok(true);
     }
@@ -113,7 +121,7 @@ mod tests {
         let (store, _) = Store::open(dir.path()).unwrap();
         let claims = store.claim(vec![Arc::clone(&job)]).await.unwrap();
         assert_eq!(claims, [Claim::Ours { orphaned: true }]);
-        recover(&store, &service, &job).await.unwrap();
+        recover((&store, &mut Hooks::new(Vec::new())), &service, &job).await.unwrap();
         let known = store.results().load(vec![job.key.clone()]).await.unwrap().remove(0);
         (known, store, dir)
     }

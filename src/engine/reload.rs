@@ -18,7 +18,7 @@ impl Run {
     /// Applies it. `Fact::Reloaded` reports that it was.
     pub(super) async fn reload(&mut self, reload: Reload) {
         let Reload { poll, services, jobs, hooks } = reload;
-        self.hooks = hooks;
+        self.hooks.list = hooks;
         self.poll = poll;
         self.net = Arc::new(Net::new(&poll, self.clock.clone()));
         self.look_for_room();

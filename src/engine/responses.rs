@@ -4,18 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::checksum::Checksum;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Health};
-use crate::domain::hook::{self, Hook};
+use crate::domain::hook;
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Applied, Keep, Observation, Seen};
 use crate::domain::state::PollOutcome;
-use crate::store::{NewHookEvent, Save};
+use crate::store::{HookNews, Save};
 
 use super::disk::{Bodies, DiskEvent, News, Pending, Step};
 use super::intake::Received;
@@ -125,7 +124,7 @@ impl Run {
             ix,
             applied,
             Bodies { response, role, further },
-            Step { changed, next, news, hook_events: Vec::new() },
+            Step { changed, next, news, hooks: HookNews::default() },
         );
     }
 
@@ -177,8 +176,8 @@ impl Run {
         }
         let change =
             hook::Change { job: &entry.job, before: &entry.known, after: &observation, gives_up: next == Next::GiveUp };
-        let hook_events = hook_events(&self.hooks, change, self.clock.now());
-        let step = Step { changed, next, news, hook_events };
+        let hooks = self.hooks.news(change, self.clock.now());
+        let step = Step { changed, next, news, hooks };
         let pending = Pending::new((ix, entry), observation, keep, bodies, step);
         let service = self.schedule[ix].service;
         self.disk.save(pending.described(self.schedule[service].description.clone()));
@@ -220,6 +219,7 @@ impl Run {
     pub(super) fn learned(&mut self, ix: JobIx, known: Observation, changed: bool) {
         let entry = &mut self.schedule[ix];
         let previous = entry.known.is_observed().then_some(entry.known.state);
+        self.hooks.seen(&known);
         entry.known = Arc::new(known);
         let known = Arc::clone(&entry.known);
         if changed {
@@ -284,17 +284,6 @@ impl Run {
 fn is_kept_already(known: &Observation, keep: Keep, response: Option<&Received>) -> bool {
     let (Keep::Evidence, Some(evidence), Some(response)) = (keep, &known.evidence, response) else { return false };
     evidence.bytes == response.bytes.len() as u64 && evidence.sha256 == Checksum(Sha256::digest(&response.bytes).into())
-}
-
-/// What the hooks are to be run for.
-fn hook_events(hooks: &[Arc<Hook>], change: hook::Change<'_>, now: Timestamp) -> Vec<NewHookEvent> {
-    let at = change.after.changed_at.unwrap_or(now);
-    let of = |hook: &Arc<Hook>| {
-        let id = hook.id.clone();
-        let events = hook.events(change, now).into_iter();
-        events.map(move |event| NewHookEvent { hook: id.clone(), event: event.as_str().to_owned(), at })
-    };
-    hooks.iter().flat_map(of).collect()
 }
 
 #[cfg(test)]
@@ -379,7 +368,8 @@ mod tests {
         let ix = JobIx(0);
         run.schedule.set_phase(ix, Phase::Polling);
         let known = Observation { doubt: Some(Doubt::Cut), ..Observation::default() };
-        let step = Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hook_events: Vec::new() };
+        let step =
+            Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hooks: HookNews::default() };
         let entry = &run.schedule[ix];
         run.disk.save_that_panics(Pending::new((ix, entry), known, Keep::Nothing, Bodies::default(), step));
         let event = run.disk.next(|| Duration::ZERO).await;
@@ -420,7 +410,7 @@ mod tests {
                 break;
             }
             let step =
-                Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hook_events: Vec::new() };
+                Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hooks: HookNews::default() };
             let known = Observation { applied: 1, ..Observation::default() };
             let bodies = Bodies { response: Some(response(&run.schedule[ix].job.key)), ..Bodies::default() };
             run.disk.save(Pending::new((ix, &run.schedule[ix]), known, Keep::Result, bodies, step));

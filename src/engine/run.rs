@@ -13,7 +13,6 @@ use tokio::time::Instant;
 
 use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact, Gate, StoreTrouble, log_grows};
-use crate::domain::hook::Hook;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
 use crate::domain::service::Poll;
@@ -23,6 +22,7 @@ use crate::store::{StoreError, StoreErrorKind};
 use super::claims::Claims;
 use super::descriptors;
 use super::disk::Disk;
+use super::hook_news::Hooks;
 use super::job_entry::Phase;
 use super::poll::PollRequest;
 use super::polls::{Limits, Polls};
@@ -86,7 +86,7 @@ pub struct Run {
     pub(super) report: Report,
     pub(super) background: JoinSet<Background>,
     /// At which events programs of the user's own are run.
-    pub(super) hooks: Vec<Arc<Hook>>,
+    pub(super) hooks: Hooks,
     /// What the two clocks showed when they were last compared.
     pub(super) clocks: (Duration, Timestamp),
     /// How many polls descriptors are left for; None: any number.
@@ -121,7 +121,7 @@ impl Run {
             disk: Disk::new(store.0),
             report: Report::new(facts),
             background: JoinSet::new(),
-            hooks,
+            hooks: Hooks::new(hooks),
             clocks: (Duration::ZERO, clock.now()),
             clock,
             room: None,
@@ -346,7 +346,7 @@ impl Run {
         let entries = self.schedule.jobs().filter(|_| is_well).collect::<Vec<_>>();
         let reads: Vec<_> = entries.into_iter().filter_map(|ix| self.schedule[ix].take_unwritten()).collect();
         // The front end's hooks still need the store; it is closed after them.
-        let has_hooks = !self.hooks.is_empty();
+        let has_hooks = !self.hooks.list.is_empty();
         let claimed = self.schedule.jobs().filter(|ix| has_hooks && !self.schedule[*ix].known.is_over());
         let claimed: Vec<_> = claimed.map(|ix| self.schedule[ix].job.key.clone()).collect();
         let store = self.disk.store().clone();

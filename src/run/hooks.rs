@@ -1,7 +1,7 @@
 //! Runs hooks: for the events of jobs that the store keeps, until it is noted there that they were delivered, and for
 //! what happens to a whole run. Holds up no poll and no save.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,7 @@ use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Observation;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
-use crate::domain::state::State;
-use crate::engine::saved::{HookQueue, NewHookEvent, Results};
+use crate::engine::saved::{HookQueue, NewHookEvent, Results, StoreError};
 use crate::session::jsonl::{StateLine, json};
 
 /// Leaving waits for hooks at most so long.
@@ -64,7 +63,7 @@ pub struct HookRunner {
     jobs: HashMap<JobIx, (Arc<Job>, Arc<Observation>)>,
     /// Whether anything has happened in this run: what was over before is no event.
     has_news: bool,
-    failed_before: bool,
+    given_up: HashSet<JobIx>,
     /// Since when jobs are as they were when they were reported to be stuck.
     stuck: HashMap<JobIx, Timestamp>,
 }
@@ -76,10 +75,22 @@ enum Sign {
     Saved,
     /// Something happened that no save of a job brings, at this time: these are the jobs that it is about.
     Happened(HookEvent, Timestamp, Vec<(Arc<Job>, Arc<Observation>)>),
+    /// All jobs are over.
+    Settled(Settled),
     /// These are the hooks from now on.
     Hooks(Vec<Arc<Hook>>),
     /// Deliver what is there, and end.
     Leave,
+}
+
+/// All jobs are over: what the end of a run is told with, if this is one.
+#[derive(Debug)]
+struct Settled {
+    /// When the last of them changed: the same for every instance that sees it, so that it is kept once.
+    at: Timestamp,
+    jobs: Vec<(Arc<Job>, Arc<Observation>)>,
+    /// Whether this run saw anything happen. If not, an earlier one may have that could not look any more.
+    has_news: bool,
 }
 
 impl HookRunner {
@@ -94,17 +105,17 @@ impl HookRunner {
             busy: BTreeSet::new(),
             not_before: HashMap::new(),
             unsaved: Vec::new(),
+            settled: None,
             leaving: false,
         };
         let task = tokio::spawn(runner.run(inbox));
-        Self { signs, task, jobs: HashMap::new(), has_news: false, failed_before: false, stuck: HashMap::new() }
+        Self { signs, task, jobs: HashMap::new(), has_news: false, given_up: HashSet::new(), stuck: HashMap::new() }
     }
 
     /// Learns from a fact what may have happened.
     pub fn on_fact(&mut self, fact: &Fact) {
         match fact {
             Fact::Declared { ix, job, known } => {
-                self.failed_before |= is_failure(known.state);
                 self.look_whether_stuck(*ix, job, known);
                 self.jobs.insert(*ix, (Arc::clone(job), Arc::clone(known)));
             }
@@ -121,27 +132,28 @@ impl HookRunner {
                 }
                 self.has_news = true;
                 self.send(Sign::Saved);
-                if is_failure(known.state) && !std::mem::replace(&mut self.failed_before, true) {
-                    let at = since(known);
-                    self.send(Sign::Happened(HookEvent::FirstFailure, at, vec![(job, Arc::clone(known))]));
-                }
             }
-            Fact::Health { health: Health::GivenUp(_), .. } => {
+            Fact::Health { ix, health: Health::GivenUp(_) } => {
+                self.given_up.insert(*ix);
                 self.has_news = true;
                 self.send(Sign::Saved);
             }
-            Fact::Settled => {
-                if std::mem::take(&mut self.has_news) {
-                    let mut jobs: Vec<_> = self.jobs.iter().collect();
-                    jobs.sort_by_key(|(ix, _)| **ix);
-                    let jobs: Vec<_> = jobs.into_iter().map(|(_, entry)| entry.clone()).collect();
-                    // The same for every instance that sees it, so that it is kept once.
-                    let at = jobs.iter().map(|(_, known)| since(known)).max().unwrap_or_else(Timestamp::now);
-                    self.send(Sign::Happened(HookEvent::Finished, at, jobs));
-                }
+            Fact::Health { ix, .. } => {
+                self.given_up.remove(ix);
             }
-            Fact::Health { .. }
-            | Fact::Unanswered { .. }
+            Fact::Settled => {
+                // Where each job is asked but once, that they were is not the end of them.
+                if !self.jobs.iter().all(|(ix, (_, known))| known.is_over() || self.given_up.contains(ix)) {
+                    return;
+                }
+                let mut jobs: Vec<_> = self.jobs.iter().collect();
+                jobs.sort_by_key(|(ix, _)| **ix);
+                let jobs: Vec<_> = jobs.into_iter().map(|(_, entry)| entry.clone()).collect();
+                let at = jobs.iter().map(|(_, known)| since(known)).max().unwrap_or_else(Timestamp::now);
+                let has_news = std::mem::take(&mut self.has_news);
+                self.send(Sign::Settled(Settled { at, jobs, has_news }));
+            }
+            Fact::Unanswered { .. }
             | Fact::NotOk { .. }
             | Fact::Gate { .. }
             | Fact::Reloaded { .. }
@@ -191,13 +203,6 @@ fn since(known: &Observation) -> Timestamp {
     known.changed_at.or(known.first_seen).or(known.last_poll.as_ref().map(|poll| poll.at)).unwrap_or_default()
 }
 
-fn is_failure(state: State) -> bool {
-    match state {
-        State::Failed | State::Partial | State::Cancelled | State::Lost => true,
-        State::Queued | State::Running | State::Succeeded | State::Unknown => false,
-    }
-}
-
 /// What a hook is run for at once.
 #[derive(Debug, Clone)]
 struct Delivery {
@@ -210,6 +215,8 @@ struct Delivery {
     tries: u32,
 }
 
+type Events = Vec<(JobKey, NewHookEvent)>;
+
 struct Runner {
     hooks: Vec<Arc<Hook>>,
     around: Arc<Surroundings>,
@@ -219,7 +226,9 @@ struct Runner {
     /// When a hook may be run again.
     not_before: HashMap<String, Instant>,
     /// What happened and is not in the store yet.
-    unsaved: Vec<(JobKey, NewHookEvent)>,
+    unsaved: Events,
+    /// All jobs are over, and it was not looked yet whether a run ended with that.
+    settled: Option<Settled>,
     leaving: bool,
 }
 
@@ -250,12 +259,13 @@ impl Runner {
         match sign {
             Sign::Saved => {}
             Sign::Happened(event, at, jobs) => {
-                let now = Timestamp::now();
                 for hook in self.hooks.iter().filter(|hook| hook.on.contains(&event)) {
-                    let about = jobs.iter().filter(|(job, known)| hook.is_about(job, known, now));
-                    let new = NewHookEvent { hook: hook.id.clone(), event: event.as_str().to_owned(), at };
-                    self.unsaved.extend(about.map(|(job, _)| (job.key.clone(), new.clone())));
+                    self.unsaved.extend(events(hook, event, at, &jobs));
                 }
+            }
+            Sign::Settled(settled) => {
+                let has_news = self.settled.take().is_some_and(|before| before.has_news) || settled.has_news;
+                self.settled = Some(Settled { has_news, ..settled });
             }
             Sign::Hooks(hooks) => self.hooks = hooks,
             Sign::Leave => self.leaving = true,
@@ -265,10 +275,16 @@ impl Runner {
     /// Begins what is due; when the next will be.
     async fn begin(&mut self) -> Option<Instant> {
         if !self.unsaved.is_empty() {
-            match self.around.queue.add(self.unsaved.clone()).await {
+            match self.around.queue.add(self.unsaved.clone(), Vec::new()).await {
                 Ok(()) => self.unsaved.clear(),
                 Err(error) => tracing::warn!("{error}"),
             }
+        }
+        if let Some(settled) = self.settled.take()
+            && let Err(error) = self.look_for_end(&settled).await
+        {
+            tracing::warn!("{error}");
+            self.settled = Some(settled);
         }
         let mut waiting: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
         if !self.hooks.is_empty() {
@@ -297,6 +313,34 @@ impl Runner {
             }
         }
         wake
+    }
+
+    /// Notes that a run ended, for each hook that waits for it.
+    async fn look_for_end(&self, settled: &Settled) -> Result<(), StoreError> {
+        if !self.hooks.iter().any(|hook| hook.on.contains(&HookEvent::Finished)) {
+            return Ok(());
+        }
+        let endings = self.around.queue.endings().await?;
+        let (events, endings) = self.ended(settled, endings);
+        if events.is_empty() && endings.is_empty() {
+            return Ok(());
+        }
+        self.around.queue.add(events, endings).await
+    }
+
+    /// The events of the end of a run: if something happened in this one, or in an earlier one that died before it could
+    /// look. With them the endings that are looked at thereby.
+    fn ended(&self, settled: &Settled, mut endings: Vec<(JobKey, String)>) -> (Events, Vec<(JobKey, String)>) {
+        let ours: HashSet<&JobKey> = settled.jobs.iter().map(|(job, _)| &job.key).collect();
+        endings.retain(|(key, hook)| ours.contains(key) && self.hooks.iter().any(|ours| ours.id == *hook));
+        let waits: HashSet<&str> = endings.iter().map(|(_, hook)| &**hook).collect();
+        let mut found = Vec::new();
+        for hook in self.hooks.iter().filter(|hook| hook.on.contains(&HookEvent::Finished)) {
+            if settled.has_news || waits.contains(&*hook.id) {
+                found.extend(events(hook, HookEvent::Finished, settled.at, &settled.jobs));
+            }
+        }
+        (found, endings)
     }
 
     /// What the store has for our hooks.
@@ -330,6 +374,14 @@ impl Runner {
             self.not_before.insert(delivery.hook.id.clone(), Instant::now() + AGAIN.max(delivery.hook.batch));
         }
     }
+}
+
+/// An event of those of these jobs that a hook is about.
+fn events(hook: &Hook, event: HookEvent, at: Timestamp, jobs: &[(Arc<Job>, Arc<Observation>)]) -> Events {
+    let now = Timestamp::now();
+    let new = NewHookEvent { hook: hook.id.clone(), event: event.as_str().to_owned(), at };
+    let about = jobs.iter().filter(|(job, known)| hook.is_about(job, known, now));
+    about.map(|(job, _)| (job.key.clone(), new.clone())).collect()
 }
 
 /// All that one hook is run for at once.

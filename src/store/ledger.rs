@@ -55,8 +55,11 @@ pub enum Command {
     NoteExported(Vec<BodyId>, ReplyTo<()>),
     /// The events of hooks that this instance has to deliver, oldest first, those of dead instances among them.
     HookEvents(ReplyTo<Vec<HookEvent>>),
-    /// Keep events of jobs for hooks that no step brings; those that are there already are not kept again.
-    AddHookEvents(Vec<(JobKey, NewHookEvent)>, ReplyTo<()>),
+    /// The jobs that ended where it has yet to be looked whether their run did, with the hooks that wait for it.
+    HookEndings(ReplyTo<Vec<(JobKey, String)>>),
+    /// Keep events of jobs for hooks that no step brings, in place of these endings; what is there already is not kept
+    /// again.
+    AddHookEvents(Vec<(JobKey, NewHookEvent)>, Vec<(JobKey, String)>, ReplyTo<()>),
     /// Note that a hook was run for these events: well (true) or not.
     NoteHookEvents(Vec<i64>, bool, ReplyTo<()>),
     /// Delete these jobs with all that is kept of them, but for those that a living instance has claimed.

@@ -29,7 +29,7 @@ pub use error::{StoreError, StoreErrorKind};
 pub use ledger::{Changes, Claim};
 pub use notes::{HookQueue, Notes};
 pub use results::Results;
-pub use save::{HookEvent, Kept, NewHookEvent, Reads, Save, SaveBody};
+pub use save::{HookEvent, HookNews, Kept, NewHookEvent, Reads, Save, SaveBody};
 pub use spool::{Spool, SpoolWriter};
 
 use dir::StateDir;

@@ -55,9 +55,19 @@ impl HookQueue {
         order(&*self.ledger, Command::HookEvents).await
     }
 
-    /// Keeps events that come with time, or with a whole run. One that is there already is not kept again.
-    pub async fn add(&self, events: Vec<(JobKey, NewHookEvent)>) -> Result<(), StoreError> {
-        order(&*self.ledger, |reply| Command::AddHookEvents(events, reply)).await
+    /// The jobs that ended where it has yet to be looked whether their run did, with the hooks that wait for it.
+    pub async fn endings(&self) -> Result<Vec<(JobKey, String)>, StoreError> {
+        order(&*self.ledger, Command::HookEndings).await
+    }
+
+    /// Keeps events that come with time, or with a whole run, and notes in the same step that these endings were looked
+    /// at. An event that is there already is not kept again.
+    pub async fn add(
+        &self,
+        events: Vec<(JobKey, NewHookEvent)>,
+        endings: Vec<(JobKey, String)>,
+    ) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| Command::AddHookEvents(events, endings, reply)).await
     }
 
     /// Notes that a hook was run for these events, well or not. After three failed runs an event is given up.

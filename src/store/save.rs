@@ -28,8 +28,8 @@ pub struct Save {
     pub further: Vec<SaveBody>,
     /// The provider's description that the job was polled with, so that what is saved stays readable.
     pub description: Option<Arc<str>>,
-    /// The events that hooks are run for because of this step.
-    pub hook_events: Vec<NewHookEvent>,
+    /// What hooks are run for because of this step.
+    pub hooks: HookNews,
 }
 
 impl Save {
@@ -43,7 +43,7 @@ impl Save {
             body: None,
             further: Vec::new(),
             description: None,
-            hook_events: Vec::new(),
+            hooks: HookNews::default(),
         }
     }
 
@@ -51,6 +51,15 @@ impl Save {
     pub fn bodies(&self) -> impl Iterator<Item = &SaveBody> {
         self.body.iter().chain(&self.further)
     }
+}
+
+/// What a step of a job brings for hooks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HookNews {
+    /// Events of the job.
+    pub events: Vec<NewHookEvent>,
+    /// The hooks that wait for the end of the run, to which the end of this job may have led.
+    pub endings: Vec<String>,
 }
 
 /// An event of a job that a hook shall be run for.

@@ -20,6 +20,7 @@ mod exporting;
 mod forgetting;
 mod going_away;
 mod hooks;
+mod hooks_killed;
 mod hostile;
 mod losses;
 mod retrieve;

@@ -59,6 +59,13 @@ CREATE TABLE hook_event (
 ) STRICT;
 CREATE INDEX hook_event_undelivered ON hook_event (instance) WHERE delivered IS NULL;
 
+-- Jobs that ended, by which their whole run may have: whether it did has yet to be looked at for this hook.
+CREATE TABLE hook_ending (
+    job  INTEGER NOT NULL REFERENCES job (id),
+    hook TEXT NOT NULL,
+    PRIMARY KEY (job, hook)
+) STRICT, WITHOUT ROWID;
+
 -- The store of a team that this directory belongs to, up to which transaction its changes were read, and what this
 -- directory is called there.
 CREATE TABLE team (

@@ -9,8 +9,8 @@ use crate::store::instance::Liveness;
 use crate::store::trouble::Trouble;
 
 /// What hangs on a job, in the order in which it can be deleted.
-const TABLES: [&str; 9] =
-    ["body", "attempt", "change", "claim", "hook_event", "upload", "declaration", "observation", "job"];
+const TABLES: [&str; 10] =
+    ["body", "attempt", "change", "claim", "hook_event", "hook_ending", "upload", "declaration", "observation", "job"];
 
 impl Tx<'_> {
     /// Deletes these jobs, but for those that a living instance has claimed.

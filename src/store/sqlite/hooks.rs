@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows;
+use crate::domain::job::JobKey;
 use crate::store::dir::StateDir;
 use crate::store::instance::Liveness;
 use crate::store::trouble::Trouble;
@@ -24,6 +25,38 @@ pub fn add(connection: &Connection, job: i64, instance: i64, events: &[NewHookEv
             .execute(params![job, hook, event, rows::nanoseconds(*at), instance])?;
     }
     Ok(())
+}
+
+/// Notes that a job's end may have led to the end of the run, which has yet to be looked at for these hooks.
+pub fn add_endings(connection: &Connection, job: i64, hooks: &[String]) -> rusqlite::Result<()> {
+    for hook in hooks {
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO hook_ending (job, hook) VALUES (?1, ?2)")?
+            .execute(params![job, hook])?;
+    }
+    Ok(())
+}
+
+/// It was looked at.
+pub fn remove_ending(connection: &Connection, job: i64, hook: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM hook_ending WHERE job = ?1 AND hook = ?2")?.execute(params![job, hook])?;
+    Ok(())
+}
+
+/// The jobs whose end was not looked at, with the hooks that wait for it.
+pub fn endings(connection: &Connection) -> Result<Vec<(JobKey, String)>, Trouble> {
+    let columns = rows::JOB_COLUMNS;
+    let sql = format!(
+        "SELECT h.hook, {columns} FROM hook_ending h JOIN job j ON j.id = h.job \
+         JOIN endpoint p ON p.id = j.endpoint LEFT JOIN declaration d ON d.job = j.id"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut found = statement.query([])?;
+    let mut endings = Vec::new();
+    while let Some(row) = found.next()? {
+        endings.push((rows::job(row, 1)?.key, row.get(0)?));
+    }
+    Ok(endings)
 }
 
 /// The events that this instance has to deliver, oldest first, among them those that a dead one left.

@@ -215,6 +215,11 @@ impl Salvage<'_> {
                 self.insert("hook_event", &with(row, "job", *job))?;
             }
         }
+        for row in self.read("hook_ending") {
+            if let Some(job) = number(&row, "job").and_then(|job| jobs.get(&job)) {
+                self.insert("hook_ending", &with(row, "job", *job))?;
+            }
+        }
         Ok(())
     }
 

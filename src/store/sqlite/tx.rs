@@ -82,7 +82,8 @@ impl Tx<'_> {
         if let Some(description) = &save.description {
             rows::describe(self.connection, job, description)?;
         }
-        hooks::add(self.connection, job, self.instance, &save.hook_events)?;
+        hooks::add(self.connection, job, self.instance, &save.hooks.events)?;
+        hooks::add_endings(self.connection, job, &save.hooks.endings)?;
         if taken {
             if !save.attempts.is_empty() {
                 rows::write_attempts(self.connection, job, &save.attempts)?;
@@ -191,11 +192,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keeps events that no step brings.
-    pub fn add_hook_events(&mut self, events: &[(JobKey, NewHookEvent)]) -> Result<(), Trouble> {
+    /// Keeps events that no step brings, in place of these endings.
+    pub fn add_hook_events(
+        &mut self,
+        events: &[(JobKey, NewHookEvent)],
+        endings: &[(JobKey, String)],
+    ) -> Result<(), Trouble> {
         for (key, event) in events {
             if let Some(job) = rows::find_job(self.connection, key)? {
                 hooks::add(self.connection, job, self.instance, std::slice::from_ref(event))?;
+            }
+        }
+        for (key, hook) in endings {
+            if let Some(job) = rows::find_job(self.connection, key)? {
+                hooks::remove_ending(self.connection, job, hook)?;
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use super::database::Database;
 use super::reader::ReaderOrder;
 use super::tx::Tx;
 use super::{forget, hooks};
+use crate::domain::job::JobKey;
 use crate::domain::observation::Observation;
 use crate::store::dir::{StateDir, sync_dir};
 use crate::store::instance::Instance;
@@ -34,6 +35,7 @@ enum StepOutcome {
     Saved(Box<Observation>),
     Claimed(Vec<Claim>),
     HookEvents(Vec<HookEvent>),
+    HookEndings(Vec<(JobKey, String)>),
     Nothing,
 }
 
@@ -91,6 +93,7 @@ impl Writer {
                     | Command::SetFields(..)
                     | Command::NoteExported(..)
                     | Command::HookEvents(_)
+                    | Command::HookEndings(_)
                     | Command::AddHookEvents(..)
                     | Command::NoteHookEvents(..)
                     | Command::Probe(_)
@@ -276,7 +279,7 @@ impl Command {
             Self::Declare(..) => "save what the jobs file says",
             Self::SetFields(..) => "save the values of fields",
             Self::NoteExported(..) => "note what was exported",
-            Self::HookEvents(_) => "look for events of hooks",
+            Self::HookEvents(_) | Self::HookEndings(_) => "look for events of hooks",
             Self::AddHookEvents(..) => "save events of hooks",
             Self::NoteHookEvents(..) => "note what hooks were run for",
             Self::Forget(..) => "delete jobs",
@@ -298,7 +301,10 @@ fn step(tx: &mut Tx<'_>, command: &Command, placed: &[Placed]) -> Result<StepOut
         Command::SetFields(fields, _) => tx.set_fields(fields).map(|()| StepOutcome::Nothing),
         Command::NoteExported(bodies, _) => tx.note_exported(bodies).map(|()| StepOutcome::Nothing),
         Command::HookEvents(_) => Ok(StepOutcome::HookEvents(hooks::undelivered(tx.connection, tx.dir, tx.instance)?)),
-        Command::AddHookEvents(events, _) => tx.add_hook_events(events).map(|()| StepOutcome::Nothing),
+        Command::HookEndings(_) => Ok(StepOutcome::HookEndings(hooks::endings(tx.connection)?)),
+        Command::AddHookEvents(events, endings, _) => {
+            tx.add_hook_events(events, endings).map(|()| StepOutcome::Nothing)
+        }
         Command::NoteHookEvents(events, delivered, _) => {
             hooks::note(tx.connection, events, *delivered)?;
             Ok(StepOutcome::Nothing)
@@ -323,12 +329,14 @@ fn respond(command: Command, outcome: Result<StepOutcome, StoreError>) {
         (Command::Share(_, reply), Err(error)) => drop(reply.send(Err(error))),
         (Command::HookEvents(reply), Ok(StepOutcome::HookEvents(events))) => drop(reply.send(Ok(events))),
         (Command::HookEvents(reply), Err(error)) => drop(reply.send(Err(error))),
+        (Command::HookEndings(reply), Ok(StepOutcome::HookEndings(endings))) => drop(reply.send(Ok(endings))),
+        (Command::HookEndings(reply), Err(error)) => drop(reply.send(Err(error))),
         (
             Command::Release(_, _, reply)
             | Command::Declare(_, reply)
             | Command::SetFields(_, reply)
             | Command::NoteExported(_, reply)
-            | Command::AddHookEvents(_, reply)
+            | Command::AddHookEvents(_, _, reply)
             | Command::NoteHookEvents(_, _, reply)
             | Command::Forget(_, reply)
             | Command::Compact(reply)
@@ -344,6 +352,7 @@ fn respond(command: Command, outcome: Result<StepOutcome, StoreError>) {
             | Command::Claim(..)
             | Command::Share(..)
             | Command::HookEvents(_)
+            | Command::HookEndings(_)
             | Command::Changes(_)
             | Command::Close(_),
             _,

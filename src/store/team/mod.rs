@@ -124,6 +124,7 @@ impl Ledger for Team {
             | Command::SetFields(..)
             | Command::NoteExported(..)
             | Command::HookEvents(_)
+            | Command::HookEndings(_)
             | Command::AddHookEvents(..)
             | Command::NoteHookEvents(..)
             | Command::Forget(..)

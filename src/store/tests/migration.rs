@@ -163,8 +163,8 @@ async fn an_event_of_a_hook_is_delivered_once_whoever_dies_in_between() {
     let event = NewHookEvent { hook: "on-fail".to_owned(), event: "failed".to_owned(), at: at(5) };
     let first = open(dir.path());
     for _ in 0..2 {
-        let hook_events = vec![event.clone()];
-        first.save(Save { hook_events, ..step(&scan("a"), knowing(State::Failed, 1)) }).await.unwrap();
+        let hooks = HookNews { events: vec![event.clone()], endings: Vec::new() };
+        first.save(Save { hooks, ..step(&scan("a"), knowing(State::Failed, 1)) }).await.unwrap();
     }
     let second = open(dir.path());
     assert_eq!(second.hook_queue().undelivered().await.unwrap(), [], "while the first lives they are its own");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Changes, Claim, NewHookEvent, Results, Save, SaveBody, Store, StoreErrorKind};
+use super::{Changes, Claim, HookNews, NewHookEvent, Results, Save, SaveBody, Store, StoreErrorKind};
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{Keep, LastPoll, Observation, Role};
