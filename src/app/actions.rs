@@ -47,7 +47,12 @@ impl App {
                     self.detail.tab = Tab::Summary;
                 }
             }
-            Action::Batch => self.show_batch(),
+            Action::Batch => {
+                self.show_batch();
+                if self.layout().detail.is_none() {
+                    self.focus = Pane::Detail;
+                }
+            }
             Action::Durations => self.show(Durations::default()),
             Action::Groups => self.list.set_folds(self.list.folds().by().next(), HashSet::new()),
             Action::FileErrors => {

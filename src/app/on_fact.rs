@@ -144,8 +144,7 @@ impl App {
             return Vec::new();
         }
         // Whoever reads a job, types or looks at something else goes on doing so.
-        if self.focus == Pane::List && self.overlay.is_none() && self.prompt.is_none() && self.layout().detail.is_some()
-        {
+        if self.focus == Pane::List && self.overlay.is_none() && self.prompt.is_none() {
             self.show_batch();
         }
         let text = self.summary_line();

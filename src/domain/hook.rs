@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::command::Program;
-use super::filter::{Filter, Subject, Text};
+use super::filter::{Filter, Subject};
 use super::job::Job;
 use super::observation::Observation;
 use super::state::State;
@@ -115,10 +115,6 @@ impl Hook {
 
     /// Whether its filter matches a job. Of the names of files it knows nothing.
     pub fn is_about(&self, job: &Job, known: &Observation, now: Timestamp) -> bool {
-        let text = Text::new(job, known);
-        self.filter.matches(
-            &Subject { job, known, text: &text, stale: false, given_up: false, marked: false, files: &[] },
-            now,
-        )
+        self.filter.matches(&Subject::new(job, known), now)
     }
 }

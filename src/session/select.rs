@@ -9,7 +9,7 @@ use super::error::SessionError;
 use crate::config::JobsFile;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
-use crate::domain::filter::{Filter, Subject, Text};
+use crate::domain::filter::{Filter, Subject};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
@@ -105,10 +105,9 @@ pub async fn matches(
     let mut matching = Vec::new();
     for entry in entries {
         let files = if filter.needs_files() { file_names(store, &entry).await? } else { Vec::new() };
-        let text = Text::new(&entry.job, &entry.known);
         let Entry { job, known, .. } = &entry;
         let stale = is_stale(known);
-        let subject = Subject { job, known, text: &text, stale, given_up: false, marked: false, files: &files };
+        let subject = Subject { stale, files: &files, ..Subject::new(job, known) };
         if filter.matches(&subject, now) {
             matching.push(entry);
         }

@@ -38,7 +38,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
         let left = if group.is_empty() { Vec::new() } else { vec![Span::styled(group, theme.title(focused))] };
         frame(place, Titles { left, ..Titles::default() }, focused, theme, buf);
         let (width, height) = (inner.width.into(), inner.height.into());
-        let lines = if batch { app.batch_lines(width, height) } else { app.group_lines(width) };
+        let lines = if batch { app.batch_lines(width, height) } else { app.group_lines(width, height) };
         text_tab(&lines, 0, "", inner, theme, buf);
         return;
     };

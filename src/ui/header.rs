@@ -20,7 +20,6 @@ use crate::app::App;
 use crate::app::action::Action;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Gate, StoreTrouble};
-use crate::domain::percentiles::Percentiles;
 use crate::domain::state::{PollOutcome, State};
 use crate::domain::{human, note};
 use crate::ui::first_row;
@@ -39,11 +38,14 @@ const COUNTED: [(State, &str); 8] = [
     (State::Unknown, "unknown"),
 ];
 
+/// The fewest cells of the bar beside words.
+const LEAST_BAR: usize = 8;
+
 /// Draws the header's rows.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let row = |n: u16| Rect { y: area.y + n, height: u16::from(n < area.height), ..area };
     if area.height < 2 {
-        let mut spans = counts(app, theme, false);
+        let mut spans = counts(app, theme, Words::Symbols);
         spans.insert(0, Span::raw(" "));
         Line::from(cut(spans, area.width.into(), theme)).render(row(0), buf);
         return;
@@ -64,7 +66,7 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
 
 /// The whole screen of a terminal that is too small for more: counts and, the newest first, the problems.
 pub fn tiny(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    let mut spans = counts(app, theme, false);
+    let mut spans = counts(app, theme, Words::Symbols);
     spans.push(Span::raw(format!(" {}/{}", app.jobs.over(), app.jobs.stats().counts().total())));
     let mut problems: Vec<_> = app.jobs.iter().map(|(_, row)| row).filter(|row| row.is_problem()).collect();
     problems.sort_by_key(|row| Reverse(row.moved));
@@ -156,12 +158,15 @@ fn progress(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let (over, total) = (u64::from(app.jobs.over()), u64::from(counts_of.total()));
     let all = human::count(total);
     let done = format!("  {:>1$}/{all}  ", human::count(over), all.len());
-    let (long, short) = (counts(app, theme, true), counts(app, theme, false));
     let width = |spans: &[Span<'_>]| spans.iter().map(Span::width).sum::<usize>();
     let room = usize::from(area.width).saturating_sub(done.len() + 2);
-    // The bar keeps a quarter of the row.
-    let words = if width(&long) + room / 4 <= room { long } else { short };
-    let bar = room.saturating_sub(width(&words)).max(room / 4).min(room);
+    // The bar keeps a quarter of the row beside words for every state, a few cells beside the fewest words.
+    let least = |words: &Words| if *words == Words::Each { room / 4 } else { LEAST_BAR };
+    let said = [Words::Each, Words::Merged, Words::Bare].into_iter();
+    let said = said.map(|words| (least(&words), counts(app, theme, words)));
+    let found = said.into_iter().find(|(bar, said)| width(said) + bar <= room);
+    let words = found.map_or_else(|| counts(app, theme, Words::Symbols), |(_, said)| said);
+    let bar = room.saturating_sub(width(&words)).max(LEAST_BAR).min(room);
     let cells = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
     let bar_area = Rect { x: area.x + 1, width: cells(bar).min(area.width.saturating_sub(1)), ..area };
     StackedBar { counts: counts_of, theme }.render(bar_area.intersection(buf.area), buf);
@@ -171,27 +176,54 @@ fn progress(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     Line::from(cut(spans, rest.width.into(), theme)).render(rest.intersection(buf.area), buf);
 }
 
+/// How the counts are said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// Each state with its symbol and its word.
+    Each,
+    /// The same, all problems as one: the list below names them.
+    Merged,
+    /// All problems as one, and words without symbols.
+    Bare,
+    /// Each state with its symbol alone.
+    Symbols,
+}
+
 /// How many jobs are in each state that any is in.
-fn counts<'a>(app: &App, theme: &Theme, words: bool) -> Vec<Span<'a>> {
+fn counts<'a>(app: &App, theme: &Theme, words: Words) -> Vec<Span<'a>> {
     let counts = app.jobs.stats().counts();
     let given_up = app.jobs.tally().given_up;
+    let merged = matches!(words, Words::Merged | Words::Bare);
     let mut spans = Vec::new();
     let mut add = |symbol: &'static str, style: Style, count: u32, word: &str| {
-        if count > 0 {
-            spans.push(Span::styled(symbol, style));
-            let word = if words { format!(" {word}") } else { String::new() };
-            spans.push(Span::raw(format!(" {}", human::count(count.into()))));
-            spans.push(Span::styled(format!("{word}  "), theme.dim()));
+        let count_of = human::count(count.into());
+        match words {
+            _ if count == 0 => {}
+            Words::Each | Words::Merged => {
+                spans.extend([Span::styled(symbol, style), Span::raw(format!(" {count_of}"))]);
+                spans.push(Span::styled(format!(" {word}  "), theme.dim()));
+            }
+            Words::Bare => {
+                spans.extend([Span::styled(count_of, style), Span::styled(format!(" {word}  "), theme.dim())]);
+            }
+            Words::Symbols => spans.extend([Span::styled(symbol, style), Span::raw(format!(" {count_of}  "))]),
         }
     };
     for (state, word) in COUNTED {
-        let mut count = counts.of(state);
-        if state == State::Unknown {
-            count = count.saturating_sub(given_up);
-        }
+        let count = match state {
+            State::Unknown => counts.of(state).saturating_sub(given_up),
+            state if merged && state.is_problem() => 0,
+            state => counts.of(state),
+        };
         add(theme.symbol(state), theme.state(state), count, word);
+        if state == State::Succeeded && merged {
+            let problems = app.jobs.problems();
+            add(theme.symbol(State::Failed), theme.bad(), problems, if problems == 1 { "problem" } else { "problems" });
+        }
     }
-    add("?", theme.bad(), given_up, "not found");
+    if !merged {
+        add("?", theme.bad(), given_up, "not found");
+    }
     let stuck = app.jobs.tally().stuck(app.now.wall);
     if stuck > 0 {
         spans.push(Span::styled(format!("{} stuck  ", human::count(stuck.into())), theme.warn()));
@@ -216,28 +248,31 @@ fn numbers(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme, buf: &mut
     let dim = |text: &str| Span::styled(text.to_owned(), theme.dim());
     let beside = u16::try_from(chart + 3).unwrap_or(0).min(area.width);
     let area = Rect { x: area.x + beside, width: area.width - beside, ..area };
-    let mut spans = Vec::new();
-    let gap = || Span::raw("   ");
-    if let Some(pace) = app.pace() {
-        spans.extend([Span::raw(format!("{pace:>9}")), gap()]);
-    }
-    let mut spread = |word: &str, times: &Percentiles| {
+    let mut parts: Vec<Vec<Span<'_>>> = Vec::new();
+    parts.extend(app.pace().map(|pace| vec![Span::raw(format!("{pace:>9}"))]));
+    for (word, times) in [("queued", &tally.queued), ("ran", &tally.ran)] {
         if let (Some(median), Some(p90)) = (times.percentile(50), times.percentile(90)) {
-            spans.extend([dim(word), Span::raw(format!(" {}", human::duration(median)))]);
-            spans.extend([dim(", p90 "), Span::raw(human::duration(p90)), gap()]);
+            let (median, p90) = (human::duration(median), human::duration(p90));
+            parts.push(vec![dim(word), Span::raw(format!(" {median}")), dim(", p90 "), Span::raw(p90)]);
         }
-    };
-    spread("queued", &tally.queued);
-    spread("ran", &tally.ran);
+    }
     if tally.costed > 0 {
-        spans.extend([Span::styled(tally.cost.to_string(), theme.strong()), gap()]);
+        parts.push(vec![Span::styled(tally.cost.to_string(), theme.strong())]);
     }
     if tally.bytes > 0 {
-        spans.extend([Span::raw(human::bytes(tally.bytes)), dim(" saved")]);
+        parts.push(vec![Span::raw(human::bytes(tally.bytes)), dim(" saved")]);
     }
     let mut right = short(alert, area, theme);
     right.push(Span::raw(" "));
-    both_ends(spans, right, area, theme, buf);
+    // What is not there in full is left out.
+    let mut room = usize::from(area.width).saturating_sub(Line::from(right.clone()).width() + 2);
+    let fits = |part: &Vec<Span<'_>>| {
+        let left = room.checked_sub(part.iter().map(Span::width).sum::<usize>() + 3);
+        room = left.unwrap_or_default();
+        left.is_some()
+    };
+    let spans = parts.into_iter().take_while(fits).flat_map(|part| part.into_iter().chain([Span::raw("   ")]));
+    both_ends(spans.collect(), right, area, theme, buf);
 }
 
 /// An alert is cut rather than left out: whatever else is said gives way to it.

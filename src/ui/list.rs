@@ -14,6 +14,7 @@ use ratatui::widgets::{Cell, HighlightSpacing, Paragraph, Row as TableRow, State
 use unicode_width::UnicodeWidthStr;
 
 use crate::app::action::Action;
+use crate::app::detail::Tab;
 use crate::app::detail::summary::bar_cells;
 use crate::app::layout::{HEADED, Pane};
 use crate::app::list::folds::{FoldBy, Group, Item};
@@ -26,7 +27,7 @@ use crate::domain::clean::Clean;
 use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{STACK, Titles, bar_of, cut, frame, key_hint, say, scrollbar};
+use crate::ui::widgets::{STACK, Text, Titles, bar_of, cut, frame, key_hint, say, scrollbar};
 
 /// Cells of each column; 0: it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,17 +109,19 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
             Item::Job(ix) => app.jobs.get(ix).map(|row| table_row(app, row, columns, theme)),
             Item::Group(n) => app.list.folds().groups().get(n).map(|group| group_row(app, group, columns, theme)),
         });
-        let highlight = if focused { theme.selected() } else { theme.selected_away() };
         let mut table = Table::new(seen, columns.widths())
             .column_spacing(1)
             .highlight_symbol(Span::styled(if focused { " " } else { theme.cursor() }, theme.accent()))
-            .highlight_spacing(HighlightSpacing::Always)
-            .row_highlight_style(highlight);
+            .highlight_spacing(HighlightSpacing::Always);
         if layout.has_header_row() {
             table = table.header(header_row(app, columns).style(theme.dim()));
         }
         let mut state = TableState::new().with_selected(app.list.at().checked_sub(app.list.top()));
         StatefulWidget::render(table, inner, buf, &mut state);
+        if let Some(at) = state.selected().and_then(|at| u16::try_from(at).ok()) {
+            let y = inner.y.saturating_add(at).saturating_add(layout.has_header_row().into());
+            highlight(Rect { y, height: 1, ..inner }.intersection(inner), focused, theme, buf);
+        }
         scrollbar(place, app.list.len(), app.list.top(), focused, theme, buf);
     }
     if let Some(area) = layout.reason {
@@ -126,9 +129,22 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     }
 }
 
-/// What is to be said of the selected job, where its detail is not seen.
+/// Sets off the row under the cursor. Bars keep their colours: turned round they would say nothing.
+fn highlight(row: Rect, focused: bool, theme: &Theme, buf: &mut Buffer) {
+    let style = if focused { theme.selected() } else { theme.selected_away() };
+    for at in row.intersection(buf.area).positions() {
+        if let Some(cell) = buf.cell_mut(at).filter(|cell| !theme.is_bar(cell.symbol())) {
+            cell.set_style(style);
+        }
+    }
+}
+
+/// What is to be said of the selected job, or of the batch, where its detail is not seen.
 fn reason(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
-    if let Some((_, row)) = app.selected() {
+    if app.detail.tab == Tab::Batch {
+        let lines = app.batch_lines(area.width.into(), area.height.into());
+        Text { lines: &lines, top: 0, search: "", theme }.render(area.intersection(buf.area), buf);
+    } else if let Some((_, row)) = app.selected() {
         say(&what(app, row).0, area, theme, buf);
     }
 }

@@ -105,6 +105,11 @@ impl Theme {
         }
     }
 
+    /// Whether a cell is one of a bar in colours, which keeps them under the cursor.
+    pub fn is_bar(&self, cell: &str) -> bool {
+        self.palette != Palette::Plain && self.charset == Charset::Utf8 && matches!(cell, "█" | "▒" | "░")
+    }
+
     /// How a state looks.
     pub fn state(&self, state: State) -> Style {
         match state {
@@ -162,6 +167,11 @@ impl Theme {
     /// The title of a pane.
     pub fn title(&self, focused: bool) -> Style {
         if focused { self.accent() } else { Style::new().add_modifier(Modifier::BOLD) }
+    }
+
+    /// Text on something that has a style, as if it had none.
+    pub fn plain(&self) -> Style {
+        Style::new().fg(Color::Reset).remove_modifier(Modifier::BOLD | Modifier::DIM)
     }
 
     /// Something that went wrong.

@@ -112,7 +112,7 @@ pub fn frame(place: Place, titles: Titles<'_>, focused: bool, theme: &Theme, buf
         Frame::Bare => return,
     };
     let room = usize::from(area.width).saturating_sub(4);
-    let mut block = block.border_set(theme.border()).border_style(theme.frame(focused));
+    let mut block = block.border_set(theme.border()).border_style(theme.frame(focused)).title_style(theme.plain());
     let width = |spans: &[Span<'_>]| spans.iter().map(Span::width).sum::<usize>();
     let left = cut(titles.left, room, theme);
     let taken = width(&left);

@@ -7,15 +7,15 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::App;
 use crate::app::action::Action;
-use crate::app::layout::Pane;
-use crate::app::list::jobs::Jobs;
+use crate::app::list::jobs::{Jobs, Row};
 use crate::app::overlay::durations::samples;
 use crate::app::overlay::reasons::{Reason, reasons};
-use crate::app::text::{self, Line, Tone};
+use crate::app::text::{self, LABEL, Line, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::durations;
 use crate::domain::human;
 use crate::domain::job::JobIx;
+use crate::domain::note;
 use crate::domain::percentiles::Percentiles;
 use crate::domain::state::State;
 
@@ -54,9 +54,6 @@ impl App {
         }
         self.detail.tab = Tab::Batch;
         self.figures = Figures::of(&self.jobs);
-        if self.layout().detail.is_none() {
-            self.focus = Pane::Detail;
-        }
     }
 
     /// The tab that was open before the batch was shown, if it was shown in its place.
@@ -91,7 +88,7 @@ impl App {
     }
 
     /// What is said of the group under the list's cursor.
-    pub fn group_lines(&self, width: usize) -> Vec<Line> {
+    pub fn group_lines(&self, width: usize, height: usize) -> Vec<Line> {
         let Some(group) = self.list.group() else { return Vec::new() };
         let states = State::ALL.into_iter().filter(|state| group.counts.of(*state) > 0);
         let counts = states.fold(
@@ -109,7 +106,24 @@ impl App {
             line.with(Tone::Accent, &self.keymap.first_key(*action)).with(Tone::Plain, &format!(" {words}   "))
         });
         lines.extend([Line::default(), keys]);
-        text::wrapped(lines, width, true)
+        let mut lines = text::wrapped(lines, width, true);
+        // The first of its jobs, as far as there is room: of a closed group they are seen nowhere else.
+        let room = height.saturating_sub(lines.len() + 2);
+        if room > 1 && !self.list.folds().is_open(group) {
+            lines.extend([Line::default(), Line::of(Tone::Dim, "first of them")]);
+            let first = self.list.order().get(group.jobs.clone()).into_iter().flatten().take(room);
+            lines.extend(first.filter_map(|ix| self.jobs.get(*ix)).map(|row| self.group_job_line(row, width)));
+        }
+        lines
+    }
+
+    fn group_job_line(&self, row: &Row, width: usize) -> Line {
+        let name = (width / 4).clamp(10, 32);
+        let note = note::note(&row.known, &row.health, self.now.wall, self.zone());
+        Line::of(Tone::State(row.known.state), row.known.state.as_str())
+            .with(Tone::Plain, &" ".repeat(LABEL.saturating_sub(row.known.state.as_str().len() + 1)))
+            .with(Tone::Plain, &text::padded(&row.title, name))
+            .with(Tone::Dim, &format!(" {}", text::cut(&note, width.saturating_sub(name + LABEL + 1), "…")))
     }
 
     /// ` FINISHED   37 of 60 succeeded, 13 failed, 2 lost   took 10s`.

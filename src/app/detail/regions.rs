@@ -85,8 +85,9 @@ impl App {
     }
 
     fn with_preview(&self, ix: JobIx, whole: Regions) -> Regions {
-        let saved = self.jobs.get(ix).and_then(|row| row.known.saved.as_ref());
-        if saved.is_none_or(|saved| saved.bytes > PREVIEW) {
+        let known = self.jobs.get(ix).map(|row| &row.known);
+        let kept = known.and_then(|known| known.saved.as_ref().or(known.evidence.as_deref()));
+        if kept.is_none_or(|kept| kept.bytes > PREVIEW) {
             return whole;
         }
         if whole.main.width >= BESIDE {

@@ -11,7 +11,7 @@ use crate::app::detail::shown_body;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Gate, Health};
 use crate::domain::files::FileResult;
-use crate::domain::filter::{Filter, Subject, Text};
+use crate::domain::filter::{Filter, Subject};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::stats::Stats;
@@ -34,11 +34,16 @@ pub struct Row {
     pub moved: Timestamp,
     /// How many times it was polled: in earlier runs up to the last saved poll, and in this run.
     pub reads: u32,
-    /// The names of its files, as far as its reply was looked into.
-    pub files: Vec<String>,
-    /// Why each of its failed files failed, as far as its reply was looked into; empty: no reason was given.
-    pub errors: Vec<String>,
-    text: Text,
+    /// What is known of its files, as far as its response was looked into. Most jobs have none: no cells are spent on them.
+    found: Option<Box<Found>>,
+}
+
+/// The files of a job.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Found {
+    names: Vec<String>,
+    /// Why each of the failed ones failed; empty: no reason was given.
+    errors: Vec<String>,
 }
 
 /// How much a job needs attention, the most needy first.
@@ -105,13 +110,11 @@ impl Row {
     /// Whether a filter matches it.
     pub fn fits(&self, filter: &Filter, now: Timestamp) -> bool {
         let subject = Subject {
-            job: &self.job,
-            known: &self.known,
-            text: &self.text,
             stale: self.need() == Need::Stale,
             given_up: self.gave_up().is_some(),
             marked: self.marked,
-            files: &self.files,
+            files: self.files(),
+            ..Subject::new(&self.job, &self.known)
         };
         filter.matches(&subject, now)
     }
@@ -132,11 +135,21 @@ impl Row {
         (!self.known.state.is_terminal()).then_some(why.as_str())
     }
 
+    /// The names of its files, as far as its response was looked into.
+    pub fn files(&self) -> &[String] {
+        self.found.as_ref().map_or(&[], |found| &found.names)
+    }
+
+    /// Why each of its failed files failed, as far as its response was looked into; empty: no reason was given.
+    pub fn errors(&self) -> &[String] {
+        self.found.as_ref().map_or(&[], |found| &found.errors)
+    }
+
     fn retitle(&mut self) {
-        self.title = match (&self.job.name, self.files.first()) {
+        self.title = match (&self.job.name, self.files().first()) {
             (Some(name), _) => Clean::new(name),
-            (None, Some(first)) if self.files.len() > 1 => {
-                Clean::from(format!("{} +{}", Clean::new(first), self.files.len() - 1))
+            (None, Some(first)) if self.files().len() > 1 => {
+                Clean::from(format!("{} +{}", Clean::new(first), self.files().len() - 1))
             }
             (None, Some(first)) => Clean::new(first),
             (None, None) => Clean::from(human::short_id(&self.job.key.id)),
@@ -241,9 +254,8 @@ impl Jobs {
         self.stats.declared(&known);
         self.count_reason(&known, true);
         let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
-        let text = Text::new(&job, &known);
-        let (files, errors) = self.withdraw(ix).map_or_else(Default::default, |row| (row.files, row.errors));
-        let mut row = Row { job, known, title: Clean::default(), health, marked, moved, reads, files, errors, text };
+        let found = self.withdraw(ix).and_then(|row| row.found);
+        let mut row = Row { job, known, title: Clean::default(), health, marked, moved, reads, found };
         row.retitle();
         self.tally.add(&row);
         self.stale += u32::from(row.need() == Need::Stale);
@@ -276,7 +288,6 @@ impl Jobs {
         }
         let other_reply = shown_body(&before) != shown_body(&known);
         let listed = self.change(ix, now, |row| {
-            row.text = Text::new(&row.job, &known);
             row.reads = row.reads.saturating_add(1).max(reads(&known));
             row.known = known;
         });
@@ -294,9 +305,10 @@ impl Jobs {
     /// A job's files were found in its reply.
     pub fn set_files(&mut self, ix: JobIx, files: &[FileResult]) {
         if let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) {
-            row.files = files.iter().map(|file| file.name.clone()).collect();
+            let names = files.iter().map(|file| file.name.clone()).collect();
             let failed = files.iter().filter(|file| file.failed);
-            row.errors = failed.map(|file| file.error.clone().unwrap_or_default()).collect();
+            let errors = failed.map(|file| file.error.clone().unwrap_or_default()).collect();
+            row.found = Some(Box::new(Found { names, errors }));
             row.retitle();
         }
     }

@@ -159,8 +159,8 @@ impl Overlay for Reasons {
 pub fn reasons(jobs: &Jobs) -> Vec<Reason> {
     let given = jobs.iter().filter(|(_, row)| row.is_problem()).flat_map(|(ix, row)| {
         let own = note::reason(&row.known).or(row.gave_up()).unwrap_or_default();
-        let whole = row.errors.is_empty().then_some((own, (ix, false)));
-        let files = row.errors.iter().map(move |error| (error.as_str(), (ix, true)));
+        let whole = row.errors().is_empty().then_some((own, (ix, false)));
+        let files = row.errors().iter().map(move |error| (error.as_str(), (ix, true)));
         whole.into_iter().chain(files)
     });
     let given = given.map(|(reason, whose)| (if reason.is_empty() { "no reason given" } else { reason }, whose));

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use term::Term;
 
-pub use subject::{Subject, Text};
+pub use subject::Subject;
 
 mod parse;
 mod subject;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::subject::Text;
 use super::*;
 use crate::domain::job::{Job, JobKey, ProviderName};
 use crate::domain::observation::{BodyId, Fields, LastPoll, Observation, Saved};
@@ -53,9 +54,7 @@ fn finds(filter: &str) -> bool {
     let filter = Filter::parse_with(filter, &own).unwrap_or_else(|error| panic!("{filter}: {error}"));
     let (job, known) = (job(), known());
     let files = ["Invoice.PDF".to_owned()];
-    let text = Text::new(&job, &known);
-    let subject =
-        Subject { job: &job, known: &known, text: &text, stale: false, given_up: false, marked: true, files: &files };
+    let subject = Subject { marked: true, files: &files, ..Subject::new(&job, &known) };
     filter.matches(&subject, at(120 + 601))
 }
 
@@ -312,8 +311,7 @@ proptest::proptest! {
         if let Ok(filter) = Filter::parse(&text) {
             let job = Job { name: Some(name), ..job() };
             let known = known();
-            let text = Text::new(&job, &known);
-            let subject = Subject { job: &job, known: &known, text: &text, stale: true, given_up: false, marked: false, files: &[] };
+            let subject = Subject { stale: true, ..Subject::new(&job, &known) };
             let _ = filter.matches(&subject, at(0));
         }
     }
