@@ -210,11 +210,12 @@ fn counts<'a>(app: &App, theme: &Theme, words: Words) -> Vec<Span<'a>> {
         }
     };
     for (state, word) in COUNTED {
-        let count = match state {
-            State::Unknown => counts.of(state).saturating_sub(given_up),
-            state if merged && state.is_problem() => 0,
-            state => counts.of(state),
+        let less = match (merged && state.is_problem(), state == State::Unknown) {
+            (true, _) => counts.of(state),
+            (false, true) => given_up,
+            (false, false) => 0,
         };
+        let count = counts.of(state).saturating_sub(less);
         add(theme.symbol(state), theme.state(state), count, word);
         if state == State::Succeeded && merged {
             let problems = app.jobs.problems();
