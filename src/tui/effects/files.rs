@@ -102,6 +102,7 @@ mod tests {
         for (name, expected) in names.iter().zip(expected) {
             let path = save(dir.path(), name, None, b" [1]").unwrap();
             assert_eq!(path, dir.path().canonicalize().unwrap().join(expected), "{name}");
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{name}");
         }
         assert!(save(dir.path(), "x", None, b"plain").unwrap().ends_with("x.txt"));
         assert!(save(dir.path(), "x", Some("csv"), b"a,b").unwrap().ends_with("x.csv"));
