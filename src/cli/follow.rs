@@ -380,7 +380,8 @@ impl Follower {
             | Health::Throttled(_)
             | Health::KeyRefused
             | Health::Held
-            | Health::Following(_) => {}
+            | Health::Following(_)
+            | Health::SavedHere => {}
         }
         if let Some(entry) = self.entries.get_mut(&ix) {
             entry.health = health;

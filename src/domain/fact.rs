@@ -160,6 +160,8 @@ pub enum Health {
     Following(Arc<Owner>),
     /// Given up in this run, with the reason.
     GivenUp(String),
+    /// It is over and saved on this machine, but the store that a team shares has not got it yet.
+    SavedHere,
 }
 
 /// How a whole service is being polled. Moments are times of day for people, and times since its start in the engine.

@@ -18,7 +18,18 @@ use super::state::{PollOutcome, State};
 pub fn note(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZone) -> Clean {
     let over = known.state.is_terminal();
     if over {
-        return Clean::new(&outcome(known));
+        let outcome = outcome(known);
+        return match health {
+            Health::SavedHere => Clean::new(&format!("saved here: {outcome}")),
+            Health::Fresh
+            | Health::Stale
+            | Health::Paused
+            | Health::Throttled(_)
+            | Health::KeyRefused
+            | Health::Held
+            | Health::Following(_)
+            | Health::GivenUp(_) => Clean::new(&outcome),
+        };
     }
     if let Some(trouble) = trouble(known, health, now, zone) {
         return Clean::new(&trouble);
@@ -66,6 +77,7 @@ pub fn trouble(known: &Observation, health: &Health, now: Timestamp, zone: &Time
         Health::Held => "on hold: the store cannot be used".to_owned(),
         Health::Following(owner) => format!("following {owner}"),
         Health::GivenUp(why) => format!("stopped polling: {why}"),
+        Health::SavedHere => "saved here, not uploaded to the team's store yet".to_owned(),
     };
     Some(said)
 }
@@ -306,6 +318,7 @@ mod tests {
             ),
             (job(State::Queued, "x"), Health::Throttled(at(0)), "rate limited until 08:00:00Z"),
             (job(State::Queued, "x"), Health::Following(Owner::here(7)), "following pid 7"),
+            (job(State::Failed, "failed"), Health::SavedHere, "saved here: no reason: the service gave none"),
             (Observation::default(), Health::KeyRefused, "token missing or rejected"),
             (Observation::default(), Health::Fresh, "not polled yet"),
             (job(State::Failed, "\u{1b}[31mfailed"), Health::Fresh, "no reason: the service gave none"),

@@ -211,6 +211,7 @@ impl Run {
         if followed.is_empty() && !self.disk.store().is_shared() {
             return;
         }
+        self.mark_saved_here();
         let changes = self.disk.store().changes().await.unwrap_or(Changes::Nothing);
         if changes == Changes::Claims {
             self.claims.renew_all(&self.schedule);
@@ -224,6 +225,19 @@ impl Run {
             let tried = followed.iter().cycle().skip(from).take(TRIED_AT_ONCE.min(followed.len())).copied();
             let tried: Vec<JobIx> = tried.filter(|ix| self.schedule.followed().contains(ix)).collect();
             self.take_over(&tried).await;
+        }
+    }
+
+    /// Marks what is over and was not uploaded to the team's store yet, as far as that has changed.
+    fn mark_saved_here(&mut self) {
+        let Some(keys) = self.disk.store().not_uploaded() else { return };
+        let waits = |ix: &JobIx| keys.contains(&self.schedule[*ix].job.key) && self.schedule[*ix].known.is_over();
+        let now: HashSet<JobIx> =
+            if keys.is_empty() { HashSet::new() } else { self.schedule.jobs().filter(waits).collect() };
+        let before = std::mem::replace(&mut self.saved_here, now);
+        let other: Vec<JobIx> = before.symmetric_difference(&self.saved_here).copied().collect();
+        for ix in other {
+            self.refresh_health(ix);
         }
     }
 

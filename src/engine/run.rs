@@ -2,7 +2,7 @@
 //! own their state and answer with data; here it is passed on between them.
 
 use super::token::TokenError;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +87,8 @@ pub struct Run {
     pub(super) background: JoinSet<Background>,
     /// At which events programs of the user's own are run.
     pub(super) hooks: Hooks,
+    /// Jobs that are over and that the team's store has not got yet.
+    pub(super) saved_here: HashSet<JobIx>,
     /// What the two clocks showed when they were last compared.
     pub(super) clocks: (Duration, Timestamp),
     /// How many polls descriptors are left for; None: any number.
@@ -122,6 +124,7 @@ impl Run {
             report: Report::new(facts),
             background: JoinSet::new(),
             hooks: Hooks::new(hooks),
+            saved_here: HashSet::new(),
             clocks: (Duration::ZERO, clock.now()),
             clock,
             room: None,

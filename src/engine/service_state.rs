@@ -8,7 +8,7 @@ use crate::domain::fact::{Fact, Gate, Health, Silence};
 use crate::domain::job::JobIx;
 use crate::domain::secret::Token;
 
-use super::job_entry::{JobEntry, Phase};
+use super::job_entry::Phase;
 use super::run::{Background, Mode, Run};
 use super::schedule::ServiceIx;
 use super::service_gate::ServiceGate;
@@ -132,7 +132,7 @@ impl Run {
 
     /// Tells how well a job is being polled, if that is news.
     pub(super) fn refresh_health(&mut self, ix: JobIx) {
-        let health = self.health_of(&self.schedule[ix]);
+        let health = self.health_of(ix);
         self.tell_health(ix, health);
     }
 
@@ -147,10 +147,12 @@ impl Run {
         }
     }
 
-    fn health_of(&self, entry: &JobEntry) -> Health {
+    fn health_of(&self, ix: JobIx) -> Health {
+        let entry = &self.schedule[ix];
         match &entry.phase {
             Phase::Followed(owner) => return Health::Following(owner.clone()),
             Phase::GivenUp(reason) => return Health::GivenUp(reason.clone()),
+            Phase::Done if self.saved_here.contains(&ix) => return Health::SavedHere,
             Phase::Done | Phase::Withdrawn => return Health::Fresh,
             Phase::Unclaimed => return Health::Held,
             Phase::Waiting | Phase::Polling => {}

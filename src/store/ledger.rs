@@ -1,6 +1,7 @@
 //! The ledger: what is known of jobs, who polls them, what has changed, and their bodies. The one interface that a kind
 //! of database implements; everything else of the store is local to this machine.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +35,12 @@ pub trait Ledger: Debug + Send + Sync {
     /// for even if nothing is followed.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// Which jobs have been saved on this machine for a moment and are not in the store that a team shares yet; None if
+    /// these are the same as when this was last asked.
+    fn not_uploaded(&self) -> Option<HashSet<JobKey>> {
+        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! What survives: a spool for bytes as they arrive, always on this machine, and a ledger of what is known of jobs, who
 //! polls them, what has changed, and their bodies. No other folder names SQL.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,6 +79,11 @@ impl Store {
             Shared::Waiting(total, _) => Ok(total),
             Shared::Joined(..) | Shared::Imported(_) | Shared::Done => Ok(0),
         }
+    }
+
+    /// Which jobs these are, for who polls; None if they are the same as when this was last asked.
+    pub fn not_uploaded(&self) -> Option<HashSet<JobKey>> {
+        self.ledger.not_uploaded()
     }
 
     /// Takes over what others have saved in the store that a team shares, for who does not poll. Answers how many jobs

@@ -260,7 +260,7 @@ fn poll_text(row: &Row, context: TextContext<'_>) -> (Tone, String) {
         let code = last.http_status.map(|code| format!(" (HTTP {code})")).unwrap_or_default();
         format!("{}, {}{code}", moment(last.at, context), note::read_in_words(last.read))
     });
-    let trouble = if known.state.is_terminal() && !matches!(row.health, Health::GivenUp(_)) {
+    let trouble = if known.state.is_terminal() && !matches!(row.health, Health::GivenUp(_) | Health::SavedHere) {
         None
     } else {
         note::trouble(known, &row.health, context.now, context.zone)

@@ -88,7 +88,7 @@ impl Row {
         match self.health {
             Health::KeyRefused | Health::Held | Health::GivenUp(_) => return Need::Refused,
             Health::Stale => return Need::Stale,
-            Health::Fresh | Health::Paused | Health::Throttled(_) | Health::Following(_) => {}
+            Health::Fresh | Health::Paused | Health::Throttled(_) | Health::Following(_) | Health::SavedHere => {}
         }
         match self.known.state {
             State::Running => Need::Running,

@@ -10,7 +10,7 @@ CREATE TABLE jobdeck.store (
 
 -- A running jobdeck. `until` is the end of its lease on all that it holds, renewed by itself; once `ended` is set it is
 -- never unset: whoever was too late registers anew. `place` is its state directory, `waiting` how many jobs that has
--- still to upload.
+-- still to upload, `has_saved` whether anything here says that this instance brought it.
 CREATE TABLE jobdeck.instance (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     host    text NOT NULL,
@@ -21,7 +21,8 @@ CREATE TABLE jobdeck.instance (
     started timestamptz NOT NULL DEFAULT clock_timestamp(),
     until   timestamptz NOT NULL,
     ended   timestamptz,
-    waiting integer NOT NULL DEFAULT 0
+    waiting integer NOT NULL DEFAULT 0,
+    has_saved boolean NOT NULL DEFAULT false
 );
 CREATE INDEX instance_living ON jobdeck.instance (until) WHERE ended IS NULL;
 

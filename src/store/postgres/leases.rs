@@ -14,6 +14,8 @@ use crate::domain::job::{Job, JobKey};
 pub const LEASE: Duration = Duration::from_secs(30);
 /// How often it is renewed. A one-shot poll is sent only while the lease has longer than this to run.
 pub const RENEWED_EVERY: Duration = Duration::from_secs(10);
+/// How long an instance that ended and saved nothing is remembered.
+const KEPT_DAYS: u32 = 30;
 /// How many jobs are claimed with one statement.
 const AT_ONCE: usize = 10_000;
 
@@ -76,6 +78,18 @@ pub async fn register(session: &Session, who: &Who) -> Result<InstanceId, Troubl
     ];
     let row = session.ask(session.client.query_typed_one(&sql, &params)).await?;
     Ok(InstanceId(cell(&row, 0)?))
+}
+
+/// Deletes instances that ended long ago and of which nothing speaks any more. A role that may not leaves them.
+pub async fn forget_old(session: &Session) -> Result<u64, Trouble> {
+    let sql = format!(
+        "DELETE FROM jobdeck.instance i WHERE i.ended < clock_timestamp() - interval '{KEPT_DAYS} days' AND NOT i.has_saved \
+         AND NOT EXISTS (SELECT 1 FROM jobdeck.lease l WHERE l.instance = i.id)"
+    );
+    match session.ask(session.client.execute_typed(&sql, &[])).await {
+        Err(Trouble::NoRight(_)) => Ok(0),
+        other => other,
+    }
 }
 
 /// Renews an instance's lease, and says how many jobs wait for upload there. A lease that ran out, or that somebody

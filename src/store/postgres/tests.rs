@@ -286,6 +286,29 @@ async fn a_change_is_read_once_whatever_the_order_in_which_transactions_end() {
 }
 
 #[tokio::test]
+async fn an_instance_that_ended_long_ago_is_forgotten_unless_something_speaks_of_it() {
+    let Some((cluster, target)) = made("old_instances").await else { return };
+    let mut session = open(&target).await;
+    let (idle, saver, holder, living) = (
+        instance(&session, "idle").await,
+        instance(&session, "saver").await,
+        instance(&session, "holder").await,
+        instance(&session, "living").await,
+    );
+    upload(&mut session, saver, &[finished(&job(0), 1, b"0")]).await.unwrap();
+    leases::declare(&session, &[job(1)]).await.unwrap();
+    leases::claim(&mut session, holder, &[job(1)]).await.unwrap();
+    for ended in [idle, saver, holder] {
+        leases::end(&session, ended, false).await.unwrap();
+    }
+    assert_eq!(leases::forget_old(&session).await, Ok(0));
+    cluster.sql("old_instances", "UPDATE jobdeck.instance SET ended = ended - interval '31 days'");
+    assert_eq!(leases::forget_old(&session).await, Ok(1));
+    let left = cluster.sql("old_instances", "SELECT string_agg(id::text, ' ' ORDER BY id) FROM jobdeck.instance");
+    assert_eq!(left, format!("{} {} {}", saver.0, holder.0, living.0));
+}
+
+#[tokio::test]
 async fn whoever_listens_is_woken_by_a_change_and_learns_that_the_server_is_gone() {
     let Some((cluster, target)) = made("wakes").await else { return };
     let (mut a, mut b) = (open(&target).await, open(&target).await);

@@ -69,8 +69,9 @@ async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) ->
         }
     }
     // The lease's row is the job's lock. What is known is read after it is held, by a separate statement.
-    let lock = "SELECT 1 FROM jobdeck.lease WHERE job = ANY($1) ORDER BY job FOR UPDATE";
-    session.ask(session.client.execute_typed(lock, &[(&ids, Type::INT8_ARRAY)])).await?;
+    let lock = "WITH us AS (UPDATE jobdeck.instance SET has_saved = true WHERE id = $2 AND NOT has_saved) \
+                SELECT 1 FROM jobdeck.lease WHERE job = ANY($1) ORDER BY job FOR UPDATE";
+    session.ask(session.client.execute_typed(lock, &[(&ids, Type::INT8_ARRAY), (&us.0, Type::INT8)])).await?;
     let stands = standing(session, us, &ids).await?;
     let taken: Vec<bool> = uploads
         .iter()

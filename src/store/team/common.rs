@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::deadline::Deadline;
+use super::uploads::Uploads;
 use crate::domain::job::JobKey;
 use crate::domain::owner::Owner;
 use crate::store::postgres::leases::{InstanceId, RENEWED_EVERY};
@@ -25,6 +26,7 @@ pub struct Common {
     wanted: AtomicU64,
     done: AtomicU64,
     state: Mutex<State>,
+    uploads: Mutex<Uploads>,
 }
 
 /// What changes under a lock that is held for a moment only.
@@ -50,6 +52,11 @@ impl Common {
     /// The state, for a moment.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What waits for upload, for a moment.
+    pub fn uploads(&self) -> MutexGuard<'_, Uploads> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether one-shot polls may be sent: our lease has longer to run than the time in which it must be renewed, and

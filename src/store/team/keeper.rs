@@ -457,6 +457,7 @@ async fn open(target: Arc<Target>, here: Here, mover: Arc<Mover>, us: Option<Ins
     let who = Who { host: here.host, user: here.user, pid, place };
     let asked = deadline::now();
     let us = leases::register(&session, &who).await?;
+    leases::forget_old(&session).await?;
     Ok(Opened { session, us, asked })
 }
 

@@ -1,6 +1,7 @@
 //! The team's ledger: this machine's own, which stays what is true here, and beside it the one that a team shares. What
 //! is saved here is uploaded, what others save is taken over; jobs are claimed in both.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -23,6 +24,7 @@ pub mod record;
 pub mod share;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 pub use moving::catch_up;
 
@@ -115,9 +117,10 @@ impl Ledger for Team {
                     let _ = reply.send(local.and_then(|()| common.check()));
                 });
             }
-            Command::Save(..) => {
-                self.local.write(command);
-                // Its query is behind the save in the queue.
+            Command::Save(ref save, _) => {
+                let key = save.job.key.clone();
+                // The mover's question stands behind the save in line, and counts it only then.
+                self.common.uploads().saved(key, || self.local.write(command));
                 self.common.wake.notify_one();
             }
             Command::Declare(..)
@@ -157,6 +160,10 @@ impl Ledger for Team {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn not_uploaded(&self) -> Option<HashSet<JobKey>> {
+        self.common.uploads().news(deadline::now())
     }
 }
 

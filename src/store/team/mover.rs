@@ -45,9 +45,12 @@ pub struct Mover {
 }
 
 impl Mover {
-    /// Uploads the next jobs that wait for it. Answers how many wait still.
-    pub async fn upload(&self, session: &mut Session, us: InstanceId) -> Result<usize, MoveError> {
-        let Shared::Waiting(total, waiting) = self.share(ShareStep::Waiting(JOBS_AT_ONCE)).await? else { return Ok(0) };
+    /// Uploads the next jobs that wait for it. Answers which, and how many wait still.
+    pub async fn upload(&self, session: &mut Session, us: InstanceId) -> Result<(Vec<JobKey>, usize), MoveError> {
+        let nothing = (Vec::new(), 0);
+        let Shared::Waiting(total, waiting) = self.share(ShareStep::Waiting(JOBS_AT_ONCE)).await? else {
+            return Ok(nothing);
+        };
         let (mut uploads, mut tickets, mut bytes) = (Vec::new(), Vec::new(), 0);
         for (job, ticket) in waiting {
             let next = self.upload_of(job).await?;
@@ -59,7 +62,7 @@ impl Mover {
             tickets.push(ticket);
         }
         if uploads.is_empty() {
-            return Ok(0);
+            return Ok(nothing);
         }
         let taken = upload(session, us, &uploads).await?;
         self.share(ShareStep::Uploaded(tickets.clone())).await?;
@@ -68,7 +71,8 @@ impl Mover {
         if !refused.is_empty() {
             self.import_instead(session, &refused).await?;
         }
-        Ok(total.saturating_sub(tickets.len()))
+        let keys = uploads.into_iter().map(|upload| upload.job.key.clone()).collect();
+        Ok((keys, total.saturating_sub(tickets.len())))
     }
 
     /// Takes over the next of what others saved. Answers with the jobs, and whether there may be more.

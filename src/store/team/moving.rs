@@ -33,6 +33,9 @@ pub async fn run(target: Arc<Target>, mover: Arc<Mover>, common: Arc<Common>) {
     let mut way = None;
     let mut look_at = Instant::now() + LOOK;
     let mut told = String::new();
+    if let Ok(Shared::Waiting(_, left)) = mover.share(ShareStep::Waiting(usize::MAX)).await {
+        common.uploads().waited(left.into_iter().map(|(job, _)| job.key.clone()));
+    }
     loop {
         tokio::select! {
             () = common.wake.notified() => {}
@@ -69,7 +72,9 @@ async fn round(
     }
     let Some(Way { session, cursor }) = way else { return Ok(()) };
     loop {
-        let waiting = mover.upload(session, us).await?;
+        let saves = common.uploads().saves();
+        let (uploaded, waiting) = mover.upload(session, us).await?;
+        common.uploads().uploaded(uploaded.iter(), saves);
         common.state().waiting = waiting;
         if waiting == 0 {
             break;

@@ -124,8 +124,11 @@ async fn what_one_machine_saves_every_machine_has_byte_for_byte() {
         let known = ben.learns(&job.key, |known| known.saved.is_some()).await;
         assert_eq!((known.state, &body(&ben, &known).await), (State::Succeeded, result));
     }
-    let changes = ben.store.changes().await.unwrap();
-    assert!(matches!(&changes, Changes::Of(keys) if keys.contains(&long.key)), "{changes:?}");
+    // What is known is told of a moment later, and once.
+    eventually(|| async {
+        matches!(ben.store.changes().await.unwrap(), Changes::Of(keys) if keys.contains(&long.key))
+    })
+    .await;
 }
 
 #[tokio::test]
