@@ -78,6 +78,7 @@ impl Run {
                 }
                 self.report.tell(Fact::Declared { ix, job: Arc::clone(job), known });
             }
+            self.report.flush();
         }
         self.claim(&unfinished).await;
         let declared = self.schedule.entries().iter().map(|entry| Arc::clone(&entry.job)).collect();

@@ -115,6 +115,7 @@ pub struct Disk {
     trouble: Option<StoreError>,
     /// Bytes of the database's log, while another program keeps it from being taken in.
     long_log: Option<u64>,
+    log_checked: Duration,
     /// Whether `trouble` began or ended and nobody has asked yet.
     is_news: bool,
     write_checked: Option<Duration>,
@@ -213,6 +214,7 @@ impl Disk {
             checks: JoinSet::new(),
             trouble: None,
             long_log: None,
+            log_checked: Duration::ZERO,
             is_news: false,
             write_checked: None,
             is_write_checking: false,
@@ -237,7 +239,12 @@ impl Disk {
     }
 
     /// How long the log of the database has grown, if that has begun or ended since this was last asked.
-    pub fn take_log_news(&mut self) -> Option<Option<u64>> {
+    /// The file is looked at once a second, not at every save.
+    pub fn take_log_news(&mut self, now: Duration) -> Option<Option<u64>> {
+        if now.saturating_sub(self.log_checked) < QUICK_CHECK_LASTS {
+            return None;
+        }
+        self.log_checked = now;
         let before = std::mem::replace(&mut self.long_log, self.store.long_log());
         (before.is_some() != self.long_log.is_some()).then_some(self.long_log)
     }

@@ -96,6 +96,7 @@ pub enum Next {
 impl JobEntry {
     /// A slot for a job of which this is known.
     pub fn new(job: Arc<Job>, service: ServiceIx, known: Observation) -> Self {
+        let attempts_loaded = known == Observation::default();
         Self {
             job,
             service,
@@ -104,7 +105,8 @@ impl JobEntry {
             known: Arc::new(known),
             due: None,
             attempts: Vec::new(),
-            attempts_loaded: false,
+            // Of a job never heard of there is nothing on disk.
+            attempts_loaded,
             unwritten: false,
             reported: None,
             unchanged: 0,

@@ -1,6 +1,8 @@
 //! What the engine reports, and what it reported last: facts on a channel, each once.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +34,9 @@ pub struct Observed {
 #[derive(Debug)]
 pub struct Report {
     facts: UnboundedSender<Fact>,
+    /// What is to be told before the engine waits: listeners are on another thread, and each fact by itself would wake
+    /// it, where of results that became durable together a hundred can be told at once.
+    held: Vec<Fact>,
     next_poll: Option<i64>,
     is_settled: bool,
     /// What polls that taught nothing have left, by job: when it was last polled.
@@ -43,13 +48,40 @@ pub struct Report {
 impl Report {
     /// Nothing reported yet.
     pub fn new(facts: UnboundedSender<Fact>) -> Self {
-        Self { facts, next_poll: None, is_settled: false, unchanged: BTreeMap::new(), unchanged_due: None }
+        Self {
+            facts,
+            held: Vec::new(),
+            next_poll: None,
+            is_settled: false,
+            unchanged: BTreeMap::new(),
+            unchanged_due: None,
+        }
     }
 
-    /// Tells a fact.
-    pub fn tell(&self, fact: Fact) {
-        // Nobody listening any more is no reason to stop saving.
-        let _ = self.facts.send(fact);
+    /// Tells a fact, in turn with those before.
+    pub fn tell(&mut self, fact: Fact) {
+        self.held.push(fact);
+    }
+
+    /// Hands over what was told.
+    pub fn flush(&mut self) {
+        for fact in self.held.drain(..) {
+            // Nobody listening any more is no reason to stop saving.
+            let _ = self.facts.send(fact);
+        }
+    }
+
+    /// What this comes to; as soon as it has to be waited for, what was told is handed over.
+    pub async fn tell_while_waiting<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        let mut wait = pin!(wait);
+        poll_fn(|context| {
+            let polled = wait.as_mut().poll(context);
+            if polled.is_pending() {
+                self.flush();
+            }
+            polled
+        })
+        .await
     }
 
     /// What is known of a job.
@@ -117,6 +149,9 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
+
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
@@ -130,13 +165,41 @@ mod tests {
             report.unchanged(JobIx(ms % 3), Arc::default(), now);
             report.tell_due(now);
         }
+        report.flush();
         assert!(facts.try_recv().is_err(), "a hundred polls wake nobody");
         report.observed(Observed { ix: JobIx(0), previous: None, changed: true, known: Arc::default() });
+        report.flush();
         assert!(matches!(facts.try_recv(), Ok(Fact::Observed { ix: JobIx(0), changed: true, .. })));
         assert_eq!(report.due(), Some(TOLD_TOGETHER));
         report.tell_due(TOLD_TOGETHER);
+        report.flush();
         let told: Vec<Fact> = std::iter::from_fn(|| facts.try_recv().ok()).collect();
         let unchanged = |ix| Fact::Observed { ix: JobIx(ix), previous: None, changed: false, known: Arc::default() };
         assert_eq!(told, [unchanged(1), unchanged(2)], "each job once, and none that has changed since");
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_became_durable_together_wakes_who_listens_once() {
+        let (tell, mut facts) = unbounded_channel();
+        let mut report = Report::new(tell);
+        let woken = Arc::new(Woken::default());
+        assert!(facts.poll_recv(&mut Context::from_waker(&Waker::from(Arc::clone(&woken)))).is_pending());
+        for ix in 0..100 {
+            report.observed(Observed { ix: JobIx(ix), previous: None, changed: true, known: Arc::default() });
+        }
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0, "not before the engine has to wait");
+        let mut turn = pin!(report.tell_while_waiting(std::future::pending::<()>()));
+        assert!(turn.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(std::iter::from_fn(|| facts.try_recv().ok()).count(), 100);
     }
 }

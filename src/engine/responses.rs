@@ -270,7 +270,7 @@ impl Run {
         }
     }
 
-    fn tell_not_ok(&self, ix: JobIx, (read, http_status, reason): News, pause: Option<Duration>) {
+    fn tell_not_ok(&mut self, ix: JobIx, (read, http_status, reason): News, pause: Option<Duration>) {
         let entry = &self.schedule[ix];
         let gate = self.schedule[entry.service].gate.opens_at(self.now());
         let held = gate.map(|until| until.saturating_sub(self.now()));

@@ -21,11 +21,11 @@ use crate::store::{StoreError, StoreErrorKind};
 
 use super::claims::Claims;
 use super::descriptors;
-use super::disk::Disk;
+use super::disk::{Disk, DiskEvent};
 use super::hook_news::Hooks;
 use super::job_entry::Phase;
 use super::poll::PollRequest;
-use super::polls::{Limits, Polls};
+use super::polls::{Limits, PollEvent, Polls};
 use super::report::Report;
 use super::schedule::{Schedule, ServiceIx};
 use super::service_entry::ServiceEntry;
@@ -66,6 +66,15 @@ pub enum Background {
     Token(ServiceIx, Result<Token, TokenError>, bool),
     /// Something that answers for itself.
     Done,
+}
+
+/// What the loop has waited for.
+enum Turn {
+    Command(Option<Command>),
+    Poll(PollEvent),
+    Disk(DiskEvent),
+    Background(Result<Background, JoinError>),
+    Tick,
 }
 
 /// The engine.
@@ -143,6 +152,7 @@ impl Run {
             self.tell_store_trouble();
             self.ending.store_failed = true;
             self.report.tell(Fact::Ended(self.ending.clone()));
+            self.report.flush();
             return;
         }
         // Services that have no token to show are closed.
@@ -159,18 +169,28 @@ impl Run {
             self.tell_progress();
             let wake = self.wake_at();
             let (clock, started) = (self.clock.clone(), self.started);
-            tokio::select! {
-                biased;
-                // A front end that is gone, as after a panic, says nothing more: asked again it would answer at once, and
-                // nothing else would get its turn.
-                command = inbox.recv(), if is_heard => {
+            let (polls, disk, background) = (&mut self.polls, &mut self.disk, &mut self.background);
+            let turn = async {
+                tokio::select! {
+                    biased;
+                    // A front end that is gone, as after a panic, says nothing more: asked again it would answer at once,
+                    // and nothing else would get its turn.
+                    command = inbox.recv(), if is_heard => Turn::Command(command),
+                    event = polls.next(|| clock.now()) => Turn::Poll(event),
+                    event = disk.next(|| started.elapsed()) => Turn::Disk(event),
+                    Some(done) = background.join_next() => Turn::Background(done),
+                    () = sleep_until(started, wake) => Turn::Tick,
+                }
+            };
+            match self.report.tell_while_waiting(turn).await {
+                Turn::Command(command) => {
                     is_heard = command.is_some();
                     self.command(command.unwrap_or(Command::Drain)).await;
                 }
-                event = self.polls.next(|| clock.now()) => self.poll_event(event),
-                event = self.disk.next(|| started.elapsed()) => self.disk_event(event),
-                Some(done) = self.background.join_next() => self.background_done(done),
-                () = sleep_until(started, wake) => self.tick().await,
+                Turn::Poll(event) => self.poll_event(event),
+                Turn::Disk(event) => self.disk_event(event),
+                Turn::Background(done) => self.background_done(done),
+                Turn::Tick => self.tick().await,
             }
             self.notice_jump();
             self.report.tell_due(self.started.elapsed());
@@ -327,6 +347,7 @@ impl Run {
     }
 
     async fn end(&mut self) {
+        self.report.flush();
         // Connections hold descriptors, and rescue files need some.
         self.polls.shutdown().await;
         self.net = Arc::new(Net::new(&self.poll, self.clock.clone()));
@@ -367,6 +388,7 @@ impl Run {
         self.ending.store_failed |= !is_well;
         self.report.tell_unchanged();
         self.report.tell(Fact::Ended(self.ending.clone()));
+        self.report.flush();
     }
 
     async fn tick(&mut self) {
@@ -417,7 +439,7 @@ impl Run {
     }
 
     /// Which one-shot polls, and which unsaved responses, a drain waits for.
-    pub(super) fn tell_draining(&self) {
+    pub(super) fn tell_draining(&mut self) {
         if matches!(self.mode, Mode::Draining(_) | Mode::Suspending) {
             let waiting: BTreeSet<JobIx> = self.polls.one_shots().iter().copied().chain(self.disk.unsaved()).collect();
             self.report.tell(Fact::Draining(waiting.into_iter().collect()));
@@ -426,7 +448,7 @@ impl Run {
 
     /// Says that another program keeps the database's log growing, or does no more: once each.
     pub(super) fn tell_log(&mut self) {
-        let Some(bytes) = self.disk.take_log_news() else { return };
+        let Some(bytes) = self.disk.take_log_news(self.started.elapsed()) else { return };
         tracing::warn!("{}", log_grows(bytes));
         self.report.tell(Fact::LogGrows(bytes));
     }
