@@ -20,6 +20,8 @@ use crate::stderr;
 
 /// At this size the file becomes `jobdeck.log.1`, and a new one is begun.
 const LARGEST: u64 = 4 * 1024 * 1024;
+/// After so many bytes of our own the file's size is looked at again.
+const LOOKED_AT_EVERY: usize = 16 * 1024;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +150,8 @@ impl Visit for Words {
 struct LogFile {
     path: PathBuf,
     file: File,
+    /// Bytes that we wrote since its size was looked at; None: it never was.
+    unlooked: Option<usize>,
 }
 
 impl LogFile {
@@ -156,7 +160,7 @@ impl LogFile {
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         // Whatever the umask leaves of it, for the next process.
         let _ = file.set_permissions(fs::Permissions::from_mode(0o600));
-        Ok(Self { path, file })
+        Ok(Self { path, file, unlooked: None })
     }
 
     /// A line that the disk does not take is dropped: there is nobody to tell.
@@ -166,11 +170,17 @@ impl LogFile {
         {
             *self = fresh;
         }
-        let _ = self.file.write_all(format!("{line}\n").as_bytes());
+        let line = format!("{line}\n");
+        self.unlooked = self.unlooked.map(|bytes| bytes + line.len());
+        let _ = self.file.write_all(line.as_bytes());
     }
 
-    /// By its size on disk, to which every instance adds.
-    fn is_too_large(&self) -> bool {
+    /// By its size on disk, to which every instance adds: looked at now and then, not at every line.
+    fn is_too_large(&mut self) -> bool {
+        if self.unlooked.is_some_and(|bytes| bytes < LOOKED_AT_EVERY) {
+            return false;
+        }
+        self.unlooked = Some(0);
         self.file.metadata().is_ok_and(|file| file.len() > LARGEST)
     }
 
