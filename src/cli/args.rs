@@ -392,8 +392,8 @@ pub struct Export {
     /// With --format csv: these columns alone, fields of your own or columns of the whole table
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub fields: Vec<String>,
-    /// With --fields: a row for each job, or for each of its files
-    #[arg(long, default_value = "jobs", requires = "fields")]
+    /// With --format csv: a row for each job, or for each of its files
+    #[arg(long, default_value = "jobs")]
     pub rows: Rows,
     /// Only the jobs that match
     #[arg(long, value_name = "F")]

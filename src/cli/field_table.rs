@@ -1,6 +1,6 @@
 //! `export --format csv --fields a,b`: some columns alone, a row for each job or for each of its files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::args::Rows;
@@ -28,10 +28,11 @@ pub struct FieldTable {
 }
 
 impl FieldTable {
-    /// These columns: fields of these services, or columns of `--format csv`. A name of neither is a usage error.
+    /// These columns: fields of these services, or columns of `--format csv`. A name of neither is a usage error; no
+    /// name at all means every field of these services.
     pub fn new(columns: &[String], rows: Rows, services: &[Arc<Service>]) -> Result<Self, Failure> {
         let own = services.iter().flat_map(|service| service.fields.iter()).map(|field| &*field.name);
-        let known: Vec<&str> = own.chain(csv::COLUMNS).collect();
+        let known: Vec<&str> = own.clone().chain(csv::COLUMNS).collect();
         for name in columns {
             if known.contains(&name.as_str()) {
                 continue;
@@ -43,6 +44,9 @@ impl FieldTable {
             let name = Clean::new(name);
             return Err(Failure::usage(format!("there is no field {:?}", name.as_str())).help(help));
         }
+        let mut seen = HashSet::new();
+        let every: Vec<String> = own.filter(|name| seen.insert(*name)).map(str::to_owned).collect();
+        let columns = if columns.is_empty() { every.as_slice() } else { columns };
         let columns = columns.iter().filter(|name| !FIRST.contains(&name.as_str())).cloned().collect();
         let services = services.iter().map(|service| (Arc::clone(&service.name), Arc::clone(service))).collect();
         Ok(Self { columns, rows, services })

@@ -164,7 +164,8 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let batch = batch(&file, path, &mut problems);
     let export = export(&file, &place, &mut problems);
     let declared = tables::jobs::jobs(&file, &known, &place, (digest, batch.clone()), &mut problems);
-    let commands = tables::commands::commands(&file, text, path, &mut problems);
+    let defined: Vec<&str> = services.iter().map(|(name, _)| *name).collect();
+    let commands = tables::commands::commands(&file, Some(&defined), text, path, &mut problems);
     let hooks = tables::hooks::hooks(&file, text, path, &mut problems);
     add_duplicates(&declared.jobs, text, &mut problems);
     if !problems.is_empty() {

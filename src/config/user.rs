@@ -139,7 +139,7 @@ pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User
         ),
         clipboard: clipboard(&file, &mut problems),
         notify: notify(&file, &mut problems),
-        commands: super::tables::commands::commands(&file, text, path, &mut problems),
+        commands: super::tables::commands::commands(&file, None, text, path, &mut problems),
         hooks: super::tables::hooks::hooks(&file, text, path, &mut problems),
         store: team_store(&file, &Place { directory: directory(path), home: paths::home() }, &mut problems),
     };

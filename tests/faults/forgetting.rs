@@ -14,13 +14,14 @@ fn what_is_over_and_exported_goes_and_the_rest_stays_unless_it_is_asked_for() {
     bench.run(&["export", "results", "--filter", "id:exported"]).with(0);
     let bodies = || std::fs::read_dir(bench.state_dir().join("bodies")).unwrap().count();
     assert_eq!(bodies(), 1);
-    let cases: [(&[&str], i32, &str, &str); 7] = [
+    let cases: [(&[&str], i32, &str, &str); 8] = [
         (&["forget", "--before", "1ms"], 0, "", "4 jobs of the jobs file stay"),
         (&["forget", "going-on", "--yes"], 1, "", "it is not over"),
         (&["forget", "kept"], 1, "", "it was never exported; --yes deletes it all the same"),
         (&["forget", "exported", "kept"], 1, "vessl/exported", "forgot 1 job, 2"),
         (&["forget", "kept", "--yes"], 0, "vessl/kept", "forgot 1 job"),
         (&["forget", "--batch", "nobody"], 2, "", "there is no batch"),
+        (&["forget", "--before", "30d"], 0, "", "there is nothing to forget"),
         (&["forget", "--before", "soon"], 2, "", "--before"),
     ];
     for (args, code, out, err) in cases {

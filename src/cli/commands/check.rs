@@ -5,6 +5,7 @@ use crate::engine::token::Tokens;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::app::keys::Keymap;
 use crate::cli::{output, programs};
 use crate::config::user::User;
 use crate::config::{self, ConfigError, JobsFile};
@@ -15,6 +16,7 @@ use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::engine;
 use crate::engine::token::{self, Prompts};
+use crate::session::settings;
 
 /// A valid file, and the token of each of its services.
 #[derive(Debug)]
@@ -109,9 +111,21 @@ fn warn_of_ids(file: &JobsFile, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The offline part whole: checks, and prints what was found to `out` or what is wrong to `err`. Returns the exit code.
-pub async fn run(named: &[PathBuf], user: &User, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub async fn run(
+    named: &[PathBuf],
+    user: &User,
+    keymap: &Keymap,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
     match check(named).await {
-        Ok(checked) => report(&checked, &Vec::new(), user, out),
+        Ok(checked) => match settings::commands(user, Some(&checked.file), keymap) {
+            Ok(_) => report(&checked, &Vec::new(), user, out),
+            Err(conflicts) => {
+                writeln!(err, "jobdeck: {conflicts}")?;
+                Ok(2)
+            }
+        },
         Err(error) => {
             writeln!(err, "jobdeck: {error}\n\n{}", counted(error.count(), "error"))?;
             Ok(2)
@@ -144,7 +158,8 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let code = runtime.block_on(run(std::slice::from_ref(&path), &User::default(), &mut out, &mut err)).unwrap();
+        let (named, user, keymap) = (std::slice::from_ref(&path), User::default(), Keymap::default());
+        let code = runtime.block_on(run(named, &user, &keymap, &mut out, &mut err)).unwrap();
         let shown = |bytes| String::from_utf8(bytes).unwrap().replace(directory.path().to_str().unwrap(), "");
         (code, shown(out), shown(err))
     }
@@ -182,6 +197,23 @@ mod tests {
         let expected = "b  optexity      0 jobs  NO TOKEN: the variable JOBDECK_UNSET is not set; export it";
         assert!(out.contains(expected) && !out.contains("s3cret"), "{out}");
         assert!(out.contains("can be read, but one service has no token") && !out.contains("is valid"), "{out}");
+    }
+
+    #[test]
+    fn a_command_with_a_key_that_is_taken_or_is_none_is_exit_code_2_and_both_places_are_named() {
+        let command =
+            |name: &str, key: &str| format!("[[commands]]\nname = \"{name}\"\nkey = \"{key}\"\nrun = [\"true\"]\n");
+        let cases = [
+            (command("a", "R") + &command("b", "R"), "jobs.toml:11: the key R of `b` is that of `a` at jobs.toml:7"),
+            (command("a", "q"), "jobs.toml:7: the key q of `a` is that of `quit` in the table of keys"),
+            (command("a", "Hyper-x"), "jobs.toml:7: there is no such key for `a`"),
+        ];
+        for (commands, told) in cases {
+            let (code, out, err) = checked(&format!("{FILE}{commands}"));
+            assert_eq!((code, out.as_str()), (2, ""), "{err}");
+            assert!(err.contains(told), "{err}");
+        }
+        assert_eq!(checked(&format!("{FILE}{}{}", command("a", "R"), command("b", "F9"))).0, 0);
     }
 
     #[test]

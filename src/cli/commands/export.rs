@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::status;
-use crate::cli::args::{Common, Export, ExportFormat, ExportLayout};
+use crate::cli::args::{Common, Export, ExportFormat, ExportLayout, Rows};
 use crate::cli::csv::{self, Sheet};
 use crate::cli::failure::Failure;
 use crate::cli::field_table::FieldTable;
@@ -32,6 +32,9 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     if !export.fields.is_empty() && export.format != ExportFormat::Csv {
         return Err(Failure::usage("--fields goes with --format csv"));
     }
+    if export.rows == Rows::Files && export.format != ExportFormat::Csv {
+        return Err(Failure::usage("--rows goes with --format csv"));
+    }
     let (store, entries) = status::entries(common, export.all, export.filter.as_deref()).await?;
     let all = entries.len();
     let entries: Vec<Entry> = entries.into_iter().filter(|entry| entry.known.saved.is_some()).collect();
@@ -39,7 +42,7 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     let mut target = Target::default();
     match export.format {
         ExportFormat::Files => files(&store, &common.state_dir()?, &entries, &export, &mut target).await?,
-        ExportFormat::Csv if !export.fields.is_empty() => {
+        ExportFormat::Csv if !export.fields.is_empty() || export.rows == Rows::Files => {
             let services = common.jobs_file().map(|file| file.services).unwrap_or_default();
             let table = FieldTable::new(&export.fields, export.rows, &services)?;
             let part = fields_csv(&store, &entries, &export.dir, &table).await?;

@@ -13,14 +13,15 @@ pub async fn run(common: &Common, wanted: &Check) -> Result<u8, Failure> {
     if let (Some(reply), Some(service)) = (&wanted.reply, &wanted.service) {
         return super::check_response::run(common.named(), service, reply, wanted.code);
     }
-    let user = settings::read()?.0;
+    let (user, keymap) = settings::read()?;
     let mut out = Out::new();
     let code = if wanted.online {
         let checked = check::check(&common.config).await?;
+        settings::commands(&user, Some(&checked.file), &keymap)?;
         let online = online::ask_all(&checked.file.poll, &checked.tokens).await;
         check::report(&checked, &online, &user, &mut out)?
     } else {
-        check::run(&common.config, &user, &mut out, &mut Stderr::default()).await?
+        check::run(&common.config, &user, &keymap, &mut out, &mut Stderr::default()).await?
     };
     out.flush()?;
     Ok(code)

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::field::{Field, Fields};
+use super::jobs::no_such_service;
 use crate::config::problems::excerpt::Excerpts;
 use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::command::{self, Marked, Mode, Placeholder, Program, UserCommand};
@@ -11,8 +12,14 @@ use crate::domain::filter::Filter;
 
 const HELP: &str = "write it as [[commands]], and below it name = \"resubmit\" and run = [\"./resubmit.sh\", \"{id}\"]";
 
-/// Reads them; `path` is the file that they stand in.
-pub fn commands(file: &Fields<'_>, text: &str, path: &Path, problems: &mut Problems) -> Vec<Arc<UserCommand>> {
+/// Reads them; `path` is the file that they stand in, `services` those that it defines if it is a jobs file.
+pub fn commands(
+    file: &Fields<'_>,
+    services: Option<&[&str]>,
+    text: &str,
+    path: &Path,
+    problems: &mut Problems,
+) -> Vec<Arc<UserCommand>> {
     let Some(field) = file.get("commands") else { return Vec::new() };
     let excerpts = Excerpts::new(text);
     let mut commands: Vec<Arc<UserCommand>> = Vec::new();
@@ -21,7 +28,7 @@ pub fn commands(file: &Fields<'_>, text: &str, path: &Path, problems: &mut Probl
         let line = excerpts.position(table.span().start).line;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
         let place = format!("{file_name}:{line}");
-        let Some(command) = command_of(&table, path, place, problems) else { continue };
+        let Some(command) = command_of(&table, services, path, place, problems) else { continue };
         if let Some(twin) = commands.iter().find(|other| other.name == command.name) {
             let message = format!("this command is called like the one at {}", twin.place);
             problems.add(Problem::at(table.span(), message).help("give one of the two another name"));
@@ -32,7 +39,13 @@ pub fn commands(file: &Fields<'_>, text: &str, path: &Path, problems: &mut Probl
     commands
 }
 
-fn command_of(table: &Fields<'_>, path: &Path, place: String, problems: &mut Problems) -> Option<UserCommand> {
+fn command_of(
+    table: &Fields<'_>,
+    services: Option<&[&str]>,
+    path: &Path,
+    place: String,
+    problems: &mut Problems,
+) -> Option<UserCommand> {
     let name = required(table, "name", problems).and_then(|field| name(&field, problems));
     let run = required(table, "run", problems).and_then(|field| program(&field, path, problems));
     let key = table.get("key").and_then(|field| field.word("\"R\"", problems)).map(str::to_owned);
@@ -43,6 +56,12 @@ fn command_of(table: &Fields<'_>, path: &Path, place: String, problems: &mut Pro
     let mode = word(table, "mode", &modes, problems);
     let adds = table.get("adds").and_then(|field| {
         let adds = field.word("\"invoices\" or \"{service}\"", problems)?;
+        if let Some(services) = services
+            && adds != "{service}"
+            && !services.contains(&adds)
+        {
+            problems.add(no_such_service(adds, field.span.clone(), services.iter().copied()));
+        }
         if marked == Marked::All && adds == "{service}" {
             let message = "`{service}` is no one service where a command runs once for all jobs";
             problems.add(Problem::at(field.span.clone(), message).help("name the service, or write marked = \"each\""));
@@ -181,6 +200,7 @@ mod tests {
             ("name = 'a'\nrun = ['x']\nmode = 'window'", "`mode` has no such value"),
             ("name = 'a'\nrun = ['x', '{id}']\nmarked = 'all'", "{id} is no one value"),
             ("name = 'a'\nrun = ['x']\nmarked = 'all'\nadds = '{service}'", "`{service}` is no one service"),
+            ("name = 'a'\nrun = ['x']\nadds = 'lama'", "4:8: the file defines no service of this name"),
             ("name = 'a'\nrun = ['x']\nshell = true", "unknown key `shell` in [[commands]]"),
             ("name = 'a'\nrun = ['x']\n[[commands]]\nname = 'a'\nrun = ['y']", "called like the one at jobs.toml:1"),
         ];

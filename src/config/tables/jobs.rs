@@ -220,7 +220,13 @@ fn service(table: &Fields<'_>, known: &Known<'_>, problems: &mut Problems) -> Op
     if let Some(service) = known.get(name) {
         return service.clone();
     }
-    let mut names: Vec<&str> = known.keys().copied().filter(|name| known_keys::is_service_name(name)).collect();
+    problems.add(no_such_service(name, field.span, known.keys().copied()));
+    None
+}
+
+/// That the file does not define the service that is named there.
+pub fn no_such_service<'a>(name: &str, span: Range<usize>, known: impl Iterator<Item = &'a str>) -> Problem {
+    let mut names: Vec<&str> = known.filter(|name| known_keys::is_service_name(name)).collect();
     names.sort_unstable();
     let help = match (known_keys::meant(name, &names), names.as_slice()) {
         (Some(meant), _) => format!("did you mean \"{meant}\"?"),
@@ -231,8 +237,7 @@ fn service(table: &Fields<'_>, known: &Known<'_>, problems: &mut Problems) -> Op
         }
     };
     // The services may stand in a part of the file that could not be read.
-    problems.add(Problem::at(field.span, "the file defines no service of this name").help(help).absence());
-    None
+    Problem::at(span, "the file defines no service of this name").help(help).absence()
 }
 
 /// The ids that a job's table gives.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::SpanParser;
 
 use crate::domain::service::Rate;
@@ -48,14 +49,15 @@ impl UnitError {
 /// Longer than anyone means, and short enough to be added to any time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A duration above zero.
+/// A duration above zero; a day is 24 hours.
 pub fn duration(text: &str) -> Result<Duration, UnitError> {
     static PARSER: SpanParser = SpanParser::new();
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(UnitError::NoUnit);
     }
-    let signed = PARSER.parse_duration(text).map_err(|_| UnitError::NoDuration)?;
+    let span = PARSER.parse_span(text).map_err(|_| UnitError::NoDuration)?;
+    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| UnitError::NoDuration)?;
     let duration = Duration::try_from(signed).map_err(|_| UnitError::NotAboveZero)?;
     match duration {
         Duration::ZERO => Err(UnitError::NotAboveZero),
@@ -142,11 +144,16 @@ mod tests {
             ("1.5h", Some(5_400_000)),
             ("2h", Some(7_200_000)),
             ("2 hours", Some(7_200_000)),
+            ("30d", Some(2_592_000_000)),
+            ("1w 1d 2h", Some(698_400_000)),
             ("0s", None),
             ("-5s", None),
             ("5s ago", None),
             ("5", None),
             ("", None),
+            ("2 months", None),
+            ("0d", None),
+            ("400d", None),
             ("soon", None),
             ("5 parsecs", None),
             ("100000000h", None),
