@@ -54,7 +54,9 @@ impl Text {
         let mut text = String::with_capacity(160);
         let mut line = |part: &str| {
             if part.is_ascii() {
-                text.extend(part.chars().map(|c| c.to_ascii_lowercase()));
+                let from = text.len();
+                text.push_str(part);
+                text.get_mut(from..).into_iter().for_each(str::make_ascii_lowercase);
             } else {
                 text.push_str(&part.to_lowercase());
             }
