@@ -1,7 +1,7 @@
 //! One job in the engine: what is known of it, when it is polled next, and when it is given up. Pure; times are since
 //! the engine's start.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +19,9 @@ use crate::store::Reads;
 
 use super::disk::News;
 use super::schedule::ServiceIx;
+
+/// What is known of a job never heard of: one for all of them, for a new batch may have a hundred thousand.
+static NOTHING: LazyLock<Arc<Observation>> = LazyLock::new(Arc::default);
 
 /// What is being done for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,17 +99,17 @@ pub enum Next {
 impl JobEntry {
     /// A slot for a job of which this is known.
     pub fn new(job: Arc<Job>, service: ServiceIx, known: Observation) -> Self {
-        let attempts_loaded = known == Observation::default();
+        let is_unheard_of = known == Observation::default();
         Self {
             job,
             service,
             seq: known.applied,
             phase: if known.is_over() { Phase::Done } else { Phase::Waiting },
-            known: Arc::new(known),
+            known: if is_unheard_of { Arc::clone(&NOTHING) } else { Arc::new(known) },
             due: None,
             attempts: Vec::new(),
             // Of a job never heard of there is nothing on disk.
-            attempts_loaded,
+            attempts_loaded: is_unheard_of,
             unwritten: false,
             reported: None,
             unchanged: 0,
@@ -232,6 +235,15 @@ mod tests {
         let traits = crate::tests::traits(key.provider);
         let job = Job { key, service: "s".into(), name: None, tags: Arc::default(), traits, batch: None };
         JobEntry::new(Arc::new(job), ServiceIx::default(), Observation::default())
+    }
+
+    #[test]
+    fn jobs_never_heard_of_share_what_is_known_of_them_and_have_no_history_to_be_read() {
+        let (one, other) = (entry(), entry());
+        assert!(Arc::ptr_eq(&one.known, &other.known) && one.attempts_loaded);
+        let heard_of = Observation { applied: 1, ..Observation::default() };
+        let heard_of = JobEntry::new(Arc::clone(&one.job), one.service, heard_of);
+        assert!(!Arc::ptr_eq(&one.known, &heard_of.known) && !heard_of.attempts_loaded);
     }
 
     fn replies(list: &[(u64, PollOutcome)]) -> Next {
