@@ -330,7 +330,7 @@ impl Follower {
                 output::say_error("and of further jobs likewise: `jobdeck status` says of how many");
             }
         }
-        let failed = is_failure(known.state);
+        let failed = known.state.is_bad_end();
         self.entries.insert(ix, Entry::new(job, known));
         self.stop_at(failed);
     }
@@ -342,7 +342,7 @@ impl Follower {
         if changed {
             self.print(|tongue| tongue.state(Timestamp::now(), &job, previous, &known));
         }
-        self.stop_at(is_failure(known.state));
+        self.stop_at(known.state.is_bad_end());
     }
 
     fn stop_at(&mut self, failure: bool) {
@@ -490,12 +490,5 @@ impl Follower {
         // Who does not wait for results does not wait for a reader of standard output either.
         let lines = self.lines.filter(|_| !self.aborted);
         Followed { entries, signal, trouble, lines }
-    }
-}
-
-fn is_failure(state: State) -> bool {
-    match state {
-        State::Failed | State::Partial | State::Cancelled | State::Lost => true,
-        State::Queued | State::Running | State::Succeeded | State::Unknown => false,
     }
 }

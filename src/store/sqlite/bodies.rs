@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cells::Cells;
-use super::rows;
+use super::{rows, values};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
 use crate::domain::observation::{BodyId, Keep, Observation, Role, Saved};
@@ -273,7 +273,7 @@ fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -
             body.headers.retry_after,
             body.headers.date,
             body.masked,
-            rows::nanoseconds(body.at),
+            values::nanoseconds(body.at),
             placed.file,
             data,
             body.role.to_string(),

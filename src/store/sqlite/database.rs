@@ -249,7 +249,7 @@ impl Database {
         let us = &self.instance.owner;
         connection.execute(
             "INSERT OR IGNORE INTO instance (name, pid, started, host, user) VALUES (?1, ?2, ?3, ?4, ?5)",
-            (self.instance.name(), us.pid, super::rows::nanoseconds(jiff::Timestamp::now()), &*us.host, &*us.user),
+            (self.instance.name(), us.pid, super::values::nanoseconds(jiff::Timestamp::now()), &*us.host, &*us.user),
         )?;
         let instance =
             connection

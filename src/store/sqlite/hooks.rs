@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows;
+use super::{rows, values};
 use crate::domain::job::JobKey;
 use crate::store::dir::StateDir;
 use crate::store::instance::Liveness;
@@ -22,7 +22,7 @@ pub fn add(connection: &Connection, job: i64, instance: i64, events: &[NewHookEv
             .prepare_cached(
                 "INSERT OR IGNORE INTO hook_event (job, hook, event, at, instance) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![job, hook, event, rows::nanoseconds(*at), instance])?;
+            .execute(params![job, hook, event, values::nanoseconds(*at), instance])?;
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Re
             job: Arc::new(job),
             hook: row.get(1)?,
             event: row.get(2)?,
-            at: rows::time(3, row.get(3)?)?,
+            at: values::time(3, row.get(3)?)?,
             tries: row.get(4)?,
         });
     }
@@ -87,7 +87,7 @@ pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Re
 
 /// Notes what came of running hooks for these events. One that fails for the third time counts as delivered.
 pub fn note(connection: &Connection, events: &[i64], delivered: bool) -> rusqlite::Result<()> {
-    let now = rows::nanoseconds(Timestamp::now());
+    let now = values::nanoseconds(Timestamp::now());
     for id in events {
         connection
             .prepare_cached(

@@ -24,6 +24,7 @@ mod rows;
 mod salvage;
 mod share;
 mod tx;
+mod values;
 mod writer;
 
 use reader::{Reader, ReaderOrder};

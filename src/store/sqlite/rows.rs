@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::cells::Cells;
+use super::values::{Nanoseconds, doubt_from_word, duration, nanoseconds, opt_word, time, word};
 
 use crate::domain::attempt::{Attempt, Change};
 use crate::domain::checksum::Checksum;
 use crate::domain::files::{FileCounts, ItemCounts};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
-use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields, LastPoll, ODD_ON_DISK, Observation, Saved};
+use crate::domain::observation::{BodyId, Doubtful, Fields, LastPoll, ODD_ON_DISK, Observation, Saved};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// Columns of an observation, from [`OBSERVATION_TABLES`].
@@ -463,57 +463,4 @@ fn last_state(connection: &Connection, job: i64) -> rusqlite::Result<Option<Stat
         .query_row([job], |row| row.get(0))
         .optional()?;
     Ok(word.and_then(|word| State::from_word(&word)))
-}
-
-/// A time in a table.
-struct Nanoseconds(Timestamp);
-
-impl FromSql for Nanoseconds {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let nanoseconds = i128::from(value.as_i64()?);
-        Timestamp::from_nanosecond(nanoseconds).map(Self).map_err(FromSqlError::other)
-    }
-}
-
-impl From<Nanoseconds> for Timestamp {
-    fn from(Nanoseconds(at): Nanoseconds) -> Self {
-        at
-    }
-}
-
-/// A time as the tables hold it. Far times that a service made up end in the year 2262.
-pub fn nanoseconds(at: Timestamp) -> i64 {
-    let nanoseconds = at.as_nanosecond();
-    i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX })
-}
-
-/// A time of a table.
-pub fn time(column: usize, nanoseconds: i64) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_nanosecond(i128::from(nanoseconds))
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, error.into()))
-}
-
-fn duration(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn doubt_from_word(word: &str) -> Option<Doubt> {
-    Doubt::ALL.into_iter().find(|doubt| doubt.cause().as_str() == word)
-}
-
-fn word<T>(row: &Row<'_>, column: usize, from_word: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-    opt_word(row, column, from_word)?.ok_or(rusqlite::Error::InvalidColumnType(
-        column,
-        "an empty word".to_owned(),
-        Type::Null,
-    ))
-}
-
-/// A word that only a later jobdeck knows must not become another word.
-fn opt_word<T>(row: &Row<'_>, column: usize, from_word: fn(&str) -> Option<T>) -> rusqlite::Result<Option<T>> {
-    let Some(text) = row.get_ref(column)?.as_str_or_null()? else { return Ok(None) };
-    match from_word(text) {
-        Some(word) => Ok(Some(word)),
-        None => Err(rusqlite::Error::InvalidColumnType(column, text.to_owned(), Type::Text)),
-    }
 }

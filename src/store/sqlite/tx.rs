@@ -10,7 +10,7 @@ use super::bodies::{self, Placed};
 use super::hooks;
 use super::owners::Owners;
 use super::rows;
-use super::share;
+use super::{share, values};
 use crate::domain::attempt::Attempt;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, Doubt, Fields, Keep, Observation};
@@ -185,7 +185,7 @@ impl Tx<'_> {
 
     /// Notes that these bodies were written out.
     pub fn note_exported(&mut self, bodies: &[BodyId]) -> Result<(), Trouble> {
-        let now = rows::nanoseconds(jiff::Timestamp::now());
+        let now = values::nanoseconds(jiff::Timestamp::now());
         for body in bodies {
             self.connection.prepare_cached("UPDATE body SET exported_at = ?2 WHERE id = ?1")?.execute([body.0, now])?;
         }
@@ -215,7 +215,7 @@ impl Tx<'_> {
     pub fn probe(&mut self) -> Result<(), Trouble> {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?
-            .execute([rows::nanoseconds(jiff::Timestamp::now())])?;
+            .execute([values::nanoseconds(jiff::Timestamp::now())])?;
         Ok(())
     }
 
