@@ -12,10 +12,10 @@ use crate::support::{Bench, acknowledged, done, executing, pending, result, wait
 const HOOKS: &str = "[[hooks]]\nrun = [\"./hook.sh\"]\n\
     on = [\"succeeded\", \"failed\", \"lost\", \"over\", \"first-failure\", \"finished\"]\n";
 
-/// A hook that appends its lines at once, and only then ends.
+/// A hook that appends its lines at once, and only then ends. One that got none was caught before its lines were written.
 fn with_hook(bench: Bench) -> Bench {
     let path = bench.home().join("hook.sh");
-    std::fs::write(&path, "#!/bin/sh\nlines=$(cat)\necho \"$lines\" >> log\n").unwrap();
+    std::fs::write(&path, "#!/bin/sh\nlines=$(cat)\n[ -n \"$lines\" ] || exit 1\necho \"$lines\" >> log\n").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     bench.also(HOOKS)
 }
