@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::command::Program;
-use super::filter::{Filter, Subject};
+use super::filter::{Filter, Subject, Text};
 use super::job::Job;
 use super::observation::Observation;
 use super::state::State;
@@ -115,6 +115,6 @@ impl Hook {
 
     /// Whether its filter matches a job. Of the names of files it knows nothing.
     pub fn is_about(&self, job: &Job, known: &Observation, now: Timestamp) -> bool {
-        self.filter.matches(&Subject::new(job, known), now)
+        self.filter.matches(&Subject::new(job, known, &Text::new(job, known)), now)
     }
 }

@@ -9,7 +9,7 @@ use super::error::SessionError;
 use crate::config::JobsFile;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
-use crate::domain::filter::{Filter, Subject};
+use crate::domain::filter::{Filter, Subject, Text};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
@@ -106,8 +106,9 @@ pub async fn matches(
     for entry in entries {
         let files = if filter.needs_files() { file_names(store, &entry).await? } else { Vec::new() };
         let Entry { job, known, .. } = &entry;
+        let text = Text::new(job, known);
         let stale = is_stale(known);
-        let subject = Subject { stale, files: &files, ..Subject::new(job, known) };
+        let subject = Subject { stale, files: &files, ..Subject::new(job, known, &text) };
         if filter.matches(&subject, now) {
             matching.push(entry);
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use term::Term;
 
-pub use subject::Subject;
+pub use subject::{Subject, Text};
 
 mod parse;
 mod subject;

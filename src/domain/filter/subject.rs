@@ -1,6 +1,4 @@
-//! What a filter looks at: a job's fields, and its text in lower case, which is made when a term first asks for it.
-
-use std::cell::OnceCell;
+//! What a filter looks at: a job's fields, and its text lower-cased once.
 
 use crate::domain::job::Job;
 use crate::domain::note;
@@ -8,12 +6,14 @@ use crate::domain::observation::Observation;
 use crate::domain::state::PollOutcome;
 
 /// A job as a filter sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// What the jobs file says.
     pub job: &'a Job,
     /// What is known.
     pub known: &'a Observation,
+    /// Its text; made again whenever one of the two changes.
+    pub text: &'a Text,
     /// Whether two polls were missed.
     pub stale: bool,
     /// Whether it is no longer polled, though it is not finished.
@@ -22,26 +22,19 @@ pub struct Subject<'a> {
     pub marked: bool,
     /// The names of its files, as far as they are known.
     pub files: &'a [String],
-    /// Its text, once a term asked for it.
-    pub text: OnceCell<Text>,
 }
 
 impl<'a> Subject<'a> {
     /// A job of which no more is known: neither stale nor marked, and no names of files.
-    pub fn new(job: &'a Job, known: &'a Observation) -> Self {
-        Self { job, known, stale: false, given_up: false, marked: false, files: &[], text: OnceCell::new() }
-    }
-
-    /// Its text. It is not kept with the job: of 100,000 jobs that would be more than their names.
-    pub fn text(&self) -> &Text {
-        self.text.get_or_init(|| Text::new(self.job, self.known))
+    pub fn new(job: &'a Job, known: &'a Observation, text: &'a Text) -> Self {
+        Self { job, known, text, stale: false, given_up: false, marked: false, files: &[] }
     }
 }
 
 /// A job's searchable text, lower-cased: its title, id, service, tags and reasons, one a line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
-    text: String,
+    text: Box<str>,
     title: u32,
     id: u32,
     service: u32,
@@ -51,15 +44,9 @@ pub struct Text {
 impl Text {
     /// The text of a job.
     pub fn new(job: &Job, known: &Observation) -> Self {
-        let mut text = String::with_capacity(160);
+        let mut text = String::new();
         let mut line = |part: &str| {
-            if part.is_ascii() {
-                let from = text.len();
-                text.push_str(part);
-                text.get_mut(from..).into_iter().for_each(str::make_ascii_lowercase);
-            } else {
-                text.push_str(&part.to_lowercase());
-            }
+            text.push_str(&part.to_lowercase());
             let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
             text.push('\n');
             end
@@ -71,7 +58,7 @@ impl Text {
         for reason in reasons(known) {
             line(reason);
         }
-        Self { text, title, id, service, tags }
+        Self { text: text.into(), title, id, service, tags }
     }
 
     /// All of it.

@@ -95,7 +95,7 @@ impl Term {
     pub(super) fn matches(&self, subject: &Subject<'_>, now: Timestamp) -> bool {
         let known = subject.known;
         match self {
-            Self::Word(word) => word.find(subject.text().all().as_bytes()).is_some(),
+            Self::Word(word) => word.find(subject.text.all().as_bytes()).is_some(),
             Self::State(states) => states.contains(&known.state),
             Self::Is(all) => all.iter().any(|is| is.holds(subject, now)),
             Self::Text(field, patterns) => patterns.iter().any(|pattern| field.matches(pattern, subject)),
@@ -123,13 +123,13 @@ impl Term {
 impl TextField {
     fn matches(self, pattern: &Pattern, subject: &Subject<'_>) -> bool {
         match self {
-            Self::Name => pattern.matches(subject.text().title()),
-            Self::Id => pattern.matches(subject.text().id()),
-            Self::Service => pattern.matches(subject.text().service()),
+            Self::Name => pattern.matches(subject.text.title()),
+            Self::Id => pattern.matches(subject.text.id()),
+            Self::Service => pattern.matches(subject.text.service()),
             Self::Provider => pattern.matches(subject.job.key.provider.as_str()),
-            Self::Tag => subject.text().tags().any(|tag| pattern.matches(tag)),
+            Self::Tag => subject.text.tags().any(|tag| pattern.matches(tag)),
             Self::File => subject.files.iter().any(|file| pattern.matches(&file.to_lowercase())),
-            Self::Reason => pattern.matches(subject.text().reason()),
+            Self::Reason => pattern.matches(subject.text.reason()),
             Self::Batch => pattern.matches(&subject.job.batch.as_deref().unwrap_or_default().to_lowercase()),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::subject::Text;
 use super::*;
 use crate::domain::job::{Job, JobKey, ProviderName};
 use crate::domain::observation::{BodyId, Fields, LastPoll, Observation, Saved};
@@ -54,7 +53,8 @@ fn finds(filter: &str) -> bool {
     let filter = Filter::parse_with(filter, &own).unwrap_or_else(|error| panic!("{filter}: {error}"));
     let (job, known) = (job(), known());
     let files = ["Invoice.PDF".to_owned()];
-    let subject = Subject { marked: true, files: &files, ..Subject::new(&job, &known) };
+    let text = Text::new(&job, &known);
+    let subject = Subject { marked: true, files: &files, ..Subject::new(&job, &known, &text) };
     filter.matches(&subject, at(120 + 601))
 }
 
@@ -311,7 +311,8 @@ proptest::proptest! {
         if let Ok(filter) = Filter::parse(&text) {
             let job = Job { name: Some(name), ..job() };
             let known = known();
-            let subject = Subject { stale: true, ..Subject::new(&job, &known) };
+            let text = Text::new(&job, &known);
+            let subject = Subject { stale: true, ..Subject::new(&job, &known, &text) };
             let _ = filter.matches(&subject, at(0));
         }
     }
