@@ -18,18 +18,8 @@ use super::state::{PollOutcome, State};
 pub fn note(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZone) -> Clean {
     let over = known.state.is_terminal();
     if over {
-        let outcome = outcome(known);
-        return match health {
-            Health::SavedHere => Clean::new(&format!("saved here: {outcome}")),
-            Health::Fresh
-            | Health::Stale
-            | Health::Paused
-            | Health::Throttled(_)
-            | Health::KeyRefused
-            | Health::Held
-            | Health::Following(_)
-            | Health::GivenUp(_) => Clean::new(&outcome),
-        };
+        let mark = if *health == Health::SavedHere { "saved here: " } else { "" };
+        return Clean::new(&format!("{mark}{}", outcome(known)));
     }
     if let Some(trouble) = trouble(known, health, now, zone) {
         return Clean::new(&trouble);

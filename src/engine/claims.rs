@@ -143,7 +143,7 @@ impl Run {
         for ix in &orphans {
             let entry = &self.schedule[*ix];
             let service = Arc::clone(&self.schedule[entry.service].service);
-            if let Err(error) = recover((self.disk.store(), &mut self.hooks), &service, &Arc::clone(&entry.job)).await {
+            if let Err(error) = recover(self.disk.store(), &mut self.hooks, &service, &Arc::clone(&entry.job)).await {
                 tracing::warn!("what was left behind of {} cannot be read: {error}", entry.job.label());
             }
         }

@@ -9,7 +9,7 @@ use crate::domain::hook::{Change, Hook};
 use crate::domain::observation::Observation;
 use crate::store::{HookNews, NewHookEvent};
 
-/// The hooks in force, and what they need to know of all jobs.
+/// The hooks that apply, and what they need to know of all jobs.
 #[derive(Debug)]
 pub struct Hooks {
     /// Their definitions.
@@ -28,7 +28,7 @@ impl Hooks {
         self.has_failed |= known.state.is_bad_end();
     }
 
-    /// What a change is news of. The first failure is told with its own save, before which no other is begun.
+    /// What a change is news of. The first failure is decided here, before the save of a later one begins.
     pub fn news(&mut self, change: Change<'_>, now: Timestamp) -> HookNews {
         let is_first = !self.has_failed && change.after.state.is_bad_end();
         self.seen(change.after);

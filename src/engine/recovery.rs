@@ -19,11 +19,7 @@ use crate::store::{Kept, Save, SaveBody, Store, StoreError};
 
 /// Looks through what was kept of a job whose only result may have been used up, and saves the result that is among it.
 /// Answers whether there was one.
-pub async fn recover(
-    (store, hooks): (&Store, &mut Hooks),
-    service: &Service,
-    job: &Arc<Job>,
-) -> Result<bool, StoreError> {
+pub async fn recover(store: &Store, hooks: &mut Hooks, service: &Service, job: &Arc<Job>) -> Result<bool, StoreError> {
     let known = store.results().load(vec![job.key.clone()]).await?.pop().unwrap_or_default();
     if !job.traits.one_shot || known.is_over() {
         return Ok(false);
@@ -121,7 +117,7 @@ mod tests {
         let (store, _) = Store::open(dir.path()).unwrap();
         let claims = store.claim(vec![Arc::clone(&job)]).await.unwrap();
         assert_eq!(claims, [Claim::Ours { orphaned: true }]);
-        recover((&store, &mut Hooks::new(Vec::new())), &service, &job).await.unwrap();
+        recover(&store, &mut Hooks::new(Vec::new()), &service, &job).await.unwrap();
         let known = store.results().load(vec![job.key.clone()]).await.unwrap().remove(0);
         (known, store, dir)
     }

@@ -215,12 +215,7 @@ impl Salvage<'_> {
                 self.insert("hook_event", &with(row, "job", *job))?;
             }
         }
-        for row in self.read("hook_ending") {
-            if let Some(job) = number(&row, "job").and_then(|job| jobs.get(&job)) {
-                self.insert("hook_ending", &with(row, "job", *job))?;
-            }
-        }
-        Ok(())
+        self.copy_of_jobs("hook_ending", jobs)
     }
 
     /// The rows of a table, none if there is no such table: from its beginning and, if it is broken somewhere, from its end as well.
