@@ -234,6 +234,8 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(150))]
     #[test]
     fn whatever_head_a_server_sends_it_is_read_or_refused_in_words_without_the_address(raw in raw_heads()) {
+        // No other test has to have run before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         match runtime.block_on(exchange(&server, &raw)) {
