@@ -145,29 +145,7 @@ fn reason(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let lines = app.batch_lines(area.width.into(), area.height.into());
         Text { lines: &lines, top: 0, search: "", theme }.render(area.intersection(buf.area), buf);
     } else if let Some((_, row)) = app.selected() {
-        say(&what(app, row).0, area, theme, buf);
-    }
-}
-
-/// The one most useful fact about a job, and how it looks: why it is not polled, that it is stuck or slow, what came of
-/// it, what it does.
-fn what(app: &App, row: &Row) -> (Clean, Tone) {
-    let (known, now) = (&row.known, app.now.wall);
-    if known.state.is_terminal() {
-        let quiet = matches!(known.state, State::Cancelled | State::Succeeded) && known.warning.is_none();
-        return (note::note(known, &row.health, now, app.zone()), if quiet { Tone::Dim } else { Tone::Plain });
-    }
-    if let Some(trouble) = note::trouble(known, &row.health, now, app.zone()) {
-        return (Clean::new(&trouble), Tone::Caution);
-    }
-    let activity = note::activity(known, now);
-    if row.is_stuck(now) {
-        let since = known.changed_at.or(known.first_seen).map(|since| human::duration(human::age(since, now)));
-        return (format!("{activity}: stuck, no change for {}", since.unwrap_or_default()).into(), Tone::Caution);
-    }
-    match app.jobs.tally().slow(row, now) {
-        Some(times) => (format!("{activity}: slow, {times} times the median").into(), Tone::Caution),
-        None => (activity, Tone::Dim),
+        say(&app.fact(row).0, area, theme, buf);
     }
 }
 
@@ -323,7 +301,7 @@ const BESIDE_BAR: usize = 18;
 /// The one most useful fact; beside it, where there is room and nothing went wrong, the bar of the times.
 fn fact<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> Cell<'a> {
     let (known, width) = (&row.known, columns.fact);
-    let (words, tone) = what(app, row);
+    let (words, tone) = app.fact(row);
     let cut = |cells: usize| text::cut(&theme.shown(&words), cells, theme.cut());
     let well = tone == Tone::Dim && matches!(known.state, State::Running | State::Succeeded);
     if well && width >= BESIDE_BAR + BAR + 2 {

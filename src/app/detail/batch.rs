@@ -15,7 +15,6 @@ use crate::domain::clean::Clean;
 use crate::domain::durations;
 use crate::domain::human;
 use crate::domain::job::JobIx;
-use crate::domain::note;
 use crate::domain::percentiles::Percentiles;
 use crate::domain::state::State;
 
@@ -119,11 +118,11 @@ impl App {
 
     fn group_job_line(&self, row: &Row, width: usize) -> Line {
         let name = (width / 4).clamp(10, 32);
-        let note = note::note(&row.known, &row.health, self.now.wall, self.zone());
+        let (fact, _) = self.fact(row);
         Line::of(Tone::State(row.known.state), row.known.state.as_str())
             .with(Tone::Plain, &" ".repeat(LABEL.saturating_sub(row.known.state.as_str().len() + 1)))
             .with(Tone::Plain, &text::padded(&row.title, name))
-            .with(Tone::Dim, &format!(" {}", text::cut(&note, width.saturating_sub(name + LABEL + 1), "…")))
+            .with(Tone::Dim, &format!(" {}", text::cut(&fact, width.saturating_sub(name + LABEL + 1), "…")))
     }
 
     /// ` FINISHED   37 of 60 succeeded, 13 failed, 2 lost   took 10s`.

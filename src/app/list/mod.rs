@@ -3,6 +3,7 @@
 //! The order is kept, not made for each drawing: changed rows are taken out and merged in again, once per batch of
 //! events, and not within two seconds of a key press.
 
+mod fact;
 pub mod files;
 pub mod folds;
 pub mod jobs;

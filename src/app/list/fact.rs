@@ -1,0 +1,32 @@
+//! What a row says of its job.
+
+use crate::app::App;
+use crate::app::list::jobs::Row;
+use crate::app::text::Tone;
+use crate::domain::clean::Clean;
+use crate::domain::state::State;
+use crate::domain::{human, note};
+
+impl App {
+    /// The one most useful fact about a job, and how it looks: why it is not polled, that it is stuck or slow, what came of
+    /// it, what it does.
+    pub fn fact(&self, row: &Row) -> (Clean, Tone) {
+        let (known, now) = (&row.known, self.now.wall);
+        if known.state.is_terminal() {
+            let quiet = matches!(known.state, State::Cancelled | State::Succeeded) && known.warning.is_none();
+            return (note::note(known, &row.health, now, self.zone()), if quiet { Tone::Dim } else { Tone::Plain });
+        }
+        if let Some(trouble) = note::trouble(known, &row.health, now, self.zone()) {
+            return (Clean::new(&trouble), Tone::Caution);
+        }
+        let activity = note::activity(known, now);
+        if row.is_stuck(now) {
+            let since = known.changed_at.or(known.first_seen).map(|since| human::duration(human::age(since, now)));
+            return (format!("{activity}: stuck, no change for {}", since.unwrap_or_default()).into(), Tone::Caution);
+        }
+        match self.jobs.tally().slow(row, now) {
+            Some(times) => (format!("{activity}: slow, {times} times the median").into(), Tone::Caution),
+            None => (activity, Tone::Dim),
+        }
+    }
+}
