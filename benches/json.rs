@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jobdeck::bench_api::{Document, Fold, Found, Motion, RawView, TreeView, pretty};
+use jobdeck::bench_api::{Document, FoldAction, Motion, RawView, SearchOutcome, TreeView, pretty};
 
 fn body() -> Bytes {
     if let Some(path) = std::env::var_os("JOBDECK_BENCH_JSON") {
@@ -33,10 +33,10 @@ fn json(c: &mut Criterion) {
         let mut view = TreeView::new(Arc::clone(&document), "");
         b.iter(|| {
             let mut found = view.search("no such words", 40);
-            while found == Found::NotYet {
+            while found == SearchOutcome::NotYet {
                 found = view.go_on_searching(40);
             }
-            assert_eq!(found, Found::Nowhere);
+            assert_eq!(found, SearchOutcome::Nowhere);
         });
     });
     whole.bench_function("pretty", |b| b.iter(|| pretty(&body, &mut std::io::sink())));
@@ -47,7 +47,7 @@ fn json(c: &mut Criterion) {
         [("to the end and back", [Motion::Bottom, Motion::Top]), ("a page", [Motion::PageDown, Motion::PageUp])]
     {
         let mut view = TreeView::new(Arc::clone(&document), "");
-        assert!(view.fold(Fold::UnfoldAll, 40).is_none());
+        assert!(view.fold(FoldAction::UnfoldAll, 40).is_none());
         screen.bench_function(format!("tree, {name}"), |b| {
             b.iter(|| {
                 for motion in motions {

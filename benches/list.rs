@@ -11,8 +11,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jobdeck::bench_api::{
-    App, Charset, Event, Fact, Job, JobIx, JobKey, JobTraits, Key, Keymap, Now, Observation, Options, Palette, State,
-    Theme, draw_into, names,
+    App, Charset, DashboardOptions, Event, Fact, Job, JobIx, JobKey, JobTraits, Key, Keymap, Now, Observation, Palette,
+    State, Theme, draw_into, names,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -64,7 +64,7 @@ fn running(n: u32) -> Fact {
 }
 
 fn empty(jobs: u32) -> App {
-    App::new(Options {
+    App::new(DashboardOptions {
         file: Ok("jobs.toml".into()),
         jobs,
         keymap: Keymap::default(),

@@ -20,9 +20,9 @@ pub fn detached(program: impl AsRef<OsStr>) -> Command {
 /// The processes of a child that was started by [`detached`]; they are killed when this is dropped, unless they were
 /// let go.
 #[derive(Debug)]
-pub struct Group(Option<Pid>);
+pub struct ProcessGroup(Option<Pid>);
 
-impl Group {
+impl ProcessGroup {
     /// The group of a child that has just been started.
     pub fn of(child: &Child) -> Self {
         Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
@@ -42,7 +42,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
     }

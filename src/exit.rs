@@ -5,7 +5,7 @@ use std::fmt;
 use rustix::process::Signal as Number;
 
 use crate::domain::state::State;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 
 /// A signal that ends the program in good order: each that would otherwise end it at once and can be caught, but for
 /// those that tell of a fault in the program itself.
@@ -92,7 +92,7 @@ impl FailureKind {
 }
 
 /// The exit code of a run over these jobs: the first line of the table that applies.
-pub fn exit_code(signal: Option<Signal>, trouble: Option<FailureKind>, jobs: &Counts) -> u8 {
+pub fn exit_code(signal: Option<Signal>, trouble: Option<FailureKind>, jobs: &StateCounts) -> u8 {
     if let Some(signal) = signal {
         return signal.exit_code();
     }
@@ -139,7 +139,7 @@ mod tests {
         let troubles = [None, Some(FailureKind::Usage), Some(FailureKind::Internal)];
         for mixture in 0..1_usize << kinds.len() {
             let present: Vec<_> = kinds.iter().enumerate().filter(|(bit, _)| mixture >> bit & 1 == 1).collect();
-            let mut jobs = Counts::default();
+            let mut jobs = StateCounts::default();
             present.iter().for_each(|(_, (observation, _))| jobs.add(observation));
             let by_jobs =
                 [5, 3, 6, 4].into_iter().find(|code| present.iter().any(|(_, (_, kind))| kind == code)).unwrap_or(0);

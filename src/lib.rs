@@ -63,10 +63,10 @@ fn report_faults() {
 #[doc(hidden)]
 pub mod bench_api {
     pub use crate::app::detail::raw::RawView;
-    pub use crate::app::detail::tree::{Fold, Found, Motion, TreeView};
+    pub use crate::app::detail::tree::{FoldAction, Motion, SearchOutcome, TreeView};
     pub use crate::app::event::{Event, Now};
     pub use crate::app::keys::{Key, Keymap};
-    pub use crate::app::{App, Options};
+    pub use crate::app::{App, DashboardOptions};
     pub use crate::cli::csv::Sheet;
     pub use crate::config::add::given::of_text as given_of_text;
     pub use crate::config::parse;
@@ -79,16 +79,16 @@ pub mod bench_api {
     pub use crate::domain::id::read as read_id;
     pub use crate::domain::job::{Job, JobIx, JobKey, JobTraits, ProviderName};
     pub use crate::domain::observation::{Keep, Observation, Role};
-    pub use crate::domain::provider::{Next, Part, Payload, Source};
+    pub use crate::domain::provider::{BodySource, Next, Part, Payload};
     pub use crate::domain::reading::{Reading, Verdict};
     pub use crate::domain::request::{Header, Method, Request};
     pub use crate::domain::response::{Headers, Response};
     pub use crate::domain::schedule;
     pub use crate::domain::secret::Token;
-    pub use crate::domain::service::{Pace, Poll, Service};
+    pub use crate::domain::service::{Pace, PollSettings, Service};
     pub use crate::domain::state::{PollOutcome, State};
     pub use crate::engine::mask::Masking;
-    pub use crate::json::index::{Document, IndexError, Node};
+    pub use crate::json::index::{Document, IndexError, NodeId};
     pub use crate::json::pretty::pretty;
     pub use crate::json::rows::{RowId, VisibleRows};
     pub use crate::json::{scan, search, text};

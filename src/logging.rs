@@ -25,7 +25,7 @@ const LOOKED_AT_EVERY: usize = 16 * 1024;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct LoggedEvent {
     /// When.
     pub at: Timestamp,
     /// How severe.
@@ -36,7 +36,7 @@ pub struct Line {
     pub text: Clean,
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for LoggedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3} {:<5}", self.at, self.level)?;
         if !self.source.is_empty() {
@@ -52,7 +52,7 @@ pub struct Targets {
     /// The state directory; None: no file.
     pub state_dir: Option<PathBuf>,
     /// The log pane.
-    pub pane: Option<UnboundedSender<Line>>,
+    pub pane: Option<UnboundedSender<LoggedEvent>>,
     /// Whether stderr gets them too. Never while a dashboard has the terminal.
     pub stderr: bool,
     /// How often `-v` was given: none and one give information, two what helps to find faults, three everything.
@@ -63,7 +63,7 @@ pub struct Targets {
 pub fn start(targets: Targets) {
     let most = most(targets.verbosity);
     let file = targets.state_dir.as_deref().and_then(|dir| LogFile::open(dir).ok()).map(Mutex::new);
-    let layer = Lines { most, file, pane: targets.pane, stderr: targets.stderr };
+    let layer = LogLayer { most, file, pane: targets.pane, stderr: targets.stderr };
     // A second start, as in tests, leaves the first as it is.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
 }
@@ -77,22 +77,22 @@ fn most(verbosity: u8) -> Level {
     }
 }
 
-struct Lines {
+struct LogLayer {
     most: Level,
     file: Option<Mutex<LogFile>>,
-    pane: Option<UnboundedSender<Line>>,
+    pane: Option<UnboundedSender<LoggedEvent>>,
     stderr: bool,
 }
 
-impl<S: Subscriber> Layer<S> for Lines {
+impl<S: Subscriber> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         metadata.target().starts_with("jobdeck") && *metadata.level() <= self.most
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut words = Words::default();
+        let mut words = EventFields::default();
         event.record(&mut words);
-        let line = Line {
+        let line = LoggedEvent {
             at: Timestamp::now(),
             level: *event.metadata().level(),
             source: Clean::from(words.job),
@@ -114,14 +114,14 @@ impl<S: Subscriber> Layer<S> for Lines {
 }
 
 #[derive(Default)]
-struct Words {
+struct EventFields {
     /// What a command of the user's own printed: too much for people who look on.
     file_only: bool,
     job: String,
     message: String,
 }
 
-impl Visit for Words {
+impl Visit for EventFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "job" => value.clone_into(&mut self.job),
@@ -164,7 +164,7 @@ impl LogFile {
     }
 
     /// A line that the disk does not take is dropped: there is nobody to tell.
-    fn write(&mut self, line: &Line) {
+    fn write(&mut self, line: &LoggedEvent) {
         if self.is_too_large()
             && let Ok(fresh) = self.rotated()
         {
@@ -203,8 +203,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn line(text: &str) -> Line {
-        Line { at: Timestamp::UNIX_EPOCH, level: Level::WARN, source: Clean::new("a/b"), text: Clean::new(text) }
+    fn line(text: &str) -> LoggedEvent {
+        LoggedEvent { at: Timestamp::UNIX_EPOCH, level: Level::WARN, source: Clean::new("a/b"), text: Clean::new(text) }
     }
 
     #[test]

@@ -14,7 +14,7 @@ const LARGEST: usize = 4 * 1024 * 1024;
 /// How long the end waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-static QUEUE: Queue = Queue { state: Mutex::new(State::new()), changed: Condvar::new() };
+static QUEUE: StderrQueue = StderrQueue { state: Mutex::new(WriterState::new()), changed: Condvar::new() };
 
 /// Says one line, soon and in order. Never waits.
 pub fn line(line: &str) {
@@ -58,12 +58,12 @@ impl Drop for Stderr {
     }
 }
 
-struct Queue {
-    state: Mutex<State>,
+struct StderrQueue {
+    state: Mutex<WriterState>,
     changed: Condvar,
 }
 
-struct State {
+struct WriterState {
     lines: VecDeque<String>,
     /// Bytes of these lines and of the one that is being written.
     waiting: usize,
@@ -71,20 +71,20 @@ struct State {
     dropped: usize,
     /// Lines that were written, or could not be.
     written: u64,
-    thread: Thread,
+    thread: WriterThread,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Thread {
+enum WriterThread {
     NotStarted,
     Running,
     /// No thread can be started: what standard error takes at once is written in place.
     None,
 }
 
-impl State {
+impl WriterState {
     const fn new() -> Self {
-        Self { lines: VecDeque::new(), waiting: 0, dropped: 0, written: 0, thread: Thread::NotStarted }
+        Self { lines: VecDeque::new(), waiting: 0, dropped: 0, written: 0, thread: WriterThread::NotStarted }
     }
 
     /// Takes a line in, if there is room.
@@ -104,17 +104,17 @@ impl State {
     }
 }
 
-impl Queue {
+impl StderrQueue {
     fn push(&'static self, line: String) {
         let mut state = self.lock();
         state.admit(line);
-        if state.thread == Thread::NotStarted {
+        if state.thread == WriterThread::NotStarted {
             let started = std::thread::Builder::new().name("stderr".to_owned()).spawn(move || self.write_all());
-            state.thread = if started.is_ok() { Thread::Running } else { Thread::None };
+            state.thread = if started.is_ok() { WriterThread::Running } else { WriterThread::None };
         }
         match state.thread {
-            Thread::Running => self.changed.notify_all(),
-            Thread::None | Thread::NotStarted => {
+            WriterThread::Running => self.changed.notify_all(),
+            WriterThread::None | WriterThread::NotStarted => {
                 while FdWriter::stderr().is_ready()
                     && let Some(line) = state.lines.pop_front()
                 {
@@ -147,7 +147,7 @@ impl Queue {
 
     fn finish(&self) {
         let mut state = self.lock();
-        while state.waiting > 0 && state.thread == Thread::Running {
+        while state.waiting > 0 && state.thread == WriterThread::Running {
             let before = state.written;
             let waited =
                 self.changed.wait_timeout_while(state, PATIENCE, |state| state.waiting > 0 && state.written == before);
@@ -159,7 +159,7 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WriterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn lines_that_find_no_room_are_counted_where_they_would_have_stood() {
-        let mut state = State::new();
+        let mut state = WriterState::new();
         let long = "x".repeat(LARGEST / 2);
         for line in [&long, &long, "dropped", "dropped too"] {
             state.admit(line.to_owned());

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jobdeck::bench_api::{
-    App, Charset, Clean, Document, Event, Fact, Job, JobIx, JobKey, JobTraits, Key, Keymap, Now, Observation, Options,
-    Palette, State, Theme, draw_into, names,
+    App, Charset, Clean, DashboardOptions, Document, Event, Fact, Job, JobIx, JobKey, JobTraits, Key, Keymap, Now,
+    Observation, Palette, State, Theme, draw_into, names,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -79,7 +79,7 @@ fn known(state: State) -> Arc<Observation> {
 
 /// A list of so many jobs, drawn once.
 fn list(jobs: u32) -> App {
-    let mut app = App::new(Options {
+    let mut app = App::new(DashboardOptions {
         file: Ok("jobs.toml".into()),
         jobs,
         keymap: Keymap::default(),

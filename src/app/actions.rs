@@ -4,18 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use super::action::Action;
 use super::detail::Tab;
-use super::detail::tree::Fold;
+use super::detail::tree::FoldAction;
 use super::effect::Effect;
 use super::layout::{Class, Pane, SPLIT, SPLITS};
-use super::list::Wanted;
+use super::list::ListFilter;
 use super::overlay::durations::Durations;
 use super::overlay::file_errors::FileErrors;
 use super::overlay::help::Help;
-use super::overlay::palette::Palette;
+use super::overlay::palette::CommandPalette;
 use super::overlay::reasons::Reasons;
 use super::overlay::sort_menu::SortMenu;
 use super::scroll::Motion;
-use super::{App, Leaving, Times};
+use super::{App, Leaving, TimeFormat};
 use crate::domain::job::JobIx;
 
 impl App {
@@ -66,7 +66,7 @@ impl App {
             Action::PreviousMatch => return self.next_match(false),
             Action::ProblemsOnly => {
                 let wanted = self.list.wanted().clone();
-                self.list.want(Wanted { problems: !wanted.problems, ..wanted });
+                self.list.want(ListFilter { problems: !wanted.problems, ..wanted });
             }
             Action::SortBy => self.show(SortMenu::new(&self.list)),
             Action::Mark => {
@@ -92,11 +92,11 @@ impl App {
             Action::FoldAll | Action::UnfoldAll if self.focus == Pane::List => {
                 self.list.open_groups(action == Action::UnfoldAll);
             }
-            Action::Fold => return self.fold(Fold::Fold),
-            Action::Unfold => return self.fold(Fold::Unfold),
-            Action::FoldAll => return self.fold(Fold::FoldAll),
-            Action::UnfoldAll => return self.fold(Fold::UnfoldAll),
-            Action::Decode => return self.fold(Fold::Decode),
+            Action::Fold => return self.fold(FoldAction::Fold),
+            Action::Unfold => return self.fold(FoldAction::Unfold),
+            Action::FoldAll => return self.fold(FoldAction::FoldAll),
+            Action::UnfoldAll => return self.fold(FoldAction::UnfoldAll),
+            Action::Decode => return self.fold(FoldAction::Decode),
             Action::DetailDown => self.go_in(Pane::Detail, Motion::Down),
             Action::DetailUp => self.go_in(Pane::Detail, Motion::Up),
             Action::Wrap => self.toggle_wrap(),
@@ -113,14 +113,14 @@ impl App {
             Action::Grow => self.move_split(true),
             Action::Times => {
                 self.times = match self.times {
-                    Times::Relative => Times::Local,
-                    Times::Local => Times::Utc,
-                    Times::Utc => Times::Relative,
+                    TimeFormat::Relative => TimeFormat::Local,
+                    TimeFormat::Local => TimeFormat::Utc,
+                    TimeFormat::Utc => TimeFormat::Relative,
                 };
                 let _ = self.say(match self.times {
-                    Times::Relative => "times: durations",
-                    Times::Local => "times: local",
-                    Times::Utc => "times: UTC",
+                    TimeFormat::Relative => "times: durations",
+                    TimeFormat::Local => "times: local",
+                    TimeFormat::Utc => "times: UTC",
                 });
             }
             Action::ReadNow => {
@@ -146,7 +146,7 @@ impl App {
             }
             Action::MoreLog => self.log.set_level(true),
             Action::LessLog => self.log.set_level(false),
-            Action::Palette => self.show(Palette::default()),
+            Action::Palette => self.show(CommandPalette::default()),
             Action::Help => self.show(Help::new(Some(self.context()))),
             Action::Redraw => return vec![Effect::ClearScreen],
             Action::Suspend => return vec![Effect::Suspend],
@@ -251,7 +251,7 @@ impl App {
         } else if self.focus != Pane::List {
             self.focus = Pane::List;
         } else if self.list.wanted().is_narrow() {
-            self.list.want(Wanted::default());
+            self.list.want(ListFilter::default());
         } else if !self.jobs.clear_marks() {
             let quit = self.keymap.first_key(Action::Quit);
             return self.say(format!("{quit} quits"));

@@ -6,7 +6,7 @@ use super::action::Action;
 use super::detail::moving::{file_title, result_of};
 use super::detail::summary::{TextContext, history, report};
 use super::detail::{Loaded, shown_body};
-use super::effect::{CopyName, Effect, Subject, TAKES, What};
+use super::effect::{CopyName, Effect, JobSnapshot, TAKES, What};
 use super::list::jobs::Row;
 use super::overlay::copy_menu::{CopyItem, CopyMenu};
 use super::{App, UTC};
@@ -259,7 +259,7 @@ impl App {
             add('F', "path of the saved file", String::new(), What::SavedPath);
         }
         add('m', "bug report", "Markdown, redacted".to_owned(), What::Report(HashMap::new()));
-        if self.subjects(jobs).iter().any(Subject::may_take_the_result)
+        if self.subjects(jobs).iter().any(JobSnapshot::may_take_the_result)
             && let Some(curl) = items.iter_mut().find(|item| item.what == What::Curl)
         {
             curl.warning = TAKES;
@@ -301,11 +301,11 @@ impl App {
         Some(out)
     }
 
-    pub(super) fn subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {
+    pub(super) fn subjects(&self, jobs: &[JobIx]) -> Vec<JobSnapshot> {
         jobs.iter().filter_map(|ix| self.subject(*ix)).collect()
     }
 
-    pub(super) fn saved_subjects(&self, jobs: &[JobIx]) -> Vec<Subject> {
+    pub(super) fn saved_subjects(&self, jobs: &[JobIx]) -> Vec<JobSnapshot> {
         self.subjects(jobs).into_iter().filter(|subject| shown_body(&subject.known).is_some()).collect()
     }
 }

@@ -28,7 +28,7 @@ pub enum Effect {
     /// Load a saved body, off the drawing thread; answered by `Event::BodyLoaded`.
     LoadBody {
         /// The job.
-        subject: Subject,
+        subject: JobSnapshot,
         /// The store's number of the body.
         body: BodyId,
     },
@@ -42,7 +42,7 @@ pub enum Effect {
         /// The store's number of the body.
         body: BodyId,
         /// Which part of it the text is.
-        part: Part,
+        part: BodyPart,
         /// The text.
         text: Bytes,
     },
@@ -53,7 +53,7 @@ pub enum Effect {
         /// The store's number of the body.
         body: BodyId,
         /// In which part of it the string is.
-        part: Part,
+        part: BodyPart,
         /// The work.
         decode: Decode,
     },
@@ -62,7 +62,7 @@ pub enum Effect {
         /// What of them.
         what: What,
         /// Of these jobs; of more than one, each followed by a line break. Empty for a text.
-        jobs: Vec<Subject>,
+        jobs: Vec<JobSnapshot>,
         /// What to call it when it is done.
         of: CopyName,
     },
@@ -71,7 +71,7 @@ pub enum Effect {
         /// What of them.
         what: What,
         /// Of these jobs, one file each.
-        jobs: Vec<Subject>,
+        jobs: Vec<JobSnapshot>,
     },
     /// Save a text under this name, as `SaveFile` does.
     SaveText {
@@ -87,21 +87,21 @@ pub enum Effect {
         /// What they are called together. Foreign text.
         title: String,
         /// The jobs, in their order.
-        jobs: Vec<Subject>,
+        jobs: Vec<JobSnapshot>,
     },
     /// Show in the pager; an `Event::Resumed` or `Event::PagerFailed` follows.
     OpenPager {
         /// What of it.
         what: What,
         /// Of this job.
-        job: Subject,
+        job: JobSnapshot,
     },
     /// Run a command of the user's own; answered by an `Event::CommandEnded` for each run.
     RunCommand {
         /// Which.
         command: Arc<UserCommand>,
         /// Over these jobs.
-        jobs: Vec<Subject>,
+        jobs: Vec<JobSnapshot>,
     },
     /// Suspend to the shell; `Event::Resumed` follows.
     Suspend,
@@ -113,7 +113,7 @@ pub enum Effect {
     Notify(Notice),
     /// Set the terminal's title.
     SetTitle(String),
-    /// Keep the state of the view for the next start; it comes back in `Options::view`.
+    /// Keep the state of the view for the next start; it comes back in `DashboardOptions::view`.
     SaveView(String),
     /// Ask the engine to drain; `Fact::Draining` and `Fact::Ended` follow.
     Drain,
@@ -147,7 +147,7 @@ impl fmt::Display for CopyName {
 
 /// A job as it stood when an effect was asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Subject {
+pub struct JobSnapshot {
     /// Its place.
     pub ix: JobIx,
     /// Its declaration.
@@ -156,7 +156,7 @@ pub struct Subject {
     pub known: Arc<Observation>,
 }
 
-impl Subject {
+impl JobSnapshot {
     /// Whether somebody else's read of it may take the result from us.
     pub fn may_take_the_result(&self) -> bool {
         self.job.traits.one_shot && !self.known.state.is_terminal()
@@ -165,7 +165,7 @@ impl Subject {
 
 /// A part of a body that is shown as its own tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum BodyPart {
     /// The decoded output.
     Output,
     /// The n-th file of an Unstract body, from 0.

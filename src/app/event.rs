@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::detail::tree::Decoded;
-use super::effect::{CopyName, Part};
+use super::detail::tree::DecodedString;
+use super::effect::{BodyPart, CopyName};
 use super::keys::{Key, Keymap};
 use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
@@ -68,7 +68,7 @@ pub enum Event {
         /// The store's number of the body.
         body: BodyId,
         /// Which part of it.
-        part: Part,
+        part: BodyPart,
         /// Its index, or a sentence why there is none (with the byte at which it is no JSON).
         tree: Result<Arc<Document>, Clean>,
     },
@@ -79,9 +79,9 @@ pub enum Event {
         /// The store's number of the body.
         body: BodyId,
         /// In which part of it the string is.
-        part: Part,
+        part: BodyPart,
         /// What it holds; None if that is no JSON.
-        decoded: Option<Decoded>,
+        decoded: Option<DecodedString>,
     },
     /// `Effect::Copy` ended.
     Copied {

@@ -8,7 +8,7 @@ use crate::domain::clean;
 
 /// A line of text and the cursor in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Input {
+pub struct LineInput {
     before: String,
     after: String,
 }
@@ -26,7 +26,7 @@ pub enum Typed {
     Cancelled,
 }
 
-impl Input {
+impl LineInput {
     /// A line with the cursor at its end.
     pub fn new(text: &str) -> Self {
         Self { before: text.to_owned(), after: String::new() }
@@ -108,7 +108,7 @@ mod tests {
             ("", "Ctrl-d Space", " "),
         ];
         for (text, keys, expected) in cases {
-            let mut input = Input::new(text);
+            let mut input = LineInput::new(text);
             for key in keys.split(' ') {
                 input.key(Key::parse(key).unwrap());
             }

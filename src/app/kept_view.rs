@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::detail::Tab;
 use super::detail::tree::KeptTree;
-use super::effect::Part;
+use super::effect::BodyPart;
 use super::layout::{Class, Pane};
 use super::list::folds::FoldBy;
-use super::list::{SortBy, Wanted};
-use super::{App, Times};
+use super::list::{ListFilter, SortBy};
+use super::{App, TimeFormat};
 use crate::domain::filter::Filter;
 use crate::domain::job::JobIx;
 use crate::domain::observation::BodyId;
@@ -21,7 +21,7 @@ const KEPT: usize = 2000;
 /// What is kept.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Kept {
+struct KeptView {
     sort: String,
     reversed: bool,
     filter: String,
@@ -60,7 +60,7 @@ pub(super) struct Waiting {
 }
 
 impl App {
-    /// As `Options::view` takes it.
+    /// As `DashboardOptions::view` takes it.
     pub(super) fn view_text(&mut self) -> String {
         self.detail.remember();
         let (sort, reversed) = self.list.sort();
@@ -73,12 +73,12 @@ impl App {
                 cut: view.cut,
                 search: view.search.clone(),
                 raw: view.raw,
-                output: view.trees.get(&Part::Output).cloned(),
+                output: view.trees.get(&BodyPart::Output).cloned(),
                 files: view.trees.iter().filter_map(|(part, tree)| Some((file(*part)?, tree.clone()))).collect(),
             };
             (kept != KeptState::default()).then_some((self.jobs.get(ix)?.job.label(), kept))
         });
-        let kept = Kept {
+        let kept = KeptView {
             sort: sort.word(self.list.columns()),
             reversed,
             filter: wanted.filter.source().to_owned(),
@@ -99,14 +99,14 @@ impl App {
 
     /// Takes back what an earlier start kept.
     pub(super) fn restore(&mut self, view: &str) {
-        let Ok(kept) = serde_json::from_str::<Kept>(view) else { return };
+        let Ok(kept) = serde_json::from_str::<KeptView>(view) else { return };
         let sort = {
             let columns = self.list.columns();
             SortBy::all(columns).into_iter().find(|sort| sort.word(columns) == kept.sort)
         };
         self.list.set_sort(sort.unwrap_or_default(), kept.reversed);
         let filter = Filter::parse(&kept.filter).unwrap_or_default();
-        self.list.want(Wanted { filter, problems: kept.problems, group: None });
+        self.list.want(ListFilter { filter, problems: kept.problems, group: None });
         let by = FoldBy::ALL.into_iter().find(|by| by.as_str() == kept.folded).unwrap_or_default();
         self.list.set_folds(by, kept.open.into_iter().collect());
         self.focus = named(&PANES, &kept.focus).unwrap_or(self.focus);
@@ -136,21 +136,22 @@ impl App {
             let view = self.detail.view_mut(ix);
             (view.summary, view.history, view.files.at) = (kept.summary, kept.history, kept.file);
             (view.cut, view.search, view.raw) = (kept.cut, kept.search, kept.raw);
-            let files = kept.files.into_iter().map(|(n, tree)| (Part::File(n), tree));
-            view.trees = kept.output.map(|tree| (Part::Output, tree)).into_iter().chain(files).collect();
+            let files = kept.files.into_iter().map(|(n, tree)| (BodyPart::File(n), tree));
+            view.trees = kept.output.map(|tree| (BodyPart::Output, tree)).into_iter().chain(files).collect();
         }
     }
 }
 
-fn file(part: Part) -> Option<usize> {
+fn file(part: BodyPart) -> Option<usize> {
     match part {
-        Part::Output => None,
-        Part::File(n) => Some(n),
+        BodyPart::Output => None,
+        BodyPart::File(n) => Some(n),
     }
 }
 
 const PANES: [(&str, Pane); 3] = [("list", Pane::List), ("detail", Pane::Detail), ("log", Pane::Log)];
-const TIMES: [(&str, Times); 3] = [("relative", Times::Relative), ("local", Times::Local), ("utc", Times::Utc)];
+const TIMES: [(&str, TimeFormat); 3] =
+    [("relative", TimeFormat::Relative), ("local", TimeFormat::Local), ("utc", TimeFormat::Utc)];
 const CLASSES: [(&str, Class); 5] = [
     ("tiny", Class::Tiny),
     ("single", Class::Single),

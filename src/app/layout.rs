@@ -111,14 +111,14 @@ pub enum Frame {
 
 /// A pane on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct PaneArea {
     /// The pane with its frame.
     pub rect: Rect,
     /// The frame.
     pub frame: Frame,
 }
 
-impl Place {
+impl PaneArea {
     /// What is inside of the frame.
     pub fn inner(&self) -> Rect {
         let Rect { x, y, width, height } = self.rect;
@@ -142,20 +142,20 @@ pub struct Layout {
     /// Keys, toasts and input, one row.
     pub footer: Rect,
     /// The list.
-    pub list: Option<Place>,
+    pub list: Option<PaneArea>,
     /// The reason of the selected job, below a list that hides its detail.
     pub reason: Option<Rect>,
     /// The detail.
-    pub detail: Option<Place>,
+    pub detail: Option<PaneArea>,
     /// The log.
-    pub log: Option<Place>,
+    pub log: Option<PaneArea>,
     /// Whether list and detail are side by side.
     pub beside: bool,
 }
 
 impl Layout {
     /// The place of a pane.
-    pub fn pane(&self, pane: Pane) -> Option<Place> {
+    pub fn pane(&self, pane: Pane) -> Option<PaneArea> {
         match pane {
             Pane::List => self.list,
             Pane::Detail => self.detail,
@@ -254,7 +254,7 @@ pub fn layout(width: u16, height: u16, wish: Wish) -> Layout {
     let main = rect(header_rows, height.saturating_sub(header_rows + 1));
     if wish.zoom || class == Class::Single {
         let frame = if wish.zoom || height < 12 { Frame::Title } else { Frame::Full };
-        let place = |rect| Some(Place { rect, frame });
+        let place = |rect| Some(PaneArea { rect, frame });
         match wish.focus {
             Pane::List => {
                 let rows = if class == Class::Single { main.height / 6 } else { 0 };
@@ -267,7 +267,7 @@ pub fn layout(width: u16, height: u16, wish: Wish) -> Layout {
         }
         return layout;
     }
-    let framed = |rect| Some(Place { rect, frame: Frame::Full });
+    let framed = |rect| Some(PaneArea { rect, frame: Frame::Full });
     let log = match wish.log {
         _ if wish.focus == Pane::Log => (LOG.1 + 2).min(main.height / 2),
         LogSize::Hidden => 0,
@@ -278,7 +278,7 @@ pub fn layout(width: u16, height: u16, wish: Wish) -> Layout {
     let log_rect = rect(main.y + upper, log);
     layout.log = match log {
         0 => None,
-        1 => Some(Place { rect: log_rect, frame: Frame::Bare }),
+        1 => Some(PaneArea { rect: log_rect, frame: Frame::Bare }),
         _ => framed(log_rect),
     };
     let split = wish.split.map(|split| split.clamp(SPLITS.0, SPLITS.1));
@@ -309,7 +309,7 @@ mod tests {
     fn panes_are_framed_list_over_detail_and_the_log_is_a_line_until_something_is_wrong() {
         let rows = |width, height, wish: Wish| {
             let layout = layout(width, height, wish);
-            let of = |place: Option<Place>| place.map(|place| (place.rect.y, place.rect.height));
+            let of = |place: Option<PaneArea>| place.map(|place| (place.rect.y, place.rect.height));
             (layout.header.height, of(layout.list), of(layout.detail), of(layout.log))
         };
         let calm = Wish::default();
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn list_and_detail_can_be_side_by_side() {
         let layout = layout(120, 40, Wish { beside: true, ..Wish::default() });
-        let rect = |place: Option<Place>| place.map(|place| place.rect);
+        let rect = |place: Option<PaneArea>| place.map(|place| place.rect);
         assert_eq!(rect(layout.list), Some(Rect { x: 0, y: 3, width: 60, height: 35 }));
         assert_eq!(rect(layout.detail), Some(Rect { x: 60, y: 3, width: 60, height: 35 }));
         assert!(layout.is_split_at(59, 9) && layout.is_split_at(60, 9) && !layout.is_split_at(61, 9));
@@ -340,7 +340,7 @@ mod tests {
                 for focus in Pane::ALL {
                     let wish = Wish { focus, split: Some(80), beside: height % 2 == 0, ..Wish::default() };
                     let layout = layout(width, height, wish);
-                    let rect = |place: Option<Place>| place.map(|place| place.rect);
+                    let rect = |place: Option<PaneArea>| place.map(|place| place.rect);
                     let parts = [
                         Some(layout.header),
                         Some(layout.footer),

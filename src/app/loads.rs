@@ -2,7 +2,7 @@
 
 use super::App;
 use super::detail::{self, Tab};
-use super::effect::{Effect, Part, Subject};
+use super::effect::{BodyPart, Effect, JobSnapshot};
 use crate::domain::fact::Fact;
 use crate::domain::job::JobIx;
 
@@ -27,9 +27,9 @@ impl App {
             return effects;
         }
         let part = match tab {
-            Tab::Output => Some(Part::Output),
-            Tab::Summary => preview.then_some(Part::Output),
-            Tab::Files => self.shown_file(ix).map(Part::File),
+            Tab::Output => Some(BodyPart::Output),
+            Tab::Summary => preview.then_some(BodyPart::Output),
+            Tab::Files => self.shown_file(ix).map(BodyPart::File),
             Tab::Batch | Tab::Raw | Tab::History => None,
         };
         if let Some(part) = part
@@ -69,9 +69,9 @@ impl App {
     }
 
     /// A job with all that is known of it, for an effect.
-    pub(super) fn subject(&self, ix: JobIx) -> Option<Subject> {
+    pub(super) fn subject(&self, ix: JobIx) -> Option<JobSnapshot> {
         let row = self.jobs.get(ix)?;
-        Some(Subject { ix, job: row.job.clone(), known: row.known.clone() })
+        Some(JobSnapshot { ix, job: row.job.clone(), known: row.known.clone() })
     }
 
     fn ask_for_body(&mut self, ix: JobIx) -> Option<Effect> {

@@ -41,11 +41,11 @@ use detail::Detail;
 use detail::summary::TextContext;
 use effect::Effect;
 use event::{Event, FilesOf, Now};
-use input::Input;
+use input::LineInput;
 use keys::{Key, Keymap};
 use layout::{Class, Layout, LogSize, Pane, Wish};
 use list::jobs::{Jobs, Row};
-use list::{List, Wanted};
+use list::{List, ListFilter};
 use log::Log;
 use overlay::Overlay;
 use overlay::file_errors::FileErrors;
@@ -64,7 +64,7 @@ static UTC: TimeZone = TimeZone::UTC;
 
 /// What the dashboard starts with.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct DashboardOptions {
     /// The jobs file's name as the header shows it; Err: there is no jobs file, or it is broken: the message, line by
     /// line, which fills the screen.
     pub file: Result<Clean, Vec<Clean>>,
@@ -88,7 +88,7 @@ pub struct Options {
 
 /// In which form times are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Times {
+pub enum TimeFormat {
     /// How long ago.
     #[default]
     Relative,
@@ -104,7 +104,7 @@ pub struct Prompt {
     /// What for.
     pub kind: PromptKind,
     /// The line.
-    pub input: Input,
+    pub input: LineInput,
     /// What is wrong with it.
     pub error: Option<FilterError>,
 }
@@ -113,7 +113,7 @@ pub struct Prompt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PromptKind {
     /// A filter of the list; what was wanted and selected before it, for `Esc`.
-    Filter(Box<Wanted>, Option<JobIx>),
+    Filter(Box<ListFilter>, Option<JobIx>),
     /// A search in this pane.
     Search(Pane),
 }
@@ -169,7 +169,7 @@ pub struct App {
     /// What is being typed.
     pub prompt: Option<Prompt>,
     /// In which form times are shown.
-    pub times: Times,
+    pub times: TimeFormat,
     /// Whether the mouse is ours.
     pub mouse: bool,
     /// Whether polling is paused.
@@ -223,7 +223,7 @@ pub struct App {
 
 impl App {
     /// A dashboard without jobs: they come as facts.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: DashboardOptions) -> Self {
         let view = options.view;
         let overlay: Option<Box<dyn Overlay>> = options.file.is_err().then(|| Box::new(FileErrors::default()) as _);
         let mut app = Self {
@@ -241,7 +241,7 @@ impl App {
             zoom: false,
             overlay,
             prompt: None,
-            times: Times::Relative,
+            times: TimeFormat::Relative,
             mouse: false,
             paused: false,
             toast: None,
@@ -464,8 +464,8 @@ impl App {
     /// In which zone times are shown.
     pub fn zone(&self) -> &TimeZone {
         match self.times {
-            Times::Relative | Times::Local => &self.zone,
-            Times::Utc => &UTC,
+            TimeFormat::Relative | TimeFormat::Local => &self.zone,
+            TimeFormat::Utc => &UTC,
         }
     }
 

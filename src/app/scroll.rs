@@ -23,14 +23,14 @@ impl Motion {
 
 /// A cursor on one of some rows, and the window around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cursor {
+pub struct RowCursor {
     /// The row.
     pub at: usize,
     /// The first row that is seen.
     pub top: usize,
 }
 
-impl Cursor {
+impl RowCursor {
     /// Moves the cursor, and the window as little as possible.
     pub fn go(&mut self, motion: Motion, len: usize, height: usize) {
         self.at = motion.from(self.at, len, height);

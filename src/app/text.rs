@@ -37,7 +37,7 @@ pub enum Tone {
 
 /// Harmless text of one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct StyledText {
     /// The text.
     pub text: String,
     /// How it looks.
@@ -46,14 +46,14 @@ pub struct Piece {
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Line {
+pub struct TextLine {
     /// Its pieces, from left to right.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<StyledText>,
     /// Blanks in front of the rows that it goes on in.
     pub indent: usize,
 }
 
-impl Line {
+impl TextLine {
     /// A line of one piece, with a blank in front.
     pub fn of(tone: Tone, text: &str) -> Self {
         Self { pieces: Vec::new(), indent: 1 }.with(Tone::Plain, " ").with(tone, text)
@@ -68,13 +68,13 @@ impl Line {
     pub fn labelled(label: &str, tone: Tone, text: &str) -> Self {
         let head = format!(" {label:<0$} ", LABEL.saturating_sub(2));
         let indent = head.width();
-        Self { pieces: vec![Piece { text: head, tone: Tone::Dim }], indent }.with(tone, text)
+        Self { pieces: vec![StyledText { text: head, tone: Tone::Dim }], indent }.with(tone, text)
     }
 
     /// With one more piece at the end.
     pub fn with(mut self, tone: Tone, text: &str) -> Self {
         if !text.is_empty() {
-            self.pieces.push(Piece { text: text.to_owned(), tone });
+            self.pieces.push(StyledText { text: text.to_owned(), tone });
         }
         self
     }
@@ -94,7 +94,7 @@ impl Line {
 }
 
 /// Lines wrapped to this many cells; with `wrap` off they are left to be cut.
-pub fn wrapped(lines: Vec<Line>, width: usize, wrap: bool) -> Vec<Line> {
+pub fn wrapped(lines: Vec<TextLine>, width: usize, wrap: bool) -> Vec<TextLine> {
     if !wrap {
         return lines;
     }
@@ -110,7 +110,7 @@ pub fn wrapped(lines: Vec<Line>, width: usize, wrap: bool) -> Vec<Line> {
 }
 
 /// Two columns, the second from this cell on.
-pub fn beside(left: Vec<Line>, right: Vec<Line>, column: usize) -> Vec<Line> {
+pub fn beside(left: Vec<TextLine>, right: Vec<TextLine>, column: usize) -> Vec<TextLine> {
     let rows = left.len().max(right.len());
     let (mut left, mut right) = (left.into_iter(), right.into_iter());
     let mut row = || {
@@ -133,19 +133,20 @@ pub fn padded(text: &str, cells: usize) -> String {
 
 /// Text in rows of at most this many cells, broken between words where that can be.
 pub fn split(text: &str, width: usize) -> Vec<String> {
-    let pieces = vec![Piece { text: text.to_owned(), tone: Tone::Plain }];
-    let rows = broken(Line { pieces, indent: 0 }, width);
-    let kept = |(n, row): (usize, Line)| {
+    let pieces = vec![StyledText { text: text.to_owned(), tone: Tone::Plain }];
+    let rows = broken(TextLine { pieces, indent: 0 }, width);
+    let kept = |(n, row): (usize, TextLine)| {
         let text = row.text();
         if n == 0 { text.trim_end().to_owned() } else { text.trim().to_owned() }
     };
     rows.into_iter().enumerate().map(kept).collect()
 }
 
-fn broken(line: Line, width: usize) -> Vec<Line> {
+fn broken(line: TextLine, width: usize) -> Vec<TextLine> {
     // A narrow pane keeps some cells for what is said.
     let indent = if width < line.indent + 8 { 0 } else { line.indent };
-    let mut rows = Rows { width, indent, done: Vec::new(), row: Line { pieces: Vec::new(), indent }, used: 0 };
+    let mut rows =
+        RowBuilder { width, indent, done: Vec::new(), row: TextLine { pieces: Vec::new(), indent }, used: 0 };
     for piece in &line.pieces {
         for word in piece.text.split_inclusive(' ') {
             rows.add(word, piece.tone);
@@ -156,15 +157,15 @@ fn broken(line: Line, width: usize) -> Vec<Line> {
 }
 
 /// Rows that are being filled.
-struct Rows {
+struct RowBuilder {
     width: usize,
     indent: usize,
-    done: Vec<Line>,
-    row: Line,
+    done: Vec<TextLine>,
+    row: TextLine,
     used: usize,
 }
 
-impl Rows {
+impl RowBuilder {
     fn add(&mut self, word: &str, tone: Tone) {
         let start = if self.done.is_empty() { 0 } else { self.indent };
         if self.used > start && self.used + word.trim_end().width() > self.width {
@@ -178,16 +179,16 @@ impl Rows {
             }
             match self.row.pieces.last_mut() {
                 Some(piece) if piece.tone == tone => piece.text.push_str(grapheme),
-                Some(_) | None => self.row.pieces.push(Piece { text: grapheme.to_owned(), tone }),
+                Some(_) | None => self.row.pieces.push(StyledText { text: grapheme.to_owned(), tone }),
             }
             self.used += cells;
         }
     }
 
     fn begin(&mut self) {
-        let mut next = Line { pieces: Vec::new(), indent: self.indent };
+        let mut next = TextLine { pieces: Vec::new(), indent: self.indent };
         if self.indent > 0 {
-            next.pieces.push(Piece { text: " ".repeat(self.indent), tone: Tone::Plain });
+            next.pieces.push(StyledText { text: " ".repeat(self.indent), tone: Tone::Plain });
         }
         self.used = self.indent;
         self.done.push(std::mem::replace(&mut self.row, next));
@@ -195,12 +196,12 @@ impl Rows {
 }
 
 /// The next line (or the previous one) with this text in any case, from a line on, round the end.
-pub fn find(lines: &[Line], needle: &str, from: usize, forward: bool) -> Option<usize> {
+pub fn find(lines: &[TextLine], needle: &str, from: usize, forward: bool) -> Option<usize> {
     let needle = needle.to_lowercase();
     if needle.is_empty() {
         return None;
     }
-    let has = |line: &Line| line.text().to_lowercase().contains(&needle);
+    let has = |line: &TextLine| line.text().to_lowercase().contains(&needle);
     let hits: Vec<usize> = lines.iter().enumerate().filter(|(_, line)| has(line)).map(|(n, _)| n).collect();
     if forward {
         hits.iter().find(|hit| **hit > from).or(hits.first()).copied()
@@ -250,8 +251,8 @@ mod tests {
 
     #[test]
     fn a_labelled_line_goes_on_under_its_text() {
-        let line = Line::labelled("reason", Tone::Plain, "Login page did not load");
-        let rows: Vec<String> = wrapped(vec![line], 25, true).iter().map(Line::text).collect();
+        let line = TextLine::labelled("reason", Tone::Plain, "Login page did not load");
+        let rows: Vec<String> = wrapped(vec![line], 25, true).iter().map(TextLine::text).collect();
         assert_eq!(rows, [" reason     Login page ", "            did not load"]);
     }
 

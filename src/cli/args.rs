@@ -22,16 +22,16 @@ pub struct Args {
 
     /// What holds for every command.
     #[command(flatten)]
-    pub common: Common,
+    pub common: CommonArgs,
     /// What to do; the dashboard if there is none.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
 }
 
 /// What holds for every command.
 #[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Common options")]
-pub struct Common {
+pub struct CommonArgs {
     /// The jobs file; several are followed as one [default: ./jobs.toml, then $XDG_CONFIG_HOME/jobdeck/jobs.toml]
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Vec<PathBuf>,
@@ -53,7 +53,7 @@ pub struct Common {
     pub verbose: u8,
 }
 
-impl Common {
+impl CommonArgs {
     /// The one jobs file that is named, for a command that takes one only; of several the first.
     pub fn named(&self) -> Option<&Path> {
         self.config.first().map(PathBuf::as_path)
@@ -62,23 +62,23 @@ impl Common {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// The dashboard with simulated services: no account, no file, no network
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Follow the jobs to their end without a screen
-    Watch(Watch),
+    Watch(WatchArgs),
     /// Poll every unfinished job once
-    Once(Once),
+    Once(OnceArgs),
     /// Show the jobs' state from local data, no network
-    Status(Status),
+    Status(StatusArgs),
     /// Run a command of your own (`[[commands]]`) over jobs
-    Run(Run),
+    Run(RunArgs),
     /// Show one job from local data; needs neither file nor token
-    Show(Show),
+    Show(ShowArgs),
     /// Write saved results to a directory, no network
-    Export(Export),
+    Export(ExportArgs),
     /// Durations, rates and costs, from local data, no network
-    Stats(Stats),
+    Stats(StatsArgs),
     /// List the batches on disk: when, how many jobs, what they came to and cost
     Batches(Batches),
     /// The dashboard over one batch as it is on disk: no jobs file, no token, no network
@@ -92,11 +92,11 @@ pub enum Command {
     /// Delete jobs from disk: only what is over, whole and exported, unless you say --yes
     Forget(Forget),
     /// Write a report to hand on (HTML or Markdown), from local data, no network
-    Report(Report),
+    Report(ReportArgs),
     /// Append jobs to the file, comments and order kept
-    Add(Add),
+    Add(AddArgs),
     /// Validate the file and its tokens
-    Check(Check),
+    Check(CheckArgs),
     /// Write a commented starter file, never over an existing one
     Init {
         /// Write a service of this provider, one of `jobdeck providers`
@@ -148,7 +148,7 @@ pub enum Names {
 
 /// `demo`.
 #[derive(Debug, ClapArgs)]
-pub struct Demo {
+pub struct DemoArgs {
     /// How many jobs [default: 40]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
@@ -168,7 +168,7 @@ pub struct Demo {
 
 /// `watch`.
 #[derive(Debug, ClapArgs)]
-pub struct Watch {
+pub struct WatchArgs {
     /// Lines for people, or JSON objects
     #[arg(long, default_value = "plain")]
     pub format: WatchFormat,
@@ -186,7 +186,7 @@ pub struct Watch {
     pub filter: Option<String>,
 }
 
-impl Watch {
+impl WatchArgs {
     /// What bare `jobdeck` does where stdout is no terminal.
     pub fn plain() -> Self {
         Self { format: WatchFormat::Plain, timeout: None, until: Until::Finished, export: None, filter: None }
@@ -213,7 +213,7 @@ pub enum Until {
 
 /// `once`.
 #[derive(Debug, ClapArgs)]
-pub struct Once {
+pub struct OnceArgs {
     /// How to print what is known now
     #[arg(long, default_value = "table")]
     pub format: ListFormat,
@@ -224,7 +224,7 @@ pub struct Once {
 
 /// `run`.
 #[derive(Debug, ClapArgs)]
-pub struct Run {
+pub struct RunArgs {
     /// The name of the command
     #[arg(value_name = "NAME")]
     pub name: String,
@@ -235,7 +235,7 @@ pub struct Run {
 
 /// `status`.
 #[derive(Debug, ClapArgs)]
-pub struct Status {
+pub struct StatusArgs {
     /// How to print it
     #[arg(long, default_value = "table")]
     pub format: ListFormat,
@@ -260,10 +260,10 @@ pub enum ListFormat {
 
 /// `stats`.
 #[derive(Debug, ClapArgs)]
-pub struct Stats {
+pub struct StatsArgs {
     /// Group by this
     #[arg(long, default_value = "service")]
-    pub by: By,
+    pub by: StatsBy,
     /// How to print it
     #[arg(long, default_value = "table")]
     pub format: StatsFormat,
@@ -277,7 +277,7 @@ pub struct Stats {
 
 /// `report`.
 #[derive(Debug, ClapArgs)]
-pub struct Report {
+pub struct ReportArgs {
     /// A file that ends in .html or .md
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -294,7 +294,7 @@ pub struct Report {
 
 /// What `stats` puts jobs together by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum By {
+pub enum StatsBy {
     /// The service.
     Service,
     /// Each tag.
@@ -319,7 +319,7 @@ pub enum StatsFormat {
 /// `show`.
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("part"))]
-pub struct Show {
+pub struct ShowArgs {
     /// service/id, or an id or a name where that is unambiguous
     #[arg(value_name = "JOB")]
     pub job: String,
@@ -343,24 +343,24 @@ pub struct Show {
     pub json: bool,
 }
 
-impl Show {
+impl ShowArgs {
     /// What is asked for.
-    pub fn part(&self) -> Part {
+    pub fn part(&self) -> ShowPart {
         let flags = [
-            (self.raw, Part::Raw),
-            (self.body, Part::Body),
-            (self.output, Part::Output),
-            (self.files, Part::Files),
-            (self.error, Part::Error),
-            (self.json, Part::Json),
+            (self.raw, ShowPart::Raw),
+            (self.body, ShowPart::Body),
+            (self.output, ShowPart::Output),
+            (self.files, ShowPart::Files),
+            (self.error, ShowPart::Error),
+            (self.json, ShowPart::Json),
         ];
-        flags.into_iter().find_map(|(set, part)| set.then_some(part)).unwrap_or(Part::Summary)
+        flags.into_iter().find_map(|(set, part)| set.then_some(part)).unwrap_or(ShowPart::Summary)
     }
 }
 
 /// What `show` prints of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum ShowPart {
     /// All that is known, in words.
     Summary,
     /// The raw output.
@@ -379,7 +379,7 @@ pub enum Part {
 
 /// `export`.
 #[derive(Debug, ClapArgs)]
-pub struct Export {
+pub struct ExportArgs {
     /// Output directory, created if missing
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
@@ -394,7 +394,7 @@ pub struct Export {
     pub fields: Vec<String>,
     /// With --format csv: a row for each job, or for each of its files
     #[arg(long, default_value = "jobs")]
-    pub rows: Rows,
+    pub rows: ExportRows,
     /// Only the jobs that match
     #[arg(long, value_name = "F")]
     pub filter: Option<String>,
@@ -414,7 +414,7 @@ pub enum ExportLayout {
 
 /// What `export --fields` has a row for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Rows {
+pub enum ExportRows {
     /// Each job.
     Jobs,
     /// Each file of a job; pointers begin at the file.
@@ -434,7 +434,7 @@ pub enum ExportFormat {
 
 /// `add`.
 #[derive(Debug, ClapArgs)]
-pub struct Add {
+pub struct AddArgs {
     /// A service of the file
     #[arg(value_name = "SERVICE")]
     pub service: String,
@@ -454,7 +454,7 @@ pub struct Add {
 
 /// `check`.
 #[derive(Debug, ClapArgs)]
-pub struct Check {
+pub struct CheckArgs {
     /// Also send one harmless request to each service
     #[arg(long)]
     pub online: bool,
@@ -522,6 +522,6 @@ mod tests {
     fn only_one_part_of_a_job_can_be_asked_for() {
         assert!(Args::try_parse_from(["jobdeck", "show", "a/1", "--raw", "--body"]).is_err());
         let args = Args::try_parse_from(["jobdeck", "show", "a/1", "--files"]).unwrap();
-        assert!(matches!(args.command, Some(Command::Show(show)) if show.part() == Part::Files));
+        assert!(matches!(args.command, Some(CliCommand::Show(show)) if show.part() == ShowPart::Files));
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::field;
 use crate::domain::state::PollOutcome;
 use crate::json::scan;
 use crate::session::jsonl::utc;
-use crate::session::select::Entry;
+use crate::session::select::KnownJob;
 
 /// The columns, in order; `output` follows where it is exported.
 pub const COLUMNS: [&str; 26] = [
@@ -44,7 +44,7 @@ pub const COLUMNS: [&str; 26] = [
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// The names of the users' fields that these jobs have, in the order in which the file defines them.
-pub fn field_names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
+pub fn field_names<'a>(entries: impl IntoIterator<Item = &'a KnownJob>) -> Vec<String> {
     let held = entries.into_iter().filter_map(|entry| entry.known.fields.as_ref());
     let mut names: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = COLUMNS.map(str::to_owned).into();
@@ -61,7 +61,7 @@ pub fn field_names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<Stri
 }
 
 /// A job's cells of these fields.
-pub fn field_cells(entry: &Entry, names: &[String]) -> Vec<String> {
+pub fn field_cells(entry: &KnownJob, names: &[String]) -> Vec<String> {
     if names.is_empty() {
         return Vec::new();
     }
@@ -70,7 +70,7 @@ pub fn field_cells(entry: &Entry, names: &[String]) -> Vec<String> {
 }
 
 /// One job as cells, unguarded; then its fields, and the output last where there is to be one.
-pub fn row(entry: &Entry, fields: &[String], output: Option<String>) -> Vec<String> {
+pub fn row(entry: &KnownJob, fields: &[String], output: Option<String>) -> Vec<String> {
     let (job, known) = (&entry.job, &entry.known);
     let last = known.last_poll.as_ref();
     let reason = last.filter(|last| last.read != PollOutcome::Answered).and_then(|last| last.reason.clone());

@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::output::Look;
+use super::output::OutputStyle;
 use super::style;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::state::{PollOutcome, State};
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 use crate::domain::{human, note};
 use crate::session::jsonl::{ReadLine, StateLine, SummaryLine, json};
 
@@ -26,7 +26,7 @@ pub enum LineFormat {
     /// JSON lines.
     Jsonl,
     /// Lines for a person.
-    Plain(Look),
+    Plain(OutputStyle),
 }
 
 /// A read that was not `ok`.
@@ -74,7 +74,7 @@ impl LineFormat {
     }
 
     /// The last line.
-    pub fn summary(self, now: Timestamp, jobs: &Counts, exit: u8) -> String {
+    pub fn summary(self, now: Timestamp, jobs: &StateCounts, exit: u8) -> String {
         match self {
             Self::Jsonl => json(&SummaryLine::new(now, jobs, exit)),
             Self::Plain(_) => format!("{} (exit code {exit})", style::counts(jobs)),
@@ -82,7 +82,7 @@ impl LineFormat {
     }
 }
 
-fn standing(when: &str, now: Timestamp, job: &Job, known: &Observation, look: Look) -> String {
+fn standing(when: &str, now: Timestamp, job: &Job, known: &Observation, look: OutputStyle) -> String {
     let mark = style::painted(&format!("{:<6}", style::mark(known.state, look)), known.state, look);
     let note = note::note(known, &Health::Fresh, now, &TimeZone::system());
     line(&[when.to_owned(), mark, named(job), note.to_string()])
@@ -139,7 +139,8 @@ mod tests {
             (Some(State::Unknown), seen(State::Unknown, "resting", 10.0), Some("? ?     portals/7  resting, 10%")),
         ];
         for (previous, known, told) in cases {
-            let plain = LineFormat::Plain(Look::default()).state(Timestamp::UNIX_EPOCH, &job(), previous, &known);
+            let plain =
+                LineFormat::Plain(OutputStyle::default()).state(Timestamp::UNIX_EPOCH, &job(), previous, &known);
             let plain = plain.as_deref().and_then(|line| line.split_once("  ")).map(|(_, rest)| rest);
             assert_eq!(plain, told);
             assert!(LineFormat::Jsonl.state(Timestamp::UNIX_EPOCH, &job(), previous, &known).is_some());
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn what_was_known_before_is_told_apart_from_what_happens_now() {
         let known = seen(State::Running, "running", 40.0);
-        let plain = LineFormat::Plain(Look::default()).known(Timestamp::UNIX_EPOCH, &job(), &known);
+        let plain = LineFormat::Plain(OutputStyle::default()).known(Timestamp::UNIX_EPOCH, &job(), &known);
         assert_eq!(plain, "known     ▸ RUN   portals/7  running, 40%");
         let line = LineFormat::Jsonl.known(Timestamp::UNIX_EPOCH, &job(), &known);
         assert_eq!(Some(line), LineFormat::Jsonl.state(Timestamp::UNIX_EPOCH, &job(), None, &known));

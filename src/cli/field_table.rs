@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::args::Rows;
+use super::args::ExportRows;
 use super::csv;
 use super::failure::Failure;
 use crate::config::problems::known_keys;
@@ -11,7 +11,7 @@ use crate::domain::clean::Clean;
 use crate::domain::field;
 use crate::domain::service::Service;
 use crate::engine::saved::{self, Results};
-use crate::session::select::Entry;
+use crate::session::select::KnownJob;
 
 /// The columns that stand in front of those that are asked for.
 const FIRST: [&str; 3] = ["job", "name", "state"];
@@ -23,14 +23,14 @@ const OF_FILE: [&str; 2] = ["file", "file_status"];
 #[derive(Debug)]
 pub struct FieldTable {
     columns: Vec<String>,
-    rows: Rows,
+    rows: ExportRows,
     services: HashMap<Arc<str>, Arc<Service>>,
 }
 
 impl FieldTable {
     /// These columns: fields of these services, or columns of `--format csv`. A name of neither is a usage error; no
     /// name at all means every field of these services.
-    pub fn new(columns: &[String], rows: Rows, services: &[Arc<Service>]) -> Result<Self, Failure> {
+    pub fn new(columns: &[String], rows: ExportRows, services: &[Arc<Service>]) -> Result<Self, Failure> {
         let own = services.iter().flat_map(|service| service.fields.iter()).map(|field| &*field.name);
         let known: Vec<&str> = own.clone().chain(csv::COLUMNS).collect();
         for name in columns {
@@ -55,14 +55,14 @@ impl FieldTable {
     /// The header row.
     pub fn header(&self) -> Vec<&str> {
         let of_file: &[&str] = match self.rows {
-            Rows::Jobs => &[],
-            Rows::Files => &OF_FILE,
+            ExportRows::Jobs => &[],
+            ExportRows::Files => &OF_FILE,
         };
         FIRST.into_iter().chain(of_file.iter().copied()).chain(self.columns.iter().map(String::as_str)).collect()
     }
 
     /// A job's rows, unguarded.
-    pub async fn rows(&self, store: &Results, entry: &Entry) -> Result<Vec<Vec<String>>, Failure> {
+    pub async fn rows(&self, store: &Results, entry: &KnownJob) -> Result<Vec<Vec<String>>, Failure> {
         let whole = csv::row(entry, &[], None);
         let cell = |name: &str| csv::COLUMNS.iter().position(|column| *column == name).and_then(|at| whole.get(at));
         let first = FIRST.map(|name| cell(name).cloned().unwrap_or_default());
@@ -76,12 +76,12 @@ impl FieldTable {
             first.iter().chain(of_file).cloned().chain(columns).collect::<Vec<String>>()
         };
         match (self.rows, entry.known.saved.as_ref()) {
-            (Rows::Jobs, _) => {
+            (ExportRows::Jobs, _) => {
                 let values = entry.known.fields.as_ref().map(|fields| fields.values.as_str()).unwrap_or("{}");
                 Ok(vec![row(&[], values, None)])
             }
-            (Rows::Files, None) => Ok(Vec::new()),
-            (Rows::Files, Some(saved)) => {
+            (ExportRows::Files, None) => Ok(Vec::new()),
+            (ExportRows::Files, Some(saved)) => {
                 let body = saved::bytes(store, saved).await?;
                 let files = saved::payload(store, &entry.job, &entry.known, &body).await.files;
                 let service = self.services.get(&entry.job.service);

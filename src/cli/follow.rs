@@ -10,22 +10,22 @@ use super::args::Until;
 use super::event_lines::{LineFormat, NotOk, named};
 use super::failure::Failure;
 use super::odd::{self, MOST_NAMED};
-use super::output::{self, Closed, Lines};
+use super::output::{self, Closed, LinePrinter};
 use super::signals::{self, Signals, Stops};
-use super::stop::{Deadline, StopCause, wait_until};
+use super::stop::{StopCause, TimeLimit, wait_until};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, StoreTrouble, log_grows};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
 use crate::domain::{human, note};
-use crate::engine::{self, Command, Engine, Setup};
+use crate::engine::{self, Engine, EngineCommand, Setup};
 use crate::exit::{FailureKind, Signal};
-use crate::run::hooks::{self, HookRunner, Surroundings};
+use crate::run::hooks::{self, HookContext, HookRunner};
 use crate::session::exporter::Exporter;
-use crate::session::owners::Owners;
-use crate::session::reload::News;
-use crate::session::select::{self, Entry};
+use crate::session::owners::PollOwners;
+use crate::session::reload::ReloadNews;
+use crate::session::select::{self, KnownJob};
 use crate::session::watch_file::WatchedFile;
 
 /// How to follow an engine.
@@ -34,9 +34,9 @@ pub struct Plan {
     /// When to leave.
     pub until: Until,
     /// When to leave in any case.
-    pub deadline: Option<Deadline>,
+    pub deadline: Option<TimeLimit>,
     /// Where lines go; None for none.
-    pub stream: Option<Stream>,
+    pub stream: Option<LineStream>,
     /// The jobs file while it is watched; None where it is read once.
     pub edits: Option<WatchedFile>,
     /// Writes results out as they arrive.
@@ -47,11 +47,11 @@ pub struct Plan {
 
 /// Where lines go, and in which language.
 #[derive(Debug)]
-pub struct Stream {
+pub struct LineStream {
     /// The language.
     pub tongue: LineFormat,
     /// The printer.
-    pub lines: Lines,
+    pub lines: LinePrinter,
     /// Says when nobody reads any more.
     pub closed: UnboundedReceiver<Closed>,
 }
@@ -60,13 +60,13 @@ pub struct Stream {
 #[derive(Debug)]
 pub struct Followed {
     /// The jobs and what is known of them now, in the engine's order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<KnownJob>,
     /// The signal that ended it.
     pub signal: Option<Signal>,
     /// What went wrong with the run itself.
     pub trouble: Option<FailureKind>,
     /// The printer, for the last line; None if nobody reads any more, or is waited for.
-    pub lines: Option<Lines>,
+    pub lines: Option<LinePrinter>,
 }
 
 /// Runs an engine until its jobs are over or given up, or until the plan says so. Engine errors and trouble with
@@ -76,12 +76,12 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     let (facts_in, mut facts) = unbounded_channel();
     let secrets = hooks::secrets(setup.services.iter().map(|(service, _)| service));
     let (queue, results) = (setup.store.hook_queue(), setup.store.results());
-    let around = Surroundings { queue, results, secrets, say: Some(output::say_error) };
+    let around = HookContext { queue, results, secrets, say: Some(output::say_error) };
     let mut hooks = HookRunner::start(setup.hooks.clone(), around);
     let engine = engine::start(setup, facts_in)?;
     let Plan { until, deadline, stream, mut edits, mut exporter, verbose } = plan;
     let (tongue, lines, mut closed) = match stream {
-        Some(Stream { tongue, lines, closed }) => (Some(tongue), Some(lines), Some(closed)),
+        Some(LineStream { tongue, lines, closed }) => (Some(tongue), Some(lines), Some(closed)),
         None => (None, None, None),
     };
     let mut follower = Follower::new(engine, until, tongue, lines, verbose);
@@ -94,7 +94,7 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
             cut = wait_until(deadline), if !follower.leaving => follower.cut_off(cut),
             stopped = follower.owners.next_stopped() => output::say_error(&stopped),
             news = next_news(&mut edits), if !follower.leaving => {
-                if let News::Ready(reload) = &news {
+                if let ReloadNews::Ready(reload) = &news {
                     hooks.set_hooks(reload.hooks.clone());
                 }
                 follower.on_news(news, edits.as_mut());
@@ -140,7 +140,7 @@ async fn wait_closed(closed: &mut Option<UnboundedReceiver<Closed>>) -> Closed {
 }
 
 /// Resolves at news of the jobs file; never if it is not watched.
-async fn next_news(edits: &mut Option<WatchedFile>) -> News {
+async fn next_news(edits: &mut Option<WatchedFile>) -> ReloadNews {
     match edits {
         Some(edits) => edits.next().await,
         None => std::future::pending().await,
@@ -151,11 +151,11 @@ struct Follower {
     engine: Engine,
     until: Until,
     tongue: Option<LineFormat>,
-    lines: Option<Lines>,
+    lines: Option<LinePrinter>,
     verbose: bool,
-    entries: BTreeMap<JobIx, Entry>,
+    entries: BTreeMap<JobIx, KnownJob>,
     /// Jobs that were taken out of the file: their reads in flight may still be waited for.
-    withdrawn: BTreeMap<JobIx, Entry>,
+    withdrawn: BTreeMap<JobIx, KnownJob>,
     /// What made the end, if it was not the jobs'.
     cut: Option<StopCause>,
     leaving: bool,
@@ -167,7 +167,7 @@ struct Follower {
     stopping: bool,
     /// One-shot reads that the drain waited for when it was last said.
     waiting: Option<usize>,
-    owners: Owners,
+    owners: PollOwners,
     ended: bool,
     /// Whether a second signal came.
     aborted: bool,
@@ -179,7 +179,13 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(engine: Engine, until: Until, tongue: Option<LineFormat>, lines: Option<Lines>, verbose: bool) -> Self {
+    fn new(
+        engine: Engine,
+        until: Until,
+        tongue: Option<LineFormat>,
+        lines: Option<LinePrinter>,
+        verbose: bool,
+    ) -> Self {
         Self {
             engine,
             until,
@@ -194,7 +200,7 @@ impl Follower {
             reloading: false,
             stopping: false,
             waiting: None,
-            owners: Owners::default(),
+            owners: PollOwners::default(),
             ended: false,
             aborted: false,
             output_failed: false,
@@ -207,7 +213,7 @@ impl Follower {
     fn on_signal(&mut self, signal: Signal) {
         if self.cut.and_then(StopCause::signal).is_some() {
             output::say_error(&format!("{signal} again: leaving at once, saving what has come"));
-            self.engine.send(Command::Abort);
+            self.engine.send(EngineCommand::Abort);
             self.aborted = true;
             return;
         }
@@ -227,14 +233,14 @@ impl Follower {
             signals::stop();
         } else if !self.stopping {
             self.stopping = true;
-            self.engine.send(Command::Suspend);
+            self.engine.send(EngineCommand::Suspend);
         }
     }
 
     fn on_suspended(&mut self) {
         if std::mem::take(&mut self.stopping) && !self.leaving {
             signals::stop();
-            self.engine.send(Command::Resume);
+            self.engine.send(EngineCommand::Resume);
         }
     }
 
@@ -250,22 +256,22 @@ impl Follower {
         }
     }
 
-    fn on_news(&mut self, news: News, edits: Option<&mut WatchedFile>) {
+    fn on_news(&mut self, news: ReloadNews, edits: Option<&mut WatchedFile>) {
         match news {
-            News::Saved(file) => {
+            ReloadNews::Saved(file) => {
                 let followed = self.entries.values().map(|entry| entry.job.key.clone()).collect();
                 if let Some(edits) = edits {
                     edits.prepare(file, followed);
                 }
             }
-            News::Broken(error) => {
+            ReloadNews::Broken(error) => {
                 output::say_error(&format!(
                     "{error}\n\nthe jobs file was saved with errors; the one before stays in force"
                 ));
             }
-            News::Ready(reload) => {
+            ReloadNews::Ready(reload) => {
                 self.reloading = true;
-                self.engine.send(Command::Reload(reload));
+                self.engine.send(EngineCommand::Reload(reload));
             }
         }
     }
@@ -287,7 +293,7 @@ impl Follower {
         if !self.leaving {
             self.leaving = true;
             tracing::info!("leaving: {why}");
-            self.engine.send(Command::Drain);
+            self.engine.send(EngineCommand::Drain);
         }
     }
 
@@ -331,7 +337,7 @@ impl Follower {
             }
         }
         let failed = known.state.is_bad_end();
-        self.entries.insert(ix, Entry::new(job, known));
+        self.entries.insert(ix, KnownJob::new(job, known));
         self.stop_at(failed);
     }
 
@@ -443,7 +449,7 @@ impl Follower {
         ));
     }
 
-    fn entry(&self, ix: JobIx) -> Option<&Entry> {
+    fn entry(&self, ix: JobIx) -> Option<&KnownJob> {
         self.entries.get(&ix).or_else(|| self.withdrawn.get(&ix))
     }
 
@@ -478,7 +484,7 @@ impl Follower {
         if !self.ended {
             output::say_error("the engine ended without a word; this is a bug");
         }
-        let entries: Vec<Entry> = self.entries.into_values().collect();
+        let entries: Vec<KnownJob> = self.entries.into_values().collect();
         if let Some(cut) = self.cut {
             output::say_error(&cut.sentence(&select::counts(&entries)));
         }

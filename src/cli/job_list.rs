@@ -11,20 +11,20 @@ use unicode_width::UnicodeWidthStr;
 use super::args::ListFormat;
 use super::csv::{self, Sheet};
 use super::failure::Failure;
-use super::output::{Look, Out};
+use super::output::{OutputStyle, StdoutWriter};
 use super::style;
 use crate::domain::clean::Clean;
 use crate::domain::observation::Observation;
 use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::session::jsonl::{StateLine, SummaryLine, json};
-use crate::session::select::{self, Entry};
+use crate::session::select::{self, KnownJob};
 
 /// Prints the jobs in their order, and the counts below them where the format has a place for them.
-pub fn print(entries: &[Entry], format: ListFormat, look: Look, exit: u8) -> Result<(), Failure> {
+pub fn print(entries: &[KnownJob], format: ListFormat, look: OutputStyle, exit: u8) -> Result<(), Failure> {
     let now = Timestamp::now();
     let counts = select::counts(entries);
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     match format {
         ListFormat::Table => {
             for line in table(entries, look, now) {
@@ -51,7 +51,7 @@ pub fn print(entries: &[Entry], format: ListFormat, look: Look, exit: u8) -> Res
     Ok(())
 }
 
-fn table(entries: &[Entry], look: Look, now: Timestamp) -> Vec<String> {
+fn table(entries: &[KnownJob], look: OutputStyle, now: Timestamp) -> Vec<String> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["STATE", "JOB", "NAME", "AGE", "TOOK", "SAVED", "NOTE"]);
@@ -77,7 +77,7 @@ fn table(entries: &[Entry], look: Look, now: Timestamp) -> Vec<String> {
         .collect()
 }
 
-fn cells(entry: &Entry, look: Look, now: Timestamp) -> [String; 7] {
+fn cells(entry: &KnownJob, look: OutputStyle, now: Timestamp) -> [String; 7] {
     let known = &entry.known;
     let dash = || "-".to_owned();
     let age = note::since(known).map_or_else(dash, |seen| human::duration(human::age(seen, now)));
@@ -102,7 +102,7 @@ fn took(known: &Observation, now: Timestamp) -> Option<Duration> {
 }
 
 /// A line cut to the terminal's width; whole where standard output is no terminal.
-fn cut(line: &str, look: Look) -> String {
+fn cut(line: &str, look: OutputStyle) -> String {
     let Some(width) = look.width.filter(|width| line.width() > *width) else { return line.to_owned() };
     let (ellipsis, room) = if look.ascii { ("~", width.saturating_sub(1)) } else { ("…", width.saturating_sub(1)) };
     let mut used = 0;
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::domain::job::{Job, JobKey, ProviderName};
 
-    fn entry(id: &str, name: Option<&str>, state: State, reason: &str) -> Entry {
+    fn entry(id: &str, name: Option<&str>, state: State, reason: &str) -> KnownJob {
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: id.to_owned() };
         let job = Job {
             traits: crate::tests::traits(key.provider),
@@ -142,10 +142,10 @@ mod tests {
             finished_at: Some(Timestamp::from_second(38).unwrap()),
             ..Observation::default()
         };
-        Entry::new(Arc::new(job), known)
+        KnownJob::new(Arc::new(job), known)
     }
 
-    fn drawn(look: Look) -> String {
+    fn drawn(look: OutputStyle) -> String {
         let entries = [
             entry("98nl", Some("漢字 prompt"), State::Failed, "CUDA\u{1b}[2J out of\nmemory"),
             entry("x", None, State::Succeeded, ""),
@@ -159,18 +159,18 @@ mod tests {
 STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
 ✗ FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out of memory
 ✓ DONE  llama/x                  22s   38s      -";
-        assert_eq!(drawn(Look::default()), wide);
+        assert_eq!(drawn(OutputStyle::default()), wide);
         let narrow = "\
 STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
 x FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out~
 + DONE  llama/x                  22s   38s      -";
-        assert_eq!(drawn(Look { width: Some(60), ascii: true, ..Look::default() }), narrow);
+        assert_eq!(drawn(OutputStyle { width: Some(60), ascii: true, ..OutputStyle::default() }), narrow);
     }
 
     #[test]
     fn colour_is_on_the_state_alone() {
-        let plain = drawn(Look::default());
-        let coloured = drawn(Look { colour: true, ..Look::default() });
+        let plain = drawn(OutputStyle::default());
+        let coloured = drawn(OutputStyle { colour: true, ..OutputStyle::default() });
         assert_ne!(plain, coloured);
         assert_eq!(anstrip(&coloured), plain);
     }

@@ -3,16 +3,16 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::output::Look;
+use super::output::OutputStyle;
 use super::style;
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::state::PollOutcome;
 use crate::domain::{field, human, note};
-use crate::session::select::Entry;
+use crate::session::select::KnownJob;
 
 /// One line a fact, the label first; a reason of many lines goes on below its label.
-pub fn lines(entry: &Entry, look: Look) -> Vec<String> {
+pub fn lines(entry: &KnownJob, look: OutputStyle) -> Vec<String> {
     let (job, known) = (&entry.job, &entry.known);
     let mut facts: Vec<(&str, String)> = Vec::new();
     let mut fact = |label, text: Option<String>| facts.extend(text.map(|text| (label, text)));
@@ -113,7 +113,7 @@ mod tests {
             service_status_code: Some(503),
             ..Observation::default()
         };
-        let entry = Entry::new(Arc::new(job), known);
+        let entry = KnownJob::new(Arc::new(job), known);
         let text = "\
 llama/98
          state  ✗ FAIL  failed (the service says \"failed\")
@@ -126,6 +126,6 @@ llama/98
           HTTP  200
    status code  503 (of the user's own service)
      last read  never";
-        assert_eq!(lines(&entry, Look::default()).join("\n"), text);
+        assert_eq!(lines(&entry, OutputStyle::default()).join("\n"), text);
     }
 }

@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal};
 
 use clap::{CommandFactory, Parser};
 
-use args::{Args, Command, Watch};
+use args::{Args, CliCommand, WatchArgs};
 use failure::Failure;
-use output::Out;
+use output::StdoutWriter;
 
 use crate::config;
 use crate::domain::clean::is_harmless;
@@ -62,7 +62,7 @@ fn explain(error: &clap::Error) -> u8 {
 }
 
 fn execute(args: Args) -> Result<u8, Failure> {
-    if let Some(Command::Demo(demo)) = &args.command
+    if let Some(CliCommand::Demo(demo)) = &args.command
         && demo.serve
     {
         return commands::demo::serve(demo);
@@ -86,26 +86,26 @@ async fn command(args: Args) -> Result<u8, Failure> {
         return if io::stdout().is_terminal() {
             commands::dashboard::run(&common, exit_status).await
         } else {
-            commands::watch::run(&common, Watch::plain()).await
+            commands::watch::run(&common, WatchArgs::plain()).await
         };
     };
     match command {
-        Command::Demo(demo) => commands::demo::run(&common, &demo).await,
-        Command::Watch(watch) => commands::watch::run(&common, watch).await,
-        Command::Once(once) => commands::once::run(&common, once).await,
-        Command::Run(wanted) => commands::run::run(&common, &wanted).await,
-        Command::Status(status) => commands::status::run(&common, status).await,
-        Command::Stats(stats) => commands::stats::run(&common, stats).await,
-        Command::Batches(wanted) => commands::batches::run(&common, &wanted).await,
-        Command::Open { batch } => commands::dashboard::open(&common, &batch, exit_status).await,
-        Command::Forget(wanted) => commands::forget::run(&common, wanted).await,
-        Command::Compare(wanted) => commands::compare::run(&common, wanted).await,
-        Command::Report(report) => commands::report::run(&common, report).await,
-        Command::Show(show) => commands::show::run(&common, show).await,
-        Command::Export(export) => commands::export::run(&common, export).await,
-        Command::Add(add) => {
+        CliCommand::Demo(demo) => commands::demo::run(&common, &demo).await,
+        CliCommand::Watch(watch) => commands::watch::run(&common, watch).await,
+        CliCommand::Once(once) => commands::once::run(&common, once).await,
+        CliCommand::Run(wanted) => commands::run::run(&common, &wanted).await,
+        CliCommand::Status(status) => commands::status::run(&common, status).await,
+        CliCommand::Stats(stats) => commands::stats::run(&common, stats).await,
+        CliCommand::Batches(wanted) => commands::batches::run(&common, &wanted).await,
+        CliCommand::Open { batch } => commands::dashboard::open(&common, &batch, exit_status).await,
+        CliCommand::Forget(wanted) => commands::forget::run(&common, wanted).await,
+        CliCommand::Compare(wanted) => commands::compare::run(&common, wanted).await,
+        CliCommand::Report(report) => commands::report::run(&common, report).await,
+        CliCommand::Show(show) => commands::show::run(&common, show).await,
+        CliCommand::Export(export) => commands::export::run(&common, export).await,
+        CliCommand::Add(add) => {
             let file = config::locate(common.named())?;
-            let wanted = commands::add::Wanted {
+            let wanted = commands::add::AddRequest {
                 service: &add.service,
                 ids: &add.ids,
                 name: add.name.as_deref(),
@@ -114,23 +114,25 @@ async fn command(args: Args) -> Result<u8, Failure> {
             };
             printed(|out, err| commands::add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
         }
-        Command::Check(check) => commands::online::run(&common, &check).await,
-        Command::Init { provider } => printed(|_, err| commands::init::run(common.named(), provider.as_deref(), err)),
-        Command::Schema => printed(|out, _| commands::schema::run(out)),
-        Command::Paths => printed(|out, _| commands::paths::run(common.named(), common.state_dir.as_deref(), out)),
-        Command::Providers { name } => commands::providers::run(name.as_deref(), common.named()),
-        Command::Store(wanted) => commands::store::run(&common, wanted).await,
-        Command::Keys => commands::keys::run(&common),
-        Command::Complete { what } => commands::completions::names(&common, what),
-        Command::Completions { shell } => commands::completions::run(&mut Args::command(), shell),
-        Command::Man => commands::man::run(Args::command(), &common),
-        Command::Reference => commands::reference::run(Args::command()),
+        CliCommand::Check(check) => commands::online::run(&common, &check).await,
+        CliCommand::Init { provider } => {
+            printed(|_, err| commands::init::run(common.named(), provider.as_deref(), err))
+        }
+        CliCommand::Schema => printed(|out, _| commands::schema::run(out)),
+        CliCommand::Paths => printed(|out, _| commands::paths::run(common.named(), common.state_dir.as_deref(), out)),
+        CliCommand::Providers { name } => commands::providers::run(name.as_deref(), common.named()),
+        CliCommand::Store(wanted) => commands::store::run(&common, wanted).await,
+        CliCommand::Keys => commands::keys::run(&common),
+        CliCommand::Complete { what } => commands::completions::names(&common, what),
+        CliCommand::Completions { shell } => commands::completions::run(&mut Args::command(), shell),
+        CliCommand::Man => commands::man::run(Args::command(), &common),
+        CliCommand::Reference => commands::reference::run(Args::command()),
     }
 }
 
 /// Runs a command that writes to what it is given.
-fn printed(command: impl FnOnce(&mut Out, &mut Stderr) -> io::Result<u8>) -> Result<u8, Failure> {
-    let mut out = Out::new();
+fn printed(command: impl FnOnce(&mut StdoutWriter, &mut Stderr) -> io::Result<u8>) -> Result<u8, Failure> {
+    let mut out = StdoutWriter::new();
     let code = command(&mut out, &mut Stderr::default())?;
     out.flush()?;
     Ok(code)

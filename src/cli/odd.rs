@@ -5,13 +5,13 @@ use super::output;
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::domain::job::Job;
-use crate::session::select::Entry;
+use crate::session::select::KnownJob;
 
 /// How many of them are named.
 pub const MOST_NAMED: usize = 3;
 
 /// Names the first few, and says how many there are.
-pub fn say(entries: &[Entry]) {
+pub fn say(entries: &[KnownJob]) {
     let mut odd = entries.iter().filter_map(|entry| Some((entry, entry.known.odd_on_disk()?)));
     for (entry, what) in odd.by_ref().take(MOST_NAMED) {
         output::say_error(&sentence(&entry.job, what));

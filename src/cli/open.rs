@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::Common;
+use super::args::CommonArgs;
 use super::failure::Failure;
 use super::{output, team_store};
 use crate::config::{self, ConfigError, JobsFile};
@@ -11,7 +11,7 @@ use crate::logging::Targets;
 use crate::session::error::SessionError;
 use crate::session::open;
 
-impl Common {
+impl CommonArgs {
     /// The state directory.
     pub fn state_dir(&self) -> Result<PathBuf, SessionError> {
         open::state_dir(self.state_dir.as_deref())

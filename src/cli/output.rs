@@ -14,9 +14,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::args::Common;
+use super::args::CommonArgs;
 use super::locale;
-use crate::config::user::Theme;
+use crate::config::user::ThemeChoice;
 use crate::domain::clean::Clean;
 use crate::fd_writer::FdWriter;
 use crate::session::settings;
@@ -24,7 +24,7 @@ use crate::stderr;
 
 /// How data is made up for whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Look {
+pub struct OutputStyle {
     /// Whether colours are wanted.
     pub colour: bool,
     /// Whether only ASCII symbols may be drawn.
@@ -35,9 +35,9 @@ pub struct Look {
     pub width: Option<usize>,
 }
 
-impl Look {
+impl OutputStyle {
     /// The look that fits the flags, the environment and standard output.
-    pub fn of(common: &Common) -> Self {
+    pub fn of(common: &CommonArgs) -> Self {
         let terminal = io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_some_and(|term| term == "dumb");
@@ -56,7 +56,7 @@ impl Look {
         let width = size.map(|(columns, _)| columns.into()).filter(|columns| *columns > 0);
         let ascii = common.ascii || console || (terminal && !locale::is_narrow_utf8());
         // The dashboard reports what is wrong with config.toml.
-        let cvd = colour && settings::read().is_ok_and(|(user, _)| user.theme == Theme::Cvd);
+        let cvd = colour && settings::read().is_ok_and(|(user, _)| user.theme == ThemeChoice::Cvd);
         Self { colour, ascii, cvd, width }
     }
 }
@@ -66,12 +66,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Standard output, buffered.
 #[derive(Debug)]
-pub struct Out {
+pub struct StdoutWriter {
     inner: BufWriter<FdWriter>,
     closed: bool,
 }
 
-impl Out {
+impl StdoutWriter {
     /// Takes standard output for a command that uses it alone.
     pub fn new() -> Self {
         Self { inner: BufWriter::with_capacity(1 << 16, FdWriter::stdout()), closed: false }
@@ -115,7 +115,7 @@ impl Out {
     }
 }
 
-impl Write for Out {
+impl Write for StdoutWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bytes(bytes).map(|()| bytes.len())
     }
@@ -137,14 +137,14 @@ pub enum Closed {
 /// Lines that are printed by their own thread, so that a reader who has stopped reading (`watch | less`) never
 /// keeps a one-shot reply waiting.
 #[derive(Debug)]
-pub struct Lines {
+pub struct LinePrinter {
     lines: mpsc::Sender<String>,
     /// Lines that standard output has taken.
     printed: Arc<AtomicU64>,
     done: oneshot::Receiver<()>,
 }
 
-impl Lines {
+impl LinePrinter {
     /// Begins to print. The other end says when standard output was closed, even while there is
     /// nothing to print; it stays silent if that never happens.
     pub fn start() -> (Self, UnboundedReceiver<Closed>) {
@@ -193,7 +193,7 @@ impl Lines {
 }
 
 fn print_all(queue: &mpsc::Receiver<String>, closed: &UnboundedSender<Closed>, printed: &AtomicU64) {
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     while let Ok(line) = queue.recv() {
         let failed = out.line_now(&line).err();
         if out.closed || failed.is_some() {

@@ -14,7 +14,7 @@ use crate::domain::hook::Hook;
 use crate::domain::secret::TokenSource;
 
 /// A program, and when it is run.
-type Row = (String, String);
+type ProgramRow = (String, String);
 
 /// Prints them, those of each file under its own heading; nothing where there are none. A program that is not
 /// there, or may not be run, says so.
@@ -23,7 +23,7 @@ pub fn list(file: &JobsFile, user: &User, out: &mut dyn Write) -> io::Result<()>
     section("programs that config.toml runs, without a shell:", of_user(user), out)
 }
 
-fn section(heading: &str, rows: Vec<Row>, out: &mut dyn Write) -> io::Result<()> {
+fn section(heading: &str, rows: Vec<ProgramRow>, out: &mut dyn Write) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -35,7 +35,7 @@ fn section(heading: &str, rows: Vec<Row>, out: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
-fn of_file(file: &JobsFile) -> Vec<Row> {
+fn of_file(file: &JobsFile) -> Vec<ProgramRow> {
     let mut rows = Vec::new();
     for service in &file.services {
         let secrets = service.secrets.iter().map(|(name, source)| (format!("the secret {name}"), source));
@@ -49,8 +49,8 @@ fn of_file(file: &JobsFile) -> Vec<Row> {
     rows
 }
 
-fn of_user(user: &User) -> Vec<Row> {
-    let mut rows: Vec<Row> = commands(&user.commands).chain(hooks(&user.hooks)).collect();
+fn of_user(user: &User) -> Vec<ProgramRow> {
+    let mut rows: Vec<ProgramRow> = commands(&user.commands).chain(hooks(&user.hooks)).collect();
     if let Some(program) = user.notify.command.as_ref().and_then(|argv| argv.first()) {
         rows.push((program.clone(), "by itself, for a notification of the dashboard".to_owned()));
     }
@@ -62,7 +62,7 @@ fn of_user(user: &User) -> Vec<Row> {
     rows
 }
 
-fn commands(all: &[Arc<UserCommand>]) -> impl Iterator<Item = Row> {
+fn commands(all: &[Arc<UserCommand>]) -> impl Iterator<Item = ProgramRow> {
     all.iter().map(|command| {
         let key = command.key.as_deref().map(|key| format!("{key}, or ")).unwrap_or_default();
         let when = format!("as `{}`, when you ask for it ({key}`jobdeck run {}`)", command.name, command.name);
@@ -70,7 +70,7 @@ fn commands(all: &[Arc<UserCommand>]) -> impl Iterator<Item = Row> {
     })
 }
 
-fn hooks(all: &[Arc<Hook>]) -> impl Iterator<Item = Row> {
+fn hooks(all: &[Arc<Hook>]) -> impl Iterator<Item = ProgramRow> {
     all.iter().map(|hook| {
         let on: Vec<&str> = hook.on.iter().map(|event| event.as_str()).collect();
         let of = if hook.filter.is_empty() { String::new() } else { format!(" of {}", hook.filter.source()) };

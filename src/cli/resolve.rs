@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::args::Common;
+use super::args::CommonArgs;
 use super::event_lines::named;
 use super::failure::Failure;
 use super::odd;
@@ -12,10 +12,10 @@ use crate::domain::clean::Clean;
 use crate::domain::id;
 use crate::domain::job::Job;
 use crate::engine::saved::Results;
-use crate::session::select::{self, Entry};
+use crate::session::select::{self, KnownJob};
 
 /// The job and the store that knows of it: looked for in the jobs file, if there is one that loads, then on disk.
-pub async fn one(common: &Common, wanted: &str) -> Result<(Results, Entry), Failure> {
+pub async fn one(common: &CommonArgs, wanted: &str) -> Result<(Results, KnownJob), Failure> {
     let declared = declared(common);
     let store = common.results().await?;
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
@@ -52,7 +52,7 @@ enum Undeclared {
     Invalid { path: Clean, error: ConfigError },
 }
 
-fn declared(common: &Common) -> Result<JobsFile, Undeclared> {
+fn declared(common: &CommonArgs) -> Result<JobsFile, Undeclared> {
     let path = config::locate(common.named()).map_err(|_| Undeclared::NoFile)?;
     let path = Clean::new(&path.to_string_lossy());
     common.jobs_file().map_err(|error| Undeclared::Invalid { path, error })
@@ -111,26 +111,26 @@ fn is_called(job: &Job, wanted: &str) -> bool {
 }
 
 /// The one entry that is meant.
-fn among(entries: Vec<Entry>, wanted: &str) -> Result<Option<Entry>, Failure> {
+fn among(entries: Vec<KnownJob>, wanted: &str) -> Result<Option<KnownJob>, Failure> {
     for way in WAYS {
         let mut found = entries.iter().filter(|entry| way(&entry.job, wanted));
         let Some(first) = found.next() else { continue };
-        let others: Vec<&Entry> = found.collect();
+        let others: Vec<&KnownJob> = found.collect();
         if others.is_empty() {
             return Ok(Some(first.clone()));
         }
-        let found: Vec<&Entry> = std::iter::once(first).chain(others).collect();
+        let found: Vec<&KnownJob> = std::iter::once(first).chain(others).collect();
         return Err(Failure::usage(ambiguous(wanted, &found)));
     }
     Ok(None)
 }
 
 /// What to say of several jobs that are called the same, and how to get at one of them.
-fn ambiguous(wanted: &str, found: &[&Entry]) -> String {
+fn ambiguous(wanted: &str, found: &[&KnownJob]) -> String {
     let labels: HashSet<String> = found.iter().map(|entry| entry.job.label()).collect();
     // Two files may call two services the same.
     let twins = labels.len() < found.len();
-    let candidate = |entry: &&Entry| {
+    let candidate = |entry: &&KnownJob| {
         let at = if twins { format!(" at {}", Clean::new(&entry.job.key.endpoint)) } else { String::new() };
         format!("  {}{at}", named(&entry.job))
     };
@@ -145,7 +145,7 @@ mod tests {
     use crate::domain::job::{JobKey, ProviderName};
     use crate::domain::observation::Observation;
 
-    fn entry(service: &str, id: &str, name: Option<&str>) -> Entry {
+    fn entry(service: &str, id: &str, name: Option<&str>) -> KnownJob {
         let key = JobKey { provider: ProviderName::VESSL, endpoint: service.into(), id: id.to_owned() };
         let job = Job {
             traits: crate::tests::traits(key.provider),
@@ -155,10 +155,10 @@ mod tests {
             name: name.map(str::to_owned),
             tags: Arc::default(),
         };
-        Entry::new(Arc::new(job), Observation::default())
+        KnownJob::new(Arc::new(job), Observation::default())
     }
 
-    fn at(endpoint: &str, mut entry: Entry) -> Entry {
+    fn at(endpoint: &str, mut entry: KnownJob) -> KnownJob {
         Arc::make_mut(&mut entry.job).key.endpoint = endpoint.into();
         entry
     }

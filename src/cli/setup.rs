@@ -5,22 +5,22 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::args::Common;
+use super::args::CommonArgs;
 use super::failure::Failure;
 use super::odd;
 use super::output;
 use super::signals::Signals;
-use super::stop::{Deadline, StopCause, wait_until};
+use super::stop::{StopCause, TimeLimit, wait_until};
 use super::team_store;
 use crate::config::JobsFile;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobKey;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 use crate::engine::token::{self, Prompts};
 use crate::exit::Signal;
 use crate::run::clean_up;
 use crate::session::batch::{self, Batch};
-use crate::session::select::{self, Entry};
+use crate::session::select::{self, KnownJob};
 use crate::session::settings;
 
 /// What came of the preparation.
@@ -29,7 +29,7 @@ pub enum Prepared {
     /// An engine can start, over what the filter matches in this file.
     Ready(Box<Ready>),
     /// A signal came before that, or the time was up; these are the jobs as they are known from disk.
-    Interrupted(Option<Signal>, Vec<Entry>),
+    Interrupted(Option<Signal>, Vec<KnownJob>),
 }
 
 /// What an engine starts with, and where it came from.
@@ -46,9 +46,9 @@ pub struct Ready {
 /// Prepares an engine over the file's jobs that the filter matches. What takes its time is only that a token is asked
 /// for; services without such a job are not asked.
 pub async fn prepare(
-    common: &Common,
+    common: &CommonArgs,
     filter: Option<&str>,
-    deadline: Option<Deadline>,
+    deadline: Option<TimeLimit>,
     signals: &mut Signals,
 ) -> Result<Prepared, Failure> {
     let own_hooks = settings::read()?.0.hooks;
@@ -57,11 +57,11 @@ pub async fn prepare(
         // A pipe may give nothing for long.
         file = spawn_blocking(move || asked.jobs_file()) => file.map_err(|_| unreadable("it is a bug"))??,
         signal = signals.next() => {
-            let why = StopCause::Signal(signal).sentence(&Counts::default());
+            let why = StopCause::Signal(signal).sentence(&StateCounts::default());
             output::say_error(&format!("before the jobs file was read, {why}"));
             return Ok(Prepared::Interrupted(Some(signal), Vec::new()));
         }
-        cut = wait_until(deadline) => return Err(unreadable(&cut.sentence(&Counts::default()))),
+        cut = wait_until(deadline) => return Err(unreadable(&cut.sentence(&StateCounts::default()))),
     };
     let filter = select::filter(filter, &file.services)?;
     let state = common.state_dir()?;

@@ -26,7 +26,7 @@ impl Signals {
 
     /// The next of them.
     pub fn next(&mut self) -> impl Future<Output = Signal> + '_ {
-        Next(self)
+        NextSignal(self)
     }
 }
 
@@ -65,9 +65,9 @@ pub fn survive_file_size_limit() {
     }
 }
 
-struct Next<'a>(&'a mut Signals);
+struct NextSignal<'a>(&'a mut Signals);
 
-impl Future for Next<'_> {
+impl Future for NextSignal<'_> {
     type Output = Signal;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Signal> {

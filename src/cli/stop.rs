@@ -5,17 +5,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::human;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 use crate::exit::Signal;
 
 /// When the time is up, and how long that is.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline {
+pub struct TimeLimit {
     at: Instant,
     after: Duration,
 }
 
-impl Deadline {
+impl TimeLimit {
     /// So long from now; None if that is longer than time is reckoned.
     pub fn after(after: Duration) -> Option<Self> {
         Some(Self { at: Instant::now().checked_add(after)?, after })
@@ -43,7 +43,7 @@ impl StopCause {
     }
 
     /// The one line that says what made the end, what is open, and how to go on.
-    pub fn sentence(self, jobs: &Counts) -> String {
+    pub fn sentence(self, jobs: &StateCounts) -> String {
         let (why, how) = match self {
             Self::Signal(signal) => (format!("interrupted ({})", signal), "run it again to go on"),
             Self::TimedOut(after) => (format!("timed out after {}", human::latency(after)), "run it again to go on"),
@@ -55,9 +55,9 @@ impl StopCause {
 }
 
 /// Resolves at a time; never without one.
-pub async fn wait_until(deadline: Option<Deadline>) -> StopCause {
+pub async fn wait_until(deadline: Option<TimeLimit>) -> StopCause {
     match deadline {
-        Some(Deadline { at, after }) => {
+        Some(TimeLimit { at, after }) => {
             sleep_until(at).await;
             StopCause::TimedOut(after)
         }
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn an_early_end_says_what_made_it_what_is_open_and_how_to_go_on() {
         let counts = |states: &[State]| {
-            let mut counts = Counts::default();
+            let mut counts = StateCounts::default();
             states.iter().for_each(|state| counts.add(&Observation { state: *state, ..Observation::default() }));
             counts
         };

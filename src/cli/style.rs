@@ -1,18 +1,18 @@
 //! How commands put things for people: a state's symbol, label and colour, the counts of a batch.
 
-use super::output::Look;
+use super::output::OutputStyle;
 use crate::domain::state::State;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 use crate::ui::theme::{Charset, Palette, Theme};
 
 /// A state's symbol and label, such as `✗ FAIL`, without colour. At most six cells.
-pub fn mark(state: State, look: Look) -> String {
+pub fn mark(state: State, look: OutputStyle) -> String {
     let charset = if look.ascii { Charset::Ascii } else { Charset::Utf8 };
     format!("{} {}", Theme::new(charset, Palette::Plain).symbol(state), state.label())
 }
 
 /// Text in a state's colour, the same as in the dashboard.
-pub fn painted(text: &str, state: State, look: Look) -> String {
+pub fn painted(text: &str, state: State, look: OutputStyle) -> String {
     if !look.colour {
         return text.to_owned();
     }
@@ -21,7 +21,7 @@ pub fn painted(text: &str, state: State, look: Look) -> String {
 }
 
 /// The counts of a batch in words: `9 jobs: 5 succeeded, 1 partial, 2 failed, 1 lost`.
-pub fn counts(jobs: &Counts) -> String {
+pub fn counts(jobs: &StateCounts) -> String {
     jobs.sentence()
 }
 
@@ -42,7 +42,7 @@ mod tests {
             (vec![never, seen(State::Unknown)], "2 jobs: 1 unknown, 1 never observed"),
         ];
         for (jobs, text) in cases {
-            let mut counted = Counts::default();
+            let mut counted = StateCounts::default();
             jobs.iter().for_each(|known| counted.add(known));
             assert_eq!(counts(&counted), text);
         }

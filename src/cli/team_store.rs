@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use super::args::Common;
+use super::args::CommonArgs;
 use super::failure::Failure;
 use super::output;
 use crate::config::files::paths;
@@ -13,12 +13,12 @@ use crate::config::tables::team_store::StoreSetting;
 use crate::domain::pgpass;
 use crate::domain::secret::Token;
 use crate::domain::team::Address;
-use crate::engine::saved::{OpenStore, Target};
+use crate::engine::saved::{OpenStore, ServerTarget};
 use crate::engine::token::{self, Prompts};
 use crate::session::settings;
 
 /// The team's store; None where none is set.
-pub async fn target(common: &Common) -> Result<Option<Target>, Failure> {
+pub async fn target(common: &CommonArgs) -> Result<Option<ServerTarget>, Failure> {
     let Some(StoreSetting { address, password }) = setting(common)? else { return Ok(None) };
     let password = match password {
         Some(source) => {
@@ -30,18 +30,18 @@ pub async fn target(common: &Common) -> Result<Option<Target>, Failure> {
         }
         None => usual_password(&address),
     };
-    Ok(Some(Target { address, password }))
+    Ok(Some(ServerTarget { address, password }))
 }
 
 /// A store that was opened to poll with, kept in step with the team's.
-pub fn shared(store: OpenStore, target: Option<Target>) -> Result<OpenStore, Failure> {
+pub fn shared(store: OpenStore, target: Option<ServerTarget>) -> Result<OpenStore, Failure> {
     match target {
         Some(target) => Ok(store.shared(target)?),
         None => Ok(store),
     }
 }
 
-fn setting(common: &Common) -> Result<Option<StoreSetting>, Failure> {
+fn setting(common: &CommonArgs) -> Result<Option<StoreSetting>, Failure> {
     let named = common.store.clone().or_else(|| env::var("JOBDECK_STORE").ok()).filter(|url| !url.is_empty());
     match named {
         Some(url) => {

@@ -9,14 +9,14 @@ use crate::domain::clean::Clean;
 use crate::domain::command::UserCommand;
 use crate::domain::hook::Hook;
 use crate::domain::job::Job;
-use crate::domain::service::{Poll, Service};
+use crate::domain::service::{PollSettings, Service};
 use files::reading::Unreadable;
-use files::sources::{Digest, Source};
+use files::sources::{Digest, FileSource};
 use problems::excerpt::Excerpts;
 use problems::{Problem, Problems};
-use tables::field::Fields;
-use tables::jobs::Placed;
-use tables::service::Place;
+use tables::field::TomlTable;
+use tables::jobs::PlacedJob;
+use tables::service::PathBase;
 
 pub mod add;
 pub mod files;
@@ -41,7 +41,7 @@ pub struct JobsFile {
     /// Where results are written out as they arrive: `export`.
     pub export: Option<PathBuf>,
     /// `[poll]`.
-    pub poll: Poll,
+    pub poll: PollSettings,
     /// `[services.*]`, in the file's order.
     pub services: Vec<Arc<Service>>,
     /// `[[jobs]]`, `ids` spread out, in the file's order.
@@ -53,7 +53,7 @@ pub struct JobsFile {
     /// Further files that were read as one with it.
     further: Vec<PathBuf>,
     /// What it was read from: itself, then its files of ids.
-    sources: Vec<Source>,
+    sources: Vec<FileSource>,
     /// A digest of the texts that it was read from: the same texts are not parsed again.
     digest: Option<u64>,
 }
@@ -149,11 +149,11 @@ pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
 pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::of_syntax(&errors);
-    let place = Place { directory: directory(path), home: files::paths::home() };
+    let place = PathBase { directory: directory(path), home: files::paths::home() };
     // The reader gives up at a line without `=`. What follows is looked at all the same.
     let repaired = (!errors.is_empty()).then(|| without_broken_lines(text, &errors));
     let again = repaired.as_deref().map(|text| DeTable::parse_recoverable(text).0);
-    let file = Fields::of_file(again.as_ref().unwrap_or(&table).get_ref());
+    let file = TomlTable::of_file(again.as_ref().unwrap_or(&table).get_ref());
     file.expect_only(problems::known_keys::TOP, "at the top of the file", &mut problems);
     let poll = tables::service::poll(&file, &mut problems);
     let providers = tables::provider::Providers::read(&file, &mut problems);
@@ -171,7 +171,7 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     if !problems.is_empty() {
         return Err(problems.into_error(path, text));
     }
-    let mut sources = vec![Source::file(path)];
+    let mut sources = vec![FileSource::file(path)];
     sources.extend(declared.sources);
     Ok(JobsFile {
         path: path.to_owned(),
@@ -189,7 +189,7 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
 }
 
 /// The batch that a file names, else its own name without its ending.
-fn batch(file: &Fields<'_>, path: &Path, problems: &mut Problems) -> Option<Arc<str>> {
+fn batch(file: &TomlTable<'_>, path: &Path, problems: &mut Problems) -> Option<Arc<str>> {
     match file.get("batch") {
         Some(field) => field.word("\"nov-22\"", problems).map(Arc::from),
         None => path.file_stem().map(|stem| stem.to_string_lossy().into()),
@@ -197,7 +197,7 @@ fn batch(file: &Fields<'_>, path: &Path, problems: &mut Problems) -> Option<Arc<
 }
 
 /// Where results are written out as they arrive.
-fn export(file: &Fields<'_>, place: &Place, problems: &mut Problems) -> Option<PathBuf> {
+fn export(file: &TomlTable<'_>, place: &PathBase, problems: &mut Problems) -> Option<PathBuf> {
     let field = file.get("export")?;
     let text = field.word("\"results\"", problems)?;
     tables::service::expanded(text, place)
@@ -205,7 +205,7 @@ fn export(file: &Fields<'_>, place: &Place, problems: &mut Problems) -> Option<P
         .ok()
 }
 
-fn add_duplicates(jobs: &[Placed], text: &str, problems: &mut Problems) {
+fn add_duplicates(jobs: &[PlacedJob], text: &str, problems: &mut Problems) {
     let duplicates = tables::jobs::duplicates(jobs);
     if duplicates.is_empty() {
         return;

@@ -72,7 +72,7 @@ tags = ['nightly']
     )
     .unwrap();
     let [llama, browser, invoices, west] = file.services.as_slice() else { panic!("{:?}", file.services) };
-    assert_eq!(file.poll, Poll::default());
+    assert_eq!(file.poll, PollSettings::default());
     assert_eq!((&*llama.name, llama.provider.name()), ("llama", ProviderName::VESSL));
     assert_eq!(llama.base.as_str(), "https://serve-api.vessl.ai/api/v1/services/slug?gateway=key");
     assert_eq!(llama.token, TokenSource::File("/batch/secrets/token".into()));

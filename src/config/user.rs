@@ -9,8 +9,8 @@ use toml::de::DeTable;
 use super::files::paths;
 use super::problems::excerpt::Excerpts;
 use super::problems::{Problem, Problems, known_keys};
-use super::tables::field::{Field, Fields};
-use super::tables::service::Place;
+use super::tables::field::{TomlField, TomlTable};
+use super::tables::service::PathBase;
 use super::tables::team_store::{StoreSetting, team_store};
 use super::{ConfigError, directory, read};
 use crate::domain::command::UserCommand;
@@ -20,11 +20,11 @@ use crate::domain::hook::Hook;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct User {
     /// `[keys]`: the actions that get other keys, in the file's order.
-    pub keys: Vec<Binding>,
+    pub keys: Vec<UserBinding>,
     /// Colours.
-    pub theme: Theme,
+    pub theme: ThemeChoice,
     /// Symbols.
-    pub charset: Charset,
+    pub charset: CharsetChoice,
     /// How text is copied.
     pub clipboard: Clipboard,
     /// When and how the user is called.
@@ -39,7 +39,7 @@ pub struct User {
 
 /// The keys of one action, in place of the defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
+pub struct UserBinding {
     /// The action's name, one of [`Actions::names`].
     pub action: String,
     /// The keys as [`Actions::key`] spelt them; none: the action has no key.
@@ -48,7 +48,7 @@ pub struct Binding {
 
 /// The theme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Theme {
+pub enum ThemeChoice {
     /// The sixteen colours of the terminal.
     #[default]
     Default,
@@ -58,7 +58,7 @@ pub enum Theme {
 
 /// The symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Charset {
+pub enum CharsetChoice {
     /// By locale and terminal.
     #[default]
     Auto,
@@ -126,31 +126,36 @@ pub fn user(actions: &Actions<'_>) -> Result<User, ConfigError> {
 pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::of_syntax(&errors);
-    let file = Fields::of_file(table.get_ref());
+    let file = TomlTable::of_file(table.get_ref());
     file.expect_only(known_keys::USER, "at the top of the file", &mut problems);
     let user = User {
         keys: keys(&file, &Excerpts::new(text), actions, &mut problems),
-        theme: word(&file, "theme", &[("default", Theme::Default), ("cvd", Theme::Cvd)], &mut problems),
+        theme: word(&file, "theme", &[("default", ThemeChoice::Default), ("cvd", ThemeChoice::Cvd)], &mut problems),
         charset: word(
             &file,
             "charset",
-            &[("auto", Charset::Auto), ("utf8", Charset::Utf8), ("ascii", Charset::Ascii)],
+            &[("auto", CharsetChoice::Auto), ("utf8", CharsetChoice::Utf8), ("ascii", CharsetChoice::Ascii)],
             &mut problems,
         ),
         clipboard: clipboard(&file, &mut problems),
         notify: notify(&file, &mut problems),
         commands: super::tables::commands::commands(&file, None, text, path, &mut problems),
         hooks: super::tables::hooks::hooks(&file, text, path, &mut problems),
-        store: team_store(&file, &Place { directory: directory(path), home: paths::home() }, &mut problems),
+        store: team_store(&file, &PathBase { directory: directory(path), home: paths::home() }, &mut problems),
     };
     if problems.is_empty() { Ok(user) } else { Err(problems.into_error(path, text)) }
 }
 
-fn keys(file: &Fields<'_>, excerpts: &Excerpts<'_>, actions: &Actions<'_>, problems: &mut Problems) -> Vec<Binding> {
+fn keys(
+    file: &TomlTable<'_>,
+    excerpts: &Excerpts<'_>,
+    actions: &Actions<'_>,
+    problems: &mut Problems,
+) -> Vec<UserBinding> {
     let help = "write it as [keys], and below it next-problem = [\"f\"]";
     let Some(table) = file.get("keys").and_then(|field| field.table(help, problems)) else { return Vec::new() };
     table.expect_only(actions.names, "in [keys]", problems);
-    let mut bindings: Vec<Binding> = Vec::new();
+    let mut bindings: Vec<UserBinding> = Vec::new();
     let mut taken: HashMap<String, Vec<(String, usize)>> = HashMap::new();
     for field in table.all().into_iter().filter(|field| actions.names.contains(&field.key)) {
         let line = excerpts.position(field.key_span.start).line;
@@ -180,13 +185,13 @@ fn keys(file: &Fields<'_>, excerpts: &Excerpts<'_>, actions: &Actions<'_>, probl
             holders.push((field.key.to_owned(), line));
             keys.push(key);
         }
-        bindings.push(Binding { action: field.key.to_owned(), keys });
+        bindings.push(UserBinding { action: field.key.to_owned(), keys });
     }
     bindings
 }
 
 /// A string, or the strings of an array.
-fn one_or_many<'a>(field: &Field<'a>, problems: &mut Problems) -> Vec<(&'a str, std::ops::Range<usize>)> {
+fn one_or_many<'a>(field: &TomlField<'a>, problems: &mut Problems) -> Vec<(&'a str, std::ops::Range<usize>)> {
     match field.value.as_str() {
         Some(text) => vec![(text, field.span.clone())],
         None => field.texts("[\"f\", \"Ctrl-f\"]", problems).unwrap_or_default(),
@@ -194,7 +199,7 @@ fn one_or_many<'a>(field: &Field<'a>, problems: &mut Problems) -> Vec<(&'a str, 
 }
 
 /// One of a few words.
-fn word<T: Copy + Default>(file: &Fields<'_>, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
+fn word<T: Copy + Default>(file: &TomlTable<'_>, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
     let Some(field) = file.get(key) else { return T::default() };
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let all = format!("\"{}\"", known.join("\" or \""));
@@ -206,7 +211,7 @@ fn word<T: Copy + Default>(file: &Fields<'_>, key: &str, words: &[(&str, T)], pr
     found.map(|(_, value)| *value).unwrap_or_default()
 }
 
-fn clipboard(file: &Fields<'_>, problems: &mut Problems) -> Clipboard {
+fn clipboard(file: &TomlTable<'_>, problems: &mut Problems) -> Clipboard {
     let Some(field) = file.get("clipboard") else { return Clipboard::Auto };
     if field.value.is_array() {
         return command(&field, problems).map_or(Clipboard::Auto, Clipboard::Command);
@@ -226,7 +231,7 @@ fn clipboard(file: &Fields<'_>, problems: &mut Problems) -> Clipboard {
     }
 }
 
-fn notify(file: &Fields<'_>, problems: &mut Problems) -> Notify {
+fn notify(file: &TomlTable<'_>, problems: &mut Problems) -> Notify {
     let mut notify = Notify::default();
     let Some(table) = file.get("notify").and_then(|field| field.table("write it as [notify]", problems)) else {
         return notify;
@@ -247,7 +252,7 @@ fn notify(file: &Fields<'_>, problems: &mut Problems) -> Notify {
     notify
 }
 
-fn command(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<String>> {
+fn command(field: &TomlField<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     let example = "a program and its arguments, as in [\"notify-send\", \"jobdeck\"]";
     let argv = field.texts(example, problems)?;
     if argv.first().is_none_or(|(program, _)| program.trim().is_empty()) {
@@ -278,14 +283,14 @@ mod tests {
         assert_eq!(read(""), Ok(User::default()));
         let text = "theme = 'cvd'\ncharset = 'ascii'\nclipboard = ['wl-copy']\n[keys]\nnext-problem = ['f', 'ctrl-f']\ncopy-raw = 'Y'\ntree-fold = 'Y'\n[notify]\non = ['finished']\ncommand = ['notify-send', 'x']\n";
         let user = read(text).unwrap();
-        let binding = |action: &str, keys: &[&str]| Binding {
+        let binding = |action: &str, keys: &[&str]| UserBinding {
             action: action.to_owned(),
             keys: keys.iter().map(|key| (*key).to_owned()).collect(),
         };
         let keys =
             [binding("next-problem", &["f", "Ctrl-f"]), binding("copy-raw", &["Y"]), binding("tree-fold", &["Y"])];
         assert_eq!(user.keys, keys);
-        assert_eq!((user.theme, user.charset), (Theme::Cvd, Charset::Ascii));
+        assert_eq!((user.theme, user.charset), (ThemeChoice::Cvd, CharsetChoice::Ascii));
         assert_eq!(user.clipboard, Clipboard::Command(vec!["wl-copy".to_owned()]));
         assert_eq!((user.notify.first_failure, user.notify.finished), (false, true));
         assert_eq!(user.notify.command.map(|argv| argv.len()), Some(2));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::plan::Planned;
-use super::scenario::Service;
+use super::scenario::DemoService;
 use super::world::World;
 use crate::domain::job::ProviderName;
 
@@ -51,7 +51,7 @@ pub fn jobs_file(world: &World, address: SocketAddr) -> String {
     out
 }
 
-fn write_service(out: &mut String, service: &Service, address: SocketAddr) {
+fn write_service(out: &mut String, service: &DemoService, address: SocketAddr) {
     let provider = service.provider();
     let (key, path) = match provider {
         ProviderName::UNSTRACT => ("url", format!("/deployment/api/{}/{}/", service.organization, service.api)),

@@ -8,9 +8,9 @@ use axum::response::Response;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::line::{Line, Sending, reply};
-use super::plan::Phase;
-use super::scenario::Kind;
+use super::line::{Connection, Sending, reply};
+use super::plan::DemoPhase;
+use super::scenario::JobKind;
 use super::unstract_body::{self, to_json};
 use super::world::World;
 use super::{optexity, vessl};
@@ -22,19 +22,19 @@ pub fn handed_out(world: &World, id: &str) -> Option<Vec<u8>> {
     let taken = record.taken.filter(|taken| taken.whole)?;
     let job = &record.job;
     Some(match &job.kind {
-        Kind::Unstract(kind) => unstract_body::body(world, job, kind, &record.names, taken.flags),
-        Kind::Vessl(kind) => vessl::answer(job, kind),
-        Kind::Optexity(kind) => optexity::answer(world, job, kind, Phase::Over),
+        JobKind::Unstract(kind) => unstract_body::body(world, job, kind, &record.names, taken.flags),
+        JobKind::Vessl(kind) => vessl::answer(job, kind),
+        JobKind::Optexity(kind) => optexity::answer(world, job, kind, DemoPhase::Over),
     })
 }
 
 /// GET /demo/ledger: one JSON line for each job of the batch.
-pub async fn all(State(world): State<Arc<World>>, ConnectInfo(line): ConnectInfo<Line>) -> Response {
+pub async fn all(State(world): State<Arc<World>>, ConnectInfo(line): ConnectInfo<Connection>) -> Response {
     let mut lines = Vec::new();
     for job in &world.batch {
         let Some(record) = world.record(&job.id) else { continue };
         let body = handed_out(&world, &job.id);
-        lines.extend(to_json(&Entry {
+        lines.extend(to_json(&LedgerEntry {
             id: &job.id,
             service: &job.kind.common().service,
             expected: job.kind.state().as_str(),
@@ -52,7 +52,7 @@ pub async fn all(State(world): State<Arc<World>>, ConnectInfo(line): ConnectInfo
 /// GET /demo/body/{id}: the bytes of [`handed_out`], or 404.
 pub async fn body(
     State(world): State<Arc<World>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    ConnectInfo(line): ConnectInfo<Connection>,
     Path(id): Path<String>,
 ) -> Response {
     match handed_out(&world, &id) {
@@ -62,7 +62,7 @@ pub async fn body(
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+struct LedgerEntry<'a> {
     id: &'a str,
     service: &'a str,
     expected: &'static str,

@@ -20,18 +20,18 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A loopback listener.
 #[derive(Debug)]
-pub struct Lines(pub TcpListener);
+pub struct ConnectionListener(pub TcpListener);
 
 /// One connection.
 #[derive(Debug)]
 pub struct Wire {
     stream: TcpStream,
-    line: Line,
+    line: Connection,
 }
 
 /// A handler's hold on its connection.
 #[derive(Debug, Clone, Default)]
-pub struct Line(Arc<AtomicBool>);
+pub struct Connection(Arc<AtomicBool>);
 
 /// How a reply is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Sending {
     HangUp,
 }
 
-enum Step {
+enum SendStep {
     Send(Bytes),
     Wait(Duration),
     Break,
@@ -56,13 +56,13 @@ enum Step {
 }
 
 /// A reply of that code and type, sent in that way.
-pub fn reply(line: &Line, status: u16, content_type: &'static str, body: Vec<u8>, sending: Sending) -> Response {
+pub fn reply(line: &Connection, status: u16, content_type: &'static str, body: Vec<u8>, sending: Sending) -> Response {
     reply_then(line, status, content_type, body, sending, || {})
 }
 
 /// The same, and a word when the last of it is on its way; none if it breaks off.
 pub fn reply_then(
-    line: &Line,
+    line: &Connection,
     status: u16,
     content_type: &'static str,
     body: Vec<u8>,
@@ -73,7 +73,7 @@ pub fn reply_then(
     let length = body.len();
     let half = body.slice(..length / 2);
     // What was sent before the break has to leave the house first.
-    let broken = vec![Step::Send(half), Step::Wait(Duration::from_millis(30)), Step::Break];
+    let broken = vec![SendStep::Send(half), SendStep::Wait(Duration::from_millis(30)), SendStep::Break];
     let (content, announced) = match sending {
         Sending::Whole => {
             done();
@@ -97,40 +97,40 @@ pub fn reply_then(
     response
 }
 
-fn trickle(body: &Bytes, pause: Duration, done: Box<dyn FnOnce() + Send>) -> Vec<Step> {
+fn trickle(body: &Bytes, pause: Duration, done: Box<dyn FnOnce() + Send>) -> Vec<SendStep> {
     let piece = (body.len() / 12).max(1);
     let mut steps = Vec::new();
     let mut rest = body.clone();
     while rest.len() > piece {
-        steps.push(Step::Send(rest.split_to(piece)));
-        steps.push(Step::Wait(pause));
+        steps.push(SendStep::Send(rest.split_to(piece)));
+        steps.push(SendStep::Wait(pause));
     }
     // Once the announced length is reached, the stream is not asked again.
-    steps.extend([Step::Done(done), Step::Send(rest)]);
+    steps.extend([SendStep::Done(done), SendStep::Send(rest)]);
     steps
 }
 
-fn steps(steps: Vec<Step>) -> Body {
+fn steps(steps: Vec<SendStep>) -> Body {
     Body::from_stream(stream::unfold(steps.into_iter(), |mut steps| async move {
         loop {
             match steps.next()? {
-                Step::Send(bytes) => return Some((Ok(bytes), steps)),
-                Step::Wait(pause) => tokio::time::sleep(pause).await,
-                Step::Done(done) => done(),
-                Step::Break => return Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), steps)),
+                SendStep::Send(bytes) => return Some((Ok(bytes), steps)),
+                SendStep::Wait(pause) => tokio::time::sleep(pause).await,
+                SendStep::Done(done) => done(),
+                SendStep::Break => return Some((Err(io::Error::from(io::ErrorKind::ConnectionReset)), steps)),
             }
         }
     }))
 }
 
-impl Line {
+impl Connection {
     /// From now on, nothing that is written to this connection leaves it: it is closed instead.
     pub fn hang_up(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-impl Listener for Lines {
+impl Listener for ConnectionListener {
     type Io = Wire;
     type Addr = SocketAddr;
 
@@ -139,7 +139,7 @@ impl Listener for Lines {
             match self.0.accept().await {
                 Ok((stream, address)) => {
                     let _ = stream.set_nodelay(true);
-                    return (Wire { stream, line: Line::default() }, address);
+                    return (Wire { stream, line: Connection::default() }, address);
                 }
                 // Out of file descriptors, as a rule: wait until some are free.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -152,8 +152,8 @@ impl Listener for Lines {
     }
 }
 
-impl Connected<IncomingStream<'_, Lines>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
+impl Connected<IncomingStream<'_, ConnectionListener>> for Connection {
+    fn connect_info(stream: IncomingStream<'_, ConnectionListener>) -> Self {
         stream.io().line.clone()
     }
 }

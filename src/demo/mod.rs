@@ -35,7 +35,7 @@ pub const MAX_JOBS: usize = 100_000;
 
 /// What a demo is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
+pub struct DemoOptions {
     /// How many jobs, at most [`MAX_JOBS`].
     pub jobs: usize,
     /// The same seed makes the same ids, timelines, bodies and trouble. None: another one each time.
@@ -48,7 +48,7 @@ pub struct Options {
     pub calm: bool,
 }
 
-impl Default for Options {
+impl Default for DemoOptions {
     fn default() -> Self {
         Self { jobs: 40, seed: None, speed: 1.0, port: None, calm: false }
     }
@@ -91,7 +91,7 @@ pub struct Demo {
 
 impl Demo {
     /// Starts the services on their own thread and runtime, so that a busy dashboard does not slow them.
-    pub fn start(options: Options) -> Result<Self, DemoError> {
+    pub fn start(options: DemoOptions) -> Result<Self, DemoError> {
         if options.jobs > MAX_JOBS {
             return Err(DemoError::Option("a demo has at most 100000 jobs: choose a smaller --jobs"));
         }

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::line::{Line, Sending, reply};
-use super::plan::{Phase, Planned};
-use super::scenario::{Kind, OptexityEnd, OptexityKind};
+use super::line::{Connection, Sending, reply};
+use super::plan::{DemoPhase, Planned};
+use super::scenario::{JobKind, OptexityEnd, OptexityKind};
 use super::server::{JSON, is_right, latency, trouble};
 use super::template::{fill, hex};
 use super::unstract_body::to_json;
-use super::world::{Flags, Taken, World};
+use super::world::{Flags, HandedOut, World};
 
 /// Seconds before its start from which a task is given to a worker.
 const ALLOCATED: f64 = 3.0;
@@ -23,7 +23,7 @@ const ALLOCATED: f64 = 3.0;
 /// POST {"task_id"}.
 pub async fn status(
     State(world): State<Arc<World>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    ConnectInfo(line): ConnectInfo<Connection>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -46,18 +46,18 @@ pub async fn status(
         return response;
     }
     latency(&world, met).await;
-    let over = met.phase == Phase::Over;
+    let over = met.phase == DemoPhase::Over;
     if over && kind.ends == OptexityEnd::Gone && met.read > 1 {
         return error(&line, 404, &format!("Task not found with ID: {task_id}"));
     }
     if over {
-        world.take(&task_id, Taken { flags: Flags::default(), whole: true });
+        world.take(&task_id, HandedOut { flags: Flags::default(), whole: true });
     }
     reply(&line, 200, JSON, answer(&world, &met.job, kind, met.phase), Sending::Whole)
 }
 
 /// What the service says of a task that is so far.
-pub fn answer(world: &World, job: &Planned, kind: &OptexityKind, phase: Phase) -> Vec<u8> {
+pub fn answer(world: &World, job: &Planned, kind: &OptexityKind, phase: DemoPhase) -> Vec<u8> {
     let clock = world.clock;
     let mut rng = job.rng(4);
     let goal = fill(&kind.goal, &mut rng, job.number, 1);
@@ -71,16 +71,16 @@ pub fn answer(world: &World, job: &Planned, kind: &OptexityKind, phase: Phase) -
         ..Task::default()
     };
     let share = match phase {
-        Phase::Waiting => {
+        DemoPhase::Waiting => {
             if clock.now() >= job.starts - ALLOCATED {
                 task.status = "allocated";
                 task.allocated_at = Some(clock.at(job.starts - ALLOCATED).to_string());
             }
             return to_json(&task);
         }
-        Phase::Running(share) => Some(share),
-        Phase::Over if kind.ends == OptexityEnd::Gone => Some(0.99),
-        Phase::Over => None,
+        DemoPhase::Running(share) => Some(share),
+        DemoPhase::Over if kind.ends == OptexityEnd::Gone => Some(0.99),
+        DemoPhase::Over => None,
     };
     task.started_at = Some(clock.at(job.starts).to_string());
     if let Some(share) = share {
@@ -153,17 +153,17 @@ struct Task<'a> {
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct OptexityProblem<'a> {
     error: &'a str,
 }
 
-fn error(line: &Line, status: u16, error: &str) -> Response {
-    reply(line, status, JSON, to_json(&Problem { error }), Sending::Whole)
+fn error(line: &Connection, status: u16, error: &str) -> Response {
+    reply(line, status, JSON, to_json(&OptexityProblem { error }), Sending::Whole)
 }
 
-fn of_optexity(kind: &Kind) -> Option<&OptexityKind> {
+fn of_optexity(kind: &JobKind) -> Option<&OptexityKind> {
     match kind {
-        Kind::Optexity(kind) => Some(kind),
-        Kind::Unstract(_) | Kind::Vessl(_) => None,
+        JobKind::Optexity(kind) => Some(kind),
+        JobKind::Unstract(_) | JobKind::Vessl(_) => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::scenario::{Kind, OptexityEnd, Scenario, UnstractEnd};
+use super::scenario::{JobKind, OptexityEnd, Scenario, UnstractEnd};
 use super::template::{fill, hex, uuid};
 
 /// One job of the batch. Times are seconds of the demo's clock, below zero for what was before its start.
@@ -11,7 +11,7 @@ pub struct Planned {
     /// As the service hands it out.
     pub id: String,
     /// What becomes of it.
-    pub kind: Kind,
+    pub kind: JobKind,
     /// Its number in the batch, from 1.
     pub number: usize,
     /// Its own random numbers: texts and bodies come from here.
@@ -26,7 +26,7 @@ pub struct Planned {
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Phase {
+pub enum DemoPhase {
     /// Not started.
     Waiting,
     /// Started; the share of its time that has passed, below 1.
@@ -37,13 +37,13 @@ pub enum Phase {
 
 impl Planned {
     /// How far it is at that time.
-    pub fn phase(&self, now: f64) -> Phase {
+    pub fn phase(&self, now: f64) -> DemoPhase {
         if now < self.starts {
-            Phase::Waiting
+            DemoPhase::Waiting
         } else if now < self.ends {
-            Phase::Running((now - self.starts) / (self.ends - self.starts))
+            DemoPhase::Running((now - self.starts) / (self.ends - self.starts))
         } else {
-            Phase::Over
+            DemoPhase::Over
         }
     }
 
@@ -70,21 +70,21 @@ pub fn plan(scenario: &Scenario, jobs: usize, rng: &mut Rng) -> Vec<Planned> {
 }
 
 /// A job that was sent while the demo runs.
-pub fn sent(kind: Kind, number: usize, now: f64, rng: &mut Rng) -> Planned {
+pub fn sent(kind: JobKind, number: usize, now: f64, rng: &mut Rng) -> Planned {
     let starts = now + 1.0 + rng.f64();
     let ends = starts + 3.0 + 3.0 * rng.f64();
     Planned { created: now, starts, ends, ..planned(kind, number, ends, rng) }
 }
 
 /// So many kinds, each as often as its weight says, by largest remainder: forty jobs show every common kind.
-fn portions(kinds: &[Kind], jobs: usize) -> Vec<Kind> {
+fn portions(kinds: &[JobKind], jobs: usize) -> Vec<JobKind> {
     let total: f64 = kinds.iter().map(|kind| kind.common().weight).sum();
-    let share = |kind: &Kind| jobs as f64 * kind.common().weight / total;
-    let mut chosen: Vec<Kind> = Vec::with_capacity(jobs);
+    let share = |kind: &JobKind| jobs as f64 * kind.common().weight / total;
+    let mut chosen: Vec<JobKind> = Vec::with_capacity(jobs);
     for kind in kinds {
         chosen.extend(std::iter::repeat_n(kind.clone(), share(kind) as usize));
     }
-    let mut by_remainder: Vec<&Kind> = kinds.iter().collect();
+    let mut by_remainder: Vec<&JobKind> = kinds.iter().collect();
     by_remainder.sort_by(|a, b| share(b).fract().total_cmp(&share(a).fract()));
     let missing = jobs.saturating_sub(chosen.len());
     chosen.extend(by_remainder.into_iter().cycle().take(missing).cloned());
@@ -100,19 +100,19 @@ fn end(turn: usize, jobs: usize, (horizon, early): (f64, f64), rng: &mut Rng) ->
     5.0 + (place - early) / (1.0 - early) * (horizon - 5.0)
 }
 
-fn planned(kind: Kind, number: usize, ends: f64, rng: &mut Rng) -> Planned {
+fn planned(kind: JobKind, number: usize, ends: f64, rng: &mut Rng) -> Planned {
     let [low, high] = kind.common().runs;
     let runs = low + rng.f64() * (high - low);
     let ends = match &kind {
-        Kind::Unstract(kind) if kind.ends == UnstractEnd::Expired => -3.0 * 3600.0,
+        JobKind::Unstract(kind) if kind.ends == UnstractEnd::Expired => -3.0 * 3600.0,
         // A job can be gone only after it was seen.
-        Kind::Optexity(kind) if kind.ends == OptexityEnd::Gone => ends.max(30.0),
-        Kind::Unstract(_) | Kind::Vessl(_) | Kind::Optexity(_) => ends,
+        JobKind::Optexity(kind) if kind.ends == OptexityEnd::Gone => ends.max(30.0),
+        JobKind::Unstract(_) | JobKind::Vessl(_) | JobKind::Optexity(_) => ends,
     };
     let id = match &kind {
-        Kind::Unstract(_) => uuid(rng),
-        Kind::Vessl(_) => std::iter::repeat_with(|| rng.digit(36)).take(12).collect(),
-        Kind::Optexity(_) => format!("task_{}", hex(rng, 10)),
+        JobKind::Unstract(_) => uuid(rng),
+        JobKind::Vessl(_) => std::iter::repeat_with(|| rng.digit(36)).take(12).collect(),
+        JobKind::Optexity(_) => format!("task_{}", hex(rng, 10)),
     };
     let starts = ends - runs;
     let created = starts.min(0.0) - 2.0 - 30.0 * rng.f64();
@@ -158,9 +158,9 @@ mod tests {
         assert_eq!(ids.len(), 2_000);
         for job in &jobs {
             let fits = match job.kind {
-                Kind::Unstract(_) => job.id.len() == 36,
-                Kind::Vessl(_) => job.id.len() == 12,
-                Kind::Optexity(_) => job.id.starts_with("task_") && job.id.len() == 15,
+                JobKind::Unstract(_) => job.id.len() == 36,
+                JobKind::Vessl(_) => job.id.len() == 12,
+                JobKind::Optexity(_) => job.id.starts_with("task_") && job.id.len() == 15,
             };
             assert!(fits, "{}", job.id);
         }

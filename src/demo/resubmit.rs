@@ -6,14 +6,14 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::response::Response;
 
-use super::line::{Line, Sending, reply};
+use super::line::{Connection, Sending, reply};
 use super::server::JSON;
 use super::world::World;
 
 /// Answers with the new job's id and, after a tab, its name.
 pub async fn resubmit(
     State(world): State<Arc<World>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    ConnectInfo(line): ConnectInfo<Connection>,
     Path(id): Path<String>,
 ) -> Response {
     match world.send_again(&id) {

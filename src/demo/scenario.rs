@@ -21,25 +21,25 @@ pub type Range<T> = [T; 2];
 #[derive(Debug)]
 pub struct Scenario {
     /// Services, trouble and times.
-    pub services: Services,
+    pub services: ServicesFile,
     /// What the executions extract, by name.
-    pub documents: BTreeMap<String, Arc<Document>>,
+    pub documents: BTreeMap<String, Arc<ExtractedDocument>>,
     /// The kinds of job, of all services.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<JobKind>,
 }
 
 /// `services.toml`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Services {
+pub struct ServicesFile {
     /// Seconds within which every job ends.
     pub horizon: f64,
     /// Share of the batch that is over within the first seconds.
     pub early: f64,
     /// The services.
-    pub services: Vec<Service>,
+    pub services: Vec<DemoService>,
     /// Trouble of whole services.
-    pub troubles: Vec<Trouble>,
+    pub troubles: Vec<Outage>,
     /// Trouble of single reads.
     pub sporadic: Sporadic,
 }
@@ -47,7 +47,7 @@ pub struct Services {
 /// A simulated service.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Service {
+pub struct DemoService {
     /// Its name in the jobs file.
     pub name: String,
     /// `unstract`, `vessl` or `optexity`.
@@ -66,7 +66,7 @@ pub struct Service {
 /// A time during which a service answers every read in one way.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Trouble {
+pub struct Outage {
     /// Which service.
     pub service: String,
     /// In which way.
@@ -108,7 +108,7 @@ pub struct Sporadic {
 /// What an Unstract deployment extracts from a file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Document {
+pub struct ExtractedDocument {
     /// The extracted fields that metadata and metrics speak of.
     pub fields: Vec<String>,
     /// The text of the file.
@@ -119,7 +119,7 @@ pub struct Document {
 
 /// A kind of job.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub enum JobKind {
     /// An execution.
     Unstract(Arc<UnstractKind>),
     /// A request.
@@ -130,7 +130,7 @@ pub enum Kind {
 
 /// What every kind of job has.
 #[derive(Debug, Deserialize)]
-pub struct Common {
+pub struct CommonSettings {
     /// Its service's name.
     pub service: String,
     /// How often it occurs, in proportion to the others.
@@ -148,7 +148,7 @@ pub struct Common {
 pub struct UnstractKind {
     /// What every kind has.
     #[serde(flatten)]
-    pub common: Common,
+    pub common: CommonSettings,
     /// How it ends.
     pub ends: UnstractEnd,
     /// What is extracted: a name of `documents`.
@@ -239,7 +239,7 @@ pub enum Delivery {
 pub struct VesslKind {
     /// What every kind has.
     #[serde(flatten)]
-    pub common: Common,
+    pub common: CommonSettings,
     /// How it ends.
     pub ends: VesslEnd,
     /// The code that the user's own service answered.
@@ -270,7 +270,7 @@ pub enum VesslEnd {
 pub struct OptexityKind {
     /// What every kind has.
     #[serde(flatten)]
-    pub common: Common,
+    pub common: CommonSettings,
     /// How it ends.
     pub ends: OptexityEnd,
     /// Where it goes.
@@ -308,9 +308,9 @@ pub enum OptexityEnd {
     Gone,
 }
 
-impl Kind {
+impl JobKind {
     /// What every kind has.
-    pub fn common(&self) -> &Common {
+    pub fn common(&self) -> &CommonSettings {
         match self {
             Self::Unstract(kind) => &kind.common,
             Self::Vessl(kind) => &kind.common,
@@ -347,7 +347,7 @@ impl Kind {
     }
 }
 
-impl Service {
+impl DemoService {
     /// Its provider's name.
     pub fn provider(&self) -> ProviderName {
         ProviderName::new(&self.provider)
@@ -358,20 +358,20 @@ impl Scenario {
     /// Reads the files that are built into the binary.
     pub fn load() -> Result<Self, DemoError> {
         #[derive(Deserialize)]
-        struct Unstract {
-            documents: BTreeMap<String, Arc<Document>>,
+        struct UnstractTable {
+            documents: BTreeMap<String, Arc<ExtractedDocument>>,
             kinds: Vec<Arc<UnstractKind>>,
         }
         #[derive(Deserialize)]
         struct Kinds<T> {
             kinds: Vec<T>,
         }
-        let unstract: Unstract = parse("unstract.toml", UNSTRACT)?;
+        let unstract: UnstractTable = parse("unstract.toml", UNSTRACT)?;
         let vessl: Kinds<Arc<VesslKind>> = parse("vessl.toml", VESSL)?;
         let optexity: Kinds<Arc<OptexityKind>> = parse("optexity.toml", OPTEXITY)?;
-        let kinds = (unstract.kinds.into_iter().map(Kind::Unstract))
-            .chain(vessl.kinds.into_iter().map(Kind::Vessl))
-            .chain(optexity.kinds.into_iter().map(Kind::Optexity))
+        let kinds = (unstract.kinds.into_iter().map(JobKind::Unstract))
+            .chain(vessl.kinds.into_iter().map(JobKind::Vessl))
+            .chain(optexity.kinds.into_iter().map(JobKind::Optexity))
             .collect();
         Ok(Self { services: parse("services.toml", SERVICES)?, documents: unstract.documents, kinds })
     }
@@ -391,14 +391,14 @@ mod tests {
         for kind in &scenario.kinds {
             let common = kind.common();
             let service = scenario.services.services.iter().find(|service| service.name == common.service);
-            let provider = service.map(Service::provider).unwrap();
+            let provider = service.map(DemoService::provider).unwrap();
             let same = match kind {
-                Kind::Unstract(_) => ProviderName::UNSTRACT,
-                Kind::Vessl(_) => ProviderName::VESSL,
-                Kind::Optexity(_) => ProviderName::OPTEXITY,
+                JobKind::Unstract(_) => ProviderName::UNSTRACT,
+                JobKind::Vessl(_) => ProviderName::VESSL,
+                JobKind::Optexity(_) => ProviderName::OPTEXITY,
             };
             assert_eq!(provider, same, "{}", common.name);
-            if let Kind::Unstract(kind) = kind {
+            if let JobKind::Unstract(kind) = kind {
                 assert!(kind.text.is_some() || scenario.documents.contains_key(kind.document.as_ref().unwrap()));
             }
         }

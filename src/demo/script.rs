@@ -75,14 +75,14 @@ pub struct Received {
 #[derive(Debug)]
 pub struct Script {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ScriptState>>,
     open: watch::Sender<bool>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ScriptState {
     /// By job id; the last one repeats.
     replies: HashMap<String, Vec<Scripted>>,
     /// By job id, the empty one for requests about no job of the script.
@@ -128,7 +128,7 @@ impl Script {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(ScriptState::default()));
         let (open, opened) = watch::channel(true);
         let (end, ended) = oneshot::channel();
         let shared = state.clone();
@@ -180,7 +180,7 @@ impl Script {
         self.state().connections
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ScriptState> {
         lock(&self.state)
     }
 }
@@ -194,7 +194,7 @@ impl Drop for Script {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<Mutex<State>>, open: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, state: Arc<Mutex<ScriptState>>, open: watch::Receiver<bool>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let connection = {
@@ -210,7 +210,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>, open: watch::Re
 }
 
 /// Answers the requests of one connection until one of the two ends it.
-async fn talk(mut stream: TcpStream, connection: u32, state: Arc<Mutex<State>>) {
+async fn talk(mut stream: TcpStream, connection: u32, state: Arc<Mutex<ScriptState>>) {
     let mut buffer = Vec::new();
     while let Some(received) = receive(&mut stream, &mut buffer, connection).await {
         let scripted = lock(&state).next(received);
@@ -220,7 +220,7 @@ async fn talk(mut stream: TcpStream, connection: u32, state: Arc<Mutex<State>>) 
     }
 }
 
-impl State {
+impl ScriptState {
     /// Notes the request and gives the reply that is next for its job.
     fn next(&mut self, received: Received) -> Scripted {
         let id = self.id_of(&received);
@@ -361,7 +361,7 @@ async fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
     stream.write_all(bytes).await.is_ok() && stream.flush().await.is_ok()
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<ScriptState>) -> MutexGuard<'_, ScriptState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

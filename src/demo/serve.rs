@@ -4,7 +4,7 @@ use std::io::Write;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Demo, DemoError, Options};
+use super::{Demo, DemoError, DemoOptions};
 
 /// The signal that ended the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Stop {
 
 /// Starts the services, prints the jobs file to `stdout` (nothing else, flushed) and a note to `stderr`, and runs
 /// until SIGINT, SIGTERM or SIGHUP.
-pub fn serve(options: Options, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Result<Stop, DemoError> {
+pub fn serve(options: DemoOptions, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Result<Stop, DemoError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DemoError::Start)?;
     runtime.block_on(async {
         // Before the file is out: whoever reads it may stop us at once.

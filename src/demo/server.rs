@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::sync::oneshot;
 
-use super::line::{Line, Lines, Sending, reply};
+use super::line::{Connection, ConnectionListener, Sending, reply};
 use super::scenario::TroubleKind;
 use super::world::{Met, Obstacle, World};
 use super::{ledger, optexity, resubmit, unstract, vessl};
@@ -41,9 +41,9 @@ pub fn spawn(world: Arc<World>, listener: TcpListener, ended: oneshot::Receiver<
     };
     thread::Builder::new().name("demo".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let service = routes(world).into_make_service_with_connect_info::<Line>();
+            let service = routes(world).into_make_service_with_connect_info::<Connection>();
             tokio::select! {
-                _ = axum::serve(Lines(listener), service) => {}
+                _ = axum::serve(ConnectionListener(listener), service) => {}
                 _ = ended => {}
             }
         });
@@ -64,7 +64,7 @@ pub fn is_right(token: &str) -> bool {
 }
 
 /// The trouble that this read meets, as a reply; a delay has passed when there is none.
-pub async fn trouble(world: &World, line: &Line, met: &Met) -> Option<Response> {
+pub async fn trouble(world: &World, line: &Connection, met: &Met) -> Option<Response> {
     match world.obstacle(met)? {
         Obstacle::Slow(delay) => {
             tokio::time::sleep(delay).await;
@@ -96,7 +96,7 @@ fn routes(world: Arc<World>) -> Router {
         .with_state(world)
 }
 
-async fn unknown_route(ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response {
+async fn unknown_route(ConnectInfo(line): ConnectInfo<Connection>, request: Request) -> Response {
     let path = request.uri().path();
     if path.starts_with("/deployment/") {
         let page = "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  \
@@ -111,14 +111,14 @@ async fn unknown_route(ConnectInfo(line): ConnectInfo<Line>, request: Request) -
     reply(&line, 404, JSON, body.into(), Sending::Whole)
 }
 
-async fn wrong_method(ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response {
+async fn wrong_method(ConnectInfo(line): ConnectInfo<Connection>, request: Request) -> Response {
     if request.uri().path().starts_with("/deployment/") {
         return unstract::wrong_method(&line, request.method());
     }
     reply(&line, 405, JSON, br#"{"detail":"Method Not Allowed"}"#.to_vec(), Sending::Whole)
 }
 
-fn troubled(line: &Line, kind: TroubleKind, seconds: f64) -> Response {
+fn troubled(line: &Connection, kind: TroubleKind, seconds: f64) -> Response {
     let whole = seconds.ceil().max(1.0);
     match kind {
         TroubleKind::Throttled => {
@@ -143,7 +143,7 @@ fn troubled(line: &Line, kind: TroubleKind, seconds: f64) -> Response {
     }
 }
 
-fn html(line: &Line, status: u16, page: &str) -> Response {
+fn html(line: &Connection, status: u16, page: &str) -> Response {
     reply(line, status, "text/html; charset=utf-8", page.into(), Sending::Whole)
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::scenario::{Delivery, Kind, TroubleKind, UnstractEnd};
+use super::scenario::{Delivery, JobKind, TroubleKind, UnstractEnd};
 use super::world::Window;
 use super::*;
 use crate::domain::state::LostBecause;
@@ -16,19 +16,19 @@ const EMBEDDINGS: &str = "p8d4rz0c6yt2";
 
 /// A demo that is over at once: every job has ended before the first read.
 fn over(jobs: usize) -> Demo {
-    let demo = Demo::start(Options { jobs, seed: Some(7), speed: 1000.0, port: None, calm: true }).unwrap();
+    let demo = Demo::start(DemoOptions { jobs, seed: Some(7), speed: 1000.0, port: None, calm: true }).unwrap();
     std::thread::sleep(Duration::from_millis(200));
     demo
 }
 
 /// A demo that has hardly begun.
 fn fresh(jobs: usize) -> Demo {
-    Demo::start(Options { jobs, seed: Some(7), speed: 0.01, port: None, calm: true }).unwrap()
+    Demo::start(DemoOptions { jobs, seed: Some(7), speed: 0.01, port: None, calm: true }).unwrap()
 }
 
 /// The first Unstract job that ends so.
 fn ending(demo: &Demo, ends: UnstractEnd) -> String {
-    let fits = |kind: &Kind| matches!(kind, Kind::Unstract(kind) if kind.ends == ends);
+    let fits = |kind: &JobKind| matches!(kind, JobKind::Unstract(kind) if kind.ends == ends);
     demo.world.batch.iter().find(|job| fits(&job.kind)).unwrap().id.clone()
 }
 
@@ -111,7 +111,7 @@ fn a_result_is_handed_out_once_and_then_acknowledged() {
 #[test]
 fn a_trickling_result_arrives_whole_and_counts_as_handed_out_at_its_end() {
     let demo = over(40);
-    let trickles = |kind: &Kind| matches!(kind, Kind::Unstract(kind) if kind.delivery == Delivery::Trickle);
+    let trickles = |kind: &JobKind| matches!(kind, JobKind::Unstract(kind) if kind.delivery == Delivery::Trickle);
     let id = demo.world.batch.iter().find(|job| trickles(&job.kind)).unwrap().id.clone();
     let (status, body) = read(&demo, &id);
     assert!(status == 200 && body.ends_with("]}"), "{body}");
@@ -235,7 +235,7 @@ fn a_refusal_has_the_backends_shape_and_takes_nothing() {
 
 #[test]
 fn an_execution_can_be_sent_and_waited_for() {
-    let demo = Demo::start(Options { jobs: 0, seed: Some(1), speed: 20.0, port: None, calm: true }).unwrap();
+    let demo = Demo::start(DemoOptions { jobs: 0, seed: Some(1), speed: 20.0, port: None, calm: true }).unwrap();
     let form = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"loss.pdf\"\r\n\r\n%PDF\r\n--b\r\n\
                 Content-Disposition: form-data; name=\"timeout\"\r\n\r\n";
     let send = |timeout: i32| {
@@ -257,7 +257,7 @@ fn a_vessl_request_can_be_read_again_and_again() {
     let demo = over(300);
     let mut seen = std::collections::BTreeSet::new();
     for job in &demo.world.batch {
-        let Kind::Vessl(kind) = &job.kind else { continue };
+        let JobKind::Vessl(kind) = &job.kind else { continue };
         let slug = if kind.common.service == "llama" { LLAMA } else { EMBEDDINGS };
         let get = || vessl(&demo, slug, &job.id);
         let (status, body) = answer(get());
@@ -284,7 +284,7 @@ fn a_vessl_request_can_be_read_again_and_again() {
 fn an_optexity_task_tells_its_progress_and_its_end_and_a_gone_one_is_not_found() {
     let mut words = std::collections::BTreeSet::new();
     for demo in [fresh(2_000), over(2_000)] {
-        for job in demo.world.batch.iter().filter(|job| matches!(job.kind, Kind::Optexity(_))).take(150) {
+        for job in demo.world.batch.iter().filter(|job| matches!(job.kind, JobKind::Optexity(_))).take(150) {
             let (status, body) = answer(call(&demo, "key", format!(r#"{{"task_id":"{}"}}"#, job.id)));
             assert!(
                 status == 200 && body.starts_with(&format!(r#"{{"success":true,"task_id":"{}""#, job.id)),
@@ -316,7 +316,7 @@ fn trouble_comes_in_every_form_and_never_takes_a_result() {
         (TroubleKind::HangsUp, "", "", ""),
     ];
     for (kind, status, retry, page) in cases {
-        let options = Options { seed: Some(7), speed: 1000.0, ..Options::default() };
+        let options = DemoOptions { seed: Some(7), speed: 1000.0, ..DemoOptions::default() };
         let mut world = World::new(&options, 7).unwrap();
         world.windows = vec![Window { service: "invoices".to_owned(), kind, from: -1.0, to: 120_000.0 }];
         let demo = Demo::of(world, 7, 0).unwrap();
@@ -333,7 +333,7 @@ fn trouble_comes_in_every_form_and_never_takes_a_result() {
 
 #[test]
 fn trouble_is_rare_the_same_for_the_same_seed_and_over_before_the_batch_is() {
-    let options = Options { seed: Some(9), ..Options::default() };
+    let options = DemoOptions { seed: Some(9), ..DemoOptions::default() };
     let worlds = [World::new(&options, 9).unwrap(), World::new(&options, 9).unwrap()];
     let [obstacles, again] = worlds.map(|world| {
         assert!(world.windows.iter().all(|window| window.to < world.scenario.services.horizon));
@@ -361,7 +361,7 @@ fn a_jobs_file_is_valid_toml_and_names_every_job_whatever_the_size_of_the_batch(
 #[test]
 fn the_same_seed_makes_the_same_jobs_file_and_no_seed_a_new_one() {
     let file = |seed| {
-        let demo = Demo::start(Options { seed, calm: true, ..Options::default() }).unwrap();
+        let demo = Demo::start(DemoOptions { seed, calm: true, ..DemoOptions::default() }).unwrap();
         demo.jobs_file().replace(&demo.address().to_string(), "HOST")
     };
     assert_eq!(file(Some(5)), file(Some(5)));
@@ -371,10 +371,10 @@ fn the_same_seed_makes_the_same_jobs_file_and_no_seed_a_new_one() {
 #[test]
 fn options_out_of_range_and_a_port_in_use_are_said_in_words() {
     let fails = |options| Demo::start(options).unwrap_err().to_string();
-    assert!(fails(Options { jobs: MAX_JOBS + 1, ..Options::default() }).contains("--jobs"));
-    assert!(fails(Options { speed: f64::NAN, ..Options::default() }).contains("--speed"));
+    assert!(fails(DemoOptions { jobs: MAX_JOBS + 1, ..DemoOptions::default() }).contains("--jobs"));
+    assert!(fails(DemoOptions { speed: f64::NAN, ..DemoOptions::default() }).contains("--speed"));
     let demo = fresh(0);
-    assert!(fails(Options { port: Some(demo.address().port()), ..Options::default() }).contains("--port"));
+    assert!(fails(DemoOptions { port: Some(demo.address().port()), ..DemoOptions::default() }).contains("--port"));
 }
 
 #[test]

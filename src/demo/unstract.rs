@@ -12,17 +12,17 @@ use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::line::{Line, Sending, reply, reply_then};
-use super::plan::{Phase, Planned};
-use super::scenario::{Delivery, Kind, UnstractEnd, UnstractKind};
+use super::line::{Connection, Sending, reply, reply_then};
+use super::plan::{DemoPhase, Planned};
+use super::scenario::{Delivery, JobKind, UnstractEnd, UnstractKind};
 use super::server::{JSON, bearer, is_right, latency, trouble};
-use super::unstract_body::{Envelope, FileResult, body, files, to_json, verdict};
-use super::world::{Flags, Met, Taken, World};
+use super::unstract_body::{DemoFile, Envelope, body, files, to_json, verdict};
+use super::world::{Flags, HandedOut, Met, World};
 
 /// GET (and HEAD, which takes the result just as well).
 pub async fn status(
     State(world): State<Arc<World>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    ConnectInfo(line): ConnectInfo<Connection>,
     Path((organization, api)): Path<(String, String)>,
     method: Method,
     RawQuery(query): RawQuery,
@@ -35,15 +35,15 @@ pub async fn status(
     let met = world.meet(&asked.id);
     let Some((met, kind)) = met.as_ref().and_then(|met| Some((met, of_unstract(&met.job.kind)?))) else {
         let detail = format!("Execution with ID '{}' does not exist.", asked.given);
-        return Refusal::client(404, detail).reply(&line);
+        return RefusedRead::client(404, detail).reply(&line);
     };
     if let Some(response) = trouble(&world, &line, met).await {
         return response;
     }
     let word = match met.phase {
-        Phase::Waiting => "PENDING",
-        Phase::Running(_) => "EXECUTING",
-        Phase::Over => return finished(&world, &line, met, kind, asked.flags, &method).await,
+        DemoPhase::Waiting => "PENDING",
+        DemoPhase::Running(_) => "EXECUTING",
+        DemoPhase::Over => return finished(&world, &line, met, kind, asked.flags, &method).await,
     };
     latency(&world, met).await;
     reply(&line, 422, JSON, to_json(&Envelope::<Option<()>> { status: word, message: None }), Sending::Whole)
@@ -52,7 +52,7 @@ pub async fn status(
 /// POST: starts an execution, and waits for its end if the form's `timeout` is above zero.
 pub async fn execute(
     State(world): State<Arc<World>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    ConnectInfo(line): ConnectInfo<Connection>,
     Path((organization, api)): Path<(String, String)>,
     headers: HeaderMap,
     form: Bytes,
@@ -61,9 +61,9 @@ pub async fn execute(
         return refusal.reply(&line);
     }
     let Some(kind) = sent_kind(&world, &organization, &api) else {
-        return Refusal::client(404, "API not found").reply(&line);
+        return RefusedRead::client(404, "API not found").reply(&line);
     };
-    let job = world.send(Kind::Unstract(kind.clone()), file_names(&form));
+    let job = world.send(JobKind::Unstract(kind.clone()), file_names(&form));
     let timeout: i64 = field(&form, "timeout").and_then(|text| text.trim().parse().ok()).unwrap_or(-1);
     if timeout > 0 {
         let left = world.clock.real((job.ends - world.clock.now()).max(0.0)) + Duration::from_millis(5);
@@ -72,8 +72,8 @@ pub async fn execute(
     let status_api = format!("/deployment/api/{organization}/{api}/?execution_id={}", job.id);
     let flags = form_flags(&form);
     let execution = match job.phase(world.clock.now()) {
-        Phase::Over if timeout > 0 => {
-            world.take(&job.id, Taken { flags, whole: true });
+        DemoPhase::Over if timeout > 0 => {
+            world.take(&job.id, HandedOut { flags, whole: true });
             let record = world.record(&job.id);
             let names = record.as_ref().map_or(&[][..], |record| &record.names);
             let (word, _) = verdict(kind.ends);
@@ -83,16 +83,16 @@ pub async fn execute(
                 ..queued(&job, status_api)
             }
         }
-        Phase::Running(_) => Execution { execution_status: "EXECUTING", ..queued(&job, status_api) },
-        Phase::Waiting | Phase::Over => queued(&job, status_api),
+        DemoPhase::Running(_) => Execution { execution_status: "EXECUTING", ..queued(&job, status_api) },
+        DemoPhase::Waiting | DemoPhase::Over => queued(&job, status_api),
     };
     reply(&line, 200, JSON, to_json(&Started { message: execution }), Sending::Whole)
 }
 
 /// A method that the deployment does not have.
-pub fn wrong_method(line: &Line, method: &Method) -> Response {
+pub fn wrong_method(line: &Connection, method: &Method) -> Response {
     let detail = format!("Method \"{method}\" not allowed.");
-    Refusal { code: "method_not_allowed", ..Refusal::client(405, detail) }.reply(line)
+    RefusedRead { code: "method_not_allowed", ..RefusedRead::client(405, detail) }.reply(line)
 }
 
 #[derive(Serialize)]
@@ -106,10 +106,10 @@ struct Execution {
     execution_status: &'static str,
     status_api: String,
     error: Option<String>,
-    result: Option<Vec<FileResult>>,
+    result: Option<Vec<DemoFile>>,
 }
 
-struct Asked {
+struct StatusRead {
     /// The id as it was given.
     given: String,
     /// The same as a plain UUID.
@@ -118,7 +118,7 @@ struct Asked {
 }
 
 /// A request that is refused: nothing was taken.
-struct Refusal {
+struct RefusedRead {
     status: u16,
     kind: &'static str,
     code: &'static str,
@@ -127,7 +127,7 @@ struct Refusal {
 }
 
 #[derive(Serialize)]
-struct Refused<'a> {
+struct RefusedReply<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     errors: [RefusedBecause<'a>; 1],
@@ -140,7 +140,7 @@ struct RefusedBecause<'a> {
     attr: Option<&'static str>,
 }
 
-impl Refusal {
+impl RefusedRead {
     fn client(status: u16, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, kind: "client_error", code: "error", detail: detail.into(), attr: None }
     }
@@ -149,16 +149,16 @@ impl Refusal {
         Self { status: 400, kind: "validation_error", code, detail: detail.into(), attr: Some(attr) }
     }
 
-    fn reply(&self, line: &Line) -> Response {
+    fn reply(&self, line: &Connection) -> Response {
         let because = RefusedBecause { code: self.code, detail: &self.detail, attr: self.attr };
-        reply(line, self.status, JSON, to_json(&Refused { kind: self.kind, errors: [because] }), Sending::Whole)
+        reply(line, self.status, JSON, to_json(&RefusedReply { kind: self.kind, errors: [because] }), Sending::Whole)
     }
 }
 
 /// The result is deleted first and sent then: what happens in between, or on the way, is the reader's loss.
 async fn finished(
     world: &Arc<World>,
-    line: &Line,
+    line: &Connection,
     met: &Met,
     kind: &UnstractKind,
     flags: Flags,
@@ -182,7 +182,7 @@ async fn finished(
         },
     };
     let id = met.job.id.clone();
-    let first = world.take(&id, Taken { flags, whole: false });
+    let first = world.take(&id, HandedOut { flags, whole: false });
     latency(world, met).await;
     if !first || kind.ends == UnstractEnd::AlreadyRead {
         let gone = Envelope { status: word, message: "Result already acknowledged" };
@@ -197,19 +197,19 @@ async fn finished(
 }
 
 /// In the backend's order: a key must be there, then the deployment, then the key must fit.
-fn admitted(world: &World, organization: &str, api: &str, headers: &HeaderMap) -> Result<(), Refusal> {
-    let token = bearer(headers).ok_or_else(|| Refusal::client(403, "Missing api key"))?;
+fn admitted(world: &World, organization: &str, api: &str, headers: &HeaderMap) -> Result<(), RefusedRead> {
+    let token = bearer(headers).ok_or_else(|| RefusedRead::client(403, "Missing api key"))?;
     let mut services = world.scenario.services.services.iter();
     if !services.any(|service| service.organization == organization && service.api == api) {
-        return Err(Refusal::client(404, "API not found"));
+        return Err(RefusedRead::client(404, "API not found"));
     }
     if !is_right(token) {
-        return Err(Refusal::client(401, "Unauthorized"));
+        return Err(RefusedRead::client(401, "Unauthorized"));
     }
     Ok(())
 }
 
-fn asked(query: Option<&str>) -> Result<Asked, Refusal> {
+fn asked(query: Option<&str>) -> Result<StatusRead, RefusedRead> {
     let mut given = None;
     let mut flags = Flags::default();
     for (key, value) in query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
@@ -222,15 +222,15 @@ fn asked(query: Option<&str>) -> Result<Asked, Refusal> {
             _ => {}
         }
     }
-    let given = given.ok_or_else(|| Refusal::invalid("execution_id", "required", "This field is required."))?;
+    let given = given.ok_or_else(|| RefusedRead::invalid("execution_id", "required", "This field is required."))?;
     if given.is_empty() {
-        return Err(Refusal::invalid("execution_id", "blank", "This field may not be blank."));
+        return Err(RefusedRead::invalid("execution_id", "blank", "This field may not be blank."));
     }
     let Some(id) = plain_uuid(&given) else {
         let detail = format!("Invalid execution_id '{given}'. Must be a valid UUID.");
-        return Err(Refusal::invalid("execution_id", "invalid", detail));
+        return Err(RefusedRead::invalid("execution_id", "invalid", detail));
     };
-    Ok(Asked { given, id, flags })
+    Ok(StatusRead { given, id, flags })
 }
 
 /// As Python reads a UUID: braces, a `urn:uuid:` before it and hyphens anywhere do not matter.
@@ -251,18 +251,18 @@ fn plain_uuid(text: &str) -> Option<String> {
 }
 
 /// As Django REST framework reads a boolean: `True` of the Python client, `true`, `1`, `yes`, `on`…
-fn boolean(attr: &'static str, text: &str) -> Result<bool, Refusal> {
+fn boolean(attr: &'static str, text: &str) -> Result<bool, RefusedRead> {
     match text.to_ascii_lowercase().as_str() {
         "t" | "y" | "yes" | "true" | "on" | "1" => Ok(true),
         "f" | "n" | "no" | "false" | "off" | "0" | "0.0" | "" => Ok(false),
-        _ => Err(Refusal::invalid(attr, "invalid", "Must be a valid boolean.")),
+        _ => Err(RefusedRead::invalid(attr, "invalid", "Must be a valid boolean.")),
     }
 }
 
-fn of_unstract(kind: &Kind) -> Option<&Arc<UnstractKind>> {
+fn of_unstract(kind: &JobKind) -> Option<&Arc<UnstractKind>> {
     match kind {
-        Kind::Unstract(kind) => Some(kind),
-        Kind::Vessl(_) | Kind::Optexity(_) => None,
+        JobKind::Unstract(kind) => Some(kind),
+        JobKind::Vessl(_) | JobKind::Optexity(_) => None,
     }
 }
 

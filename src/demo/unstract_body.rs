@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::plan::Planned;
-use super::scenario::{Document, UnstractEnd, UnstractKind};
+use super::scenario::{ExtractedDocument, UnstractEnd, UnstractKind};
 use super::template::{fill, hex, uuid};
 use super::world::{Flags, World};
 
@@ -39,7 +39,7 @@ pub fn files(
     kind: &UnstractKind,
     names: &[String],
     flags: Flags,
-) -> Option<Vec<FileResult>> {
+) -> Option<Vec<DemoFile>> {
     match kind.ends {
         UnstractEnd::ErrorWithoutFiles | UnstractEnd::Expired | UnstractEnd::AlreadyRead => return None,
         UnstractEnd::Completed
@@ -85,7 +85,7 @@ pub struct Envelope<T> {
 
 /// One file of an execution.
 #[derive(Debug, Serialize)]
-pub struct FileResult {
+pub struct DemoFile {
     file: String,
     file_execution_id: String,
     status: &'static str,
@@ -105,15 +105,15 @@ enum Extraction {
         #[serde(skip_serializing_if = "Option::is_none")]
         metadata: Option<Box<Inner>>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        metrics: Option<Named<Metrics>>,
+        metrics: Option<NamedMap<Metrics>>,
     },
 }
 
 /// An object of names in their order.
 #[derive(Debug)]
-struct Named<T>(Vec<(String, T)>);
+struct NamedMap<T>(Vec<(String, T)>);
 
-impl<T: Serialize> Serialize for Named<T> {
+impl<T: Serialize> Serialize for NamedMap<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
@@ -123,13 +123,13 @@ impl<T: Serialize> Serialize for Named<T> {
 struct Inner {
     run_id: String,
     file_name: String,
-    context: Named<[String; 1]>,
-    required_fields: Named<()>,
+    context: NamedMap<[String; 1]>,
+    required_fields: NamedMap<()>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    highlight_data: Option<Named<[[u32; 4]; 1]>>,
-    line_numbers: Named<[[u32; 1]; 1]>,
+    highlight_data: Option<NamedMap<[[u32; 4]; 1]>>,
+    line_numbers: NamedMap<[[u32; 1]; 1]>,
     whisper_hash: String,
-    confidence_data: Named<[Confidence; 1]>,
+    confidence_data: NamedMap<[Confidence; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     extracted_text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,12 +164,12 @@ struct Llm {
 
 #[derive(Debug, Serialize)]
 struct Metrics {
-    context_retrieval: Taken,
-    extraction_llm: Taken,
+    context_retrieval: TimeTaken,
+    extraction_llm: TimeTaken,
 }
 
 #[derive(Debug, Serialize)]
-struct Taken {
+struct TimeTaken {
     #[serde(rename = "time_taken(s)")]
     seconds: f64,
 }
@@ -245,7 +245,7 @@ struct OneFile<'a> {
 }
 
 impl OneFile<'_> {
-    fn succeeded(&mut self, file: String) -> FileResult {
+    fn succeeded(&mut self, file: String) -> DemoFile {
         let file_execution_id = uuid(&mut self.rng);
         let pages = self.rng.u32(1..6);
         let prompt = self.rng.u32(900..6_000);
@@ -282,7 +282,7 @@ impl OneFile<'_> {
             },
             total_pages_processed: pages,
         };
-        FileResult {
+        DemoFile {
             file,
             file_execution_id,
             status: "Success",
@@ -293,7 +293,7 @@ impl OneFile<'_> {
         }
     }
 
-    fn failed(&mut self, file: String) -> FileResult {
+    fn failed(&mut self, file: String) -> DemoFile {
         let file_execution_id = uuid(&mut self.rng);
         let reason = self.rng.choice(&self.kind.reasons).map_or("Unknown error", String::as_str);
         let error = fill(reason, &mut self.rng, self.job.number, self.index + 1);
@@ -326,7 +326,7 @@ impl OneFile<'_> {
             enriched,
             usage,
         };
-        FileResult {
+        DemoFile {
             file,
             file_execution_id,
             status: "Failed",
@@ -339,7 +339,7 @@ impl OneFile<'_> {
 
     fn extraction(
         &mut self,
-        document: &Document,
+        document: &ExtractedDocument,
         file: &str,
         file_execution_id: &str,
         [prompt, completion, embedding]: [u32; 3],
@@ -385,8 +385,8 @@ impl OneFile<'_> {
         });
         let metrics = wanted(flags.metrics).then(|| {
             named(document, |_| Metrics {
-                context_retrieval: Taken { seconds: 0.084 },
-                extraction_llm: Taken { seconds: 1.532 },
+                context_retrieval: TimeTaken { seconds: 0.084 },
+                extraction_llm: TimeTaken { seconds: 1.532 },
             })
         });
         let output = RawValue::from_string(output).unwrap_or_else(|_| RawValue::NULL.to_owned());
@@ -399,7 +399,7 @@ impl OneFile<'_> {
         verdict(self.kind.ends) == ("COMPLETED", 200)
     }
 
-    fn document(&self) -> Option<std::sync::Arc<Document>> {
+    fn document(&self) -> Option<std::sync::Arc<ExtractedDocument>> {
         self.kind.document.as_ref().and_then(|name| self.world.scenario.documents.get(name)).cloned()
     }
 
@@ -414,8 +414,8 @@ impl OneFile<'_> {
     }
 }
 
-fn named<T>(document: &Document, value: impl Fn(&str) -> T) -> Named<T> {
-    Named(document.fields.iter().map(|field| (field.clone(), value(field))).collect())
+fn named<T>(document: &ExtractedDocument, value: impl Fn(&str) -> T) -> NamedMap<T> {
+    NamedMap(document.fields.iter().map(|field| (field.clone(), value(field))).collect())
 }
 
 fn scaled(tokens: u32, share: f64) -> u32 {

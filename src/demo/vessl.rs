@@ -8,18 +8,18 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::line::{Line, Sending, reply};
-use super::plan::{Phase, Planned};
-use super::scenario::{Kind, VesslEnd, VesslKind};
+use super::line::{Connection, Sending, reply};
+use super::plan::{DemoPhase, Planned};
+use super::scenario::{JobKind, VesslEnd, VesslKind};
 use super::server::{JSON, bearer, is_right, latency, trouble};
 use super::template::fill;
 use super::unstract_body::to_json;
-use super::world::{Flags, Taken, World};
+use super::world::{Flags, HandedOut, World};
 
 /// GET of a request's output.
 pub async fn status(
     State(world): State<Arc<World>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    ConnectInfo(line): ConnectInfo<Connection>,
     Path((slug, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
@@ -35,10 +35,10 @@ pub async fn status(
     }
     latency(&world, met).await;
     let body = match met.phase {
-        Phase::Waiting => to_json(&Answer::new("pending")),
-        Phase::Running(_) => to_json(&Answer::new("in_progress")),
-        Phase::Over => {
-            world.take(&id, Taken { flags: Flags::default(), whole: true });
+        DemoPhase::Waiting => to_json(&StatusBody::new("pending")),
+        DemoPhase::Running(_) => to_json(&StatusBody::new("in_progress")),
+        DemoPhase::Over => {
+            world.take(&id, HandedOut { flags: Flags::default(), whole: true });
             answer(&met.job, kind)
         }
     };
@@ -48,7 +48,7 @@ pub async fn status(
 /// POST of a request: 201 and its id.
 pub async fn send(
     State(world): State<Arc<World>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    ConnectInfo(line): ConnectInfo<Connection>,
     Path(slug): Path<String>,
     headers: HeaderMap,
 ) -> Response {
@@ -78,11 +78,11 @@ pub fn answer(job: &Planned, kind: &VesslKind) -> Vec<u8> {
         VesslEnd::Failed => "failed",
     };
     let fail_reason = kind.fail_reason.as_ref().map(|reason| fill(reason, &mut rng, job.number, 1));
-    to_json(&Answer { status, status_code: kind.status_code, raw_output, output, fail_reason })
+    to_json(&StatusBody { status, status_code: kind.status_code, raw_output, output, fail_reason })
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct StatusBody {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_code: Option<u16>,
@@ -100,33 +100,33 @@ struct Sent<'a> {
 }
 
 #[derive(Serialize)]
-struct Problem {
+struct VesslProblem {
     code: &'static str,
     message: &'static str,
 }
 
-impl Answer {
+impl StatusBody {
     fn new(status: &'static str) -> Self {
         Self { status, status_code: None, raw_output: None, output: None, fail_reason: None }
     }
 }
 
-fn refused(line: &Line, headers: &HeaderMap) -> Option<Response> {
+fn refused(line: &Connection, headers: &HeaderMap) -> Option<Response> {
     let fits = bearer(headers).is_some_and(is_right);
     (!fits).then(|| error(line, 401, "Unauthorized", "Invalid token."))
 }
 
-fn error(line: &Line, status: u16, code: &'static str, message: &'static str) -> Response {
-    reply(line, status, JSON, to_json(&Problem { code, message }), Sending::Whole)
+fn error(line: &Connection, status: u16, code: &'static str, message: &'static str) -> Response {
+    reply(line, status, JSON, to_json(&VesslProblem { code, message }), Sending::Whole)
 }
 
 /// The kind, if it is one of this very service: a request of another service is not found.
-fn of_service<'a>(world: &World, kind: &'a Kind, slug: &str) -> Option<&'a VesslKind> {
+fn of_service<'a>(world: &World, kind: &'a JobKind, slug: &str) -> Option<&'a VesslKind> {
     match kind {
-        Kind::Vessl(kind) => {
+        JobKind::Vessl(kind) => {
             let mut services = world.scenario.services.services.iter();
             services.any(|service| service.slug == slug && service.name == kind.common.service).then_some(kind)
         }
-        Kind::Unstract(_) | Kind::Optexity(_) => None,
+        JobKind::Unstract(_) | JobKind::Optexity(_) => None,
     }
 }

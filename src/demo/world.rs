@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::plan::{Phase, Planned, plan, sent};
-use super::scenario::{Kind, Scenario, TroubleKind};
-use super::{DemoError, Options};
+use super::plan::{DemoPhase, Planned, plan, sent};
+use super::scenario::{JobKind, Scenario, TroubleKind};
+use super::{DemoError, DemoOptions};
 use crate::domain::state::State;
 
 /// Everything that the services know.
@@ -20,16 +20,16 @@ pub struct World {
     /// The batch, in the order of the jobs file.
     pub batch: Vec<Arc<Planned>>,
     /// The demo's time.
-    pub clock: Clock,
+    pub clock: DemoClock,
     /// When a service answers every read in one way.
     pub windows: Vec<Window>,
     calm: bool,
-    table: Mutex<Table>,
+    table: Mutex<JobTable>,
 }
 
 /// The demo's own time, which may run faster than ours.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub struct DemoClock {
     started: Instant,
     started_at: Timestamp,
     speed: f64,
@@ -54,14 +54,14 @@ pub struct Met {
     /// Names of the files that were sent with it; empty: those of the scenario.
     pub names: Arc<[String]>,
     /// How far it is.
-    pub phase: Phase,
+    pub phase: DemoPhase,
     /// Which read of the job this is, from 1.
     pub read: u32,
 }
 
 /// What is known of a job's reads.
 #[derive(Debug, Clone)]
-pub struct Record {
+pub struct JobRecord {
     /// The job.
     pub job: Arc<Planned>,
     /// See [`Met::names`].
@@ -73,12 +73,12 @@ pub struct Record {
     /// Reads that met the job when it was over: the first of them takes the result.
     pub consuming: u32,
     /// What was handed out.
-    pub taken: Option<Taken>,
+    pub taken: Option<HandedOut>,
 }
 
 /// A result that was handed out.
 #[derive(Debug, Clone, Copy)]
-pub struct Taken {
+pub struct HandedOut {
     /// What the read asked for.
     pub flags: Flags,
     /// Whether all of it was sent.
@@ -108,13 +108,13 @@ pub struct Window {
 }
 
 #[derive(Debug)]
-struct Table {
-    records: HashMap<String, Record>,
+struct JobTable {
+    records: HashMap<String, JobRecord>,
     sent: usize,
     rng: Rng,
 }
 
-impl Clock {
+impl DemoClock {
     /// Seconds since the start, at the demo's speed.
     pub fn now(&self) -> f64 {
         self.started.elapsed().as_secs_f64() * self.speed
@@ -134,7 +134,7 @@ impl Clock {
 
 impl World {
     /// A world of that many jobs, made from the seed.
-    pub fn new(options: &Options, seed: u64) -> Result<Self, DemoError> {
+    pub fn new(options: &DemoOptions, seed: u64) -> Result<Self, DemoError> {
         let scenario = Scenario::load()?;
         let mut rng = Rng::with_seed(seed);
         let windows = (scenario.services.troubles.iter())
@@ -145,9 +145,9 @@ impl World {
             })
             .collect();
         let batch: Vec<_> = plan(&scenario, options.jobs, &mut rng).into_iter().map(Arc::new).collect();
-        let records = batch.iter().map(|job| (job.id.clone(), Record::new(job.clone(), [].into()))).collect();
-        let clock = Clock { started: Instant::now(), started_at: Timestamp::now(), speed: options.speed };
-        let table = Mutex::new(Table { records, sent: 0, rng });
+        let records = batch.iter().map(|job| (job.id.clone(), JobRecord::new(job.clone(), [].into()))).collect();
+        let clock = DemoClock { started: Instant::now(), started_at: Timestamp::now(), speed: options.speed };
+        let table = Mutex::new(JobTable { records, sent: 0, rng });
         Ok(Self { scenario, batch, clock, windows, calm: options.calm, table })
     }
 
@@ -157,12 +157,12 @@ impl World {
     }
 
     /// Adds a job that a client sends now.
-    pub fn send(&self, kind: Kind, names: Vec<String>) -> Arc<Planned> {
+    pub fn send(&self, kind: JobKind, names: Vec<String>) -> Arc<Planned> {
         let mut table = self.table();
         table.sent += 1;
         let number = self.batch.len() + table.sent;
         let job = Arc::new(sent(kind, number, self.clock.now(), &mut table.rng));
-        table.records.insert(job.id.clone(), Record::new(job.clone(), names.into()));
+        table.records.insert(job.id.clone(), JobRecord::new(job.clone(), names.into()));
         job
     }
 
@@ -170,14 +170,14 @@ impl World {
     pub fn send_again(&self, id: &str) -> Option<(Arc<Planned>, String)> {
         let record = self.record(id)?;
         let service = &record.job.kind.common().service;
-        let works = |kind: &&Kind| kind.common().service == *service && kind.state() == State::Succeeded;
+        let works = |kind: &&JobKind| kind.common().service == *service && kind.state() == State::Succeeded;
         let kind = self.scenario.kinds.iter().find(works)?;
         let name = format!("{} again", record.name);
         let mut table = self.table();
         table.sent += 1;
         let number = self.batch.len() + table.sent;
         let job = Arc::new(sent(kind.clone(), number, self.clock.now(), &mut table.rng));
-        let record = Record { name: name.clone(), ..Record::new(job.clone(), record.names) };
+        let record = JobRecord { name: name.clone(), ..JobRecord::new(job.clone(), record.names) };
         table.records.insert(job.id.clone(), record);
         Some((job, name))
     }
@@ -197,7 +197,7 @@ impl World {
     }
 
     /// Takes the result of a job that is over: true only the first time. This is the moment of which there is one.
-    pub fn take(&self, id: &str, taken: Taken) -> bool {
+    pub fn take(&self, id: &str, taken: HandedOut) -> bool {
         let mut table = self.table();
         let Some(record) = table.records.get_mut(id) else { return false };
         record.consuming = record.consuming.saturating_add(1);
@@ -214,7 +214,7 @@ impl World {
     }
 
     /// What is known of a job's reads.
-    pub fn record(&self, id: &str) -> Option<Record> {
+    pub fn record(&self, id: &str) -> Option<JobRecord> {
         self.table().records.get(id).cloned()
     }
 
@@ -242,12 +242,12 @@ impl World {
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, JobTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Record {
+impl JobRecord {
     fn new(job: Arc<Planned>, names: Arc<[String]>) -> Self {
         let name = job.name();
         Self { job, names, name, reads: 0, consuming: 0, taken: None }

@@ -64,7 +64,7 @@ impl Attempt {
 
 /// A change of a job's state, as kept in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct StateChange {
     /// When we learned of it.
     pub at: Timestamp,
     /// What the job was before; None at first sight.

@@ -12,7 +12,7 @@ use super::job::Job;
 use super::note;
 use super::observation::Observation;
 use super::state::State;
-use super::stats::Counts;
+use super::stats::StateCounts;
 
 /// A job took longer where it ran a quarter longer, and by a second or more: polls tell times no finer.
 const SLOWER: (u32, u32) = (5, 4);
@@ -24,7 +24,7 @@ const DEEPEST: u8 = 100;
 
 /// What a batch came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Batch {
+pub struct BatchOutcome {
     /// Its name; None for jobs of no batch.
     pub name: Option<Arc<str>>,
     /// When the first of its jobs was seen first.
@@ -32,24 +32,24 @@ pub struct Batch {
     /// When something last changed about one of its jobs.
     pub last: Option<Timestamp>,
     /// Its jobs by state, and their cost.
-    pub counts: Counts,
+    pub counts: StateCounts,
 }
 
 /// The batches that these jobs are of, the one that began last at the end.
-pub fn batches<'a>(jobs: impl IntoIterator<Item = (&'a Job, &'a Observation)>) -> Vec<Batch> {
-    let mut by_name: BTreeMap<Option<Arc<str>>, Batch> = BTreeMap::new();
+pub fn batches<'a>(jobs: impl IntoIterator<Item = (&'a Job, &'a Observation)>) -> Vec<BatchOutcome> {
+    let mut by_name: BTreeMap<Option<Arc<str>>, BatchOutcome> = BTreeMap::new();
     for (job, known) in jobs {
-        let batch = by_name.entry(job.batch.clone()).or_insert_with(|| Batch {
+        let batch = by_name.entry(job.batch.clone()).or_insert_with(|| BatchOutcome {
             name: job.batch.clone(),
             first: None,
             last: None,
-            counts: Counts::default(),
+            counts: StateCounts::default(),
         });
         batch.first = batch.first.into_iter().chain(known.first_seen).min();
         batch.last = batch.last.into_iter().chain(known.finished_at).chain(known.changed_at).max();
         batch.counts.add(known);
     }
-    let mut all: Vec<Batch> = by_name.into_values().collect();
+    let mut all: Vec<BatchOutcome> = by_name.into_values().collect();
     all.sort_by_key(|batch| batch.first);
     all
 }
@@ -110,7 +110,7 @@ pub fn pairs<T>(first: Vec<T>, second: Vec<T>, by: Match, of: impl Fn(&T) -> (&J
 
 /// What is other about a job than it was about its counterpart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Change {
+pub enum JobChange {
     /// It failed, is partial, cancelled or lost, and its counterpart succeeded.
     NewlyFailed,
     /// It succeeded, and its counterpart did not.
@@ -123,7 +123,7 @@ pub enum Change {
     OtherOutput,
 }
 
-impl Change {
+impl JobChange {
     /// Every change, what matters most first.
     pub const ALL: [Self; 5] = [Self::NewlyFailed, Self::Fixed, Self::Slower, Self::Dearer, Self::OtherOutput];
 
@@ -148,15 +148,15 @@ impl Change {
 }
 
 /// What changed from one job to its counterpart, as far as what is known of them tells; not their outputs.
-pub fn changes(before: &Observation, after: &Observation) -> Vec<Change> {
+pub fn changes(before: &Observation, after: &Observation) -> Vec<JobChange> {
     let mut changes = Vec::new();
     let succeeded = |known: &Observation| known.state == State::Succeeded;
     let fell_short = |known: &Observation| known.state.is_terminal() && !succeeded(known);
     if succeeded(before) && fell_short(after) {
-        changes.push(Change::NewlyFailed);
+        changes.push(JobChange::NewlyFailed);
     }
     if fell_short(before) && succeeded(after) {
-        changes.push(Change::Fixed);
+        changes.push(JobChange::Fixed);
     }
     if succeeded(before)
         && succeeded(after)
@@ -164,13 +164,13 @@ pub fn changes(before: &Observation, after: &Observation) -> Vec<Change> {
         && is * SLOWER.1 > was * SLOWER.0
         && is >= was + NOTICEABLE
     {
-        changes.push(Change::Slower);
+        changes.push(JobChange::Slower);
     }
     if let (Some(was), Some(is)) = (cost(before), cost(after))
         && is > was
         && (is - was).times(DEARER) > was
     {
-        changes.push(Change::Dearer);
+        changes.push(JobChange::Dearer);
     }
     changes
 }
@@ -302,15 +302,15 @@ mod tests {
         let was = (Succeeded, 8000, Some("1"));
         let cases = [
             (was, (Succeeded, 8000, Some("1")), &[][..]),
-            (was, (Failed, 90_000, None), &[Change::NewlyFailed]),
-            (was, (Partial, 1, Some("2")), &[Change::NewlyFailed, Change::Dearer]),
+            (was, (Failed, 90_000, None), &[JobChange::NewlyFailed]),
+            (was, (Partial, 1, Some("2")), &[JobChange::NewlyFailed, JobChange::Dearer]),
             (was, (Running, 90_000, None), &[]),
-            ((Cancelled, 1, None), was, &[Change::Fixed]),
+            ((Cancelled, 1, None), was, &[JobChange::Fixed]),
             ((Failed, 1, None), (Partial, 1, None), &[]),
             (was, (Succeeded, 10_000, Some("1.1")), &[]),
-            (was, (Succeeded, 10_001, Some("1.11")), &[Change::Slower, Change::Dearer]),
+            (was, (Succeeded, 10_001, Some("1.11")), &[JobChange::Slower, JobChange::Dearer]),
             ((Succeeded, 100, None), (Succeeded, 900, Some("1")), &[]),
-            ((Succeeded, 1, Some("0")), (Succeeded, 1, Some("0.01")), &[Change::Dearer]),
+            ((Succeeded, 1, Some("0")), (Succeeded, 1, Some("0.01")), &[JobChange::Dearer]),
         ];
         for (before, after, expected) in cases {
             let of = |(state, ran, cost)| known(state, ran, cost);

@@ -22,7 +22,7 @@ pub struct UserCommand {
     /// Whether it asks first.
     pub confirm: bool,
     /// Where its output goes.
-    pub mode: Mode,
+    pub mode: OutputMode,
     /// The service whose ids it prints; `{service}` is the job's own.
     pub adds: Option<String>,
     /// Whether it gets the service's token.
@@ -45,7 +45,7 @@ pub enum Marked {
 
 /// Where the output of a command goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
+pub enum OutputMode {
     /// To the log; the screen stays.
     #[default]
     Background,
@@ -104,8 +104,8 @@ impl Program {
     pub fn placeholders(&self) -> impl Iterator<Item = Placeholder> {
         let arguments = self.argv.iter().skip(1);
         arguments.flat_map(|argument| pieces(argument)).filter_map(|piece| match piece {
-            Piece::Value(placeholder) => Some(placeholder),
-            Piece::Text(_) | Piece::Unknown(_) => None,
+            TemplatePiece::Value(placeholder) => Some(placeholder),
+            TemplatePiece::Text(_) | TemplatePiece::Unknown(_) => None,
         })
     }
 
@@ -118,8 +118,8 @@ impl Program {
             let mut begins_with = None;
             for piece in pieces(argument) {
                 match piece {
-                    Piece::Text(own) | Piece::Unknown(own) => text.push_str(own),
-                    Piece::Value(placeholder) => {
+                    TemplatePiece::Text(own) | TemplatePiece::Unknown(own) => text.push_str(own),
+                    TemplatePiece::Value(placeholder) => {
                         let value = value(placeholder).ok_or(ExpandError::Missing(placeholder))?;
                         if value.contains('\0') {
                             return Err(ExpandError::Nul(placeholder));
@@ -208,7 +208,7 @@ impl fmt::Display for Placeholder {
     }
 }
 
-enum Piece<'a> {
+enum TemplatePiece<'a> {
     Text(&'a str),
     Value(Placeholder),
     /// Something in braces that is no value, with its braces.
@@ -218,13 +218,13 @@ enum Piece<'a> {
 /// The first text in braces that looks like a value and is none.
 pub fn unknown_placeholder(argument: &str) -> Option<&str> {
     pieces(argument).into_iter().find_map(|piece| match piece {
-        Piece::Unknown(text) => Some(text),
-        Piece::Text(_) | Piece::Value(_) => None,
+        TemplatePiece::Unknown(text) => Some(text),
+        TemplatePiece::Text(_) | TemplatePiece::Value(_) => None,
     })
 }
 
 /// Only lower-case letters between braces look like a value: JSON in an argument stays as it is.
-fn pieces(argument: &str) -> Vec<Piece<'_>> {
+fn pieces(argument: &str) -> Vec<TemplatePiece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = argument;
     while let Some(open) = rest.find('{') {
@@ -234,20 +234,20 @@ fn pieces(argument: &str) -> Vec<Piece<'_>> {
         let whole = inside.get(..end).filter(|whole| word_length > 0 && whole.ends_with('}'));
         let Some(whole) = whole else {
             let (text, after) = rest.split_at(open + 1);
-            pieces.push(Piece::Text(text));
+            pieces.push(TemplatePiece::Text(text));
             rest = after;
             continue;
         };
         if !before.is_empty() {
-            pieces.push(Piece::Text(before));
+            pieces.push(TemplatePiece::Text(before));
         }
         let word = whole.trim_matches(['{', '}']);
         let known = Placeholder::ALL.into_iter().find(|placeholder| placeholder.as_str() == word);
-        pieces.push(known.map_or(Piece::Unknown(whole), Piece::Value));
+        pieces.push(known.map_or(TemplatePiece::Unknown(whole), TemplatePiece::Value));
         rest = inside.get(end..).unwrap_or_default();
     }
     if !rest.is_empty() {
-        pieces.push(Piece::Text(rest));
+        pieces.push(TemplatePiece::Text(rest));
     }
     pieces
 }

@@ -65,7 +65,7 @@ pub fn queued(known: &Observation) -> Option<Duration> {
 
 /// What jobs are put together by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum By {
+pub enum GroupBy {
     /// The service.
     #[default]
     Service,
@@ -75,7 +75,7 @@ pub enum By {
     Reason,
 }
 
-impl By {
+impl GroupBy {
     /// The word of the command line.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -97,7 +97,7 @@ impl By {
 
 /// Jobs that belong together, and their figures.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Group<T> {
+pub struct DurationGroup<T> {
     /// The service, tag or reason; empty for jobs without a tag. Foreign text.
     pub name: String,
     /// The jobs, in the order in which they were given.
@@ -118,7 +118,7 @@ pub struct Group<T> {
     pub costed: usize,
 }
 
-impl<T> Group<T> {
+impl<T> DurationGroup<T> {
     /// What one job costs, of those whose cost is known.
     pub fn cost_per_job(&self) -> Option<Cost> {
         self.cost.map(|cost| cost.per(self.costed))
@@ -171,37 +171,37 @@ fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
 }
 
 /// The jobs put together, the largest groups first, those of one size by name.
-pub fn groups<T: Clone>(samples: &[Sample<'_, T>], by: By) -> Vec<Group<T>> {
+pub fn groups<T: Clone>(samples: &[Sample<'_, T>], by: GroupBy) -> Vec<DurationGroup<T>> {
     let mut parts: HashMap<String, Vec<&Sample<'_, T>>> = HashMap::new();
     for sample in samples {
         match by {
-            By::Service => parts.entry(sample.service.to_owned()).or_default().push(sample),
-            By::Tag if sample.tags.is_empty() => parts.entry(String::new()).or_default().push(sample),
-            By::Tag => {
+            GroupBy::Service => parts.entry(sample.service.to_owned()).or_default().push(sample),
+            GroupBy::Tag if sample.tags.is_empty() => parts.entry(String::new()).or_default().push(sample),
+            GroupBy::Tag => {
                 for tag in sample.tags {
                     parts.entry(tag.clone()).or_default().push(sample);
                 }
             }
-            By::Reason => {
+            GroupBy::Reason => {
                 if let Some(why) = sample.reason {
                     parts.entry(reason::fold(why)).or_default().push(sample);
                 }
             }
         }
     }
-    let mut groups: Vec<Group<T>> = parts.into_iter().map(|(name, samples)| group(name, &samples)).collect();
+    let mut groups: Vec<DurationGroup<T>> = parts.into_iter().map(|(name, samples)| group(name, &samples)).collect();
     groups.sort_by(|one, other| other.jobs.len().cmp(&one.jobs.len()).then_with(|| one.name.cmp(&other.name)));
     groups
 }
 
 /// All jobs as one group without a name.
-pub fn all<T: Clone>(samples: &[Sample<'_, T>]) -> Group<T> {
+pub fn all<T: Clone>(samples: &[Sample<'_, T>]) -> DurationGroup<T> {
     group(String::new(), &samples.iter().collect::<Vec<_>>())
 }
 
-fn group<T: Clone>(name: String, samples: &[&Sample<'_, T>]) -> Group<T> {
+fn group<T: Clone>(name: String, samples: &[&Sample<'_, T>]) -> DurationGroup<T> {
     let costs: Vec<Cost> = samples.iter().filter_map(|sample| sample.cost).collect();
-    Group {
+    DurationGroup {
         name,
         jobs: samples.iter().map(|sample| sample.job.clone()).collect(),
         finished: samples.iter().filter(|sample| sample.state.is_terminal()).count(),
@@ -289,7 +289,7 @@ mod tests {
         ];
         let samples: Vec<_> =
             jobs.iter().enumerate().map(|(n, known)| Sample::new(n, "a", &tags[..n.min(2)], known)).collect();
-        let [group] = &groups(&samples, By::Service)[..] else { panic!() };
+        let [group] = &groups(&samples, GroupBy::Service)[..] else { panic!() };
         assert_eq!((group.jobs.len(), group.finished, group.succeeded), (4, 3, 2));
         let queued = group.queued.as_ref().unwrap();
         assert_eq!(
@@ -302,11 +302,11 @@ mod tests {
         assert_eq!(group.cost.map(Cost::digits).as_deref(), Some("1.5"));
         assert_eq!(group.cost_per_job().map(Cost::digits).as_deref(), Some("0.5"));
         assert_eq!(slowest(&samples, 2), [(2, seconds(80)), (1, seconds(30))]);
-        let by_tag: Vec<_> = groups(&samples, By::Tag).into_iter().map(|group| (group.name, group.jobs)).collect();
+        let by_tag: Vec<_> = groups(&samples, GroupBy::Tag).into_iter().map(|group| (group.name, group.jobs)).collect();
         let expected = [("nov", vec![1, 2, 3]), ("eu", vec![2, 3]), ("", vec![0])];
-        assert_eq!((By::Service.next(), By::Reason.next()), (By::Tag, By::Service));
+        assert_eq!((GroupBy::Service.next(), GroupBy::Reason.next()), (GroupBy::Tag, GroupBy::Service));
         assert_eq!(by_tag, expected.map(|(name, jobs)| (name.to_owned(), jobs)));
-        let by_reason = groups(&samples, By::Reason);
+        let by_reason = groups(&samples, GroupBy::Reason);
         assert_eq!(by_reason.iter().map(|group| group.jobs.clone()).collect::<Vec<_>>(), [vec![2]]);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::attempt::{Attempt, Change};
+use super::attempt::{Attempt, StateChange};
 use super::human;
 use super::job::{Job, JobIx};
 use super::observation::Observation;
@@ -121,14 +121,14 @@ pub enum Fact {
         /// Why.
         why: Refusal,
     },
-    /// What was asked for with `Command::History`.
+    /// What was asked for with `EngineCommand::History`.
     History {
         /// The job.
         ix: JobIx,
         /// Its last reads, oldest first.
         attempts: Vec<Attempt>,
         /// Its changes of state, oldest first.
-        changes: Vec<Change>,
+        changes: Vec<StateChange>,
     },
     /// Every job is over or given up. Told again after each `Reloaded`, if it still holds.
     Settled,

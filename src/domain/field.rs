@@ -18,7 +18,7 @@ pub struct Field {
     /// A JSON pointer, `*` for any element.
     pub at: String,
     /// What several values are made into.
-    pub fold: Fold,
+    pub fold: Aggregate,
     /// Whether it is a column of the list.
     pub column: bool,
     /// Cells of that column.
@@ -45,7 +45,7 @@ pub enum Of {
 
 /// What several values are made into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Fold {
+pub enum Aggregate {
     /// The first that is neither null nor empty.
     #[default]
     First,
@@ -61,7 +61,7 @@ pub enum Fold {
     Join,
 }
 
-impl Fold {
+impl Aggregate {
     /// Every fold by its word.
     pub const ALL: [(&'static str, Self); 6] = [
         ("first", Self::First),
@@ -91,7 +91,7 @@ pub fn definition(fields: &[Field]) -> String {
 
 /// A value of a field: a number with its own digits, or text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum FieldValue {
     /// A JSON number as it came.
     Number(String),
     /// A string, decoded; of an object or array its JSON text. Foreign.
@@ -100,7 +100,7 @@ pub enum Value {
     Flag(bool),
 }
 
-impl Value {
+impl FieldValue {
     /// The value as a cell, or for a person: not sanitised.
     pub fn text(&self) -> &str {
         match self {
@@ -120,29 +120,29 @@ impl Value {
 }
 
 /// The values of a job's fields by name, of the JSON object in which they are kept.
-pub fn values(object: &str) -> BTreeMap<String, Value> {
+pub fn values(object: &str) -> BTreeMap<String, FieldValue> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(object).unwrap_or_default();
     members.into_iter().filter_map(|(name, text)| Some((name, value(text.get())?))).collect()
 }
 
 /// The value of one field.
-pub fn value_of(object: &str, name: &str) -> Option<Value> {
+pub fn value_of(object: &str, name: &str) -> Option<FieldValue> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(object).ok()?;
     value(members.get(name)?.get())
 }
 
-fn value(json: &str) -> Option<Value> {
+fn value(json: &str) -> Option<FieldValue> {
     match json.as_bytes().first()? {
-        b'"' => serde_json::from_str(json).ok().map(Value::Text),
-        b't' => Some(Value::Flag(true)),
-        b'f' => Some(Value::Flag(false)),
+        b'"' => serde_json::from_str(json).ok().map(FieldValue::Text),
+        b't' => Some(FieldValue::Flag(true)),
+        b'f' => Some(FieldValue::Flag(false)),
         b'n' => None,
-        _ => Some(Value::Number(json.to_owned())),
+        _ => Some(FieldValue::Number(json.to_owned())),
     }
 }
 
 /// The order in which fields sort: amounts before texts.
-impl Ord for Value {
+impl Ord for FieldValue {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.amount(), other.amount()) {
             (Some(one), Some(two)) => one.cmp(&two).then_with(|| self.text().cmp(other.text())),
@@ -155,31 +155,31 @@ impl Ord for Value {
     }
 }
 
-impl PartialOrd for Value {
+impl PartialOrd for FieldValue {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 /// One value of those that stand where a field points; None if nothing does.
-pub fn fold(fold: Fold, values: Vec<Value>) -> Option<Value> {
-    let is_there = |value: &Value| !value.text().is_empty();
+pub fn fold(fold: Aggregate, values: Vec<FieldValue>) -> Option<FieldValue> {
+    let is_there = |value: &FieldValue| !value.text().is_empty();
     match fold {
-        Fold::First => values.into_iter().find(is_there),
-        Fold::Count => Some(Value::Number(values.iter().filter(|value| is_there(value)).count().to_string())),
-        Fold::Min => values.into_iter().filter(is_there).min(),
-        Fold::Max => values.into_iter().filter(is_there).max(),
-        Fold::Sum => {
+        Aggregate::First => values.into_iter().find(is_there),
+        Aggregate::Count => Some(FieldValue::Number(values.iter().filter(|value| is_there(value)).count().to_string())),
+        Aggregate::Min => values.into_iter().filter(is_there).min(),
+        Aggregate::Max => values.into_iter().filter(is_there).max(),
+        Aggregate::Sum => {
             // Of a single number every digit stays, however many there are.
-            if let [Value::Number(digits)] = values.as_slice() {
-                return Some(Value::Number(digits.clone()));
+            if let [FieldValue::Number(digits)] = values.as_slice() {
+                return Some(FieldValue::Number(digits.clone()));
             }
-            let amounts: Vec<Cost> = values.iter().filter_map(Value::amount).collect();
-            (!amounts.is_empty()).then(|| Value::Number(amounts.iter().copied().sum::<Cost>().digits()))
+            let amounts: Vec<Cost> = values.iter().filter_map(FieldValue::amount).collect();
+            (!amounts.is_empty()).then(|| FieldValue::Number(amounts.iter().copied().sum::<Cost>().digits()))
         }
-        Fold::Join => {
-            let texts: Vec<&str> = values.iter().filter(|value| is_there(value)).map(Value::text).collect();
-            (!texts.is_empty()).then(|| Value::Text(texts.join(", ")))
+        Aggregate::Join => {
+            let texts: Vec<&str> = values.iter().filter(|value| is_there(value)).map(FieldValue::text).collect();
+            (!texts.is_empty()).then(|| FieldValue::Text(texts.join(", ")))
         }
     }
 }
@@ -190,25 +190,25 @@ mod tests {
 
     #[test]
     fn several_values_become_one_and_numbers_keep_their_digits() {
-        let number = |text: &str| Value::Number(text.to_owned());
-        let text = |text: &str| Value::Text(text.to_owned());
+        let number = |text: &str| FieldValue::Number(text.to_owned());
+        let text = |text: &str| FieldValue::Text(text.to_owned());
         let values = || vec![text(""), number("12.50"), number("3"), text("0.1"), text("b"), text("A")];
         let cases = [
-            (Fold::First, values(), Some(number("12.50"))),
-            (Fold::Sum, values(), Some(number("15.6"))),
+            (Aggregate::First, values(), Some(number("12.50"))),
+            (Aggregate::Sum, values(), Some(number("15.6"))),
             (
-                Fold::Sum,
+                Aggregate::Sum,
                 vec![number("123456789012345678901234567890.10")],
                 Some(number("123456789012345678901234567890.10")),
             ),
-            (Fold::Sum, vec![text("x")], None),
-            (Fold::Count, values(), Some(number("5"))),
-            (Fold::Count, vec![], Some(number("0"))),
-            (Fold::Min, values(), Some(text("0.1"))),
-            (Fold::Max, values(), Some(text("b"))),
-            (Fold::Join, values(), Some(text("12.50, 3, 0.1, b, A"))),
-            (Fold::First, vec![Value::Flag(false)], Some(Value::Flag(false))),
-            (Fold::Max, vec![], None),
+            (Aggregate::Sum, vec![text("x")], None),
+            (Aggregate::Count, values(), Some(number("5"))),
+            (Aggregate::Count, vec![], Some(number("0"))),
+            (Aggregate::Min, values(), Some(text("0.1"))),
+            (Aggregate::Max, values(), Some(text("b"))),
+            (Aggregate::Join, values(), Some(text("12.50, 3, 0.1, b, A"))),
+            (Aggregate::First, vec![FieldValue::Flag(false)], Some(FieldValue::Flag(false))),
+            (Aggregate::Max, vec![], None),
         ];
         for (way, values, expected) in cases {
             assert_eq!(fold(way, values.clone()), expected, "{way:?} {values:?}");

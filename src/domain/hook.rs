@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::command::Program;
-use super::filter::{Filter, Subject, Text};
+use super::filter::{Filter, FilterSubject, SearchText};
 use super::job::Job;
 use super::observation::Observation;
 use super::state::State;
@@ -68,7 +68,7 @@ impl HookEvent {
 
 /// What a response brought about.
 #[derive(Debug, Clone, Copy)]
-pub struct Change<'a> {
+pub struct Transition<'a> {
     /// Of which job.
     pub job: &'a Job,
     /// What was known before.
@@ -79,7 +79,7 @@ pub struct Change<'a> {
     pub gives_up: bool,
 }
 
-impl Change<'_> {
+impl Transition<'_> {
     fn moves(&self) -> bool {
         self.after.state != self.before.state || !self.before.is_observed()
     }
@@ -92,8 +92,8 @@ impl Change<'_> {
 impl Hook {
     /// Which of its events are those of a change, the first failure of the run or not. The end of the run, and what comes
     /// with time alone, is none.
-    pub fn events(&self, change: Change<'_>, is_first_failure: bool, now: Timestamp) -> Vec<HookEvent> {
-        let Change { job, after, .. } = change;
+    pub fn events(&self, change: Transition<'_>, is_first_failure: bool, now: Timestamp) -> Vec<HookEvent> {
+        let Transition { job, after, .. } = change;
         let (moved, over) = (change.moves(), change.ends());
         let happened = |event: &HookEvent| match event {
             HookEvent::State(state) => moved && *state == after.state,
@@ -109,12 +109,12 @@ impl Hook {
     }
 
     /// Whether a change may be the one that ends the run, and the hook is run at that.
-    pub fn waits_for_end(&self, change: Change<'_>) -> bool {
+    pub fn waits_for_end(&self, change: Transition<'_>) -> bool {
         self.on.contains(&HookEvent::Finished) && change.ends()
     }
 
     /// Whether its filter matches a job. Of the names of files it knows nothing.
     pub fn is_about(&self, job: &Job, known: &Observation, now: Timestamp) -> bool {
-        self.filter.matches(&Subject::new(job, known, &Text::new(job, known)), now)
+        self.filter.matches(&FilterSubject::new(job, known, &SearchText::new(job, known)), now)
     }
 }

@@ -213,7 +213,7 @@ fn with_size(known: &Observation, what: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::observation::{BodyId, LastPoll, Saved};
+    use crate::domain::observation::{BodyId, LastPoll, SavedBody};
     use crate::domain::owner::Owner;
     use crate::domain::state::LostBecause;
 
@@ -229,8 +229,15 @@ mod tests {
         Some(FileCounts { total, failed })
     }
 
-    fn saved(bytes: u64) -> Option<Saved> {
-        Some(Saved { body: BodyId(1), bytes, sha256: Default::default(), http_status: 200, at: at(0), masked: false })
+    fn saved(bytes: u64) -> Option<SavedBody> {
+        Some(SavedBody {
+            body: BodyId(1),
+            bytes,
+            sha256: Default::default(),
+            http_status: 200,
+            at: at(0),
+            masked: false,
+        })
     }
 
     fn read(read: PollOutcome, reason: Option<&str>) -> Option<LastPoll> {

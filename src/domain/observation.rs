@@ -46,7 +46,7 @@ pub struct Observation {
     /// What an unnamed job may be called: the name of its first file.
     pub title: Option<Box<str>>,
     /// What the user's fields hold, taken when the result was saved.
-    pub fields: Option<Box<Fields>>,
+    pub fields: Option<Box<FieldValues>>,
     /// When the service accepted the job, by its own clock.
     pub created_at: Option<Timestamp>,
     /// When the first answer came.
@@ -62,9 +62,9 @@ pub struct Observation {
     /// When state, word or progress last changed, by our clock.
     pub changed_at: Option<Timestamp>,
     /// The copy: a whole terminal reply on disk.
-    pub saved: Option<Saved>,
+    pub saved: Option<SavedBody>,
     /// What else was kept: the last reply that broke off or made no sense. Boxed, for few jobs have any.
-    pub evidence: Option<Box<Saved>>,
+    pub evidence: Option<Box<SavedBody>>,
     /// Sequence number of the last request whose answer was applied.
     pub applied: u64,
     /// What an "already acknowledged" would mean now.
@@ -77,7 +77,7 @@ pub struct Observation {
 
 /// The values of the user's fields of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fields {
+pub struct FieldValues {
     /// What the definitions were that they were taken by: where these change, the values are taken anew.
     pub taken_by: String,
     /// The values as one JSON object, numbers digit by digit.
@@ -125,7 +125,7 @@ impl fmt::Display for Role {
 
 /// Bytes on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
+pub struct SavedBody {
     /// The store's number of this body.
     pub body: BodyId,
     /// Length of the body.
@@ -156,7 +156,7 @@ pub enum Damage {
     Content,
 }
 
-impl Saved {
+impl SavedBody {
     /// Compares bytes that were read back with what was saved, by length and SHA-256.
     pub fn check(&self, bytes: &[u8]) -> Result<(), Damage> {
         let found = bytes.len() as u64;
@@ -536,8 +536,8 @@ pub(crate) mod tests {
         after(&Observation::default(), received(&said(State::Running), 1)).0
     }
 
-    fn copy() -> Saved {
-        Saved { body: BodyId(1), bytes: 2, sha256: Checksum::default(), http_status: 200, at: at(0), masked: false }
+    fn copy() -> SavedBody {
+        SavedBody { body: BodyId(1), bytes: 2, sha256: Checksum::default(), http_status: 200, at: at(0), masked: false }
     }
 
     #[test]

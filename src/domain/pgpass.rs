@@ -19,18 +19,18 @@ pub fn password(file: &str, address: &Address) -> Option<String> {
     })
 }
 
-struct Field {
+struct PgpassField {
     raw: String,
     text: String,
 }
 
 /// Five at most: the password may hold colons.
-fn fields(line: &str) -> Vec<Field> {
-    let mut fields = vec![Field { raw: String::new(), text: String::new() }];
+fn fields(line: &str) -> Vec<PgpassField> {
+    let mut fields = vec![PgpassField { raw: String::new(), text: String::new() }];
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
         if c == ':' && fields.len() < 5 {
-            fields.push(Field { raw: String::new(), text: String::new() });
+            fields.push(PgpassField { raw: String::new(), text: String::new() });
             continue;
         }
         let Some(field) = fields.last_mut() else { break };

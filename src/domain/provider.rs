@@ -91,7 +91,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError>;
 
     /// What is in a saved body, looked through once.
-    fn extract(&self, source: &Source, body: &Bytes) -> Payload;
+    fn extract(&self, source: &BodySource, body: &Bytes) -> Payload;
 
     /// What `read` answers, and what decided it, each step as a sentence. Empty where code decides.
     fn explain(&self, service: &Service, id: &str, response: &Response) -> (Next, Vec<String>) {
@@ -226,7 +226,7 @@ pub enum Part {
 
 /// Where a saved body came from: which of its job's responses it is, and the HTTP code of that response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct BodySource {
     /// Which response.
     pub part: Part,
     /// HTTP code.

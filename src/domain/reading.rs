@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::files::{FileCounts, ItemCounts};
-use super::observation::Fields;
+use super::observation::FieldValues;
 use super::state::{PollOutcome, State};
 
 /// What one reply came to.
@@ -80,7 +80,7 @@ pub struct Answer {
     /// What the job cost in US dollars, digit for digit where one number says so.
     pub cost: Option<String>,
     /// What the user's fields hold.
-    pub fields: Option<Box<Fields>>,
+    pub fields: Option<Box<FieldValues>>,
     /// What the job is about: the first file's name, and how many more there are.
     pub title: Option<String>,
     /// When the service accepted the job, by its own clock.

@@ -9,7 +9,7 @@ use super::clean::Clean;
 
 /// Failures that share a reason but for its details.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group<T> {
+pub struct ReasonGroup<T> {
     /// The reason with its details as `#`.
     pub pattern: Clean,
     /// The first reason of the group, whole.
@@ -19,9 +19,9 @@ pub struct Group<T> {
 }
 
 /// Groups things by their folded reasons, the largest group first, equal ones by their pattern.
-pub fn groups<'a, T>(reasons: impl IntoIterator<Item = (&'a str, T)>) -> Vec<Group<T>> {
+pub fn groups<'a, T>(reasons: impl IntoIterator<Item = (&'a str, T)>) -> Vec<ReasonGroup<T>> {
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut groups: Vec<Group<T>> = Vec::new();
+    let mut groups: Vec<ReasonGroup<T>> = Vec::new();
     for (reason, item) in reasons {
         let pattern = fold(reason);
         let place = places.get(&pattern).copied();
@@ -29,7 +29,7 @@ pub fn groups<'a, T>(reasons: impl IntoIterator<Item = (&'a str, T)>) -> Vec<Gro
             group.items.push(item);
             continue;
         }
-        let group = Group { pattern: Clean::new(&pattern), example: Clean::new(reason), items: vec![item] };
+        let group = ReasonGroup { pattern: Clean::new(&pattern), example: Clean::new(reason), items: vec![item] };
         places.insert(pattern, groups.len());
         groups.push(group);
     }

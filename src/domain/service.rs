@@ -116,7 +116,7 @@ impl Default for Include {
 
 /// The `[poll]` table: what holds for all services together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Poll {
+pub struct PollSettings {
     /// The pace of a service that sets none.
     pub pace: Pace,
     /// Requests at once, all services together.
@@ -131,7 +131,7 @@ pub struct Poll {
     pub max_response: u64,
 }
 
-impl Default for Poll {
+impl Default for PollSettings {
     fn default() -> Self {
         Self {
             pace: Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },

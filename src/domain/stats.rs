@@ -24,14 +24,14 @@ const SPREAD: f64 = 1.28;
 
 /// How many jobs are in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
+pub struct StateCounts {
     by_state: [u32; State::ALL.len()],
     never_observed: u32,
     cost: Cost,
     costed: u32,
 }
 
-impl Counts {
+impl StateCounts {
     /// Jobs in this state.
     pub fn of(&self, state: State) -> u32 {
         self.by_state.get(place(state)).copied().unwrap_or_default()
@@ -110,7 +110,7 @@ impl Counts {
 /// The numbers of a run.
 #[derive(Debug, Clone)]
 pub struct Stats {
-    counts: Counts,
+    counts: StateCounts,
     started: Timestamp,
     /// Finishes of this run by second, oldest first.
     finishes: VecDeque<(Timestamp, u32)>,
@@ -120,11 +120,11 @@ pub struct Stats {
 impl Stats {
     /// Of a run that starts now.
     pub fn new(started: Timestamp) -> Self {
-        Self { counts: Counts::default(), started, finishes: VecDeque::new(), finished_here: 0 }
+        Self { counts: StateCounts::default(), started, finishes: VecDeque::new(), finished_here: 0 }
     }
 
     /// Jobs per state.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &StateCounts {
         &self.counts
     }
 

@@ -13,7 +13,7 @@ use crate::store::{Changes, Claim, Reads, StoreError};
 use super::Purpose;
 use super::job_entry::{JobEntry, Phase};
 use super::recovery::recover;
-use super::run::{Background, Mode, Run};
+use super::run::{Background, EngineLoop, EngineMode};
 use super::schedule::Schedule;
 
 /// How many jobs are read from disk at once: each portion is reported before the next is read, so that never all are in
@@ -56,7 +56,7 @@ impl Claims {
     }
 }
 
-impl Run {
+impl EngineLoop {
     /// Puts jobs on the list, tells what is known of them, and claims those that are unfinished.
     pub(super) async fn declare(&mut self, jobs: Vec<Arc<Job>>) -> Result<(), StoreError> {
         let mut unfinished = Vec::new();
@@ -100,7 +100,7 @@ impl Run {
 
     /// Claims jobs: ours are polled now, in the order of the file; the others are followed.
     pub(super) async fn claim(&mut self, list: &[JobIx]) {
-        if self.mode != Mode::Running {
+        if self.mode != EngineMode::Running {
             // They are claimed when polling goes on.
             for ix in list {
                 self.schedule.set_due(*ix, self.now());
@@ -203,7 +203,7 @@ impl Run {
     /// Shows what other instances have saved, takes over the jobs of those that have ended, and claims what could not
     /// be claimed before.
     pub(super) async fn follow(&mut self) {
-        if !matches!(self.mode, Mode::Running | Mode::Paused) {
+        if !matches!(self.mode, EngineMode::Running | EngineMode::Paused) {
             return;
         }
         let unclaimed: Vec<JobIx> = self.schedule.unclaimed().iter().copied().collect();
@@ -221,7 +221,7 @@ impl Run {
         if followed.is_empty() {
             return;
         }
-        if self.mode == Mode::Running {
+        if self.mode == EngineMode::Running {
             let from = self.rng.usize(..followed.len());
             let tried = followed.iter().cycle().skip(from).take(TRIED_AT_ONCE.min(followed.len())).copied();
             let tried: Vec<JobIx> = tried.filter(|ix| self.schedule.followed().contains(ix)).collect();

@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::schedule::after_sleep;
 use crate::net::Net;
 
-use super::run::Run;
+use super::run::EngineLoop;
 
 /// A difference between the clocks that means that the machine slept, or that its clock was set.
 const JUMPED: Duration = Duration::from_secs(30);
 
-impl Run {
+impl EngineLoop {
     /// A time since the engine's start as a time of day.
     pub(super) fn wall(&self, at: Duration) -> Timestamp {
         let ahead = at.saturating_sub(self.now());

@@ -7,36 +7,36 @@ use crate::domain::fact::{Fact, Gate, Refusal};
 use crate::domain::job::JobIx;
 
 use super::job_entry::{Denials, Phase};
-use super::run::{Background, Mode, Run};
+use super::run::{Background, EngineLoop, EngineMode};
 
-impl Run {
+impl EngineLoop {
     pub(super) async fn pause(&mut self, pause: bool) {
         match (pause, self.mode) {
-            (true, Mode::Running) => {
-                self.mode = Mode::Paused;
+            (true, EngineMode::Running) => {
+                self.mode = EngineMode::Paused;
                 for ix in self.schedule.all_waiting() {
                     self.claims.release(ix);
                     self.refresh_health(ix);
                 }
             }
-            (false, Mode::Paused) => self.go_on().await,
+            (false, EngineMode::Paused) => self.go_on().await,
             (
                 true | false,
-                Mode::Running
-                | Mode::Paused
-                | Mode::Suspending
-                | Mode::Suspended
-                | Mode::Draining(_)
-                | Mode::Aborting(_),
+                EngineMode::Running
+                | EngineMode::Paused
+                | EngineMode::Suspending
+                | EngineMode::Suspended
+                | EngineMode::Draining(_)
+                | EngineMode::Aborting(_),
             ) => {}
         }
     }
 
     pub(super) async fn resume(&mut self) {
-        if matches!(self.mode, Mode::Suspending | Mode::Suspended) {
+        if matches!(self.mode, EngineMode::Suspending | EngineMode::Suspended) {
             self.polls.leave(false);
             if self.was_paused {
-                self.mode = Mode::Paused;
+                self.mode = EngineMode::Paused;
             } else {
                 self.go_on().await;
             }
@@ -45,7 +45,7 @@ impl Run {
 
     /// Claims what is still unfinished after a pause: others may have gone on with it.
     async fn go_on(&mut self) {
-        self.mode = Mode::Running;
+        self.mode = EngineMode::Running;
         let waiting = self.schedule.all_waiting();
         self.flush_releases();
         // Claims are given up before they are asked for again; what else comes to its end meanwhile still counts.
@@ -113,7 +113,7 @@ impl Run {
             Phase::Withdrawn => return Some(Refusal::Withdrawn),
             Phase::Waiting | Phase::Unclaimed | Phase::Done | Phase::GivenUp(_) => {}
         }
-        if self.mode != Mode::Running {
+        if self.mode != EngineMode::Running {
             return Some(Refusal::Paused);
         }
         if let (true, Some(trouble)) = (entry.is_one_shot(), self.disk.trouble()) {

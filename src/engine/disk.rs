@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use tokio::task::{Id, JoinSet};
 
-use crate::domain::attempt::{Attempt, Change};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::job::JobIx;
 use crate::domain::observation::{Keep, Observation, Role};
 use crate::domain::state::PollOutcome;
 use crate::store::{HookNews, Save, SaveBody, Store, StoreError, StoreErrorKind};
 
-use super::intake::Received;
-use super::job_entry::{JobEntry, Next};
+use super::intake::ReceivedResponse;
+use super::job_entry::{JobEntry, NextPoll};
 
 /// How long a successful write to the store is believed.
 const WRITE_CHECK_LASTS: Duration = Duration::from_secs(60);
@@ -23,17 +23,17 @@ const WRITE_CHECK_LASTS: Duration = Duration::from_secs(60);
 const QUICK_CHECK_LASTS: Duration = Duration::from_secs(1);
 
 /// A poll that was not `ok` and that was not reported yet: its outcome, HTTP code and reason.
-pub type News = (PollOutcome, Option<u16>, String);
+pub type UnreportedPoll = (PollOutcome, Option<u16>, String);
 
 /// What is done once a save has succeeded.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct AfterSave {
     /// Whether the user sees a change.
     pub changed: bool,
     /// What follows for the schedule.
-    pub next: Next,
+    pub next: NextPoll,
     /// The poll to report.
-    pub news: Option<News>,
+    pub news: Option<UnreportedPoll>,
     /// What hooks are to be run for, once this is saved.
     pub hooks: HookNews,
 }
@@ -42,11 +42,11 @@ pub struct Step {
 #[derive(Debug, Default)]
 pub struct Bodies {
     /// The response that the observation speaks of.
-    pub response: Option<Received>,
+    pub response: Option<ReceivedResponse>,
     /// What it is of its job.
     pub role: Role,
     /// The others that belong to a result.
-    pub further: Vec<(Role, Received)>,
+    pub further: Vec<(Role, ReceivedResponse)>,
 }
 
 /// A save that is under way, or waits for the disk.
@@ -54,7 +54,7 @@ pub struct Bodies {
 pub struct Pending {
     ix: JobIx,
     save: Save,
-    step: Step,
+    step: AfterSave,
     /// Whether what it brings was shown already, marked as unsaved.
     shown: bool,
     attempts_loaded: bool,
@@ -74,7 +74,7 @@ pub enum DiskEvent {
         /// Whether they are.
         attempts_loaded: bool,
         /// What is done now; None if that was done before, because it could be read again.
-        step: Option<Step>,
+        step: Option<AfterSave>,
     },
     /// The disk did not take it; it can be read again, so it may be shown, marked as unsaved.
     Shown {
@@ -83,7 +83,7 @@ pub enum DiskEvent {
         /// What is known of it.
         known: Box<Observation>,
         /// What is done now.
-        step: Step,
+        step: AfterSave,
     },
     /// Nothing that concerns a job.
     Nothing,
@@ -91,7 +91,7 @@ pub enum DiskEvent {
 
 /// Whether the disk takes a write.
 #[derive(Debug)]
-enum Check {
+enum DiskCheck {
     /// Something was written.
     Write(Result<(), StoreError>),
     /// It was looked whether another program holds the store.
@@ -111,7 +111,7 @@ pub struct Disk {
     saves: JoinSet<SaveDone>,
     saving: HashMap<Id, Pending>,
     unsaved: BTreeMap<JobIx, Pending>,
-    checks: JoinSet<Check>,
+    checks: JoinSet<DiskCheck>,
     trouble: Option<StoreError>,
     /// Bytes of the database's log, while another program keeps it from being taken in.
     long_log: Option<u64>,
@@ -131,9 +131,9 @@ impl Pending {
         observation: Observation,
         keep: Keep,
         bodies: Bodies,
-        step: Step,
+        step: AfterSave,
     ) -> Self {
-        let change = observation.changed_at.filter(|_| step.changed).map(|at| Change {
+        let change = observation.changed_at.filter(|_| step.changed).map(|at| StateChange {
             at,
             previous: entry.known.is_observed().then_some(entry.known.state),
             state: observation.state,
@@ -180,7 +180,7 @@ impl Pending {
     }
 }
 
-fn body_of(response: Received, keep: Keep, role: Role) -> SaveBody {
+fn body_of(response: ReceivedResponse, keep: Keep, role: Role) -> SaveBody {
     SaveBody {
         keep,
         role,
@@ -321,7 +321,7 @@ impl Disk {
             Some(check) = self.checks.join_next() => {
                 let failed = |error| {
                     tracing::error!("internal error: a look at the state directory failed: {error}");
-                    Check::Write(Err(StoreError::internal("write to the state directory")))
+                    DiskCheck::Write(Err(StoreError::internal("write to the state directory")))
                 };
                 self.check_done(check.unwrap_or_else(failed), now());
                 DiskEvent::Nothing
@@ -394,7 +394,7 @@ impl Disk {
             self.fail(error);
         } else if !std::mem::replace(&mut self.is_lock_checking, true) {
             let store = self.store.clone();
-            self.checks.spawn(async move { Check::Lock(store.lock().await) });
+            self.checks.spawn(async move { DiskCheck::Lock(store.lock().await) });
         }
     }
 
@@ -403,18 +403,18 @@ impl Disk {
         // Until the answer is here, one-shot polls wait: it is a matter of milliseconds.
         self.write_checked = None;
         let store = self.store.clone();
-        self.checks.spawn(async move { Check::Write(store.probe().await) });
+        self.checks.spawn(async move { DiskCheck::Write(store.probe().await) });
     }
 
-    fn check_done(&mut self, check: Check, now: Duration) {
+    fn check_done(&mut self, check: DiskCheck, now: Duration) {
         match check {
-            Check::Lock(result) => {
+            DiskCheck::Lock(result) => {
                 self.is_lock_checking = false;
                 if let Err(error) = result {
                     self.fail(error);
                 }
             }
-            Check::Write(result) => {
+            DiskCheck::Write(result) => {
                 self.is_write_checking = false;
                 self.write_checked = Some(now);
                 match result {

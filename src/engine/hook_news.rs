@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::domain::hook::{Change, Hook};
+use crate::domain::hook::{Hook, Transition};
 use crate::domain::observation::Observation;
 use crate::store::{HookNews, NewHookEvent};
 
@@ -29,7 +29,7 @@ impl Hooks {
     }
 
     /// What a change is news of. The first failure is decided here, before the save of a later one begins.
-    pub fn news(&mut self, change: Change<'_>, now: Timestamp) -> HookNews {
+    pub fn news(&mut self, change: Transition<'_>, now: Timestamp) -> HookNews {
         let is_first = !self.has_failed && change.after.state.is_bad_end();
         self.seen(change.after);
         let at = change.after.changed_at.unwrap_or(now);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::domain::job::JobKey;
 use crate::domain::response::Headers;
 use crate::domain::secret::Token;
-use crate::net::decode::{self, Decoded};
+use crate::net::decode::{self, DecodedBody};
 use crate::net::{Arrived, Sink};
 use crate::store::{Spool, SpoolWriter};
 
@@ -29,7 +29,7 @@ pub struct Intake {
 
 /// A response whose bytes are held.
 #[derive(Debug, Clone)]
-pub struct Received {
+pub struct ReceivedResponse {
     /// HTTP code.
     pub status: u16,
     /// The headers that matter, our token masked.
@@ -105,16 +105,16 @@ impl Intake {
 
     /// The response that arrived, and what was odd about its content coding. `arrived.broken` alone says whether it
     /// broke off: who reads it knows whether it is whole all the same.
-    pub fn finish(self, arrived: Arrived) -> (Received, Option<&'static str>) {
+    pub fn finish(self, arrived: Arrived) -> (ReceivedResponse, Option<&'static str>) {
         let Self { masking, spool, key, seq, one_shot, token, of_errors: _ } = self;
         let Arrived { status, headers, broken, at, .. } = arrived;
         let (written, masked) = masking.finish(broken.is_some());
         let (as_received, spooled) = written.finish();
         let headers = mask::headers(headers, &token);
         let broken = broken.is_some();
-        let Some(Decoded { bytes, warning }) = decode::decoded(headers.content_encoding.as_deref(), &as_received)
+        let Some(DecodedBody { bytes, warning }) = decode::decoded(headers.content_encoding.as_deref(), &as_received)
         else {
-            return (Received { status, headers, bytes: as_received, spooled, broken, masked, at }, None);
+            return (ReceivedResponse { status, headers, bytes: as_received, spooled, broken, masked, at }, None);
         };
         forget(&spool, spooled);
         let (bytes, masked) = match mask::bytes(&bytes, &token) {
@@ -129,7 +129,7 @@ impl Intake {
         }
         again.push(&bytes);
         let (bytes, spooled) = again.finish();
-        (Received { status, headers, bytes, spooled, broken, masked, at }, warning)
+        (ReceivedResponse { status, headers, bytes, spooled, broken, masked, at }, warning)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::domain::service::Pace;
 use crate::domain::state::{LostBecause, PollOutcome, State};
 use crate::store::Reads;
 
-use super::disk::News;
+use super::disk::UnreportedPoll;
 use super::schedule::ServiceIx;
 
 /// What is known of a job never heard of: one for all of them, for a new batch may have a hundred thousand.
@@ -87,7 +87,7 @@ pub struct JobEntry {
 
 /// What follows from a reply for the schedule of its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextPoll {
     /// Read again after this pause.
     In(Duration),
     /// Denied for longer than the grace: lost (`gone`) if it was ever seen, else given up.
@@ -149,7 +149,7 @@ impl JobEntry {
     }
 
     /// What is to be reported of a poll that was not `ok`: not again while it stays the same.
-    pub fn take_news(&mut self, seen: Seen<'_>) -> Option<News> {
+    pub fn take_news(&mut self, seen: Seen<'_>) -> Option<UnreportedPoll> {
         let (read, http_status) = (seen.reading.read, seen.http_status);
         let now = (read != PollOutcome::Answered).then_some((read, http_status));
         let is_news = now.is_some() && self.reported != now;
@@ -175,7 +175,7 @@ impl JobEntry {
     }
 
     /// Counts a reply and says what follows, but for what holds for its whole service.
-    pub fn replied(&mut self, seen: Seen<'_>, changed: bool, pace: Pace, grace: Duration) -> Next {
+    pub fn replied(&mut self, seen: Seen<'_>, changed: bool, pace: Pace, grace: Duration) -> NextPoll {
         self.overslept = false;
         let pace = self.before_expiry(pace, seen.at);
         let read = seen.reading.read;
@@ -185,9 +185,9 @@ impl JobEntry {
                 self.denials = Denials::default();
                 self.unchanged = if changed { 0 } else { self.unchanged.saturating_add(1) };
                 if is_unfamiliar(seen.reading) {
-                    return Next::In(pause(pace, u32::MAX, seen.draw));
+                    return NextPoll::In(pause(pace, u32::MAX, seen.draw));
                 }
-                Next::In(pause(pace, self.unchanged, seen.draw))
+                NextPoll::In(pause(pace, self.unchanged, seen.draw))
             }
             PollOutcome::NotFound | PollOutcome::Rejected => {
                 self.failures = self.failures.saturating_add(1);
@@ -195,21 +195,21 @@ impl JobEntry {
                 let since = if not_found { &mut self.denials.not_found } else { &mut self.denials.rejected };
                 let doubted = seen.now.saturating_sub(*since.get_or_insert(seen.now));
                 if doubted >= grace && doubted > Duration::ZERO {
-                    return if not_found { Next::Gone } else { Next::GiveUp };
+                    return if not_found { NextPoll::Gone } else { NextPoll::GiveUp };
                 }
                 // Asked again at the end of the grace at the latest: that reply decides.
                 let left = grace.saturating_sub(doubted).max(Duration::from_millis(1));
-                Next::In(back_off(pace, self.failures, seen.draw).min(left))
+                NextPoll::In(back_off(pace, self.failures, seen.draw).min(left))
             }
             // Its service waits as long as it asked, see `Gate`: the job itself adds no more than its pace.
-            PollOutcome::Throttled if seen.reading.retry_after.is_some() => Next::In(pause(pace, 0, seen.draw)),
+            PollOutcome::Throttled if seen.reading.retry_after.is_some() => NextPoll::In(pause(pace, 0, seen.draw)),
             PollOutcome::Throttled
             | PollOutcome::Unreachable
             | PollOutcome::ServerError
             | PollOutcome::Malformed
             | PollOutcome::Unauthorized => {
                 self.failures = self.failures.saturating_add(1);
-                Next::In(back_off(pace, self.failures, seen.draw))
+                NextPoll::In(back_off(pace, self.failures, seen.draw))
             }
         }
     }
@@ -246,9 +246,9 @@ mod tests {
         assert!(!Arc::ptr_eq(&one.known, &heard_of.known) && !heard_of.attempts_loaded);
     }
 
-    fn replies(list: &[(u64, PollOutcome)]) -> Next {
+    fn replies(list: &[(u64, PollOutcome)]) -> NextPoll {
         let mut entry = entry();
-        let mut next = Next::GiveUp;
+        let mut next = NextPoll::GiveUp;
         for (second, read) in list {
             let now = Duration::from_secs(*second);
             let refused = Reading::refused(*read, "no");
@@ -261,13 +261,13 @@ mod tests {
     #[test]
     fn a_job_is_given_up_after_two_denials_that_are_the_grace_apart_with_no_ok_between() {
         use PollOutcome::{Answered, NotFound, Rejected, Unreachable};
-        assert_eq!(replies(&[(0, NotFound), (30, NotFound), (60, NotFound)]), Next::Gone);
-        assert_eq!(replies(&[(0, Rejected), (30, Unreachable), (61, Rejected)]), Next::GiveUp);
-        assert!(matches!(replies(&[(0, NotFound)]), Next::In(_)));
-        assert!(matches!(replies(&[(0, NotFound), (30, Answered), (61, NotFound)]), Next::In(_)));
-        assert!(matches!(replies(&[(0, NotFound), (61, Rejected)]), Next::In(_)));
-        assert_eq!(replies(&[(0, NotFound), (30, Rejected), (61, NotFound)]), Next::Gone);
-        assert_eq!(replies(&[(0, Rejected), (30, NotFound), (61, Rejected)]), Next::GiveUp);
+        assert_eq!(replies(&[(0, NotFound), (30, NotFound), (60, NotFound)]), NextPoll::Gone);
+        assert_eq!(replies(&[(0, Rejected), (30, Unreachable), (61, Rejected)]), NextPoll::GiveUp);
+        assert!(matches!(replies(&[(0, NotFound)]), NextPoll::In(_)));
+        assert!(matches!(replies(&[(0, NotFound), (30, Answered), (61, NotFound)]), NextPoll::In(_)));
+        assert!(matches!(replies(&[(0, NotFound), (61, Rejected)]), NextPoll::In(_)));
+        assert_eq!(replies(&[(0, NotFound), (30, Rejected), (61, NotFound)]), NextPoll::Gone);
+        assert_eq!(replies(&[(0, Rejected), (30, NotFound), (61, Rejected)]), NextPoll::GiveUp);
     }
 
     #[test]
@@ -279,7 +279,7 @@ mod tests {
             entry.unchanged = 40;
             let expires_at = left.map(|left| seen.at + Duration::from_secs(left));
             entry.known = Arc::new(Observation { expires_at, ..Observation::default() });
-            let Next::In(pause) = entry.replied(seen, false, PACE, GRACE) else { panic!("given up") };
+            let NextPoll::In(pause) = entry.replied(seen, false, PACE, GRACE) else { panic!("given up") };
             pause
         };
         let (slow, soon) = (next(None), next(Some(20)));
@@ -291,7 +291,7 @@ mod tests {
     fn a_denied_job_is_asked_again_at_the_end_of_its_grace_at_the_latest() {
         assert_eq!(
             replies(&[(0, PollOutcome::NotFound), (57, PollOutcome::NotFound)]),
-            Next::In(Duration::from_secs(3))
+            NextPoll::In(Duration::from_secs(3))
         );
     }
 
@@ -301,7 +301,7 @@ mod tests {
         let reading = Reading::answered(answer);
         assert_eq!(
             entry().replied(seen(&reading, Duration::ZERO), true, PACE, GRACE),
-            Next::In(Duration::from_secs(60))
+            NextPoll::In(Duration::from_secs(60))
         );
     }
 
@@ -309,13 +309,13 @@ mod tests {
     fn a_job_that_is_told_when_to_come_again_waits_no_longer_of_its_own() {
         use PollOutcome::Throttled;
         let often = [(0, Throttled), (1, Throttled), (2, Throttled), (3, Throttled)];
-        assert_eq!(replies(&often), Next::In(pause(PACE, 0, 1.0)));
+        assert_eq!(replies(&often), NextPoll::In(pause(PACE, 0, 1.0)));
     }
 
     #[test]
     fn failures_slow_a_job_down_and_an_answer_brings_it_back_to_its_pace() {
         use PollOutcome::{Answered, Unreachable};
-        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable)]), Next::In(Duration::from_secs(20)));
-        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable), (2, Answered)]), Next::In(pause(PACE, 1, 1.0)));
+        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable)]), NextPoll::In(Duration::from_secs(20)));
+        assert_eq!(replies(&[(0, Unreachable), (1, Unreachable), (2, Answered)]), NextPoll::In(pause(PACE, 1, 1.0)));
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
 use crate::domain::hook::Hook;
 use crate::domain::job::{Job, JobIx};
-use crate::domain::service::{Poll, Service};
+use crate::domain::service::{PollSettings, Service};
 use crate::net::{ClientError, Net};
 
 mod claims;
@@ -58,7 +58,7 @@ pub struct Setup {
     /// What it runs for.
     pub purpose: Purpose,
     /// What holds for all services.
-    pub poll: Poll,
+    pub poll: PollSettings,
     /// The services of the jobs file, and the token of each: the secret, or why there is none.
     pub services: token::Tokens,
     /// The jobs, in the file's order, each of one of these services.
@@ -75,7 +75,7 @@ pub struct Setup {
 
 /// What the user (or a signal) wants of a running engine.
 #[derive(Debug)]
-pub enum Command {
+pub enum EngineCommand {
     /// Read these jobs now, where that is possible; `Fact::Refused` says where not.
     ReadNow(Vec<JobIx>),
     /// Send no new read (true), or go on (false). Claims are given up meanwhile.
@@ -98,7 +98,7 @@ pub enum Command {
 #[derive(Debug)]
 pub struct Reload {
     /// What holds for all services.
-    pub poll: Poll,
+    pub poll: PollSettings,
     /// The services and their tokens.
     pub services: Vec<(Arc<Service>, token::Renewal)>,
     /// The jobs, in the file's order.
@@ -110,12 +110,12 @@ pub struct Reload {
 /// A running engine: commands go in here, facts come out of the channel that it was started with.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<EngineCommand>,
 }
 
 impl Engine {
     /// Asks for something. An engine that has ended ignores it.
-    pub fn send(&self, command: Command) {
+    pub fn send(&self, command: EngineCommand) {
         let _ = self.commands.send(command);
     }
 }
@@ -140,7 +140,7 @@ pub enum StartError {
 pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine, StartError> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let run = run::Run::new(setup, facts)?;
+    let run = run::EngineLoop::new(setup, facts)?;
     let work = move || {
         runtime.block_on(run.run(inbox));
         // A look-up or a token command that nobody waits for any more must not keep the thread.
@@ -158,7 +158,7 @@ pub fn environment_troubles() -> Vec<String> {
 /// Makes the HTTP clients that these services need, so that a missing certificate bundle is reported before anything
 /// else.
 pub fn check_certificates<'a>(services: impl IntoIterator<Item = &'a Service>) -> Result<(), StartError> {
-    let poll = Poll::default();
+    let poll = PollSettings::default();
     let net = Net::new(&poll, Clock::new(Timestamp::now));
     for service in services {
         net.prepare(&service.base, service.is_one_shot())?;

@@ -15,7 +15,7 @@ use crate::domain::clock::Clock;
 use crate::domain::provider::Next;
 use crate::domain::response::Response;
 use crate::domain::secret::Token;
-use crate::domain::service::{Poll, Service};
+use crate::domain::service::{PollSettings, Service};
 use crate::domain::state::PollOutcome;
 use crate::net::{Net, Sink, decode};
 use crate::providers;
@@ -27,14 +27,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// A good answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum CheckedAnswer {
     /// It speaks to us.
     Accepted,
     /// It would, but not now; its HTTP code.
     RateLimited(u16),
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for CheckedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted => f.write_str("OK, token accepted"),
@@ -61,10 +61,10 @@ pub enum OnlineError {
 }
 
 /// What each service that was asked came to, by its name.
-pub type Answers = Vec<(Arc<str>, Result<Answer, OnlineError>)>;
+pub type Answers = Vec<(Arc<str>, Result<CheckedAnswer, OnlineError>)>;
 
 /// Asks every service that has a token, all at once.
-pub async fn ask_all(poll: &Poll, services: &Tokens) -> Answers {
+pub async fn ask_all(poll: &PollSettings, services: &Tokens) -> Answers {
     let net = Net::new(poll, Clock::new(Timestamp::now));
     let asked = services.iter().filter_map(|(service, token)| Some((service, token.as_ref().ok()?)));
     join_all(asked.map(|(service, token)| async {
@@ -75,10 +75,10 @@ pub async fn ask_all(poll: &Poll, services: &Tokens) -> Answers {
     .await
 }
 
-async fn ask(net: &Net, service: &Service, token: &Token) -> Result<Answer, OnlineError> {
+async fn ask(net: &Net, service: &Service, token: &Token) -> Result<CheckedAnswer, OnlineError> {
     let id = service.provider.about().made_up_id;
     let request = service.provider.request(service, id);
-    let mut body = Body::default();
+    let mut body = BodyBytes::default();
     // The sender is kept: nobody leaves.
     let (_stay, mut leave) = watch::channel(false);
     let arrived = net
@@ -102,9 +102,9 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<Answer, Onli
     let reason = reading.reason.unwrap_or_else(|| "no reason given".to_owned());
     let status = reply.status;
     match reading.read {
-        PollOutcome::Answered | PollOutcome::NotFound => Ok(Answer::Accepted),
-        PollOutcome::Throttled => Ok(Answer::RateLimited(status)),
-        PollOutcome::Rejected if matches!(status, 400 | 422) => Ok(Answer::Accepted),
+        PollOutcome::Answered | PollOutcome::NotFound => Ok(CheckedAnswer::Accepted),
+        PollOutcome::Throttled => Ok(CheckedAnswer::RateLimited(status)),
+        PollOutcome::Rejected if matches!(status, 400 | 422) => Ok(CheckedAnswer::Accepted),
         PollOutcome::Unauthorized => Err(OnlineError::TokenRejected(status, reason)),
         PollOutcome::Unreachable | PollOutcome::ServerError | PollOutcome::Malformed | PollOutcome::Rejected => {
             Err(OnlineError::Bad(status, reason))
@@ -119,12 +119,12 @@ fn with_status(status: u16, reason: &str) -> String {
 }
 
 #[derive(Default)]
-struct Body(BytesMut);
+struct BodyBytes(BytesMut);
 
 /// More than any error page has.
 const LONGEST: usize = 1024 * 1024;
 
-impl Sink for Body {
+impl Sink for BodyBytes {
     fn begin(&mut self, _: u16) {}
 
     fn push(&mut self, chunk: &[u8]) {

@@ -11,8 +11,8 @@ use crate::domain::reading::Reading;
 use crate::domain::request::{HeaderPart, Request};
 use crate::domain::response::Response;
 
-use super::intake::{Intake, Received};
-use super::poll::{PollRequest, Surroundings};
+use super::intake::{Intake, ReceivedResponse};
+use super::poll::{PollContext, PollRequest};
 
 /// How long it may take: a platform that hangs must not keep a result waiting until it expires.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub enum Peeked {
     /// The service has none, or none of it is wanted now.
     NotAsked,
     /// The job goes on.
-    GoesOn(Box<(Reading, Received, Duration)>),
+    GoesOn(Box<(Reading, ReceivedResponse, Duration)>),
     /// It was dropped because all that can be repeated is.
     Left,
     /// The result is to be taken.
@@ -36,7 +36,7 @@ pub enum Peeked {
 }
 
 /// Asks, if the service has such a request and its key is there.
-pub async fn peek(poll: &PollRequest, around: &mut Surroundings) -> Peeked {
+pub async fn peek(poll: &PollRequest, around: &mut PollContext) -> Peeked {
     let request = poll.service.provider.peek(&poll.service, &poll.key.id).filter(|_| poll.peeks);
     let Some(request) = request.filter(|request| has_secrets(request, poll)) else { return Peeked::NotAsked };
     let mut intake = Intake::new(around.store.spool(), poll.key.clone(), poll.seq, false, poll.token.clone());
@@ -56,7 +56,7 @@ pub async fn peek(poll: &PollRequest, around: &mut Surroundings) -> Peeked {
     };
     let (latency, broken) = (arrived.latency, arrived.broken.clone());
     let (received, _) = intake.finish(arrived);
-    let Received { status, headers, bytes, at, .. } = received.clone();
+    let ReceivedResponse { status, headers, bytes, at, .. } = received.clone();
     let response = Response { status, headers, body: bytes, broken, at };
     let said = catch_unwind(AssertUnwindSafe(|| poll.service.provider.peeked(&poll.service, &poll.key.id, &response)));
     if let (true, Some(path)) = (!matches!(said, Ok(Peek::GoesOn(_))), &received.spooled) {

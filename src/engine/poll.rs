@@ -12,7 +12,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobIx, JobKey};
 use crate::domain::observation::Role;
-use crate::domain::provider::{Fetch, Next, Part, Source};
+use crate::domain::provider::{BodySource, Fetch, Next, Part};
 use crate::domain::reading::{Reading, Verdict};
 use crate::domain::request::Request;
 use crate::domain::response::{NoReply, Response};
@@ -23,7 +23,7 @@ use crate::net::{Arrived, Net, offload};
 use crate::providers;
 use crate::store::{Spool, Store, StoreError};
 
-use super::intake::{Intake, Received};
+use super::intake::{Intake, ReceivedResponse};
 use super::mask;
 use super::peek::{self, Peeked};
 
@@ -63,11 +63,11 @@ pub struct PollResult {
     /// Whether it takes a result from the service, which hands it out once.
     pub takes_result: bool,
     /// The response that `reading` speaks of, if one began.
-    pub response: Option<Received>,
+    pub response: Option<ReceivedResponse>,
     /// What that response is of its job.
     pub role: Role,
     /// Where the job is over: the other responses that belong to it.
-    pub further: Vec<(Role, Received)>,
+    pub further: Vec<(Role, ReceivedResponse)>,
     /// The line for the Attempts tab.
     pub attempt: Attempt,
     /// Why the request that takes nothing says nothing of any job, if it was sent.
@@ -76,7 +76,7 @@ pub struct PollResult {
 
 /// What polls have in common.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct PollContext {
     /// The wire.
     pub net: Arc<Net>,
     /// The store, which takes responses in.
@@ -111,19 +111,19 @@ pub struct Fetching {
 /// One request and what came of it.
 struct Exchange {
     next: Next,
-    response: Option<Received>,
+    response: Option<ReceivedResponse>,
     sent: bool,
     latency: Duration,
 }
 
 /// Polls once, to the end or until it is to leave. A result at another address is asked for before the job counts as
 /// over.
-pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
+pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
     let sent_at = poll.clock.now();
     let mut request = poll.service.provider.request(&poll.service, &poll.key.id);
     let mut fetch: Option<Fetch> = None;
     let mut seq = poll.seq;
-    let mut before: Vec<(Role, Received)> = Vec::new();
+    let mut before: Vec<(Role, ReceivedResponse)> = Vec::new();
     let (acknowledged, peek_failed) = match peek::peek(&poll, &mut around).await {
         Peeked::NotAsked => (false, None),
         Peeked::Ask { acknowledged, failed } => {
@@ -137,7 +137,7 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
         }
         Peeked::GoesOn(said) => {
             let (reading, response, latency) = *said;
-            let ended = Ended { seq, sent: true, takes_result: false, latency, sent_at };
+            let ended = LastRequest { seq, sent: true, takes_result: false, latency, sent_at };
             return finished(ended, reading, (Role::Status, Some(response)), before, around.store.spool());
         }
         Peeked::Left => return left(seq, sent_at, "left before the response came"),
@@ -148,10 +148,10 @@ pub async fn poll(poll: PollRequest, mut around: Surroundings) -> PollResult {
         ..result
     };
     loop {
-        let asked = Asked { request: &request, fetch: fetch.as_ref(), seq };
+        let asked = PollStep { request: &request, fetch: fetch.as_ref(), seq };
         let Exchange { next, response, sent, latency } = exchange(&poll, asked, &mut around).await;
         let role = fetch.as_ref().map_or(Role::Status, |fetch| role_of(&fetch.part));
-        let ended = Ended { seq, sent, takes_result: request.one_shot, latency, sent_at };
+        let ended = LastRequest { seq, sent, takes_result: request.one_shot, latency, sent_at };
         let next_fetch = match next {
             Next::Done(reading) => {
                 return told(finished(ended, reading, (role, response), before, around.store.spool()));
@@ -226,14 +226,14 @@ async fn may_be_saved(request: &Request, store: &Store) -> Result<(), StoreError
     store.probe().await
 }
 
-struct Asked<'a> {
+struct PollStep<'a> {
     request: &'a Request,
     fetch: Option<&'a Fetch>,
     seq: u64,
 }
 
-async fn exchange(poll: &PollRequest, asked: Asked<'_>, around: &mut Surroundings) -> Exchange {
-    let Asked { request, fetch, seq } = asked;
+async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollContext) -> Exchange {
+    let PollStep { request, fetch, seq } = asked;
     let (key, token) = (poll.key.clone(), poll.token.clone());
     let mut intake = Intake::new(around.store.spool(), key, seq, request.one_shot, token);
     let of_errors = fetch.map(|_| mask::with_query(&poll.token, &request.url));
@@ -284,10 +284,16 @@ async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arr
 }
 
 /// A fault of ours while reading costs the reading, never the bytes.
-fn read(service: &Service, id: &str, fetch: Option<&Fetch>, intake: Intake, arrived: Arrived) -> (Received, Next) {
+fn read(
+    service: &Service,
+    id: &str,
+    fetch: Option<&Fetch>,
+    intake: Intake,
+    arrived: Arrived,
+) -> (ReceivedResponse, Next) {
     let broken = arrived.broken.clone();
     let (mut received, warning) = intake.finish(arrived);
-    let Received { status, headers, bytes, at, .. } = received.clone();
+    let ReceivedResponse { status, headers, bytes, at, .. } = received.clone();
     let response = Response { status, headers, body: bytes, broken, at };
     let understand = || {
         let mut next = match fetch {
@@ -321,7 +327,7 @@ fn take_fields(service: &Service, fetch: Option<&Fetch>, response: &Response, ne
         (Next::Fetch(_), None) => return,
     };
     let part = fetch.map_or(Part::Status, |fetch| fetch.part.clone());
-    let source = Source { part, http_status: response.status };
+    let source = BodySource { part, http_status: response.status };
     if let (Some(answer), true) = (&mut reading.answer, holds_result)
         && matches!(answer.verdict, Verdict::State(state) if state.is_terminal())
     {
@@ -330,7 +336,7 @@ fn take_fields(service: &Service, fetch: Option<&Fetch>, response: &Response, ne
 }
 
 /// The last request of a poll.
-struct Ended {
+struct LastRequest {
     seq: u64,
     sent: bool,
     takes_result: bool,
@@ -341,10 +347,10 @@ struct Ended {
 /// The response that the reading speaks of is that of the result, or the last one; the others are kept with it where
 /// the job is over.
 fn finished(
-    ended: Ended,
+    ended: LastRequest,
     reading: Reading,
-    (mut role, mut response): (Role, Option<Received>),
-    before: Vec<(Role, Received)>,
+    (mut role, mut response): (Role, Option<ReceivedResponse>),
+    before: Vec<(Role, ReceivedResponse)>,
     spool: &Spool,
 ) -> PollResult {
     let attempt = attempt(&reading, response.as_ref(), ended.latency, ended.sent_at);
@@ -363,11 +369,11 @@ fn finished(
             further.push((other_role, other));
         }
     }
-    let Ended { seq, sent, takes_result, .. } = ended;
+    let LastRequest { seq, sent, takes_result, .. } = ended;
     PollResult { reading, seq, sent, takes_result, response, role, further, attempt, peek_failed: None }
 }
 
-fn discard(spool: &Spool, response: &Received) {
+fn discard(spool: &Spool, response: &ReceivedResponse) {
     if let Some(path) = &response.spooled {
         spool.discard(path);
     }
@@ -381,7 +387,7 @@ fn role_of(part: &Part) -> Role {
     }
 }
 
-fn attempt(reading: &Reading, response: Option<&Received>, latency: Duration, sent_at: Timestamp) -> Attempt {
+fn attempt(reading: &Reading, response: Option<&ReceivedResponse>, latency: Duration, sent_at: Timestamp) -> Attempt {
     Attempt {
         first: sent_at,
         last: sent_at,

@@ -13,7 +13,7 @@ use crate::domain::secret::Token;
 use crate::net::Net;
 use crate::store::Store;
 
-use super::poll::{self, Fetching, PollRequest, PollResult, Surroundings};
+use super::poll::{self, Fetching, PollContext, PollRequest, PollResult};
 use super::schedule::{Schedule, ServiceIx};
 
 /// A poll in flight: a changed jobs file may give its job to another service, or its service another token.
@@ -154,7 +154,7 @@ impl Polls {
             self.one_shots.insert(poll.ix);
         }
         let (leave, leave_result) = (self.leave.subscribe(), self.leave_results.subscribe());
-        let around = Surroundings { net, store, leave, leave_result, fetching: self.fetching.0.clone() };
+        let around = PollContext { net, store, leave, leave_result, fetching: self.fetching.0.clone() };
         self.spawn(flight, poll::poll(poll, around));
     }
 

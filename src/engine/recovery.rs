@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::hook_news::Hooks;
-use crate::domain::attempt::Change;
+use crate::domain::attempt::StateChange;
 use crate::domain::hook;
 use crate::domain::job::Job;
 use crate::domain::observation::{Applied, Keep, Observation, Role, Seen};
@@ -15,7 +15,7 @@ use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::net::decode;
 use crate::providers;
-use crate::store::{Kept, Save, SaveBody, Store, StoreError};
+use crate::store::{KeptBody, Save, SaveBody, Store, StoreError};
 
 /// Looks through what was kept of a job whose only result may have been used up, and saves the result that is among it.
 /// Answers whether there was one.
@@ -28,7 +28,7 @@ pub async fn recover(store: &Store, hooks: &mut Hooks, service: &Service, job: &
         let bytes = store.results().body(kept.saved.body).await?;
         let Some(save) = result_in(&known, service, job, &kept, bytes) else { continue };
         let (attempts, _) = store.results().history(job.key.clone()).await?;
-        let change = hook::Change { job, before: &known, after: &save.observation, gives_up: false };
+        let change = hook::Transition { job, before: &known, after: &save.observation, gives_up: false };
         let hooks = hooks.news(change, kept.saved.at);
         let saved = store.save(Save { attempts, hooks, ..save }).await?;
         tracing::warn!("{}: a response that was left behind holds the result: {}", job.label(), saved.state);
@@ -38,7 +38,7 @@ pub async fn recover(store: &Store, hooks: &mut Hooks, service: &Service, job: &
 }
 
 /// The step that saves these bytes, if they are a whole response that says how the job ended.
-fn result_in(known: &Observation, service: &Service, job: &Arc<Job>, kept: &Kept, bytes: Bytes) -> Option<Save> {
+fn result_in(known: &Observation, service: &Service, job: &Arc<Job>, kept: &KeptBody, bytes: Bytes) -> Option<Save> {
     let saved = &kept.saved;
     let body = decode::decoded(kept.headers.content_encoding.as_deref(), &bytes).map_or(bytes, |decoded| decoded.bytes);
     // The code is not known of what was rescued. Whether it is whole is for the provider to say, as of any that broke off.
@@ -59,7 +59,7 @@ fn result_in(known: &Observation, service: &Service, job: &Arc<Job>, kept: &Kept
         draw: 0.0,
     };
     let Applied::Known { observation, changed, keep: Keep::Result, .. } = known.apply(seen) else { return None };
-    let change = observation.changed_at.filter(|_| changed).map(|at| Change {
+    let change = observation.changed_at.filter(|_| changed).map(|at| StateChange {
         at,
         previous: known.is_observed().then_some(known.state),
         state: observation.state,

@@ -9,12 +9,12 @@ use crate::net::Net;
 
 use super::Reload;
 use super::job_entry::{Denials, Phase};
-use super::run::Run;
+use super::run::EngineLoop;
 use super::schedule::ServiceIx;
 use super::service_entry::ServiceEntry;
 use super::token::{Renewal, TokenError};
 
-impl Run {
+impl EngineLoop {
     /// Applies it. `Fact::Reloaded` reports that it was.
     pub(super) async fn reload(&mut self, reload: Reload) {
         let Reload { poll, services, jobs, hooks } = reload;

@@ -32,7 +32,7 @@ pub struct Observed {
 
 /// The way to those who listen.
 #[derive(Debug)]
-pub struct Report {
+pub struct Reporter {
     facts: UnboundedSender<Fact>,
     /// What is to be told before the engine waits: listeners are on another thread, and each fact by itself would wake
     /// it, where of results that became durable together a hundred can be told at once.
@@ -45,7 +45,7 @@ pub struct Report {
     unchanged_due: Option<Duration>,
 }
 
-impl Report {
+impl Reporter {
     /// Nothing reported yet.
     pub fn new(facts: UnboundedSender<Fact>) -> Self {
         Self {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn polls_that_teach_nothing_are_told_together_and_a_change_at_once() {
         let (tell, mut facts) = unbounded_channel();
-        let mut report = Report::new(tell);
+        let mut report = Reporter::new(tell);
         for ms in 0..100_u32 {
             let now = Duration::from_millis(ms.into());
             report.unchanged(JobIx(ms % 3), Arc::default(), now);
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn what_became_durable_together_wakes_who_listens_once() {
         let (tell, mut facts) = unbounded_channel();
-        let mut report = Report::new(tell);
+        let mut report = Reporter::new(tell);
         let woken = Arc::new(Woken::default());
         assert!(facts.poll_recv(&mut Context::from_waker(&Waker::from(Arc::clone(&woken)))).is_pending());
         for ix in 0..100 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::attempt::{Attempt, Change};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::checksum::Checksum;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Health};
@@ -16,16 +16,16 @@ use crate::domain::observation::{Applied, Keep, Observation, Seen};
 use crate::domain::state::PollOutcome;
 use crate::store::{HookNews, Save};
 
-use super::disk::{Bodies, DiskEvent, News, Pending, Step};
-use super::intake::Received;
-use super::job_entry::{Next, Phase};
+use super::disk::{AfterSave, Bodies, DiskEvent, Pending, UnreportedPoll};
+use super::intake::ReceivedResponse;
+use super::job_entry::{NextPoll, Phase};
 use super::poll::{Fetching, PollResult};
 use super::polls::{InFlight, PollEvent};
 use super::report::Observed;
-use super::run::{Mode, Run};
+use super::run::{EngineLoop, EngineMode};
 use super::{Purpose, log};
 
-impl Run {
+impl EngineLoop {
     /// Takes what has become of a poll.
     pub(super) fn poll_event(&mut self, event: PollEvent) {
         match event {
@@ -75,7 +75,7 @@ impl Run {
             let previous = entry.known.is_observed().then_some(entry.known.state);
             if previous != Some(observation.state) {
                 let (state, word) = (observation.state, observation.word.clone());
-                let change = observation.changed_at.map(|at| Change { at, previous, state, word });
+                let change = observation.changed_at.map(|at| StateChange { at, previous, state, word });
                 let save = Save::new(Arc::clone(&entry.job), Observation::clone(&observation));
                 self.disk.store().post(Save { change, ..save });
             }
@@ -124,7 +124,7 @@ impl Run {
             ix,
             applied,
             Bodies { response, role, further },
-            Step { changed, next, news, hooks: HookNews::default() },
+            AfterSave { changed, next, news, hooks: HookNews::default() },
         );
     }
 
@@ -147,8 +147,8 @@ impl Run {
         self.gate_changed(flight.service);
     }
 
-    fn settle(&mut self, ix: JobIx, applied: Applied, bodies: Bodies, step: Step) {
-        let Step { next, news, .. } = step;
+    fn settle(&mut self, ix: JobIx, applied: Applied, bodies: Bodies, step: AfterSave) {
+        let AfterSave { next, news, .. } = step;
         let Applied::Known { observation, changed, durable, keep } = applied else {
             self.forget_files(&bodies);
             self.proceed(ix, next, news);
@@ -156,13 +156,13 @@ impl Run {
         };
         let entry = &mut self.schedule[ix];
         let (mut observation, mut changed) = (*observation, changed);
-        if next == Next::Gone {
+        if next == NextPoll::Gone {
             let gone = observation.gone(self.clock.now());
             changed |= gone.state != observation.state;
             observation = gone;
         }
         let keep = if is_kept_already(&entry.known, keep, bodies.response.as_ref()) { Keep::Nothing } else { keep };
-        let gives_up = !matches!(next, Next::In(_)) && !matches!(entry.health, Health::GivenUp(_));
+        let gives_up = !matches!(next, NextPoll::In(_)) && !matches!(entry.health, Health::GivenUp(_));
         if !durable && !changed && !gives_up && keep == Keep::Nothing {
             // Not written: a job that stays as it is costs the disk nothing. See `JobEntry::take_unwritten`.
             entry.unwritten = true;
@@ -174,10 +174,14 @@ impl Run {
             self.proceed(ix, next, news);
             return;
         }
-        let change =
-            hook::Change { job: &entry.job, before: &entry.known, after: &observation, gives_up: next == Next::GiveUp };
+        let change = hook::Transition {
+            job: &entry.job,
+            before: &entry.known,
+            after: &observation,
+            gives_up: next == NextPoll::GiveUp,
+        };
         let hooks = self.hooks.news(change, self.clock.now());
-        let step = Step { changed, next, news, hooks };
+        let step = AfterSave { changed, next, news, hooks };
         let pending = Pending::new((ix, entry), observation, keep, bodies, step);
         let service = self.schedule[ix].service;
         self.disk.save(pending.described(self.schedule[service].description.clone()));
@@ -202,12 +206,12 @@ impl Run {
                 entry.attempts_loaded = attempts_loaded;
                 entry.unwritten = false;
                 self.learned(ix, *known, step.as_ref().is_some_and(|step| step.changed));
-                if let Some(Step { next, news, .. }) = step {
+                if let Some(AfterSave { next, news, .. }) = step {
                     self.proceed(ix, next, news);
                 }
                 self.tell_draining();
             }
-            DiskEvent::Shown { ix, known, step: Step { changed, next, news, .. } } => {
+            DiskEvent::Shown { ix, known, step: AfterSave { changed, next, news, .. } } => {
                 self.learned(ix, *known, changed);
                 self.proceed(ix, next, news);
             }
@@ -229,7 +233,7 @@ impl Run {
     }
 
     /// Sets what happens to a job next, once its last response needs nothing more.
-    pub(super) fn proceed(&mut self, ix: JobIx, next: Next, news: Option<News>) {
+    pub(super) fn proceed(&mut self, ix: JobIx, next: NextPoll, news: Option<UnreportedPoll>) {
         let entry = &self.schedule[ix];
         let service = &self.schedule[entry.service];
         let pace = service.pace();
@@ -241,14 +245,14 @@ impl Run {
                 self.schedule.set_phase(ix, Phase::Done);
                 None
             }
-            Next::In(_) if let Some(why) = &service.given_up => {
+            NextPoll::In(_) if let Some(why) = &service.given_up => {
                 let why = why.clone();
                 self.schedule.set_phase(ix, Phase::GivenUp(why));
                 None
             }
-            Next::In(pause) => Some(pause),
-            Next::GiveUp if self.purpose == Purpose::Dashboard => Some(pace.max_interval.max(pace.interval)),
-            Next::GiveUp | Next::Gone => {
+            NextPoll::In(pause) => Some(pause),
+            NextPoll::GiveUp if self.purpose == Purpose::Dashboard => Some(pace.max_interval.max(pace.interval)),
+            NextPoll::GiveUp | NextPoll::Gone => {
                 self.schedule.set_phase(ix, Phase::GivenUp(reason.clone()));
                 None
             }
@@ -257,7 +261,7 @@ impl Run {
             Some(pause) => self.schedule.set_due(ix, now + pause),
             None => self.claims.release(ix),
         }
-        if next == Next::GiveUp && self.purpose == Purpose::Dashboard {
+        if next == NextPoll::GiveUp && self.purpose == Purpose::Dashboard {
             self.tell_health(ix, Health::GivenUp(reason));
         } else {
             self.refresh_health(ix);
@@ -265,12 +269,12 @@ impl Run {
         if let Some(news) = news {
             self.tell_not_ok(ix, news, pause);
         }
-        if self.mode != Mode::Running && pause.is_some() {
+        if self.mode != EngineMode::Running && pause.is_some() {
             self.claims.release(ix);
         }
     }
 
-    fn tell_not_ok(&mut self, ix: JobIx, (read, http_status, reason): News, pause: Option<Duration>) {
+    fn tell_not_ok(&mut self, ix: JobIx, (read, http_status, reason): UnreportedPoll, pause: Option<Duration>) {
         let entry = &self.schedule[ix];
         let gate = self.schedule[entry.service].gate.opens_at(self.now());
         let held = gate.map(|until| until.saturating_sub(self.now()));
@@ -281,7 +285,7 @@ impl Run {
 }
 
 /// Bytes that were kept before are not kept again: a service that answers the same page for ever fills no disk.
-fn is_kept_already(known: &Observation, keep: Keep, response: Option<&Received>) -> bool {
+fn is_kept_already(known: &Observation, keep: Keep, response: Option<&ReceivedResponse>) -> bool {
     let (Keep::Evidence, Some(evidence), Some(response)) = (keep, &known.evidence, response) else { return false };
     evidence.bytes == response.bytes.len() as u64 && evidence.sha256 == Checksum(Sha256::digest(&response.bytes).into())
 }
@@ -296,13 +300,13 @@ mod tests {
     use crate::domain::job::{Job, JobKey, ProviderName};
     use crate::domain::observation::Doubt;
     use crate::domain::secret::{Token, TokenSource};
-    use crate::domain::service::{Include, Poll, Service};
+    use crate::domain::service::{Include, PollSettings, Service};
     use crate::engine::Setup;
     use crate::engine::schedule::ServiceIx;
     use crate::store::{Changes, Store};
 
     /// An engine with this many jobs of one one-shot service, which nothing drives but the test.
-    async fn run(dir: &std::path::Path, jobs: usize) -> Run {
+    async fn run(dir: &std::path::Path, jobs: usize) -> EngineLoop {
         let store = Store::open(dir).unwrap().0;
         let base = Url::parse("http://127.0.0.1:9/deployment/api/org/api/").unwrap();
         let service = Arc::new(Service {
@@ -313,7 +317,7 @@ mod tests {
             settings: Default::default(),
             secrets: Vec::new(),
             token: TokenSource::Env("TOKEN".to_owned()),
-            pace: Poll::default().pace,
+            pace: PollSettings::default().pace,
             in_flight: None,
             rate: None,
             include: Include::default(),
@@ -328,7 +332,7 @@ mod tests {
         };
         let list = (0..jobs).map(job).collect();
         let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);
-        let (poll, jobs) = (Poll::default(), Vec::new());
+        let (poll, jobs) = (PollSettings::default(), Vec::new());
         let setup = Setup {
             purpose: Purpose::Watch,
             poll,
@@ -339,7 +343,7 @@ mod tests {
             seed: 1,
             clock,
         };
-        let mut run = Run::new(setup, unbounded_channel().0).unwrap();
+        let mut run = EngineLoop::new(setup, unbounded_channel().0).unwrap();
         run.declare(list).await.unwrap();
         run
     }
@@ -368,8 +372,12 @@ mod tests {
         let ix = JobIx(0);
         run.schedule.set_phase(ix, Phase::Polling);
         let known = Observation { doubt: Some(Doubt::Cut), ..Observation::default() };
-        let step =
-            Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hooks: HookNews::default() };
+        let step = AfterSave {
+            changed: false,
+            next: NextPoll::In(Duration::from_secs(9)),
+            news: None,
+            hooks: HookNews::default(),
+        };
         let entry = &run.schedule[ix];
         run.disk.save_that_panics(Pending::new((ix, entry), known, Keep::Nothing, Bodies::default(), step));
         let event = run.disk.next(|| Duration::ZERO).await;
@@ -391,7 +399,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut run = run(dir.path(), 2000).await;
         let spool = run.disk.store().spool().clone();
-        let response = |key| Received {
+        let response = |key| ReceivedResponse {
             status: 200,
             headers: crate::domain::response::Headers::default(),
             bytes: {
@@ -409,8 +417,12 @@ mod tests {
             if !run.disk.has_room(0) {
                 break;
             }
-            let step =
-                Step { changed: false, next: Next::In(Duration::from_secs(9)), news: None, hooks: HookNews::default() };
+            let step = AfterSave {
+                changed: false,
+                next: NextPoll::In(Duration::from_secs(9)),
+                news: None,
+                hooks: HookNews::default(),
+            };
             let known = Observation { applied: 1, ..Observation::default() };
             let bodies = Bodies { response: Some(response(&run.schedule[ix].job.key)), ..Bodies::default() };
             run.disk.save(Pending::new((ix, &run.schedule[ix]), known, Keep::Result, bodies, step));

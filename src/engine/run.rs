@@ -15,7 +15,7 @@ use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact, Gate, StoreTrouble, log_grows};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
-use crate::domain::service::Poll;
+use crate::domain::service::PollSettings;
 use crate::net::Net;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -26,10 +26,10 @@ use super::hook_news::Hooks;
 use super::job_entry::Phase;
 use super::poll::PollRequest;
 use super::polls::{Limits, PollEvent, Polls};
-use super::report::Report;
+use super::report::Reporter;
 use super::schedule::{Schedule, ServiceIx};
 use super::service_entry::ServiceEntry;
-use super::{Command, Purpose, Setup, StartError};
+use super::{EngineCommand, Purpose, Setup, StartError};
 
 /// How often followed jobs, unsaved responses and a failing store are looked at again.
 const TICK: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ const HASTE: Duration = Duration::from_secs(2);
 
 /// What the engine is doing as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum EngineMode {
     /// Polling.
     Running,
     /// Sending nothing, by the user.
@@ -70,7 +70,7 @@ pub enum Background {
 
 /// What the loop has waited for.
 enum Turn {
-    Command(Option<Command>),
+    Command(Option<EngineCommand>),
     Poll(PollEvent),
     Disk(DiskEvent),
     Background(Result<Background, JoinError>),
@@ -79,20 +79,20 @@ enum Turn {
 
 /// The engine.
 #[derive(Debug)]
-pub struct Run {
+pub struct EngineLoop {
     pub(super) purpose: Purpose,
-    pub(super) poll: Poll,
+    pub(super) poll: PollSettings,
     pub(super) clock: Clock,
     pub(super) net: Arc<Net>,
     pub(super) rng: fastrand::Rng,
-    pub(super) mode: Mode,
+    pub(super) mode: EngineMode,
     /// Whether the user had paused it before it was suspended.
     pub(super) was_paused: bool,
     pub(super) schedule: Schedule,
     pub(super) claims: Claims,
     pub(super) polls: Polls,
     pub(super) disk: Disk,
-    pub(super) report: Report,
+    pub(super) report: Reporter,
     pub(super) background: JoinSet<Background>,
     /// At which events programs of the user's own are run.
     pub(super) hooks: Hooks,
@@ -108,7 +108,7 @@ pub struct Run {
     setup_jobs: Vec<Arc<Job>>,
 }
 
-impl Run {
+impl EngineLoop {
     /// An engine that has done nothing yet.
     pub fn new(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Self, StartError> {
         let Setup { purpose, poll, services, jobs, hooks, store, seed, clock } = setup;
@@ -124,13 +124,13 @@ impl Run {
             poll,
             net: Arc::new(Net::new(&poll, clock.clone())),
             rng: fastrand::Rng::with_seed(seed),
-            mode: Mode::Running,
+            mode: EngineMode::Running,
             was_paused: false,
             schedule,
             claims: Claims::default(),
             polls: Polls::new(),
             disk: Disk::new(store.0),
-            report: Report::new(facts),
+            report: Reporter::new(facts),
             background: JoinSet::new(),
             hooks: Hooks::new(hooks),
             saved_here: HashSet::new(),
@@ -145,7 +145,7 @@ impl Run {
     }
 
     /// Runs to the end.
-    pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<EngineCommand>) {
         let jobs = std::mem::take(&mut self.setup_jobs);
         if let Err(error) = self.declare(jobs).await {
             self.disk.fail(error);
@@ -185,7 +185,7 @@ impl Run {
             match self.report.tell_while_waiting(turn).await {
                 Turn::Command(command) => {
                     is_heard = command.is_some();
-                    self.command(command.unwrap_or(Command::Drain)).await;
+                    self.command(command.unwrap_or(EngineCommand::Drain)).await;
                 }
                 Turn::Poll(event) => self.poll_event(event),
                 Turn::Disk(event) => self.disk_event(event),
@@ -203,33 +203,33 @@ impl Run {
         self.started.elapsed()
     }
 
-    async fn command(&mut self, command: Command) {
+    async fn command(&mut self, command: EngineCommand) {
         match command {
-            Command::ReadNow(list) => self.poll_now(&list).await,
-            Command::Pause(pause) => self.pause(pause).await,
-            Command::History(ix) => self.history(ix),
-            Command::Reload(reload) => self.reload(*reload).await,
-            Command::Suspend => {
+            EngineCommand::ReadNow(list) => self.poll_now(&list).await,
+            EngineCommand::Pause(pause) => self.pause(pause).await,
+            EngineCommand::History(ix) => self.history(ix),
+            EngineCommand::Reload(reload) => self.reload(*reload).await,
+            EngineCommand::Suspend => {
                 // An end that has begun is not put off.
-                if matches!(self.mode, Mode::Running | Mode::Paused) {
-                    self.was_paused = self.mode == Mode::Paused;
+                if matches!(self.mode, EngineMode::Running | EngineMode::Paused) {
+                    self.was_paused = self.mode == EngineMode::Paused;
                     self.polls.leave(true);
-                    self.mode = Mode::Suspending;
+                    self.mode = EngineMode::Suspending;
                 }
             }
-            Command::Resume => self.resume().await,
-            Command::Drain => {
-                if !matches!(self.mode, Mode::Draining(_) | Mode::Aborting(_)) {
+            EngineCommand::Resume => self.resume().await,
+            EngineCommand::Drain => {
+                if !matches!(self.mode, EngineMode::Draining(_) | EngineMode::Aborting(_)) {
                     self.polls.leave(true);
-                    self.mode = Mode::Draining(self.now());
+                    self.mode = EngineMode::Draining(self.now());
                     self.disk.retry();
                     self.tell_draining();
                 }
             }
-            Command::Abort => {
+            EngineCommand::Abort => {
                 self.polls.leave_all();
                 self.ending.abandoned = self.polls.one_shots().iter().copied().collect();
-                self.mode = Mode::Aborting(self.now());
+                self.mode = EngineMode::Aborting(self.now());
             }
         }
     }
@@ -258,7 +258,7 @@ impl Run {
 
     /// Sends every poll that may be sent now.
     fn dispatch(&mut self) {
-        if self.mode != Mode::Running {
+        if self.mode != EngineMode::Running {
             return;
         }
         let now = self.now();
@@ -318,29 +318,29 @@ impl Run {
 
     fn is_over(&mut self) -> bool {
         let ended = self.polls.is_empty() && self.disk.is_idle();
-        if let Mode::Draining(since) = &mut self.mode
+        if let EngineMode::Draining(since) = &mut self.mode
             && !self.polls.is_empty()
         {
             // The wait for a disk that fails begins when the last poll has ended.
             *since = self.started.elapsed();
         }
         match self.mode {
-            Mode::Running | Mode::Paused | Mode::Suspended => false,
-            Mode::Suspending => {
+            EngineMode::Running | EngineMode::Paused | EngineMode::Suspended => false,
+            EngineMode::Suspending => {
                 // What the disk does not take stays in memory over a stop.
                 if ended {
-                    self.mode = Mode::Suspended;
+                    self.mode = EngineMode::Suspended;
                     self.give_up_claims();
                 }
                 false
             }
             // Whether the disk is well again at the end decides the exit code.
-            Mode::Draining(since) => {
+            EngineMode::Draining(since) => {
                 let waited = self.now().saturating_sub(since);
                 let is_idle = self.polls.is_empty() && self.disk.is_empty() && !self.disk.is_recovering();
                 is_idle || (ended && self.disk.trouble().is_some() && waited >= PATIENCE)
             }
-            Mode::Aborting(since) => {
+            EngineMode::Aborting(since) => {
                 (self.polls.is_empty() && self.disk.is_empty()) || self.now().saturating_sub(since) >= HASTE
             }
         }
@@ -417,11 +417,11 @@ impl Run {
         let waits = !self.schedule.followed().is_empty() || !self.schedule.unclaimed().is_empty();
         let waits = waits || self.disk.store().is_shared();
         let needs_tick = waits || self.disk.unsaved().next().is_some() || self.disk.trouble().is_some();
-        let ends_soon = matches!(self.mode, Mode::Draining(_) | Mode::Aborting(_));
+        let ends_soon = matches!(self.mode, EngineMode::Draining(_) | EngineMode::Aborting(_));
         if needs_tick || ends_soon {
             self.next_tick.get_or_insert(now + if ends_soon { TICK / 4 } else { TICK });
         }
-        let is_running = self.mode == Mode::Running;
+        let is_running = self.mode == EngineMode::Running;
         let silences = self.schedule.service_entries().filter_map(ServiceEntry::silent_at);
         let asks =
             self.schedule.service_entries().filter_map(|service| service.next_token_retry).filter(|_| is_running);
@@ -433,14 +433,14 @@ impl Run {
     }
 
     fn tell_progress(&mut self) {
-        let due = if self.mode == Mode::Running { self.schedule.next_due() } else { None };
+        let due = if self.mode == EngineMode::Running { self.schedule.next_due() } else { None };
         self.report.next_poll(due.map(|at| self.wall(at)));
         self.report.settled(self.schedule.is_settled() && self.polls.is_empty() && self.disk.is_empty());
     }
 
     /// Which one-shot polls, and which unsaved responses, a drain waits for.
     pub(super) fn tell_draining(&mut self) {
-        if matches!(self.mode, Mode::Draining(_) | Mode::Suspending) {
+        if matches!(self.mode, EngineMode::Draining(_) | EngineMode::Suspending) {
             let waiting: BTreeSet<JobIx> = self.polls.one_shots().iter().copied().chain(self.disk.unsaved()).collect();
             self.report.tell(Fact::Draining(waiting.into_iter().collect()));
         }

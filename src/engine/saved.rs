@@ -6,14 +6,14 @@ use bytes::Bytes;
 
 use crate::domain::field::Field;
 use crate::domain::job::{Job, JobKey, ProviderName};
-use crate::domain::observation::{BodyId, Observation, Role, Saved};
-use crate::domain::provider::{Part, Payload, ProviderRef, Source};
+use crate::domain::observation::{BodyId, Observation, Role, SavedBody};
+use crate::domain::provider::{BodySource, Part, Payload, ProviderRef};
 use crate::domain::service::Service;
 use crate::providers;
 use crate::store::Store;
 
 pub use crate::store::{
-    HookQueue, NewHookEvent, Notes, Results, StoreError, Target, TeamStatus, forget_instance, init_team_store,
+    HookQueue, NewHookEvent, Notes, Results, ServerTarget, StoreError, TeamStatus, forget_instance, init_team_store,
     team_status,
 };
 
@@ -29,12 +29,12 @@ impl OpenStore {
     }
 
     /// The same, kept in step with the store that a team shares, see [`Store::shared`].
-    pub fn shared(self, target: Target) -> Result<Self, StoreError> {
+    pub fn shared(self, target: ServerTarget) -> Result<Self, StoreError> {
         self.0.shared(target).map(Self)
     }
 
     /// Takes over what others saved there, for who does not poll.
-    pub async fn catch_up(&self, target: Target) -> Result<usize, StoreError> {
+    pub async fn catch_up(&self, target: ServerTarget) -> Result<usize, StoreError> {
         self.0.catch_up(target).await
     }
 
@@ -73,12 +73,12 @@ impl From<Store> for OpenStore {
 
 /// The body that holds a job's result or, where there is none, what else was kept of it: a reply that broke off or
 /// made no sense. None if nothing was kept.
-pub fn best(known: &Observation) -> Option<&Saved> {
+pub fn best(known: &Observation) -> Option<&SavedBody> {
     known.saved.as_ref().or(known.evidence.as_deref())
 }
 
 /// The bytes of a saved body.
-pub async fn bytes(results: &Results, saved: &Saved) -> Result<Bytes, StoreError> {
+pub async fn bytes(results: &Results, saved: &SavedBody) -> Result<Bytes, StoreError> {
     results.body(saved.body).await
 }
 
@@ -87,7 +87,7 @@ pub async fn bytes(results: &Results, saved: &Saved) -> Result<Bytes, StoreError
 pub struct Form {
     /// None where nobody knows the provider any more.
     provider: Option<ProviderRef>,
-    source: Source,
+    source: BodySource,
 }
 
 /// The form of a saved body. A described provider is the description that was kept with the job, whatever its name
@@ -107,13 +107,13 @@ pub async fn form(results: &Results, key: &JobKey, body: BodyId) -> Form {
         Some(Role::Status) | None => Part::Status,
     };
     let provider = kept.or_else(|| providers::by_name(key.provider));
-    Form { provider, source: Source { part, http_status } }
+    Form { provider, source: BodySource { part, http_status } }
 }
 
 impl Form {
     /// That of a status response by this provider, which reads every code alike.
     pub fn of(name: ProviderName) -> Self {
-        Self { provider: providers::by_name(name), source: Source { part: Part::Status, http_status: 200 } }
+        Self { provider: providers::by_name(name), source: BodySource { part: Part::Status, http_status: 200 } }
     }
 
     /// What is in the body, looked through once.

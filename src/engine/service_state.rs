@@ -9,7 +9,7 @@ use crate::domain::job::JobIx;
 use crate::domain::secret::Token;
 
 use super::job_entry::Phase;
-use super::run::{Background, Mode, Run};
+use super::run::{Background, EngineLoop, EngineMode};
 use super::schedule::ServiceIx;
 use super::service_gate::ServiceGate;
 use super::token::Prompts;
@@ -18,7 +18,7 @@ use super::{Purpose, log, token};
 /// Polls in a row without an answer that make a job stale.
 const MISSED: u32 = 2;
 
-impl Run {
+impl EngineLoop {
     /// Tells what has become of a service's gate, if it is news, and what follows.
     pub(super) fn gate_changed(&mut self, service: ServiceIx) {
         let entry = &self.schedule[service];
@@ -72,7 +72,7 @@ impl Run {
     pub(super) fn ask_for_tokens(&mut self, now: Duration) {
         for service in self.schedule.services() {
             let is_due = self.schedule[service].next_token_retry.is_some_and(|at| at <= now);
-            if is_due && matches!(self.mode, Mode::Running) {
+            if is_due && matches!(self.mode, EngineMode::Running) {
                 self.ask_for_token(service, false);
             }
         }
@@ -157,7 +157,7 @@ impl Run {
             Phase::Unclaimed => return Health::Held,
             Phase::Waiting | Phase::Polling => {}
         }
-        if self.mode == Mode::Paused {
+        if self.mode == EngineMode::Paused {
             return Health::Paused;
         }
         if self.disk.trouble().is_some() && entry.is_one_shot() {

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use crate::child::{self, Group};
+use crate::child::{self, ProcessGroup};
 use crate::domain::clean::Clean;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{PLATFORM_TOKEN, Service};
@@ -233,7 +233,7 @@ async fn from_command(argv: &[String], prompts: Prompts) -> Result<Token, TokenE
             let help = "see that it is installed and in the PATH";
             TokenError::new(kind_of(&error), format!("failed to start {what}: {error}"), help)
         })?;
-    let mut group = (prompts == Prompts::Refused).then(|| Group::of(&child));
+    let mut group = (prompts == Prompts::Refused).then(|| ProcessGroup::of(&child));
     let failed = |error: std::io::Error| {
         TokenError::new(TokenErrorKind::Failed, format!("failed to read from {what}: {error}"), BY_HAND)
     };
@@ -418,7 +418,7 @@ mod tests {
                 settings: Default::default(),
                 token: command(&["sh", "-c", &script]),
                 secrets: Vec::new(),
-                pace: crate::domain::service::Poll::default().pace,
+                pace: crate::domain::service::PollSettings::default().pace,
                 in_flight: None,
                 rate: None,
                 include: Default::default(),

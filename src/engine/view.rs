@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::saved::Results;
-use super::{Command, Engine};
+use super::{Engine, EngineCommand};
 use crate::domain::fact::{Ending, Fact, Refusal};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
@@ -13,18 +13,18 @@ use crate::domain::observation::Observation;
 /// Tells these jobs as facts and answers what is asked, until it is ended. Must be called on a runtime.
 pub fn start(results: Results, jobs: Vec<(Arc<Job>, Arc<Observation>)>, facts: mpsc::UnboundedSender<Fact>) -> Engine {
     let (commands, inbox) = mpsc::unbounded_channel();
-    tokio::spawn(View { results, jobs, facts }.run(inbox));
+    tokio::spawn(ResultsViewer { results, jobs, facts }.run(inbox));
     Engine { commands }
 }
 
-struct View {
+struct ResultsViewer {
     results: Results,
     jobs: Vec<(Arc<Job>, Arc<Observation>)>,
     facts: mpsc::UnboundedSender<Fact>,
 }
 
-impl View {
-    async fn run(self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+impl ResultsViewer {
+    async fn run(self, mut inbox: mpsc::UnboundedReceiver<EngineCommand>) {
         for (ix, (job, known)) in (0..).map(JobIx).zip(&self.jobs) {
             self.tell(Fact::Declared { ix, job: Arc::clone(job), known: Arc::clone(known) });
         }
@@ -33,13 +33,13 @@ impl View {
         }
         while let Some(command) = inbox.recv().await {
             match command {
-                Command::ReadNow(jobs) => {
+                EngineCommand::ReadNow(jobs) => {
                     jobs.into_iter().for_each(|ix| self.tell(Fact::Refused { ix, why: Refusal::FromDisk }));
                 }
-                Command::History(ix) => self.history(ix).await,
-                Command::Suspend => self.tell(Fact::Suspended),
-                Command::Pause(_) | Command::Reload(_) | Command::Resume => {}
-                Command::Drain | Command::Abort => break,
+                EngineCommand::History(ix) => self.history(ix).await,
+                EngineCommand::Suspend => self.tell(Fact::Suspended),
+                EngineCommand::Pause(_) | EngineCommand::Reload(_) | EngineCommand::Resume => {}
+                EngineCommand::Drain | EngineCommand::Abort => break,
             }
         }
         self.tell(Fact::Ended(Ending::default()));

@@ -4,23 +4,23 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::json::scan::{self, Kind, ScanError};
+use crate::json::scan::{self, ScanError, ValueKind};
 
 /// A place in a text, before a value or behind it.
 #[derive(Debug)]
-pub struct Cursor<'a> {
+pub struct JsonCursor<'a> {
     text: &'a [u8],
     at: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> JsonCursor<'a> {
     /// Before the text's one document.
     pub fn new(text: &'a [u8]) -> Self {
         Self { text, at: scan::start_of(text) }
     }
 
     /// What kind of value is here. None if no value can begin so.
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<ValueKind> {
         scan::kind(self.text.get(self.at..)?)
     }
 
@@ -109,11 +109,11 @@ mod tests {
     fn what_a_visit_looks_into_and_what_it_leaves_alone_are_passed_over_alike() {
         let text = br#" {"a":[1,{"b":[2]},"x"],"left":{"c":[3]},"n":-1.5} "#;
         let (mut keys, mut inner) = (Vec::new(), Vec::new());
-        let mut cursor = Cursor::new(text);
+        let mut cursor = JsonCursor::new(text);
         let place = cursor.fields(|key, cursor| {
             if key == "a" {
                 cursor.elements(|cursor| {
-                    if cursor.kind() == Some(Kind::Object) {
+                    if cursor.kind() == Some(ValueKind::Object) {
                         cursor.fields(|key, _| {
                             inner.push(key);
                             Ok(())
@@ -135,14 +135,14 @@ mod tests {
         for text in
             [r#"{"a":[1 2]}"#, r#"{"a":[1,]}"#, r#"{"a":{"b"}}"#, r#"{"a":[{"#, r#"{"a":[1}]}"#, r#"{"a":[tru]}"#]
         {
-            let looked = Cursor::new(text.as_bytes()).fields(|_, cursor| {
+            let looked = JsonCursor::new(text.as_bytes()).fields(|_, cursor| {
                 match cursor.kind() {
-                    Some(Kind::Object) => cursor.fields(|_, _| Ok(()))?,
+                    Some(ValueKind::Object) => cursor.fields(|_, _| Ok(()))?,
                     _ => cursor.elements(|_| Ok(()))?,
                 };
                 Ok(())
             });
-            let left = Cursor::new(text.as_bytes()).skip();
+            let left = JsonCursor::new(text.as_bytes()).skip();
             assert!(left.is_err() && looked.is_err(), "{text}");
             assert_eq!(looked.map_err(|error| error.at), left.map_err(|error| error.at), "{text}");
         }

@@ -10,13 +10,13 @@ use bytes::Bytes;
 
 use crate::json::balanced_parens::{BalancedParens, BalancedParensBuilder};
 use crate::json::rank_select::{RankSelect, RankSelectBuilder};
-use crate::json::scan::{self, Kind, ScanError};
+use crate::json::scan::{self, ScanError, ValueKind};
 
 /// A value, by its number in document order. The document itself is 0; numbers are the same for the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Node(pub u32);
+pub struct NodeId(pub u32);
 
-impl Node {
+impl NodeId {
     /// The document itself.
     pub const ROOT: Self = Self(0);
 }
@@ -94,19 +94,19 @@ impl Document {
     }
 
     /// What a value is.
-    pub fn kind(&self, node: Node) -> Kind {
+    pub fn kind(&self, node: NodeId) -> ValueKind {
         match self.body.get(self.value_start(node)) {
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::Array,
-            Some(b'"') => Kind::String,
-            Some(b't' | b'f') => Kind::Bool,
-            Some(b'n') => Kind::Null,
-            _ => Kind::Number,
+            Some(b'{') => ValueKind::Object,
+            Some(b'[') => ValueKind::Array,
+            Some(b'"') => ValueKind::String,
+            Some(b't' | b'f') => ValueKind::Bool,
+            Some(b'n') => ValueKind::Null,
+            _ => ValueKind::Number,
         }
     }
 
     /// Where a member's key is, quotes included. None for elements and the document itself.
-    pub fn key_range(&self, node: Node) -> Option<Range<usize>> {
+    pub fn key_range(&self, node: NodeId) -> Option<Range<usize>> {
         let start = self.start(node);
         let quoted = self.body.get(start) == Some(&b'"');
         (quoted && self.is_member(node))
@@ -114,7 +114,7 @@ impl Document {
     }
 
     /// Where a value is: a string with its quotes, a container with its brackets.
-    pub fn value_range(&self, node: Node) -> Range<usize> {
+    pub fn value_range(&self, node: NodeId) -> Range<usize> {
         let start = self.value_start(node);
         if !matches!(self.body.get(start), Some(b'{' | b'[')) {
             return start..self.leaf_end(node);
@@ -122,7 +122,7 @@ impl Document {
         if !self.has_children(node) {
             return start..scan::after_space(&self.body, start + 1) + 1;
         }
-        let last = Node(self.end(node).0.saturating_sub(1));
+        let last = NodeId(self.end(node).0.saturating_sub(1));
         let mut end = self.value_range_of_last(last);
         for _ in self.depth(node)..self.depth(last) {
             end = scan::after_space(&self.body, end) + 1;
@@ -131,55 +131,55 @@ impl Document {
     }
 
     /// Where a value's bytes are, shared with the body.
-    pub fn value(&self, node: Node) -> Bytes {
+    pub fn value(&self, node: NodeId) -> Bytes {
         self.body.slice(self.value_range(node))
     }
 
     /// How many values a value is inside of.
-    pub fn depth(&self, node: Node) -> usize {
+    pub fn depth(&self, node: NodeId) -> usize {
         self.shape.depth(index(node))
     }
 
     /// The container that a value is in.
-    pub fn parent(&self, node: Node) -> Option<Node> {
+    pub fn parent(&self, node: NodeId) -> Option<NodeId> {
         self.shape.parent(index(node)).map(number)
     }
 
     /// Whether a value is a container that is not empty.
-    pub fn has_children(&self, node: Node) -> bool {
+    pub fn has_children(&self, node: NodeId) -> bool {
         self.shape.has_children(index(node))
     }
 
     /// The first value in a container.
-    pub fn first_child(&self, node: Node) -> Option<Node> {
-        self.has_children(node).then(|| Node(node.0 + 1))
+    pub fn first_child(&self, node: NodeId) -> Option<NodeId> {
+        self.has_children(node).then(|| NodeId(node.0 + 1))
     }
 
     /// The last value in a container.
-    pub fn last_child(&self, node: Node) -> Option<Node> {
+    pub fn last_child(&self, node: NodeId) -> Option<NodeId> {
         self.shape.last_child(index(node)).map(number)
     }
 
     /// The value after it in the same container.
-    pub fn next_sibling(&self, node: Node) -> Option<Node> {
+    pub fn next_sibling(&self, node: NodeId) -> Option<NodeId> {
         self.shape.next_sibling(index(node)).map(number)
     }
 
     /// The value before it in the same container.
-    pub fn previous_sibling(&self, node: Node) -> Option<Node> {
+    pub fn previous_sibling(&self, node: NodeId) -> Option<NodeId> {
         self.shape.previous_sibling(index(node)).map(number)
     }
 
     /// The first value after a value and everything in it. It need not exist: then it is [`Document::values`].
-    pub fn end(&self, node: Node) -> Node {
+    pub fn end(&self, node: NodeId) -> NodeId {
         number(self.shape.end(index(node)))
     }
 
     /// How many values a container holds directly.
-    pub fn child_count(&self, node: Node) -> u64 {
+    pub fn child_count(&self, node: NodeId) -> u64 {
         let milestones = self.milestones_of(node);
         let (mut count, mut child) = match milestones.last() {
-            Some(last) => (milestones.len() as u64 * u64::from(STRIDE), Some(Node(last.child))),
+            Some(last) => (milestones.len() as u64 * u64::from(STRIDE), Some(NodeId(last.child))),
             None => (0, self.first_child(node)),
         };
         while let Some(at) = child {
@@ -190,12 +190,12 @@ impl Document {
     }
 
     /// A value's number in its container, from 0.
-    pub fn index_in_parent(&self, node: Node) -> u64 {
+    pub fn index_in_parent(&self, node: NodeId) -> u64 {
         let Some(parent) = self.parent(node) else { return 0 };
         let milestones = self.milestones_of(parent);
         let passed = milestones.partition_point(|milestone| milestone.child <= node.0);
         let from = passed.checked_sub(1).and_then(|last| milestones.get(last)).map_or(parent.0 + 1, |last| last.child);
-        let (mut count, mut at) = (passed as u64 * u64::from(STRIDE), Node(from));
+        let (mut count, mut at) = (passed as u64 * u64::from(STRIDE), NodeId(from));
         while at < node {
             count += 1;
             let Some(next) = self.next_sibling(at) else { break };
@@ -205,21 +205,21 @@ impl Document {
     }
 
     /// The value whose key or text a byte belongs to, or the last one that begins before it.
-    pub fn node_at(&self, offset: usize) -> Node {
+    pub fn node_at(&self, offset: usize) -> NodeId {
         number(self.starts.rank(offset.saturating_add(1)).saturating_sub(1))
     }
 
     /// Where a value begins, with its key.
-    pub fn start(&self, node: Node) -> usize {
+    pub fn start(&self, node: NodeId) -> usize {
         self.starts.select(index(node))
     }
 
-    fn value_start(&self, node: Node) -> usize {
+    fn value_start(&self, node: NodeId) -> usize {
         let start = self.start(node);
         if self.body.get(start) == Some(&b'"') && self.is_member(node) { self.after_key(start) } else { start }
     }
 
-    fn is_member(&self, node: Node) -> bool {
+    fn is_member(&self, node: NodeId) -> bool {
         let Some(parent) = self.parent(node) else { return false };
         let start = self.start(parent);
         // A container that begins with a quote begins with its key.
@@ -232,7 +232,7 @@ impl Document {
         scan::after_space(&self.body, scan::after_space(&self.body, end) + 1)
     }
 
-    fn value_range_of_last(&self, last: Node) -> usize {
+    fn value_range_of_last(&self, last: NodeId) -> usize {
         let start = self.value_start(last);
         match self.body.get(start) {
             Some(b'{' | b'[') => scan::after_space(&self.body, start + 1) + 1,
@@ -241,7 +241,7 @@ impl Document {
     }
 
     /// A leaf ends before the next value's separators, found from there because a long string need not be read then.
-    fn leaf_end(&self, node: Node) -> usize {
+    fn leaf_end(&self, node: NodeId) -> usize {
         let bound = self.starts.select(index(node) + 1);
         let text = self.body.get(..bound).unwrap_or_default();
         let separators =
@@ -249,19 +249,19 @@ impl Document {
         bound - separators.count()
     }
 
-    fn milestones_of(&self, parent: Node) -> &[Milestone] {
+    fn milestones_of(&self, parent: NodeId) -> &[Milestone] {
         let from = self.milestones.partition_point(|milestone| milestone.parent < parent.0);
         let to = self.milestones.partition_point(|milestone| milestone.parent <= parent.0);
         self.milestones.get(from..to).unwrap_or_default()
     }
 }
 
-fn index(node: Node) -> usize {
+fn index(node: NodeId) -> usize {
     node.0 as usize
 }
 
-fn number(index: usize) -> Node {
-    Node(u32::try_from(index).unwrap_or(u32::MAX))
+fn number(index: usize) -> NodeId {
+    NodeId(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
 struct Builder<'a> {
@@ -276,7 +276,7 @@ struct Builder<'a> {
 
 const OBJECT: u8 = 0x80;
 
-enum Next {
+enum Expected {
     Key,
     Value,
     Separator,
@@ -286,7 +286,7 @@ impl Builder<'_> {
     fn run(&mut self, cancel: &AtomicBool) -> Result<(), IndexError> {
         let text = self.text;
         let mut at = scan::start_of(text);
-        let mut next = Next::Value;
+        let mut next = Expected::Value;
         let mut patience = PATIENCE;
         loop {
             patience -= 1;
@@ -298,8 +298,8 @@ impl Builder<'_> {
             }
             at = scan::after_space(text, at);
             match next {
-                Next::Value => (at, next) = self.value(at)?,
-                Next::Key => {
+                Expected::Value => (at, next) = self.value(at)?,
+                Expected::Key => {
                     if text.get(at) != Some(&b'"') {
                         return Err(scan::unexpected(at, text.get(at), "expected a key").into());
                     }
@@ -309,13 +309,13 @@ impl Builder<'_> {
                         return Err(scan::unexpected(at, text.get(at), "expected `:`").into());
                     }
                     at += 1;
-                    next = Next::Value;
+                    next = Expected::Value;
                 }
-                Next::Separator => {
+                Expected::Separator => {
                     let Some(&open) = self.open.last() else { break };
                     let object = open & OBJECT != 0;
                     match text.get(at) {
-                        Some(b',') => next = if object { Next::Key } else { Next::Value },
+                        Some(b',') => next = if object { Expected::Key } else { Expected::Value },
                         Some(b'}') if object => self.close(),
                         Some(b']') if !object => self.close(),
                         _ => {
@@ -330,23 +330,23 @@ impl Builder<'_> {
         Ok(scan::end_of_text(text, at)?)
     }
 
-    fn value(&mut self, at: usize) -> Result<(usize, Next), ScanError> {
+    fn value(&mut self, at: usize) -> Result<(usize, Expected), ScanError> {
         if self.open.last().is_none_or(|open| open & OBJECT == 0) {
             self.begin(at)?;
         }
         let (kind, closing, inside) = match self.text.get(at) {
-            Some(b'{') => (OBJECT, b'}', Next::Key),
-            Some(b'[') => (0, b']', Next::Value),
+            Some(b'{') => (OBJECT, b'}', Expected::Key),
+            Some(b'[') => (0, b']', Expected::Value),
             _ => {
                 let end = scan::end_of_leaf(self.text, at)?;
                 self.shape.close();
-                return Ok((end, Next::Separator));
+                return Ok((end, Expected::Separator));
             }
         };
         let after = scan::after_space(self.text, at + 1);
         if self.text.get(after) == Some(&closing) {
             self.shape.close();
-            return Ok((after + 1, Next::Separator));
+            return Ok((after + 1, Expected::Separator));
         }
         self.open.push(kind);
         Ok((after, inside))
@@ -383,14 +383,14 @@ mod tests {
     }
 
     /// Compares a value and everything in it with what serde_json makes of the text; returns the next number.
-    fn compare(document: &Document, node: Node, value: &Value, place: &(Option<Node>, u64, usize)) -> Node {
+    fn compare(document: &Document, node: NodeId, value: &Value, place: &(Option<NodeId>, u64, usize)) -> NodeId {
         let (parent, number, depth) = *place;
         assert_eq!(document.parent(node), parent);
         assert_eq!(document.index_in_parent(node), number);
         assert_eq!(document.depth(node), depth);
         let source = &document.body()[document.value_range(node)];
         assert_eq!(&serde_json::from_slice::<Value>(source).unwrap(), value);
-        let mut next = Node(node.0 + 1);
+        let mut next = NodeId(node.0 + 1);
         let mut count = 0;
         let mut last = None;
         let mut visit = |key: Option<&String>, child: &Value| {
@@ -406,17 +406,17 @@ mod tests {
             count += 1;
         };
         let kind = match value {
-            Value::Null => Kind::Null,
-            Value::Bool(_) => Kind::Bool,
-            Value::Number(_) => Kind::Number,
-            Value::String(_) => Kind::String,
+            Value::Null => ValueKind::Null,
+            Value::Bool(_) => ValueKind::Bool,
+            Value::Number(_) => ValueKind::Number,
+            Value::String(_) => ValueKind::String,
             Value::Array(array) => {
                 array.iter().for_each(|child| visit(None, child));
-                Kind::Array
+                ValueKind::Array
             }
             Value::Object(object) => {
                 object.iter().for_each(|(key, child)| visit(Some(key), child));
-                Kind::Object
+                ValueKind::Object
             }
         };
         assert_eq!(document.kind(node), kind);
@@ -429,7 +429,7 @@ mod tests {
     fn agrees(text: &str) {
         let document = parsed(text);
         let value: Value = serde_json::from_str(text).unwrap();
-        let end = compare(&document, Node::ROOT, &value, &(None, 0, 0));
+        let end = compare(&document, NodeId::ROOT, &value, &(None, 0, 0));
         assert_eq!(end.0 as usize, document.values());
     }
 
@@ -471,19 +471,19 @@ mod tests {
     #[test]
     fn duplicates_and_numbers_are_kept_as_they_came() {
         let document = parsed(r#"{"a":1.0e400,"a":-NaN,"a":00012345678901234567890}"#);
-        let values: Vec<Bytes> = (1..4).map(|node| document.value(Node(node))).collect();
+        let values: Vec<Bytes> = (1..4).map(|node| document.value(NodeId(node))).collect();
         assert_eq!(values, ["1.0e400", "-NaN", "00012345678901234567890"]);
-        assert_eq!(document.child_count(Node::ROOT), 3);
+        assert_eq!(document.child_count(NodeId::ROOT), 3);
     }
 
     #[test]
     fn a_million_levels_are_no_trouble() {
         let levels = 1_000_000;
         let document = parsed(&format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
-        let last = Node(u32::try_from(levels).unwrap() - 1);
+        let last = NodeId(u32::try_from(levels).unwrap() - 1);
         assert_eq!(document.depth(last), levels - 1);
-        assert_eq!(document.parent(last), Some(Node(last.0 - 1)));
-        assert_eq!(document.value_range(Node(1)), 1..2 * levels - 1);
+        assert_eq!(document.parent(last), Some(NodeId(last.0 - 1)));
+        assert_eq!(document.value_range(NodeId(1)), 1..2 * levels - 1);
         assert!(document.index_bytes() < 2 * levels);
     }
 
@@ -520,7 +520,7 @@ mod tests {
         fn it_refuses_what_the_scanner_refuses_and_at_the_same_byte(text in "[\\[\\]{}\",:1a\\\\ntruefalsNI\\- \u{feff}]{0,40}") {
             let cancel = AtomicBool::new(false);
             match (Document::parse(Bytes::from(text.clone()), &cancel), scan::document(text.as_bytes())) {
-                (Ok(document), Ok(range)) => prop_assert_eq!(document.value_range(Node::ROOT), range),
+                (Ok(document), Ok(range)) => prop_assert_eq!(document.value_range(NodeId::ROOT), range),
                 (Err(IndexError::Broken(index)), Err(scan)) => prop_assert_eq!(index, scan),
                 (index, scan) => prop_assert!(false, "{:?} but {:?}", index.map(|_| ()), scan),
             }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::cursor::Cursor;
-use super::scan::{Kind, ScanError};
+use super::cursor::JsonCursor;
+use super::scan::{ScanError, ValueKind};
 
 /// The longest path: it bounds the recursion below.
 const DEEPEST: usize = 32;
@@ -50,7 +50,7 @@ impl Pointer {
     /// last counts.
     pub fn find<'a>(&self, text: &'a [u8]) -> Result<Vec<&'a [u8]>, ScanError> {
         let mut found = Vec::new();
-        walk(&self.0, &mut Cursor::new(text), &mut found)?;
+        walk(&self.0, &mut JsonCursor::new(text), &mut found)?;
         Ok(found.into_iter().filter_map(|range| text.get(range)).collect())
     }
 }
@@ -92,13 +92,13 @@ impl Step {
     }
 }
 
-fn walk(steps: &[Step], cursor: &mut Cursor<'_>, found: &mut Vec<Range<usize>>) -> Result<(), ScanError> {
+fn walk(steps: &[Step], cursor: &mut JsonCursor<'_>, found: &mut Vec<Range<usize>>) -> Result<(), ScanError> {
     let Some((step, rest)) = steps.split_first() else {
         found.push(cursor.skip()?);
         return Ok(());
     };
     match cursor.kind() {
-        Some(Kind::Object) => {
+        Some(ValueKind::Object) => {
             let before = found.len();
             cursor.fields(|key, cursor| {
                 if !step.leads_to(&key) {
@@ -110,7 +110,7 @@ fn walk(steps: &[Step], cursor: &mut Cursor<'_>, found: &mut Vec<Range<usize>>) 
                 walk(rest, cursor, found)
             })?;
         }
-        Some(Kind::Array) => {
+        Some(ValueKind::Array) => {
             let mut index = 0_usize;
             cursor.elements(|cursor| {
                 let key = index.to_string();
@@ -118,7 +118,7 @@ fn walk(steps: &[Step], cursor: &mut Cursor<'_>, found: &mut Vec<Range<usize>>) 
                 if step.leads_to(&key) { walk(rest, cursor, found) } else { Ok(()) }
             })?;
         }
-        Some(Kind::String | Kind::Number | Kind::Bool | Kind::Null) | None => {
+        Some(ValueKind::String | ValueKind::Number | ValueKind::Bool | ValueKind::Null) | None => {
             cursor.skip()?;
         }
     }

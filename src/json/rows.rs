@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::index::{Document, Node};
+use crate::json::index::{Document, NodeId};
 use crate::json::scan;
 
 /// A row: a value of the document, or of a decoded string in it.
@@ -18,7 +18,7 @@ use crate::json::scan;
 pub struct RowId {
     tree: usize,
     /// The value.
-    pub node: Node,
+    pub node: NodeId,
 }
 
 /// A document with its folds and its decoded strings.
@@ -26,16 +26,16 @@ pub struct RowId {
 pub struct VisibleRows {
     trees: Vec<Tree>,
     /// The tree of each string that was ever decoded, and how it is seen now.
-    decoded: HashMap<RowId, (usize, Seen)>,
+    decoded: HashMap<RowId, (usize, DecodedView)>,
 }
 
 #[derive(Debug, Clone)]
 struct Tree {
     document: Arc<Document>,
     host: Option<RowId>,
-    rule: Rule,
+    rule: FoldRule,
     /// Values whose fold is the opposite of what the rule says.
-    flipped: HashSet<Node>,
+    flipped: HashSet<NodeId>,
 }
 
 /// What is folded in a document, to be taken up again later over the same bytes.
@@ -50,7 +50,7 @@ pub struct Folds {
 
 /// How a decoded string is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum DecodedView {
     Open,
     Folded,
     /// As text again; its document is kept with its folds.
@@ -58,7 +58,7 @@ enum Seen {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rule {
+enum FoldRule {
     /// The first level is open, and what is alone on its level; the rest, and what is large, is folded.
     Opening,
     Folded,
@@ -75,7 +75,7 @@ const DEEP: usize = 10_000;
 impl VisibleRows {
     /// The first level of values is open unless it is long, deeper ones are folded.
     pub fn new(document: Arc<Document>) -> Self {
-        let tree = Tree { document, host: None, rule: Rule::Opening, flipped: HashSet::new() };
+        let tree = Tree { document, host: None, rule: FoldRule::Opening, flipped: HashSet::new() };
         Self { trees: vec![tree], decoded: HashMap::new() }
     }
 
@@ -90,9 +90,9 @@ impl VisibleRows {
     }
 
     /// The same value in the same document as seen from here; the first row if it has none there.
-    pub fn place_in(&self, host: Option<RowId>, node: Node) -> RowId {
+    pub fn place_in(&self, host: Option<RowId>, node: NodeId) -> RowId {
         let tree = host.and_then(|host| self.held(host)).map_or(0, |(tree, _)| tree);
-        if node == Node::ROOT { self.first_of(tree) } else { RowId { tree, node } }
+        if node == NodeId::ROOT { self.first_of(tree) } else { RowId { tree, node } }
     }
 
     /// Whether any string was ever decoded.
@@ -112,7 +112,7 @@ impl VisibleRows {
 
     /// The last row.
     pub fn last(&self) -> RowId {
-        match self.trees.first().and_then(|tree| tree.document.last_child(Node::ROOT)) {
+        match self.trees.first().and_then(|tree| tree.document.last_child(NodeId::ROOT)) {
             Some(node) => self.last_within(RowId { tree: 0, node }),
             // The document may be a string that has been decoded.
             None => self.last_within(self.first()),
@@ -137,7 +137,7 @@ impl VisibleRows {
     pub fn parent(&self, place: RowId) -> Option<RowId> {
         let tree = self.trees.get(place.tree)?;
         match tree.document.parent(place.node)? {
-            Node::ROOT => tree.host,
+            NodeId::ROOT => tree.host,
             node => Some(RowId { node, ..place }),
         }
     }
@@ -163,7 +163,7 @@ impl VisibleRows {
     /// Whether the rows under a row are seen.
     pub fn is_open(&self, place: RowId) -> bool {
         if let Some((_, seen)) = self.held(place) {
-            return seen == Seen::Open;
+            return seen == DecodedView::Open;
         }
         self.trees
             .get(place.tree)
@@ -172,8 +172,8 @@ impl VisibleRows {
 
     /// Opens or folds a row. Nothing happens to a leaf.
     pub fn set_open(&mut self, place: RowId, open: bool) {
-        if let Some((_, seen @ (Seen::Open | Seen::Folded))) = self.decoded.get_mut(&place) {
-            *seen = if open { Seen::Open } else { Seen::Folded };
+        if let Some((_, seen @ (DecodedView::Open | DecodedView::Folded))) = self.decoded.get_mut(&place) {
+            *seen = if open { DecodedView::Open } else { DecodedView::Folded };
         } else if self.is_container(place)
             && self.is_open(place) != open
             && let Some(tree) = self.trees.get_mut(place.tree)
@@ -186,11 +186,11 @@ impl VisibleRows {
     /// Opens or folds everything.
     pub fn set_all(&mut self, open: bool) {
         for tree in &mut self.trees {
-            tree.rule = if open { Rule::Open } else { Rule::Folded };
+            tree.rule = if open { FoldRule::Open } else { FoldRule::Folded };
             tree.flipped.clear();
         }
-        for (_, seen) in self.decoded.values_mut().filter(|(_, seen)| *seen != Seen::Text) {
-            *seen = if open { Seen::Open } else { Seen::Folded };
+        for (_, seen) in self.decoded.values_mut().filter(|(_, seen)| *seen != DecodedView::Text) {
+            *seen = if open { DecodedView::Open } else { DecodedView::Folded };
         }
     }
 
@@ -198,9 +198,9 @@ impl VisibleRows {
     pub fn folds(&self, most: usize) -> Folds {
         let Some(tree) = self.trees.first() else { return Folds::default() };
         let all = match tree.rule {
-            Rule::Opening => None,
-            Rule::Folded => Some(false),
-            Rule::Open => Some(true),
+            FoldRule::Opening => None,
+            FoldRule::Folded => Some(false),
+            FoldRule::Open => Some(true),
         };
         let mut flipped: Vec<u32> = tree.flipped.iter().map(|node| node.0).collect();
         flipped.sort_unstable();
@@ -212,13 +212,13 @@ impl VisibleRows {
     pub fn set_folds(&mut self, folds: &Folds) {
         let Some(tree) = self.trees.first_mut() else { return };
         tree.rule = match folds.all {
-            None => Rule::Opening,
-            Some(false) => Rule::Folded,
-            Some(true) => Rule::Open,
+            None => FoldRule::Opening,
+            Some(false) => FoldRule::Folded,
+            Some(true) => FoldRule::Open,
         };
         let values = tree.document.values();
         let known = |node: &u32| usize::try_from(*node).is_ok_and(|node| node < values);
-        let nodes = folds.flipped.iter().copied().filter(known).map(Node);
+        let nodes = folds.flipped.iter().copied().filter(known).map(NodeId);
         tree.flipped = nodes.filter(|node| tree.document.has_children(*node)).collect();
     }
 
@@ -265,7 +265,7 @@ impl VisibleRows {
     /// Shows a string that was once decoded as its document again. False if it never was.
     pub fn show_document(&mut self, host: RowId) -> bool {
         self.decoded.get_mut(&host).is_some_and(|(_, seen)| {
-            *seen = Seen::Open;
+            *seen = DecodedView::Open;
             true
         })
     }
@@ -273,20 +273,20 @@ impl VisibleRows {
     /// Shows a decoded string as text again.
     pub fn show_text(&mut self, host: RowId) {
         if let Some((_, seen)) = self.decoded.get_mut(&host) {
-            *seen = Seen::Text;
+            *seen = DecodedView::Text;
         }
     }
 
     /// Shows the document that a string holds under the string's row. False if it has no values to show.
     pub fn attach(&mut self, host: RowId, document: Arc<Document>) -> bool {
-        if !document.has_children(Node::ROOT) || self.is_container(host) {
+        if !document.has_children(NodeId::ROOT) || self.is_container(host) {
             return false;
         }
         if self.show_document(host) {
             return true;
         }
-        self.decoded.insert(host, (self.trees.len(), Seen::Open));
-        self.trees.push(Tree { document, host: Some(host), rule: Rule::Opening, flipped: HashSet::new() });
+        self.decoded.insert(host, (self.trees.len(), DecodedView::Open));
+        self.trees.push(Tree { document, host: Some(host), rule: FoldRule::Opening, flipped: HashSet::new() });
         true
     }
 
@@ -301,8 +301,8 @@ impl VisibleRows {
         let Some(tree) = self.trees.get(place.tree) else { return String::new() };
         let document = &tree.document;
         let ancestry = std::iter::successors(Some(place.node), |node| document.parent(*node));
-        let mut steps: Vec<Node> =
-            ancestry.take_while(|node| *node != Node::ROOT).take(most.saturating_add(1)).collect();
+        let mut steps: Vec<NodeId> =
+            ancestry.take_while(|node| *node != NodeId::ROOT).take(most.saturating_add(1)).collect();
         let cut = steps.len() > most;
         steps.truncate(most);
         let mut path = match tree.host {
@@ -321,13 +321,13 @@ impl VisibleRows {
         if path.is_empty() { ".".to_owned() } else { path }
     }
 
-    fn held(&self, host: RowId) -> Option<(usize, Seen)> {
-        self.decoded.get(&host).copied().filter(|(_, seen)| *seen != Seen::Text)
+    fn held(&self, host: RowId) -> Option<(usize, DecodedView)> {
+        self.decoded.get(&host).copied().filter(|(_, seen)| *seen != DecodedView::Text)
     }
 
     fn first_of(&self, tree: usize) -> RowId {
         let document = self.trees.get(tree).map(|tree| &tree.document);
-        RowId { tree, node: document.and_then(|document| document.first_child(Node::ROOT)).unwrap_or(Node::ROOT) }
+        RowId { tree, node: document.and_then(|document| document.first_child(NodeId::ROOT)).unwrap_or(NodeId::ROOT) }
     }
 
     /// The row below a row and all that hangs under it.
@@ -346,7 +346,7 @@ impl VisibleRows {
     fn last_within(&self, mut place: RowId) -> RowId {
         while self.is_open(place) {
             let last = match self.held(place) {
-                Some((tree, _)) => self.last_child(RowId { tree, node: Node::ROOT }),
+                Some((tree, _)) => self.last_child(RowId { tree, node: NodeId::ROOT }),
                 None if self.is_all_open(place.tree) => return self.very_last(place),
                 None => self.last_child(place),
             };
@@ -363,16 +363,16 @@ impl VisibleRows {
     /// Whether nothing at all is folded or decoded in a tree: then its last row needs no looking for.
     fn is_all_open(&self, tree: usize) -> bool {
         self.decoded.is_empty()
-            && self.trees.get(tree).is_some_and(|tree| tree.rule == Rule::Open && tree.flipped.is_empty())
+            && self.trees.get(tree).is_some_and(|tree| tree.rule == FoldRule::Open && tree.flipped.is_empty())
     }
 
     fn very_last(&self, place: RowId) -> RowId {
         let end = self.trees.get(place.tree).map_or(place.node, |tree| tree.document.end(place.node));
-        RowId { node: Node(end.0.saturating_sub(1)), ..place }
+        RowId { node: NodeId(end.0.saturating_sub(1)), ..place }
     }
 
-    fn way_to(&self, place: RowId) -> Vec<Node> {
-        let mut way: Vec<Node> =
+    fn way_to(&self, place: RowId) -> Vec<NodeId> {
+        let mut way: Vec<NodeId> =
             std::iter::successors(Some(place), |place| self.host(*place)).map(|place| place.node).collect();
         way.reverse();
         way
@@ -380,38 +380,38 @@ impl VisibleRows {
 }
 
 impl Tree {
-    fn is_open(&self, node: Node) -> bool {
+    fn is_open(&self, node: NodeId) -> bool {
         let open = match self.rule {
-            Rule::Opening => self.opens_at_first(node),
-            Rule::Folded => false,
-            Rule::Open => true,
+            FoldRule::Opening => self.opens_at_first(node),
+            FoldRule::Folded => false,
+            FoldRule::Open => true,
         };
         open != self.flipped.contains(&node)
     }
 
-    fn opens_at_first(&self, node: Node) -> bool {
+    fn opens_at_first(&self, node: NodeId) -> bool {
         let document = &self.document;
         let small = || !self.has_more_than(node, LARGE);
         match document.depth(node) {
             0 => true,
-            1 => small() && !self.has_more_than(Node::ROOT, MANY),
+            1 => small() && !self.has_more_than(NodeId::ROOT, MANY),
             2 => small() && document.parent(node).is_some_and(|parent| self.is_alone(parent)),
             _ => false,
         }
     }
 
-    fn is_alone(&self, node: Node) -> bool {
+    fn is_alone(&self, node: NodeId) -> bool {
         self.document.previous_sibling(node).is_none() && self.document.next_sibling(node).is_none()
     }
 
-    fn has_more_than(&self, node: Node, most: usize) -> bool {
+    fn has_more_than(&self, node: NodeId, most: usize) -> bool {
         let children =
             std::iter::successors(self.document.first_child(node), |child| self.document.next_sibling(*child));
         children.take(most + 1).count() > most
     }
 
     /// One step of a path.
-    fn step(&self, node: Node) -> String {
+    fn step(&self, node: NodeId) -> String {
         let Some(range) = self.document.key_range(node) else {
             return format!("[{}]", self.document.index_in_parent(node));
         };
@@ -534,12 +534,12 @@ mod tests {
     #[test]
     fn a_deep_document_can_be_opened_and_left_at_its_end() {
         let mut rows = VisibleRows::new(document(&format!("{}1{}", "[".repeat(200_000), "]".repeat(200_000))));
-        let deepest = RowId { tree: 0, node: Node(200_000) };
+        let deepest = RowId { tree: 0, node: NodeId(200_000) };
         rows.reveal(deepest);
         assert_eq!(rows.last(), deepest);
         assert_eq!(rows.levels(deepest), 199_999);
         assert_eq!(rows.path_end(deepest, "", 3), "…[0][0][0]");
-        assert_eq!(rows.previous(deepest), Some(RowId { tree: 0, node: Node(199_999) }));
+        assert_eq!(rows.previous(deepest), Some(RowId { tree: 0, node: NodeId(199_999) }));
     }
 
     proptest! {
@@ -563,11 +563,11 @@ mod tests {
             let length = u32::try_from(rows.main().unwrap().values()).unwrap();
             if let Some(all) = all { rows.set_all(all); }
             for (node, open) in folds {
-                rows.set_open(RowId { tree: 0, node: Node(node % length) }, open);
+                rows.set_open(RowId { tree: 0, node: NodeId(node % length) }, open);
             }
             let seen = down(&rows);
             prop_assert_eq!(&seen, &up(&rows));
-            let hidden = (1..length).map(|node| RowId { tree: 0, node: Node(node) }).filter(|place| !seen.contains(place));
+            let hidden = (1..length).map(|node| RowId { tree: 0, node: NodeId(node) }).filter(|place| !seen.contains(place));
             for place in hidden {
                 prop_assert!(seen.contains(&rows.visible(place)));
                 let mut rows = rows.clone();

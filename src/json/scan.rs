@@ -7,11 +7,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::json::cursor::Cursor;
+use crate::json::cursor::JsonCursor;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// `{…}`
     Object,
     /// `[…]`
@@ -38,7 +38,7 @@ pub struct ScanError {
 
 /// One member of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field<'a> {
+pub struct JsonMember<'a> {
     /// The decoded key.
     pub key: Cow<'a, str>,
     /// Where the value is in the text that was given.
@@ -64,13 +64,13 @@ pub fn leading_object(text: &[u8]) -> Option<Range<usize>> {
 }
 
 /// The members of an object in their order, duplicates included. The text is one whole document or value.
-pub fn fields(text: &[u8]) -> Result<Vec<Field<'_>>, ScanError> {
+pub fn fields(text: &[u8]) -> Result<Vec<JsonMember<'_>>, ScanError> {
     let mut found = Vec::new();
-    let mut cursor = Cursor::new(text);
+    let mut cursor = JsonCursor::new(text);
     cursor.fields(|key, cursor| {
         let range = cursor.skip()?;
         let value = text.get(range.clone()).unwrap_or_default();
-        found.push(Field { key, range, value });
+        found.push(JsonMember { key, range, value });
         Ok(())
     })?;
     cursor.finish()?;
@@ -80,7 +80,7 @@ pub fn fields(text: &[u8]) -> Result<Vec<Field<'_>>, ScanError> {
 /// Where the elements of an array stand in the text, in their order. The text is one whole document or value.
 pub fn elements(text: &[u8]) -> Result<Vec<Range<usize>>, ScanError> {
     let mut found = Vec::new();
-    let mut cursor = Cursor::new(text);
+    let mut cursor = JsonCursor::new(text);
     cursor.elements(|cursor| {
         found.push(cursor.skip()?);
         Ok(())
@@ -90,14 +90,14 @@ pub fn elements(text: &[u8]) -> Result<Vec<Range<usize>>, ScanError> {
 }
 
 /// What kind a value is, by its first byte. None if no value can begin so.
-pub fn kind(value: &[u8]) -> Option<Kind> {
+pub fn kind(value: &[u8]) -> Option<ValueKind> {
     match value.first()? {
-        b'{' => Some(Kind::Object),
-        b'[' => Some(Kind::Array),
-        b'"' => Some(Kind::String),
-        b'-' | b'0'..=b'9' | b'N' | b'I' => Some(Kind::Number),
-        b't' | b'f' => Some(Kind::Bool),
-        b'n' => Some(Kind::Null),
+        b'{' => Some(ValueKind::Object),
+        b'[' => Some(ValueKind::Array),
+        b'"' => Some(ValueKind::String),
+        b'-' | b'0'..=b'9' | b'N' | b'I' => Some(ValueKind::Number),
+        b't' | b'f' => Some(ValueKind::Bool),
+        b'n' => Some(ValueKind::Null),
         _ => None,
     }
 }
@@ -182,7 +182,7 @@ fn code_unit(text: &[u8]) -> Option<u16> {
 
 /// The end of the value that begins at `start`. An own stack instead of recursion: nesting costs a bit a level.
 pub(super) fn end_of_value(text: &[u8], start: usize) -> Result<usize, ScanError> {
-    let mut open = Open::default();
+    let mut open = OpenContainers::default();
     let mut at = start;
     loop {
         at = after_space(text, at);
@@ -363,13 +363,13 @@ pub(super) fn unexpected(at: usize, found: Option<&u8>, what: &'static str) -> S
 
 /// The objects (true) and arrays (false) that are open, innermost last.
 #[derive(Default)]
-struct Open {
+struct OpenContainers {
     full: Vec<u64>,
     bits: u64,
     depth: usize,
 }
 
-impl Open {
+impl OpenContainers {
     fn push(&mut self, object: bool) {
         if self.depth > 0 && self.depth.is_multiple_of(64) {
             self.full.push(self.bits);

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::json::index::{Document, Node};
-use crate::json::scan::Kind;
+use crate::json::index::{Document, NodeId};
+use crate::json::scan::ValueKind;
 
 /// What is looked for: a plain text, in any case. In JSON strings its escaped spellings are found too.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Needle {
     }
 
     /// The first value at or after a byte whose key or text matches.
-    pub fn forward_in(&self, document: &Document, from: usize, most: usize) -> Slice<Node> {
+    pub fn forward_in(&self, document: &Document, from: usize, most: usize) -> Slice<NodeId> {
         let until = from.saturating_add(most);
         let (mut at, mut misses) = (from, 0);
         loop {
@@ -112,14 +112,14 @@ impl Needle {
     }
 
     /// How many values match, and how many of them up to this one.
-    pub fn count_in(&self, document: &Document, to: Node) -> (usize, usize) {
+    pub fn count_in(&self, document: &Document, to: NodeId) -> (usize, usize) {
         let (mut at, mut upto, mut all) = (0, 0, 0);
         loop {
             match self.forward_in(document, at, document.body().len()) {
                 Slice::Found(node) => {
                     all += 1;
                     upto += usize::from(node.0 <= to.0);
-                    at = document.start(Node(node.0.saturating_add(1)));
+                    at = document.start(NodeId(node.0.saturating_add(1)));
                 }
                 Slice::UpTo(on) if on > at => at = on,
                 Slice::Nothing | Slice::UpTo(_) => return (upto, all),
@@ -128,7 +128,7 @@ impl Needle {
     }
 
     /// The last value before a byte whose key or text matches.
-    pub fn backward_in(&self, document: &Document, to: usize, most: usize) -> Slice<Node> {
+    pub fn backward_in(&self, document: &Document, to: usize, most: usize) -> Slice<NodeId> {
         let least = to.saturating_sub(most);
         let (mut at, mut misses) = (to, 0);
         loop {
@@ -170,12 +170,12 @@ fn spellings(c: char) -> String {
 }
 
 /// The value in whose key or text a match lies, not only in the punctuation around them.
-fn value_with(document: &Document, found: &Range<usize>) -> Option<Node> {
+fn value_with(document: &Document, found: &Range<usize>) -> Option<NodeId> {
     let node = document.node_at(found.start);
     let inside = |range: Range<usize>| range.start <= found.start && found.end <= range.end;
     let in_value = || match document.kind(node) {
-        Kind::Object | Kind::Array => false,
-        Kind::String | Kind::Number | Kind::Bool | Kind::Null => inside(document.value_range(node)),
+        ValueKind::Object | ValueKind::Array => false,
+        ValueKind::String | ValueKind::Number | ValueKind::Bool | ValueKind::Null => inside(document.value_range(node)),
     };
     (document.key_range(node).is_some_and(inside) || in_value()).then_some(node)
 }
@@ -195,7 +195,7 @@ mod tests {
             match needle.forward_in(&document, at, most) {
                 Slice::Found(node) => {
                     there.push(node.0);
-                    at = document.start(Node(node.0 + 1));
+                    at = document.start(NodeId(node.0 + 1));
                 }
                 Slice::Nothing => break,
                 Slice::UpTo(on) => at = on,

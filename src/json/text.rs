@@ -5,7 +5,7 @@ use crate::domain::clean::{self, Clean};
 
 /// The beginning of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownText {
     /// What there is of it, harmless. Line breaks are `\n`, tabs `\t`, other controls `\x1b` or `\u{200b}`.
     pub text: Clean,
     /// Whether that is all.
@@ -14,14 +14,14 @@ pub struct Shown {
 
 /// The beginning of a value or key as it is in the source, up to about `most` characters. A string comes without
 /// its quotes and with its escapes decoded; everything else as it came.
-pub fn shown(source: &[u8], most: usize) -> Shown {
+pub fn shown(source: &[u8], most: usize) -> ShownText {
     let (inside, escapes) = match source {
         [b'"', inside @ .., b'"'] => (inside, true),
         other => (other, false),
     };
     // The longest escape is twelve bytes.
     let read = inside.get(..most.saturating_mul(12).saturating_add(16)).unwrap_or(inside);
-    let mut out = Out { text: String::new(), left: most };
+    let mut out = LimitedText { text: String::new(), left: most };
     let mut chars = Chars { rest: read, escapes };
     let all = loop {
         match chars.next() {
@@ -30,7 +30,7 @@ pub fn shown(source: &[u8], most: usize) -> Shown {
             Some(c) => out.push(c),
         }
     };
-    Shown { text: Clean::new(&out.text), whole: all }
+    ShownText { text: Clean::new(&out.text), whole: all }
 }
 
 /// Whether a value is a string that begins as a JSON object or array begins.
@@ -41,12 +41,12 @@ pub fn may_hold_json(source: &[u8]) -> bool {
     })
 }
 
-struct Out {
+struct LimitedText {
     text: String,
     left: usize,
 }
 
-impl Out {
+impl LimitedText {
     fn push(&mut self, c: char) {
         self.left -= 1;
         match c {
@@ -165,9 +165,9 @@ mod tests {
     #[test]
     fn only_the_beginning_of_a_long_string_is_read() {
         let long = format!("\"{}\"", "é".repeat(1_000_000));
-        assert_eq!(shown(long.as_bytes(), 3), Shown { text: Clean::new("ééé"), whole: false });
-        assert_eq!(shown(b"\"abc\"", 3), Shown { text: Clean::new("abc"), whole: true });
-        assert_eq!(shown(b"\"abc\"", 0), Shown { text: Clean::new(""), whole: false });
+        assert_eq!(shown(long.as_bytes(), 3), ShownText { text: Clean::new("ééé"), whole: false });
+        assert_eq!(shown(b"\"abc\"", 3), ShownText { text: Clean::new("abc"), whole: true });
+        assert_eq!(shown(b"\"abc\"", 0), ShownText { text: Clean::new(""), whole: false });
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
         fn what_is_shown_is_what_the_scanner_reads(inside in "[a-z\\\\\"u0-9dé👍]{0,30}") {
             let source = format!("\"{inside}\"");
             if let Some(text) = crate::json::scan::string(source.as_bytes()) {
-                let mut out = Out { text: String::new(), left: 1000 };
+                let mut out = LimitedText { text: String::new(), left: 1000 };
                 text.chars().for_each(|c| out.push(c));
                 proptest::prop_assert_eq!(shown(source.as_bytes(), 1000).text, Clean::new(&out.text));
             }

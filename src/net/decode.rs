@@ -14,7 +14,7 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// A body whose content coding was undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decoded {
+pub struct DecodedBody {
     /// The body.
     pub bytes: Bytes,
     /// What was odd about the coding though the body is whole.
@@ -23,11 +23,11 @@ pub struct Decoded {
 
 /// The body decoded by its Content-Encoding; None where it has none, is wrongly labelled, cut short or a bomb: then the
 /// bytes as received are the body. What begins as gzip does is tried as gzip whatever the label says: no JSON does.
-pub fn decoded(encoding: Option<&str>, body: &Bytes) -> Option<Decoded> {
+pub fn decoded(encoding: Option<&str>, body: &Bytes) -> Option<DecodedBody> {
     decoded_within(LONGEST, encoding, body)
 }
 
-fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<Decoded> {
+fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<DecodedBody> {
     let codings = encoding.unwrap_or_default().split(',').map(|coding| coding.trim().to_ascii_lowercase());
     let codings: Vec<String> = codings.filter(|coding| !coding.is_empty() && coding != "identity").collect();
     // A body that its label called gzip was tried as that: a bomb is not to go off twice.
@@ -35,14 +35,14 @@ fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<
         return gzip::decoded(longest, body);
     }
     // Listed in the order in which they were applied.
-    codings.iter().rev().try_fold(None, |inner: Option<Decoded>, coding| {
+    codings.iter().rev().try_fold(None, |inner: Option<DecodedBody>, coding| {
         let (bytes, warning) = inner.map_or_else(|| (body.clone(), None), |inner| (inner.bytes, inner.warning));
         let outer = undone(longest, coding, &bytes)?;
-        Some(Some(Decoded { warning: outer.warning.or(warning), ..outer }))
+        Some(Some(DecodedBody { warning: outer.warning.or(warning), ..outer }))
     })?
 }
 
-fn undone(longest: u64, coding: &str, body: &Bytes) -> Option<Decoded> {
+fn undone(longest: u64, coding: &str, body: &Bytes) -> Option<DecodedBody> {
     match coding {
         "gzip" | "x-gzip" => gzip::decoded(longest, body),
         "deflate" => read_bounded(longest, ZlibDecoder::new(body.as_ref()))
@@ -51,10 +51,10 @@ fn undone(longest: u64, coding: &str, body: &Bytes) -> Option<Decoded> {
     }
 }
 
-fn read_bounded(longest: u64, decoder: impl Read) -> Option<Decoded> {
+fn read_bounded(longest: u64, decoder: impl Read) -> Option<DecodedBody> {
     let mut out = Vec::new();
     decoder.take(longest + 1).read_to_end(&mut out).ok()?;
-    (out.len() as u64 <= longest).then(|| Decoded { bytes: Bytes::from(out), warning: None })
+    (out.len() as u64 <= longest).then(|| DecodedBody { bytes: Bytes::from(out), warning: None })
 }
 
 #[cfg(test)]
@@ -72,8 +72,8 @@ mod tests {
         Bytes::from(encoder.finish().unwrap())
     }
 
-    fn clean(bytes: &'static [u8]) -> Option<Decoded> {
-        Some(Decoded { bytes: Bytes::from_static(bytes), warning: None })
+    fn clean(bytes: &'static [u8]) -> Option<DecodedBody> {
+        Some(DecodedBody { bytes: Bytes::from_static(bytes), warning: None })
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
                 let decoded = decoded_within(longest, Some(&label), &Bytes::from(bytes.clone()));
                 proptest::prop_assert!(decoded.is_none_or(|decoded| decoded.bytes.len() as u64 <= longest));
             }
-            proptest::prop_assert_eq!(decoded(Some("gzip"), &whole), Some(Decoded { bytes: Bytes::from(body), warning: None }));
+            proptest::prop_assert_eq!(decoded(Some("gzip"), &whole), Some(DecodedBody { bytes: Bytes::from(body), warning: None }));
         }
     }
 }

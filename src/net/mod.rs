@@ -18,7 +18,7 @@ use crate::domain::inner::is_loopback;
 use crate::domain::request::{Header, HeaderPart, Method, Request};
 use crate::domain::response::{Headers, NoReply};
 use crate::domain::secret::Token;
-use crate::domain::service::Poll;
+use crate::domain::service::PollSettings;
 
 pub mod decode;
 pub mod environment;
@@ -104,12 +104,12 @@ pub struct Net {
     read_timeout: Duration,
     max_response: u64,
     clock: Clock,
-    clients: Mutex<HashMap<Kind, reqwest::Client>>,
+    clients: Mutex<HashMap<ClientKind, reqwest::Client>>,
 }
 
 /// What sets clients apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Kind {
+struct ClientKind {
     /// One cut HTTP/2 connection would take every reply on it along, so one-shot services get HTTP/1.1.
     http1: bool,
     /// Plain http needs no certificates, and must work where there are none.
@@ -122,8 +122,8 @@ struct Kind {
 
 impl Net {
     /// Clients with these limits, and a clock that says when a reply came. Nothing is made yet.
-    pub fn new(poll: &Poll, clock: Clock) -> Self {
-        let Poll { connect_timeout, read_timeout, max_response, .. } = *poll;
+    pub fn new(poll: &PollSettings, clock: Clock) -> Self {
+        let PollSettings { connect_timeout, read_timeout, max_response, .. } = *poll;
         Self { connect_timeout, read_timeout, max_response, clock, clients: Mutex::default() }
     }
 
@@ -196,7 +196,7 @@ impl Net {
     }
 
     fn client(&self, url: &Url, one_shot: bool, outer: bool) -> Result<reqwest::Client, ClientError> {
-        let kind = Kind { http1: one_shot, tls: url.scheme() == "https", loopback: is_loopback(url), outer };
+        let kind = ClientKind { http1: one_shot, tls: url.scheme() == "https", loopback: is_loopback(url), outer };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&kind) {
             return Ok(client.clone());
@@ -206,7 +206,7 @@ impl Net {
         Ok(client)
     }
 
-    fn build(&self, kind: Kind) -> Result<reqwest::Client, ClientError> {
+    fn build(&self, kind: ClientKind) -> Result<reqwest::Client, ClientError> {
         let mut always = HeaderMap::new();
         always.insert(ACCEPT, HeaderValue::from_static("application/json"));
         always.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::domain::field::{self, Field, Of, Value, fold};
-use crate::domain::observation::Fields;
-use crate::domain::provider::Source;
+use crate::domain::field::{self, Field, FieldValue, Of, fold};
+use crate::domain::observation::FieldValues;
+use crate::domain::provider::BodySource;
 use crate::domain::reading::Answer;
 use crate::domain::service::Service;
 pub use crate::json::pointer::NoPointer;
 use crate::json::pointer::Pointer;
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 
 use super::reply;
 
@@ -20,7 +20,7 @@ pub fn check_pointer(text: &str) -> Result<(), NoPointer> {
 }
 
 /// Takes the fields of a service from a body that ends a job. A field called `cost` is the job's cost.
-pub fn take(service: &Service, source: &Source, body: &Bytes, answer: &mut Answer) {
+pub fn take(service: &Service, source: &BodySource, body: &Bytes, answer: &mut Answer) {
     if service.fields.is_empty() {
         return;
     }
@@ -28,7 +28,7 @@ pub fn take(service: &Service, source: &Source, body: &Bytes, answer: &mut Answe
     if let Some(cost) = field::value_of(&values, "cost").filter(|value| value.amount().is_some()) {
         answer.cost = Some(cost.text().to_owned());
     }
-    answer.fields = Some(Box::new(Fields { taken_by: field::definition(&service.fields), values }));
+    answer.fields = Some(Box::new(FieldValues { taken_by: field::definition(&service.fields), values }));
 }
 
 /// The values of some fields in a body as a JSON object, in their order; what is not there is left out. The output is
@@ -57,22 +57,22 @@ fn object<'a>(fields: &[Field], text: impl Fn(Of) -> Option<&'a [u8]>) -> String
 }
 
 /// The value in a JSON text; None of null.
-fn value(text: &[u8]) -> Option<Value> {
+fn value(text: &[u8]) -> Option<FieldValue> {
     let own = || String::from_utf8_lossy(text).into_owned();
     match scan::kind(text)? {
-        Kind::Null => None,
-        Kind::Bool => Some(Value::Flag(text == b"true")),
-        Kind::Number if serde_json::from_str::<&RawValue>(&own()).is_ok() => Some(Value::Number(own())),
-        Kind::Number | Kind::Object | Kind::Array => Some(Value::Text(own())),
-        Kind::String => Some(Value::Text(scan::string(text)?.into_owned())),
+        ValueKind::Null => None,
+        ValueKind::Bool => Some(FieldValue::Flag(text == b"true")),
+        ValueKind::Number if serde_json::from_str::<&RawValue>(&own()).is_ok() => Some(FieldValue::Number(own())),
+        ValueKind::Number | ValueKind::Object | ValueKind::Array => Some(FieldValue::Text(own())),
+        ValueKind::String => Some(FieldValue::Text(scan::string(text)?.into_owned())),
     }
 }
 
-fn json(value: &Value) -> String {
+fn json(value: &FieldValue) -> String {
     match value {
-        Value::Number(digits) => digits.clone(),
-        Value::Text(text) => reply::quoted(text),
-        Value::Flag(flag) => flag.to_string(),
+        FieldValue::Number(digits) => digits.clone(),
+        FieldValue::Text(text) => reply::quoted(text),
+        FieldValue::Flag(flag) => flag.to_string(),
     }
 }
 
@@ -81,10 +81,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::field::{Fold, value_of};
+    use crate::domain::field::{Aggregate, value_of};
     use crate::domain::job::ProviderName;
 
-    fn field(name: &str, of: Of, at: &str, fold: Fold) -> Field {
+    fn field(name: &str, of: Of, at: &str, fold: Aggregate) -> Field {
         let name: Arc<str> = name.into();
         Field { name, of, at: at.to_owned(), fold, column: false, width: None, title: None }
     }
@@ -95,20 +95,20 @@ mod tests {
             {"file":"a","status":"Success","result":{"output":{"total":12.50,"vendor":"ac\"me","lines":[1,2]},"metadata":{"cost":0.1}}},
             {"file":"b","status":"Success","result":{"output":{"total":123456789012345678901.10},"metadata":{"cost":"0.2"}}}]}"#;
         let fields = [
-            field("total", Of::Body, "/message/1/result/output/total", Fold::First),
-            field("vendor", Of::Body, "/message/*/result/output/vendor", Fold::First),
-            field("cost", Of::Body, "/message/*/result/metadata/cost", Fold::Sum),
-            field("files", Of::Body, "/message/*/file", Fold::Join),
-            field("lines", Of::Body, "/message/0/result/output/lines", Fold::First),
-            field("none", Of::Body, "/message/7", Fold::First),
+            field("total", Of::Body, "/message/1/result/output/total", Aggregate::First),
+            field("vendor", Of::Body, "/message/*/result/output/vendor", Aggregate::First),
+            field("cost", Of::Body, "/message/*/result/metadata/cost", Aggregate::Sum),
+            field("files", Of::Body, "/message/*/file", Aggregate::Join),
+            field("lines", Of::Body, "/message/0/result/output/lines", Aggregate::First),
+            field("none", Of::Body, "/message/7", Aggregate::First),
         ];
         let taken = taken(&fields, &Bytes::from_static(body), || None);
         assert_eq!(
             taken,
             r#"{"total":123456789012345678901.10,"vendor":"ac\"me","cost":0.3,"files":"a, b","lines":"[1,2]"}"#
         );
-        assert_eq!(value_of(&taken, "total"), Some(Value::Number("123456789012345678901.10".to_owned())));
-        assert_eq!(value_of(&taken, "vendor"), Some(Value::Text("ac\"me".to_owned())));
+        assert_eq!(value_of(&taken, "total"), Some(FieldValue::Number("123456789012345678901.10".to_owned())));
+        assert_eq!(value_of(&taken, "vendor"), Some(FieldValue::Text("ac\"me".to_owned())));
         assert_eq!(value_of(&taken, "none"), None);
     }
 
@@ -118,7 +118,7 @@ mod tests {
             taken(fields, body, || crate::tests::extract(ProviderName::VESSL, body).output)
         };
         let body = Bytes::from_static(br#"{"status":"completed","output":{"vendor":"acme"}}"#);
-        let fields = [field("vendor", Of::Output, "/vendor", Fold::First)];
+        let fields = [field("vendor", Of::Output, "/vendor", Aggregate::First)];
         assert_eq!(taken(&fields, &body), r#"{"vendor":"acme"}"#);
         assert_eq!(of_file(&fields, br#"{"vendor":true}"#), r#"{"vendor":true}"#);
         assert_eq!(taken(&fields, &Bytes::from_static(b"no json")), "{}");

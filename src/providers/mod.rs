@@ -16,12 +16,12 @@ mod unstract;
 use bytes::Bytes;
 
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{Fetch, IdError, Next, Payload, ProviderRef, Source};
+use crate::domain::provider::{BodySource, Fetch, IdError, Next, Payload, ProviderRef};
 use crate::domain::reading::Reading;
 use crate::domain::response::{NoReply, Response};
 use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 
 type Make = fn() -> ProviderRef;
 
@@ -60,7 +60,7 @@ pub fn fetched(service: &Service, id: &str, fetch: &Fetch, response: &Response) 
 }
 
 /// What is in a saved body, looked through once.
-pub fn extract(provider: &ProviderRef, source: &Source, body: &Bytes) -> Payload {
+pub fn extract(provider: &ProviderRef, source: &BodySource, body: &Bytes) -> Payload {
     provider.extract(source, &document_in(body))
 }
 
@@ -139,7 +139,7 @@ fn document_in(body: &Bytes) -> Bytes {
 fn holds_a_document(text: &[u8]) -> bool {
     let range = scan::document(text).ok();
     let kind = range.and_then(|range| scan::kind(text.get(range)?));
-    kind.is_some_and(|kind| kind != Kind::Number)
+    kind.is_some_and(|kind| kind != ValueKind::Number)
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
 //! How far a job is, in the shapes in which services say it: a number, "75%", a fraction, or how many of how many.
 
 use super::reply::{Object, number, text};
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 
 /// Percent done. `scale` is what means whole; without one a number below 1 is a fraction, and any other is percent.
 pub fn of(value: &[u8], scale: Option<f64>) -> Option<f64> {
     match scan::kind(value)? {
-        Kind::Number => scaled(number(value)?, scale),
-        Kind::String => of_text(&scan::string(value)?, scale),
-        Kind::Object => {
+        ValueKind::Number => scaled(number(value)?, scale),
+        ValueKind::String => of_text(&scan::string(value)?, scale),
+        ValueKind::Object => {
             let object = Object::parse(value).ok()?;
             let count = |key: &str| number(text(object.get(key)?)?.as_bytes());
             let (current, total) = (count("current")?, count("total")?);
             if total > 0.0 { bounded(current / total * 100.0) } else { None }
         }
-        Kind::Array | Kind::Bool | Kind::Null => None,
+        ValueKind::Array | ValueKind::Bool | ValueKind::Null => None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::reply::{self, Object, capped};
 use crate::domain::reading::Reading;
 use crate::domain::response::Response;
 use crate::domain::state::PollOutcome;
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 
 /// The longest wait that a service can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -55,7 +55,7 @@ impl<'a> Nouns<'a> {
 /// A reply whose HTTP code says that it is no answer.
 pub fn refused(asked: &Asked<'_>, reply: &Response) -> Reading {
     let wait = retry_after(reply);
-    let body = Body::of(reply);
+    let body = ErrorBody::of(reply);
     let reading = |read: PollOutcome| Reading {
         read,
         reason: Some(body.reason(reply)),
@@ -82,17 +82,17 @@ pub fn refused(asked: &Asked<'_>, reply: &Response) -> Reading {
 
 /// A 2xx that is no answer about the job.
 pub fn malformed(reply: &Response) -> Reading {
-    let body = Body::of(reply);
+    let body = ErrorBody::of(reply);
     let why = match (&body.shape, scan::document(&reply.body)) {
         (Shape::Empty, _) => format!("HTTP {} with an empty body", reply.status),
         (Shape::Markup, _) => format!("a web page instead of an answer, {}", body.reason(reply)),
         (_, Ok(range)) => match scan::kind(reply.body.get(range).unwrap_or_default()) {
-            Some(Kind::Object) => match &body.said {
+            Some(ValueKind::Object) => match &body.said {
                 Some(said) => format!("no answer about a job: {said}"),
                 None => "a JSON object that is no answer about a job".to_owned(),
             },
-            Some(Kind::Array) => "a JSON list instead of an answer".to_owned(),
-            Some(Kind::String | Kind::Number | Kind::Bool | Kind::Null) | None => {
+            Some(ValueKind::Array) => "a JSON list instead of an answer".to_owned(),
+            Some(ValueKind::String | ValueKind::Number | ValueKind::Bool | ValueKind::Null) | None => {
                 "a bare JSON value instead of an answer".to_owned()
             }
         },
@@ -115,7 +115,7 @@ pub fn malformed_because(why: impl Into<String>) -> Reading {
 
 /// The sentence in a response that is no answer.
 pub fn said(response: &Response) -> Option<String> {
-    Body::of(response).said
+    ErrorBody::of(response).said
 }
 
 /// How long the service asks us to wait: seconds, or an HTTP-date against the reply's own Date (our clock where it
@@ -144,13 +144,13 @@ enum Shape {
 }
 
 /// What a body that is no answer says.
-struct Body {
+struct ErrorBody {
     shape: Shape,
     said: Option<String>,
     code: Option<String>,
 }
 
-impl Body {
+impl ErrorBody {
     fn of(reply: &Response) -> Self {
         let bytes = reply.body.as_ref();
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
@@ -166,10 +166,10 @@ impl Body {
             return plain(Shape::Markup, page::title(text));
         }
         match scan::kind(text) {
-            Some(Kind::Object) => plain(Shape::Json, None),
-            Some(Kind::Array) => plain(Shape::Json, reply::error_text(text)),
-            Some(Kind::String) if scan::string(text).is_some() => plain(Shape::Json, reply::text(text)),
-            Some(Kind::String | Kind::Number | Kind::Bool | Kind::Null) | None => {
+            Some(ValueKind::Object) => plain(Shape::Json, None),
+            Some(ValueKind::Array) => plain(Shape::Json, reply::error_text(text)),
+            Some(ValueKind::String) if scan::string(text).is_some() => plain(Shape::Json, reply::text(text)),
+            Some(ValueKind::String | ValueKind::Number | ValueKind::Bool | ValueKind::Null) | None => {
                 plain(Shape::Text, page::beginning(text))
             }
         }

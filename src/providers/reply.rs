@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use crate::domain::provider::Payload;
 use crate::domain::reading::Verdict;
 use crate::domain::state::State;
-use crate::json::scan::{self, Field, Kind, ScanError};
+use crate::json::scan::{self, JsonMember, ScanError, ValueKind};
 
 /// The longest foreign sentence that is kept, in bytes. It bounds hostile replies; real reasons are far shorter.
 const LONGEST: usize = 64 * 1024;
@@ -22,7 +22,7 @@ const DEEPEST: usize = 4;
 /// A JSON object whose fields are looked at one by one. Of duplicate keys the last wins.
 #[derive(Debug)]
 pub struct Object<'a> {
-    fields: Vec<Field<'a>>,
+    fields: Vec<JsonMember<'a>>,
 }
 
 impl<'a> Object<'a> {
@@ -32,7 +32,7 @@ impl<'a> Object<'a> {
     }
 
     /// The object of these fields.
-    pub fn of(fields: Vec<Field<'a>>) -> Self {
+    pub fn of(fields: Vec<JsonMember<'a>>) -> Self {
         Self { fields }
     }
 
@@ -75,7 +75,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn field(&self, key: &str) -> Option<&Field<'a>> {
+    fn field(&self, key: &str) -> Option<&JsonMember<'a>> {
         self.fields.iter().rev().find(|field| field.key == key)
     }
 }
@@ -98,10 +98,10 @@ pub fn sentence(object: &Object<'_>) -> Said {
 /// What an error field says: a string that is not blank, the sentence within an object or a list, else its JSON text.
 pub fn error_text(value: &[u8]) -> Option<String> {
     match scan::kind(value)? {
-        Kind::Null | Kind::Bool => None,
-        Kind::String => text(value),
-        Kind::Number => Some(json_text(value)),
-        Kind::Object | Kind::Array => {
+        ValueKind::Null | ValueKind::Bool => None,
+        ValueKind::String => text(value),
+        ValueKind::Number => Some(json_text(value)),
+        ValueKind::Object | ValueKind::Array => {
             let said = said_in(value, DEEPEST).text;
             let empty = || value.iter().filter(|byte| !byte.is_ascii_whitespace()).count() == 2;
             said.or_else(|| (!empty()).then(|| capped(&json_text(value))))
@@ -112,13 +112,13 @@ pub fn error_text(value: &[u8]) -> Option<String> {
 /// A string that is not blank, trimmed, or a number's own digits.
 pub fn text(value: &[u8]) -> Option<String> {
     match scan::kind(value)? {
-        Kind::String => {
+        ValueKind::String => {
             let text = scan::string(value)?;
             let text = text.trim();
             (!text.is_empty()).then(|| capped(text))
         }
-        Kind::Number => Some(json_text(value)),
-        Kind::Object | Kind::Array | Kind::Bool | Kind::Null => None,
+        ValueKind::Number => Some(json_text(value)),
+        ValueKind::Object | ValueKind::Array | ValueKind::Bool | ValueKind::Null => None,
     }
 }
 
@@ -179,8 +179,8 @@ pub fn decoded(said: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     let range = scan::document(&said).ok()?;
     let inside = said.get(range.clone())?;
     let is_json = match scan::kind(inside)? {
-        Kind::Object | Kind::Array | Kind::String | Kind::Bool | Kind::Null => true,
-        Kind::Number => serde_json::from_slice::<&serde_json::value::RawValue>(inside).is_ok(),
+        ValueKind::Object | ValueKind::Array | ValueKind::String | ValueKind::Bool | ValueKind::Null => true,
+        ValueKind::Number => serde_json::from_slice::<&serde_json::value::RawValue>(inside).is_ok(),
     };
     if !is_json {
         return None;
@@ -232,9 +232,9 @@ pub fn joined(sentences: impl IntoIterator<Item = String>) -> Option<String> {
 fn said_in(value: &[u8], depth: usize) -> Said {
     let Some(depth) = depth.checked_sub(1) else { return Said::default() };
     match scan::kind(value) {
-        Some(Kind::String) => Said { text: text(value), code: None },
-        Some(Kind::Object) => Object::parse(value).map(|object| said_by(&object, depth)).unwrap_or_default(),
-        Some(Kind::Array) => {
+        Some(ValueKind::String) => Said { text: text(value), code: None },
+        Some(ValueKind::Object) => Object::parse(value).map(|object| said_by(&object, depth)).unwrap_or_default(),
+        Some(ValueKind::Array) => {
             let elements = scan::elements(value).unwrap_or_default();
             let mut code = None;
             let all = joined(elements.into_iter().take(100).filter_map(|range| {
@@ -244,7 +244,7 @@ fn said_in(value: &[u8], depth: usize) -> Said {
             }));
             Said { text: all, code }
         }
-        Some(Kind::Number | Kind::Bool | Kind::Null) | None => Said::default(),
+        Some(ValueKind::Number | ValueKind::Bool | ValueKind::Null) | None => Said::default(),
     }
 }
 

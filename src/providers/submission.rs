@@ -4,14 +4,14 @@ use serde_json::value::RawValue;
 
 use super::reply::{self, Object};
 use crate::domain::id;
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 
 /// The fields that hold an id, in the order in which they are looked at.
 const ID_FIELDS: [&str; 4] = ["execution_id", "task_id", "request_id", "id"];
 
 /// One answer of a text, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct SubmissionAnswer {
     /// The answer's number in the text.
     pub number: usize,
     /// What it says.
@@ -34,7 +34,7 @@ pub enum NotSubmitted {
 
 /// The answers that a text holds, one behind the other, on one line or on many. Empty unless the text begins as a
 /// JSON object or array.
-pub fn answers(text: &str) -> Vec<Answer> {
+pub fn answers(text: &str) -> Vec<SubmissionAnswer> {
     let text = id::trimmed(text);
     if !text.starts_with(['{', '[']) {
         return Vec::new();
@@ -44,23 +44,23 @@ pub fn answers(text: &str) -> Vec<Answer> {
         Ok(document) => ids(document.get().as_bytes()),
         Err(_) => Err(NotSubmitted::Broken),
     });
-    said.zip(1..).map(|(said, number)| Answer { number, said }).collect()
+    said.zip(1..).map(|(said, number)| SubmissionAnswer { number, said }).collect()
 }
 
 fn ids(json: &[u8]) -> Result<Vec<String>, NotSubmitted> {
     match scan::kind(json) {
-        Some(Kind::Object) => {
+        Some(ValueKind::Object) => {
             let object = Object::parse(json).map_err(|_| NotSubmitted::Broken)?;
             of_object(&object).map(|id| vec![id])
         }
-        Some(Kind::Array) => {
+        Some(ValueKind::Array) => {
             let elements = scan::elements(json).map_err(|_| NotSubmitted::Broken)?;
             let ids: Result<Vec<Vec<String>>, _> =
                 elements.into_iter().map(|range| ids(json.get(range).unwrap_or_default())).collect();
             ids.map(|ids| ids.concat()).and_then(|ids| if ids.is_empty() { Err(NotSubmitted::NoId) } else { Ok(ids) })
         }
-        Some(Kind::String | Kind::Number) => reply::text(json).map(|id| vec![id]).ok_or(NotSubmitted::NoId),
-        Some(Kind::Bool | Kind::Null) | None => Err(NotSubmitted::NoId),
+        Some(ValueKind::String | ValueKind::Number) => reply::text(json).map(|id| vec![id]).ok_or(NotSubmitted::NoId),
+        Some(ValueKind::Bool | ValueKind::Null) | None => Err(NotSubmitted::NoId),
     }
 }
 
@@ -85,7 +85,7 @@ fn says(object: &Object<'_>, key: &str) -> bool {
 }
 
 fn is_nested(value: &[u8]) -> bool {
-    matches!(scan::kind(value), Some(Kind::Object | Kind::Array))
+    matches!(scan::kind(value), Some(ValueKind::Object | ValueKind::Array))
 }
 
 #[cfg(test)]

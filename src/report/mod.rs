@@ -9,13 +9,13 @@ use jiff::tz::TimeZone;
 use regex::Regex;
 
 use crate::domain::clean::Clean;
-use crate::domain::durations::{self, By, Group, Sample};
+use crate::domain::durations::{self, DurationGroup, GroupBy, Sample};
 use crate::domain::human;
 use crate::domain::job::Job;
 use crate::domain::note;
 use crate::domain::observation::Observation;
 use crate::domain::state::State;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 
 mod chart;
 mod html;
@@ -40,8 +40,8 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+    fn counts(&self) -> StateCounts {
+        let mut counts = StateCounts::default();
         self.jobs.iter().for_each(|(_, known)| counts.add(known));
         counts
     }
@@ -77,12 +77,12 @@ impl<'a> Report<'a> {
         self.jobs.get(at).map(|(job, _)| shown(job.title())).unwrap_or_default()
     }
 
-    fn by_reason(&self) -> Vec<Group<usize>> {
-        durations::groups(&self.samples(), By::Reason)
+    fn by_reason(&self) -> Vec<DurationGroup<usize>> {
+        durations::groups(&self.samples(), GroupBy::Reason)
     }
 
-    fn by_service(&self) -> Vec<Group<usize>> {
-        durations::groups(&self.samples(), By::Service)
+    fn by_service(&self) -> Vec<DurationGroup<usize>> {
+        durations::groups(&self.samples(), GroupBy::Service)
     }
 }
 
@@ -126,7 +126,7 @@ fn without_queries(text: &str) -> String {
 }
 
 /// The states that a job of the batch is in, with how many, worst first.
-fn states(counts: &Counts) -> Vec<(State, u32)> {
+fn states(counts: &StateCounts) -> Vec<(State, u32)> {
     const ORDER: [State; 8] = [
         State::Lost,
         State::Failed,

@@ -13,14 +13,14 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::hooks;
-use super::process::{self, Ended, Launch, RunError};
-use super::values::Values;
+use super::process::{self, Launch, ProcessEnd, RunError};
+use super::values::JobValues;
 use crate::config::ConfigError;
 use crate::config::add::append;
 use crate::config::add::append::{Added, Addition};
 use crate::config::add::given;
 use crate::domain::clean::Clean;
-use crate::domain::command::{ExpandError, Marked, Mode, UserCommand};
+use crate::domain::command::{ExpandError, Marked, OutputMode, UserCommand};
 use crate::domain::human;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
@@ -34,7 +34,7 @@ const AT_ONCE: usize = 4;
 
 /// A job that a command is run for.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct CommandTarget {
     /// The job.
     pub job: Arc<Job>,
     /// What is known of it.
@@ -43,7 +43,7 @@ pub struct Target {
 
 /// What a run needs besides its jobs.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct RunContext {
     /// The saved bodies.
     pub store: Option<Results>,
     /// The services of the jobs file, by name.
@@ -64,7 +64,7 @@ pub struct Finished {
     /// What it was for: a job's label, or how many jobs.
     pub of: Clean,
     /// How it ended.
-    pub result: Result<Ended, CommandError>,
+    pub result: Result<ProcessEnd, CommandError>,
     /// What became of the ids that it printed; None where it adds none, or failed.
     pub added: Option<Result<Added, AddError>>,
 }
@@ -151,16 +151,16 @@ impl Finished {
 /// dropped.
 pub fn run(
     command: Arc<UserCommand>,
-    targets: Vec<Target>,
-    around: Arc<Surroundings>,
+    targets: Vec<CommandTarget>,
+    around: Arc<RunContext>,
 ) -> impl Stream<Item = Finished> + Send {
-    let groups: Vec<Vec<Target>> = match command.marked {
+    let groups: Vec<Vec<CommandTarget>> = match command.marked {
         Marked::Each | Marked::Refuse => targets.into_iter().map(|target| vec![target]).collect(),
         Marked::All => vec![targets],
     };
     // What has the terminal has it alone.
-    let at_once = if command.mode == Mode::Background { AT_ONCE } else { 1 };
-    let one = move |group: Vec<Target>| {
+    let at_once = if command.mode == OutputMode::Background { AT_ONCE } else { 1 };
+    let one = move |group: Vec<CommandTarget>| {
         let (command, around) = (Arc::clone(&command), Arc::clone(&around));
         async move {
             let result = run_once(&command, &group, &around).await;
@@ -174,25 +174,29 @@ pub fn run(
     stream::iter(groups).map(one).buffer_unordered(at_once)
 }
 
-fn label(group: &[Target]) -> String {
+fn label(group: &[CommandTarget]) -> String {
     match group {
         [target] => target.job.label(),
         many => human::counted(many.len(), "job"),
     }
 }
 
-async fn run_once(command: &UserCommand, group: &[Target], around: &Surroundings) -> Result<Ended, CommandError> {
+async fn run_once(
+    command: &UserCommand,
+    group: &[CommandTarget],
+    around: &RunContext,
+) -> Result<ProcessEnd, CommandError> {
     if around.leaving.load(Ordering::Relaxed) {
         return Err(CommandError::Leaving);
     }
-    let service = |target: &Target| around.services.get(&target.job.service).cloned();
+    let service = |target: &CommandTarget| around.services.get(&target.job.service).cloned();
     let wanted: Vec<_> = command.program.placeholders().collect();
     let values = match (command.marked, group) {
         (Marked::Each | Marked::Refuse, [target]) => {
-            let values = Values::of(&target.job, &target.known, service(target).as_deref());
+            let values = JobValues::of(&target.job, &target.known, service(target).as_deref());
             values.with_files(&wanted, &target.job, &target.known, around.store.as_ref(), &around.state).await?
         }
-        (Marked::Each | Marked::Refuse | Marked::All, _) => Values::default(),
+        (Marked::Each | Marked::Refuse | Marked::All, _) => JobValues::default(),
     };
     let arguments = command.program.arguments(|placeholder| values.get(placeholder))?;
     let mut variables = values.variables();
@@ -209,22 +213,22 @@ async fn run_once(command: &UserCommand, group: &[Target], around: &Surroundings
         variables,
         secrets: hooks::secrets(around.services.values()),
         input: json_lines(group),
-        has_terminal: command.mode == Mode::Terminal,
+        has_terminal: command.mode == OutputMode::Terminal,
     };
     Ok(process::run(launch).await?)
 }
 
-fn json_lines(group: &[Target]) -> Bytes {
+fn json_lines(group: &[CommandTarget]) -> Bytes {
     let now = Timestamp::now();
-    let line = |target: &Target| json(&StateLine::with_read(now, &target.job, &target.known)) + "\n";
+    let line = |target: &CommandTarget| json(&StateLine::with_read(now, &target.job, &target.known)) + "\n";
     group.iter().map(line).collect::<String>().into()
 }
 
 /// Appends the ids that a command printed.
 async fn add(
     command: &UserCommand,
-    group: &[Target],
-    around: &Surroundings,
+    group: &[CommandTarget],
+    around: &RunContext,
     printed: &[u8],
 ) -> Option<Result<Added, AddError>> {
     let adds = command.adds.as_deref()?;

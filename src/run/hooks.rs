@@ -33,7 +33,7 @@ const MOST_TRIES: u32 = 3;
 
 /// What hooks need.
 #[derive(Debug)]
-pub struct Surroundings {
+pub struct HookContext {
     /// Where events are kept.
     pub queue: HookQueue,
     /// What is known of their jobs.
@@ -58,7 +58,7 @@ pub fn secrets<'a>(services: impl Iterator<Item = &'a Arc<Service>>) -> Vec<Stri
 /// Runs hooks beside an engine.
 #[derive(Debug)]
 pub struct HookRunner {
-    signs: UnboundedSender<Sign>,
+    signs: UnboundedSender<HookMessage>,
     task: JoinHandle<()>,
     jobs: HashMap<JobIx, (Arc<Job>, Arc<Observation>)>,
     /// Whether anything has happened in this run: what was over before is no event.
@@ -70,7 +70,7 @@ pub struct HookRunner {
 
 /// What the runner hears.
 #[derive(Debug)]
-enum Sign {
+enum HookMessage {
     /// There may be events in the store.
     Saved,
     /// Something happened that no save of a job brings, at this time: these are the jobs that it is about.
@@ -95,9 +95,9 @@ struct Settled {
 
 impl HookRunner {
     /// Starts; what earlier runs did not deliver is delivered first.
-    pub fn start(hooks: Vec<Arc<Hook>>, around: Surroundings) -> Self {
+    pub fn start(hooks: Vec<Arc<Hook>>, around: HookContext) -> Self {
         let (signs, inbox) = unbounded_channel();
-        let _ = signs.send(Sign::Saved);
+        let _ = signs.send(HookMessage::Saved);
         let runner = Runner {
             hooks,
             around: Arc::new(around),
@@ -131,12 +131,12 @@ impl HookRunner {
                     return;
                 }
                 self.has_news = true;
-                self.send(Sign::Saved);
+                self.send(HookMessage::Saved);
             }
             Fact::Health { ix, health: Health::GivenUp(_) } => {
                 self.given_up.insert(*ix);
                 self.has_news = true;
-                self.send(Sign::Saved);
+                self.send(HookMessage::Saved);
             }
             Fact::Health { ix, .. } => {
                 self.given_up.remove(ix);
@@ -151,7 +151,7 @@ impl HookRunner {
                 let jobs: Vec<_> = jobs.into_iter().map(|(_, entry)| entry.clone()).collect();
                 let at = jobs.iter().map(|(_, known)| since(known)).max().unwrap_or_else(Timestamp::now);
                 let has_news = std::mem::take(&mut self.has_news);
-                self.send(Sign::Settled(Settled { at, jobs, has_news }));
+                self.send(HookMessage::Settled(Settled { at, jobs, has_news }));
             }
             Fact::Unanswered { .. }
             | Fact::NotOk { .. }
@@ -173,18 +173,18 @@ impl HookRunner {
         let at = since(known);
         if durations::is_stuck(known, job.traits.alert_after, Timestamp::now()) && self.stuck.insert(ix, at) != Some(at)
         {
-            self.send(Sign::Happened(HookEvent::Stuck, at, vec![(Arc::clone(job), Arc::clone(known))]));
+            self.send(HookMessage::Happened(HookEvent::Stuck, at, vec![(Arc::clone(job), Arc::clone(known))]));
         }
     }
 
     /// The hooks of a changed file.
     pub fn set_hooks(&self, hooks: Vec<Arc<Hook>>) {
-        self.send(Sign::Hooks(hooks));
+        self.send(HookMessage::Hooks(hooks));
     }
 
     /// Delivers what is there, for at most ten seconds. What is not delivered then is, at the next start.
     pub async fn leave(mut self) {
-        self.send(Sign::Leave);
+        self.send(HookMessage::Leave);
         if timeout(LEAVING, &mut self.task).await.is_err() {
             tracing::warn!("hooks took longer than {} s and were ended; they are run again", LEAVING.as_secs());
             // Killed with all that they have started.
@@ -193,7 +193,7 @@ impl HookRunner {
         }
     }
 
-    fn send(&self, sign: Sign) {
+    fn send(&self, sign: HookMessage) {
         let _ = self.signs.send(sign);
     }
 }
@@ -205,7 +205,7 @@ fn since(known: &Observation) -> Timestamp {
 
 /// What a hook is run for at once.
 #[derive(Debug, Clone)]
-struct Delivery {
+struct HookRun {
     hook: Arc<Hook>,
     /// Numbers of events in the store.
     events: Vec<i64>,
@@ -219,8 +219,8 @@ type Events = Vec<(JobKey, NewHookEvent)>;
 
 struct Runner {
     hooks: Vec<Arc<Hook>>,
-    around: Arc<Surroundings>,
-    runs: JoinSet<(Delivery, bool)>,
+    around: Arc<HookContext>,
+    runs: JoinSet<(HookRun, bool)>,
     /// Hooks that are being run.
     busy: BTreeSet<String>,
     /// When a hook may be run again.
@@ -233,11 +233,11 @@ struct Runner {
 }
 
 impl Runner {
-    async fn run(mut self, mut inbox: UnboundedReceiver<Sign>) {
+    async fn run(mut self, mut inbox: UnboundedReceiver<HookMessage>) {
         let mut wake = None;
         loop {
             tokio::select! {
-                sign = inbox.recv() => self.hear(sign.unwrap_or(Sign::Leave)),
+                sign = inbox.recv() => self.hear(sign.unwrap_or(HookMessage::Leave)),
                 Some(ended) = self.runs.join_next() => {
                     if let Ok((delivery, good)) = ended {
                         self.note(delivery, good).await;
@@ -255,20 +255,20 @@ impl Runner {
         }
     }
 
-    fn hear(&mut self, sign: Sign) {
+    fn hear(&mut self, sign: HookMessage) {
         match sign {
-            Sign::Saved => {}
-            Sign::Happened(event, at, jobs) => {
+            HookMessage::Saved => {}
+            HookMessage::Happened(event, at, jobs) => {
                 for hook in self.hooks.iter().filter(|hook| hook.on.contains(&event)) {
                     self.unsaved.extend(events(hook, event, at, &jobs));
                 }
             }
-            Sign::Settled(settled) => {
+            HookMessage::Settled(settled) => {
                 let has_news = self.settled.take().is_some_and(|before| before.has_news) || settled.has_news;
                 self.settled = Some(Settled { has_news, ..settled });
             }
-            Sign::Hooks(hooks) => self.hooks = hooks,
-            Sign::Leave => self.leaving = true,
+            HookMessage::Hooks(hooks) => self.hooks = hooks,
+            HookMessage::Leave => self.leaving = true,
         }
     }
 
@@ -286,7 +286,7 @@ impl Runner {
             tracing::warn!("{error}");
             self.settled = Some(settled);
         }
-        let mut waiting: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
+        let mut waiting: BTreeMap<String, Vec<HookRun>> = BTreeMap::new();
         if !self.hooks.is_empty() {
             for delivery in self.stored().await {
                 waiting.entry(delivery.hook.id.clone()).or_default().push(delivery);
@@ -344,7 +344,7 @@ impl Runner {
     }
 
     /// What the store has for our hooks.
-    async fn stored(&self) -> Vec<Delivery> {
+    async fn stored(&self) -> Vec<HookRun> {
         let events = match self.around.queue.undelivered().await {
             Ok(events) => events,
             Err(error) => {
@@ -359,13 +359,13 @@ impl Runner {
             let happened = HookEvent::parse(&event.event)?;
             let lines = line(event.at, happened, &event.job, &known);
             let names = BTreeSet::from([happened.as_str()]);
-            Some(Delivery { hook, events: vec![event.id], names, lines, tries: event.tries })
+            Some(HookRun { hook, events: vec![event.id], names, lines, tries: event.tries })
         });
         ours.collect()
     }
 
     /// Notes what came of a run; one that failed is tried again, three times in all.
-    async fn note(&mut self, delivery: Delivery, good: bool) {
+    async fn note(&mut self, delivery: HookRun, good: bool) {
         self.busy.remove(&delivery.hook.id);
         if let Err(error) = self.around.queue.note(delivery.events, good).await {
             tracing::warn!("failed to note that a hook was run: {error}");
@@ -385,7 +385,7 @@ fn events(hook: &Hook, event: HookEvent, at: Timestamp, jobs: &[(Arc<Job>, Arc<O
 }
 
 /// All that one hook is run for at once.
-fn together(deliveries: Vec<Delivery>) -> Option<Delivery> {
+fn together(deliveries: Vec<HookRun>) -> Option<HookRun> {
     deliveries.into_iter().reduce(|mut all, one| {
         all.events.extend(one.events);
         all.names.extend(one.names);
@@ -395,7 +395,7 @@ fn together(deliveries: Vec<Delivery>) -> Option<Delivery> {
     })
 }
 
-async fn deliver(delivery: &Delivery, around: &Surroundings) -> bool {
+async fn deliver(delivery: &HookRun, around: &HookContext) -> bool {
     let hook = &delivery.hook;
     let names: Vec<&str> = delivery.names.iter().copied().collect();
     let launch = Launch {

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::child::{self, Group};
+use crate::child::{self, ProcessGroup};
 
 /// How much is kept of each output. What comes beyond is counted.
 const LARGEST: usize = 256 * 1024;
@@ -39,7 +39,7 @@ pub struct Launch {
 
 /// How it ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct ProcessEnd {
     /// Its exit status.
     pub status: ExitStatus,
     /// What it printed.
@@ -88,10 +88,10 @@ impl Output {
 }
 
 /// Runs it to its end.
-pub async fn run(launch: Launch) -> Result<Ended, RunError> {
+pub async fn run(launch: Launch) -> Result<ProcessEnd, RunError> {
     let path = launch.path.clone();
     let mut child = start(&launch).map_err(|error| RunError::Start { path: path.clone(), error })?;
-    let group = (!launch.has_terminal).then(|| Group::of(&child));
+    let group = (!launch.has_terminal).then(|| ProcessGroup::of(&child));
     let (out, err) = (Arc::<Mutex<Output>>::default(), Arc::<Mutex<Output>>::default());
     let mut collecting = JoinSet::new();
     if let Some(stdout) = child.stdout.take() {
@@ -112,7 +112,7 @@ pub async fn run(launch: Launch) -> Result<Ended, RunError> {
     let _ = timeout(AFTER_THE_END, all).await;
     // What it left behind ends with it.
     drop(group);
-    Ok(Ended { status, out: taken(&out), err: taken(&err) })
+    Ok(ProcessEnd { status, out: taken(&out), err: taken(&err) })
 }
 
 fn start(launch: &Launch) -> io::Result<Child> {
@@ -143,7 +143,7 @@ fn taken(output: &Mutex<Output>) -> Output {
 mod tests {
     use super::*;
 
-    async fn sh(script: &str, input: &str) -> Ended {
+    async fn sh(script: &str, input: &str) -> ProcessEnd {
         let launch = Launch {
             path: "sh".into(),
             arguments: vec!["-c".to_owned(), script.to_owned()],

@@ -22,7 +22,7 @@ const FOLDERS: &str = "commands";
 
 /// The values of one job. Its files are removed when this is dropped.
 #[derive(Debug, Default)]
-pub struct Values {
+pub struct JobValues {
     by_name: HashMap<Placeholder, String>,
     folder: Option<Folder>,
 }
@@ -34,7 +34,7 @@ struct Folder {
     _lock: File,
 }
 
-impl Values {
+impl JobValues {
     /// What is known of a job, without its files.
     pub fn of(job: &Job, known: &Observation, service: Option<&Service>) -> Self {
         let reason = known.fail_reason.as_deref().unwrap_or_default();
@@ -94,7 +94,7 @@ impl Values {
     }
 }
 
-impl Drop for Values {
+impl Drop for JobValues {
     fn drop(&mut self) {
         if let Some(folder) = &self.folder
             && let Err(error) = fs::remove_dir_all(&folder.path)

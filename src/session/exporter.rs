@@ -9,39 +9,39 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::results::{ExportError, Layout, Line, ResultFolder};
+use super::results::{ExportError, FolderLayout, JobLine, ResultFolder};
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{BodyId, Observation};
 use crate::engine::saved::{self, Notes, OpenStore};
 
 /// A job whose result is durable.
-pub type Saved = (Arc<Job>, Arc<Observation>);
+pub type SavedJob = (Arc<Job>, Arc<Observation>);
 
 /// One table of all jobs, as bytes of CSV.
-pub type Summary = fn(&[Saved]) -> Vec<u8>;
+pub type SummaryTable = fn(&[SavedJob]) -> Vec<u8>;
 
 /// How the front end writes a job.
 #[derive(Debug, Clone, Copy)]
-pub struct Words {
+pub struct JobFormat {
     /// A job's JSON line.
-    pub line: Line,
+    pub line: JobLine,
     /// The table of all.
-    pub summary: Summary,
+    pub summary: SummaryTable,
 }
 
 /// Writes results while they arrive.
 #[derive(Debug)]
 pub struct Exporter {
-    jobs: Sender<Saved>,
+    jobs: Sender<SavedJob>,
     done: oneshot::Receiver<Vec<String>>,
     known: HashMap<JobIx, (Arc<Job>, Option<BodyId>)>,
 }
 
 impl Exporter {
     /// Begins. Must be called on a runtime, which it uses to read from the store.
-    pub fn start(store: &OpenStore, dir: &Path, words: Words) -> Result<Self, ExportError> {
-        let results = ResultFolder::new(dir, Layout::Folders, words.line)?;
+    pub fn start(store: &OpenStore, dir: &Path, words: JobFormat) -> Result<Self, ExportError> {
+        let results = ResultFolder::new(dir, FolderLayout::Folders, words.line)?;
         let (jobs, arriving) = channel();
         let (tell, done) = oneshot::channel();
         let runtime = Handle::current();
@@ -104,17 +104,17 @@ impl Exporter {
 
 struct Work {
     results: ResultFolder,
-    summary: Summary,
+    summary: SummaryTable,
     dir: PathBuf,
     saved: saved::Results,
     notes: Notes,
     runtime: Handle,
     /// Every job that has a result, by its name.
-    all: BTreeMap<String, Saved>,
+    all: BTreeMap<String, SavedJob>,
 }
 
 impl Work {
-    fn run(mut self, arriving: &Receiver<Saved>) -> Vec<String> {
+    fn run(mut self, arriving: &Receiver<SavedJob>) -> Vec<String> {
         let mut again = Vec::new();
         let mut written = Vec::new();
         while let Ok(saved) = arriving.recv() {
@@ -134,7 +134,7 @@ impl Work {
                 Err(error) => failed.push(format!("{}: {error}", saved.0.label())),
             }
         }
-        let all: Vec<Saved> = self.all.values().cloned().collect();
+        let all: Vec<SavedJob> = self.all.values().cloned().collect();
         let table = (self.summary)(&all);
         if let Err(error) = self.results.replace(&self.dir.join("summary.csv"), &table) {
             failed.push(format!("summary.csv: {error}"));
@@ -149,7 +149,7 @@ impl Work {
     }
 
     /// Writes one; answers with its body if it was not there already.
-    fn write(&mut self, (job, known): &Saved) -> Result<Option<BodyId>, ExportError> {
+    fn write(&mut self, (job, known): &SavedJob) -> Result<Option<BodyId>, ExportError> {
         let Some(saved) = &known.saved else { return Ok(None) };
         if self.results.is_there(job, known) {
             return Ok(None);

@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::select::{self, Entry};
+use super::select::{self, KnownJob};
 use crate::config::JobsFile;
 use crate::domain::field;
 use crate::domain::job::JobKey;
-use crate::domain::observation::{Fields, Observation};
+use crate::domain::observation::{FieldValues, Observation};
 use crate::domain::service::Service;
 use crate::engine::saved::{self, OpenStore, Results};
 
 /// Takes the fields of those entries anew whose definitions are others than they were taken by, and says of which jobs.
 /// What cannot be read keeps what it has.
-pub async fn renew(store: &Results, services: &[Arc<Service>], entries: &mut [Entry]) -> Vec<(JobKey, Fields)> {
+pub async fn renew(store: &Results, services: &[Arc<Service>], entries: &mut [KnownJob]) -> Vec<(JobKey, FieldValues)> {
     let definitions: HashMap<&str, (&Arc<Service>, String)> =
         services.iter().map(|service| (&*service.name, (service, field::definition(&service.fields)))).collect();
     let mut renewed = Vec::new();
@@ -23,7 +23,7 @@ pub async fn renew(store: &Results, services: &[Arc<Service>], entries: &mut [En
         let Some(saved) = entry.known.saved.as_ref().filter(|_| taken_by != definition) else { continue };
         let Ok(body) = saved::bytes(store, saved).await else { continue };
         let form = saved::form(store, &entry.job.key, saved.body).await;
-        let fields = Fields { taken_by: definition.clone(), values: form.fields(&service.fields, &body) };
+        let fields = FieldValues { taken_by: definition.clone(), values: form.fields(&service.fields, &body) };
         entry.known =
             Arc::new(Observation { fields: Some(Box::new(fields.clone())), ..Observation::clone(&entry.known) });
         renewed.push((entry.job.key.clone(), fields));

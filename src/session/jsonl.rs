@@ -13,9 +13,9 @@ use crate::domain::clean::is_harmless;
 use crate::domain::cost::Cost;
 use crate::domain::files::FileCounts;
 use crate::domain::job::Job;
-use crate::domain::observation::{Observation, Saved};
+use crate::domain::observation::{Observation, SavedBody};
 use crate::domain::state::{PollOutcome, State};
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 
 /// What a job is now.
 #[derive(Debug, Serialize)]
@@ -122,8 +122,8 @@ struct SavedBytes {
     sha256: String,
 }
 
-impl From<&Saved> for SavedBytes {
-    fn from(saved: &Saved) -> Self {
+impl From<&SavedBody> for SavedBytes {
+    fn from(saved: &SavedBody) -> Self {
         Self { bytes: saved.bytes, sha256: saved.sha256.to_string() }
     }
 }
@@ -189,7 +189,7 @@ pub struct SummaryLine {
 
 impl SummaryLine {
     /// The line of these counts.
-    pub fn new(now: Timestamp, jobs: &Counts, exit: u8) -> Self {
+    pub fn new(now: Timestamp, jobs: &StateCounts, exit: u8) -> Self {
         Self {
             v: 1,
             r#type: "summary",
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::domain::checksum::Checksum;
     use crate::domain::job::{JobKey, ProviderName};
-    use crate::domain::observation::{BodyId, Fields, LastPoll};
+    use crate::domain::observation::{BodyId, FieldValues, LastPoll};
     use crate::domain::state::LostBecause;
 
     fn at(text: &str) -> Timestamp {
@@ -316,7 +316,7 @@ mod tests {
             first_seen: Some(at("2026-11-21T10:00:00Z")),
             running_since: Some(at("2026-11-21T10:00:01.5Z")),
             finished_at: Some(at("2026-11-21T10:00:02.123456Z")),
-            saved: Some(Saved {
+            saved: Some(SavedBody {
                 body: BodyId(1),
                 bytes: 5119,
                 sha256: Checksum::from_hex(&"9f".repeat(32)).unwrap(),
@@ -348,7 +348,7 @@ mod tests {
         let known = Observation {
             cost: Some("0.10".into()),
             expires_at: Some(at("2026-11-22T10:00:00Z")),
-            fields: Some(Box::new(Fields { taken_by: String::new(), values: "{\"total\":12.50}".to_owned() })),
+            fields: Some(Box::new(FieldValues { taken_by: String::new(), values: "{\"total\":12.50}".to_owned() })),
             ..partial()
         };
         let job = Job { batch: Some("nov".into()), ..Job::clone(&job()) };
@@ -401,7 +401,7 @@ mod tests {
             first_seen: Some(Timestamp::UNIX_EPOCH),
             ..Observation::default()
         };
-        let mut jobs = Counts::default();
+        let mut jobs = StateCounts::default();
         [&lost, &partial(), &Observation::default()].into_iter().for_each(|known| jobs.add(known));
         assert_eq!(
             json(&SummaryLine::new(at("2026-11-21T10:00:03Z"), &jobs, 5)),

@@ -15,14 +15,14 @@ const EVERY: Duration = Duration::from_secs(3);
 
 /// Which process of this machine polls which job, as far as it is not this one.
 #[derive(Debug, Default)]
-pub struct Owners {
+pub struct PollOwners {
     pids: HashMap<JobIx, u32>,
     /// Processes that were stopped when they were last looked at; each was reported once.
     stopped: BTreeSet<u32>,
     ticks: Option<Interval>,
 }
 
-impl Owners {
+impl PollOwners {
     /// Learns from a fact who polls a job.
     pub fn on_fact(&mut self, fact: &Fact) {
         match fact {
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_stopped_process_is_told_once_for_each_time_that_it_stops() {
-        let mut owners = Owners::default();
+        let mut owners = PollOwners::default();
         for ix in 0..3 {
             owners.on_fact(&Fact::Health { ix: JobIx(ix), health: Health::Following(Owner::here(7 + ix / 2)) });
         }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::batch::Batch;
-use crate::config::files::watch::{self, Change, Watch, WatchError};
+use crate::config::files::watch::{self, FileChange, FileWatch, WatchError};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::hook::Hook;
 use crate::domain::secret::TokenSource;
@@ -19,7 +19,7 @@ use crate::engine::token::{self, Prompts, Renewal};
 /// What became of the jobs file.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, when a person has saved the file")]
-pub enum News {
+pub enum ReloadNews {
     /// It was saved and is valid. `Reloads::prepare` takes what is meant of it.
     Saved(JobsFile),
     /// It was saved and is not valid, or is gone: the previous one stays.
@@ -31,7 +31,7 @@ pub enum News {
 /// A jobs file that is watched. Only what was saved last counts: what was being prepared before is dropped.
 #[derive(Debug, Default)]
 pub struct Reloads {
-    changes: Option<(Watch, UnboundedReceiver<Change>)>,
+    changes: Option<(FileWatch, UnboundedReceiver<FileChange>)>,
     preparing: JoinSet<Reload>,
     trouble: Option<WatchError>,
     /// The commands that gave the present tokens, by service: they are not run again at every save of the file.
@@ -73,25 +73,25 @@ impl Reloads {
     }
 
     /// The next news; nothing is lost where it is not waited for to the end.
-    pub async fn next(&mut self) -> News {
+    pub async fn next(&mut self) -> ReloadNews {
         let Some((_, changes)) = &mut self.changes else { return pending().await };
         tokio::select! {
             biased;
             Some(change) = changes.recv() => {
                 self.preparing = JoinSet::new();
-                change.map_or_else(News::Broken, News::Saved)
+                change.map_or_else(ReloadNews::Broken, ReloadNews::Saved)
             }
             Some(Ok(reload)) = self.preparing.join_next() => {
                 let gave = |renewal: &Renewal| !matches!(renewal, Renewal::Asked(Err(_)));
                 let good = reload.services.iter().filter(|(_, renewal)| gave(renewal));
                 self.gave = good.filter_map(|(service, _)| command(service)).collect();
-                News::Ready(Box::new(reload))
+                ReloadNews::Ready(Box::new(reload))
             }
             else => pending().await,
         }
     }
 
-    /// Asks for the tokens of a file, which may take its time: then it is said what is waited for. `News::Ready` comes
+    /// Asks for the tokens of a file, which may take its time: then it is said what is waited for. `ReloadNews::Ready` comes
     /// of it.
     pub fn prepare(&mut self, file: impl Future<Output = JobsFile> + Send + 'static, prompts: Prompts, say: fn(&str)) {
         let (gave, own_hooks) = (self.gave.clone(), self.own_hooks.clone());

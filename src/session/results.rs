@@ -16,11 +16,11 @@ use crate::domain::provider::Payload;
 use crate::engine::saved::StoreError;
 
 /// A job's JSON line, as JSON lines have it.
-pub type Line = fn(&Job, &Observation) -> String;
+pub type JobLine = fn(&Job, &Observation) -> String;
 
 /// How results are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Layout {
+pub enum FolderLayout {
     /// A folder for each job, with all that was saved of it.
     #[default]
     Folders,
@@ -56,8 +56,8 @@ pub enum ExportError {
 #[derive(Debug)]
 pub struct ResultFolder {
     dir: PathBuf,
-    layout: Layout,
-    line: Line,
+    layout: FolderLayout,
+    line: JobLine,
     /// Whose a name is. Two files may call two services the same.
     names: HashMap<String, JobKey>,
     /// Files that were written.
@@ -70,7 +70,7 @@ pub struct ResultFolder {
 
 impl ResultFolder {
     /// Into this directory, which is made if it is missing.
-    pub fn new(dir: &Path, layout: Layout, line: Line) -> Result<Self, ExportError> {
+    pub fn new(dir: &Path, layout: FolderLayout, line: JobLine) -> Result<Self, ExportError> {
         fs::create_dir_all(dir).map_err(|error| io_error("make the directory", dir, error))?;
         let (dir, names, notes) = (dir.to_owned(), HashMap::new(), Vec::new());
         Ok(Self { dir, layout, line, names, written: 0, same: 0, notes })
@@ -79,13 +79,13 @@ impl ResultFolder {
     /// Whether a job's result is there already, as it was saved. Reads no body.
     pub fn is_there(&mut self, job: &Job, known: &Observation) -> bool {
         match self.layout {
-            Layout::Folders => {
+            FolderLayout::Folders => {
                 let name = self.name(job);
                 let path = self.dir.join(name).join("result.json");
                 let line = self.result_line(job, known);
                 holds(&path, line.len() as u64, line.as_bytes())
             }
-            Layout::Flat => false,
+            FolderLayout::Flat => false,
         }
     }
 
@@ -95,8 +95,8 @@ impl ResultFolder {
             saved.check(body)?;
         }
         match self.layout {
-            Layout::Folders => self.write_folder(job, known, body, payload),
-            Layout::Flat => {
+            FolderLayout::Folders => self.write_folder(job, known, body, payload),
+            FolderLayout::Flat => {
                 let Some(output) = payload.output else { return Ok(()) };
                 let stem = self.name(job);
                 let dir = self.dir.clone();
@@ -205,8 +205,8 @@ impl ResultFolder {
     /// The name of a job's folder or file: always the same, and no other job's.
     fn name(&mut self, job: &Job) -> String {
         let called = match self.layout {
-            Layout::Folders => &job.key.id,
-            Layout::Flat => job.name.as_ref().unwrap_or(&job.key.id),
+            FolderLayout::Folders => &job.key.id,
+            FolderLayout::Flat => job.name.as_ref().unwrap_or(&job.key.id),
         };
         let plain = file_name(&format!("{}__{called}", job.service));
         let owner = self.names.entry(plain.clone()).or_insert_with(|| job.key.clone());
@@ -282,7 +282,7 @@ mod tests {
     use super::*;
     use crate::domain::checksum::Checksum;
     use crate::domain::job::ProviderName;
-    use crate::domain::observation::{BodyId, Saved};
+    use crate::domain::observation::{BodyId, SavedBody};
 
     fn job(service: &str, endpoint: &str, id: &str) -> Job {
         let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.into(), id: id.to_owned() };
@@ -293,12 +293,14 @@ mod tests {
     fn known(body: &[u8]) -> Observation {
         let at = jiff::Timestamp::UNIX_EPOCH;
         let sha256 = Checksum::of(body);
-        let saved = Saved { body: BodyId(1), bytes: body.len() as u64, sha256, http_status: 200, at, masked: false };
+        let saved =
+            SavedBody { body: BodyId(1), bytes: body.len() as u64, sha256, http_status: 200, at, masked: false };
         Observation { saved: Some(saved), ..Observation::default() }
     }
 
     fn results(dir: &Path) -> ResultFolder {
-        ResultFolder::new(dir, Layout::Folders, |job, known| format!("{} {:?}", job.label(), known.saved)).unwrap()
+        ResultFolder::new(dir, FolderLayout::Folders, |job, known| format!("{} {:?}", job.label(), known.saved))
+            .unwrap()
     }
 
     fn below(dir: &Path) -> Vec<String> {

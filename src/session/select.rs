@@ -9,17 +9,17 @@ use super::error::SessionError;
 use crate::config::JobsFile;
 use crate::domain::clean::Clean;
 use crate::domain::fact::Health;
-use crate::domain::filter::{Filter, Subject, Text};
+use crate::domain::filter::{Filter, FilterSubject, SearchText};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 use crate::engine::saved::{self, Results};
 
 /// A job and what is known of it.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct KnownJob {
     /// What the file (or its last declaration on disk) says.
     pub job: Arc<Job>,
     /// What is known.
@@ -28,7 +28,7 @@ pub struct Entry {
     pub health: Health,
 }
 
-impl Entry {
+impl KnownJob {
     /// A job that nothing reads now.
     pub fn new(job: Arc<Job>, known: impl Into<Arc<Observation>>) -> Self {
         Self { job, known: known.into(), health: Health::Fresh }
@@ -36,27 +36,27 @@ impl Entry {
 }
 
 /// How many of them are in each state.
-pub fn counts(entries: &[Entry]) -> Counts {
-    let mut counts = Counts::default();
+pub fn counts(entries: &[KnownJob]) -> StateCounts {
+    let mut counts = StateCounts::default();
     entries.iter().for_each(|entry| counts.add(&entry.known));
     counts
 }
 
 /// The jobs of the file with what is known of them, in the file's order.
-pub async fn of_file(store: &Results, jobs: &[Arc<Job>]) -> Result<Vec<Entry>, SessionError> {
+pub async fn of_file(store: &Results, jobs: &[Arc<Job>]) -> Result<Vec<KnownJob>, SessionError> {
     let known = store.load(jobs.iter().map(|job| job.key.clone()).collect()).await?;
-    Ok(jobs.iter().zip(known).map(|(job, known)| Entry::new(Arc::clone(job), known)).collect())
+    Ok(jobs.iter().zip(known).map(|(job, known)| KnownJob::new(Arc::clone(job), known)).collect())
 }
 
 /// Every job on disk; one that the file declares is called as in the file.
-pub async fn of_disk(store: &Results, declared: &[Arc<Job>]) -> Result<Vec<Entry>, SessionError> {
+pub async fn of_disk(store: &Results, declared: &[Arc<Job>]) -> Result<Vec<KnownJob>, SessionError> {
     let by_key: HashMap<_, _> = declared.iter().map(|job| (&job.key, job)).collect();
     let all = store.load_all().await?;
     Ok(all
         .into_iter()
         .map(|(job, known)| {
             let job = by_key.get(&job.key).map_or_else(|| Arc::new(job.clone()), |job| Arc::clone(job));
-            Entry::new(job, known)
+            KnownJob::new(job, known)
         })
         .collect())
 }
@@ -82,10 +82,10 @@ pub fn filter(text: Option<&str>, services: &[Arc<Service>]) -> Result<Option<Fi
 /// Those that the filter matches; all without one. A filter that no job matches is a usage error.
 pub async fn matching(
     store: &Results,
-    entries: Vec<Entry>,
+    entries: Vec<KnownJob>,
     filter: Option<&Filter>,
     now: Timestamp,
-) -> Result<Vec<Entry>, SessionError> {
+) -> Result<Vec<KnownJob>, SessionError> {
     let Some(filter) = filter else { return Ok(entries) };
     let all = entries.len();
     let matching = matches(store, entries, filter, now).await?;
@@ -98,17 +98,17 @@ pub async fn matching(
 /// Those that the filter matches, if any.
 pub async fn matches(
     store: &Results,
-    entries: Vec<Entry>,
+    entries: Vec<KnownJob>,
     filter: &Filter,
     now: Timestamp,
-) -> Result<Vec<Entry>, SessionError> {
+) -> Result<Vec<KnownJob>, SessionError> {
     let mut matching = Vec::new();
     for entry in entries {
         let files = if filter.needs_files() { file_names(store, &entry).await? } else { Vec::new() };
-        let Entry { job, known, .. } = &entry;
-        let text = Text::new(job, known);
+        let KnownJob { job, known, .. } = &entry;
+        let text = SearchText::new(job, known);
         let stale = is_stale(known);
-        let subject = Subject { stale, files: &files, ..Subject::new(job, known, &text) };
+        let subject = FilterSubject { stale, files: &files, ..FilterSubject::new(job, known, &text) };
         if filter.matches(&subject, now) {
             matching.push(entry);
         }
@@ -122,7 +122,7 @@ fn is_stale(known: &Observation) -> bool {
     !known.is_over() && known.last_poll.as_ref().is_some_and(|last| last.read != PollOutcome::Answered)
 }
 
-async fn file_names(store: &Results, entry: &Entry) -> Result<Vec<String>, SessionError> {
+async fn file_names(store: &Results, entry: &KnownJob) -> Result<Vec<String>, SessionError> {
     let Some(saved) = entry.known.saved.as_ref().filter(|_| entry.known.files.is_some()) else { return Ok(Vec::new()) };
     let body = saved::bytes(store, saved).await?;
     Ok(saved::payload(store, &entry.job, &entry.known, &body).await.files.into_iter().map(|file| file.name).collect())

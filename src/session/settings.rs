@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::SessionError;
-use crate::app::keys::{self, Binding, Key, Keymap};
+use crate::app::keys::{self, Key, KeyBinding, Keymap};
 use crate::config::user::{self, Actions, User};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::command::UserCommand;
@@ -42,6 +42,6 @@ pub fn keymap(file: Option<&JobsFile>) -> Result<Keymap, SessionError> {
     Ok(commands(&user, file, &keymap)?.0)
 }
 
-fn binding(name: &str) -> Option<&'static Binding> {
+fn binding(name: &str) -> Option<&'static KeyBinding> {
     keys::table().iter().find(|binding| binding.name == name)
 }

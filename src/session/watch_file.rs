@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::error::SessionError;
-use super::reload::{News, Reloads};
+use super::reload::{ReloadNews, Reloads};
 use super::select;
 use crate::config::JobsFile;
 use crate::config::files::watch::WatchError;
@@ -36,7 +36,7 @@ impl WatchedFile {
     }
 
     /// The next news of the file.
-    pub async fn next(&mut self) -> News {
+    pub async fn next(&mut self) -> ReloadNews {
         self.reloads.next().await
     }
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::team::share::{ShareStep, Shared};
-use super::{HookEvent, Kept, NewHookEvent, Reads, Save, StoreError};
-use crate::domain::attempt::{Attempt, Change};
+use super::team::share::{ShareOutcome, ShareStep};
+use super::{KeptBody, NewHookEvent, PendingHook, Reads, Save, StoreError};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{BodyId, Fields, Observation};
+use crate::domain::observation::{BodyId, FieldValues, Observation};
 use crate::domain::owner::Owner;
 
 /// Where an answer is sent. One that is dropped says that the ledger was closed.
@@ -22,7 +22,7 @@ pub type ReplyTo<T> = oneshot::Sender<Result<T, StoreError>>;
 /// A database of jobs. Both kinds of commands return at once and are answered later.
 pub trait Ledger: Debug + Send + Sync {
     /// Takes a command that writes. Such commands are carried out in the order in which they were given.
-    fn write(&self, command: Command);
+    fn write(&self, command: WriteCommand);
 
     /// Takes a command that reads. It sees every write that was answered before.
     fn read(&self, command: ReadCommand);
@@ -31,7 +31,7 @@ pub trait Ledger: Debug + Send + Sync {
     /// must not wait. An error withholds them.
     fn check_claims(&self) -> Result<(), StoreError>;
 
-    /// Whether others than this machine's jobdecks can change what is known: then [`Command::Changes`] is worth asking
+    /// Whether others than this machine's jobdecks can change what is known: then [`WriteCommand::Changes`] is worth asking
     /// for even if nothing is followed.
     fn is_shared(&self) -> bool {
         false
@@ -47,7 +47,7 @@ pub trait Ledger: Debug + Send + Sync {
 /// A write that a ledger is asked for. A step is durable before it is answered, all of it or nothing; after an error
 /// the same step can be given again.
 #[derive(Debug)]
-pub enum Command {
+pub enum WriteCommand {
     /// Save a step of a job; answers with the observation as it then is.
     Save(Box<Save>, ReplyTo<Observation>),
     /// Claim these jobs, in their order: ours if free, already ours, or a dead instance's.
@@ -57,11 +57,11 @@ pub enum Command {
     /// Keep what the jobs file says about these jobs.
     Declare(Vec<Arc<Job>>, ReplyTo<()>),
     /// Keep what the user's fields hold of jobs.
-    SetFields(Vec<(JobKey, Fields)>, ReplyTo<()>),
+    SetFields(Vec<(JobKey, FieldValues)>, ReplyTo<()>),
     /// Note that these bodies were exported.
     NoteExported(Vec<BodyId>, ReplyTo<()>),
     /// The events of hooks that this instance has to deliver, oldest first, those of dead instances among them.
-    HookEvents(ReplyTo<Vec<HookEvent>>),
+    HookEvents(ReplyTo<Vec<PendingHook>>),
     /// The jobs that ended where it has yet to be looked whether their run did, with the hooks that wait for it.
     HookEndings(ReplyTo<Vec<(JobKey, String)>>),
     /// Keep events of jobs for hooks that no step brings, in place of these endings; what is there already is not kept
@@ -81,7 +81,7 @@ pub enum Command {
     /// What others have changed since this was last asked, or since the ledger was opened.
     Changes(ReplyTo<Changes>),
     /// Keep what a team's ledger has to know here.
-    Share(ShareStep, ReplyTo<Shared>),
+    Share(ShareStep, ReplyTo<ShareOutcome>),
     /// Give up all claims and end. Answered when that is done.
     Close(oneshot::Sender<()>),
 }
@@ -94,9 +94,9 @@ pub enum ReadCommand {
     /// Every job with its last declaration, in the order in which they were first seen.
     LoadAll(ReplyTo<Vec<(Job, Observation)>>),
     /// A job's last polls and its changes, oldest first.
-    History(JobKey, ReplyTo<(Vec<Attempt>, Vec<Change>)>),
+    History(JobKey, ReplyTo<(Vec<Attempt>, Vec<StateChange>)>),
     /// All bodies of a job, oldest first.
-    Kept(JobKey, ReplyTo<Vec<Kept>>),
+    Kept(JobKey, ReplyTo<Vec<KeptBody>>),
     /// The bytes of a body.
     Body(BodyId, ReplyTo<Bytes>),
     /// Where a body is a separate file on this machine, if it is.
@@ -133,7 +133,7 @@ pub enum Changes {
 }
 
 /// Gives a command that writes and waits for its answer.
-pub async fn order<T>(ledger: &dyn Ledger, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, StoreError> {
+pub async fn order<T>(ledger: &dyn Ledger, command: impl FnOnce(ReplyTo<T>) -> WriteCommand) -> Result<T, StoreError> {
     let (reply, replied) = oneshot::channel();
     ledger.write(command(reply));
     replied.await.map_err(|_| StoreError::closed())?

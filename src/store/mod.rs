@@ -30,15 +30,15 @@ pub use error::{StoreError, StoreErrorKind};
 pub use ledger::{Changes, Claim};
 pub use notes::{HookQueue, Notes};
 pub use results::Results;
-pub use save::{HookEvent, HookNews, Kept, NewHookEvent, Reads, Save, SaveBody};
+pub use save::{HookNews, KeptBody, NewHookEvent, PendingHook, Reads, Save, SaveBody};
 pub use spool::{Spool, SpoolWriter};
 
 use dir::StateDir;
-use ledger::{Command, Ledger, ReplyTo};
-pub use postgres::session::Target;
+use ledger::{Ledger, ReplyTo, WriteCommand};
+pub use postgres::session::ServerTarget;
 use sqlite::Sqlite;
 pub use team::admin::{TeamStatus, forget_instance, init_team_store, team_status};
-use team::share::{ShareStep, Shared};
+use team::share::{ShareOutcome, ShareStep};
 use team::{Here, Team};
 
 /// A store that is open for polling: it registers an instance that can hold claims. Cheap to clone; all clones speak to
@@ -63,11 +63,11 @@ impl Store {
 
     /// The same store, kept in step with the one that a team shares from now on. Returns at once, whether or not that
     /// can be reached.
-    pub fn shared(self, target: Target) -> Result<Self, StoreError> {
+    pub fn shared(self, target: ServerTarget) -> Result<Self, StoreError> {
         self.shared_by(target, Here::this())
     }
 
-    fn shared_by(self, target: Target, here: Here) -> Result<Self, StoreError> {
+    fn shared_by(self, target: ServerTarget, here: Here) -> Result<Self, StoreError> {
         let Self { spool, ledger, .. } = self;
         let team = Team::start(ledger, spool.clone(), target, here)?;
         Ok(Self::over(spool, Arc::new(team)))
@@ -75,9 +75,9 @@ impl Store {
 
     /// How many jobs are saved here and were not uploaded to the team's store yet.
     pub async fn waiting_for_upload(&self) -> Result<usize, StoreError> {
-        match self.order(|reply| Command::Share(ShareStep::Waiting(0), reply)).await? {
-            Shared::Waiting(total, _) => Ok(total),
-            Shared::Joined(..) | Shared::Imported(_) | Shared::Done => Ok(0),
+        match self.order(|reply| WriteCommand::Share(ShareStep::Waiting(0), reply)).await? {
+            ShareOutcome::Waiting(total, _) => Ok(total),
+            ShareOutcome::Joined(..) | ShareOutcome::Imported(_) | ShareOutcome::Done => Ok(0),
         }
     }
 
@@ -88,7 +88,7 @@ impl Store {
 
     /// Takes over what others have saved in the store that a team shares, for who does not poll. Answers how many jobs
     /// are known better than before.
-    pub async fn catch_up(&self, target: Target) -> Result<usize, StoreError> {
+    pub async fn catch_up(&self, target: ServerTarget) -> Result<usize, StoreError> {
         let caught = team::catch_up(&Arc::new(target), Arc::clone(&self.ledger), self.spool.clone()).await?;
         Ok(caught.len())
     }
@@ -125,48 +125,48 @@ impl Store {
 
     /// Keeps what the jobs file says about these jobs, in one transaction. Nothing is written where nothing changed.
     pub async fn declare(&self, jobs: Vec<Arc<Job>>) -> Result<(), StoreError> {
-        self.order(|reply| Command::Declare(jobs, reply)).await
+        self.order(|reply| WriteCommand::Declare(jobs, reply)).await
     }
 
     /// Claims these jobs, in their order: ours if free, already ours, or a dead instance's. Where it says `orphaned`,
     /// what is known of the job may have changed by it (doubt, evidence): load it again.
     pub async fn claim(&self, jobs: Vec<Arc<Job>>) -> Result<Vec<Claim>, StoreError> {
-        self.order(|reply| Command::Claim(jobs, reply)).await
+        self.order(|reply| WriteCommand::Claim(jobs, reply)).await
     }
 
     /// Notes when jobs were last polled, and gives up our claims on these, in one transaction.
     pub async fn release(&self, keys: Vec<JobKey>, reads: Vec<Reads>) -> Result<(), StoreError> {
-        self.order(|reply| Command::Release(keys, reads, reply)).await
+        self.order(|reply| WriteCommand::Release(keys, reads, reply)).await
     }
 
     /// Saves one step durably and answers with the observation as it now is. Steps that wait at the same time are
     /// committed together. After an error the same step can be saved again.
     pub async fn save(&self, save: Save) -> Result<Observation, StoreError> {
-        self.order(|reply| Command::Save(Box::new(save), reply)).await
+        self.order(|reply| WriteCommand::Save(Box::new(save), reply)).await
     }
 
     /// Saves without waiting for it: what is saved later is behind it in the queue. A failure is reported to nobody;
     /// that the store takes nothing shows with whatever is saved next.
     pub fn post(&self, save: Save) {
         let (reply, _) = oneshot::channel();
-        self.ledger.write(Command::Save(Box::new(save), reply));
+        self.ledger.write(WriteCommand::Save(Box::new(save), reply));
     }
 
     /// What others have changed since this was last asked, or since the store was opened.
     pub async fn changes(&self) -> Result<Changes, StoreError> {
-        self.order(Command::Changes).await
+        self.order(WriteCommand::Changes).await
     }
 
     /// Tries to write (a row and a sync) and asks for the free space: whether one-shot polls may be sent. An error,
     /// once, also if claims ceased to count: jobs are to be claimed again.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.order(Command::Probe).await
+        self.order(WriteCommand::Probe).await
     }
 
     /// Waits for its turn to write and writes nothing: whether no other program holds the database. Cheap, for nothing
     /// is synced.
     pub async fn lock(&self) -> Result<(), StoreError> {
-        self.order(Command::Lock).await
+        self.order(WriteCommand::Lock).await
     }
 
     /// Asks for the free space, makes a file without a sync, and looks whether our claims still count: cheap enough to
@@ -185,11 +185,11 @@ impl Store {
     /// Gives up all claims, unregisters the instance and waits for the ledger to end.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        self.ledger.write(Command::Close(done));
+        self.ledger.write(WriteCommand::Close(done));
         let _ = closed.await;
     }
 
-    async fn order<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, StoreError> {
+    async fn order<T>(&self, command: impl FnOnce(ReplyTo<T>) -> WriteCommand) -> Result<T, StoreError> {
         ledger::order(&*self.ledger, command).await
     }
 }

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::ledger::{Command, Ledger, order};
-use super::{HookEvent, NewHookEvent, StoreError};
+use super::ledger::{Ledger, WriteCommand, order};
+use super::{NewHookEvent, PendingHook, StoreError};
 use crate::domain::job::JobKey;
-use crate::domain::observation::{BodyId, Fields};
+use crate::domain::observation::{BodyId, FieldValues};
 
 /// Notes about results. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,20 +27,20 @@ impl Notes {
     }
 
     /// Keeps what the user's fields hold of jobs, where their definitions changed after the result was saved.
-    pub async fn set_fields(&self, fields: Vec<(JobKey, Fields)>) -> Result<(), StoreError> {
-        order(&*self.ledger, |reply| Command::SetFields(fields, reply)).await
+    pub async fn set_fields(&self, fields: Vec<(JobKey, FieldValues)>) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| WriteCommand::SetFields(fields, reply)).await
     }
 
     /// Deletes these jobs with all that is kept of them, but for those that a living instance has claimed, and gives
     /// the space back to the disk.
     pub async fn forget(&self, jobs: Vec<JobKey>) -> Result<(), StoreError> {
-        order(&*self.ledger, |reply| Command::Forget(jobs, reply)).await?;
-        order(&*self.ledger, Command::Compact).await
+        order(&*self.ledger, |reply| WriteCommand::Forget(jobs, reply)).await?;
+        order(&*self.ledger, WriteCommand::Compact).await
     }
 
     /// Notes that these bodies were written out, as `forget` wants to know.
     pub async fn note_exported(&self, bodies: Vec<BodyId>) -> Result<(), StoreError> {
-        order(&*self.ledger, |reply| Command::NoteExported(bodies, reply)).await
+        order(&*self.ledger, |reply| WriteCommand::NoteExported(bodies, reply)).await
     }
 }
 
@@ -51,13 +51,13 @@ impl HookQueue {
     }
 
     /// What this instance has to deliver, oldest first: its own, and what dead ones left.
-    pub async fn undelivered(&self) -> Result<Vec<HookEvent>, StoreError> {
-        order(&*self.ledger, Command::HookEvents).await
+    pub async fn undelivered(&self) -> Result<Vec<PendingHook>, StoreError> {
+        order(&*self.ledger, WriteCommand::HookEvents).await
     }
 
     /// The jobs that ended where it has yet to be looked whether their run did, with the hooks that wait for it.
     pub async fn endings(&self) -> Result<Vec<(JobKey, String)>, StoreError> {
-        order(&*self.ledger, Command::HookEndings).await
+        order(&*self.ledger, WriteCommand::HookEndings).await
     }
 
     /// Keeps events that come with time, or with a whole run, and notes in the same step that these endings were looked
@@ -67,11 +67,11 @@ impl HookQueue {
         events: Vec<(JobKey, NewHookEvent)>,
         endings: Vec<(JobKey, String)>,
     ) -> Result<(), StoreError> {
-        order(&*self.ledger, |reply| Command::AddHookEvents(events, endings, reply)).await
+        order(&*self.ledger, |reply| WriteCommand::AddHookEvents(events, endings, reply)).await
     }
 
     /// Notes that a hook was run for these events, well or not. After three failed runs an event is given up.
     pub async fn note(&self, events: Vec<i64>, delivered: bool) -> Result<(), StoreError> {
-        order(&*self.ledger, |reply| Command::NoteHookEvents(events, delivered, reply)).await
+        order(&*self.ledger, |reply| WriteCommand::NoteHookEvents(events, delivered, reply)).await
     }
 }

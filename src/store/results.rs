@@ -7,10 +7,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::dir::StateDir;
-use super::ledger::{Command, Ledger, ReadCommand, ReplyTo, order};
+use super::ledger::{Ledger, ReadCommand, ReplyTo, WriteCommand, order};
 use super::sqlite::Sqlite;
-use super::{Kept, StoreError, StoreErrorKind};
-use crate::domain::attempt::{Attempt, Change};
+use super::{KeptBody, StoreError, StoreErrorKind};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::owner::Owner;
@@ -49,12 +49,12 @@ impl Results {
     }
 
     /// A job's last polls and its changes, oldest first.
-    pub async fn history(&self, key: JobKey) -> Result<(Vec<Attempt>, Vec<Change>), StoreError> {
+    pub async fn history(&self, key: JobKey) -> Result<(Vec<Attempt>, Vec<StateChange>), StoreError> {
         self.ask(|reply| ReadCommand::History(key, reply)).await
     }
 
     /// All bodies that are kept for a job, oldest first: copies, and evidence, among it what dead instances left.
-    pub async fn kept(&self, key: JobKey) -> Result<Vec<Kept>, StoreError> {
+    pub async fn kept(&self, key: JobKey) -> Result<Vec<KeptBody>, StoreError> {
         self.ask(|reply| ReadCommand::Kept(key, reply)).await
     }
 
@@ -84,7 +84,7 @@ impl Results {
         if error.kind != StoreErrorKind::Damaged {
             return false;
         }
-        order(&*self.ledger, Command::Lock).await.is_ok()
+        order(&*self.ledger, WriteCommand::Lock).await.is_ok()
     }
 
     async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> ReadCommand) -> Result<T, StoreError> {

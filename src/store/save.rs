@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::domain::attempt::{Attempt, Change};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{Keep, LastPoll, Observation, Role, Saved};
+use crate::domain::observation::{Keep, LastPoll, Observation, Role, SavedBody};
 use crate::domain::response::Headers;
 
 /// One durable step of a job: all of it is on disk, or nothing of it.
@@ -19,7 +19,7 @@ pub struct Save {
     /// What is known now; `saved` and `evidence` are filled in by the store where a body comes with it.
     pub observation: Observation,
     /// The change to add to its history.
-    pub change: Option<Change>,
+    pub change: Option<StateChange>,
     /// Its last reads, all of them: replaces what is stored, unless there are none.
     pub attempts: Vec<Attempt>,
     /// The body to keep.
@@ -112,9 +112,9 @@ pub struct Reads {
 
 /// A body that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptBody {
     /// Its number, size and so on; the HTTP code is 0 where a dead instance left it and the code is not known.
-    pub saved: Saved,
+    pub saved: SavedBody,
     /// Copy or evidence.
     pub keep: Keep,
     /// What it is of its job.
@@ -129,7 +129,7 @@ pub struct Kept {
 
 /// An event that a hook has not been run for yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HookEvent {
+pub struct PendingHook {
     /// Its number.
     pub id: i64,
     /// Which job.

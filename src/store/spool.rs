@@ -32,12 +32,12 @@ const LOOKED_AFTER: u64 = 4 << 20;
 /// The spool of one instance. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    shared: Arc<Shared>,
+    shared: Arc<SpoolState>,
 }
 
 /// What all its responses share.
 #[derive(Debug)]
-struct Shared {
+struct SpoolState {
     dir: StateDir,
     /// The name of the instance.
     instance: String,
@@ -50,7 +50,7 @@ struct Shared {
 /// memory: a one-shot response is never lost to a full disk. Dropped unfinished, the file of a one-shot response stays.
 #[derive(Debug)]
 pub struct SpoolWriter {
-    shared: Arc<Shared>,
+    shared: Arc<SpoolState>,
     name: BodyName,
     one_shot: bool,
     hasher: Sha256,
@@ -64,7 +64,7 @@ pub struct SpoolWriter {
 /// How many bytes of a response are counted as held in memory, until this is dropped.
 #[derive(Debug)]
 struct Held {
-    shared: Arc<Shared>,
+    shared: Arc<SpoolState>,
     count: u64,
 }
 
@@ -86,7 +86,7 @@ enum Bytesink {
 impl Spool {
     /// The spool in this directory, of the instance with this name.
     pub(super) fn new(dir: StateDir, instance: &str) -> Self {
-        let shared = Shared { dir, instance: instance.to_owned(), in_memory: AtomicU64::new(0) };
+        let shared = SpoolState { dir, instance: instance.to_owned(), in_memory: AtomicU64::new(0) };
         Self { shared: Arc::new(shared) }
     }
 

@@ -16,9 +16,9 @@ use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::Observation;
 use crate::domain::secret::{Token, TokenSource};
-use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, Poll, Service};
+use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, PollSettings, Service};
 use crate::engine::token::Renewal;
-use crate::engine::{self, Command, Engine, Purpose, Reload, Setup};
+use crate::engine::{self, Engine, EngineCommand, Purpose, Reload, Setup};
 use crate::store::Store;
 
 /// The token of every test.
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Bench {
     pub(super) script: Script,
     pub(super) dir: tempfile::TempDir,
-    pub(super) poll: Poll,
+    pub(super) poll: PollSettings,
     pub(super) token: TokenSource,
     /// Whether Unstract services have a platform key.
     pub(super) peeks: bool,
@@ -55,7 +55,7 @@ impl Bench {
         Self {
             script: Script::start().unwrap(),
             dir: tempfile::tempdir().unwrap(),
-            poll: Poll {
+            poll: PollSettings {
                 pace: Pace { interval: Duration::from_millis(20), max_interval: Duration::from_millis(100) },
                 in_flight: 8,
                 connect_timeout: Duration::from_secs(2),
@@ -73,7 +73,7 @@ impl Bench {
     /// The time of day jumps by this many seconds, and something happens by which a running engine sees it.
     pub(super) fn jump(&self, seconds: i64, running: &Running) {
         self.ahead.fetch_add(seconds, Ordering::SeqCst);
-        running.engine.send(Command::History(JobIx(0)));
+        running.engine.send(EngineCommand::History(JobIx(0)));
     }
 
     /// A job and what its reads are answered, the last answer for ever.
@@ -220,10 +220,10 @@ impl Running {
 
     /// Ends politely.
     pub(super) async fn drain(self) -> Ending {
-        self.end(Command::Drain).await
+        self.end(EngineCommand::Drain).await
     }
 
-    pub(super) async fn end(mut self, command: Command) -> Ending {
+    pub(super) async fn end(mut self, command: EngineCommand) -> Ending {
         self.engine.send(command);
         let Fact::Ended(ending) = self.until(|fact| matches!(fact, Fact::Ended(_))).await else {
             panic!("another fact than the one that was waited for");

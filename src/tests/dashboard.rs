@@ -23,7 +23,7 @@ fn after(keys: &str) -> Vec<String> {
 }
 
 fn short(effect: &Effect) -> String {
-    let names = |jobs: &[crate::app::effect::Subject]| {
+    let names = |jobs: &[crate::app::effect::JobSnapshot]| {
         let names: Vec<&str> = jobs.iter().map(|subject| subject.job.title()).collect();
         names.join(" ")
     };
@@ -477,7 +477,7 @@ fn a_field_of_the_user_s_own_is_a_column_that_sorts_and_comes_and_goes_with_the_
         name: name.into(),
         of: crate::domain::field::Of::Body,
         at: "/total".to_owned(),
-        fold: crate::domain::field::Fold::First,
+        fold: crate::domain::field::Aggregate::First,
         column: true,
         width: None,
         title: None,
@@ -485,7 +485,7 @@ fn a_field_of_the_user_s_own_is_a_column_that_sorts_and_comes_and_goes_with_the_
     screen.event(Event::ColumnsChanged(vec![field("total"), field("vendor")]));
     let known = (*screen.app.jobs.get(JobIx(0)).unwrap().known).clone();
     let values = "{\"total\":1204.50}".to_owned();
-    let fields = crate::domain::observation::Fields { taken_by: String::new(), values };
+    let fields = crate::domain::observation::FieldValues { taken_by: String::new(), values };
     let known = Arc::new(Observation { fields: Some(Box::new(fields)), ..known });
     screen.fact(Fact::Observed { ix: JobIx(0), previous: None, changed: false, known });
     assert!(screen.draw().contains("1204.50"), "{}", screen.draw());

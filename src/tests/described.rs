@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{Next, Part, Payload, ProviderRef, Source};
+use crate::domain::provider::{BodySource, Next, Part, Payload, ProviderRef};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{HeaderPart, Request};
 use crate::domain::response::{Headers, Response};
@@ -83,7 +83,7 @@ fn response(reply: &Value) -> Response {
 }
 
 fn extracted(service: &Service, part: Part, response: &Response) -> Payload {
-    service.provider.extract(&Source { part, http_status: response.status }, &response.body)
+    service.provider.extract(&BodySource { part, http_status: response.status }, &response.body)
 }
 
 fn state(answer: &Answer) -> &'static str {

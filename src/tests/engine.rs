@@ -9,7 +9,7 @@ use crate::domain::job::{JobIx, ProviderName};
 use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::secret::TokenSource;
 use crate::domain::state::{LostBecause, PollOutcome, State};
-use crate::engine::{Command, Purpose};
+use crate::engine::{EngineCommand, Purpose};
 use crate::store::Results;
 
 const RESULT: &str = r#"{"status":"COMPLETED","message":[{"file":"a.pdf","status":"Success","result":{"output":{"n":1}},"error":null}]}"#;
@@ -268,7 +268,7 @@ async fn a_drain_waits_for_the_one_shot_read_in_flight_and_saves_it() {
     );
     let mut running = bench.start(Purpose::Dashboard);
     bench.until_read("job-1", 1).await;
-    running.engine.send(Command::Drain);
+    running.engine.send(EngineCommand::Drain);
     running.until(|fact| *fact == Fact::Draining(vec![JobIx(0)])).await;
     running.until(|fact| matches!(fact, Fact::Ended(ending) if ending.abandoned.is_empty())).await;
     assert_eq!(running.known(0).state, State::Succeeded);
@@ -293,8 +293,8 @@ async fn a_second_signal_saves_what_came_and_leaves_at_once() {
     let running = bench.start(Purpose::Dashboard);
     bench.until_read("job-1", 1).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
-    running.engine.send(Command::Drain);
-    let ending = running.end(Command::Abort).await;
+    running.engine.send(EngineCommand::Drain);
+    let ending = running.end(EngineCommand::Abort).await;
     assert_eq!(ending.abandoned, vec![JobIx(0)]);
     let known =
         bench.open_store().results().load(vec![bench.key(ProviderName::UNSTRACT, "job-1")]).await.unwrap().remove(0);
@@ -324,7 +324,7 @@ async fn a_read_that_changes_nothing_is_told_at_once_and_written_when_its_reader
     let mut bench = Bench::new().job(ProviderName::VESSL, "job-1", [not_found()]);
     bench.poll.not_found_grace = Duration::from_secs(3600);
     let mut before = 0;
-    let ends: [Command; 3] = [Command::Drain, Command::Abort, Command::Pause(true)];
+    let ends: [EngineCommand; 3] = [EngineCommand::Drain, EngineCommand::Abort, EngineCommand::Pause(true)];
     for end in ends {
         let mut running = bench.start(Purpose::Dashboard);
         running.until(is_observed).await;
@@ -336,7 +336,7 @@ async fn a_read_that_changes_nothing_is_told_at_once_and_written_when_its_reader
         }
         assert_eq!(on_disk(&bench, &looking).await, written, "no read of these asks the disk for anything");
         assert!(running.known(0).last_poll.unwrap().at > written.0.unwrap().at);
-        let paused = matches!(end, Command::Pause(_));
+        let paused = matches!(end, EngineCommand::Pause(_));
         running.engine.send(end);
         if paused {
             // Another instance goes on with the job once its claim is given up: not before the reads are written.
@@ -389,9 +389,9 @@ async fn a_paused_instance_gives_its_jobs_up_to_another() {
     first.until(|fact| matches!(fact, Fact::Observed { .. })).await;
     let mut second = bench.start(Purpose::Dashboard);
     second.until(|fact| matches!(fact, Fact::Health { health: Health::Following(_), .. })).await;
-    first.engine.send(Command::Pause(true));
+    first.engine.send(EngineCommand::Pause(true));
     second.until(|fact| matches!(fact, Fact::Health { health: Health::Fresh, .. })).await;
-    first.engine.send(Command::Pause(false));
+    first.engine.send(EngineCommand::Pause(false));
     first.until(|fact| matches!(fact, Fact::Health { health: Health::Following(_), .. })).await;
 }
 
@@ -401,10 +401,10 @@ async fn what_another_instance_saved_during_a_pause_is_not_asked_for_again_howev
     let bench = Bench::new().job(ProviderName::UNSTRACT, "job-1", replies);
     let mut first = bench.start(Purpose::Dashboard);
     bench.until_read("job-1", 9).await;
-    first.engine.send(Command::Pause(true));
+    first.engine.send(EngineCommand::Pause(true));
     let mut second = bench.start(Purpose::Watch);
     second.until(|fact| *fact == Fact::Settled).await;
-    first.engine.send(Command::Pause(false));
+    first.engine.send(EngineCommand::Pause(false));
     first.until(|fact| *fact == Fact::Settled).await;
     assert_eq!((first.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 15));
 }
@@ -413,8 +413,8 @@ async fn what_another_instance_saved_during_a_pause_is_not_asked_for_again_howev
 async fn a_pause_that_ends_while_the_disk_is_being_tried_withholds_nothing_for_ever() {
     let bench = Bench::new().job(ProviderName::UNSTRACT, "job-1", [result(), acknowledged()]);
     let mut running = bench.start(Purpose::Watch);
-    running.engine.send(Command::Pause(true));
-    running.engine.send(Command::Pause(false));
+    running.engine.send(EngineCommand::Pause(true));
+    running.engine.send(EngineCommand::Pause(false));
     running.until(|fact| *fact == Fact::Settled).await;
     assert_eq!((running.known(0).state, bench.script.reads("job-1")), (State::Succeeded, 1));
 }
@@ -429,13 +429,13 @@ async fn a_suspend_finishes_one_shot_reads_and_gives_up_the_claims_before_it_is_
     );
     let mut running = bench.start(Purpose::Dashboard);
     bench.until_read("job-1", 1).await;
-    running.engine.send(Command::Suspend);
+    running.engine.send(EngineCommand::Suspend);
     running.until(|fact| *fact == Fact::Suspended).await;
     assert_eq!(running.known(0).state, State::Succeeded);
     let store = bench.open_store();
     assert_eq!(store.results().owners(vec![bench.key(ProviderName::UNSTRACT, "job-2")]).await.unwrap(), vec![None]);
     let reads = bench.script.reads("job-2");
-    running.engine.send(Command::Resume);
+    running.engine.send(EngineCommand::Resume);
     bench.until_read("job-2", reads + 1).await;
 }
 
@@ -517,7 +517,7 @@ async fn a_terminal_job_is_read_again_only_on_request_and_a_newer_answer_revises
     );
     let mut running = bench.start(Purpose::Dashboard);
     running.until(|fact| *fact == Fact::Settled).await;
-    running.engine.send(Command::ReadNow(vec![JobIx(1), JobIx(0)]));
+    running.engine.send(EngineCommand::ReadNow(vec![JobIx(1), JobIx(0)]));
     let why = running.until(|fact| matches!(fact, Fact::Refused { ix: JobIx(1), .. })).await;
     assert!(matches!(why, Fact::Refused { why: Refusal::OnlyCopySaved, .. }));
     running.until(|fact| matches!(fact, Fact::Observed { ix: JobIx(0), .. })).await;

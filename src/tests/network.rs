@@ -17,9 +17,9 @@ use crate::domain::job::{Job, JobKey, ProviderName};
 use crate::domain::observation::LastPoll;
 use crate::domain::request::{Header, Method, Request};
 use crate::domain::secret::{Token, TokenSource};
-use crate::domain::service::{Include, Pace, Poll, Service};
+use crate::domain::service::{Include, Pace, PollSettings, Service};
 use crate::domain::state::{PollOutcome, State};
-use crate::engine::{self, Command, Purpose, Setup};
+use crate::engine::{self, EngineCommand, Purpose, Setup};
 use crate::net::{Net, Sink};
 
 /// What the last read of one job at such an address came to.
@@ -43,7 +43,7 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
         alert_after: None,
         fields: Arc::default(),
     });
-    let poll = Poll {
+    let poll = PollSettings {
         pace,
         in_flight: 2,
         connect_timeout: Duration::from_secs(2),
@@ -81,7 +81,7 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
                 Fact::NotOk { read, http_status, reason, .. } => {
                     told = Some(LastPoll { read, http_status, reason: Some(reason), at: jiff::Timestamp::now() });
                 }
-                Fact::Settled => engine.send(Command::Drain),
+                Fact::Settled => engine.send(EngineCommand::Drain),
                 Fact::Ended(_) => break,
                 _ => {}
             }
@@ -185,7 +185,7 @@ async fn exchange(server: &std::net::TcpListener, raw: &[u8]) -> Result<(u16, Ve
     };
     let limit = Duration::from_secs(20);
     let pace = Pace { interval: limit, max_interval: limit };
-    let poll = Poll {
+    let poll = PollSettings {
         pace,
         in_flight: 1,
         connect_timeout: limit,
@@ -261,7 +261,7 @@ async fn an_address_out_of_a_response_is_not_asked_where_its_name_stands_for_a_h
     let script = Script::start().unwrap();
     script.on("job-1", [Scripted::json(200, "{}")]);
     let port = Url::parse(&script.url("/")).unwrap().port().unwrap();
-    let net = Net::new(&Poll::default(), Clock::new(jiff::Timestamp::now));
+    let net = Net::new(&PollSettings::default(), Clock::new(jiff::Timestamp::now));
     // The status URL's host, and whether what it names may be asked: a name that stands for loopback.
     let cases = [(None, true), (Some("192.0.2.1"), false), (Some("localhost"), true), (Some("192.0.2.1"), false)];
     let mut reads = 0;

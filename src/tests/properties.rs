@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::wire_cases::cases;
 use crate::domain::job::{JobKey, ProviderName};
-use crate::domain::observation::{Applied, BodyId, Keep, Observation, Saved, Seen};
+use crate::domain::observation::{Applied, BodyId, Keep, Observation, SavedBody, Seen};
 use crate::domain::reading::Reading;
 use crate::domain::response::{Headers, Response};
 use crate::domain::state::{PollOutcome, State};
@@ -123,7 +123,7 @@ proptest! {
                 copies += 1;
                 let at = Timestamp::UNIX_EPOCH;
                 known.saved =
-                    Some(Saved { body: BodyId(copies), bytes: 1, sha256: Default::default(), http_status: 200, at, masked: false });
+                    Some(SavedBody { body: BodyId(copies), bytes: 1, sha256: Default::default(), http_status: 200, at, masked: false });
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::domain::job::{Job, JobIx, ProviderName};
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
 use crate::domain::state::State;
-use crate::engine::{Command, Purpose, Reload};
+use crate::engine::{EngineCommand, Purpose, Reload};
 
 fn pending() -> Scripted {
     Scripted::json(200, r#"{"status":"pending"}"#)
@@ -40,7 +40,7 @@ async fn reload(
 }
 
 async fn put_in_force(running: &mut Running, file: Reload) -> (usize, usize) {
-    running.engine.send(Command::Reload(Box::new(file)));
+    running.engine.send(EngineCommand::Reload(Box::new(file)));
     match running.until(|fact| matches!(fact, Fact::Reloaded { .. })).await {
         Fact::Reloaded { added, removed } => (added, removed),
         other => panic!("{other:?}"),
@@ -155,7 +155,7 @@ async fn a_job_that_comes_during_a_pause_is_left_to_others_until_reading_goes_on
         Bench::new().job(ProviderName::VESSL, "job-1", [pending()]).job(ProviderName::VESSL, "job-2", [pending()]);
     let mut running = bench.start(Purpose::Dashboard);
     reload(&bench, &mut running, &["job-1"], &token()).await;
-    running.engine.send(Command::Pause(true));
+    running.engine.send(EngineCommand::Pause(true));
     reload(&bench, &mut running, &["job-1", "job-2"], &token()).await;
     let (store, keys) =
         (bench.open_store(), [bench.key(ProviderName::VESSL, "job-1"), bench.key(ProviderName::VESSL, "job-2")]);
@@ -166,7 +166,7 @@ async fn a_job_that_comes_during_a_pause_is_left_to_others_until_reading_goes_on
     };
     tokio::time::timeout(Duration::from_secs(60), given_up).await.unwrap();
     let reads = bench.script.reads("job-2");
-    running.engine.send(Command::Pause(false));
+    running.engine.send(EngineCommand::Pause(false));
     while bench.script.reads("job-2") == reads {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -179,6 +179,6 @@ async fn a_job_that_was_taken_out_stays_out_when_its_read_is_dropped_for_a_stop(
     let mut running = bench.start(Purpose::Dashboard);
     bench.until_read("job-1", 1).await;
     reload(&bench, &mut running, &[], &token()).await;
-    running.engine.send(Command::Suspend);
+    running.engine.send(EngineCommand::Suspend);
     running.until(|fact| *fact == Fact::Settled).await;
 }

@@ -13,14 +13,14 @@ use ratatui::style::Color;
 use crate::app::effect::Effect;
 use crate::app::event::{Content, Copied, Event, FilesOf, Level, LogLine, Now};
 use crate::app::keys::{Key, Keymap};
-use crate::app::{App, Options};
-use crate::domain::attempt::{Attempt, Change};
+use crate::app::{App, DashboardOptions};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::checksum::Checksum;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Fact, Gate, Health, StoreTrouble};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
-use crate::domain::observation::{BodyId, LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, LastPoll, Observation, SavedBody};
 use crate::domain::owner::Owner;
 use crate::domain::state::{PollOutcome, State};
 use crate::ui;
@@ -66,7 +66,7 @@ impl Screen {
 
     fn started(width: u16, height: u16, view: Option<String>, file: Result<Clean, Vec<Clean>>) -> Self {
         let now = Now { wall: start(), mono: Duration::from_secs(100) };
-        let options = Options {
+        let options = DashboardOptions {
             file,
             jobs: 0,
             keymap: Keymap::default(),
@@ -306,7 +306,7 @@ fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
         running_since: took.map(|took| ago(age + took)).or((state == State::Running).then(|| ago(age))),
         finished_at: over.then(|| ago(age)),
         changed_at: Some(ago(age)),
-        saved: over.then(|| Saved {
+        saved: over.then(|| SavedBody {
             body: BodyId(age),
             bytes: 3100,
             sha256: Checksum::from_hex(&format!("{}0000", "9f2c77ab0d".repeat(6))).unwrap(),
@@ -470,8 +470,12 @@ pub(super) fn history() -> Fact {
         attempt(200, PollOutcome::Throttled, Some(429), 1, Some("too many requests")),
         attempt(100, PollOutcome::Unreachable, None, 3, Some("connect timed out")),
     ];
-    let change =
-        |second, previous, state: State| Change { at: ago(second), previous, state, word: Some(state.to_string()) };
+    let change = |second, previous, state: State| StateChange {
+        at: ago(second),
+        previous,
+        state,
+        word: Some(state.to_string()),
+    };
     let changes = vec![
         change(400, None, State::Queued),
         change(300, Some(State::Queued), State::Running),

@@ -12,14 +12,14 @@ use crate::domain::fact::Fact;
 use crate::domain::job::{JobIx, ProviderName};
 use crate::domain::observation::{Observation, Role};
 use crate::domain::provider::{
-    About, AddressForm, FETCHING, Fetch, IdError, Next, OneShot, Part, Payload, Provider, ProviderRef, Source,
+    About, AddressForm, BodySource, FETCHING, Fetch, IdError, Next, OneShot, Part, Payload, Provider, ProviderRef,
 };
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{LostBecause, PollOutcome, State};
-use crate::engine::{Command, Purpose};
+use crate::engine::{EngineCommand, Purpose};
 use crate::store::Results;
 
 const REPEATABLE: &str = "two-requests";
@@ -125,7 +125,7 @@ impl Provider for TwoRequests {
         Ok(text.to_owned())
     }
 
-    fn extract(&self, _: &Source, _: &Bytes) -> Payload {
+    fn extract(&self, _: &BodySource, _: &Bytes) -> Payload {
         Payload::default()
     }
 }
@@ -264,7 +264,7 @@ async fn a_drain_waits_for_a_result_that_can_be_fetched_once_and_begins_none() {
     let one = bench(ONCE, vec![completed()], vec![slow, delivered()]);
     let mut running = one.start(Purpose::Dashboard);
     one.until_read("result-of-job-1", 1).await;
-    running.engine.send(Command::Drain);
+    running.engine.send(EngineCommand::Drain);
     running.until(|fact| *fact == Fact::Draining(vec![JobIx(0)])).await;
     running.until(|fact| matches!(fact, Fact::Ended(ending) if ending.abandoned.is_empty())).await;
     assert_eq!(running.known(0).state, State::Succeeded);

@@ -10,7 +10,7 @@ use crate::domain::clock::Clock;
 use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::response::Response;
 use crate::domain::secret::Token;
-use crate::domain::service::Poll;
+use crate::domain::service::PollSettings;
 use crate::net::{Net, Sink, decode};
 
 #[derive(Default)]
@@ -70,7 +70,7 @@ async fn fetched(case: &Case, script: &Script, net: &Net) -> (JobKey, Response) 
 #[tokio::test]
 async fn every_reply_reads_over_the_wire_as_its_case_expects_and_no_redirect_is_followed() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let poll = Poll { read_timeout: Duration::from_secs(30), ..Poll::default() };
+    let poll = PollSettings { read_timeout: Duration::from_secs(30), ..PollSettings::default() };
     let net = Net::new(&poll, Clock::new(jiff::Timestamp::now));
     for case in cases() {
         let script = Script::start().unwrap();

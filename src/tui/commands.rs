@@ -10,23 +10,23 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use super::effects::files;
-use super::message::Input;
+use super::message::Message;
 use super::run::{Dashboard, TerminalOwner};
 use super::terminal;
-use crate::app::effect::Subject;
+use crate::app::effect::JobSnapshot;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
-use crate::domain::command::{Mode, UserCommand};
+use crate::domain::command::{OutputMode, UserCommand};
 use crate::engine::saved::Results;
 use crate::engine::token::Prompts;
-use crate::run::batch::{self, Finished, Surroundings, Target};
+use crate::run::batch::{self, CommandTarget, Finished, RunContext};
 
 /// What runs now. Dropping it ends all of it.
 #[derive(Debug)]
 pub struct Commands {
     running: JoinSet<()>,
     leaving: Arc<AtomicBool>,
-    inputs: UnboundedSender<Input>,
+    inputs: UnboundedSender<Message>,
     store: Option<Results>,
     state: PathBuf,
     /// The jobs file, to which ids are appended.
@@ -35,7 +35,7 @@ pub struct Commands {
 
 impl Commands {
     /// Nothing runs yet.
-    pub fn new(inputs: UnboundedSender<Input>, store: Option<Results>, state: PathBuf, file: PathBuf) -> Self {
+    pub fn new(inputs: UnboundedSender<Message>, store: Option<Results>, state: PathBuf, file: PathBuf) -> Self {
         let leaving = Arc::new(AtomicBool::new(false));
         Self { running: JoinSet::new(), leaving, inputs, store, state, file }
     }
@@ -57,9 +57,9 @@ impl Commands {
         self.running.abort_all();
     }
 
-    fn start(&mut self, command: Arc<UserCommand>, jobs: Vec<Subject>, services: Services) {
-        let targets = jobs.into_iter().map(|Subject { job, known, .. }| Target { job, known }).collect();
-        let around = Surroundings {
+    fn start(&mut self, command: Arc<UserCommand>, jobs: Vec<JobSnapshot>, services: ServiceMap) {
+        let targets = jobs.into_iter().map(|JobSnapshot { job, known, .. }| CommandTarget { job, known }).collect();
+        let around = RunContext {
             store: self.store.clone(),
             services,
             state: self.state.clone(),
@@ -68,24 +68,24 @@ impl Commands {
             leaving: Arc::clone(&self.leaving),
         };
         let inputs = self.inputs.clone();
-        let had_terminal = command.mode == Mode::Terminal;
+        let had_terminal = command.mode == OutputMode::Terminal;
         self.running.spawn(async move {
             let mut runs = std::pin::pin!(batch::run(Arc::clone(&command), targets, Arc::new(around)));
             while let Some(finished) = runs.next().await {
                 let command = Arc::clone(&command);
-                let _ = inputs.send(Input::CommandEnded { command, finished: Box::new(finished) });
+                let _ = inputs.send(Message::CommandEnded { command, finished: Box::new(finished) });
             }
-            let _ = inputs.send(Input::CommandsEnded { had_terminal });
+            let _ = inputs.send(Message::CommandsEnded { had_terminal });
         });
     }
 }
 
-type Services = std::collections::HashMap<Arc<str>, Arc<crate::domain::service::Service>>;
+type ServiceMap = std::collections::HashMap<Arc<str>, Arc<crate::domain::service::Service>>;
 
 impl Dashboard {
     /// Runs a command; one that wants the terminal gets it.
-    pub(super) fn run_command(&mut self, command: Arc<UserCommand>, jobs: Vec<Subject>) {
-        if command.mode == Mode::Terminal {
+    pub(super) fn run_command(&mut self, command: Arc<UserCommand>, jobs: Vec<JobSnapshot>) {
+        if command.mode == OutputMode::Terminal {
             if self.state.owner != TerminalOwner::Ours {
                 return;
             }
@@ -107,7 +107,7 @@ impl Dashboard {
             tracing::warn!(job = %finished.of, "{said}");
         }
         self.apply(Event::CommandEnded { said: Clean::from(said), good });
-        if command.mode == Mode::Pager
+        if command.mode == OutputMode::Pager
             && let Ok(ended) = &finished.result
             && !ended.out.bytes.is_empty()
         {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use rustix::process;
 
 use super::effects::pager;
-use super::message::Input;
+use super::message::Message;
 use super::run::{Dashboard, TerminalOwner};
 use super::terminal;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
-use crate::engine::Command;
+use crate::engine::EngineCommand;
 use crate::shell;
 
 impl Dashboard {
@@ -20,7 +20,7 @@ impl Dashboard {
             return;
         }
         self.state.stopping = true;
-        if !self.effects.ask(Command::Suspend) {
+        if !self.effects.ask(EngineCommand::Suspend) {
             self.stop();
         }
     }
@@ -45,7 +45,7 @@ impl Dashboard {
             }
         }
         self.state.continued = true;
-        self.effects.ask(Command::Resume);
+        self.effects.ask(EngineCommand::Resume);
         if ours {
             self.take_over();
             self.reader.resume();
@@ -82,7 +82,7 @@ impl Dashboard {
         self.state.owner = TerminalOwner::Lent;
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
-            let _ = inputs.send(Input::PagerEnded(pager::show(path).await));
+            let _ = inputs.send(Message::PagerEnded(pager::show(path).await));
         });
     }
 

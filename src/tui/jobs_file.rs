@@ -9,30 +9,30 @@ use super::sources::Sources;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
 use crate::domain::command::UserCommand;
-use crate::engine::Command;
+use crate::engine::EngineCommand;
 use crate::engine::token::Prompts;
-use crate::session::reload::News;
+use crate::session::reload::ReloadNews;
 
 impl Dashboard {
-    pub(super) fn on_reload(&mut self, news: News, sources: &mut Sources) {
+    pub(super) fn on_reload(&mut self, news: ReloadNews, sources: &mut Sources) {
         match news {
-            News::Saved(file) => {
+            ReloadNews::Saved(file) => {
                 self.change_commands(&file.commands);
                 self.apply(Event::ColumnsChanged(columns(&file.services)));
                 sources.reloads.prepare(ready(file), Prompts::Refused, |waiting| tracing::info!("{waiting}"));
             }
-            News::Broken(error) => {
+            ReloadNews::Broken(error) => {
                 for first in error.heads() {
                     tracing::warn!(job = "config", "{first} (the old file is in force)");
                 }
                 self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
             }
-            News::Ready(reload) => {
+            ReloadNews::Ready(reload) => {
                 if let Some(hooks) = &sources.hooks {
                     hooks.set_hooks(reload.hooks.clone());
                 }
                 self.effects.set_services(reload.services.iter().map(|(service, _)| Arc::clone(service)));
-                self.effects.ask(Command::Reload(reload));
+                self.effects.ask(EngineCommand::Reload(reload));
             }
         }
     }

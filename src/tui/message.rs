@@ -12,7 +12,7 @@ use crate::run::batch::Finished;
 
 /// One of them.
 #[derive(Debug)]
-pub enum Input {
+pub enum Message {
     /// Something for the app.
     Event(Event),
     /// A signal that ends us.
@@ -30,7 +30,7 @@ pub enum Input {
         /// What was copied, in words.
         of: CopyName,
         /// How it ended.
-        outcome: clipboard::Outcome,
+        outcome: clipboard::CopyOutcome,
     },
     /// A run of a command of the user's own is over.
     CommandEnded {

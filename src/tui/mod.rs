@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::app::event::Now;
 use crate::app::keys::Keymap;
-use crate::app::{App, Options};
+use crate::app::{App, DashboardOptions};
 use crate::config::user::User;
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
@@ -32,32 +32,32 @@ use crate::domain::human::counted;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 use crate::engine::saved::Results;
 use crate::engine::{self, Engine, Purpose};
 use crate::exit::{FailureKind, Signal};
-use crate::logging::Line;
-use crate::run::hooks::{self, HookRunner, Surroundings};
+use crate::logging::LoggedEvent;
+use crate::run::hooks::{self, HookContext, HookRunner};
 use crate::session::batch::Batch;
 use crate::session::exporter::Exporter;
-use crate::session::owners::Owners;
+use crate::session::owners::PollOwners;
 use crate::session::reload::Reloads;
 use crate::stderr;
 use crate::ui::theme::Theme;
 use commands::Commands;
-use effects::clipboard::Place;
+use effects::clipboard::ClipboardHost;
 use effects::notify::Notifier;
 use effects::{Config, EffectRunner};
 use run::{Dashboard, End};
-use sources::{Own, Sources};
+use sources::{Sources, UserSettings};
 use terminal::Guard;
-use terminal::input::Reader;
+use terminal::input::InputReader;
 
 /// What the dashboard starts with. Tokens are asked for beforehand: a command that gives one may need the terminal.
 #[derive(Debug)]
 pub struct Start {
     /// The jobs, or what is wrong with the jobs file: that is shown then, and nothing is polled.
-    pub shown: Result<Shown, ConfigError>,
+    pub shown: Result<DashboardSource, ConfigError>,
     /// The state directory.
     pub state: PathBuf,
     /// The user's own settings.
@@ -69,14 +69,14 @@ pub struct Start {
     /// How it looks.
     pub theme: Theme,
     /// Lines for the log pane.
-    pub log: UnboundedReceiver<Line>,
+    pub log: UnboundedReceiver<LoggedEvent>,
     /// Writes results out as they arrive.
     pub exporter: Option<Exporter>,
 }
 
 /// What a dashboard shows.
 #[derive(Debug)]
-pub enum Shown {
+pub enum DashboardSource {
     /// The jobs of a jobs file, which is watched.
     File(Batch),
     /// The jobs of a demo: its file is watched as well, and gone afterwards.
@@ -94,7 +94,7 @@ pub enum Shown {
     },
 }
 
-impl Shown {
+impl DashboardSource {
     fn file(&self) -> &JobsFile {
         match self {
             Self::File(batch) | Self::Demo(batch) => &batch.file,
@@ -121,7 +121,7 @@ impl Shown {
 
 /// How the dashboard ended; `exit::exit_code` makes the exit code of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct DashboardOutcome {
     /// The signal that ended it.
     pub signal: Option<Signal>,
     /// What went wrong with the run itself.
@@ -129,17 +129,17 @@ pub struct Outcome {
     /// What the batch has come to, in one line.
     pub farewell: Option<String>,
     /// All jobs as they were last known.
-    pub jobs: Counts,
+    pub jobs: StateCounts,
 }
 
 /// Why there is no dashboard: a sentence for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct StartError(pub String);
+pub struct DashboardError(pub String);
 
 /// Runs the dashboard on this (single-threaded) runtime until the user leaves it. The terminal is given back when it
 /// returns, and what the user has to know is said on standard error.
-pub async fn run(start: Start) -> Result<Outcome, StartError> {
+pub async fn run(start: Start) -> Result<DashboardOutcome, DashboardError> {
     let outcome = match dashboard(start).await {
         Ok(end) => end,
         Err(error) => return Err(error),
@@ -151,20 +151,23 @@ pub async fn run(start: Start) -> Result<Outcome, StartError> {
     Ok(outcome)
 }
 
-async fn dashboard(start: Start) -> Result<End, StartError> {
+async fn dashboard(start: Start) -> Result<End, DashboardError> {
     let started = Instant::now();
     let no_terminal = |error: io::Error| {
-        StartError(format!("failed to take the terminal: {error}. Use `jobdeck watch` where there is none."))
+        DashboardError(format!("failed to take the terminal: {error}. Use `jobdeck watch` where there is none."))
     };
     let (inputs, inbox) = unbounded_channel();
     signals::listen(inputs.clone()).map_err(no_terminal)?;
     let view = start.shown.as_ref().ok().map(|shown| effects::files::view_path(&start.state, &shown.title()));
     let guard = Guard::take().map_err(no_terminal)?;
     let screen = terminal::screen().map_err(no_terminal)?;
-    let reader = Reader::start(inputs.clone()).map_err(no_terminal)?;
-    let ways =
-        effects::clipboard::ways(&start.user.clipboard, Place::from_environment(), effects::clipboard::is_on_path);
-    let app = App::new(Options {
+    let reader = InputReader::start(inputs.clone()).map_err(no_terminal)?;
+    let ways = effects::clipboard::ways(
+        &start.user.clipboard,
+        ClipboardHost::from_environment(),
+        effects::clipboard::is_on_path,
+    );
+    let app = App::new(DashboardOptions {
         file: match &start.shown {
             Ok(shown) => Ok(Clean::new(&file_name(&shown.title()))),
             Err(error) => Err(error.to_string().lines().map(Clean::new).collect()),
@@ -178,7 +181,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         size: crossterm::terminal::size().unwrap_or((80, 24)),
         now: Now { wall: Timestamp::now(), mono: started.elapsed() },
     });
-    let own = Own { keymap: start.own_keys, commands: start.user.commands };
+    let own = UserSettings { keymap: start.own_keys, commands: start.user.commands };
     let commands = Commands::new(
         inputs.clone(),
         start.shown.as_ref().ok().map(|shown| shown.results()),
@@ -199,8 +202,8 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
     let store = match &start.shown {
-        Ok(Shown::File(batch) | Shown::Demo(batch)) => Some(batch.store.clone()),
-        Ok(Shown::Saved { .. }) | Err(_) => None,
+        Ok(DashboardSource::File(batch) | DashboardSource::Demo(batch)) => Some(batch.store.clone()),
+        Ok(DashboardSource::Saved { .. }) | Err(_) => None,
     };
     let (reloads, hooks) = match start.shown {
         Ok(shown) => {
@@ -210,7 +213,7 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
         }
         Err(_) => (Reloads::default(), None),
     };
-    let owners = Owners::default();
+    let owners = PollOwners::default();
     let exporter = start.exporter;
     let mut sources = Sources { inputs: inbox, facts, log: start.log, reloads, owners, exporter, hooks };
     dashboard.run(&mut sources).await;
@@ -228,10 +231,13 @@ async fn dashboard(start: Start) -> Result<End, StartError> {
 }
 
 /// Starts what tells of the jobs, what watches their file, and what runs hooks.
-fn begin(shown: Shown, facts: UnboundedSender<Fact>) -> Result<(Engine, Reloads, Option<HookRunner>), StartError> {
+fn begin(
+    shown: DashboardSource,
+    facts: UnboundedSender<Fact>,
+) -> Result<(Engine, Reloads, Option<HookRunner>), DashboardError> {
     let batch = match shown {
-        Shown::File(batch) | Shown::Demo(batch) => batch,
-        Shown::Saved { results, jobs, .. } => {
+        DashboardSource::File(batch) | DashboardSource::Demo(batch) => batch,
+        DashboardSource::Saved { results, jobs, .. } => {
             return Ok((engine::view::start(results, jobs, facts), Reloads::default(), None));
         }
     };
@@ -239,9 +245,9 @@ fn begin(shown: Shown, facts: UnboundedSender<Fact>) -> Result<(Engine, Reloads,
     let setup = batch.into_setup(Purpose::Dashboard);
     let secrets = hooks::secrets(setup.services.iter().map(|(service, _)| service));
     let results = setup.store.results();
-    let around = Surroundings { queue: setup.store.hook_queue(), results, secrets, say: None };
+    let around = HookContext { queue: setup.store.hook_queue(), results, secrets, say: None };
     let runner = HookRunner::start(setup.hooks.clone(), around);
-    let engine = engine::start(setup, facts).map_err(|error| StartError(error.to_string()))?;
+    let engine = engine::start(setup, facts).map_err(|error| DashboardError(error.to_string()))?;
     Ok((engine, reloads, Some(runner)))
 }
 
@@ -262,7 +268,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// What came of it, and what the user has to know of that.
-fn summed_up(end: End) -> (Outcome, Vec<String>) {
+fn summed_up(end: End) -> (DashboardOutcome, Vec<String>) {
     let farewell = end.farewell;
     let Ending { abandoned, rescued, lost, store_failed } = end.ending.unwrap_or_default();
     let mut messages = Vec::new();
@@ -301,9 +307,9 @@ fn summed_up(end: End) -> (Outcome, Vec<String>) {
         messages.push("internal error; the polls in flight were finished and saved".to_owned());
     }
     let trouble = (end.broken || store_failed).then_some(FailureKind::Internal);
-    let mut jobs = Counts::default();
+    let mut jobs = StateCounts::default();
     for (_, known) in end.jobs.values() {
         jobs.add(known);
     }
-    (Outcome { signal: end.signal, trouble, farewell, jobs }, messages)
+    (DashboardOutcome { signal: end.signal, trouble, farewell, jobs }, messages)
 }

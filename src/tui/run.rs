@@ -19,9 +19,9 @@ use tokio::time::sleep_until;
 use super::commands::Commands;
 use super::effects::{EffectRunner, LoopAction, clipboard};
 use super::failpoint::failpoint;
-use super::message::Input;
-use super::sources::{Own, Sources};
-use super::terminal::input::Reader;
+use super::message::Message;
+use super::sources::{Sources, UserSettings};
+use super::terminal::input::InputReader;
 use super::terminal::{self, Guard, Screen, tty};
 use crate::app::App;
 use crate::app::effect::CopyName;
@@ -31,9 +31,9 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Observation;
-use crate::engine::Command;
+use crate::engine::EngineCommand;
 use crate::exit::Signal;
-use crate::logging::Line;
+use crate::logging::LoggedEvent;
 use crate::ui::theme::Theme;
 use crate::{shell, ui};
 
@@ -64,13 +64,13 @@ pub struct Dashboard {
     pub theme: Theme,
     pub screen: Screen,
     pub guard: Guard,
-    pub reader: Reader,
+    pub reader: InputReader,
     pub effects: EffectRunner,
     pub commands: Commands,
     pub started: Instant,
-    pub inputs: UnboundedSender<Input>,
+    pub inputs: UnboundedSender<Message>,
     pub end: End,
-    pub own: Own,
+    pub own: UserSettings,
     pub(super) state: Loop,
 }
 
@@ -118,12 +118,12 @@ impl Dashboard {
         theme: Theme,
         screen: Screen,
         guard: Guard,
-        reader: Reader,
+        reader: InputReader,
         effects: EffectRunner,
         commands: Commands,
-        own: Own,
+        own: UserSettings,
         started: Instant,
-        inputs: UnboundedSender<Input>,
+        inputs: UnboundedSender<Message>,
     ) -> Self {
         let state = Loop {
             owner: TerminalOwner::Ours,
@@ -253,35 +253,35 @@ impl Dashboard {
         }
     }
 
-    fn take(&mut self, input: Input) {
+    fn take(&mut self, input: Message) {
         match input {
-            Input::Event(Event::Key(key)) if self.is_two_keys(key) => {
+            Message::Event(Event::Key(key)) if self.is_two_keys(key) => {
                 // Esc and a key right behind it look like the key with Alt, as tmux and slow lines deliver them.
-                self.take(Input::Event(Event::Key(ESC)));
-                self.take(Input::Event(Event::Key(Key { alt: false, ..key })));
+                self.take(Message::Event(Event::Key(ESC)));
+                self.take(Message::Event(Event::Key(Key { alt: false, ..key })));
             }
-            Input::Event(event) => {
+            Message::Event(event) => {
                 self.state.hurry |= matches!(event, Event::Key(_) | Event::Paste(_) | Event::Mouse(_));
                 self.apply(event);
             }
-            Input::Signal(Signal::INTERRUPT) if self.state.owner == TerminalOwner::Lent => {
+            Message::Signal(Signal::INTERRUPT) if self.state.owner == TerminalOwner::Lent => {
                 // Ctrl-c in the pager is the pager's, though the whole group hears of it.
             }
-            Input::Signal(signal) => self.end_by(signal),
-            Input::HangUp(why) => {
+            Message::Signal(signal) => self.end_by(signal),
+            Message::HangUp(why) => {
                 tracing::warn!("the terminal is lost: {why}");
                 self.end.terminal_lost.get_or_insert(why);
                 self.state.owner = TerminalOwner::Gone;
                 self.end_by(Signal::HANGUP);
             }
-            Input::Resized => self.resize(),
-            Input::Stop => self.suspend(),
-            Input::Continued => self.continue_after_a_stop(),
-            Input::Copied { of, outcome } => self.finish_copy(of, outcome),
-            Input::CommandEnded { command, finished } => self.on_command_ended(&command, &finished),
-            Input::CommandsEnded { had_terminal } => self.on_commands_ended(had_terminal),
-            Input::PagerReady(path) => self.lend(path),
-            Input::PagerEnded(ended) => self.take_back(ended),
+            Message::Resized => self.resize(),
+            Message::Stop => self.suspend(),
+            Message::Continued => self.continue_after_a_stop(),
+            Message::Copied { of, outcome } => self.finish_copy(of, outcome),
+            Message::CommandEnded { command, finished } => self.on_command_ended(&command, &finished),
+            Message::CommandsEnded { had_terminal } => self.on_commands_ended(had_terminal),
+            Message::PagerReady(path) => self.lend(path),
+            Message::PagerEnded(ended) => self.take_back(ended),
         }
     }
 
@@ -366,17 +366,17 @@ impl Dashboard {
             LoopAction::RunCommand(command, jobs) => self.run_command(command, jobs),
             LoopAction::Drain => {
                 self.commands.leave();
-                self.ask_to_end(Command::Drain);
+                self.ask_to_end(EngineCommand::Drain);
             }
             LoopAction::Abort => {
                 self.commands.kill();
-                self.ask_to_end(Command::Abort);
+                self.ask_to_end(EngineCommand::Abort);
             }
             LoopAction::Exit => self.state.leaving = true,
         }
     }
 
-    fn ask_to_end(&mut self, command: Command) {
+    fn ask_to_end(&mut self, command: EngineCommand) {
         if !self.effects.ask(command) {
             self.learn(Fact::Ended(Ending::default()));
         }
@@ -390,7 +390,7 @@ impl Dashboard {
         let first = self.end.signal.is_none() && !self.end.broken;
         self.end.signal.get_or_insert(signal);
         if self.state.app_broken {
-            self.ask_to_end(if first { Command::Drain } else { Command::Abort });
+            self.ask_to_end(if first { EngineCommand::Drain } else { EngineCommand::Abort });
         } else {
             self.apply(Event::Signal);
         }
@@ -401,12 +401,12 @@ impl Dashboard {
         terminal::give_back();
         self.state.owner = TerminalOwner::Gone;
         if !std::mem::replace(&mut self.end.broken, true) {
-            self.ask_to_end(Command::Drain);
+            self.ask_to_end(EngineCommand::Drain);
         }
     }
 
     fn lose_terminal(&mut self, error: &io::Error) {
-        self.take(Input::HangUp(format!("it cannot be written: {error}")));
+        self.take(Message::HangUp(format!("it cannot be written: {error}")));
     }
 
     fn look_after_terminal(&mut self) {
@@ -458,7 +458,7 @@ impl Dashboard {
         }
     }
 
-    fn finish_copy(&mut self, of: CopyName, outcome: clipboard::Outcome) {
+    fn finish_copy(&mut self, of: CopyName, outcome: clipboard::CopyOutcome) {
         let sent = outcome.sequence.is_none_or(|sequence| self.send(&sequence));
         let why = || Copied::Failed(Clean::new("nothing was copied: the terminal is another program's just now"));
         self.apply(Event::Copied { of, copied: if sent { outcome.copied } else { why() } });
@@ -472,7 +472,7 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-fn log_line(line: Line) -> LogLine {
+fn log_line(line: LoggedEvent) -> LogLine {
     let level = match line.level {
         tracing::Level::ERROR => Level::Error,
         tracing::Level::WARN => Level::Warn,

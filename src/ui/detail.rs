@@ -15,7 +15,7 @@ use ratatui::widgets::{Block, Borders, Widget};
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::detail::regions::Regions;
-use crate::app::detail::{Body, Loaded, Tab};
+use crate::app::detail::{Loaded, LoadedBody, Tab};
 use crate::app::event::Content;
 use crate::app::layout::Pane;
 use crate::app::list::jobs::Row;
@@ -23,7 +23,7 @@ use crate::app::text;
 use crate::domain::human;
 use crate::domain::job::JobIx;
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{Text, Titles, frame, key_hint, say, scrollbar};
+use crate::ui::widgets::{TextLines, Titles, frame, key_hint, say, scrollbar};
 use crate::ui::{files, raw, tree};
 
 /// Draws frame and tab.
@@ -99,9 +99,9 @@ fn titles<'a>(app: &App, ix: JobIx, row: &Row, width: u16, theme: &Theme) -> Tit
     Titles { left, right, keys: hints.join(&Span::raw("  ")) }
 }
 
-fn text_tab(lines: &[text::Line], top: usize, search: &str, area: Rect, theme: &Theme, buf: &mut Buffer) {
+fn text_tab(lines: &[text::TextLine], top: usize, search: &str, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let top = top.min(lines.len().saturating_sub(area.height.into()));
-    Text { lines, top, search, theme }.render(area.intersection(buf.area), buf);
+    TextLines { lines, top, search, theme }.render(area.intersection(buf.area), buf);
 }
 
 fn divider(area: Rect, theme: &Theme, buf: &mut Buffer) {
@@ -158,14 +158,14 @@ fn saved(app: &App, (ix, row): (JobIx, &Row), regions: &Regions, theme: &Theme, 
 fn opened(
     app: &App,
     ix: JobIx,
-    (body, content): (&Body, &Content),
+    (body, content): (&LoadedBody, &Content),
     regions: &Regions,
     theme: &Theme,
     buf: &mut Buffer,
 ) {
     let area = regions.main;
     let focused = super::is_focused(app, Pane::Detail);
-    Text { lines: &regions.head, top: 0, search: "", theme }.render(regions.head_area.intersection(buf.area), buf);
+    TextLines { lines: &regions.head, top: 0, search: "", theme }.render(regions.head_area.intersection(buf.area), buf);
     match app.detail.tab {
         Tab::Batch | Tab::Summary | Tab::History => {}
         Tab::Raw => {

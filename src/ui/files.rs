@@ -14,7 +14,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, HighlightSpacing, Row, StatefulWidget, Table, TableState, Widget};
 
 use crate::app::detail::regions::Regions;
-use crate::app::detail::{Body, Loaded, ViewState};
+use crate::app::detail::{Loaded, LoadedBody, ViewState};
 use crate::app::event::Content;
 use crate::app::{scroll, text};
 use crate::domain::clean::Clean;
@@ -24,11 +24,11 @@ use crate::domain::state::State;
 use crate::ui::detail::rule;
 use crate::ui::theme::Theme;
 use crate::ui::tree;
-use crate::ui::widgets::{Text, say};
+use crate::ui::widgets::{TextLines, say};
 
 /// Cells of each column beside the name; 0: it is not there.
 #[derive(Debug, Clone, Copy)]
-struct Columns {
+struct FileColumns {
     name: u16,
     status: u16,
     keys: u16,
@@ -36,7 +36,7 @@ struct Columns {
     cost: u16,
 }
 
-impl Columns {
+impl FileColumns {
     /// Room for the names comes first. The sign before each says most of what the status does.
     fn of(width: u16) -> Self {
         let room = width.saturating_sub(4);
@@ -68,7 +68,7 @@ fn dollars(cost: &str) -> String {
 /// Draws the tab. `shown` is the file below or beside the table.
 pub fn draw(
     state: &ViewState,
-    (body, content): (&Body, &Content),
+    (body, content): (&LoadedBody, &Content),
     shown: Option<usize>,
     regions: &Regions,
     focused: bool,
@@ -78,7 +78,8 @@ pub fn draw(
     table(state, body, content, regions, focused, theme, buf);
     let Some((number, file)) = shown.and_then(|number| Some((number, content.files.get(number)?))) else { return };
     rule(&Clean::new(&file.name), regions.title, theme, buf);
-    Text { lines: &regions.error, top: 0, search: "", theme }.render(regions.error_area.intersection(buf.area), buf);
+    TextLines { lines: &regions.error, top: 0, search: "", theme }
+        .render(regions.error_area.intersection(buf.area), buf);
     let below = regions.below;
     let opened = state.file.is_some();
     match body.files.get(&number) {
@@ -91,7 +92,7 @@ pub fn draw(
 
 fn table(
     state: &ViewState,
-    body: &Body,
+    body: &LoadedBody,
     content: &Content,
     regions: &Regions,
     focused: bool,
@@ -99,7 +100,7 @@ fn table(
     buf: &mut Buffer,
 ) {
     let area = regions.main.intersection(buf.area);
-    let columns = Columns::of(area.width);
+    let columns = FileColumns::of(area.width);
     let rows = usize::from(area.height).saturating_sub(1);
     let top = scroll::window(state.files.top, state.files.at, body.order.len(), rows);
     let seen = body.order.iter().skip(top).take(rows).filter_map(|number| content.files.get(*number));

@@ -17,21 +17,21 @@ use crate::app::action::Action;
 use crate::app::detail::Tab;
 use crate::app::detail::summary::bar_cells;
 use crate::app::layout::{HEADED, Pane};
-use crate::app::list::folds::{FoldBy, Group, Item};
+use crate::app::list::folds::{FoldBy, Item, JobGroup};
 use crate::app::list::jobs::Row;
 use crate::app::list::sort::value;
 use crate::app::list::tally;
 use crate::app::text::Tone;
-use crate::app::{App, Times, text};
+use crate::app::{App, TimeFormat, text};
 use crate::domain::clean::Clean;
 use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{STACK, Text, Titles, bar_of, cut, frame, key_hint, say, scrollbar};
+use crate::ui::widgets::{STACK, TextLines, Titles, bar_of, cut, frame, key_hint, say, scrollbar};
 
 /// Cells of each column; 0: it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Columns {
+struct ListColumns {
     name: usize,
     fact: usize,
     service: usize,
@@ -52,7 +52,7 @@ const FIELD: usize = 14;
 /// The least that a fact is worth.
 const FACT: usize = 14;
 
-impl Columns {
+impl ListColumns {
     /// Other columns give way before the fact does, and it before the name.
     fn of(width: usize, fields: usize) -> Self {
         let mut columns =
@@ -103,7 +103,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     if app.list.order().is_empty() {
         empty(app, inner, theme, buf);
     } else {
-        let columns = Columns::of(inner.width.into(), app.list.columns().len());
+        let columns = ListColumns::of(inner.width.into(), app.list.columns().len());
         let rows = layout.rows(Pane::List);
         let seen = app.list.seen(rows).filter_map(|item| match item {
             Item::Job(ix) => app.jobs.get(ix).map(|row| table_row(app, row, columns, theme)),
@@ -143,7 +143,7 @@ fn highlight(row: Rect, focused: bool, theme: &Theme, buf: &mut Buffer) {
 fn reason(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     if app.detail.tab == Tab::Batch {
         let lines = app.batch_lines(area.width.into(), area.height.into());
-        Text { lines: &lines, top: 0, search: "", theme }.render(area.intersection(buf.area), buf);
+        TextLines { lines: &lines, top: 0, search: "", theme }.render(area.intersection(buf.area), buf);
     } else if let Some((_, row)) = app.selected() {
         say(&app.fact(row).0, area, theme, buf);
     }
@@ -203,11 +203,11 @@ fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
     Titles { left, right, keys }
 }
 
-fn header_row<'a>(app: &App, columns: Columns) -> TableRow<'a> {
+fn header_row<'a>(app: &App, columns: ListColumns) -> TableRow<'a> {
     let time = match app.times {
-        Times::Relative => "TIME",
-        Times::Local => "AT",
-        Times::Utc => "UTC",
+        TimeFormat::Relative => "TIME",
+        TimeFormat::Local => "AT",
+        TimeFormat::Utc => "UTC",
     };
     let cells = [
         (columns.name, "NAME", false),
@@ -231,7 +231,7 @@ fn header_row<'a>(app: &App, columns: Columns) -> TableRow<'a> {
 }
 
 /// A group: its name, how many, a bar of their states, counts and cost.
-fn group_row<'a>(app: &App, group: &Group, columns: Columns, theme: &Theme) -> TableRow<'a> {
+fn group_row<'a>(app: &App, group: &JobGroup, columns: ListColumns, theme: &Theme) -> TableRow<'a> {
     let sign = if app.list.folds().is_open(group) { theme.either("▾", "-") } else { theme.either("▸", "+") };
     let count = format!(" {}", human::count(group.counts.total().into()));
     let name = text::cut(&group.name(), columns.name.saturating_sub(count.width()), theme.cut());
@@ -250,7 +250,7 @@ fn group_row<'a>(app: &App, group: &Group, columns: Columns, theme: &Theme) -> T
     TableRow::new(cells.map(Cell::from))
 }
 
-fn table_row<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> TableRow<'a> {
+fn table_row<'a>(app: &App, row: &Row, columns: ListColumns, theme: &Theme) -> TableRow<'a> {
     let known = &row.known;
     let lost_sight = row.gave_up().is_some();
     let symbol =
@@ -299,7 +299,7 @@ const BAR: usize = 20;
 const BESIDE_BAR: usize = 18;
 
 /// The one most useful fact; beside it, where there is room and nothing went wrong, the bar of the times.
-fn fact<'a>(app: &App, row: &Row, columns: Columns, theme: &Theme) -> Cell<'a> {
+fn fact<'a>(app: &App, row: &Row, columns: ListColumns, theme: &Theme) -> Cell<'a> {
     let (known, width) = (&row.known, columns.fact);
     let (words, tone) = app.fact(row);
     let cut = |cells: usize| text::cut(&theme.shown(&words), cells, theme.cut());
@@ -330,7 +330,7 @@ fn bar<'a>(app: &App, row: &Row, cells: usize, theme: &Theme) -> Vec<Span<'a>> {
 
 /// How long an unfinished job has been in its state, how long a finished one took; or when that was.
 fn time(app: &App, row: &Row) -> String {
-    if app.times == Times::Relative {
+    if app.times == TimeFormat::Relative {
         return note::time(&row.known, app.now.wall).map(human::duration).unwrap_or_default();
     }
     let Some(at) = note::since(&row.known) else { return String::new() };
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn other_columns_give_way_before_the_fact_and_the_name() {
         let shown = |width: usize| {
-            let columns = Columns::of(width, 0);
+            let columns = ListColumns::of(width, 0);
             let others = [("service", columns.service), ("size", columns.size), ("id", columns.id)];
             let others: Vec<&str> = others.into_iter().filter(|(_, cells)| *cells > 0).map(|(name, _)| name).collect();
             (columns.name, columns.fact, others.join(" "))

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget};
 
 use crate::app::action::Action;
-use crate::app::overlay::Look;
+use crate::app::overlay::OverlayRows;
 use crate::app::text;
 use crate::app::{App, Leaving};
 use crate::domain::human;
@@ -28,7 +28,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     leaving(app, theme, buf);
 }
 
-fn draw_look(app: &App, look: &Look, theme: &Theme, buf: &mut Buffer) {
+fn draw_look(app: &App, look: &OverlayRows, theme: &Theme, buf: &mut Buffer) {
     let typed = usize::from(look.input.is_some());
     let rows = look.height.max(look.rows.len()) + look.below.len() + typed;
     let inner = frame(app, &look.title, &look.corner, look.width, rows, theme, buf);

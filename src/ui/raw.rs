@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::detail::raw::{Look, RawView};
+use crate::app::detail::raw::{CellStyle, RawView};
 
 /// How the parts of the raw tab look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,9 +28,9 @@ pub fn draw(view: &RawView, area: Rect, styles: &RawStyles, buf: &mut Buffer) {
     for (row, pieces) in area.rows().zip(view.window(area.width, area.height)) {
         let spans = pieces.iter().map(|piece| {
             let style = match piece.look {
-                Look::Plain => styles.plain,
-                Look::Escape => styles.escape,
-                Look::Match => styles.found,
+                CellStyle::Plain => styles.plain,
+                CellStyle::Escape => styles.escape,
+                CellStyle::Match => styles.found,
             };
             Span::styled(piece.text.as_str(), style)
         });

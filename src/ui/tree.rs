@@ -16,7 +16,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::app::detail::tree::{FoldMark, Label, TreeRow, TreeView, rows_seen};
 use crate::domain::clean::Clean;
-use crate::json::scan::Kind;
+use crate::json::scan::ValueKind;
 use crate::json::search::Needle;
 use crate::json::text;
 
@@ -101,16 +101,16 @@ fn line<'a>(row: &'a TreeRow, needle: Option<&Needle>, width: usize, styles: &Tr
         Some(Label::Number(number)) => spans.push(Span::styled(format!("[{number}]"), styles.plain)),
         None => {}
     }
-    let container = row.decoded || matches!(row.kind, Kind::Object | Kind::Array);
+    let container = row.decoded || matches!(row.kind, ValueKind::Object | ValueKind::Array);
     if row.label.is_some() {
         spans.push(Span::styled(if container { " " } else { ": " }, styles.plain));
     }
     let style = match row.kind {
         _ if container => styles.plain,
-        Kind::Object | Kind::Array => styles.plain,
-        Kind::String => styles.string,
-        Kind::Number => styles.number,
-        Kind::Bool | Kind::Null => styles.word,
+        ValueKind::Object | ValueKind::Array => styles.plain,
+        ValueKind::String => styles.string,
+        ValueKind::Number => styles.number,
+        ValueKind::Bool | ValueKind::Null => styles.word,
     };
     let room = width.saturating_sub(spans.iter().map(Span::width).sum());
     if row.whole && row.text.width() <= room {
@@ -174,7 +174,7 @@ fn dots(styles: &TreeStyles) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::detail::tree::{Fold, Motion};
+    use crate::app::detail::tree::{FoldAction, Motion};
     use crate::json::index::Document;
     use bytes::Bytes;
     use std::sync::Arc;
@@ -198,7 +198,7 @@ mod tests {
     fn keys_sizes_and_the_beginning_of_long_texts_are_drawn_and_the_path_below() {
         let mut view = view(TEXT);
         view.go(Motion::Bottom, 9);
-        assert!(view.fold(Fold::Decode, 9).is_none());
+        assert!(view.fold(FoldAction::Decode, 9).is_none());
         assert_eq!(
             drawn(&view, 30, 8, false),
             [
@@ -232,7 +232,7 @@ mod tests {
             view("{\"\\u001b]52;c;x\\u0007\":\"漢\u{202e}\"}"),
         ];
         for view in &mut views {
-            assert!(view.fold(Fold::UnfoldAll, 5).is_none());
+            assert!(view.fold(FoldAction::UnfoldAll, 5).is_none());
             view.go(Motion::Bottom, 5);
             for (width, height) in [(0, 0), (1, 1), (2, 2), (5, 3), (40, 20)] {
                 let mut buf = Buffer::empty(Rect::new(0, 0, width, height));

@@ -10,12 +10,12 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::app::input::Input;
+use crate::app::input::LineInput;
 use crate::ui::theme::Theme;
 
 /// The part around the cursor that fits this many cells, as pieces of a row. `broken`: the bytes that are wrong; if
 /// they are none, it is where something is missing.
-pub fn line(input: &Input, broken: Option<&Range<usize>>, room: usize, theme: &Theme) -> Vec<Span<'static>> {
+pub fn line(input: &LineInput, broken: Option<&Range<usize>>, room: usize, theme: &Theme) -> Vec<Span<'static>> {
     // The cursor may stand behind the text.
     let text = input.text() + " ";
     let cursor = input.before().len();
@@ -66,7 +66,7 @@ mod tests {
         ];
         let theme = Theme::new(Charset::Utf8, Palette::Ansi);
         for (text, keys, broken, room, expected) in cases {
-            let mut input = Input::new(text);
+            let mut input = LineInput::new(text);
             for key in keys.split_whitespace() {
                 input.key(Key::parse(key).unwrap());
             }

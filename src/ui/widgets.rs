@@ -6,17 +6,17 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget, Widget};
 
-use crate::app::layout::{Frame, Place};
+use crate::app::layout::{Frame, PaneArea};
 use crate::app::text;
 use crate::domain::state::State;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 use crate::ui::theme::Theme;
 
 /// The states of a batch as one bar: what is finished well, what went wrong, what runs, what waits.
 #[derive(Debug, Clone, Copy)]
 pub struct StackedBar<'a> {
     /// Jobs per state.
-    pub counts: &'a Counts,
+    pub counts: &'a StateCounts,
     /// How it looks.
     pub theme: &'a Theme,
 }
@@ -45,7 +45,7 @@ impl Widget for StackedBar<'_> {
 }
 
 /// A bar of these counts in the states' colours.
-pub fn bar_of(counts: &Counts, cells: usize, theme: &Theme) -> Vec<Span<'static>> {
+pub fn bar_of(counts: &StateCounts, cells: usize, theme: &Theme) -> Vec<Span<'static>> {
     let shares = shares(&STACK.map(|state| u64::from(counts.of(state))), cells);
     let span = |(state, cells)| Span::styled(theme.bar_cell(state).repeat(cells), theme.fill(state));
     STACK.into_iter().zip(shares).map(span).collect()
@@ -53,9 +53,9 @@ pub fn bar_of(counts: &Counts, cells: usize, theme: &Theme) -> Vec<Span<'static>
 
 /// Text lines from one on, what is searched for set off.
 #[derive(Debug, Clone, Copy)]
-pub struct Text<'a> {
+pub struct TextLines<'a> {
     /// The lines.
-    pub lines: &'a [text::Line],
+    pub lines: &'a [text::TextLine],
     /// The first one that is drawn.
     pub top: usize,
     /// What is searched for; empty if nothing.
@@ -64,7 +64,7 @@ pub struct Text<'a> {
     pub theme: &'a Theme,
 }
 
-impl Widget for Text<'_> {
+impl Widget for TextLines<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
         let search = self.search.to_lowercase();
         let lines = self.lines.iter().skip(self.top);
@@ -79,8 +79,8 @@ impl Widget for Text<'_> {
 }
 
 /// A line as the library draws it.
-pub fn styled<'a>(line: &'a text::Line, theme: &Theme) -> Line<'a> {
-    let span = |piece: &'a text::Piece| Span::styled(theme.shown(&piece.text), theme.tone(piece.tone));
+pub fn styled<'a>(line: &'a text::TextLine, theme: &Theme) -> Line<'a> {
+    let span = |piece: &'a text::StyledText| Span::styled(theme.shown(&piece.text), theme.tone(piece.tone));
     line.pieces.iter().map(span).collect()
 }
 
@@ -104,7 +104,7 @@ pub struct Titles<'a> {
 }
 
 /// Draws a pane's frame.
-pub fn frame(place: Place, titles: Titles<'_>, focused: bool, theme: &Theme, buf: &mut Buffer) {
+pub fn frame(place: PaneArea, titles: Titles<'_>, focused: bool, theme: &Theme, buf: &mut Buffer) {
     let area = place.rect.intersection(buf.area);
     let block = match place.frame {
         Frame::Full => Block::bordered(),
@@ -137,7 +137,7 @@ pub fn frame(place: Place, titles: Titles<'_>, focused: bool, theme: &Theme, buf
 }
 
 /// A scroll bar on the right edge of a frame, if there is more than is seen.
-pub fn scrollbar(place: Place, len: usize, top: usize, focused: bool, theme: &Theme, buf: &mut Buffer) {
+pub fn scrollbar(place: PaneArea, len: usize, top: usize, focused: bool, theme: &Theme, buf: &mut Buffer) {
     let rows = usize::from(place.inner().height);
     if place.frame != Frame::Full || len <= rows || rows == 0 {
         return;

@@ -10,7 +10,7 @@ use crate::app::action::Action;
 use crate::app::list::jobs::{Jobs, Row};
 use crate::app::overlay::durations::samples;
 use crate::app::overlay::reasons::{Reason, reasons};
-use crate::app::text::{self, LABEL, Line, Tone};
+use crate::app::text::{self, LABEL, TextLine, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::durations;
 use crate::domain::human;
@@ -63,7 +63,7 @@ impl App {
     }
 
     /// The lines of the page for this many cells.
-    pub fn batch_lines(&self, width: usize, height: usize) -> Vec<Line> {
+    pub fn batch_lines(&self, width: usize, height: usize) -> Vec<TextLine> {
         let mut parts = vec![text::wrapped(vec![self.outcome_line(width)], width, true)];
         parts.push(text::wrapped(self.figures_line(width).into_iter().collect(), width, true));
         let side = width >= TWO_COLUMNS;
@@ -82,51 +82,51 @@ impl App {
             parts.extend([reasons, slowest, next]);
         }
         parts.retain(|part| !part.is_empty());
-        let gap: &[Line] = if gaps > 0 { &[Line::default()] } else { &[] };
+        let gap: &[TextLine] = if gaps > 0 { &[TextLine::default()] } else { &[] };
         parts.join(gap)
     }
 
     /// What is said of the group under the list's cursor.
-    pub fn group_lines(&self, width: usize, height: usize) -> Vec<Line> {
+    pub fn group_lines(&self, width: usize, height: usize) -> Vec<TextLine> {
         let Some(group) = self.list.group() else { return Vec::new() };
         let states = State::ALL.into_iter().filter(|state| group.counts.of(*state) > 0);
         let counts = states.fold(
-            Line::labelled("jobs", Tone::Strong, &human::count(group.counts.total().into())),
+            TextLine::labelled("jobs", Tone::Strong, &human::count(group.counts.total().into())),
             |line, state| {
                 let count = human::count(group.counts.of(state).into());
                 line.with(Tone::State(state), &format!("   {count}")).with(Tone::Dim, &format!(" {state}"))
             },
         );
         let mut lines = vec![counts];
-        lines.extend(group.cost.map(|cost| Line::labelled("cost", Tone::Strong, &cost.to_string())));
+        lines.extend(group.cost.map(|cost| TextLine::labelled("cost", Tone::Strong, &cost.to_string())));
         let word = if self.list.folds().is_open(group) { "closes it" } else { "lists its jobs" };
         let keys = [(Action::Open, word), (Action::Mark, "marks them"), (Action::Groups, "folds otherwise")];
-        let keys = keys.iter().fold(Line::labelled("keys", Tone::Plain, ""), |line, (action, words)| {
+        let keys = keys.iter().fold(TextLine::labelled("keys", Tone::Plain, ""), |line, (action, words)| {
             line.with(Tone::Accent, &self.keymap.first_key(*action)).with(Tone::Plain, &format!(" {words}   "))
         });
-        lines.extend([Line::default(), keys]);
+        lines.extend([TextLine::default(), keys]);
         let mut lines = text::wrapped(lines, width, true);
         // The first of its jobs, as far as there is room: of a closed group they are seen nowhere else.
         let room = height.saturating_sub(lines.len() + 2);
         if room > 1 && !self.list.folds().is_open(group) {
-            lines.extend([Line::default(), Line::of(Tone::Dim, "first of them")]);
+            lines.extend([TextLine::default(), TextLine::of(Tone::Dim, "first of them")]);
             let first = self.list.order().get(group.jobs.clone()).into_iter().flatten().take(room);
             lines.extend(first.filter_map(|ix| self.jobs.get(*ix)).map(|row| self.group_job_line(row, width)));
         }
         lines
     }
 
-    fn group_job_line(&self, row: &Row, width: usize) -> Line {
+    fn group_job_line(&self, row: &Row, width: usize) -> TextLine {
         let name = (width / 4).clamp(10, 32);
         let (fact, _) = self.fact(row);
-        Line::of(Tone::State(row.known.state), row.known.state.as_str())
+        TextLine::of(Tone::State(row.known.state), row.known.state.as_str())
             .with(Tone::Plain, &" ".repeat(LABEL.saturating_sub(row.known.state.as_str().len() + 1)))
             .with(Tone::Plain, &text::padded(&row.title, name))
             .with(Tone::Dim, &format!(" {}", text::cut(&fact, width.saturating_sub(name + LABEL + 1), "…")))
     }
 
     /// ` FINISHED   37 of 60 succeeded, 13 failed, 2 lost   took 10s`.
-    fn outcome_line(&self, width: usize) -> Line {
+    fn outcome_line(&self, width: usize) -> TextLine {
         let tally = self.jobs.tally();
         let (word, state, time) = if self.is_finished() {
             let state = match (self.jobs.problems(), self.jobs.stats().counts().of(State::Succeeded)) {
@@ -139,7 +139,7 @@ impl App {
             let so_far = tally.begun.map(|begun| human::duration(human::age(begun, self.now.wall)));
             ("RUNNING", State::Running, so_far.map(|time| format!("{time} so far")))
         };
-        let mut line = Line::of(Tone::Badge(state), &format!(" {word} ")).with(Tone::Plain, "  ");
+        let mut line = TextLine::of(Tone::Badge(state), &format!(" {word} ")).with(Tone::Plain, "  ");
         line = line.with(Tone::Strong, &self.success());
         for (state, count, word) in self.bad_ends() {
             line = line
@@ -158,10 +158,10 @@ impl App {
     }
 
     /// Queued and running time, the pace, money, bytes.
-    fn figures_line(&self, width: usize) -> Option<Line> {
+    fn figures_line(&self, width: usize) -> Option<TextLine> {
         let tally = self.jobs.tally();
-        let mut line = Line { indent: 1, ..Line::default() };
-        let spread = |mut line: Line, word: &str, times: &Percentiles| {
+        let mut line = TextLine { indent: 1, ..TextLine::default() };
+        let spread = |mut line: TextLine, word: &str, times: &Percentiles| {
             if let (Some(median), Some(p90)) = (times.percentile(50), times.percentile(90)) {
                 line = line.with(Tone::Dim, &format!("{word} ")).with(Tone::Plain, &human::duration(median));
                 line = line.with(Tone::Dim, ", p90 ").with(Tone::Plain, &format!("{}   ", human::duration(p90)));
@@ -186,20 +186,20 @@ impl App {
         (line.pieces.len() > 1).then_some(line)
     }
 
-    fn reason_lines(&self, width: usize, room: usize) -> Vec<Line> {
+    fn reason_lines(&self, width: usize, room: usize) -> Vec<TextLine> {
         let reasons = &self.figures.reasons;
         let most = reasons.iter().map(|reason| reason.jobs.len()).max().unwrap_or(0).max(1);
         if reasons.is_empty() {
             return Vec::new();
         }
         let shown = if reasons.len() < room { reasons.len() } else { room.saturating_sub(2).max(1) };
-        let mut lines = vec![Line::of(Tone::Dim, "failed by reason")];
+        let mut lines = vec![TextLine::of(Tone::Dim, "failed by reason")];
         for reason in reasons.iter().take(shown) {
             let jobs = reason.jobs.len();
             let bar = "█".repeat((jobs * BAR).div_ceil(most));
             let room = width.saturating_sub(BAR + 9);
             lines.push(
-                Line::of(Tone::Fill(State::Failed), &format!("{bar:<BAR$}"))
+                TextLine::of(Tone::Fill(State::Failed), &format!("{bar:<BAR$}"))
                     .with(Tone::Strong, &format!("{:>4}  ", human::count(jobs as u64)))
                     .with(Tone::Plain, &text::cut(&reason.pattern, room, "…")),
             );
@@ -207,21 +207,21 @@ impl App {
         if shown < reasons.len() {
             let hint = self.keymap.hint(Action::Errors, "lists all");
             let more = human::counted(reasons.len() - shown, "more reason");
-            lines.push(Line::of(Tone::Dim, &format!("{}{more}{hint}", " ".repeat(BAR + 6))));
+            lines.push(TextLine::of(Tone::Dim, &format!("{}{more}{hint}", " ".repeat(BAR + 6))));
         }
         lines
     }
 
-    fn slowest_lines(&self, width: usize, room: usize) -> Vec<Line> {
+    fn slowest_lines(&self, width: usize, room: usize) -> Vec<TextLine> {
         let slowest = &self.figures.slowest;
         let most = slowest.first().map(|(_, time)| time.as_secs_f64()).unwrap_or_default().max(1.0);
-        let mut lines = vec![Line::of(Tone::Dim, "slowest")];
+        let mut lines = vec![TextLine::of(Tone::Dim, "slowest")];
         for (ix, time) in slowest.iter().take(room.saturating_sub(1)) {
             let Some(row) = self.jobs.get(*ix) else { continue };
             let name = width.saturating_sub(BAR + 24).clamp(10, 32);
             let cells = ((time.as_secs_f64() / most * BAR as f64).round() as usize).clamp(1, BAR);
             lines.push(
-                Line::of(Tone::Fill(row.known.state), &format!("{:<BAR$}", "█".repeat(cells)))
+                TextLine::of(Tone::Fill(row.known.state), &format!("{:<BAR$}", "█".repeat(cells)))
                     .with(Tone::Strong, &format!(" {:>6}  ", human::duration(*time)))
                     .with(Tone::Plain, &text::padded(&row.title, name))
                     .with(Tone::Dim, &format!(" {}", Clean::new(&row.job.service))),
@@ -231,7 +231,7 @@ impl App {
     }
 
     /// What to press next: the first problem, all reasons, the user's commands for what failed, durations.
-    fn next_line(&self, width: usize) -> Line {
+    fn next_line(&self, width: usize) -> TextLine {
         let mut hints: Vec<(String, String)> = Vec::new();
         let mut add = |action: Action, words: &str| hints.push((self.keymap.first_key(action), words.to_owned()));
         if self.jobs.problems() > 0 {
@@ -250,7 +250,7 @@ impl App {
             add(Action::Save, "save a result");
             add(Action::Quit, "quit");
         }
-        let mut line = Line { indent: 7, ..Line::default() }.with(Tone::Dim, " next ");
+        let mut line = TextLine { indent: 7, ..TextLine::default() }.with(Tone::Dim, " next ");
         for (key, words) in hints.into_iter().filter(|(key, _)| !key.is_empty()) {
             line = line.with(Tone::Accent, &format!(" {key}")).with(Tone::Plain, &format!(" {words} "));
         }

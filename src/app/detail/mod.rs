@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::app::effect::Part;
+use crate::app::effect::BodyPart;
 use crate::app::event::Content;
-use crate::app::scroll::Cursor;
+use crate::app::scroll::RowCursor;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::job::JobIx;
@@ -30,7 +30,7 @@ pub use batch::Figures;
 use raw::RawView;
 use summary::History;
 pub use tab::Tab;
-use tree::{Decoded, KeptTree, TreeView};
+use tree::{DecodedString, KeptTree, TreeView};
 
 /// Something that is loaded elsewhere.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +74,7 @@ pub struct ViewState {
     /// First line of the batch that is seen.
     pub batch: usize,
     /// The cursor in the table of files.
-    pub files: Cursor,
+    pub files: RowCursor,
     /// The file whose tree is open, by its number in the body.
     pub file: Option<usize>,
     /// Whether texts are cut at the right edge instead of being wrapped.
@@ -84,7 +84,7 @@ pub struct ViewState {
     /// What is kept of the raw tab: of which body, the first byte that is seen, and whether lines are wrapped.
     pub raw: Option<(BodyId, usize, bool)>,
     /// What is kept of the trees: of which body, and which part of it.
-    pub trees: HashMap<Part, (BodyId, KeptTree)>,
+    pub trees: HashMap<BodyPart, (BodyId, KeptTree)>,
 }
 
 impl ViewState {
@@ -100,7 +100,7 @@ impl ViewState {
 
 /// What was loaded of a job's body.
 #[derive(Debug, Clone)]
-pub struct Body {
+pub struct LoadedBody {
     /// The store's number of it.
     pub body: BodyId,
     /// It, and what is in it.
@@ -138,7 +138,7 @@ pub struct Detail {
     pub returns_to: Option<Tab>,
     views: HashMap<JobIx, ViewState>,
     /// Latest used last.
-    bodies: Vec<(JobIx, Body)>,
+    bodies: Vec<(JobIx, LoadedBody)>,
     pasts: HashMap<JobIx, Past>,
 }
 
@@ -169,12 +169,12 @@ impl Detail {
     }
 
     /// What was loaded of a job's body.
-    pub fn body(&self, ix: JobIx) -> Option<&Body> {
+    pub fn body(&self, ix: JobIx) -> Option<&LoadedBody> {
         self.bodies.iter().find(|(other, _)| *other == ix).map(|(_, body)| body)
     }
 
     /// The same, to be changed.
-    pub fn body_mut(&mut self, ix: JobIx) -> Option<&mut Body> {
+    pub fn body_mut(&mut self, ix: JobIx) -> Option<&mut LoadedBody> {
         self.bodies.iter_mut().find(|(other, _)| *other == ix).map(|(_, body)| body)
     }
 
@@ -193,7 +193,7 @@ impl Detail {
                 return false;
             }
         }
-        let fresh = Body {
+        let fresh = LoadedBody {
             body,
             content: Loaded::Asked,
             raw: None,
@@ -228,12 +228,12 @@ impl Detail {
     }
 
     /// A tree is wanted: the text that has to be indexed, if it has to be.
-    pub fn want_tree(&mut self, ix: JobIx, part: Part) -> Option<(BodyId, Bytes)> {
+    pub fn want_tree(&mut self, ix: JobIx, part: BodyPart) -> Option<(BodyId, Bytes)> {
         let entry = self.body_mut(ix)?;
         let content = entry.content.ready()?.clone();
         let (slot, text) = match part {
-            Part::Output => (&mut entry.output, content.tree().cloned()),
-            Part::File(n) => {
+            BodyPart::Output => (&mut entry.output, content.tree().cloned()),
+            BodyPart::File(n) => {
                 let range = content.files.get(n)?.range.clone();
                 let whole = range.start <= range.end && range.end <= content.body.len();
                 (entry.files.entry(n).or_default(), whole.then(|| content.body.slice(range)))
@@ -258,14 +258,14 @@ impl Detail {
     }
 
     /// A tree came. False if nobody waits for it any more.
-    pub fn take_tree(&mut self, ix: JobIx, body: BodyId, part: Part, tree: Result<Arc<Document>, Clean>) -> bool {
+    pub fn take_tree(&mut self, ix: JobIx, body: BodyId, part: BodyPart, tree: Result<Arc<Document>, Clean>) -> bool {
         let kept = self.views.get(&ix).and_then(|view| view.trees.get(&part)).filter(|(of, _)| *of == body);
         let kept = kept.map(|(_, kept)| kept.clone());
         let Some(entry) = self.body_mut(ix).filter(|entry| entry.body == body) else { return false };
         let output = entry.content.ready().map(|content| content.output_path.clone()).unwrap_or_default();
         let (slot, prefix) = match part {
-            Part::Output => (&mut entry.output, output),
-            Part::File(n) => (entry.files.entry(n).or_default(), format!(".message[{n}]")),
+            BodyPart::Output => (&mut entry.output, output),
+            BodyPart::File(n) => (entry.files.entry(n).or_default(), format!(".message[{n}]")),
         };
         *slot = match tree {
             Ok(document) => {
@@ -281,11 +281,11 @@ impl Detail {
     }
 
     /// A long string was decoded. False if its tree is not here any more.
-    pub fn take_decoded(&mut self, ix: JobIx, body: BodyId, part: Part, decoded: Decoded) -> bool {
+    pub fn take_decoded(&mut self, ix: JobIx, body: BodyId, part: BodyPart, decoded: DecodedString) -> bool {
         let entry = self.body_mut(ix).filter(|entry| entry.body == body);
         let tree = entry.and_then(|entry| match part {
-            Part::Output => entry.output.ready_mut(),
-            Part::File(n) => entry.files.get_mut(&n)?.ready_mut(),
+            BodyPart::Output => entry.output.ready_mut(),
+            BodyPart::File(n) => entry.files.get_mut(&n)?.ready_mut(),
         });
         let Some(tree) = tree else { return false };
         tree.attach(decoded);
@@ -347,7 +347,7 @@ impl Detail {
     }
 
     fn forget_bodies(&mut self) {
-        let size = |body: &Body| body.content.ready().map_or(0, |content| content.body.len());
+        let size = |body: &LoadedBody| body.content.ready().map_or(0, |content| content.body.len());
         let mut total: usize = self.bodies.iter().map(|(_, body)| size(body)).sum();
         while self.bodies.len() > KEPT || (self.bodies.len() > 1 && total > KEPT_BYTES) {
             let (ix, gone) = self.bodies.remove(0);
@@ -357,11 +357,11 @@ impl Detail {
     }
 }
 
-fn remember(views: &mut HashMap<JobIx, ViewState>, ix: JobIx, body: &Body) {
+fn remember(views: &mut HashMap<JobIx, ViewState>, ix: JobIx, body: &LoadedBody) {
     let fresh = body.content.ready().map(|content| RawView::new(content.body.clone()).kept());
     let raw = body.raw.as_ref().map(RawView::kept).filter(|kept| fresh.as_ref() != Some(kept));
-    let output = body.output.ready().map(|tree| (Part::Output, tree));
-    let files = body.files.iter().filter_map(|(n, tree)| Some((Part::File(*n), tree.ready()?)));
+    let output = body.output.ready().map(|tree| (BodyPart::Output, tree));
+    let files = body.files.iter().filter_map(|(n, tree)| Some((BodyPart::File(*n), tree.ready()?)));
     let trees = output.into_iter().chain(files).map(|(part, tree)| (part, (body.body, tree.kept())));
     let trees: Vec<_> = trees.filter(|(_, (_, kept))| *kept != KeptTree::default()).collect();
     if raw.is_none() && trees.is_empty() && !views.contains_key(&ix) {

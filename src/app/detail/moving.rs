@@ -1,14 +1,14 @@
 //! Moving, folding and searching in the detail: each key goes to the view that is open, whatever it is.
 
 use super::Tab;
-use super::tree::{Fold, Found};
+use super::tree::{FoldAction, SearchOutcome};
 use super::view::{Size, TableView, TextView, UnderCursor, View};
 use crate::app::App;
-use crate::app::effect::{Effect, Part};
+use crate::app::effect::{BodyPart, Effect};
 use crate::app::event::Content;
 use crate::app::layout::Pane;
 use crate::app::scroll::Motion;
-use crate::app::text::{self, Line};
+use crate::app::text::{self, TextLine};
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::human;
@@ -61,7 +61,7 @@ impl App {
     }
 
     /// The lines of a tab of text, wrapped; None as long as it is not loaded, and of any other tab.
-    pub fn text_lines(&self, tab: Tab, ix: JobIx, size: Size) -> Option<Vec<Line>> {
+    pub fn text_lines(&self, tab: Tab, ix: JobIx, size: Size) -> Option<Vec<TextLine>> {
         match tab {
             Tab::Batch => Some(self.batch_lines(size.width.into(), size.height.into())),
             Tab::Summary => Some(self.summary_lines(ix, size.width)),
@@ -71,14 +71,14 @@ impl App {
     }
 
     /// The lines of the summary, wrapped to a width.
-    pub fn summary_lines(&self, ix: JobIx, width: u16) -> Vec<Line> {
+    pub fn summary_lines(&self, ix: JobIx, width: u16) -> Vec<TextLine> {
         let Some(row) = self.jobs.get(ix) else { return Vec::new() };
         let lines = super::summary::summary(row, self.text_context(row), width);
         text::wrapped(lines, width.into(), !self.detail.view(ix).cut)
     }
 
     /// The lines of the history, wrapped to a width; None as long as it is not loaded.
-    fn history_lines(&self, ix: JobIx, width: u16) -> Option<Vec<Line>> {
+    fn history_lines(&self, ix: JobIx, width: u16) -> Option<Vec<TextLine>> {
         let row = self.jobs.get(ix)?;
         let history = self.detail.past(ix)?.history.ready()?;
         let lines = super::summary::history(history, self.text_context(row));
@@ -111,7 +111,7 @@ impl App {
         let Some(ix) = self.list.selected() else { return Vec::new() };
         let state = self.detail.view(ix);
         match (self.detail.tab, state.file) {
-            (Tab::Output, _) | (Tab::Files, Some(_)) => return self.fold(Fold::Toggle),
+            (Tab::Output, _) | (Tab::Files, Some(_)) => return self.fold(FoldAction::Toggle),
             (Tab::Files, None) => {
                 let file = self.detail.body(ix).and_then(|body| body.order.get(state.files.at).copied());
                 self.detail.view_mut(ix).file = file;
@@ -122,10 +122,15 @@ impl App {
     }
 
     /// Folds in a tree; goes sideways in the raw tab. A very long string is decoded elsewhere.
-    pub(in crate::app) fn fold(&mut self, fold: Fold) -> Vec<Effect> {
+    pub(in crate::app) fn fold(&mut self, fold: FoldAction) -> Vec<Effect> {
         let decode = self.with_view(|view, size| view.fold(fold, size)).flatten();
         let Some((ix, decode)) = self.list.selected().zip(decode) else { return Vec::new() };
-        let part = self.detail.view(ix).file.filter(|_| self.detail.tab == Tab::Files).map_or(Part::Output, Part::File);
+        let part = self
+            .detail
+            .view(ix)
+            .file
+            .filter(|_| self.detail.tab == Tab::Files)
+            .map_or(BodyPart::Output, BodyPart::File);
         let Some(body) = self.detail.body(ix).map(|body| body.body) else { return Vec::new() };
         let _ = self.say("decoding the string");
         vec![Effect::Decode { ix, body, part, decode }]
@@ -188,9 +193,9 @@ impl App {
         }
     }
 
-    fn say_found(&mut self, found: Option<Found>) -> Vec<Effect> {
+    fn say_found(&mut self, found: Option<SearchOutcome>) -> Vec<Effect> {
         match found {
-            Some(Found::Here { wrapped }) => {
+            Some(SearchOutcome::Here { wrapped }) => {
                 let hits = self.with_view(|view, _| view.hits()).flatten();
                 let count =
                     hits.map(|(nth, all)| format!("{} of {}", human::count(nth as u64), human::count(all as u64)));
@@ -199,8 +204,8 @@ impl App {
                 if said.is_empty() { Vec::new() } else { self.say(said.join(", ")) }
             }
             None => Vec::new(),
-            Some(Found::Nowhere) => self.say("no match"),
-            Some(Found::NotYet) => {
+            Some(SearchOutcome::Nowhere) => self.say("no match"),
+            Some(SearchOutcome::NotYet) => {
                 self.searching = self.list.selected().map(|ix| (ix, self.detail.tab));
                 Vec::new()
             }

@@ -8,14 +8,14 @@ use std::ops::Range;
 use bytes::Bytes;
 use unicode_width::UnicodeWidthChar;
 
-use crate::app::detail::tree::{Found, Motion};
+use crate::app::detail::tree::{Motion, SearchOutcome};
 use crate::domain::clean::{self, Clean};
 use crate::json::search::{Needle, Slice};
 use crate::json::text;
 
 /// How a piece of a line is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum CellStyle {
     /// Text as it came.
     Plain,
     /// A control character, an invisible one or a byte that is no UTF-8, written out (`\x1b`).
@@ -26,11 +26,11 @@ pub enum Look {
 
 /// Neighbouring cells of one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct StyledCells {
     /// Harmless text.
     pub text: Clean,
     /// How it looks.
-    pub look: Look,
+    pub look: CellStyle,
 }
 
 /// The raw tab of one job. Cheap to clone: the bytes are shared.
@@ -41,12 +41,12 @@ pub struct RawView {
     left: usize,
     wrap: bool,
     needle: Option<Needle>,
-    search: Option<Search>,
+    search: Option<RawSearch>,
     hit: Option<Range<usize>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Search {
+struct RawSearch {
     forward: bool,
     at: usize,
     wrapped: bool,
@@ -57,10 +57,10 @@ struct Search {
 struct Unit {
     length: usize,
     cells: usize,
-    sign: Sign,
+    sign: UnitKind,
 }
 
-enum Sign {
+enum UnitKind {
     Plain(char),
     Tab,
     Escaped(char),
@@ -138,41 +138,41 @@ impl RawView {
     }
 
     /// Searches for a plain text in any case, from the top of the window on. An empty text ends the search.
-    pub fn search(&mut self, text: &str, width: u16, height: u16) -> Found {
+    pub fn search(&mut self, text: &str, width: u16, height: u16) -> SearchOutcome {
         self.needle = Needle::new(text);
         self.hit = None;
         self.begin(true, self.top, width, height)
     }
 
     /// `n`
-    pub fn next_match(&mut self, width: u16, height: u16) -> Found {
+    pub fn next_match(&mut self, width: u16, height: u16) -> SearchOutcome {
         let from = self.hit.as_ref().map_or(self.top, |hit| hit.end);
         self.begin(true, from, width, height)
     }
 
     /// `N`
-    pub fn previous_match(&mut self, width: u16, height: u16) -> Found {
+    pub fn previous_match(&mut self, width: u16, height: u16) -> SearchOutcome {
         let to = self.hit.as_ref().map_or(self.top, |hit| hit.start);
         self.begin(false, to, width, height)
     }
 
     /// One more slice of a search that is not over, about 20 ms at the most.
-    pub fn go_on_searching(&mut self, width: u16, height: u16) -> Found {
+    pub fn go_on_searching(&mut self, width: u16, height: u16) -> SearchOutcome {
         let mut most = SLICE;
         while let Some(search) = self.search.take() {
             match self.search_on(search, &mut most) {
                 Ok(hit) => {
                     self.show(&hit, usize::from(width.max(1)), usize::from(height.max(1)));
                     self.hit = Some(hit);
-                    return Found::Here { wrapped: search.wrapped };
+                    return SearchOutcome::Here { wrapped: search.wrapped };
                 }
                 Err(search) => self.search = search,
             }
             if most == 0 && self.search.is_some() {
-                return Found::NotYet;
+                return SearchOutcome::NotYet;
             }
         }
-        Found::Nowhere
+        SearchOutcome::Nowhere
     }
 
     /// What is searched for.
@@ -192,7 +192,7 @@ impl RawView {
     }
 
     /// The rows of a window of this size. Changes nothing.
-    pub fn window(&self, width: u16, height: u16) -> Vec<Vec<Piece>> {
+    pub fn window(&self, width: u16, height: u16) -> Vec<Vec<StyledCells>> {
         let width = usize::from(width.max(1));
         std::iter::successors((!self.bytes.is_empty()).then_some(self.top), |row| self.next_row(*row, width))
             .take(usize::from(height))
@@ -200,8 +200,8 @@ impl RawView {
             .collect()
     }
 
-    fn pieces(&self, row: usize, width: usize) -> Vec<Piece> {
-        let mut pieces: Vec<(String, Look)> = Vec::new();
+    fn pieces(&self, row: usize, width: usize) -> Vec<StyledCells> {
+        let mut pieces: Vec<(String, CellStyle)> = Vec::new();
         let mut at = if self.wrap { row } else { self.skip_cells(row, self.left) };
         let mut cells = 0;
         while let Some(unit) = self.unit(at) {
@@ -210,7 +210,7 @@ impl RawView {
                 break;
             }
             let hit = self.hit.as_ref().is_some_and(|hit| hit.contains(&at));
-            let look = if hit { Look::Match } else { unit.sign.look() };
+            let look = if hit { CellStyle::Match } else { unit.sign.look() };
             if pieces.last().is_none_or(|(_, last)| *last != look) {
                 pieces.push((String::new(), look));
             }
@@ -219,16 +219,16 @@ impl RawView {
             }
             at += unit.length;
         }
-        pieces.into_iter().map(|(text, look)| Piece { text: Clean::new(&text), look }).collect()
+        pieces.into_iter().map(|(text, look)| StyledCells { text: Clean::new(&text), look }).collect()
     }
 
-    fn begin(&mut self, forward: bool, at: usize, width: u16, height: u16) -> Found {
-        self.search = self.needle.is_some().then_some(Search { forward, at, wrapped: false, began: at });
+    fn begin(&mut self, forward: bool, at: usize, width: u16, height: u16) -> SearchOutcome {
+        self.search = self.needle.is_some().then_some(RawSearch { forward, at, wrapped: false, began: at });
         self.go_on_searching(width, height)
     }
 
     /// The next match, or where to go on; `most` bytes may be read.
-    fn search_on(&self, mut search: Search, most: &mut usize) -> Result<Range<usize>, Option<Search>> {
+    fn search_on(&self, mut search: RawSearch, most: &mut usize) -> Result<Range<usize>, Option<RawSearch>> {
         let needle = self.needle.as_ref().ok_or(None)?;
         let (slice, ahead) = if search.forward {
             (needle.forward(&self.bytes, search.at, *most), self.bytes.len().saturating_sub(search.at))
@@ -385,20 +385,20 @@ impl RawView {
         let first = *rest.first()?;
         let (length, cells, sign) = match text::decoded(rest) {
             Some('\n') => return None,
-            Some('\t') => (1, TAB.len(), Sign::Tab),
-            Some(c) if clean::is_harmless(c) => (c.len_utf8(), c.width().unwrap_or(0), Sign::Plain(c)),
-            Some(c) => (c.len_utf8(), clean::escaped(c).len(), Sign::Escaped(c)),
-            None => (1, 4, Sign::Stray(first)),
+            Some('\t') => (1, TAB.len(), UnitKind::Tab),
+            Some(c) if clean::is_harmless(c) => (c.len_utf8(), c.width().unwrap_or(0), UnitKind::Plain(c)),
+            Some(c) => (c.len_utf8(), clean::escaped(c).len(), UnitKind::Escaped(c)),
+            None => (1, 4, UnitKind::Stray(first)),
         };
         Some(Unit { length, cells, sign })
     }
 }
 
-impl Sign {
-    fn look(&self) -> Look {
+impl UnitKind {
+    fn look(&self) -> CellStyle {
         match self {
-            Self::Plain(_) | Self::Tab => Look::Plain,
-            Self::Escaped(_) | Self::Stray(_) => Look::Escape,
+            Self::Plain(_) | Self::Tab => CellStyle::Plain,
+            Self::Escaped(_) | Self::Stray(_) => CellStyle::Escape,
         }
     }
 
@@ -482,13 +482,13 @@ mod tests {
     fn a_match_is_shown_even_far_along_a_line() {
         let mut view = view(format!("{}NEEDLE{}", "x".repeat(300_000), "y\n".repeat(1000)).as_bytes());
         view.toggle_wrap();
-        assert_eq!(view.search("needle", 80, 10), Found::Here { wrapped: false });
-        let found: Vec<Piece> =
-            view.window(80, 10).into_iter().flatten().filter(|piece| piece.look == Look::Match).collect();
+        assert_eq!(view.search("needle", 80, 10), SearchOutcome::Here { wrapped: false });
+        let found: Vec<StyledCells> =
+            view.window(80, 10).into_iter().flatten().filter(|piece| piece.look == CellStyle::Match).collect();
         assert_eq!(found.iter().map(|piece| piece.text.as_str()).collect::<String>(), "NEEDLE");
-        assert_eq!(view.next_match(80, 10), Found::Here { wrapped: true });
-        assert_eq!(view.previous_match(80, 10), Found::Here { wrapped: true });
-        assert_eq!(view.search("nothing", 80, 10), Found::Nowhere);
+        assert_eq!(view.next_match(80, 10), SearchOutcome::Here { wrapped: true });
+        assert_eq!(view.previous_match(80, 10), SearchOutcome::Here { wrapped: true });
+        assert_eq!(view.search("nothing", 80, 10), SearchOutcome::Nowhere);
     }
 
     proptest::proptest! {

@@ -4,11 +4,11 @@
 use ratatui::layout::Rect;
 
 use super::view::Size;
-use super::{Body, Tab};
+use super::{LoadedBody, Tab};
 use crate::app::App;
 use crate::app::event::Content;
 use crate::app::layout::Pane;
-use crate::app::text::{self, Line, Tone};
+use crate::app::text::{self, TextLine, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::domain::job::JobIx;
@@ -22,7 +22,7 @@ const PREVIEW: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Regions {
     /// Lines over everything, wrapped.
-    pub head: Vec<Line>,
+    pub head: Vec<TextLine>,
     /// Where they are.
     pub head_area: Rect,
     /// The text, the bytes, the tree or the table of files with its header row.
@@ -34,7 +34,7 @@ pub struct Regions {
     /// The name of the file, or the title of the preview.
     pub title: Rect,
     /// Why the file failed, wrapped.
-    pub error: Vec<Line>,
+    pub error: Vec<TextLine>,
     /// Where that is.
     pub error_area: Rect,
     /// The tree of the file, or the preview.
@@ -104,7 +104,7 @@ impl App {
         Regions { main, title, below: indented(below), ..whole }
     }
 
-    fn with_file(&self, ix: JobIx, body: &Body, content: &Content, whole: Regions) -> Regions {
+    fn with_file(&self, ix: JobIx, body: &LoadedBody, content: &Content, whole: Regions) -> Regions {
         let area = whole.main;
         let wanted = body.order.len() + 1;
         let opened = self.detail.view(ix).file.is_some();
@@ -119,7 +119,7 @@ impl App {
         };
         let (title, rest) = cut(rest, 1);
         let file = self.shown_file(ix).and_then(|file| content.files.get(file));
-        let why = file.and_then(|file| file.error.as_ref()).map(|why| Line::of(Tone::Strong, &Clean::new(why)));
+        let why = file.and_then(|file| file.error.as_ref()).map(|why| TextLine::of(Tone::Strong, &Clean::new(why)));
         let mut error = text::wrapped(why.into_iter().collect(), rest.width.into(), true);
         // The opened file's tree has some rows in any case; a glimpse of it only has what is left.
         let most = if opened { rest.height.saturating_sub(3).max(1) } else { rest.height };
@@ -137,33 +137,33 @@ fn beside(area: Rect) -> (Rect, Rect, Rect) {
 }
 
 /// Lines over the bytes or the tree.
-fn headed(lines: Option<Vec<Line>>, area: Rect, whole: Regions) -> Regions {
+fn headed(lines: Option<Vec<TextLine>>, area: Rect, whole: Regions) -> Regions {
     let head = text::wrapped(lines.unwrap_or_default(), area.width.into(), true);
     let (head_area, main) = cut(area, head.len());
     Regions { head, head_area, main: indented(main), ..whole }
 }
 
 /// What is wrong with the raw bytes: they are no JSON, empty, or not complete.
-fn faults(content: &Content) -> Vec<Line> {
+fn faults(content: &Content) -> Vec<TextLine> {
     let mut lines = damage(content);
     if let Some(fault) = &content.fault {
-        lines.push(Line::labelled("not JSON", Tone::Warn, fault));
+        lines.push(TextLine::labelled("not JSON", Tone::Warn, fault));
     }
     if content.broken {
-        lines.push(Line::labelled("cut", Tone::Warn, "the connection dropped: partial response kept"));
+        lines.push(TextLine::labelled("cut", Tone::Warn, "the connection dropped: partial response kept"));
     }
     if lines.is_empty() {
         return lines;
     }
     let size = human::bytes(u64::try_from(content.body.len()).unwrap_or(u64::MAX));
     let kind = content.content_type.as_deref().map_or("no content type", |kind| kind);
-    lines.push(Line::labelled("response", Tone::Plain, &format!("{size}, {kind}")));
-    lines.push(Line::heading(""));
+    lines.push(TextLine::labelled("response", Tone::Plain, &format!("{size}, {kind}")));
+    lines.push(TextLine::heading(""));
     lines
 }
 
 /// That the tree is not the output, if it is not.
-fn instead_of_output(content: &Content) -> Vec<Line> {
+fn instead_of_output(content: &Content) -> Vec<TextLine> {
     let mut lines = damage(content);
     if content.output.is_some() || content.tree().is_none() {
         return lines;
@@ -172,13 +172,13 @@ fn instead_of_output(content: &Content) -> Vec<Line> {
         Some(_) => "the output is not JSON (see Raw); full response:",
         None => "no output; full response:",
     };
-    lines.push(Line::of(Tone::Dim, text));
+    lines.push(TextLine::of(Tone::Dim, text));
     lines
 }
 
 /// That the bytes are not those that were saved.
-fn damage(content: &Content) -> Vec<Line> {
-    content.damage.iter().map(|why| Line::labelled("damaged", Tone::Warn, why)).collect()
+fn damage(content: &Content) -> Vec<TextLine> {
+    content.damage.iter().map(|why| TextLine::labelled("damaged", Tone::Warn, why)).collect()
 }
 
 /// A blank column at the left.

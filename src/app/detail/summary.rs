@@ -9,12 +9,12 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::action::Action;
 use crate::app::keys::Keymap;
 use crate::app::list::jobs::Row;
-use crate::app::text::{self, LABEL, Line, Tone};
-use crate::domain::attempt::{Attempt, Change};
+use crate::app::text::{self, LABEL, TextLine, Tone};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::fact::Health;
-use crate::domain::observation::Saved;
+use crate::domain::observation::SavedBody;
 use crate::domain::state::{PollOutcome, State};
 use crate::domain::{human, note};
 
@@ -41,12 +41,12 @@ pub struct History {
     /// The polls.
     pub attempts: Vec<Attempt>,
     /// The changes.
-    pub changes: Vec<Change>,
+    pub changes: Vec<StateChange>,
 }
 
 /// A label and what it is the label of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct SummaryEntry {
     /// One or two words.
     pub label: &'static str,
     /// Harmless text.
@@ -61,20 +61,20 @@ const BAR: usize = 32;
 const TWO_COLUMNS: u16 = 84;
 
 /// The badge of the state, the reason in full, the times as a bar, and the rest in one or two columns.
-pub fn summary(row: &Row, context: TextContext<'_>, width: u16) -> Vec<Line> {
+pub fn summary(row: &Row, context: TextContext<'_>, width: u16) -> Vec<TextLine> {
     let mut lines = vec![badge(row, context)];
     if let Some(reason) = note::reason(&row.known) {
-        lines.extend([Line::heading(""), Line::of(Tone::Strong, &Clean::new(reason))]);
+        lines.extend([TextLine::heading(""), TextLine::of(Tone::Strong, &Clean::new(reason))]);
         if row.known.state.is_problem() {
             let hint = context.keymap.hint(Action::Errors, "failures by reason");
-            lines.push(Line::of(Tone::Dim, &format!("same error: {}{hint}", same_error(context))));
+            lines.push(TextLine::of(Tone::Dim, &format!("same error: {}{hint}", same_error(context))));
         }
     }
-    lines.push(Line::heading(""));
+    lines.push(TextLine::heading(""));
     lines.extend(times(row, context, width));
     let entries = entries(row, context);
     if width < TWO_COLUMNS {
-        lines.extend(entries.iter().map(|entry| Line::labelled(entry.label, entry.tone, &entry.text)));
+        lines.extend(entries.iter().map(|entry| TextLine::labelled(entry.label, entry.tone, &entry.text)));
     } else {
         lines.extend(two_columns(entries, usize::from(width)));
     }
@@ -82,9 +82,9 @@ pub fn summary(row: &Row, context: TextContext<'_>, width: u16) -> Vec<Line> {
 }
 
 /// Everything about a job for a report, the state first.
-pub fn report(row: &Row, context: TextContext<'_>) -> Vec<Entry> {
+pub fn report(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
     let known = &row.known;
-    let entry = |label, text: String| Entry { label, text, tone: Tone::Plain };
+    let entry = |label, text: String| SummaryEntry { label, text, tone: Tone::Plain };
     let word = known.word.as_deref().map(|word| format!(" ({})", Clean::new(word))).unwrap_or_default();
     let mut out = vec![entry("state", format!("{}{word}", known.state))];
     out.extend(note::reason(known).map(|reason| entry("reason", Clean::new(reason).to_string())));
@@ -98,31 +98,31 @@ pub fn report(row: &Row, context: TextContext<'_>) -> Vec<Entry> {
 }
 
 /// Every change of state and the last polls, newest first.
-pub fn history(history: &History, context: TextContext<'_>) -> Vec<Line> {
-    let mut lines = vec![Line::heading("Changes of state")];
+pub fn history(history: &History, context: TextContext<'_>) -> Vec<TextLine> {
+    let mut lines = vec![TextLine::heading("Changes of state")];
     let changes = distinct(&history.changes);
     if changes.is_empty() {
-        lines.push(Line::of(Tone::Dim, "none yet"));
+        lines.push(TextLine::of(Tone::Dim, "none yet"));
     }
     let older = changes.iter().rev().skip(1).map(Some).chain([None]);
     for (change, older) in changes.iter().rev().zip(older) {
-        let line = Line::labelled(&moment(change.at, context), Tone::State(change.state), change.state.as_str());
+        let line = TextLine::labelled(&moment(change.at, context), Tone::State(change.state), change.state.as_str());
         lines.push(line.with(Tone::Plain, &change_text(change, older.copied())));
     }
-    lines.extend([Line::heading(""), Line::heading("Polls")]);
+    lines.extend([TextLine::heading(""), TextLine::heading("Polls")]);
     lines.extend(history.attempts.iter().rev().map(|attempt| attempt_line(attempt, context)));
     if history.attempts.is_empty() {
-        lines.push(Line::of(Tone::Dim, "none yet"));
+        lines.push(TextLine::of(Tone::Dim, "none yet"));
     }
     lines
 }
 
-fn badge(row: &Row, context: TextContext<'_>) -> Line {
+fn badge(row: &Row, context: TextContext<'_>) -> TextLine {
     let known = &row.known;
     let over = row.gave_up().is_some();
     let name = if over { "GIVEN UP".to_owned() } else { known.state.as_str().to_uppercase() };
     let state = if over { State::Failed } else { known.state };
-    let mut line = Line::of(Tone::Badge(state), &format!(" {name} "));
+    let mut line = TextLine::of(Tone::Badge(state), &format!(" {name} "));
     line = line.with(Tone::Plain, "  ").with(Tone::Strong, &row.title);
     let mut tail = format!("   {}", Clean::new(&row.job.service));
     let word = known.word.as_deref().filter(|word| !word.eq_ignore_ascii_case(known.state.as_str()));
@@ -136,7 +136,7 @@ fn badge(row: &Row, context: TextContext<'_>) -> Line {
 }
 
 /// Queued and running time in numbers, and as one bar on the scale of the batch.
-fn times(row: &Row, context: TextContext<'_>, width: u16) -> Vec<Line> {
+fn times(row: &Row, context: TextContext<'_>, width: u16) -> Vec<TextLine> {
     let known = &row.known;
     let (queued, ran) = (note::queued(known, context.now), note::ran(known, context.now));
     if queued.is_none() && ran.is_none() {
@@ -144,7 +144,7 @@ fn times(row: &Row, context: TextContext<'_>, width: u16) -> Vec<Line> {
     }
     let bar = usize::from(width).saturating_sub(40).min(BAR);
     let (wait, run) = bar_cells(queued, ran, context.longest, bar);
-    let mut line = Line::labelled("time", Tone::Plain, "");
+    let mut line = TextLine::labelled("time", Tone::Plain, "");
     if let Some(queued) = queued {
         let so_far = if ran.is_none() && !known.state.is_terminal() { " so far" } else { "" };
         line = line.with(Tone::Dim, "queued ").with(Tone::Plain, &format!("{}{so_far} ", human::duration(queued)));
@@ -176,10 +176,10 @@ pub fn bar_cells(queued: Option<Duration>, ran: Option<Duration>, scale: Duratio
     (part(queued).min(cells - run.min(cells)), run.min(cells))
 }
 
-fn entries(row: &Row, context: TextContext<'_>) -> Vec<Entry> {
+fn entries(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
     let known = &row.known;
     let mut out = Vec::new();
-    let mut add = |label, tone, text: String| out.push(Entry { label, text, tone });
+    let mut add = |label, tone, text: String| out.push(SummaryEntry { label, text, tone });
     let plain = Tone::Plain;
     if let Some(code) = &known.error_code {
         add("code", plain, Clean::new(code).to_string());
@@ -236,11 +236,11 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<Entry> {
 }
 
 /// Short entries side by side, long ones over the whole width, in this order within each kind.
-fn two_columns(entries: Vec<Entry>, width: usize) -> Vec<Line> {
+fn two_columns(entries: Vec<SummaryEntry>, width: usize) -> Vec<TextLine> {
     let column = width / 2;
-    let fits = |entry: &Entry| entry.text.width() + LABEL < column;
+    let fits = |entry: &SummaryEntry| entry.text.width() + LABEL < column;
     let (short, long): (Vec<_>, Vec<_>) = entries.into_iter().partition(fits);
-    let one = |entry: &Entry| Line::labelled(entry.label, entry.tone, &entry.text);
+    let one = |entry: &SummaryEntry| TextLine::labelled(entry.label, entry.tone, &entry.text);
     let (left, right) = short.split_at(short.len().div_ceil(2));
     let mut lines = text::beside(left.iter().map(one).collect(), right.iter().map(one).collect(), column);
     lines.extend(long.iter().map(one));
@@ -273,7 +273,7 @@ fn poll_text(row: &Row, context: TextContext<'_>) -> (Tone, String) {
     }
 }
 
-fn saved_text(saved: &Saved, row: &Row, context: TextContext<'_>) -> String {
+fn saved_text(saved: &SavedBody, row: &Row, context: TextContext<'_>) -> String {
     let hash = saved.sha256.to_string();
     let hash = if context.for_report { hash } else { hash.chars().take(8).chain(['…']).collect() };
     let mut text = format!("{}, sha256 {hash}", human::bytes(saved.bytes));
@@ -290,8 +290,8 @@ fn saved_text(saved: &Saved, row: &Row, context: TextContext<'_>) -> String {
 }
 
 /// The changes of state or of the service's word: mere progress is none.
-fn distinct(changes: &[Change]) -> Vec<&Change> {
-    let mut kept: Vec<&Change> = Vec::new();
+fn distinct(changes: &[StateChange]) -> Vec<&StateChange> {
+    let mut kept: Vec<&StateChange> = Vec::new();
     for change in changes {
         if kept.last().is_none_or(|last| (last.state, &last.word) != (change.state, &change.word)) {
             kept.push(change);
@@ -301,7 +301,7 @@ fn distinct(changes: &[Change]) -> Vec<&Change> {
 }
 
 /// How long a job had been what it was, and the service's word if that is another.
-fn change_text(change: &Change, older: Option<&Change>) -> String {
+fn change_text(change: &StateChange, older: Option<&StateChange>) -> String {
     let mut text = String::new();
     if let Some(word) = change.word.as_ref().filter(|word| !word.eq_ignore_ascii_case(change.state.as_str())) {
         text.push_str(&format!(" ({})", Clean::new(word)));
@@ -316,7 +316,7 @@ fn change_text(change: &Change, older: Option<&Change>) -> String {
     text
 }
 
-fn attempt_line(attempt: &Attempt, context: TextContext<'_>) -> Line {
+fn attempt_line(attempt: &Attempt, context: TextContext<'_>) -> TextLine {
     let mut text = match attempt.http_status {
         Some(code) => format!("HTTP {code}  {}  {}", human::latency(attempt.latency), human::bytes(attempt.bytes)),
         None => format!("no response  {}", human::latency(attempt.latency)),
@@ -335,7 +335,7 @@ fn attempt_line(attempt: &Attempt, context: TextContext<'_>) -> Line {
         text.push_str(&format!("  {}", Clean::new(reason)));
     }
     let tone = if attempt.read == PollOutcome::Answered { Tone::Plain } else { Tone::Warn };
-    Line::labelled(&moment(attempt.first, context), tone, &text)
+    TextLine::labelled(&moment(attempt.first, context), tone, &text)
 }
 
 fn moment(at: Timestamp, context: TextContext<'_>) -> String {

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::tree_row::{FoldMark, Label, TreeRow};
 use super::tree_row::{scalar, sizes};
-use crate::json::index::{Document, Node};
+use crate::json::index::{Document, NodeId};
 use crate::json::rows::{Folds, RowId, VisibleRows};
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 use crate::json::search::{Needle, Slice};
 use crate::json::text;
 
@@ -39,7 +39,7 @@ pub enum Motion {
 
 /// What can be done with the folds at the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fold {
+pub enum FoldAction {
     /// `h`: folds an open row; on a leaf or a folded row goes to the parent.
     Fold,
     /// `l`: opens a folded row, or a string that is JSON; on an open row goes to its first child.
@@ -78,14 +78,14 @@ pub struct KeptTree {
 
 /// What a decoded string holds.
 #[derive(Debug, Clone)]
-pub struct Decoded {
+pub struct DecodedString {
     place: RowId,
     document: Arc<Document>,
 }
 
 /// How a search went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum SearchOutcome {
     /// The cursor is on a match. `wrapped`: it was found past the end (or the beginning).
     Here {
         /// Whether the search went round.
@@ -105,12 +105,12 @@ pub struct TreeView {
     top: RowId,
     prefix: String,
     needle: Option<Needle>,
-    search: Option<Search>,
+    search: Option<TreeSearch>,
 }
 
 /// A search that is under way.
 #[derive(Debug, Clone, Copy)]
-struct Search {
+struct TreeSearch {
     forward: bool,
     /// The decoded string that is searched; None for the document itself.
     host: Option<RowId>,
@@ -148,7 +148,7 @@ impl TreeView {
         self.rows.set_folds(&kept.folds);
         let known = self.rows.main().is_some_and(|main| usize::try_from(kept.cursor).is_ok_and(|n| n < main.values()));
         if known {
-            self.cursor = self.rows.visible(self.rows.place_in(None, Node(kept.cursor)));
+            self.cursor = self.rows.visible(self.rows.place_in(None, NodeId(kept.cursor)));
         }
     }
 
@@ -171,55 +171,55 @@ impl TreeView {
 
     /// Folds or unfolds. A very long string is to be decoded elsewhere.
     #[must_use]
-    pub fn fold(&mut self, fold: Fold, height: u16) -> Option<Decode> {
+    pub fn fold(&mut self, fold: FoldAction, height: u16) -> Option<Decode> {
         self.top = self.top_for(height);
         let cursor = self.cursor;
         let mut work = None;
         match fold {
-            Fold::Fold if self.rows.is_open(cursor) => self.rows.set_open(cursor, false),
-            Fold::Fold => self.cursor = self.rows.parent(cursor).unwrap_or(cursor),
-            Fold::Unfold if self.rows.is_open(cursor) => {
+            FoldAction::Fold if self.rows.is_open(cursor) => self.rows.set_open(cursor, false),
+            FoldAction::Fold => self.cursor = self.rows.parent(cursor).unwrap_or(cursor),
+            FoldAction::Unfold if self.rows.is_open(cursor) => {
                 self.cursor = self.rows.first_child(cursor).unwrap_or(cursor);
             }
-            Fold::Unfold if self.rows.is_container(cursor) => self.rows.set_open(cursor, true),
-            Fold::Unfold => work = self.decode(),
-            Fold::Toggle if self.rows.is_container(cursor) => {
+            FoldAction::Unfold if self.rows.is_container(cursor) => self.rows.set_open(cursor, true),
+            FoldAction::Unfold => work = self.decode(),
+            FoldAction::Toggle if self.rows.is_container(cursor) => {
                 self.rows.set_open(cursor, !self.rows.is_open(cursor));
             }
-            Fold::Toggle => work = self.decode(),
-            Fold::Decode if self.rows.is_decoded(cursor) => self.rows.show_text(cursor),
-            Fold::Decode => work = self.decode(),
-            Fold::FoldAll => self.rows.set_all(false),
-            Fold::UnfoldAll => self.rows.set_all(true),
+            FoldAction::Toggle => work = self.decode(),
+            FoldAction::Decode if self.rows.is_decoded(cursor) => self.rows.show_text(cursor),
+            FoldAction::Decode => work = self.decode(),
+            FoldAction::FoldAll => self.rows.set_all(false),
+            FoldAction::UnfoldAll => self.rows.set_all(true),
         }
         self.settle(height);
         work
     }
 
     /// Shows a decoded string in its place.
-    pub fn attach(&mut self, decoded: Decoded) {
+    pub fn attach(&mut self, decoded: DecodedString) {
         self.rows.attach(decoded.place, decoded.document);
     }
 
     /// Searches keys and values for a plain text in any case, from the cursor on (the cursor's row included).
     /// An empty text ends the search.
-    pub fn search(&mut self, text: &str, height: u16) -> Found {
+    pub fn search(&mut self, text: &str, height: u16) -> SearchOutcome {
         self.needle = Needle::new(text);
         self.begin(true, true, height)
     }
 
     /// `n`
-    pub fn next_match(&mut self, height: u16) -> Found {
+    pub fn next_match(&mut self, height: u16) -> SearchOutcome {
         self.begin(true, false, height)
     }
 
     /// `N`
-    pub fn previous_match(&mut self, height: u16) -> Found {
+    pub fn previous_match(&mut self, height: u16) -> SearchOutcome {
         self.begin(false, false, height)
     }
 
     /// One more slice of a search that is not over, about 20 ms at the most.
-    pub fn go_on_searching(&mut self, height: u16) -> Found {
+    pub fn go_on_searching(&mut self, height: u16) -> SearchOutcome {
         let mut most = SLICE;
         while let Some(search) = self.search.take() {
             match self.search_on(search, &mut most) {
@@ -227,15 +227,15 @@ impl TreeView {
                     self.cursor = self.rows.place_in(search.host, node);
                     self.rows.reveal(self.cursor);
                     self.settle(height);
-                    return Found::Here { wrapped: search.wrapped };
+                    return SearchOutcome::Here { wrapped: search.wrapped };
                 }
                 Err(search) => self.search = search,
             }
             if most == 0 && self.search.is_some() {
-                return Found::NotYet;
+                return SearchOutcome::NotYet;
             }
         }
-        Found::Nowhere
+        SearchOutcome::Nowhere
     }
 
     /// At which match the cursor is, and how many there are; None where counting would take long, or a decoded string
@@ -300,10 +300,10 @@ impl TreeView {
         let document = self.rows.document(place)?;
         let kind = document.kind(place.node);
         let (text, whole, size) = match self.rows.held_document(place) {
-            Some(held) => (sizes(held, Node::ROOT), true, 0),
+            Some(held) => (sizes(held, NodeId::ROOT), true, 0),
             None => match kind {
-                Kind::Object | Kind::Array => (sizes(document, place.node), true, 0),
-                Kind::String | Kind::Number | Kind::Bool | Kind::Null => {
+                ValueKind::Object | ValueKind::Array => (sizes(document, place.node), true, 0),
+                ValueKind::String | ValueKind::Number | ValueKind::Bool | ValueKind::Null => {
                     let source = document.body().get(document.value_range(place.node)).unwrap_or_default();
                     let (text, whole) = scalar(source, width);
                     (text, whole, source.len() as u64)
@@ -344,7 +344,7 @@ impl TreeView {
         None
     }
 
-    fn begin(&mut self, forward: bool, with_cursor: bool, height: u16) -> Found {
+    fn begin(&mut self, forward: bool, with_cursor: bool, height: u16) -> SearchOutcome {
         let began = self.edge(self.outermost(self.cursor), forward);
         let inside = forward && !with_cursor && self.rows.is_decoded(self.cursor);
         let (host, at) = if inside {
@@ -352,12 +352,12 @@ impl TreeView {
         } else {
             (self.rows.host(self.cursor), self.edge(self.cursor, forward && !with_cursor))
         };
-        self.search = self.needle.is_some().then_some(Search { forward, host, at, wrapped: false, began });
+        self.search = self.needle.is_some().then_some(TreeSearch { forward, host, at, wrapped: false, began });
         self.go_on_searching(height)
     }
 
     /// The next match, or where to go on; `most` bytes may be read.
-    fn search_on(&self, mut search: Search, most: &mut usize) -> Result<Node, Option<Search>> {
+    fn search_on(&self, mut search: TreeSearch, most: &mut usize) -> Result<NodeId, Option<TreeSearch>> {
         let document = search.host.map_or_else(|| self.rows.main(), |host| self.rows.held_document(host));
         let (needle, document) = self.needle.as_ref().zip(document).ok_or(None)?;
         let (slice, ahead) = if search.forward {
@@ -383,7 +383,7 @@ impl TreeView {
 
     /// Where a row begins in its document, or where the row after it does.
     fn edge(&self, place: RowId, after: bool) -> usize {
-        let node = if after { Node(place.node.0.saturating_add(1)) } else { place.node };
+        let node = if after { NodeId(place.node.0.saturating_add(1)) } else { place.node };
         self.rows.document(place).map_or(0, |document| document.start(node))
     }
 
@@ -446,10 +446,10 @@ impl TreeView {
 
 impl Decode {
     /// Does the work. None if the string turns out to be no JSON, or `cancel` was set.
-    pub fn run(self, cancel: &AtomicBool) -> Option<Decoded> {
+    pub fn run(self, cancel: &AtomicBool) -> Option<DecodedString> {
         let text = scan::string(&self.document.value(self.place.node))?.into_owned();
         let document = Document::parse(Bytes::from(text), cancel).ok()?;
-        Some(Decoded { place: self.place, document: Arc::new(document) })
+        Some(DecodedString { place: self.place, document: Arc::new(document) })
     }
 }
 
@@ -479,15 +479,15 @@ mod tests {
             "Ctrl-u" => motion(Motion::HalfUp),
             "PgDn" => motion(Motion::PageDown),
             "PgUp" => motion(Motion::PageUp),
-            "h" => fold(Fold::Fold),
-            "l" => fold(Fold::Unfold),
-            "Enter" => fold(Fold::Toggle),
-            "d" => fold(Fold::Decode),
-            "H" => fold(Fold::FoldAll),
-            "L" => fold(Fold::UnfoldAll),
-            "n" => return assert!(matches!(view.next_match(height), Found::Here { .. })),
-            "N" => return assert!(matches!(view.previous_match(height), Found::Here { .. })),
-            text => return assert!(matches!(search(view, text, height), Found::Here { .. }), "{text}"),
+            "h" => fold(FoldAction::Fold),
+            "l" => fold(FoldAction::Unfold),
+            "Enter" => fold(FoldAction::Toggle),
+            "d" => fold(FoldAction::Decode),
+            "H" => fold(FoldAction::FoldAll),
+            "L" => fold(FoldAction::UnfoldAll),
+            "n" => return assert!(matches!(view.next_match(height), SearchOutcome::Here { .. })),
+            "N" => return assert!(matches!(view.previous_match(height), SearchOutcome::Here { .. })),
+            text => return assert!(matches!(search(view, text, height), SearchOutcome::Here { .. }), "{text}"),
         };
         if let Some(motion) = motion {
             view.go(motion, height);
@@ -497,9 +497,9 @@ mod tests {
         }
     }
 
-    fn search(view: &mut TreeView, text: &str, height: u16) -> Found {
+    fn search(view: &mut TreeView, text: &str, height: u16) -> SearchOutcome {
         let mut found = view.search(text, height);
-        while found == Found::NotYet {
+        while found == SearchOutcome::NotYet {
             found = view.go_on_searching(height);
         }
         found
@@ -634,9 +634,9 @@ mod tests {
     fn no_match_is_said_and_leaves_the_cursor() {
         let mut view = view(STEPS);
         press(&mut view, "G", 4);
-        assert_eq!(search(&mut view, "nothing of the kind", 4), Found::Nowhere);
+        assert_eq!(search(&mut view, "nothing of the kind", 4), SearchOutcome::Nowhere);
         assert_eq!(view.path(), ".tail[1]");
-        assert_eq!(search(&mut view, "", 4), Found::Nowhere);
-        assert_eq!(search(&mut view, "status", 4), Found::Here { wrapped: true });
+        assert_eq!(search(&mut view, "", 4), SearchOutcome::Nowhere);
+        assert_eq!(search(&mut view, "status", 4), SearchOutcome::Here { wrapped: true });
     }
 }

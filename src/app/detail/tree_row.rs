@@ -1,8 +1,8 @@
 //! One row of the tree as it is drawn.
 
 use crate::domain::clean::Clean;
-use crate::json::index::{Document, Node};
-use crate::json::scan::Kind;
+use crate::json::index::{Document, NodeId};
+use crate::json::scan::ValueKind;
 use crate::json::text;
 
 /// One row as drawn.
@@ -17,7 +17,7 @@ pub struct TreeRow {
     /// A key (decoded) or an element's number.
     pub label: Option<Label>,
     /// What the value is.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// The value's text: a scalar's, or a size such as `{3}` and `[11]`.
     pub text: Clean,
     /// Whether `text` is all of it; otherwise it is the beginning (a string is without its closing quote then).
@@ -49,9 +49,9 @@ pub enum Label {
 }
 
 /// The size of a container: `{3}`, `[11]`.
-pub(super) fn sizes(document: &Document, node: Node) -> Clean {
+pub(super) fn sizes(document: &Document, node: NodeId) -> Clean {
     let count = document.child_count(node);
-    Clean::new(&if document.kind(node) == Kind::Object { format!("{{{count}}}") } else { format!("[{count}]") })
+    Clean::new(&if document.kind(node) == ValueKind::Object { format!("{{{count}}}") } else { format!("[{count}]") })
 }
 
 /// A scalar as drawn in about this many cells, and whether that is all of it.

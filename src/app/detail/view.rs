@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::raw::RawView;
-use super::tree::{Decode, Fold, Found, Motion, TreeView, rows_seen};
-use crate::app::scroll::{self, Cursor};
-use crate::app::text::{self, Line};
+use super::tree::{Decode, FoldAction, Motion, SearchOutcome, TreeView, rows_seen};
+use crate::app::scroll::{self, RowCursor};
+use crate::app::text::{self, TextLine};
 
 /// Cells that a view has on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,14 +31,14 @@ pub trait View {
     fn go(&mut self, motion: Motion, size: Size);
 
     /// Searches for a text from where the cursor or the window is. An empty text ends the search.
-    fn search(&mut self, text: &str, size: Size) -> Found;
+    fn search(&mut self, text: &str, size: Size) -> SearchOutcome;
 
     /// The next match, or the previous one.
-    fn next_match(&mut self, forward: bool, size: Size) -> Found;
+    fn next_match(&mut self, forward: bool, size: Size) -> SearchOutcome;
 
     /// One more slice of a search that is not over.
-    fn go_on_searching(&mut self, _: Size) -> Found {
-        Found::Nowhere
+    fn go_on_searching(&mut self, _: Size) -> SearchOutcome {
+        SearchOutcome::Nowhere
     }
 
     /// Which match the cursor is on, from 1, and how many there are, where that is known.
@@ -50,7 +50,7 @@ pub trait View {
     fn percent(&self, size: Size) -> Option<u8>;
 
     /// Folds or unfolds, or goes sideways. A very long string is to be decoded elsewhere.
-    fn fold(&mut self, _: Fold, _: Size) -> Option<Decode> {
+    fn fold(&mut self, _: FoldAction, _: Size) -> Option<Decode> {
         None
     }
 
@@ -70,16 +70,16 @@ impl View for TreeView {
         TreeView::go(self, motion, rows_seen(size.height));
     }
 
-    fn search(&mut self, text: &str, size: Size) -> Found {
+    fn search(&mut self, text: &str, size: Size) -> SearchOutcome {
         TreeView::search(self, text, rows_seen(size.height))
     }
 
-    fn next_match(&mut self, forward: bool, size: Size) -> Found {
+    fn next_match(&mut self, forward: bool, size: Size) -> SearchOutcome {
         let rows = rows_seen(size.height);
         if forward { TreeView::next_match(self, rows) } else { self.previous_match(rows) }
     }
 
-    fn go_on_searching(&mut self, size: Size) -> Found {
+    fn go_on_searching(&mut self, size: Size) -> SearchOutcome {
         TreeView::go_on_searching(self, rows_seen(size.height))
     }
 
@@ -91,7 +91,7 @@ impl View for TreeView {
         Some(TreeView::percent(self))
     }
 
-    fn fold(&mut self, fold: Fold, size: Size) -> Option<Decode> {
+    fn fold(&mut self, fold: FoldAction, size: Size) -> Option<Decode> {
         TreeView::fold(self, fold, rows_seen(size.height))
     }
 
@@ -105,11 +105,11 @@ impl View for RawView {
         RawView::go(self, motion, size.width, size.height);
     }
 
-    fn search(&mut self, text: &str, size: Size) -> Found {
+    fn search(&mut self, text: &str, size: Size) -> SearchOutcome {
         RawView::search(self, text, size.width, size.height)
     }
 
-    fn next_match(&mut self, forward: bool, size: Size) -> Found {
+    fn next_match(&mut self, forward: bool, size: Size) -> SearchOutcome {
         if forward {
             RawView::next_match(self, size.width, size.height)
         } else {
@@ -117,7 +117,7 @@ impl View for RawView {
         }
     }
 
-    fn go_on_searching(&mut self, size: Size) -> Found {
+    fn go_on_searching(&mut self, size: Size) -> SearchOutcome {
         RawView::go_on_searching(self, size.width, size.height)
     }
 
@@ -125,8 +125,8 @@ impl View for RawView {
         Some(RawView::percent(self, size.width, size.height))
     }
 
-    fn fold(&mut self, fold: Fold, size: Size) -> Option<Decode> {
-        self.go_sideways(matches!(fold, Fold::Unfold | Fold::UnfoldAll), size.width);
+    fn fold(&mut self, fold: FoldAction, size: Size) -> Option<Decode> {
+        self.go_sideways(matches!(fold, FoldAction::Unfold | FoldAction::UnfoldAll), size.width);
         None
     }
 
@@ -139,7 +139,7 @@ impl View for RawView {
 /// Text of which a window is seen.
 pub struct TextView<'a> {
     /// All lines, wrapped.
-    pub lines: Vec<Line>,
+    pub lines: Vec<TextLine>,
     /// The first one that is seen.
     pub top: &'a mut usize,
     /// What is searched for.
@@ -151,18 +151,18 @@ impl View for TextView<'_> {
         *self.top = scroll::slide(*self.top, motion, self.lines.len(), size.height.into());
     }
 
-    fn search(&mut self, text: &str, size: Size) -> Found {
+    fn search(&mut self, text: &str, size: Size) -> SearchOutcome {
         text.clone_into(self.needle);
         self.next_match(true, size)
     }
 
-    fn next_match(&mut self, forward: bool, size: Size) -> Found {
+    fn next_match(&mut self, forward: bool, size: Size) -> SearchOutcome {
         match text::find(&self.lines, self.needle, *self.top, forward) {
             Some(at) => {
                 *self.top = at.min(self.lines.len().saturating_sub(size.height.into()));
-                Found::Here { wrapped: false }
+                SearchOutcome::Here { wrapped: false }
             }
-            None => Found::Nowhere,
+            None => SearchOutcome::Nowhere,
         }
     }
 
@@ -177,7 +177,7 @@ pub struct TableView<'a> {
     /// The names, in the order of the rows.
     pub names: Vec<String>,
     /// The cursor.
-    pub cursor: &'a mut Cursor,
+    pub cursor: &'a mut RowCursor,
     /// What is searched for.
     pub needle: &'a mut String,
     /// What is copied of the row under the cursor.
@@ -189,12 +189,12 @@ impl View for TableView<'_> {
         self.cursor.go(motion, self.names.len(), usize::from(size.height).saturating_sub(1));
     }
 
-    fn search(&mut self, text: &str, size: Size) -> Found {
+    fn search(&mut self, text: &str, size: Size) -> SearchOutcome {
         text.to_lowercase().clone_into(self.needle);
         self.next_match(true, size)
     }
 
-    fn next_match(&mut self, forward: bool, size: Size) -> Found {
+    fn next_match(&mut self, forward: bool, size: Size) -> SearchOutcome {
         let (len, at) = (self.names.len(), self.cursor.at);
         let steps = (1..=len).map(|step| if forward { (at + step) % len } else { (at + len - step) % len });
         let has = |row: &usize| self.names.get(*row).is_some_and(|name| name.to_lowercase().contains(&*self.needle));
@@ -202,9 +202,9 @@ impl View for TableView<'_> {
             Some(row) => {
                 self.cursor.at = row;
                 self.cursor.show(len, usize::from(size.height).saturating_sub(1));
-                Found::Here { wrapped: if forward { row <= at } else { row >= at } }
+                SearchOutcome::Here { wrapped: if forward { row <= at } else { row >= at } }
             }
-            None => Found::Nowhere,
+            None => SearchOutcome::Nowhere,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::domain::command::UserCommand;
 
 /// An action, its name and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named<'a> {
+pub struct NamedAction<'a> {
     /// What is meant.
     pub action: Action,
     /// Its name.
@@ -104,10 +104,10 @@ impl Keymap {
     }
 
     /// Every action that has a name: those of the table, then the user's own commands.
-    pub fn named_actions(&self) -> impl Iterator<Item = Named<'_>> {
+    pub fn named_actions(&self) -> impl Iterator<Item = NamedAction<'_>> {
         let of_table =
-            super::table().iter().map(|one| Named { action: one.action, name: one.name, help: one.help.into() });
-        let own = (0_u16..).zip(&self.commands).map(|(number, command)| Named {
+            super::table().iter().map(|one| NamedAction { action: one.action, name: one.name, help: one.help.into() });
+        let own = (0_u16..).zip(&self.commands).map(|(number, command)| NamedAction {
             action: Action::Run(number),
             name: &command.name,
             help: help(command).into(),

@@ -94,7 +94,7 @@ impl fmt::Display for Key {
 
 /// Where a key means something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Context {
+pub enum KeyContext {
     /// In every pane.
     Everywhere,
     /// In the list.
@@ -105,7 +105,7 @@ pub enum Context {
     Log,
 }
 
-impl Context {
+impl KeyContext {
     /// The word of the help page.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -119,13 +119,13 @@ impl Context {
 
 /// One line of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Binding {
+pub struct KeyBinding {
     /// What is meant.
     pub action: Action,
     /// Its keys unless the user has bound others, as [`Key::parse`] reads them.
     pub keys: &'static [&'static str],
     /// Where they mean it.
-    pub context: Context,
+    pub context: KeyContext,
     /// Its name in the palette and in `config.toml`.
     pub name: &'static str,
     /// What it does, for help page and manual.
@@ -134,10 +134,10 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
-impl Binding {
+impl KeyBinding {
     /// Whether two actions can be meant at the same time, so that they must not share a key.
     pub fn overlaps(&self, other: &Self) -> bool {
-        let everywhere = |binding: &Self| binding.context == Context::Everywhere;
+        let everywhere = |binding: &Self| binding.context == KeyContext::Everywhere;
         self.context == other.context || everywhere(self) || everywhere(other)
     }
 }
@@ -146,7 +146,7 @@ impl Binding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keymap {
     bound: Vec<(Action, Vec<Key>)>,
-    by_key: HashMap<Key, Vec<(Context, Action)>>,
+    by_key: HashMap<Key, Vec<(KeyContext, Action)>>,
     /// The user's own, by their numbers.
     commands: Vec<Arc<UserCommand>>,
 }
@@ -161,7 +161,7 @@ impl Keymap {
     /// The table with the user's changes: the names of actions, and their keys from now on in place of those of the
     /// table. A key that is shared is the earlier action's: whoever reads the user's file sees to it that none is.
     pub fn rebound<'a>(changes: impl Iterator<Item = (&'a str, &'a [String])> + Clone) -> Self {
-        let keys = |binding: &Binding| match changes.clone().find(|(name, _)| *name == binding.name) {
+        let keys = |binding: &KeyBinding| match changes.clone().find(|(name, _)| *name == binding.name) {
             Some((_, keys)) => keys.iter().filter_map(|key| Key::parse(key)).collect(),
             None => parsed(binding.keys),
         };
@@ -169,14 +169,14 @@ impl Keymap {
     }
 
     /// What a key means in a pane.
-    pub fn action(&self, key: Key, context: Context) -> Option<Action> {
+    pub fn action(&self, key: Key, context: KeyContext) -> Option<Action> {
         let meanings = self.by_key.get(&key)?;
         let here = meanings.iter().find(|(at, _)| *at == context);
-        here.or_else(|| meanings.iter().find(|(at, _)| *at == Context::Everywhere)).map(|(_, action)| *action)
+        here.or_else(|| meanings.iter().find(|(at, _)| *at == KeyContext::Everywhere)).map(|(_, action)| *action)
     }
 
     /// A pane in which a key means something.
-    pub fn context(&self, key: Key) -> Option<Context> {
+    pub fn context(&self, key: Key) -> Option<KeyContext> {
         self.by_key.get(&key)?.first().map(|(context, _)| *context)
     }
 
@@ -197,7 +197,7 @@ impl Keymap {
     }
 
     fn of(bound: Vec<(Action, Vec<Key>)>) -> Self {
-        let mut by_key: HashMap<Key, Vec<(Context, Action)>> = HashMap::new();
+        let mut by_key: HashMap<Key, Vec<(KeyContext, Action)>> = HashMap::new();
         for (action, keys) in &bound {
             for key in keys {
                 by_key.entry(*key).or_default().push((context_of(*action), *action));
@@ -218,8 +218,8 @@ pub fn plain_char(key: Key) -> Option<char> {
     None
 }
 
-fn context_of(action: Action) -> Context {
-    table().iter().find(|binding| binding.action == action).map_or(Context::Everywhere, |binding| binding.context)
+fn context_of(action: Action) -> KeyContext {
+    table().iter().find(|binding| binding.action == action).map_or(KeyContext::Everywhere, |binding| binding.context)
 }
 
 fn parsed(keys: &[&str]) -> Vec<Key> {
@@ -304,7 +304,7 @@ mod tests {
     fn keys_can_be_bound_anew_and_taken_away() {
         let changes = [("help", vec!["F1".to_owned(), "F2".to_owned()]), ("save", vec![])];
         let keymap = Keymap::rebound(changes.iter().map(|(name, keys)| (*name, keys.as_slice())));
-        let action = |key| keymap.action(Key::parse(key).unwrap(), Context::List);
+        let action = |key| keymap.action(Key::parse(key).unwrap(), KeyContext::List);
         assert_eq!((action("F1"), action("F2"), action("?")), (Some(Action::Help), Some(Action::Help), None));
         assert_eq!((action("s"), keymap.first_key(Action::Save)), (None, String::new()));
         assert_eq!(action("q"), Some(Action::Quit));

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crossterm::event::KeyCode;
 
-use super::{Context, Key};
+use super::{Key, KeyContext};
 use crate::app::action::Action;
 use crate::app::effect::Effect;
 use crate::app::event::{Mouse, MouseKind};
-use crate::app::input::{Input, Typed};
+use crate::app::input::{LineInput, Typed};
 use crate::app::layout::Pane;
-use crate::app::list::Wanted;
+use crate::app::list::ListFilter;
 use crate::app::overlay::help::Help;
 use crate::app::scroll::Motion;
 use crate::app::{App, Leaving, Prompt, PromptKind};
@@ -71,10 +71,10 @@ impl App {
             return Vec::new();
         };
         let pane = match context {
-            Context::Everywhere => return Vec::new(),
-            Context::List => Action::FocusList,
-            Context::Detail => Action::FocusDetail,
-            Context::Log => Action::FocusLog,
+            KeyContext::Everywhere => return Vec::new(),
+            KeyContext::List => Action::FocusList,
+            KeyContext::Detail => Action::FocusDetail,
+            KeyContext::Log => Action::FocusLog,
         };
         let there = self.keymap.hint(pane, "goes there");
         self.say(format!("{key} works in the {}{there}", context.as_str()))
@@ -144,11 +144,11 @@ impl App {
     }
 
     /// The pane whose keys are meant.
-    pub(in crate::app) fn context(&self) -> Context {
+    pub(in crate::app) fn context(&self) -> KeyContext {
         match self.focus {
-            Pane::List => Context::List,
-            Pane::Detail => Context::Detail,
-            Pane::Log => Context::Log,
+            Pane::List => KeyContext::List,
+            Pane::Detail => KeyContext::Detail,
+            Pane::Log => KeyContext::Log,
         }
     }
 
@@ -202,7 +202,7 @@ impl App {
             let good = filter.as_ref().map_or_else(|error| Filter::without(&text, error), |good| Some(good.clone()));
             prompt.error = filter.err();
             if let Some(filter) = good {
-                self.list.want(Wanted { filter, ..self.list.wanted().clone() });
+                self.list.want(ListFilter { filter, ..self.list.wanted().clone() });
                 self.list.prefer(selected);
             }
         }
@@ -215,7 +215,7 @@ impl App {
                 match Filter::parse(&prompt.input.text()) {
                     Ok(filter) => {
                         self.prompt = None;
-                        let wanted = Wanted { filter, ..self.list.wanted().clone() };
+                        let wanted = ListFilter { filter, ..self.list.wanted().clone() };
                         if *self.list.wanted() != wanted {
                             self.list.want(wanted);
                             self.list.prefer(selected);
@@ -244,7 +244,7 @@ impl App {
             }
             Pane::Detail | Pane::Log => (PromptKind::Search(self.focus), String::new()),
         };
-        self.prompt = Some(Prompt { kind, input: Input::new(&text), error: None });
+        self.prompt = Some(Prompt { kind, input: LineInput::new(&text), error: None });
         Vec::new()
     }
 }

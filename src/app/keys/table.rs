@@ -1,33 +1,33 @@
 //! The one table of keys: the dispatcher, the footer, the help page, `jobdeck keys` and the man page all read it.
 
-use super::{Binding, Context};
+use super::{KeyBinding, KeyContext};
 use crate::app::action::Action;
 use crate::app::scroll::Motion;
 
 /// Every action with its keys, in the order of the help page.
-pub fn table() -> &'static [Binding] {
+pub fn table() -> &'static [KeyBinding] {
     TABLE
 }
 
-const fn all(action: Action, keys: &'static [&'static str], name: &'static str, help: &'static str) -> Binding {
-    Binding { action, keys, context: Context::Everywhere, name, help, footer: "" }
+const fn all(action: Action, keys: &'static [&'static str], name: &'static str, help: &'static str) -> KeyBinding {
+    KeyBinding { action, keys, context: KeyContext::Everywhere, name, help, footer: "" }
 }
 
 const fn at(
-    context: Context,
+    context: KeyContext,
     action: Action,
     keys: &'static [&'static str],
     name: &'static str,
     help: &'static str,
-) -> Binding {
-    Binding { action, keys, context, name, help, footer: "" }
+) -> KeyBinding {
+    KeyBinding { action, keys, context, name, help, footer: "" }
 }
 
-const fn foot(binding: Binding, footer: &'static str) -> Binding {
-    Binding { footer, ..binding }
+const fn foot(binding: KeyBinding, footer: &'static str) -> KeyBinding {
+    KeyBinding { footer, ..binding }
 }
 
-const TABLE: &[Binding] = &[
+const TABLE: &[KeyBinding] = &[
     foot(
         all(Action::NextProblem, &["f"], "next-problem", "select the next problem: lost, failed, partial or not found"),
         "next problem",
@@ -73,23 +73,23 @@ const TABLE: &[Binding] = &[
     foot(all(Action::NextTab, &["]"], "next-tab", "next tab of the detail"), "tab"),
     all(Action::PreviousTab, &["["], "previous-tab", "previous tab"),
     foot(all(Action::FileErrors, &["E"], "file-errors", "errors of the changed jobs file"), "file errors"),
-    at(Context::List, Action::SortBy, &["o"], "sort-by", "sort by a column; the same again reverses"),
+    at(KeyContext::List, Action::SortBy, &["o"], "sort-by", "sort by a column; the same again reverses"),
     at(
-        Context::List,
+        KeyContext::List,
         Action::Mark,
         &["Space"],
         "mark",
         "mark the job and move down; save, poll and the copy menu act on the marked",
     ),
-    at(Context::List, Action::MarkAll, &["Ctrl-Space"], "mark-all", "mark all listed jobs, or none"),
+    at(KeyContext::List, Action::MarkAll, &["Ctrl-Space"], "mark-all", "mark all listed jobs, or none"),
     all(Action::Fold, &["h", "Left"], "fold", "fold, or go to the parent; close a group of the list"),
     all(Action::Unfold, &["l", "Right"], "unfold", "unfold; open a group of the list"),
     all(Action::FoldAll, &["H"], "fold-all", "fold everything"),
     all(Action::UnfoldAll, &["L"], "unfold-all", "unfold everything"),
-    at(Context::Detail, Action::Decode, &["d"], "decode", "toggle reading the string under the cursor as JSON"),
-    at(Context::Detail, Action::CopyPath, &["c"], "copy-path", "copy the path under the cursor"),
-    at(Context::Log, Action::MoreLog, &["+"], "log-more", "show less severe lines too"),
-    at(Context::Log, Action::LessLog, &["-"], "log-less", "show severe lines only"),
+    at(KeyContext::Detail, Action::Decode, &["d"], "decode", "toggle reading the string under the cursor as JSON"),
+    at(KeyContext::Detail, Action::CopyPath, &["c"], "copy-path", "copy the path under the cursor"),
+    at(KeyContext::Log, Action::MoreLog, &["+"], "log-more", "show less severe lines too"),
+    at(KeyContext::Log, Action::LessLog, &["-"], "log-less", "show severe lines only"),
     all(Action::DetailDown, &["J"], "detail-down", "scroll the detail down, from any pane"),
     all(Action::DetailUp, &["K"], "detail-up", "scroll the detail up, from any pane"),
     all(Action::Wrap, &["w"], "wrap", "toggle wrapping of long lines"),

@@ -7,7 +7,7 @@ use super::tally;
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::job::JobIx;
-use crate::domain::stats::Counts;
+use crate::domain::stats::StateCounts;
 
 /// What the list is folded by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,7 +64,7 @@ pub enum Item {
 
 /// Listed jobs that belong together.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Group {
+pub struct JobGroup {
     /// What they have in common; empty for jobs without a tag. Foreign text.
     pub key: String,
     /// Its row.
@@ -72,12 +72,12 @@ pub struct Group {
     /// Its jobs are these of the list's order.
     pub jobs: std::ops::Range<usize>,
     /// How many are in which state.
-    pub counts: Counts,
+    pub counts: StateCounts,
     /// What they cost, as far as that is known of any.
     pub cost: Option<Cost>,
 }
 
-impl Group {
+impl JobGroup {
     /// What it is called.
     pub fn name(&self) -> Clean {
         if self.key.is_empty() { Clean::from("no tag") } else { Clean::new(&self.key) }
@@ -86,14 +86,14 @@ impl Group {
 
 /// Which groups there are, which are open, and the rows that this makes.
 #[derive(Debug, Default)]
-pub struct Folds {
+pub struct GroupFolds {
     by: FoldBy,
     open: HashSet<String>,
-    groups: Vec<Group>,
+    groups: Vec<JobGroup>,
     rows: Vec<Item>,
 }
 
-impl Folds {
+impl GroupFolds {
     /// What the list is folded by.
     pub fn by(&self) -> FoldBy {
         self.by
@@ -105,7 +105,7 @@ impl Folds {
     }
 
     /// The groups, in the order of their rows.
-    pub fn groups(&self) -> &[Group] {
+    pub fn groups(&self) -> &[JobGroup] {
         &self.groups
     }
 
@@ -120,7 +120,7 @@ impl Folds {
     }
 
     /// Whether a group is open.
-    pub fn is_open(&self, group: &Group) -> bool {
+    pub fn is_open(&self, group: &JobGroup) -> bool {
         self.open.contains(&group.key)
     }
 
@@ -151,7 +151,8 @@ impl Folds {
             if self.groups.last().is_none_or(|group| group.key != key) {
                 let at = self.rows.len();
                 self.rows.push(Item::Group(self.groups.len()));
-                let group = Group { key: key.to_owned(), at, jobs: n..n, counts: Counts::default(), cost: None };
+                let group =
+                    JobGroup { key: key.to_owned(), at, jobs: n..n, counts: StateCounts::default(), cost: None };
                 self.groups.push(group);
             }
             let Some(group) = self.groups.last_mut() else { continue };

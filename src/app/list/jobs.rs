@@ -11,7 +11,7 @@ use crate::app::detail::shown_body;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Gate, Health};
 use crate::domain::files::FileResult;
-use crate::domain::filter::{Filter, Subject, Text};
+use crate::domain::filter::{Filter, FilterSubject, SearchText};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::stats::Stats;
@@ -36,7 +36,7 @@ pub struct Row {
     pub reads: u32,
     /// What is known of its files, as far as its response was looked into. Most jobs have none: no cells are spent on them.
     found: Option<Box<Found>>,
-    text: Text,
+    text: SearchText,
 }
 
 /// The files of a job.
@@ -110,12 +110,12 @@ impl Row {
 
     /// Whether a filter matches it.
     pub fn fits(&self, filter: &Filter, now: Timestamp) -> bool {
-        let subject = Subject {
+        let subject = FilterSubject {
             stale: self.need() == Need::Stale,
             given_up: self.gave_up().is_some(),
             marked: self.marked,
             files: self.files(),
-            ..Subject::new(&self.job, &self.known, &self.text)
+            ..FilterSubject::new(&self.job, &self.known, &self.text)
         };
         filter.matches(&subject, now)
     }
@@ -255,7 +255,7 @@ impl Jobs {
         self.stats.declared(&known);
         self.count_reason(&known, true);
         let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
-        let text = Text::new(&job, &known);
+        let text = SearchText::new(&job, &known);
         let found = self.withdraw(ix).and_then(|row| row.found);
         let mut row = Row { job, known, title: Clean::default(), health, marked, moved, reads, found, text };
         row.retitle();
@@ -290,7 +290,7 @@ impl Jobs {
         }
         let other_reply = shown_body(&before) != shown_body(&known);
         let listed = self.change(ix, now, |row| {
-            row.text = Text::new(&row.job, &known);
+            row.text = SearchText::new(&row.job, &known);
             row.reads = row.reads.saturating_add(1).max(reads(&known));
             row.known = known;
         });

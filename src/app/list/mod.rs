@@ -22,7 +22,7 @@ use crate::domain::clean::Clean;
 use crate::domain::field::Field;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobIx;
-use folds::{FoldBy, Folds, Item};
+use folds::{FoldBy, GroupFolds, Item};
 use jobs::{Jobs, Row, place};
 pub use sort::SortBy;
 
@@ -34,7 +34,7 @@ pub const HANDS_OFF: Duration = Duration::from_secs(2);
 pub struct List {
     /// The listed jobs.
     order: Vec<JobIx>,
-    folds: Folds,
+    folds: GroupFolds,
     selected: Option<JobIx>,
     /// The group whose row the cursor is on.
     group: Option<String>,
@@ -46,7 +46,7 @@ pub struct List {
     reversed: bool,
     /// The user's fields that are columns.
     columns: Vec<Field>,
-    wanted: Wanted,
+    wanted: ListFilter,
     changed: HashSet<JobIx>,
     rebuild: bool,
     preferred: Option<JobIx>,
@@ -57,25 +57,25 @@ pub struct List {
 
 /// Which jobs are listed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wanted {
+pub struct ListFilter {
     /// Those that this means.
     pub filter: Filter,
     /// Whether only problems are.
     pub problems: bool,
     /// Only these, under this heading.
-    pub group: Option<Group>,
+    pub group: Option<ChosenJobs>,
 }
 
 /// Some jobs that were chosen together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct ChosenJobs {
     /// What they have in common.
     pub heading: Clean,
     /// Which they are.
     pub jobs: HashSet<JobIx>,
 }
 
-impl Wanted {
+impl ListFilter {
     /// Whether anything is left out.
     pub fn is_narrow(&self) -> bool {
         self.problems || self.group.is_some() || !self.filter.is_empty()
@@ -95,7 +95,7 @@ impl List {
     }
 
     /// How the list is folded.
-    pub fn folds(&self) -> &Folds {
+    pub fn folds(&self) -> &GroupFolds {
         &self.folds
     }
 
@@ -126,7 +126,7 @@ impl List {
     }
 
     /// The group whose row the cursor is on.
-    pub fn group(&self) -> Option<&folds::Group> {
+    pub fn group(&self) -> Option<&folds::JobGroup> {
         let key = self.group.as_ref()?;
         self.folds.groups().iter().find(|group| group.key == *key)
     }
@@ -196,7 +196,7 @@ impl List {
     }
 
     /// Which jobs are listed.
-    pub fn wanted(&self) -> &Wanted {
+    pub fn wanted(&self) -> &ListFilter {
         &self.wanted
     }
 
@@ -239,7 +239,7 @@ impl List {
     }
 
     /// Lists these jobs only.
-    pub fn want(&mut self, wanted: Wanted) {
+    pub fn want(&mut self, wanted: ListFilter) {
         self.rebuild |= self.wanted != wanted;
         self.wanted = wanted;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::jobs::Row;
 use super::tally;
 use crate::domain::clean::Clean;
-use crate::domain::field::{self, Field, Value};
+use crate::domain::field::{self, Field, FieldValue};
 use crate::domain::note;
 
 /// What the list is sorted by.
@@ -102,7 +102,7 @@ impl SortBy {
 }
 
 /// The value of a job's field, if its result has one.
-pub fn value(row: &Row, field: &Field) -> Option<Value> {
+pub fn value(row: &Row, field: &Field) -> Option<FieldValue> {
     field::value_of(&row.known.fields.as_ref()?.values, &field.name)
 }
 

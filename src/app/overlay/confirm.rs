@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Context, Look, Overlay, Press, Request};
+use super::{KeyOutcome, Overlay, OverlayContext, OverlayRequest, OverlayRows, Press};
 use crate::app::action::Action;
 use crate::app::keys::{Key, plain_char};
 use crate::app::scroll::Motion;
-use crate::app::text::{Line, Tone};
+use crate::app::text::{TextLine, Tone};
 use crate::domain::command::UserCommand;
 use crate::domain::human::counted;
 use crate::domain::job::JobIx;
@@ -33,16 +33,16 @@ impl Overlay for Confirm {
         Action::Run(self.number)
     }
 
-    fn go(&mut self, _: Motion, _: &Context<'_>) {}
+    fn go(&mut self, _: Motion, _: &OverlayContext<'_>) {}
 
-    fn press(&mut self, key: Key, action: Option<Action>) -> Answer {
+    fn press(&mut self, key: Key, action: Option<Action>) -> KeyOutcome {
         match plain_char(key) {
-            Some('y') => Answer::CloseAnd(Request::Run(Arc::clone(&self.command), self.jobs.clone())),
-            Some('n') => Answer::Close,
+            Some('y') => KeyOutcome::CloseAnd(OverlayRequest::Run(Arc::clone(&self.command), self.jobs.clone())),
+            Some('n') => KeyOutcome::Close,
             _ if action == Some(Action::Open) => {
-                Answer::CloseAnd(Request::Run(Arc::clone(&self.command), self.jobs.clone()))
+                KeyOutcome::CloseAnd(OverlayRequest::Run(Arc::clone(&self.command), self.jobs.clone()))
             }
-            Some(_) | None => Answer::Stay,
+            Some(_) | None => KeyOutcome::Stay,
         }
     }
 
@@ -50,17 +50,17 @@ impl Overlay for Confirm {
         vec![(Press::Fixed("y"), "run it"), (Press::Fixed("n"), "leave it")]
     }
 
-    fn look(&self, context: &Context<'_>) -> Look {
+    fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
         let question = format!("{} {}?", self.command.name, counted(self.jobs.len(), "job"));
         let most = context.rows().saturating_sub(4).min(10);
         let some = self.jobs.iter().take(most).filter_map(|ix| context.jobs.get(*ix));
-        let named = some.map(|row| Line::of(Tone::Dim, &format!("{}  {}", row.title, row.job.service)));
-        let mut rows = vec![Line::of(Tone::Strong, &question), Line::default()];
+        let named = some.map(|row| TextLine::of(Tone::Dim, &format!("{}  {}", row.title, row.job.service)));
+        let mut rows = vec![TextLine::of(Tone::Strong, &question), TextLine::default()];
         rows.extend(named);
         if self.jobs.len() > most {
-            rows.push(Line::of(Tone::Dim, &format!("and {} more", self.jobs.len() - most)));
+            rows.push(TextLine::of(Tone::Dim, &format!("and {} more", self.jobs.len() - most)));
         }
         let height = rows.len();
-        Look { title: self.command.name.to_string(), width: WIDTH, rows, height, ..Look::default() }
+        OverlayRows { title: self.command.name.to_string(), width: WIDTH, rows, height, ..OverlayRows::default() }
     }
 }

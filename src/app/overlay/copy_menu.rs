@@ -1,11 +1,11 @@
 //! What can be copied, a letter each.
 
-use super::{Answer, Context, Look, Overlay, Press, Request, window};
+use super::{KeyOutcome, Overlay, OverlayContext, OverlayRequest, OverlayRows, Press, window};
 use crate::app::action::Action;
 use crate::app::effect::What;
 use crate::app::keys::{Key, plain_char};
-use crate::app::scroll::{Cursor, Motion};
-use crate::app::text::{self, Line, Tone};
+use crate::app::scroll::{Motion, RowCursor};
+use crate::app::text::{self, TextLine, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
 
@@ -35,16 +35,16 @@ pub struct CopyMenu {
     pub jobs: Vec<JobIx>,
     /// The choices.
     pub items: Vec<CopyItem>,
-    cursor: Cursor,
+    cursor: RowCursor,
 }
 
 impl CopyMenu {
     /// A menu with the cursor on its first choice.
     pub fn new(title: Clean, jobs: Vec<JobIx>, items: Vec<CopyItem>) -> Self {
-        Self { title, jobs, items, cursor: Cursor::default() }
+        Self { title, jobs, items, cursor: RowCursor::default() }
     }
 
-    fn below(&self, context: &Context<'_>) -> Vec<String> {
+    fn below(&self, context: &OverlayContext<'_>) -> Vec<String> {
         let width = context.width(WIDTH).saturating_sub(2).max(1);
         let warned = self.items.iter().find(|item| !item.warning.is_empty());
         let mut rows =
@@ -53,7 +53,7 @@ impl CopyMenu {
         rows
     }
 
-    fn rows(&self, context: &Context<'_>) -> usize {
+    fn rows(&self, context: &OverlayContext<'_>) -> usize {
         self.items.len().min(context.rows().saturating_sub(1 + self.below(context).len()).max(1))
     }
 }
@@ -63,18 +63,18 @@ impl Overlay for CopyMenu {
         Action::CopyMenu
     }
 
-    fn go(&mut self, motion: Motion, context: &Context<'_>) {
+    fn go(&mut self, motion: Motion, context: &OverlayContext<'_>) {
         let rows = self.rows(context);
         self.cursor.go(motion, self.items.len(), rows);
     }
 
-    fn press(&mut self, key: Key, action: Option<Action>) -> Answer {
+    fn press(&mut self, key: Key, action: Option<Action>) -> KeyOutcome {
         let by_letter = plain_char(key).and_then(|letter| self.items.iter().find(|item| item.key == letter));
         let chosen = self.items.get(self.cursor.at).filter(|_| action == Some(Action::Open));
         match by_letter.or(chosen) {
-            Some(item) => Answer::CloseAnd(Request::Copy(item.what.clone(), self.jobs.clone())),
-            None if action == Some(Action::Save) => Answer::CloseAnd(Request::Save(self.jobs.clone())),
-            None => Answer::Stay,
+            Some(item) => KeyOutcome::CloseAnd(OverlayRequest::Copy(item.what.clone(), self.jobs.clone())),
+            None if action == Some(Action::Save) => KeyOutcome::CloseAnd(OverlayRequest::Save(self.jobs.clone())),
+            None => KeyOutcome::Stay,
         }
     }
 
@@ -86,18 +86,18 @@ impl Overlay for CopyMenu {
         vec![(Press::Of(Action::Open), "copy"), (Press::Of(Action::Save), "save to a file")]
     }
 
-    fn look(&self, context: &Context<'_>) -> Look {
+    fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
         let name = context.width(WIDTH).saturating_sub(15).min(30);
         let row = |item: &CopyItem| {
-            Line::of(Tone::Strong, &item.key.to_string())
+            TextLine::of(Tone::Strong, &item.key.to_string())
                 .with(Tone::Plain, &format!("  {:<name$} ", item.name))
                 .with(Tone::Dim, &item.detail)
         };
         let height = self.rows(context);
         let (rows, selected) = window(self.items.iter().map(row).collect(), self.cursor, height);
-        let mut below: Vec<Line> = self.below(context).iter().map(|row| Line::of(Tone::Warn, row)).collect();
-        below.push(Line::of(Tone::Dim, context.copies_by));
+        let mut below: Vec<TextLine> = self.below(context).iter().map(|row| TextLine::of(Tone::Warn, row)).collect();
+        below.push(TextLine::of(Tone::Dim, context.copies_by));
         let title = format!("Copy from {}", self.title);
-        Look { title, width: WIDTH, rows, selected, height, below, ..Look::default() }
+        OverlayRows { title, width: WIDTH, rows, selected, height, below, ..OverlayRows::default() }
     }
 }

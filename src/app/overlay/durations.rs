@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Answer, Context, Look, Overlay, Press, Request, window};
+use super::{KeyOutcome, Overlay, OverlayContext, OverlayRequest, OverlayRows, Press, window};
 use crate::app::action::Action;
 use crate::app::keys::Key;
 use crate::app::list;
 use crate::app::list::jobs::Jobs;
-use crate::app::scroll::{Cursor, Motion};
-use crate::app::text::{self, Line, Tone};
+use crate::app::scroll::{Motion, RowCursor};
+use crate::app::text::{self, TextLine, Tone};
 use crate::domain::clean::Clean;
-use crate::domain::durations::{self, BARS, By, Group, Sample, Spread};
+use crate::domain::durations::{self, BARS, DurationGroup, GroupBy, Sample, Spread};
 use crate::domain::human;
 use crate::domain::job::JobIx;
 use crate::domain::state::State;
@@ -33,10 +33,10 @@ fn shown_name(name: &str) -> Clean {
 /// The table.
 #[derive(Debug, Default)]
 pub struct Durations {
-    by: By,
-    entries: Vec<Group<JobIx>>,
+    by: GroupBy,
+    entries: Vec<DurationGroup<JobIx>>,
     slowest: Vec<(JobIx, Duration)>,
-    cursor: Cursor,
+    cursor: RowCursor,
 }
 
 impl Durations {
@@ -44,7 +44,7 @@ impl Durations {
         self.entries.len() + self.slowest.len()
     }
 
-    fn lines(&self, context: &Context<'_>) -> Vec<Line> {
+    fn lines(&self, context: &OverlayContext<'_>) -> Vec<TextLine> {
         let width = context.width(WIDTH);
         let name = width.saturating_sub(if width >= 100 { 104 } else { 52 }).clamp(10, 44);
         let fit = |text: &str| text::padded(text, name);
@@ -56,10 +56,10 @@ impl Durations {
             Some(spread) => [spread.median, spread.p90, spread.longest].map(human::duration),
             None => ["–", "–", "–"].map(str::to_owned),
         };
-        let entry = |entry: &Group<JobIx>| {
+        let entry = |entry: &DurationGroup<JobIx>| {
             let (queued, ran) = (three(&entry.queued), three(&entry.ran));
             let columns = |times: &[String; 3]| times.iter().map(|time| format!("{time:>6} ")).collect::<String>();
-            let mut line = Line::of(Tone::Plain, &fit(&shown_name(&entry.name)))
+            let mut line = TextLine::of(Tone::Plain, &fit(&shown_name(&entry.name)))
                 .with(Tone::Strong, &format!("{:>6} ", human::count(entry.jobs.len() as u64)))
                 .with(Tone::Dim, &format!(" {}", columns(&queued)))
                 .with(Tone::Plain, &format!(" {}", columns(&ran)));
@@ -83,7 +83,7 @@ impl Durations {
             let title = row.map(|row| row.title.to_string()).unwrap_or_default();
             let state = row.map(|row| row.known.state).unwrap_or_default();
             let service = row.map(|row| Clean::new(&row.job.service)).unwrap_or_default();
-            Line::of(Tone::Plain, &fit(&title))
+            TextLine::of(Tone::Plain, &fit(&title))
                 .with(Tone::Strong, &format!("{:>6} ", human::duration(*time)))
                 .with(Tone::State(state), &format!("  {state:<10}"))
                 .with(Tone::Dim, &format!(" {service}"))
@@ -91,7 +91,7 @@ impl Durations {
         self.entries.iter().map(entry).chain(self.slowest.iter().map(slow)).collect()
     }
 
-    fn rows(&self, context: &Context<'_>) -> usize {
+    fn rows(&self, context: &OverlayContext<'_>) -> usize {
         self.len().clamp(1, context.rows().saturating_sub(3).max(1))
     }
 }
@@ -101,30 +101,30 @@ impl Overlay for Durations {
         Action::Durations
     }
 
-    fn go(&mut self, motion: Motion, context: &Context<'_>) {
+    fn go(&mut self, motion: Motion, context: &OverlayContext<'_>) {
         let (len, rows) = (self.len(), self.rows(context));
         self.cursor.go(motion, len, rows);
     }
 
-    fn press(&mut self, _: Key, action: Option<Action>) -> Answer {
+    fn press(&mut self, _: Key, action: Option<Action>) -> KeyOutcome {
         match action {
             Some(Action::NextPane | Action::NextTab) => {
-                (self.by, self.cursor) = (self.by.next(), Cursor::default());
-                Answer::Refresh
+                (self.by, self.cursor) = (self.by.next(), RowCursor::default());
+                KeyOutcome::Refresh
             }
             Some(Action::Open) => {
-                let group = self.entries.get(self.cursor.at).map(|entry| list::Group {
+                let group = self.entries.get(self.cursor.at).map(|entry| list::ChosenJobs {
                     heading: Clean::from(format!("{} {}", self.by.as_str(), shown_name(&entry.name))),
                     jobs: entry.jobs.iter().copied().collect(),
                 });
                 let slow = self.cursor.at.checked_sub(self.entries.len()).and_then(|n| self.slowest.get(n));
                 match (group, slow) {
-                    (Some(group), _) => Answer::CloseAnd(Request::List(group)),
-                    (None, Some((ix, _))) => Answer::CloseAnd(Request::Select(*ix)),
-                    (None, None) => Answer::Close,
+                    (Some(group), _) => KeyOutcome::CloseAnd(OverlayRequest::List(group)),
+                    (None, Some((ix, _))) => KeyOutcome::CloseAnd(OverlayRequest::Select(*ix)),
+                    (None, None) => KeyOutcome::Close,
                 }
             }
-            Some(_) | None => Answer::Stay,
+            Some(_) | None => KeyOutcome::Stay,
         }
     }
 
@@ -137,14 +137,14 @@ impl Overlay for Durations {
 
     fn hints(&self) -> Vec<(Press, &'static str)> {
         let turn = match self.by.next() {
-            By::Service => "by service",
-            By::Tag => "by tag",
-            By::Reason => "by reason",
+            GroupBy::Service => "by service",
+            GroupBy::Tag => "by tag",
+            GroupBy::Reason => "by reason",
         };
         vec![(Press::Of(Action::Open), "show"), (Press::Of(Action::NextPane), turn)]
     }
 
-    fn look(&self, context: &Context<'_>) -> Look {
+    fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
         let width = context.width(WIDTH);
         let name = width.saturating_sub(if width >= 100 { 104 } else { 52 }).clamp(10, 44);
         let times = "median    p90   most ";
@@ -156,18 +156,18 @@ impl Overlay for Durations {
         let over = format!("{gap}{:<21}  running", "queued");
         let height = self.rows(context);
         let (mut rows, selected) = window(self.lines(context), self.cursor, height);
-        rows.insert(0, Line::of(Tone::Dim, &head));
-        rows.insert(0, Line::of(Tone::Dim, &over));
+        rows.insert(0, TextLine::of(Tone::Dim, &head));
+        rows.insert(0, TextLine::of(Tone::Dim, &over));
         // The slowest jobs have their own heading, if they are in sight.
         let top = crate::app::scroll::window(self.cursor.top, self.cursor.at, self.len(), height);
         let at = self.entries.len().checked_sub(top).filter(|at| *at <= height && !self.slowest.is_empty());
         let mut selected = selected.map(|selected| selected + 2);
         if let Some(at) = at {
-            rows.insert(at + 2, Line::of(Tone::Dim, "slowest jobs"));
+            rows.insert(at + 2, TextLine::of(Tone::Dim, "slowest jobs"));
             selected = selected.map(|selected| if selected >= at + 2 { selected + 1 } else { selected });
         }
         let title = format!("Durations by {}", self.by.as_str());
-        Look { title, width: WIDTH, rows, selected, height: height + 3, ..Look::default() }
+        OverlayRows { title, width: WIDTH, rows, selected, height: height + 3, ..OverlayRows::default() }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Answer, Context, Look, Overlay, Press};
+use super::{KeyOutcome, Overlay, OverlayContext, OverlayRows, Press};
 use crate::app::action::Action;
 use crate::app::keys::Key;
 use crate::app::scroll::{self, Motion};
-use crate::app::text::{self, Line, Tone};
+use crate::app::text::{self, TextLine, Tone};
 
 const WIDTH: u16 = 150;
 
@@ -17,10 +17,10 @@ pub struct FileErrors {
 }
 
 impl FileErrors {
-    fn lines(context: &Context<'_>) -> Vec<Line> {
+    fn lines(context: &OverlayContext<'_>) -> Vec<TextLine> {
         let width = context.width(WIDTH).saturating_sub(1);
         let rows = context.file_errors.iter().flat_map(|line| hanging(line, width));
-        rows.map(|row| Line::of(Tone::Plain, &row)).collect()
+        rows.map(|row| TextLine::of(Tone::Plain, &row)).collect()
     }
 }
 
@@ -29,28 +29,28 @@ impl Overlay for FileErrors {
         Action::FileErrors
     }
 
-    fn go(&mut self, motion: Motion, context: &Context<'_>) {
+    fn go(&mut self, motion: Motion, context: &OverlayContext<'_>) {
         self.top = scroll::slide(self.top, motion, Self::lines(context).len(), context.rows());
     }
 
-    fn press(&mut self, _: Key, action: Option<Action>) -> Answer {
-        if action == Some(Action::Open) { Answer::Close } else { Answer::Stay }
+    fn press(&mut self, _: Key, action: Option<Action>) -> KeyOutcome {
+        if action == Some(Action::Open) { KeyOutcome::Close } else { KeyOutcome::Stay }
     }
 
     fn hints(&self) -> Vec<(Press, &'static str)> {
         vec![(Press::Of(Action::Go(Motion::Down)), "scroll")]
     }
 
-    fn look(&self, context: &Context<'_>) -> Look {
+    fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
         let (lines, rows) = (Self::lines(context), context.rows());
         let (len, top) = (lines.len(), self.top.min(lines.len().saturating_sub(rows)));
-        Look {
+        OverlayRows {
             title: "Errors in the jobs file".to_owned(),
             corner: if top + rows < len { "more below" } else { "" }.to_owned(),
             width: WIDTH,
             height: len.min(rows),
             rows: lines.into_iter().skip(top).take(rows).collect(),
-            ..Look::default()
+            ..OverlayRows::default()
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The help page: the keys of the pane first, then those of everywhere, then the other panes, then the filter language;
 //! opened from a filter the language comes first.
 
-use super::{Answer, Context, Look, Overlay, Press};
+use super::{KeyOutcome, Overlay, OverlayContext, OverlayRows, Press};
 use crate::app::action::Action;
-use crate::app::input::{Input, Typed};
-use crate::app::keys::{self, Context as Where, Key, Keymap};
+use crate::app::input::{LineInput, Typed};
+use crate::app::keys::{self, Key, KeyContext as Where, Keymap};
 use crate::app::scroll::{self, Motion};
-use crate::app::text::{self, Line, Tone};
+use crate::app::text::{self, TextLine, Tone};
 use crate::domain::filter::SYNTAX;
 
 /// Cells of one column, and from how many on there are two.
@@ -19,24 +19,25 @@ pub struct Help {
     top: usize,
     /// The pane that it is about; None: the filter language is.
     about: Option<Where>,
-    search: Input,
+    search: LineInput,
     typing: bool,
 }
 
 impl Help {
     /// About a pane, or about the filter language.
     pub fn new(about: Option<Where>) -> Self {
-        Self { top: 0, about, search: Input::default(), typing: false }
+        Self { top: 0, about, search: LineInput::default(), typing: false }
     }
 
-    fn lines(&self, context: &Context<'_>) -> Vec<Line> {
+    fn lines(&self, context: &OverlayContext<'_>) -> Vec<TextLine> {
         let blocks = blocks(context.keymap, self.about, &self.search.text());
         if context.room.width < TWO {
             let lines = blocks.into_iter().flatten().collect();
             return text::wrapped(lines, context.width(COLUMN), true);
         }
-        let wrapped =
-            |blocks: Vec<Vec<Line>>| text::wrapped(blocks.into_iter().flatten().collect(), usize::from(COLUMN), true);
+        let wrapped = |blocks: Vec<Vec<TextLine>>| {
+            text::wrapped(blocks.into_iter().flatten().collect(), usize::from(COLUMN), true)
+        };
         // The first section and what is everywhere at the left, the rest at the right.
         let mut left = blocks;
         let right = left.split_off(left.len().min(2));
@@ -58,7 +59,7 @@ impl Overlay for Help {
         Action::Help
     }
 
-    fn go(&mut self, motion: Motion, context: &Context<'_>) {
+    fn go(&mut self, motion: Motion, context: &OverlayContext<'_>) {
         self.top = scroll::slide(self.top, motion, self.lines(context).len(), context.rows());
     }
 
@@ -66,22 +67,22 @@ impl Overlay for Help {
         self.typing
     }
 
-    fn press(&mut self, key: Key, action: Option<Action>) -> Answer {
+    fn press(&mut self, key: Key, action: Option<Action>) -> KeyOutcome {
         if self.typing {
             match self.search.key(key) {
                 Typed::Changed => self.top = 0,
                 Typed::Same => {}
                 Typed::Done => self.typing = false,
-                Typed::Cancelled => (self.typing, self.search) = (false, Input::default()),
+                Typed::Cancelled => (self.typing, self.search) = (false, LineInput::default()),
             }
-            return Answer::Stay;
+            return KeyOutcome::Stay;
         }
         match action {
             Some(Action::Find) => self.typing = true,
-            Some(Action::Open) => return Answer::Close,
+            Some(Action::Open) => return KeyOutcome::Close,
             Some(_) | None => {}
         }
-        Answer::Stay
+        KeyOutcome::Stay
     }
 
     fn paste(&mut self, text: &str) {
@@ -97,25 +98,25 @@ impl Overlay for Help {
         vec![(Press::Of(Action::Find), "search"), (Press::Of(Action::Go(Motion::Down)), "scroll")]
     }
 
-    fn look(&self, context: &Context<'_>) -> Look {
+    fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
         let lines = self.lines(context);
         let (len, rows) = (lines.len(), context.rows());
         let top = self.top.min(len.saturating_sub(rows));
         let corner = if top + rows < len { "more below" } else { "" };
         let searching = self.typing || !self.search.text().is_empty();
-        Look {
+        OverlayRows {
             title: "Help".to_owned(),
             corner: corner.to_owned(),
             width: if context.room.width < TWO { COLUMN } else { TWO },
             input: searching.then(|| ("/", self.search.clone())),
             rows: lines.into_iter().skip(top).take(rows).collect(),
             height: rows,
-            ..Look::default()
+            ..OverlayRows::default()
         }
     }
 }
 
-fn blocks(keymap: &Keymap, about: Option<Where>, search: &str) -> Vec<Vec<Line>> {
+fn blocks(keymap: &Keymap, about: Option<Where>, search: &str) -> Vec<Vec<TextLine>> {
     let rank = |other: Where| match other {
         other if Some(other) == about => 0,
         Where::Everywhere => 1,
@@ -124,12 +125,16 @@ fn blocks(keymap: &Keymap, about: Option<Where>, search: &str) -> Vec<Vec<Line>>
     let mut contexts = [Where::Everywhere, Where::List, Where::Detail, Where::Log];
     contexts.sort_by_key(|other| rank(*other));
     let search = search.to_lowercase();
-    let has = |line: &Line| search.is_empty() || line.text().to_lowercase().contains(&search);
-    let block = |title: &str, rows: Vec<Line>| {
-        let rows: Vec<Line> = rows.into_iter().filter(has).collect();
-        if rows.is_empty() { Vec::new() } else { [vec![Line::heading(title)], rows, vec![Line::default()]].concat() }
+    let has = |line: &TextLine| search.is_empty() || line.text().to_lowercase().contains(&search);
+    let block = |title: &str, rows: Vec<TextLine>| {
+        let rows: Vec<TextLine> = rows.into_iter().filter(has).collect();
+        if rows.is_empty() {
+            Vec::new()
+        } else {
+            [vec![TextLine::heading(title)], rows, vec![TextLine::default()]].concat()
+        }
     };
-    let mut blocks: Vec<Vec<Line>> = Vec::new();
+    let mut blocks: Vec<Vec<TextLine>> = Vec::new();
     for context in contexts {
         let bindings = keys::table().iter().filter(|binding| binding.context == context);
         let rows =
@@ -146,11 +151,11 @@ fn blocks(keymap: &Keymap, about: Option<Where>, search: &str) -> Vec<Vec<Line>>
     blocks
 }
 
-fn row(keys: &str, help: &str, name: &str) -> Line {
+fn row(keys: &str, help: &str, name: &str) -> TextLine {
     let name = if name.is_empty() { String::new() } else { format!("  {name}") };
     let head = format!(" {keys:<17} ");
     let indent = unicode_width::UnicodeWidthStr::width(head.as_str());
-    Line { pieces: Vec::new(), indent }.with(Tone::Strong, &head).with(Tone::Plain, help).with(Tone::Dim, &name)
+    TextLine { pieces: Vec::new(), indent }.with(Tone::Strong, &head).with(Tone::Plain, help).with(Tone::Dim, &name)
 }
 
 /// The keys of an action, as they are bound.

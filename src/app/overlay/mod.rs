@@ -19,14 +19,14 @@ use ratatui::layout::Rect;
 
 use super::action::Action;
 use super::effect::{Effect, What};
-use super::input::Input;
+use super::input::LineInput;
 use super::keys::press::motion_of;
 use super::keys::{Key, Keymap};
 use super::layout::{Class, Pane};
 use super::list::jobs::Jobs;
-use super::list::{Group, SortBy, Wanted};
+use super::list::{ChosenJobs, ListFilter, SortBy};
 use super::scroll::Motion;
-use super::text::{self, Line, Tone};
+use super::text::{self, TextLine, Tone};
 use super::{App, detail::view::Size};
 use crate::domain::clean::Clean;
 use crate::domain::command::UserCommand;
@@ -38,10 +38,10 @@ pub trait Overlay: fmt::Debug {
     fn opener(&self) -> Action;
 
     /// Moves its cursor or its text.
-    fn go(&mut self, motion: Motion, context: &Context<'_>);
+    fn go(&mut self, motion: Motion, context: &OverlayContext<'_>);
 
     /// A key that neither moves nor closes it.
-    fn press(&mut self, key: Key, action: Option<Action>) -> Answer;
+    fn press(&mut self, key: Key, action: Option<Action>) -> KeyOutcome;
 
     /// Whether every key is typed into it.
     fn is_typing(&self) -> bool {
@@ -68,7 +68,7 @@ pub trait Overlay: fmt::Debug {
     fn hints(&self) -> Vec<(Press, &'static str)>;
 
     /// How it looks.
-    fn look(&self, context: &Context<'_>) -> Look;
+    fn look(&self, context: &OverlayContext<'_>) -> OverlayRows;
 }
 
 /// A key for the footer.
@@ -82,7 +82,7 @@ pub enum Press {
 
 /// What an overlay answers to a key.
 #[derive(Debug, PartialEq)]
-pub enum Answer {
+pub enum KeyOutcome {
     /// It stays.
     Stay,
     /// It is closed.
@@ -90,14 +90,14 @@ pub enum Answer {
     /// It stays, and is to be filled anew.
     Refresh,
     /// It stays, and this is done.
-    Also(Request),
+    Also(OverlayRequest),
     /// It is closed, and this is done.
-    CloseAnd(Request),
+    CloseAnd(OverlayRequest),
 }
 
 /// What an overlay wants the dashboard to do.
 #[derive(Debug, PartialEq)]
-pub enum Request {
+pub enum OverlayRequest {
     /// An action.
     Act(Action),
     /// The action of this number among those that match what was typed.
@@ -113,7 +113,7 @@ pub enum Request {
     /// Save a text under this name, with this ending.
     SaveText(String, &'static str, bytes::Bytes),
     /// List these jobs only.
-    List(Group),
+    List(ChosenJobs),
     /// Select this job.
     Select(JobIx),
     /// Sort the list; the same column again reverses it.
@@ -124,7 +124,7 @@ pub enum Request {
 
 /// What overlays look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub struct OverlayContext<'a> {
     /// The jobs.
     pub jobs: &'a Jobs,
     /// The keys.
@@ -141,7 +141,7 @@ pub struct Context<'a> {
     pub room: Size,
 }
 
-impl Context<'_> {
+impl OverlayContext<'_> {
     /// Cells inside of a frame that wants this many.
     pub fn width(&self, wanted: u16) -> usize {
         wanted.min(self.room.width).into()
@@ -155,7 +155,7 @@ impl Context<'_> {
 
 /// How an overlay looks: rows of one frame.
 #[derive(Debug, Clone, Default)]
-pub struct Look {
+pub struct OverlayRows {
     /// In the frame's upper edge.
     pub title: String,
     /// In its lower edge, at the right.
@@ -163,19 +163,23 @@ pub struct Look {
     /// Cells inside of the frame, if there are that many.
     pub width: u16,
     /// The line that is typed in, after this sign.
-    pub input: Option<(&'static str, Input)>,
+    pub input: Option<(&'static str, LineInput)>,
     /// The visible rows.
-    pub rows: Vec<Line>,
+    pub rows: Vec<TextLine>,
     /// Which of them is under the cursor.
     pub selected: Option<usize>,
     /// How many rows there is always room for.
     pub height: usize,
     /// Below the rows.
-    pub below: Vec<Line>,
+    pub below: Vec<TextLine>,
 }
 
 /// The window of a list that has a cursor: as many rows as fit above what is said below, and which of them is chosen.
-pub fn window(mut rows: Vec<Line>, cursor: super::scroll::Cursor, height: usize) -> (Vec<Line>, Option<usize>) {
+pub fn window(
+    mut rows: Vec<TextLine>,
+    cursor: super::scroll::RowCursor,
+    height: usize,
+) -> (Vec<TextLine>, Option<usize>) {
     let top = super::scroll::window(cursor.top, cursor.at, rows.len(), height);
     let selected = (!rows.is_empty()).then(|| cursor.at.saturating_sub(top));
     rows.drain(..top.min(rows.len()));
@@ -184,8 +188,8 @@ pub fn window(mut rows: Vec<Line>, cursor: super::scroll::Cursor, height: usize)
 }
 
 /// A text in full, in this many cells.
-pub fn in_full(text: &str, width: usize) -> Vec<Line> {
-    text::split(text, width.saturating_sub(2).max(1)).iter().map(|row| Line::of(Tone::Plain, row)).collect()
+pub fn in_full(text: &str, width: usize) -> Vec<TextLine> {
+    text::split(text, width.saturating_sub(2).max(1)).iter().map(|row| TextLine::of(Tone::Plain, row)).collect()
 }
 
 impl App {
@@ -202,10 +206,10 @@ impl App {
     }
 
     /// What overlays look at.
-    pub fn overlay_context(&self) -> Context<'_> {
+    pub fn overlay_context(&self) -> OverlayContext<'_> {
         let area = self.overlay_area();
         let none: &[Clean] = &[];
-        Context {
+        OverlayContext {
             jobs: &self.jobs,
             keymap: &self.keymap,
             copies_by: &self.copies_by,
@@ -217,7 +221,7 @@ impl App {
     }
 
     /// How the open overlay looks.
-    pub fn overlay_look(&self) -> Option<Look> {
+    pub fn overlay_look(&self) -> Option<OverlayRows> {
         self.overlay.as_deref().map(|overlay| overlay.look(&self.overlay_context()))
     }
 
@@ -250,68 +254,68 @@ impl App {
             _ if overlay.is_typing() => match motion_of(key) {
                 Some(motion) => {
                     self.go_in_overlay(motion);
-                    Answer::Stay
+                    KeyOutcome::Stay
                 }
                 None => overlay.press(key, None),
             },
             Some(Action::Go(motion)) => {
                 self.go_in_overlay(motion);
-                Answer::Stay
+                KeyOutcome::Stay
             }
-            Some(Action::Back | Action::Quit) => Answer::Close,
+            Some(Action::Back | Action::Quit) => KeyOutcome::Close,
             _ => {
                 let answer = overlay.press(key, action);
-                let is_toggled = matches!(answer, Answer::Stay) && action == Some(overlay.opener());
-                if is_toggled { Answer::Close } else { answer }
+                let is_toggled = matches!(answer, KeyOutcome::Stay) && action == Some(overlay.opener());
+                if is_toggled { KeyOutcome::Close } else { answer }
             }
         };
         match answer {
-            Answer::Stay => Vec::new(),
-            Answer::Refresh => {
+            KeyOutcome::Stay => Vec::new(),
+            KeyOutcome::Refresh => {
                 if let Some(overlay) = &mut self.overlay {
                     overlay.refresh(&self.jobs);
                 }
                 Vec::new()
             }
-            Answer::Close => {
+            KeyOutcome::Close => {
                 self.overlay = None;
                 Vec::new()
             }
-            Answer::Also(request) => self.fulfil(request),
-            Answer::CloseAnd(request) => {
+            KeyOutcome::Also(request) => self.fulfil(request),
+            KeyOutcome::CloseAnd(request) => {
                 self.overlay = None;
                 self.fulfil(request)
             }
         }
     }
 
-    fn fulfil(&mut self, request: Request) -> Vec<Effect> {
+    fn fulfil(&mut self, request: OverlayRequest) -> Vec<Effect> {
         match request {
-            Request::Act(action) => return self.act(action),
-            Request::Choose(typed, at) => {
+            OverlayRequest::Act(action) => return self.act(action),
+            OverlayRequest::Choose(typed, at) => {
                 let chosen = palette::found(&typed, &self.keymap).get(at).map(|named| named.action);
                 return chosen.map(|action| self.act(action)).unwrap_or_default();
             }
-            Request::Command(number, jobs) => return self.run_command(number, jobs),
-            Request::Run(command, jobs) => return self.start_command(command, &jobs),
-            Request::Copy(what, jobs) => return self.copy(what, &jobs),
-            Request::Save(jobs) => return self.save(&jobs),
-            Request::SaveText(name, ending, text) => return vec![Effect::SaveText { name, ending, text }],
-            Request::List(group) => {
-                self.list.want(Wanted { group: Some(group), ..Wanted::default() });
+            OverlayRequest::Command(number, jobs) => return self.run_command(number, jobs),
+            OverlayRequest::Run(command, jobs) => return self.start_command(command, &jobs),
+            OverlayRequest::Copy(what, jobs) => return self.copy(what, &jobs),
+            OverlayRequest::Save(jobs) => return self.save(&jobs),
+            OverlayRequest::SaveText(name, ending, text) => return vec![Effect::SaveText { name, ending, text }],
+            OverlayRequest::List(group) => {
+                self.list.want(ListFilter { group: Some(group), ..ListFilter::default() });
                 self.focus = Pane::List;
             }
-            Request::Select(ix) => {
+            OverlayRequest::Select(ix) => {
                 let rows = self.list_rows();
                 if !self.list.order().contains(&ix) {
-                    self.list.want(Wanted::default());
+                    self.list.want(ListFilter::default());
                     self.list.prefer(Some(ix));
                 }
                 self.list.select(ix, rows);
                 self.focus = Pane::List;
             }
-            Request::Sort(by) => self.list.sort_by(by),
-            Request::Mark(jobs) => {
+            OverlayRequest::Sort(by) => self.list.sort_by(by),
+            OverlayRequest::Mark(jobs) => {
                 self.mark_all(&jobs);
             }
         }

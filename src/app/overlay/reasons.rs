@@ -5,14 +5,14 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::{Answer, Context, Look, Overlay, Press, Request, in_full, window};
+use super::{KeyOutcome, Overlay, OverlayContext, OverlayRequest, OverlayRows, Press, in_full, window};
 use crate::app::action::Action;
 use crate::app::effect::What;
 use crate::app::keys::Key;
-use crate::app::list::Group;
+use crate::app::list::ChosenJobs;
 use crate::app::list::jobs::Jobs;
-use crate::app::scroll::{Cursor, Motion};
-use crate::app::text::{self, Line, Tone};
+use crate::app::scroll::{Motion, RowCursor};
+use crate::app::text::{self, TextLine, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
 use crate::domain::state::State;
@@ -40,22 +40,22 @@ pub struct Reason {
 #[derive(Debug, Default)]
 pub struct Reasons {
     reasons: Vec<Reason>,
-    cursor: Cursor,
+    cursor: RowCursor,
 }
 
 impl Reasons {
-    fn rows(&self, context: &Context<'_>) -> usize {
+    fn rows(&self, context: &OverlayContext<'_>) -> usize {
         self.reasons.len().clamp(1, context.rows().saturating_sub(self.below(context) + 1).max(1))
     }
 
     /// Rows for the chosen reason in full: as many for each, so that the frame stays as it is.
-    fn below(&self, context: &Context<'_>) -> usize {
+    fn below(&self, context: &OverlayContext<'_>) -> usize {
         let width = context.width(WIDTH).saturating_sub(2).max(1);
         let rows = self.reasons.iter().map(|reason| text::split(&reason.pattern, width).len());
         rows.max().unwrap_or(0).min(context.rows() / 2)
     }
 
-    fn row(reason: &Reason, most: usize, context: &Context<'_>) -> Line {
+    fn row(reason: &Reason, most: usize, context: &OverlayContext<'_>) -> TextLine {
         let width = context.width(WIDTH);
         let jobs = reason.jobs.len();
         let cells = (jobs * BAR).div_ceil(most.max(1));
@@ -75,7 +75,7 @@ impl Reasons {
         let names = if width >= 60 { 22 } else { 0 };
         let room = width.saturating_sub(1 + bar.chars().count() + 5 + names + times + 3);
         let fit = text::padded;
-        Line::of(Tone::Fill(State::Failed), &bar)
+        TextLine::of(Tone::Fill(State::Failed), &bar)
             .with(Tone::Strong, &format!("{jobs:>4}  "))
             .with(Tone::Plain, &format!("{}  ", fit(&reason.pattern, room)))
             .with(Tone::Dim, &format!("{} {seen:>times$}", fit(&who, names.saturating_sub(1))))
@@ -87,27 +87,29 @@ impl Overlay for Reasons {
         Action::Errors
     }
 
-    fn go(&mut self, motion: Motion, context: &Context<'_>) {
+    fn go(&mut self, motion: Motion, context: &OverlayContext<'_>) {
         let rows = self.rows(context);
         self.cursor.go(motion, self.reasons.len(), rows);
     }
 
-    fn press(&mut self, _: Key, action: Option<Action>) -> Answer {
+    fn press(&mut self, _: Key, action: Option<Action>) -> KeyOutcome {
         let chosen = self.reasons.get(self.cursor.at).cloned();
         match (action, chosen) {
             (Some(Action::CopyRaw), _) => {
-                Answer::Also(Request::Copy(What::Text(table(&self.reasons).into()), Vec::new()))
+                KeyOutcome::Also(OverlayRequest::Copy(What::Text(table(&self.reasons).into()), Vec::new()))
             }
             (Some(Action::Save), _) => {
-                Answer::CloseAnd(Request::SaveText("failures".to_owned(), "csv", csv(&self.reasons).into()))
+                KeyOutcome::CloseAnd(OverlayRequest::SaveText("failures".to_owned(), "csv", csv(&self.reasons).into()))
             }
-            (Some(Action::Mark), Some(reason)) => Answer::Also(Request::Mark(reason.jobs)),
-            (Some(Action::Run(number)), Some(reason)) => Answer::CloseAnd(Request::Command(number, reason.jobs)),
-            (Some(Action::Open), Some(reason)) => Answer::CloseAnd(Request::List(Group {
+            (Some(Action::Mark), Some(reason)) => KeyOutcome::Also(OverlayRequest::Mark(reason.jobs)),
+            (Some(Action::Run(number)), Some(reason)) => {
+                KeyOutcome::CloseAnd(OverlayRequest::Command(number, reason.jobs))
+            }
+            (Some(Action::Open), Some(reason)) => KeyOutcome::CloseAnd(OverlayRequest::List(ChosenJobs {
                 heading: reason.pattern,
                 jobs: reason.jobs.into_iter().collect(),
             })),
-            (_, _) => Answer::Stay,
+            (_, _) => KeyOutcome::Stay,
         }
     }
 
@@ -133,17 +135,17 @@ impl Overlay for Reasons {
         ]
     }
 
-    fn look(&self, context: &Context<'_>) -> Look {
+    fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
         let (height, below) = (self.rows(context), self.below(context));
         let most = self.reasons.iter().map(|reason| reason.jobs.len()).max().unwrap_or(0);
         let rows = self.reasons.iter().map(|reason| Self::row(reason, most, context)).collect();
         let (mut rows, selected) = window(rows, self.cursor, height);
         if self.reasons.is_empty() {
-            rows.push(Line::of(Tone::Plain, "no job is lost, failed or partial"));
+            rows.push(TextLine::of(Tone::Plain, "no job is lost, failed or partial"));
         }
         let chosen = self.reasons.get(self.cursor.at);
         let mut full = chosen.map(|reason| in_full(&reason.pattern, context.width(WIDTH))).unwrap_or_default();
-        full.resize(below, Line::default());
+        full.resize(below, TextLine::default());
         let (jobs, many) =
             (human::counted(jobs_of(&self.reasons), "job"), human::counted(self.reasons.len(), "reason"));
         let corner = match context.jobs.replies().asked() {
@@ -151,7 +153,7 @@ impl Overlay for Reasons {
             asked => format!("reading {}…", human::counted(asked, "response")),
         };
         let title = format!("Failures by reason: {jobs}, {many}");
-        Look { title, corner, width: WIDTH, rows, selected, height, below: full, ..Look::default() }
+        OverlayRows { title, corner, width: WIDTH, rows, selected, height, below: full, ..OverlayRows::default() }
     }
 }
 

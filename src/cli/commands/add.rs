@@ -9,7 +9,7 @@ use crate::domain::clean::Clean;
 
 /// What is asked for on the command line.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct AddRequest<'a> {
     /// The name of a service of the file.
     pub service: &'a str,
     /// Ids; `-` stands for those of standard input.
@@ -26,7 +26,7 @@ pub struct Wanted<'a> {
 /// id, go to `err`. Returns the exit code.
 pub fn run(
     file: &Path,
-    wanted: &Wanted<'_>,
+    wanted: &AddRequest<'_>,
     stdin: &mut dyn Read,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -49,7 +49,7 @@ pub fn run(
         writeln!(err, "jobdeck: there is no id to add; give ids, or `-` and one id a line on standard input")?;
         return Ok(2);
     }
-    let Wanted { service, name, tags, batch, .. } = *wanted;
+    let AddRequest { service, name, tags, batch, .. } = *wanted;
     let addition = Addition { service, ids: &given, name, tags, batch };
     match append::add(file, &addition) {
         Ok(done) => {
@@ -90,7 +90,7 @@ mod tests {
 
     fn added(service: &str, ids: &[&str], stdin: &[u8], file: &Path) -> (u8, String, String) {
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-        let wanted = Wanted { service, ids: &ids, name: None, tags: &[], batch: None };
+        let wanted = AddRequest { service, ids: &ids, name: None, tags: &[], batch: None };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut stdin = stdin;
         let code = run(file, &wanted, &mut stdin, &mut out, &mut err).unwrap();

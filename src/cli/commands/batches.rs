@@ -9,18 +9,18 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::cli::args::Common;
+use crate::cli::args::CommonArgs;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
 use crate::cli::odd;
-use crate::cli::output::{self, Out};
-use crate::domain::batch::{self, Batch};
+use crate::cli::output::{self, StdoutWriter};
+use crate::domain::batch::{self, BatchOutcome};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::state::State;
 use crate::engine::saved::Results;
 use crate::session::jsonl::{json, number, utc};
-use crate::session::select::{self, Entry};
+use crate::session::select::{self, KnownJob};
 
 /// `batches`.
 #[derive(Debug, Args)]
@@ -42,10 +42,10 @@ pub enum Format {
 }
 
 /// Runs it.
-pub async fn run(common: &Common, wanted: &Batches) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: &Batches) -> Result<u8, Failure> {
     let entries = on_disk(common).await?.1;
     let batches = batch::batches(entries.iter().map(|entry| (&*entry.job, &*entry.known)));
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     match wanted.format {
         Format::Table if batches.is_empty() => output::say("there is no batch on disk yet"),
         Format::Table => table(&batches).iter().try_for_each(|line| out.line(line))?,
@@ -66,7 +66,7 @@ pub async fn run(common: &Common, wanted: &Batches) -> Result<u8, Failure> {
 }
 
 /// Every job on disk, called as in the jobs file where one loads, and the store that they are in.
-pub async fn on_disk(common: &Common) -> Result<(Results, Vec<Entry>), Failure> {
+pub async fn on_disk(common: &CommonArgs) -> Result<(Results, Vec<KnownJob>), Failure> {
     let declared = common.jobs_file().map(|file| file.jobs).unwrap_or_default();
     let store = common.results().await?;
     let entries = select::of_disk(&store, &declared).await?;
@@ -75,7 +75,7 @@ pub async fn on_disk(common: &Common) -> Result<(Results, Vec<Entry>), Failure> 
 }
 
 /// What to say of a name that no batch has: those that are spelt like it, else all.
-pub fn unknown(wanted: &str, entries: &[Entry]) -> Failure {
+pub fn unknown(wanted: &str, entries: &[KnownJob]) -> Failure {
     let names: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.job.batch.as_deref()).collect();
     let length = wanted.chars().count();
     let is_near = |name: &&&str| {
@@ -106,12 +106,12 @@ pub fn columns(header: &[&str], rows: Vec<Vec<String>>, right: std::ops::Range<u
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn table(batches: &[Batch]) -> Vec<String> {
+fn table(batches: &[BatchOutcome]) -> Vec<String> {
     let day = |at: Option<Timestamp>| {
         let shown = |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string();
         at.map_or_else(|| "-".to_owned(), shown)
     };
-    let row = |batch: &Batch| {
+    let row = |batch: &BatchOutcome| {
         let sentence = batch.counts.sentence();
         let outcome = sentence.split_once(": ").map_or("-", |(_, outcome)| outcome).to_owned();
         let cost = batch.counts.cost().map_or_else(|| "-".to_owned(), |cost| cost.to_string());
@@ -122,7 +122,7 @@ fn table(batches: &[Batch]) -> Vec<String> {
     columns(&["BATCH", "FIRST", "LAST", "JOBS", "COST", "OUTCOME"], batches.iter().map(row).collect(), 3..5)
 }
 
-fn csv_row(batch: &Batch) -> Vec<String> {
+fn csv_row(batch: &BatchOutcome) -> Vec<String> {
     let mut row = vec![batch.name.as_deref().unwrap_or_default().to_owned()];
     row.extend([batch.first, batch.last].map(|at| at.map(utc).unwrap_or_default()));
     row.push(batch.counts.total().to_string());
@@ -152,7 +152,7 @@ struct BatchLine<'a> {
 }
 
 impl<'a> BatchLine<'a> {
-    fn new(batch: &'a Batch) -> Self {
+    fn new(batch: &'a BatchOutcome) -> Self {
         let counts = &batch.counts;
         Self {
             v: 1,

@@ -148,7 +148,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::domain::secret::Token;
-    use crate::engine::online::{Answer, OnlineError};
+    use crate::engine::online::{CheckedAnswer, OnlineError};
 
     use super::*;
 
@@ -228,7 +228,7 @@ mod tests {
         let checked = Checked { file: config::parse(FILE, Path::new("f")).unwrap(), tokens: Vec::new() };
         let tokens = checked.file.services.iter().map(|service| (Arc::clone(service), Ok(Token::new("t").unwrap())));
         let checked = Checked { tokens: tokens.collect(), ..checked };
-        for (answer, code) in [(Ok(Answer::Accepted), 0), (Err(OnlineError::TimedOut), 2)] {
+        for (answer, code) in [(Ok(CheckedAnswer::Accepted), 0), (Err(OnlineError::TimedOut), 2)] {
             let mut out = Vec::new();
             assert_eq!(report(&checked, &vec![("a".into(), answer)], &User::default(), &mut out).unwrap(), code);
         }

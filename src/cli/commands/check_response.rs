@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Out};
+use crate::cli::output::{self, StdoutWriter};
 use crate::config;
 use crate::domain::clean::Clean;
 use crate::domain::human;
@@ -29,7 +29,7 @@ pub fn run(jobs_file: Option<&Path>, service: &str, reply: &Path, code: u16) -> 
             return Ok(2);
         }
     };
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     for line in lines(&explain::response(service, code, body)) {
         out.line(&line)?;
     }

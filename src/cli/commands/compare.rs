@@ -5,17 +5,17 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::batches::{self, Format};
-use crate::cli::args::Common;
+use crate::cli::args::CommonArgs;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Out};
-use crate::domain::batch::{self, Change, Match, Pairs};
+use crate::cli::output::{self, StdoutWriter};
+use crate::domain::batch::{self, JobChange, Match, Pairs};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::{human, note};
 use crate::engine::saved::{self, Results};
 use crate::session::jsonl::json;
-use crate::session::select::Entry;
+use crate::session::select::KnownJob;
 
 /// The exit code where something is worse.
 const WORSE: u8 = 3;
@@ -31,7 +31,7 @@ pub struct Compare {
     pub after: String,
     /// What makes a job of B the counterpart of one of A
     #[arg(long, default_value = "name")]
-    pub by: By,
+    pub by: MatchBy,
     /// How to print it
     #[arg(long, default_value = "table")]
     pub format: Format,
@@ -39,7 +39,7 @@ pub struct Compare {
 
 /// What makes two jobs counterparts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum By {
+pub enum MatchBy {
     /// The name, of jobs without one their first file.
     Name,
     /// The service's id.
@@ -48,8 +48,8 @@ pub enum By {
 
 /// One change of one job, as text.
 #[derive(Debug)]
-struct Row {
-    change: Change,
+struct ChangeRow {
+    change: JobChange,
     name: String,
     jobs: [String; 2],
     /// What it was, and what it is: state, seconds or dollars.
@@ -61,16 +61,16 @@ struct Row {
 }
 
 /// Runs it.
-pub async fn run(common: &Common, wanted: Compare) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: Compare) -> Result<u8, Failure> {
     let (store, entries) = batches::on_disk(common).await?;
     let of = |name: &str| {
-        let is_of = |entry: &&Entry| entry.job.batch.as_deref() == Some(name);
-        let jobs: Vec<Entry> = entries.iter().filter(is_of).cloned().collect();
+        let is_of = |entry: &&KnownJob| entry.job.batch.as_deref() == Some(name);
+        let jobs: Vec<KnownJob> = entries.iter().filter(is_of).cloned().collect();
         if jobs.is_empty() { Err(batches::unknown(name, &entries)) } else { Ok(jobs) }
     };
     let by = match wanted.by {
-        By::Name => Match::Name,
-        By::Id => Match::Id,
+        MatchBy::Name => Match::Name,
+        MatchBy::Id => Match::Id,
     };
     let pairs = batch::pairs(of(&wanted.before)?, of(&wanted.after)?, by, |entry| (&*entry.job, &*entry.known));
     let mut rows = Vec::new();
@@ -78,17 +78,17 @@ pub async fn run(common: &Common, wanted: Compare) -> Result<u8, Failure> {
         let mut changes = batch::changes(&before.known, &after.known);
         let fields = differing(&store, before, after).await?;
         if !fields.is_empty() {
-            changes.push(Change::OtherOutput);
+            changes.push(JobChange::OtherOutput);
         }
         rows.extend(changes.into_iter().map(|change| row(change, name, (before, after), &fields)));
     }
     rows.sort_by_key(|row| row.change);
     let exit = if rows.iter().any(|row| row.change.is_worse()) { WORSE } else { 0 };
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     match wanted.format {
         Format::Table => {
             if !rows.is_empty() {
-                let cells = |row: &Row| {
+                let cells = |row: &ChangeRow| {
                     let change = row.change.as_str().replace('_', " ");
                     vec![change, Clean::new(&row.name).to_string(), Clean::new(&row.shown).to_string()]
                 };
@@ -101,7 +101,7 @@ pub async fn run(common: &Common, wanted: Compare) -> Result<u8, Failure> {
         Format::Csv => {
             let columns = ["change", "name", "job_a", "job_b", "a", "b", "fields"];
             let mut sheet = Sheet::with_header(&mut out, &columns)?;
-            for Row { change, name, jobs: [job_a, job_b], values: [a, b], fields, .. } in &rows {
+            for ChangeRow { change, name, jobs: [job_a, job_b], values: [a, b], fields, .. } in &rows {
                 let cells = [change.as_str(), name, job_a, job_b, a, b, &fields.join(" ")];
                 sheet.add(&cells.map(str::to_owned))?;
             }
@@ -117,7 +117,7 @@ pub async fn run(common: &Common, wanted: Compare) -> Result<u8, Failure> {
 }
 
 /// The fields that differ between the outputs of two jobs; none where one of them has no saved output.
-async fn differing(store: &Results, before: &Entry, after: &Entry) -> Result<Vec<String>, Failure> {
+async fn differing(store: &Results, before: &KnownJob, after: &KnownJob) -> Result<Vec<String>, Failure> {
     let (Some(was), Some(is)) = (&before.known.saved, &after.known.saved) else { return Ok(Vec::new()) };
     if was.sha256 == is.sha256 {
         return Ok(Vec::new());
@@ -129,7 +129,7 @@ async fn differing(store: &Results, before: &Entry, after: &Entry) -> Result<Vec
 }
 
 /// The decoded output of a job, else the raw one.
-async fn output(store: &Results, entry: &Entry) -> Result<Option<Bytes>, Failure> {
+async fn output(store: &Results, entry: &KnownJob) -> Result<Option<Bytes>, Failure> {
     let Some(best) = saved::best(&entry.known) else { return Ok(None) };
     let body = saved::bytes(store, best).await?;
     if let Err(damage) = best.check(&body) {
@@ -140,24 +140,24 @@ async fn output(store: &Results, entry: &Entry) -> Result<Option<Bytes>, Failure
     Ok(payload.output.or(payload.raw))
 }
 
-fn row(change: Change, name: &str, (before, after): (&Entry, &Entry), fields: &[String]) -> Row {
+fn row(change: JobChange, name: &str, (before, after): (&KnownJob, &KnownJob), fields: &[String]) -> ChangeRow {
     let both = [&before.known, &after.known];
     let arrow = |shown: [String; 2]| shown.join(" -> ");
     let took = both.map(|known| note::took(known).unwrap_or_default());
     let costs = both.map(|known| batch::cost(known).unwrap_or_default());
     let states = both.map(|known| known.state.to_string());
     let (values, shown) = match change {
-        Change::NewlyFailed => {
+        JobChange::NewlyFailed => {
             let why = note::reason(&after.known).map(|reason| format!(": {reason}")).unwrap_or_default();
             (states.clone(), arrow(states) + &why)
         }
-        Change::Fixed => (states.clone(), arrow(states)),
-        Change::Slower => (took.map(|took| format!("{:.3}", took.as_secs_f64())), arrow(took.map(human::duration))),
-        Change::Dearer => (costs.map(Cost::digits), arrow(costs.map(|cost| cost.to_string()))),
-        Change::OtherOutput => (Default::default(), shown_fields(fields)),
+        JobChange::Fixed => (states.clone(), arrow(states)),
+        JobChange::Slower => (took.map(|took| format!("{:.3}", took.as_secs_f64())), arrow(took.map(human::duration))),
+        JobChange::Dearer => (costs.map(Cost::digits), arrow(costs.map(|cost| cost.to_string()))),
+        JobChange::OtherOutput => (Default::default(), shown_fields(fields)),
     };
-    let fields = if change == Change::OtherOutput { named_fields(fields) } else { Vec::new() };
-    Row { change, name: name.to_owned(), jobs: [before.job.label(), after.job.label()], values, shown, fields }
+    let fields = if change == JobChange::OtherOutput { named_fields(fields) } else { Vec::new() };
+    ChangeRow { change, name: name.to_owned(), jobs: [before.job.label(), after.job.label()], values, shown, fields }
 }
 
 /// The fields that have a name: an output that is no object has none.
@@ -170,13 +170,13 @@ fn shown_fields(fields: &[String]) -> String {
     if named.is_empty() { "the whole output".to_owned() } else { named.join(", ") }
 }
 
-fn count(rows: &[Row], change: Change) -> usize {
+fn count(rows: &[ChangeRow], change: JobChange) -> usize {
     rows.iter().filter(|row| row.change == change).count()
 }
 
 /// `12 jobs in both: 1 newly failed, 2 slower; 1 only in A`.
-fn sentence<T>(rows: &[Row], pairs: &Pairs<T>) -> String {
-    let told: Vec<String> = Change::ALL
+fn sentence<T>(rows: &[ChangeRow], pairs: &Pairs<T>) -> String {
+    let told: Vec<String> = JobChange::ALL
         .into_iter()
         .map(|change| (count(rows, change), change.as_str().replace('_', " ")))
         .filter(|(count, _)| *count > 0)
@@ -210,7 +210,7 @@ struct RowLine<'a> {
 }
 
 impl<'a> RowLine<'a> {
-    fn new(row: &'a Row) -> Self {
+    fn new(row: &'a ChangeRow) -> Self {
         let ([job_a, job_b], [a, b]) = (&row.jobs, &row.values);
         let (change, name, fields) = (row.change.as_str(), &*row.name, &*row.fields);
         Self { v: 1, r#type: "change", change, name, job_a, job_b, a, b, fields }
@@ -236,18 +236,18 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new<T>(wanted: &'a Compare, rows: &[Row], pairs: &Pairs<T>, exit: u8) -> Self {
+    fn new<T>(wanted: &'a Compare, rows: &[ChangeRow], pairs: &Pairs<T>, exit: u8) -> Self {
         Self {
             v: 1,
             r#type: "comparison",
             a: &wanted.before,
             b: &wanted.after,
             jobs: pairs.both.len(),
-            newly_failed: count(rows, Change::NewlyFailed),
-            fixed: count(rows, Change::Fixed),
-            slower: count(rows, Change::Slower),
-            dearer: count(rows, Change::Dearer),
-            other_output: count(rows, Change::OtherOutput),
+            newly_failed: count(rows, JobChange::NewlyFailed),
+            fixed: count(rows, JobChange::Fixed),
+            slower: count(rows, JobChange::Slower),
+            dearer: count(rows, JobChange::Dearer),
+            other_output: count(rows, JobChange::OtherOutput),
             only_a: pairs.only_first,
             only_b: pairs.only_second,
             exit,

@@ -3,9 +3,9 @@
 
 use clap_complete::Shell;
 
-use crate::cli::args::{Common, Names};
+use crate::cli::args::{CommonArgs, Names};
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::StdoutWriter;
 use crate::domain::clean::is_harmless;
 
 /// What bash asks beside the script that clap makes: at the places where a name of the jobs file can stand.
@@ -51,7 +51,7 @@ complete -c jobdeck -l batch -x -a "(jobdeck complete batches 2>/dev/null)"
 
 /// Prints the script.
 pub fn run(command: &mut clap::Command, shell: Shell) -> Result<u8, Failure> {
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     out.bytes(script(command, shell).as_bytes())?;
     out.flush()?;
     Ok(0)
@@ -95,7 +95,7 @@ fn with_zsh_names(script: &str) -> String {
 }
 
 /// Prints names for a script, one a line. A jobs file that cannot be read has none.
-pub fn names(common: &Common, what: Names) -> Result<u8, Failure> {
+pub fn names(common: &CommonArgs, what: Names) -> Result<u8, Failure> {
     let mut names: Vec<String> = match common.jobs_file() {
         Err(_) => Vec::new(),
         Ok(file) => match what {
@@ -109,7 +109,7 @@ pub fn names(common: &Common, what: Names) -> Result<u8, Failure> {
     };
     names.retain(|name| name.chars().all(is_harmless));
     names.dedup();
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     names.iter().try_for_each(|name| out.line(name))?;
     out.flush()?;
     Ok(0)

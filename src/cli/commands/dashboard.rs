@@ -11,32 +11,38 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{batches, export};
 use crate::app::keys::Keymap;
-use crate::cli::args::Common;
+use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Look};
+use crate::cli::output::{self, OutputStyle};
 use crate::cli::{locale, team_store};
-use crate::config::user::{Charset as WishedCharset, Theme as WishedTheme, User};
+use crate::config::user::{CharsetChoice as WishedCharset, ThemeChoice as WishedTheme, User};
 use crate::config::{self, ConfigError, JobsFile};
 use crate::demo::Demo;
-use crate::engine::saved::Target;
+use crate::engine::saved::ServerTarget;
 use crate::engine::token::{self, Prompts};
 use crate::exit;
-use crate::logging::{Line, Targets};
+use crate::logging::{LoggedEvent, Targets};
 use crate::run::clean_up;
 use crate::session::batch::{self, Batch};
 use crate::session::exporter::Exporter;
 use crate::session::{open, settings};
-use crate::tui::{self, Shown, Start};
+use crate::tui::{self, DashboardSource, Start};
 use crate::ui::theme::{Charset, Palette, Theme};
 
 /// Runs it over the jobs file. A file that is missing or broken is shown on the screen.
-pub async fn run(common: &Common, exit_status: bool) -> Result<u8, Failure> {
-    poll(common, common.state_dir()?, common.jobs_file(), (Shown::File, team_store::target(common).await?), exit_status)
-        .await
+pub async fn run(common: &CommonArgs, exit_status: bool) -> Result<u8, Failure> {
+    poll(
+        common,
+        common.state_dir()?,
+        common.jobs_file(),
+        (DashboardSource::File, team_store::target(common).await?),
+        exit_status,
+    )
+    .await
 }
 
 /// Runs it over one batch as it is on disk: neither jobs file nor token nor network is needed.
-pub async fn open(common: &Common, name: &str, exit_status: bool) -> Result<u8, Failure> {
+pub async fn open(common: &CommonArgs, name: &str, exit_status: bool) -> Result<u8, Failure> {
     let state = common.state_dir()?;
     let (_, entries) = batches::on_disk(common).await?;
     let of_batch = entries.iter().filter(|entry| entry.job.batch.as_deref() == Some(name));
@@ -47,13 +53,13 @@ pub async fn open(common: &Common, name: &str, exit_status: bool) -> Result<u8, 
     // Its services are what fields, and copies for a ticket, are made of; it has no say in what the jobs are.
     let mut file = common.jobs_file().or_else(|_| config::parse("", Path::new(name)))?;
     file.jobs = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
-    let (screen, pane) = Screen::of(common, state, Some(&file))?;
+    let (screen, pane) = ScreenOptions::of(common, state, Some(&file))?;
     let results = open::results(&screen.state, pane)?;
-    show(screen, Ok(Shown::Saved { name: name.to_owned(), file, results, jobs }), None, exit_status).await
+    show(screen, Ok(DashboardSource::Saved { name: name.to_owned(), file, results, jobs }), None, exit_status).await
 }
 
 /// Runs it over simulated services, in its own state directory, which is removed afterwards.
-pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
+pub async fn run_demo(common: &CommonArgs, demo: &Demo) -> Result<u8, Failure> {
     let folder = env::temp_dir().join(format!("jobdeck-demo-{}-{:x}", std::process::id(), fastrand::u64(..)));
     let path = folder.join("demo.toml");
     let failed = |path: &Path, error| Failure::internal(format!("failed to make {}: {error}", path.display()));
@@ -67,7 +73,7 @@ pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
             None => folder.join("state"),
         };
         // The demo's jobs are nobody else's.
-        poll(common, state, Ok(file), (Shown::Demo, None), false).await
+        poll(common, state, Ok(file), (DashboardSource::Demo, None), false).await
     };
     let shown = shown.await;
     if let Err(error) = fs::remove_dir_all(&folder) {
@@ -77,18 +83,18 @@ pub async fn run_demo(common: &Common, demo: &Demo) -> Result<u8, Failure> {
 }
 
 /// What the screen needs, whatever it shows.
-struct Screen {
+struct ScreenOptions {
     state: PathBuf,
     user: User,
     keymap: Keymap,
     own_keys: Keymap,
     theme: Theme,
-    log: UnboundedReceiver<Line>,
+    log: UnboundedReceiver<LoggedEvent>,
 }
 
-impl Screen {
+impl ScreenOptions {
     /// Reads the user's settings; also says where log lines go from then on.
-    fn of(common: &Common, state: PathBuf, file: Option<&JobsFile>) -> Result<(Self, Targets), Failure> {
+    fn of(common: &CommonArgs, state: PathBuf, file: Option<&JobsFile>) -> Result<(Self, Targets), Failure> {
         if !io::stdout().is_terminal() {
             return Err(
                 Failure::usage("the dashboard needs a terminal").help("use `jobdeck watch` where there is none")
@@ -104,13 +110,13 @@ impl Screen {
 }
 
 async fn poll(
-    common: &Common,
+    common: &CommonArgs,
     state: PathBuf,
     file: Result<JobsFile, ConfigError>,
-    (shown, target): (fn(Batch) -> Shown, Option<Target>),
+    (shown, target): (fn(Batch) -> DashboardSource, Option<ServerTarget>),
     exit_status: bool,
 ) -> Result<u8, Failure> {
-    let (mut screen, pane) = Screen::of(common, state, file.as_ref().ok())?;
+    let (mut screen, pane) = ScreenOptions::of(common, state, file.as_ref().ok())?;
     let mut exporter = None;
     let shown = match file {
         Ok(file) => {
@@ -129,15 +135,15 @@ async fn poll(
 }
 
 async fn show(
-    screen: Screen,
-    shown: Result<Shown, ConfigError>,
+    screen: ScreenOptions,
+    shown: Result<DashboardSource, ConfigError>,
     exporter: Option<Exporter>,
     exit_status: bool,
 ) -> Result<u8, Failure> {
     let broken = shown.is_err();
     // A demo's results are gone with it.
-    let results_stay = !matches!(shown, Ok(Shown::Demo(_)));
-    let Screen { state, user, keymap, own_keys, theme, log } = screen;
+    let results_stay = !matches!(shown, Ok(DashboardSource::Demo(_)));
+    let ScreenOptions { state, user, keymap, own_keys, theme, log } = screen;
     let start = Start { shown, state, user, keymap, own_keys, theme, log, exporter };
     let outcome = tui::run(start).await.map_err(|error| Failure::internal(error.0))?;
     if let Some(farewell) = &outcome.farewell {
@@ -151,8 +157,8 @@ async fn show(
     Ok(exit::exit_code(outcome.signal, trouble, &outcome.jobs))
 }
 
-fn theme(common: &Common, user: &User) -> Theme {
-    let look = Look::of(common);
+fn theme(common: &CommonArgs, user: &User) -> Theme {
+    let look = OutputStyle::of(common);
     let ascii = match user.charset {
         _ if common.ascii => true,
         WishedCharset::Ascii => true,

@@ -3,21 +3,21 @@
 use std::io::{self, IsTerminal};
 
 use super::dashboard;
-use crate::cli::args::{Common, Demo};
+use crate::cli::args::{CommonArgs, DemoArgs};
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::StdoutWriter;
 use crate::demo::serve::serve as serve_alone;
-use crate::demo::{DemoError, Options};
+use crate::demo::{DemoError, DemoOptions};
 use crate::stderr::Stderr;
 
 /// Runs the services alone until a signal ends them. Starts its own runtime.
-pub fn serve(demo: &Demo) -> Result<u8, Failure> {
-    serve_alone(options(demo), &mut Out::new(), &mut Stderr::default())?;
+pub fn serve(demo: &DemoArgs) -> Result<u8, Failure> {
+    serve_alone(options(demo), &mut StdoutWriter::new(), &mut Stderr::default())?;
     Ok(0)
 }
 
 /// Runs the dashboard over the services.
-pub async fn run(common: &Common, demo: &Demo) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, demo: &DemoArgs) -> Result<u8, Failure> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::usage("the demo's dashboard needs a terminal").help(
             "run it in one, or use `jobdeck demo --serve`, which prints a jobs \
@@ -38,8 +38,8 @@ impl From<DemoError> for Failure {
     }
 }
 
-fn options(demo: &Demo) -> Options {
-    let Demo { jobs, seed, speed, serve: _, port } = *demo;
-    let usual = Options::default();
-    Options { jobs: jobs.unwrap_or(usual.jobs), seed, speed, port, ..usual }
+fn options(demo: &DemoArgs) -> DemoOptions {
+    let DemoArgs { jobs, seed, speed, serve: _, port } = *demo;
+    let usual = DemoOptions::default();
+    DemoOptions { jobs: jobs.unwrap_or(usual.jobs), seed, speed, port, ..usual }
 }

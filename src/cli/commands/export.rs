@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::status;
-use crate::cli::args::{Common, Export, ExportFormat, ExportLayout, Rows};
+use crate::cli::args::{CommonArgs, ExportArgs, ExportFormat, ExportLayout, ExportRows};
 use crate::cli::csv::{self, Sheet};
 use crate::cli::failure::Failure;
 use crate::cli::field_table::FieldTable;
@@ -22,27 +22,27 @@ use crate::domain::job::Job;
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::provider::Payload;
 use crate::engine::saved::{self, OpenStore, Results};
-use crate::session::exporter::{Saved, Words};
+use crate::session::exporter::{JobFormat, SavedJob};
 use crate::session::jsonl::{StateLine, json};
-use crate::session::results::{Layout, ResultFolder, holds};
-use crate::session::select::Entry;
+use crate::session::results::{FolderLayout, ResultFolder, holds};
+use crate::session::select::KnownJob;
 
 /// Runs it.
-pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, export: ExportArgs) -> Result<u8, Failure> {
     if !export.fields.is_empty() && export.format != ExportFormat::Csv {
         return Err(Failure::usage("--fields goes with --format csv"));
     }
-    if export.rows == Rows::Files && export.format != ExportFormat::Csv {
+    if export.rows == ExportRows::Files && export.format != ExportFormat::Csv {
         return Err(Failure::usage("--rows goes with --format csv"));
     }
     let (store, entries) = status::entries(common, export.all, export.filter.as_deref()).await?;
     let all = entries.len();
-    let entries: Vec<Entry> = entries.into_iter().filter(|entry| entry.known.saved.is_some()).collect();
+    let entries: Vec<KnownJob> = entries.into_iter().filter(|entry| entry.known.saved.is_some()).collect();
     fs::create_dir_all(&export.dir).map_err(|error| failed("make the directory", &export.dir, &error))?;
-    let mut target = Target::default();
+    let mut target = WrittenFiles::default();
     match export.format {
         ExportFormat::Files => files(&store, &common.state_dir()?, &entries, &export, &mut target).await?,
-        ExportFormat::Csv if !export.fields.is_empty() || export.rows == Rows::Files => {
+        ExportFormat::Csv if !export.fields.is_empty() || export.rows == ExportRows::Files => {
             let services = common.jobs_file().map(|file| file.services).unwrap_or_default();
             let table = FieldTable::new(&export.fields, export.rows, &services)?;
             let part = fields_csv(&store, &entries, &export.dir, &table).await?;
@@ -61,7 +61,7 @@ pub async fn run(common: &Common, export: Export) -> Result<u8, Failure> {
     Ok(u8::from(target.failed > 0))
 }
 
-impl From<ExportLayout> for Layout {
+impl From<ExportLayout> for FolderLayout {
     fn from(layout: ExportLayout) -> Self {
         match layout {
             ExportLayout::Folders => Self::Folders,
@@ -71,8 +71,8 @@ impl From<ExportLayout> for Layout {
 }
 
 /// What was done, in one line.
-fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
-    let Target { written, same, failed, path } = target;
+fn told(export: &ExportArgs, target: &WrittenFiles, saved: usize, all: usize) -> String {
+    let WrittenFiles { written, same, failed, path } = target;
     let saved = saved - failed;
     let what = match export.format {
         ExportFormat::Files => {
@@ -97,9 +97,9 @@ fn told(export: &Export, target: &Target, saved: usize, all: usize) -> String {
 async fn files(
     store: &Results,
     state: &Path,
-    entries: &[Entry],
-    export: &Export,
-    target: &mut Target,
+    entries: &[KnownJob],
+    export: &ExportArgs,
+    target: &mut WrittenFiles,
 ) -> Result<(), Failure> {
     let mut results = ResultFolder::new(&export.dir, export.layout.into(), state_line)?;
     let mut bodies = Vec::new();
@@ -116,7 +116,8 @@ async fn files(
         }
     }
     if export.layout == ExportLayout::Folders {
-        let all: Vec<Saved> = entries.iter().map(|entry| (Arc::clone(&entry.job), Arc::clone(&entry.known))).collect();
+        let all: Vec<SavedJob> =
+            entries.iter().map(|entry| (Arc::clone(&entry.job), Arc::clone(&entry.known))).collect();
         results.replace(&export.dir.join("summary.csv"), &summary(&all))?;
     }
     results.notes.iter().for_each(|note| output::say(note));
@@ -126,8 +127,8 @@ async fn files(
 }
 
 /// How an exporter tells of jobs.
-pub fn words() -> Words {
-    Words { line: state_line, summary }
+pub fn words() -> JobFormat {
+    JobFormat { line: state_line, summary }
 }
 
 /// A job's JSON line. Its time is not that of the export: what has not changed is the same file again.
@@ -137,9 +138,9 @@ fn state_line(job: &Job, known: &Observation) -> String {
 }
 
 /// The table of all, without their outputs.
-fn summary(all: &[Saved]) -> Vec<u8> {
-    let mut entries: Vec<Entry> =
-        all.iter().map(|(job, known)| Entry::new(Arc::clone(job), Arc::clone(known))).collect();
+fn summary(all: &[SavedJob]) -> Vec<u8> {
+    let mut entries: Vec<KnownJob> =
+        all.iter().map(|(job, known)| KnownJob::new(Arc::clone(job), Arc::clone(known))).collect();
     // The same table whoever makes it.
     entries.sort_by_cached_key(|entry| entry.job.label());
     // The same table whoever makes it.
@@ -172,8 +173,13 @@ async fn note_exported(state: &Path, bodies: Vec<BodyId>) {
 }
 
 /// One sheet of all jobs, with their raw output.
-async fn csv(store: &Results, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
-    let (part, file) = Part::begin(dir)?;
+async fn csv(
+    store: &Results,
+    entries: &[KnownJob],
+    dir: &Path,
+    target: &mut WrittenFiles,
+) -> Result<PartialFile, Failure> {
+    let (part, file) = PartialFile::begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
     let fields = csv::field_names(entries);
     let mut sheet = Sheet::new(file, &fields, true).map_err(written)?;
@@ -188,8 +194,13 @@ async fn csv(store: &Results, entries: &[Entry], dir: &Path, target: &mut Target
 }
 
 /// One sheet of some columns.
-async fn fields_csv(store: &Results, entries: &[Entry], dir: &Path, table: &FieldTable) -> Result<Part, Failure> {
-    let (part, file) = Part::begin(dir)?;
+async fn fields_csv(
+    store: &Results,
+    entries: &[KnownJob],
+    dir: &Path,
+    table: &FieldTable,
+) -> Result<PartialFile, Failure> {
+    let (part, file) = PartialFile::begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
     let mut sheet = Sheet::with_header(file, &table.header()).map_err(written)?;
     for entry in entries {
@@ -202,8 +213,13 @@ async fn fields_csv(store: &Results, entries: &[Entry], dir: &Path, table: &Fiel
 }
 
 /// One line for each job, with its output.
-async fn jsonl(store: &Results, entries: &[Entry], dir: &Path, target: &mut Target) -> Result<Part, Failure> {
-    let (part, file) = Part::begin(dir)?;
+async fn jsonl(
+    store: &Results,
+    entries: &[KnownJob],
+    dir: &Path,
+    target: &mut WrittenFiles,
+) -> Result<PartialFile, Failure> {
+    let (part, file) = PartialFile::begin(dir)?;
     let mut file = BufWriter::new(file);
     for entry in entries {
         let Some(body) = target.body(store, entry).await else { continue };
@@ -215,7 +231,7 @@ async fn jsonl(store: &Results, entries: &[Entry], dir: &Path, target: &mut Targ
     Ok(part)
 }
 
-async fn body(store: &Results, entry: &Entry) -> Result<Bytes, Failure> {
+async fn body(store: &Results, entry: &KnownJob) -> Result<Bytes, Failure> {
     let Some(saved) = &entry.known.saved else { return Ok(Bytes::new()) };
     let bytes = saved::bytes(store, saved).await?;
     saved.check(&bytes).map_err(|damage| Failure::internal(damage.to_string()))?;
@@ -232,7 +248,7 @@ struct Exported<'a> {
 }
 
 /// The job's line with its decoded output as it is or, where there is none that is strict JSON, its raw output.
-fn json_line(entry: &Entry, payload: Payload) -> String {
+fn json_line(entry: &KnownJob, payload: Payload) -> String {
     let compact = payload.output.and_then(|decoded| compacted(&decoded));
     let output = compact.as_deref().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
     let raw = match output {
@@ -265,12 +281,12 @@ fn compacted(text: &[u8]) -> Option<String> {
 
 /// A file that is being written: it gets its name once it is whole, and goes if it never is.
 #[derive(Debug)]
-struct Part {
+struct PartialFile {
     dir: PathBuf,
     path: PathBuf,
 }
 
-impl Part {
+impl PartialFile {
     fn begin(dir: &Path) -> Result<(Self, fs::File), Failure> {
         let path = dir.join(format!("jobs-{:016x}.part", fastrand::u64(..)));
         let file = create_new(&path).map_err(|error| failed("write", &path, &error))?;
@@ -278,7 +294,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
@@ -286,7 +302,7 @@ impl Drop for Part {
 
 /// What was written so far.
 #[derive(Debug, Default)]
-struct Target {
+struct WrittenFiles {
     written: usize,
     same: usize,
     /// Jobs that could not be exported.
@@ -295,20 +311,20 @@ struct Target {
     path: PathBuf,
 }
 
-impl Target {
+impl WrittenFiles {
     /// A job's body; None where it cannot be read, which is reported.
-    async fn body(&mut self, store: &Results, entry: &Entry) -> Option<Bytes> {
+    async fn body(&mut self, store: &Results, entry: &KnownJob) -> Option<Bytes> {
         body(store, entry).await.map_err(|failure| self.fail(entry, &failure)).ok()
     }
 
     /// Says that a job is not exported, and why.
-    fn fail(&mut self, entry: &Entry, failure: &Failure) {
+    fn fail(&mut self, entry: &KnownJob, failure: &Failure) {
         self.failed += 1;
         output::say_error(&format!("{} is not exported: {}", crate::cli::event_lines::named(&entry.job), failure));
     }
 
     /// Gives a file that is whole its name.
-    fn keep(&mut self, part: Part, ending: &str) -> Result<(), Failure> {
+    fn keep(&mut self, part: PartialFile, ending: &str) -> Result<(), Failure> {
         let is_same = |path: &Path| {
             let (about, file) = (fs::metadata(&part.path), fs::File::open(&part.path));
             about.is_ok_and(|about| file.is_ok_and(|file| holds(path, about.len(), BufReader::new(file))))
@@ -381,15 +397,15 @@ mod tests {
     #[test]
     fn a_file_that_was_written_piece_by_piece_is_told_from_another_to_its_last_byte() {
         let dir = tempfile::tempdir().unwrap();
-        let mut target = Target::default();
+        let mut target = WrittenFiles::default();
         let long = "x".repeat(100_000);
         let other = "x".repeat(99_999) + "y";
         for text in [long.clone(), long, other, "x".to_owned()] {
-            let (part, mut file) = Part::begin(dir.path()).unwrap();
+            let (part, mut file) = PartialFile::begin(dir.path()).unwrap();
             file.write_all(text.as_bytes()).unwrap();
             target.keep(part, "csv").unwrap();
         }
-        drop(Part::begin(dir.path()).unwrap());
+        drop(PartialFile::begin(dir.path()).unwrap());
         assert_eq!((target.written, target.same), (3, 1));
         let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
@@ -399,8 +415,8 @@ mod tests {
     #[test]
     fn what_is_exported_is_for_the_user_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let mut target = Target::default();
-        target.keep(Part::begin(dir.path()).unwrap().0, "csv").unwrap();
+        let mut target = WrittenFiles::default();
+        target.keep(PartialFile::begin(dir.path()).unwrap().0, "csv").unwrap();
         let about = fs::metadata(dir.path().join("jobs.csv")).unwrap();
         assert_eq!(about.permissions().mode() & 0o777, 0o600);
     }

@@ -8,10 +8,10 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::batches;
-use crate::cli::args::Common;
+use crate::cli::args::CommonArgs;
 use crate::cli::event_lines::named;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Out};
+use crate::cli::output::{self, StdoutWriter};
 use crate::cli::resolve;
 use crate::config;
 use crate::config::tables::units;
@@ -20,7 +20,7 @@ use crate::domain::job::JobKey;
 use crate::domain::observation::Keep;
 use crate::engine::saved::Results;
 use crate::session::open;
-use crate::session::select::{self, Entry};
+use crate::session::select::{self, KnownJob};
 
 /// `forget`.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub struct Forget {
 
 /// What becomes of a job that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
+enum ForgetVerdict {
     /// It can be removed; its size in bytes.
     Goes(u64),
     /// It stays, and why.
@@ -51,18 +51,18 @@ enum Verdict {
 }
 
 /// Runs it: 0, or 1 where a job that was named stays.
-pub async fn run(common: &Common, wanted: Forget) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: Forget) -> Result<u8, Failure> {
     let (results, entries) = meant(common, &wanted).await?;
     let mut goes = Vec::new();
     let (mut bytes, mut stays, mut asks) = (0, Vec::new(), Vec::new());
     for entry in &entries {
         match verdict(&results, entry, wanted.yes).await? {
-            Verdict::Goes(size) => {
+            ForgetVerdict::Goes(size) => {
                 goes.push(entry);
                 bytes += size;
             }
-            Verdict::Stays(why) => stays.push(format!("{} stays: {why}", named(&entry.job))),
-            Verdict::Asks(why) => {
+            ForgetVerdict::Stays(why) => stays.push(format!("{} stays: {why}", named(&entry.job))),
+            ForgetVerdict::Asks(why) => {
                 asks.push(format!("{} stays: {why}; --yes deletes it all the same", named(&entry.job)))
             }
         }
@@ -70,7 +70,7 @@ pub async fn run(common: &Common, wanted: Forget) -> Result<u8, Failure> {
     let are_named = !wanted.jobs.is_empty();
     say_some(&stays, are_named);
     say_some(&asks, are_named);
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     if goes.is_empty() {
         output::say("there is nothing to forget");
         return Ok(u8::from(are_named));
@@ -95,9 +95,9 @@ pub async fn run(common: &Common, wanted: Forget) -> Result<u8, Failure> {
 }
 
 /// The jobs that are asked for. What a jobs file has is meant only by its name.
-async fn meant(common: &Common, wanted: &Forget) -> Result<(Results, Vec<Entry>), Failure> {
+async fn meant(common: &CommonArgs, wanted: &Forget) -> Result<(Results, Vec<KnownJob>), Failure> {
     if !wanted.jobs.is_empty() {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<KnownJob> = Vec::new();
         for job in &wanted.jobs {
             let entry = resolve::one(common, job).await?.1;
             if entries.iter().all(|other| other.job.key != entry.job.key) {
@@ -119,14 +119,14 @@ async fn meant(common: &Common, wanted: &Forget) -> Result<(Results, Vec<Entry>)
         return Err(batches::unknown(batch, &all));
     }
     let now = Timestamp::now();
-    let is_old = |entry: &Entry| {
+    let is_old = |entry: &KnownJob| {
         let known = &entry.known;
         let over = known.finished_at.or(known.changed_at).or(known.last_poll.as_ref().map(|poll| poll.at));
         wanted.before.is_none_or(|before| over.is_some_and(|at| human::age(at, now) >= before))
     };
     let in_file: HashSet<&JobKey> = declared.iter().map(|job| &job.key).collect();
-    let is_of = |entry: &Entry| wanted.batch.is_none() || entry.job.batch == wanted.batch.as_deref().map(Into::into);
-    let (kept, entries): (Vec<Entry>, Vec<Entry>) = (all.into_iter())
+    let is_of = |entry: &KnownJob| wanted.batch.is_none() || entry.job.batch == wanted.batch.as_deref().map(Into::into);
+    let (kept, entries): (Vec<KnownJob>, Vec<KnownJob>) = (all.into_iter())
         .filter(|entry| is_of(entry) && is_old(entry))
         .partition(|entry| in_file.contains(&entry.job.key));
     if !kept.is_empty() {
@@ -139,36 +139,36 @@ async fn meant(common: &Common, wanted: &Forget) -> Result<(Results, Vec<Entry>)
 }
 
 /// What may become of a job.
-async fn verdict(results: &Results, entry: &Entry, yes: bool) -> Result<Verdict, Failure> {
+async fn verdict(results: &Results, entry: &KnownJob, yes: bool) -> Result<ForgetVerdict, Failure> {
     let known = &entry.known;
     let owner = results.owners(vec![entry.job.key.clone()]).await?.pop().flatten();
     if let Some(owner) = owner {
-        return Ok(Verdict::Stays(format!("another jobdeck polls it ({owner})")));
+        return Ok(ForgetVerdict::Stays(format!("another jobdeck polls it ({owner})")));
     }
     let kept = results.kept(entry.job.key.clone()).await?;
     let never_seen = !known.is_observed() && kept.is_empty();
     if !known.is_over() && !never_seen {
-        return Ok(Verdict::Stays("it is not over".to_owned()));
+        return Ok(ForgetVerdict::Stays("it is not over".to_owned()));
     }
     let size = kept.iter().map(|kept| kept.saved.bytes).sum();
     if yes {
-        return Ok(Verdict::Goes(size));
+        return Ok(ForgetVerdict::Goes(size));
     }
     let Some(saved) = &known.saved else {
         // Of a result that is lost, a part may be all that there is.
         return Ok(if kept.is_empty() {
-            Verdict::Goes(size)
+            ForgetVerdict::Goes(size)
         } else {
-            Verdict::Asks("only a part of its result is here")
+            ForgetVerdict::Asks("only a part of its result is here")
         });
     };
     let is_result = |id| kept.iter().find(|kept| kept.saved.body == id && kept.keep == Keep::Result);
     match is_result(saved.body) {
         Some(copy) if copy.exported => {}
-        Some(_) | None => return Ok(Verdict::Asks("it was never exported")),
+        Some(_) | None => return Ok(ForgetVerdict::Asks("it was never exported")),
     }
     let whole = results.body(saved.body).await.is_ok_and(|body| saved.check(&body).is_ok());
-    Ok(if whole { Verdict::Goes(size) } else { Verdict::Asks("what is saved of it is damaged") })
+    Ok(if whole { ForgetVerdict::Goes(size) } else { ForgetVerdict::Asks("what is saved of it is damaged") })
 }
 
 /// How many jobs are named that stay, where they were not.

@@ -1,18 +1,18 @@
 //! `jobdeck keys`: the dashboard's keys, from its one table, as the user has bound them.
 
 use crate::app::action::Action;
-use crate::app::keys::{self, Context, Key, Keymap};
-use crate::cli::args::Common;
+use crate::app::keys::{self, Key, KeyContext, Keymap};
+use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::StdoutWriter;
 use crate::session::settings;
 
 /// Prints them: keys, the action's name in `config.toml`, what it does.
-pub fn run(common: &Common) -> Result<u8, Failure> {
+pub fn run(common: &CommonArgs) -> Result<u8, Failure> {
     let table = table(&settings::keymap(common.jobs_file().ok().as_ref())?);
-    let widest = |part: fn(&Line) -> &String| table.iter().map(|line| part(line).chars().count()).max().unwrap_or(0);
+    let widest = |part: fn(&KeyLine) -> &String| table.iter().map(|line| part(line).chars().count()).max().unwrap_or(0);
     let (keys, name) = (widest(|line| &line.keys), widest(|line| &line.name));
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     for line in &table {
         out.line(&format!("{:<keys$}  {:<name$}  {}", line.keys, line.name, line.help))?;
     }
@@ -22,7 +22,7 @@ pub fn run(common: &Common) -> Result<u8, Failure> {
 
 /// One action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct KeyLine {
     /// Its keys, a blank between; `:` where it has none and is reached by name.
     pub keys: String,
     /// Its name.
@@ -32,21 +32,23 @@ pub struct Line {
 }
 
 /// Every action with these keys, in the order of the help page, then the commands of the user's own.
-pub fn table(keymap: &Keymap) -> Vec<Line> {
-    let line = |binding: &keys::Binding| {
+pub fn table(keymap: &Keymap) -> Vec<KeyLine> {
+    let line = |binding: &keys::KeyBinding| {
         let keys: Vec<String> = keymap.keys(binding.action).iter().map(Key::to_string).collect();
         let keys = if keys.is_empty() { ":".to_owned() } else { keys.join(" ") };
         let help = match binding.context {
-            Context::Everywhere => binding.help.to_owned(),
-            pane @ (Context::List | Context::Detail | Context::Log) => format!("{} ({})", binding.help, pane.as_str()),
+            KeyContext::Everywhere => binding.help.to_owned(),
+            pane @ (KeyContext::List | KeyContext::Detail | KeyContext::Log) => {
+                format!("{} ({})", binding.help, pane.as_str())
+            }
         };
-        Line { keys, name: binding.name.to_owned(), help }
+        KeyLine { keys, name: binding.name.to_owned(), help }
     };
     let own = keymap.named_actions().filter(|named| matches!(named.action, Action::Run(_)));
     let own = own.map(|named| {
         let keys: Vec<String> = keymap.keys(named.action).iter().map(Key::to_string).collect();
         let keys = if keys.is_empty() { ":".to_owned() } else { keys.join(" ") };
-        Line { keys, name: named.name.to_owned(), help: named.help.into_owned() }
+        KeyLine { keys, name: named.name.to_owned(), help: named.help.into_owned() }
     });
     keys::table().iter().map(line).chain(own).collect()
 }

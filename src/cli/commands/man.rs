@@ -6,9 +6,9 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::keys;
 use crate::app::keys::Keymap;
-use crate::cli::args::Common;
+use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::StdoutWriter;
 use crate::config;
 use crate::domain::filter::SYNTAX;
 use crate::session::settings;
@@ -56,10 +56,10 @@ pub const ENVIRONMENT: [(&str, &str); 4] = [
 ];
 
 /// Prints it.
-pub fn run(command: clap::Command, common: &Common) -> Result<u8, Failure> {
+pub fn run(command: clap::Command, common: &CommonArgs) -> Result<u8, Failure> {
     let page = page(command, &settings::keymap(common.jobs_file().ok().as_ref())?)
         .map_err(|error| Failure::internal(format!("failed to write the page: {error}")))?;
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     out.bytes(&page)?;
     out.flush()?;
     Ok(0)

@@ -1,10 +1,10 @@
 //! `jobdeck once`: reads every unfinished job once and says what is known then.
 
-use crate::cli::args::{Common, Once, Until};
+use crate::cli::args::{CommonArgs, OnceArgs, Until};
 use crate::cli::failure::Failure;
 use crate::cli::follow::{self, Plan};
 use crate::cli::job_list;
-use crate::cli::output::Look;
+use crate::cli::output::OutputStyle;
 use crate::cli::setup::{self, Prepared};
 use crate::cli::signals::Signals;
 use crate::engine::Purpose;
@@ -12,13 +12,13 @@ use crate::exit::exit_code;
 use crate::session::select;
 
 /// Runs it; the exit code is by the table.
-pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, once: OnceArgs) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let setup = match setup::prepare(common, once.filter.as_deref(), None, &mut signals).await? {
         Prepared::Ready(ready) => ready.batch.into_setup(Purpose::Once),
         Prepared::Interrupted(signal, entries) => {
             let exit = exit_code(signal, None, &select::counts(&entries));
-            job_list::print(&entries, once.format, Look::of(common), exit)?;
+            job_list::print(&entries, once.format, OutputStyle::of(common), exit)?;
             return Ok(exit);
         }
     };
@@ -36,6 +36,6 @@ pub async fn run(common: &Common, once: Once) -> Result<u8, Failure> {
     let followed = followed?;
     let counts = select::counts(&followed.entries);
     let exit = exit_code(followed.signal, followed.trouble, &counts);
-    job_list::print(&followed.entries, once.format, Look::of(common), exit)?;
+    job_list::print(&followed.entries, once.format, OutputStyle::of(common), exit)?;
     Ok(exit)
 }

@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Out};
+use crate::cli::output::{self, StdoutWriter};
 use crate::config;
-use crate::config::tables::provider::{self, Listed};
+use crate::config::tables::provider::{self, ListedProvider};
 use crate::domain::clean::Clean;
 
 /// Prints the list, or the description of the one that is named. Returns the exit code.
 pub fn run(name: Option<&str>, jobs_file: Option<&Path>) -> Result<u8, Failure> {
     // Without a jobs file the shipped ones and the user's are all that there are.
     let text = config::locate(jobs_file).ok().and_then(|path| std::fs::read_to_string(path).ok());
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     match name {
         None => {
             for line in lines(&provider::listed(text.as_deref())) {
@@ -32,17 +32,18 @@ pub fn run(name: Option<&str>, jobs_file: Option<&Path>) -> Result<u8, Failure> 
 }
 
 /// Name, title, origin and page, a line each.
-fn lines(listed: &[Listed]) -> Vec<String> {
-    let widest = |part: fn(&Listed) -> &str| listed.iter().map(|one| part(one).chars().count()).max().unwrap_or(0);
+fn lines(listed: &[ListedProvider]) -> Vec<String> {
+    let widest =
+        |part: fn(&ListedProvider) -> &str| listed.iter().map(|one| part(one).chars().count()).max().unwrap_or(0);
     let (name, title) = (widest(|one| &one.name), widest(|one| &one.title));
-    let line = |one: &Listed| {
+    let line = |one: &ListedProvider| {
         let (title_text, page) = (Clean::new(&one.title), Clean::new(&one.page));
         format!("{:<name$}  {title_text:<title$}  {:<7}  {page}", one.name, one.origin).trim_end().to_owned()
     };
     listed.iter().map(line).collect()
 }
 
-fn unknown(name: &str, listed: &[Listed]) -> String {
+fn unknown(name: &str, listed: &[ListedProvider]) -> String {
     let shown = Clean::new(name);
     if listed.iter().any(|one| one.name == name) {
         return format!("{shown} is spoken by code of jobdeck's own and has no description to copy");

@@ -6,16 +6,16 @@ use super::{keys, man};
 use crate::app::keys::Keymap;
 use crate::cli::csv;
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::StdoutWriter;
 use crate::config;
 use crate::domain::filter::SYNTAX;
 use crate::domain::markdown::escaped;
 
 /// A field of a line or a sheet, and what it holds.
-type Field = (&'static str, &'static str);
+type FieldDoc = (&'static str, &'static str);
 
 /// A `state` line of JSON, field by field.
-pub const STATE_FIELDS: [Field; 30] = [
+pub const STATE_FIELDS: [FieldDoc; 30] = [
     ("v", "1: the version of these lines"),
     ("type", "`state`"),
     ("time", "when the line was made, UTC, RFC 3339, as all times here"),
@@ -49,7 +49,7 @@ pub const STATE_FIELDS: [Field; 30] = [
 ];
 
 /// A `read` line of JSON.
-const READ_FIELDS: [Field; 9] = [
+const READ_FIELDS: [FieldDoc; 9] = [
     ("v", "1"),
     ("type", "`read`: a poll that was not `ok`, not repeated while it stays the same"),
     ("time", "when"),
@@ -62,7 +62,7 @@ const READ_FIELDS: [Field; 9] = [
 ];
 
 /// The `summary` line of JSON.
-const SUMMARY_FIELDS: [Field; 7] = [
+const SUMMARY_FIELDS: [FieldDoc; 7] = [
     ("v, type, time", "as above; `type` is `summary`, and it is the last line"),
     ("total", "how many jobs there are"),
     ("queued … unknown", "how many are in each of the eight states, which add up to `total`"),
@@ -73,7 +73,7 @@ const SUMMARY_FIELDS: [Field; 7] = [
 ];
 
 /// Columns of CSV that are called otherwise than the fields of JSON.
-const OWN_COLUMNS: [Field; 4] = [
+const OWN_COLUMNS: [FieldDoc; 4] = [
     ("files_total", "how many files there are"),
     ("files_failed", "how many of them failed"),
     ("saved_bytes", "length of the saved result"),
@@ -82,7 +82,7 @@ const OWN_COLUMNS: [Field; 4] = [
 
 /// Prints it.
 pub fn run(command: clap::Command) -> Result<u8, Failure> {
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     out.bytes(page(command).as_bytes())?;
     out.flush()?;
     Ok(0)
@@ -128,7 +128,7 @@ fn page(mut command: clap::Command) -> String {
         let fields = STATE_FIELDS.iter().chain(&OWN_COLUMNS);
         fields.into_iter().find(|(field, _)| *field == name).map_or("", |(_, meaning)| *meaning)
     };
-    let columns: Vec<Field> = csv::COLUMNS.into_iter().map(|name| (name, meaning(name))).collect();
+    let columns: Vec<FieldDoc> = csv::COLUMNS.into_iter().map(|name| (name, meaning(name))).collect();
     let about = "Then your own fields by name, and with `export` the column `output`. No cell can become a formula.";
     table(&mut text, "CSV columns", about, &columns);
     text
@@ -158,7 +158,7 @@ fn commands(text: &mut String, command: &clap::Command) {
     }
 }
 
-fn table(text: &mut String, title: &str, about: &str, rows: &[Field]) {
+fn table(text: &mut String, title: &str, about: &str, rows: &[FieldDoc]) {
     let _ = write!(text, "\n## {title}\n\n");
     if !about.is_empty() {
         let _ = write!(text, "{about}\n\n");

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::status;
-use crate::cli::args::{self, Common};
+use crate::cli::args::{self, CommonArgs};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::domain::clean::Clean;
@@ -16,7 +16,7 @@ use crate::domain::human;
 use crate::report::{Report, html, markdown};
 
 /// Runs it.
-pub async fn run(common: &Common, wanted: args::Report) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: args::ReportArgs) -> Result<u8, Failure> {
     let write = match wanted.file.extension().and_then(|ending| ending.to_str()) {
         Some("html" | "htm") => html,
         Some("md" | "markdown") => markdown,

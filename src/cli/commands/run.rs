@@ -8,23 +8,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 
-use crate::cli::args::{Common, Run};
+use crate::cli::args::{CommonArgs, RunArgs};
 use crate::cli::failure::Failure;
 use crate::cli::odd;
-use crate::cli::output::{self, Out};
+use crate::cli::output::{self, StdoutWriter};
 use crate::cli::signals::Signals;
 use crate::domain::clean::Clean;
 use crate::domain::command::{Marked, UserCommand};
 use crate::domain::human::counted;
 use crate::engine::token::Prompts;
 use crate::exit::Signal;
-use crate::run::batch::{self, Finished, Surroundings, Target};
+use crate::run::batch::{self, CommandTarget, Finished, RunContext};
 use crate::run::clean_up;
-use crate::session::select::{self, Entry};
+use crate::session::select::{self, KnownJob};
 use crate::session::settings;
 
 /// Runs it: 0 where every run went well, 1 where one did not.
-pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: &RunArgs) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
     let file = common.jobs_file()?;
     let (user, keymap) = settings::read()?;
@@ -54,7 +54,7 @@ pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
     clean_up(&state);
     let services = file.services.iter().map(|service| (Arc::clone(&service.name), Arc::clone(service))).collect();
     let leaving = Arc::new(AtomicBool::new(false));
-    let around = Surroundings {
+    let around = RunContext {
         store: Some(store.clone()),
         services,
         state,
@@ -62,9 +62,9 @@ pub async fn run(common: &Common, wanted: &Run) -> Result<u8, Failure> {
         prompts: Prompts::Allowed,
         leaving: Arc::clone(&leaving),
     };
-    let targets = meant.into_iter().map(|Entry { job, known, .. }| Target { job, known }).collect();
+    let targets = meant.into_iter().map(|KnownJob { job, known, .. }| CommandTarget { job, known }).collect();
     let mut runs = pin!(batch::run(Arc::clone(command), targets, Arc::new(around)));
-    let (mut failed, mut ended_by, mut out) = (0_usize, None::<Signal>, Out::new());
+    let (mut failed, mut ended_by, mut out) = (0_usize, None::<Signal>, StdoutWriter::new());
     loop {
         tokio::select! {
             biased;
@@ -106,7 +106,7 @@ fn named<'a>(commands: &'a [Arc<UserCommand>], name: &str) -> Result<&'a Arc<Use
 }
 
 /// What it printed, or the jobs that came of it, to standard output; the rest to standard error.
-fn report(command: &UserCommand, finished: &Finished, out: &mut Out) -> Result<(), Failure> {
+fn report(command: &UserCommand, finished: &Finished, out: &mut StdoutWriter) -> Result<(), Failure> {
     finished.log(&command.name);
     if let Ok(ended) = &finished.result
         && command.adds.is_none()

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::cli::args::{Common, Part, Show};
+use crate::cli::args::{CommonArgs, ShowArgs, ShowPart};
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Look, Out};
+use crate::cli::output::{self, OutputStyle, StdoutWriter};
 use crate::cli::{job_text, resolve};
 use crate::domain::clean::Clean;
 use crate::domain::state::PollOutcome;
@@ -13,7 +13,7 @@ use crate::domain::{human, note};
 use crate::engine::saved::{self, Results};
 use crate::json;
 use crate::session::jsonl::{self, StateLine, harmless_json};
-use crate::session::select::Entry;
+use crate::session::select::KnownJob;
 
 /// What `show` exits with where the part asked for is not there.
 const NOT_THERE: u8 = 4;
@@ -21,25 +21,25 @@ const NOT_THERE: u8 = 4;
 const NO_BODY: &str = "no body is saved";
 
 /// Runs it.
-pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, show: ShowArgs) -> Result<u8, Failure> {
     let (store, entry) = resolve::one(common, &show.job).await?;
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     let missing = match show.part() {
-        Part::Summary => {
-            for line in job_text::lines(&entry, Look::of(common)) {
+        ShowPart::Summary => {
+            for line in job_text::lines(&entry, OutputStyle::of(common)) {
                 out.line(&line)?;
             }
             None
         }
-        Part::Json => {
+        ShowPart::Json => {
             out.line(&jsonl::json(&StateLine::with_read(Timestamp::now(), &entry.job, &entry.known)))?;
             None
         }
-        Part::Error => print_error(&entry, &mut out)?,
-        Part::Body => print_body(&store, &entry, &mut out).await?,
-        Part::Raw => print_raw(&store, &entry, &mut out).await?,
-        Part::Output => print_output(&store, &entry, &mut out).await?,
-        Part::Files => print_files(&store, &entry, &mut out).await?,
+        ShowPart::Error => print_error(&entry, &mut out)?,
+        ShowPart::Body => print_body(&store, &entry, &mut out).await?,
+        ShowPart::Raw => print_raw(&store, &entry, &mut out).await?,
+        ShowPart::Output => print_output(&store, &entry, &mut out).await?,
+        ShowPart::Files => print_files(&store, &entry, &mut out).await?,
     };
     out.flush()?;
     let damaged = is_damaged(&store, &entry, show.part()).await;
@@ -49,10 +49,10 @@ pub async fn run(common: &Common, show: Show) -> Result<u8, Failure> {
 }
 
 /// Whether the part came out of a body that is damaged, which is said.
-async fn is_damaged(store: &Results, entry: &Entry, part: Part) -> bool {
+async fn is_damaged(store: &Results, entry: &KnownJob, part: ShowPart) -> bool {
     match part {
-        Part::Summary | Part::Json | Part::Error => return false,
-        Part::Body | Part::Raw | Part::Output | Part::Files => {}
+        ShowPart::Summary | ShowPart::Json | ShowPart::Error => return false,
+        ShowPart::Body | ShowPart::Raw | ShowPart::Output | ShowPart::Files => {}
     }
     let Some(saved) = saved::best(&entry.known) else { return false };
     let Ok(bytes) = saved::bytes(store, saved).await else { return false };
@@ -64,7 +64,7 @@ async fn is_damaged(store: &Results, entry: &Entry, part: Part) -> bool {
 }
 
 /// Why a part may be missing: the job's state in a few words.
-fn standing(entry: &Entry) -> String {
+fn standing(entry: &KnownJob) -> String {
     let known = &entry.known;
     match known.lost {
         Some(cause) => format!("lost, {cause}: {}", cause.sentence()),
@@ -75,7 +75,7 @@ fn standing(entry: &Entry) -> String {
 }
 
 /// The bytes to show a part of: the saved result, else what was kept of a reply that was none.
-async fn body(store: &Results, entry: &Entry) -> Result<Option<Bytes>, Failure> {
+async fn body(store: &Results, entry: &KnownJob) -> Result<Option<Bytes>, Failure> {
     match saved::best(&entry.known) {
         Some(saved) => Ok(Some(saved::bytes(store, saved).await?)),
         None => Ok(None),
@@ -83,7 +83,7 @@ async fn body(store: &Results, entry: &Entry) -> Result<Option<Bytes>, Failure> 
 }
 
 /// What has to be known of bytes that are shown. Said only where something is shown.
-fn say_what_it_is(entry: &Entry) {
+fn say_what_it_is(entry: &KnownJob) {
     if entry.known.saved.is_none() {
         output::say_error("no result is saved; this is the last reply that was kept, which held none or not the whole");
     }
@@ -92,14 +92,18 @@ fn say_what_it_is(entry: &Entry) {
     }
 }
 
-async fn print_body(store: &Results, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+async fn print_body(
+    store: &Results,
+    entry: &KnownJob,
+    out: &mut StdoutWriter,
+) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     say_what_it_is(entry);
     out.bytes(&body)?;
     Ok(None)
 }
 
-async fn print_raw(store: &Results, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+async fn print_raw(store: &Results, entry: &KnownJob, out: &mut StdoutWriter) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let Some(raw) = saved::payload(store, &entry.job, &entry.known, &body).await.raw else {
         return Ok(Some("the saved body holds no raw output; --body prints it whole"));
@@ -109,7 +113,11 @@ async fn print_raw(store: &Results, entry: &Entry, out: &mut Out) -> Result<Opti
     Ok(None)
 }
 
-async fn print_output(store: &Results, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+async fn print_output(
+    store: &Results,
+    entry: &KnownJob,
+    out: &mut StdoutWriter,
+) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let Some(decoded) = saved::payload(store, &entry.job, &entry.known, &body).await.output else {
         return Ok(Some("the saved body holds no decoded output; --raw or --body may have it"));
@@ -123,7 +131,11 @@ async fn print_output(store: &Results, entry: &Entry, out: &mut Out) -> Result<O
     Ok(None)
 }
 
-async fn print_files(store: &Results, entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+async fn print_files(
+    store: &Results,
+    entry: &KnownJob,
+    out: &mut StdoutWriter,
+) -> Result<Option<&'static str>, Failure> {
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let files = saved::payload(store, &entry.job, &entry.known, &body).await.files;
     if files.is_empty() {
@@ -142,7 +154,7 @@ async fn print_files(store: &Results, entry: &Entry, out: &mut Out) -> Result<Op
 }
 
 /// The service's own reason, else why the result is lost, else why the last read was no answer.
-fn print_error(entry: &Entry, out: &mut Out) -> Result<Option<&'static str>, Failure> {
+fn print_error(entry: &KnownJob, out: &mut StdoutWriter) -> Result<Option<&'static str>, Failure> {
     let known = &entry.known;
     let last = known.last_poll.as_ref().filter(|last| last.read != PollOutcome::Answered);
     let lost = known

@@ -7,17 +7,17 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::status;
-use crate::cli::args::{By as ByArg, Common, Stats, StatsFormat};
+use crate::cli::args::{CommonArgs, StatsArgs, StatsBy as ByArg, StatsFormat};
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
-use crate::cli::output::Out;
+use crate::cli::output::StdoutWriter;
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
-use crate::domain::durations::{self, By, Group, Sample, Spread};
+use crate::domain::durations::{self, DurationGroup, GroupBy, Sample, Spread};
 use crate::domain::human;
 use crate::domain::markdown::escaped;
 use crate::session::jsonl::{json, number};
-use crate::session::select::Entry;
+use crate::session::select::KnownJob;
 
 /// How many of the slowest jobs are named.
 const SLOWEST: usize = 10;
@@ -49,18 +49,18 @@ const CSV_COLUMNS: [&str; 18] = [
 ];
 
 /// Runs it.
-pub async fn run(common: &Common, wanted: Stats) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: StatsArgs) -> Result<u8, Failure> {
     let entries = status::entries(common, wanted.all, wanted.filter.as_deref()).await?.1;
     let samples = samples(&entries);
     let by = match wanted.by {
-        ByArg::Service => By::Service,
-        ByArg::Tag => By::Tag,
-        ByArg::Reason => By::Reason,
+        ByArg::Service => GroupBy::Service,
+        ByArg::Tag => GroupBy::Tag,
+        ByArg::Reason => GroupBy::Reason,
     };
     let groups = durations::groups(&samples, by);
     let total = durations::all(&samples);
     let slowest = durations::slowest(&samples, SLOWEST);
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     match wanted.format {
         StatsFormat::Table => table(&groups, &total, by).iter().try_for_each(|line| out.line(line))?,
         StatsFormat::Markdown => markdown(&groups, &total, by).iter().try_for_each(|line| out.line(line))?,
@@ -103,12 +103,12 @@ pub async fn run(common: &Common, wanted: Stats) -> Result<u8, Failure> {
 }
 
 /// The figures of these jobs.
-pub fn samples(entries: &[Entry]) -> Vec<Sample<'_, &Entry>> {
+pub fn samples(entries: &[KnownJob]) -> Vec<Sample<'_, &KnownJob>> {
     entries.iter().map(|entry| Sample::new(entry, &entry.job.service, &entry.job.tags, &entry.known)).collect()
 }
 
 /// A group's cells for people: its name, then one for each of [`COLUMNS`].
-fn cells<T>(group: &Group<T>, name: &str) -> Vec<String> {
+fn cells<T>(group: &DurationGroup<T>, name: &str) -> Vec<String> {
     let spread = |spread: &Option<Spread>| match spread {
         Some(spread) => [spread.median, spread.p90, spread.longest].map(human::duration),
         None => ["-", "-", "-"].map(str::to_owned),
@@ -127,15 +127,15 @@ fn cells<T>(group: &Group<T>, name: &str) -> Vec<String> {
     cells
 }
 
-fn named<T>(group: &Group<T>, by: By) -> &str {
+fn named<T>(group: &DurationGroup<T>, by: GroupBy) -> &str {
     match by {
-        By::Tag if group.name.is_empty() => "(no tag)",
-        By::Service | By::Tag | By::Reason => &group.name,
+        GroupBy::Tag if group.name.is_empty() => "(no tag)",
+        GroupBy::Service | GroupBy::Tag | GroupBy::Reason => &group.name,
     }
 }
 
 /// All rows of a table: the groups, and all jobs where the groups are more than one.
-fn rows<T>(groups: &[Group<T>], total: &Group<T>, by: By) -> Vec<Vec<String>> {
+fn rows<T>(groups: &[DurationGroup<T>], total: &DurationGroup<T>, by: GroupBy) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = groups.iter().map(|group| cells(group, named(group, by))).collect();
     if groups.len() != 1 {
         rows.push(cells(total, "all"));
@@ -143,7 +143,7 @@ fn rows<T>(groups: &[Group<T>], total: &Group<T>, by: By) -> Vec<Vec<String>> {
     rows
 }
 
-fn table<T>(groups: &[Group<T>], total: &Group<T>, by: By) -> Vec<String> {
+fn table<T>(groups: &[DurationGroup<T>], total: &DurationGroup<T>, by: GroupBy) -> Vec<String> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(std::iter::once(by.as_str().to_uppercase()).chain(COLUMNS.map(str::to_owned)));
@@ -159,7 +159,7 @@ fn table<T>(groups: &[Group<T>], total: &Group<T>, by: By) -> Vec<String> {
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn markdown<T>(groups: &[Group<T>], total: &Group<T>, by: By) -> Vec<String> {
+fn markdown<T>(groups: &[DurationGroup<T>], total: &DurationGroup<T>, by: GroupBy) -> Vec<String> {
     let row =
         |cells: Vec<String>| format!("| {} |", cells.iter().map(|cell| escaped(cell)).collect::<Vec<_>>().join(" | "));
     let mut lines = vec![
@@ -170,7 +170,7 @@ fn markdown<T>(groups: &[Group<T>], total: &Group<T>, by: By) -> Vec<String> {
     lines
 }
 
-fn csv_row<T>(by: &str, group: &Group<T>) -> Vec<String> {
+fn csv_row<T>(by: &str, group: &DurationGroup<T>) -> Vec<String> {
     let spread = |spread: &Option<Spread>| match spread {
         Some(Spread { count, median, p90, longest, .. }) => {
             [count.to_string(), decimal(*median), decimal(*p90), decimal(*longest)]
@@ -218,7 +218,7 @@ struct GroupLine<'a> {
 }
 
 impl<'a> GroupLine<'a> {
-    fn new<T>(by: &'static str, group: &'a Group<T>) -> Self {
+    fn new<T>(by: &'static str, group: &'a DurationGroup<T>) -> Self {
         Self {
             v: 1,
             r#type: "group",
@@ -278,7 +278,7 @@ mod tests {
     use crate::domain::observation::Observation;
     use crate::domain::state::State;
 
-    fn entry(id: &str, tag: Option<&str>, finished: i64, reason: Option<&str>) -> Entry {
+    fn entry(id: &str, tag: Option<&str>, finished: i64, reason: Option<&str>) -> KnownJob {
         let at = |second| Some(Timestamp::from_second(second).unwrap());
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: id.to_owned() };
         let tags = tag.map(str::to_owned).into_iter().collect();
@@ -291,7 +291,7 @@ mod tests {
             cost: Some("0.015".into()),
             ..Observation::default()
         };
-        Entry::new(
+        KnownJob::new(
             Arc::new(Job { key, service: "llama".into(), name: None, tags, traits: Default::default(), batch: None }),
             known,
         )
@@ -301,16 +301,16 @@ mod tests {
     fn the_figures_are_a_table_markdown_csv_and_json() {
         let entries = [entry("a", Some("nov"), 70, None), entry("b", None, 130, Some("<b>|blank page 7"))];
         let samples = samples(&entries);
-        let (groups, total) = (durations::groups(&samples, By::Tag), durations::all(&samples));
-        let shown = table(&groups, &total, By::Tag).join("\n");
+        let (groups, total) = (durations::groups(&samples, GroupBy::Tag), durations::all(&samples));
+        let shown = table(&groups, &total, GroupBy::Tag).join("\n");
         let expected = "\
 TAG       JOBS  OVER     OK  QUEUED p50  p90  MAX  RAN p50    p90    MAX  PER MIN     COST  PER JOB
 (no tag)     1     1     0%         10s  10s  10s    2m00s  2m00s  2m00s        -  $0.0150  $0.0150
 nov          1     1   100%         10s  10s  10s    1m00s  1m00s  1m00s        -  $0.0150  $0.0150
 all          2     2  50.0%         10s  10s  10s    1m00s  2m00s  2m00s      1.0  $0.0300  $0.0150";
         assert_eq!(shown, expected);
-        let by_reason = durations::groups(&samples, By::Reason);
-        let shown = markdown(&by_reason, &total, By::Reason);
+        let by_reason = durations::groups(&samples, GroupBy::Reason);
+        let shown = markdown(&by_reason, &total, GroupBy::Reason);
         assert!(shown[2].starts_with("| &lt;b&gt;\\|blank page "), "{shown:?}");
         let row = csv_row("total", &total);
         assert_eq!(row.len(), CSV_COLUMNS.len());

@@ -2,28 +2,32 @@
 
 use jiff::Timestamp;
 
-use crate::cli::args::{Common, Status};
+use crate::cli::args::{CommonArgs, StatusArgs};
 use crate::cli::failure::Failure;
 use crate::cli::job_list;
 use crate::cli::odd;
-use crate::cli::output::Look;
+use crate::cli::output::OutputStyle;
 use crate::engine::saved::Results;
 use crate::exit::exit_code;
 use crate::session::fields;
-use crate::session::select::{self, Entry};
+use crate::session::select::{self, KnownJob};
 
 /// Runs it; the exit code is by the table.
-pub async fn run(common: &Common, status: Status) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, status: StatusArgs) -> Result<u8, Failure> {
     let entries = entries(common, status.all, status.filter.as_deref()).await?.1;
     let counts = select::counts(&entries);
     let exit = exit_code(None, None, &counts);
-    job_list::print(&entries, status.format, Look::of(common), exit)?;
+    job_list::print(&entries, status.format, OutputStyle::of(common), exit)?;
     Ok(exit)
 }
 
 /// The selected jobs from disk, and the store they are in. With `all` the file is not needed; where it loads, its
 /// names are used.
-pub async fn entries(common: &Common, all: bool, filter: Option<&str>) -> Result<(Results, Vec<Entry>), Failure> {
+pub async fn entries(
+    common: &CommonArgs,
+    all: bool,
+    filter: Option<&str>,
+) -> Result<(Results, Vec<KnownJob>), Failure> {
     let declared = match common.jobs_file() {
         Ok(file) => Some(file),
         Err(_) if all => None,

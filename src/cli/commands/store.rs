@@ -3,13 +3,13 @@
 use clap::Subcommand;
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::cli::args::Common;
+use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Out};
+use crate::cli::output::{self, StdoutWriter};
 use crate::cli::team_store;
 use crate::domain::clean::Clean;
 use crate::domain::human;
-use crate::engine::saved::{self, OpenStore, Target, TeamStatus};
+use crate::engine::saved::{self, OpenStore, ServerTarget, TeamStatus};
 
 /// What is done to it.
 #[derive(Debug, Clone, Subcommand)]
@@ -27,7 +27,7 @@ pub enum StoreCommand {
 }
 
 /// Runs it.
-pub async fn run(common: &Common, wanted: StoreCommand) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: StoreCommand) -> Result<u8, Failure> {
     let target = team_store::target(common).await?.ok_or_else(|| {
         Failure::usage(
             "no store of a team is set. Write store = { url = \"postgres://USER@HOST/DATABASE\" } in config.toml, or set \
@@ -51,12 +51,12 @@ pub async fn run(common: &Common, wanted: StoreCommand) -> Result<u8, Failure> {
     Ok(0)
 }
 
-async fn status(common: &Common, target: Target) -> Result<u8, Failure> {
+async fn status(common: &CommonArgs, target: ServerTarget) -> Result<u8, Failure> {
     let address = target.address.to_string();
     let (store, _) = OpenStore::open(&common.state_dir()?)?;
     let waiting = store.waiting_for_upload().await?;
     store.close().await;
-    let mut out = Out::new();
+    let mut out = StdoutWriter::new();
     out.line(&format!("store      {}", Clean::new(&address)))?;
     let here = format!("here       {} saved here and not uploaded yet", human::counted(waiting, "job"));
     let TeamStatus { server, schema, bytes, jobs, responses, instances } = match saved::team_status(target).await {

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 
 use super::export;
-use crate::cli::args::{Common, Watch, WatchFormat};
+use crate::cli::args::{CommonArgs, WatchArgs, WatchFormat};
 use crate::cli::event_lines::LineFormat;
 use crate::cli::failure::Failure;
-use crate::cli::follow::{self, Followed, Plan, Stream};
-use crate::cli::output::{self, Lines, Look};
+use crate::cli::follow::{self, Followed, LineStream, Plan};
+use crate::cli::output::{self, LinePrinter, OutputStyle};
 use crate::cli::setup::{self, Prepared, Ready};
 use crate::cli::signals::Signals;
-use crate::cli::stop::Deadline;
+use crate::cli::stop::TimeLimit;
 use crate::engine::Purpose;
 use crate::exit::exit_code;
 use crate::session::exporter::Exporter;
@@ -18,15 +18,15 @@ use crate::session::select;
 use crate::session::watch_file::WatchedFile;
 
 /// Runs it; the exit code is by the table.
-pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, watch: WatchArgs) -> Result<u8, Failure> {
     let mut signals = Signals::listen()?;
-    let deadline = watch.timeout.and_then(Deadline::after);
+    let deadline = watch.timeout.and_then(TimeLimit::after);
     let tongue = match watch.format {
         WatchFormat::Jsonl => LineFormat::Jsonl,
-        WatchFormat::Plain => LineFormat::Plain(Look::of(common)),
+        WatchFormat::Plain => LineFormat::Plain(OutputStyle::of(common)),
     };
     let prepared = setup::prepare(common, watch.filter.as_deref(), deadline, &mut signals).await?;
-    let (lines, closed) = Lines::start();
+    let (lines, closed) = LinePrinter::start();
     let followed = match prepared {
         Prepared::Ready(ready) => {
             let Ready { batch, file, filter } = *ready;
@@ -35,7 +35,7 @@ pub async fn run(common: &Common, watch: Watch) -> Result<u8, Failure> {
                 Some(dir) => Some(Exporter::start(&store, dir, export::words())?),
                 None => None,
             };
-            let stream = Some(Stream { tongue, lines, closed });
+            let stream = Some(LineStream { tongue, lines, closed });
             let edits = Some(WatchedFile::of(&file, &batch, filter, output::say_error));
             let plan = Plan { until: watch.until, deadline, stream, edits, exporter, verbose: common.verbose > 0 };
             let followed = follow::follow(batch.into_setup(Purpose::Watch), plan, &mut signals).await;

@@ -3,7 +3,7 @@
 use super::id_list;
 use crate::domain::clean::Clean;
 use crate::domain::id;
-use crate::providers::submission::{self, Answer};
+use crate::providers::submission::{self, SubmissionAnswer};
 
 /// An id that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,11 +33,11 @@ pub fn of_text(text: &str) -> Result<Vec<Given>, Vec<String>> {
     Ok(listed.collect())
 }
 
-fn of_answers(answers: Vec<Answer>) -> Result<Vec<Given>, Vec<String>> {
+fn of_answers(answers: Vec<SubmissionAnswer>) -> Result<Vec<Given>, Vec<String>> {
     let are_many = answers.len() > 1;
     let mut given = Vec::new();
     let mut refused = Vec::new();
-    for Answer { number, said } in answers {
+    for SubmissionAnswer { number, said } in answers {
         let place = if are_many { format!("answer {number}") } else { String::new() };
         match said {
             Ok(ids) => given.extend(ids.into_iter().map(|id| Given { id, place: place.clone(), name: None })),

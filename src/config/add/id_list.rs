@@ -4,7 +4,7 @@ use crate::domain::id::{self, NoId};
 
 /// An id of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed<'a> {
+pub struct ListedId<'a> {
     /// The line, counted from 1.
     pub line: usize,
     /// What is in the place of the id.
@@ -16,7 +16,7 @@ pub struct Listed<'a> {
 }
 
 /// The ids of a text, in its order. Empty lines and those that begin with `#` are passed over.
-pub fn read<'a>(text: &'a str, is_service: impl Fn(&str) -> bool) -> impl Iterator<Item = Listed<'a>> {
+pub fn read<'a>(text: &'a str, is_service: impl Fn(&str) -> bool) -> impl Iterator<Item = ListedId<'a>> {
     text.lines().zip(1..).filter_map(move |(line, number)| {
         let line_text = id::trimmed(line);
         if line_text.is_empty() || line_text.starts_with('#') {
@@ -24,7 +24,7 @@ pub fn read<'a>(text: &'a str, is_service: impl Fn(&str) -> bool) -> impl Iterat
         }
         let (id, name) = line_text.split_once('\t').unwrap_or((line_text, ""));
         let name = Some(id::trimmed(name)).filter(|name| !name.is_empty());
-        Some(Listed { line: number, text: id, id: id::read(id, &is_service), name })
+        Some(ListedId { line: number, text: id, id: id::read(id, &is_service), name })
     })
 }
 

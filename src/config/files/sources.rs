@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// A file, or all files that a pattern names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct FileSource {
     path: PathBuf,
     pattern: Option<String>,
 }
@@ -18,7 +18,7 @@ pub struct Source {
 #[error("this pattern cannot be read: {0}")]
 pub struct BadPattern(&'static str);
 
-impl Source {
+impl FileSource {
     /// One file.
     pub fn file(path: &Path) -> Self {
         Self { path: path.to_owned(), pattern: None }
@@ -79,9 +79,9 @@ impl Digest {
 }
 
 /// The digest of some sources as they are now; None if the first cannot be read.
-pub fn digest(sources: &[Source]) -> Option<u64> {
+pub fn digest(sources: &[FileSource]) -> Option<u64> {
     let mut digest = Digest::default();
-    for (nth, path) in sources.iter().flat_map(Source::files).enumerate() {
+    for (nth, path) in sources.iter().flat_map(FileSource::files).enumerate() {
         if !digest.add(&path, File::open(&path).ok()) && nth == 0 {
             return None;
         }
@@ -106,7 +106,7 @@ const LONGEST_CHAIN: usize = 64;
 
 /// The way to a file through links and folders.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Way {
+pub struct LinkPath {
     /// The folders in which a link on the way, or the file at its end, can change; those that are there.
     pub folders: Vec<PathBuf>,
     /// The folders above them, in which they can be replaced.
@@ -116,8 +116,8 @@ pub struct Way {
 }
 
 /// The way to a file, as it is now.
-pub fn way(path: &Path) -> Way {
-    let mut way = Way::default();
+pub fn way(path: &Path) -> LinkPath {
+    let mut way = LinkPath::default();
     let mut rest: Vec<OsString> = Vec::new();
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     push_parts(&mut rest, &absolute);
@@ -205,20 +205,20 @@ mod tests {
         for name in ["b.txt", "a.txt", "x[1].txt"] {
             std::fs::write(at(name), name).unwrap();
         }
-        let all = Source::pattern(directory.path(), Path::new("*.txt")).unwrap();
-        let names = |source: &Source| {
+        let all = FileSource::pattern(directory.path(), Path::new("*.txt")).unwrap();
+        let names = |source: &FileSource| {
             source.files().iter().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(names(&all), ["a.txt", "b.txt", "x[1].txt"]);
-        assert_eq!(names(&Source::pattern(directory.path(), Path::new("x[1].txt")).unwrap()), ["x[1].txt"]);
-        assert!(Source::pattern(directory.path(), Path::new("x[")).is_err());
-        let sources = [Source::file(&at("a.txt")), all];
+        assert_eq!(names(&FileSource::pattern(directory.path(), Path::new("x[1].txt")).unwrap()), ["x[1].txt"]);
+        assert!(FileSource::pattern(directory.path(), Path::new("x[")).is_err());
+        let sources = [FileSource::file(&at("a.txt")), all];
         let before = digest(&sources);
         std::fs::write(at("b.txt"), "B").unwrap();
         assert!(before.is_some() && before != digest(&sources));
-        assert_eq!(digest(&[Source::file(&at("none"))]), None);
+        assert_eq!(digest(&[FileSource::file(&at("none"))]), None);
         let mut same = Digest::default();
         same.add(&at("a.txt"), Some(&b"a.txt"[..]));
-        assert_eq!(digest(&[Source::file(&at("a.txt"))]), Some(same.finish()));
+        assert_eq!(digest(&[FileSource::file(&at("a.txt"))]), Some(same.finish()));
     }
 }

@@ -18,7 +18,7 @@ use notify::{ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::io::Errno;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::sources::{self, Source};
+use super::sources::{self, FileSource};
 use crate::config::{ConfigError, JobsFile, load_named, parse, read};
 use crate::domain::job::Job;
 
@@ -30,19 +30,19 @@ const LOOK: Duration = Duration::from_millis(1500);
 
 /// Watches until it is dropped.
 #[derive(Debug)]
-pub struct Watch {
+pub struct FileWatch {
     told: Sender<Told>,
     polled: Option<WatchError>,
 }
 
-impl Watch {
+impl FileWatch {
     /// Why the files are looked at every now and then and not watched; None if they are watched.
     pub fn polled(&self) -> Option<&WatchError> {
         self.polled.as_ref()
     }
 }
 
-impl Drop for Watch {
+impl Drop for FileWatch {
     fn drop(&mut self) {
         let _ = self.told.send(Told::Stop);
     }
@@ -63,7 +63,7 @@ pub enum WatchError {
 }
 
 /// What a change of the file came to. After an error the old one still applies.
-pub type Change = Result<JobsFile, ConfigError>;
+pub type FileChange = Result<JobsFile, ConfigError>;
 
 /// What wakes the thread.
 enum Told {
@@ -75,7 +75,7 @@ enum Told {
 
 /// Sends what the file says whenever that changes, from its own thread. `file` is what applies
 /// now; a change since it was read is sent too.
-pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch, WatchError> {
+pub fn watch(file: &JobsFile, changes: UnboundedSender<FileChange>) -> Result<FileWatch, WatchError> {
     if file.path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
         return Err(WatchError::NotRegular);
     }
@@ -88,7 +88,7 @@ pub fn watch(file: &JobsFile, changes: UnboundedSender<Change>) -> Result<Watch,
         .name("jobs file".to_owned())
         .spawn(move || follow(&mut last, &mut folders, &received, &changes))
         .map_err(|error| WatchError::NoThread(error.to_string()))?;
-    Ok(Watch { told, polled })
+    Ok(FileWatch { told, polled })
 }
 
 /// What was sent last.
@@ -97,10 +97,10 @@ struct Last {
     /// The files that are read as one with it.
     further: Vec<PathBuf>,
     /// The files that it is made of; of a file that is wrong those of the one before.
-    sources: Vec<Source>,
+    sources: Vec<FileSource>,
     /// The digest of their texts.
     digest: Option<u64>,
-    change: Change,
+    change: FileChange,
     /// The jobs that apply.
     jobs: Vec<Arc<Job>>,
 }
@@ -112,7 +112,7 @@ impl Last {
     }
 
     /// What the file says now, if that is another thing.
-    fn again(&mut self) -> Option<&Change> {
+    fn again(&mut self) -> Option<&FileChange> {
         // A long text is not taken into memory only to be found the same.
         let now = sources::digest(&self.sources);
         if now.is_some() && now == self.digest {
@@ -157,7 +157,7 @@ fn share(jobs: &mut [Arc<Job>], before: &[Arc<Job>]) {
     }
 }
 
-fn follow(last: &mut Last, folders: &mut Folders, told: &Receiver<Told>, changes: &UnboundedSender<Change>) {
+fn follow(last: &mut Last, folders: &mut Folders, told: &Receiver<Told>, changes: &UnboundedSender<FileChange>) {
     let mut seen = look(&last.sources);
     loop {
         if let Some(change) = last.again()
@@ -173,7 +173,7 @@ fn follow(last: &mut Last, folders: &mut Folders, told: &Receiver<Told>, changes
 }
 
 /// Waits until something may have changed and has then been left alone for a moment; false where it is over.
-fn wait(folders: &Folders, told: &Receiver<Told>, sources: &[Source], seen: &mut Vec<Seen>) -> bool {
+fn wait(folders: &Folders, told: &Receiver<Told>, sources: &[FileSource], seen: &mut Vec<FileStamp>) -> bool {
     // Other files of a busy folder neither put off the look nor the end of the waiting.
     let (mut until, mut is_settling) = (Instant::now() + LOOK, false);
     loop {
@@ -198,14 +198,14 @@ fn wait(folders: &Folders, told: &Receiver<Told>, sources: &[Source], seen: &mut
 }
 
 /// What tells without reading it whether a file may have changed: which file it is, its length and times.
-type Seen = (PathBuf, Option<[i64; 7]>);
+type FileStamp = (PathBuf, Option<[i64; 7]>);
 
-fn look(sources: &[Source]) -> Vec<Seen> {
+fn look(sources: &[FileSource]) -> Vec<FileStamp> {
     let marks = |data: Metadata| {
         let (device, node, size) = (data.dev().cast_signed(), data.ino().cast_signed(), data.size().cast_signed());
         [device, node, size, data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()]
     };
-    let files = sources.iter().flat_map(Source::files);
+    let files = sources.iter().flat_map(FileSource::files);
     files.map(|path| (path.metadata().ok().map(marks), path)).map(|(marks, path)| (path, marks)).collect()
 }
 
@@ -229,9 +229,9 @@ impl Folders {
     }
 
     /// Watches what leads to these files now, and nothing else.
-    fn follow(&mut self, sources: &[Source]) {
+    fn follow(&mut self, sources: &[FileSource]) {
         let Some(watcher) = &mut self.watcher else { return };
-        let ways: Vec<sources::Way> = sources.iter().map(|source| sources::way(source.path())).collect();
+        let ways: Vec<sources::LinkPath> = sources.iter().map(|source| sources::way(source.path())).collect();
         let needed: HashSet<&PathBuf> = ways.iter().flat_map(|way| &way.folders).collect();
         let identity = |path: &Path| path.metadata().ok().map(|data| (data.dev(), data.ino()));
         let wanted: HashMap<PathBuf, (u64, u64)> = ways
@@ -255,7 +255,7 @@ impl Folders {
                 Err(_) => {}
             }
         }
-        let is_pattern = sources.iter().any(Source::is_pattern);
+        let is_pattern = sources.iter().any(FileSource::is_pattern);
         self.names = (!is_pattern).then(|| ways.into_iter().flat_map(|way| way.names).collect());
     }
 
@@ -413,7 +413,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("jobs.toml");
         std::fs::write(&path, FILE).unwrap();
-        let sources = [Source::file(&path)];
+        let sources = [FileSource::file(&path)];
         let (told, received) = channel();
         let folders = Folders { watcher: None, watched: HashMap::new(), names: None, failed: Some("none".to_owned()) };
         let mut seen = look(&sources);

@@ -218,10 +218,10 @@ fn blank(tokens: Option<&[Token]>) -> bool {
 struct Masked {
     shown: String,
     width: usize,
-    pieces: Vec<Piece>,
+    pieces: Vec<MaskedPiece>,
 }
 
-struct Piece {
+struct MaskedPiece {
     bytes: Range<usize>,
     columns: Range<usize>,
     is_mask: bool,
@@ -253,7 +253,7 @@ impl Masked {
 
     fn push(&mut self, bytes: Range<usize>, text: &str, is_mask: bool) {
         let width = text.chars().count();
-        self.pieces.push(Piece { bytes, columns: self.width..self.width + width, is_mask });
+        self.pieces.push(MaskedPiece { bytes, columns: self.width..self.width + width, is_mask });
         self.shown.push_str(text);
         self.width += width;
     }

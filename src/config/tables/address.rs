@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::field::{Field, Fields};
+use super::field::{TomlField, TomlTable};
 use crate::config::problems::{Problem, Problems};
 use crate::domain::inner::is_loopback;
 
@@ -11,7 +11,7 @@ const HOST_EXAMPLE: &str = "\"https://host.example\"";
 
 /// The base of an Unstract deployment: `url`, or `base_url` with `organization_id` and `api_name`. What is wrong with
 /// it goes to `problems`.
-pub fn deployment(service: &Fields<'_>, place: &str, problems: &mut Problems) -> Option<Url> {
+pub fn deployment(service: &TomlTable<'_>, place: &str, problems: &mut Problems) -> Option<Url> {
     let insecure = service.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false);
     let parts = ["base_url", "organization_id", "api_name"].map(|key| service.get(key));
     if let Some(field) = service.get("url") {
@@ -55,7 +55,7 @@ pub fn deployment(service: &Fields<'_>, place: &str, problems: &mut Problems) ->
 }
 
 /// A deployment's URL as the web page shows it.
-fn whole(field: &Field<'_>, mut url: Url, problems: &mut Problems) -> Option<Url> {
+fn whole(field: &TomlField<'_>, mut url: Url, problems: &mut Problems) -> Option<Url> {
     let segments: Vec<&str> = url.path_segments()?.filter(|segment| !segment.is_empty()).collect();
     if !matches!(segments.as_slice(), [.., "deployment", "api", _, _]) {
         problems.add(
@@ -79,7 +79,7 @@ fn whole(field: &Field<'_>, mut url: Url, problems: &mut Problems) -> Option<Url
 }
 
 /// One segment of a path.
-fn segment<'a>(field: &Field<'a>, problems: &mut Problems) -> Option<&'a str> {
+fn segment<'a>(field: &TomlField<'a>, problems: &mut Problems) -> Option<&'a str> {
     let word = field.word("\"org_x\"", problems)?;
     if word.contains(['/', '\\', '?', '#']) || word == "." || word == ".." {
         let message = format!("`{}` is no single part of a path", field.key);
@@ -91,7 +91,7 @@ fn segment<'a>(field: &Field<'a>, problems: &mut Problems) -> Option<&'a str> {
 
 /// The URL, also where something about it is refused: what else is wrong with the service and its jobs is reported as
 /// well.
-pub fn address(field: &Field<'_>, example: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
+pub fn address(field: &TomlField<'_>, example: &str, insecure: bool, problems: &mut Problems) -> Option<Url> {
     let text = field.word(example, problems)?;
     let key = field.key;
     let mut refuse = |message: String, help: &str| {

@@ -3,18 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::field::{Field, Fields};
+use super::field::{TomlField, TomlTable};
 use super::jobs::no_such_service;
 use crate::config::problems::excerpt::Excerpts;
 use crate::config::problems::{Problem, Problems, known_keys};
-use crate::domain::command::{self, Marked, Mode, Placeholder, Program, UserCommand};
+use crate::domain::command::{self, Marked, OutputMode, Placeholder, Program, UserCommand};
 use crate::domain::filter::Filter;
 
 const HELP: &str = "write it as [[commands]], and below it name = \"resubmit\" and run = [\"./resubmit.sh\", \"{id}\"]";
 
 /// Reads them; `path` is the file that they stand in, `services` those that it defines if it is a jobs file.
 pub fn commands(
-    file: &Fields<'_>,
+    file: &TomlTable<'_>,
     services: Option<&[&str]>,
     text: &str,
     path: &Path,
@@ -40,7 +40,7 @@ pub fn commands(
 }
 
 fn command_of(
-    table: &Fields<'_>,
+    table: &TomlTable<'_>,
     services: Option<&[&str]>,
     path: &Path,
     place: String,
@@ -52,7 +52,8 @@ fn command_of(
     let when = filter(table, "when", problems);
     let marked =
         word(table, "marked", &[("each", Marked::Each), ("all", Marked::All), ("refuse", Marked::Refuse)], problems);
-    let modes = [("background", Mode::Background), ("terminal", Mode::Terminal), ("pager", Mode::Pager)];
+    let modes =
+        [("background", OutputMode::Background), ("terminal", OutputMode::Terminal), ("pager", OutputMode::Pager)];
     let mode = word(table, "mode", &modes, problems);
     let adds = table.get("adds").and_then(|field| {
         let adds = field.word("\"invoices\" or \"{service}\"", problems)?;
@@ -93,7 +94,7 @@ fn command_of(
     })
 }
 
-fn required<'a>(table: &Fields<'a>, key: &'static str, problems: &mut Problems) -> Option<Field<'a>> {
+fn required<'a>(table: &TomlTable<'a>, key: &'static str, problems: &mut Problems) -> Option<TomlField<'a>> {
     let field = table.get(key);
     if field.is_none() {
         problems.add(Problem::at(table.span(), format!("a command needs `{key}`")).help(HELP));
@@ -101,7 +102,7 @@ fn required<'a>(table: &Fields<'a>, key: &'static str, problems: &mut Problems) 
     field
 }
 
-fn name(field: &Field<'_>, problems: &mut Problems) -> Option<Arc<str>> {
+fn name(field: &TomlField<'_>, problems: &mut Problems) -> Option<Arc<str>> {
     let name = field.word("\"resubmit\"", problems)?;
     if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
         let help = "write letters, digits, `-`, `_` and `.`, as in \"resubmit\"";
@@ -112,7 +113,7 @@ fn name(field: &Field<'_>, problems: &mut Problems) -> Option<Arc<str>> {
 }
 
 /// A program with its arguments, whose values are known.
-pub fn program(field: &Field<'_>, path: &Path, problems: &mut Problems) -> Option<Program> {
+pub fn program(field: &TomlField<'_>, path: &Path, problems: &mut Problems) -> Option<Program> {
     let example = "a program and its arguments, as in [\"./resubmit.sh\", \"{id}\"]";
     let argv = field.texts(example, problems)?;
     let known: Vec<&str> = Placeholder::ALL.iter().map(|placeholder| placeholder.as_str()).collect();
@@ -139,7 +140,7 @@ pub fn program(field: &Field<'_>, path: &Path, problems: &mut Problems) -> Optio
 }
 
 /// A filter; without one it lets everything through.
-pub fn filter(table: &Fields<'_>, key: &str, problems: &mut Problems) -> Filter {
+pub fn filter(table: &TomlTable<'_>, key: &str, problems: &mut Problems) -> Filter {
     let Some(field) = table.get(key) else { return Filter::default() };
     let Some(text) = field.text("\"state:failed,lost\"", problems) else { return Filter::default() };
     Filter::parse(text).unwrap_or_else(|error| {
@@ -151,11 +152,11 @@ pub fn filter(table: &Fields<'_>, key: &str, problems: &mut Problems) -> Filter 
     })
 }
 
-fn flag(table: &Fields<'_>, key: &str, problems: &mut Problems) -> bool {
+fn flag(table: &TomlTable<'_>, key: &str, problems: &mut Problems) -> bool {
     table.get(key).and_then(|field| field.flag(problems)).unwrap_or_default()
 }
 
-fn word<T: Copy + Default>(table: &Fields<'_>, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
+fn word<T: Copy + Default>(table: &TomlTable<'_>, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
     let Some(field) = table.get(key) else { return T::default() };
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let all = format!("\"{}\"", known.join("\" or \""));

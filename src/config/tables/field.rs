@@ -11,14 +11,14 @@ use crate::domain::service::Rate;
 
 /// A table and where it begins.
 #[derive(Debug, Clone, Copy)]
-pub struct Fields<'a> {
+pub struct TomlTable<'a> {
     table: &'a DeTable<'a>,
     header: (usize, usize),
 }
 
 /// A key and its value.
 #[derive(Debug, Clone)]
-pub struct Field<'a> {
+pub struct TomlField<'a> {
     /// The key as it is written. Not to be shown but through `known_keys::quoted`.
     pub key: &'a str,
     /// Where the key is.
@@ -29,7 +29,7 @@ pub struct Field<'a> {
     pub span: Range<usize>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> TomlTable<'a> {
     /// A whole file.
     pub fn of_file(table: &'a DeTable<'a>) -> Self {
         Self { table, header: (0, 0) }
@@ -46,13 +46,13 @@ impl<'a> Fields<'a> {
     }
 
     /// One field.
-    pub fn get(&self, key: &str) -> Option<Field<'a>> {
-        self.table.get_key_value(key).map(|(key, value)| Field::of(key, value))
+    pub fn get(&self, key: &str) -> Option<TomlField<'a>> {
+        self.table.get_key_value(key).map(|(key, value)| TomlField::of(key, value))
     }
 
     /// All fields, in the order of the file.
-    pub fn all(&self) -> Vec<Field<'a>> {
-        let mut fields: Vec<_> = self.table.iter().map(|(key, value)| Field::of(key, value)).collect();
+    pub fn all(&self) -> Vec<TomlField<'a>> {
+        let mut fields: Vec<_> = self.table.iter().map(|(key, value)| TomlField::of(key, value)).collect();
         fields.sort_by_key(|field| field.key_span.start);
         fields
     }
@@ -70,28 +70,28 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Field<'a> {
+impl<'a> TomlField<'a> {
     fn of(key: &'a toml::Spanned<toml::de::DeString<'a>>, value: &'a toml::Spanned<DeValue<'a>>) -> Self {
         Self { key: key.get_ref(), key_span: key.span(), value: value.get_ref(), span: value.span() }
     }
 
     /// A table. `help` says how it is written.
-    pub fn table(&self, help: &str, problems: &mut Problems) -> Option<Fields<'a>> {
+    pub fn table(&self, help: &str, problems: &mut Problems) -> Option<TomlTable<'a>> {
         let table = self.value.as_table();
         if table.is_none() {
             self.must_be("a table", help, problems);
         }
-        table.map(|table| Fields { table, header: (self.span.start, self.span.end) })
+        table.map(|table| TomlTable { table, header: (self.span.start, self.span.end) })
     }
 
     /// The tables of an array of tables. `help` says how it is written.
-    pub fn tables(&self, help: &str, problems: &mut Problems) -> Vec<Fields<'a>> {
+    pub fn tables(&self, help: &str, problems: &mut Problems) -> Vec<TomlTable<'a>> {
         let Some(array) = self.value.as_array() else {
             self.must_be("an array of tables", help, problems);
             return Vec::new();
         };
         let element = |value: &'a toml::Spanned<DeValue<'a>>| {
-            Field { value: value.get_ref(), span: value.span(), ..self.clone() }.table(help, problems)
+            TomlField { value: value.get_ref(), span: value.span(), ..self.clone() }.table(help, problems)
         };
         array.iter().filter_map(element).collect()
     }

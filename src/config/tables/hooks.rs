@@ -7,7 +7,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::commands::{filter, program};
-use super::field::{Field, Fields};
+use super::field::{TomlField, TomlTable};
 use crate::config::problems::excerpt::Excerpts;
 use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::hook::{Hook, HookEvent};
@@ -15,7 +15,7 @@ use crate::domain::hook::{Hook, HookEvent};
 const HELP: &str = "write it as [[hooks]], and below it on = [\"failed\", \"lost\"] and run = [\"./on-fail.sh\"]";
 
 /// Reads them; `path` is the file that they stand in.
-pub fn hooks(file: &Fields<'_>, text: &str, path: &Path, problems: &mut Problems) -> Vec<Arc<Hook>> {
+pub fn hooks(file: &TomlTable<'_>, text: &str, path: &Path, problems: &mut Problems) -> Vec<Arc<Hook>> {
     let Some(field) = file.get("hooks") else { return Vec::new() };
     let excerpts = Excerpts::new(text);
     let mut hooks: Vec<Arc<Hook>> = Vec::new();
@@ -47,7 +47,7 @@ pub fn hooks(file: &Fields<'_>, text: &str, path: &Path, problems: &mut Problems
     hooks
 }
 
-fn required<'a>(table: &Fields<'a>, key: &'static str, problems: &mut Problems) -> Option<Field<'a>> {
+fn required<'a>(table: &TomlTable<'a>, key: &'static str, problems: &mut Problems) -> Option<TomlField<'a>> {
     let field = table.get(key);
     if field.is_none() {
         problems.add(Problem::at(table.span(), format!("a hook needs `{key}`")).help(HELP));
@@ -55,7 +55,7 @@ fn required<'a>(table: &Fields<'a>, key: &'static str, problems: &mut Problems) 
     field
 }
 
-fn events(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<HookEvent>> {
+fn events(field: &TomlField<'_>, problems: &mut Problems) -> Option<Vec<HookEvent>> {
     let example = "[\"failed\", \"lost\"]";
     let words = field.texts(example, problems)?;
     if words.is_empty() {

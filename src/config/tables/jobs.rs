@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::field::{Field, Fields};
-use super::service::{Place, expanded};
+use super::field::{TomlField, TomlTable};
+use super::service::{PathBase, expanded};
 use crate::config::add::id_list;
 use crate::config::files::reading::{Unreadable, read};
-use crate::config::files::sources::{Digest, Source};
+use crate::config::files::sources::{Digest, FileSource};
 use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::clean::Clean;
 use crate::domain::id::{self, NoId};
@@ -19,11 +19,11 @@ use crate::domain::service::Service;
 use crate::providers;
 
 /// The services of a file by name; None where something is wrong with one.
-pub type Known<'a> = HashMap<&'a str, Option<Arc<Service>>>;
+pub type KnownServices<'a> = HashMap<&'a str, Option<Arc<Service>>>;
 
 /// A job, and where its id is.
 #[derive(Debug, Clone)]
-pub struct Placed {
+pub struct PlacedJob {
     /// The job.
     pub job: Arc<Job>,
     /// Where its id is in the jobs file, or the name of the file of ids.
@@ -36,9 +36,9 @@ pub struct Placed {
 #[derive(Debug, Default)]
 pub struct Declared {
     /// The jobs in the file's order.
-    pub jobs: Vec<Placed>,
+    pub jobs: Vec<PlacedJob>,
     /// The files of ids.
-    pub sources: Vec<Source>,
+    pub sources: Vec<FileSource>,
     /// Of their texts, and of what was added before.
     pub digest: Digest,
     /// The batch of those that do not name one.
@@ -47,9 +47,9 @@ pub struct Declared {
 
 /// `[[jobs]]` in the file's order.
 pub fn jobs(
-    file: &Fields<'_>,
-    known: &Known<'_>,
-    place: &Place,
+    file: &TomlTable<'_>,
+    known: &KnownServices<'_>,
+    place: &PathBase,
     (digest, batch): (Digest, Option<Arc<str>>),
     problems: &mut Problems,
 ) -> Declared {
@@ -69,8 +69,8 @@ pub fn numbered(name: Option<&str>, are_many: bool, ix: usize) -> Option<String>
 }
 
 /// The jobs that stand in a file before, under the same triple: each with the first.
-pub fn duplicates(jobs: &[Placed]) -> Vec<(&Placed, &Placed)> {
-    let mut first: HashMap<&JobKey, &Placed> = HashMap::with_capacity(jobs.len());
+pub fn duplicates(jobs: &[PlacedJob]) -> Vec<(&PlacedJob, &PlacedJob)> {
+    let mut first: HashMap<&JobKey, &PlacedJob> = HashMap::with_capacity(jobs.len());
     let mut found = Vec::new();
     for placed in jobs {
         match first.get(&placed.job.key) {
@@ -83,7 +83,13 @@ pub fn duplicates(jobs: &[Placed]) -> Vec<(&Placed, &Placed)> {
     found
 }
 
-fn job(table: &Fields<'_>, known: &Known<'_>, place: &Place, declared: &mut Declared, problems: &mut Problems) {
+fn job(
+    table: &TomlTable<'_>,
+    known: &KnownServices<'_>,
+    place: &PathBase,
+    declared: &mut Declared,
+    problems: &mut Problems,
+) {
     table.expect_only(known_keys::JOB, "in [[jobs]]", problems);
     let service = service(table, known, problems);
     let name = table.get("name").and_then(|field| field.text("\"scan 7\"", problems)).map(str::trim);
@@ -98,7 +104,7 @@ fn job(table: &Fields<'_>, known: &Known<'_>, place: &Place, declared: &mut Decl
     let Some(ids) = ids(table, problems) else { return };
     let own_batch = table.get("batch").and_then(|field| field.word("\"nov-22\"", problems)).map(Arc::from);
     let batch = own_batch.or_else(|| declared.batch.clone());
-    let entry = Entry { service: service.as_deref(), known, name, tags, batch };
+    let entry = EntryDefaults { service: service.as_deref(), known, name, tags, batch };
     match ids {
         Ids::Listed(file) => {
             let Some(source) = id_file(&file, place, problems) else { return };
@@ -110,8 +116,8 @@ fn job(table: &Fields<'_>, known: &Known<'_>, place: &Place, declared: &mut Decl
         Ids::Given { texts, are_many } => {
             for (ix, (text, span)) in texts.into_iter().enumerate() {
                 match entry.job(id::read(text, |name| known.contains_key(name)), numbered(name, are_many, ix)) {
-                    Ok(job) => declared.jobs.extend(job.map(|job| Placed { job, span, listed: None })),
-                    Err(Refused { what, help }) => problems.add(Problem::at(span, what).help(help)),
+                    Ok(job) => declared.jobs.extend(job.map(|job| PlacedJob { job, span, listed: None })),
+                    Err(RefusedId { what, help }) => problems.add(Problem::at(span, what).help(help)),
                 }
             }
         }
@@ -119,26 +125,26 @@ fn job(table: &Fields<'_>, known: &Known<'_>, place: &Place, declared: &mut Decl
 }
 
 /// Why a text is no id here, and what to do.
-struct Refused {
+struct RefusedId {
     what: String,
     help: &'static str,
 }
 
 /// What the jobs of one entry have in common. Without a service nothing comes of it but what is wrong with its ids.
-struct Entry<'a> {
+struct EntryDefaults<'a> {
     service: Option<&'a Service>,
-    known: &'a Known<'a>,
+    known: &'a KnownServices<'a>,
     name: Option<&'a str>,
     tags: Arc<[String]>,
     batch: Option<Arc<str>>,
 }
 
-impl Entry<'_> {
-    fn job(&self, id: Result<&str, NoId>, name: Option<String>) -> Result<Option<Arc<Job>>, Refused> {
-        let text = id.map_err(|error| Refused { what: error.to_string(), help: error.help() })?;
+impl EntryDefaults<'_> {
+    fn job(&self, id: Result<&str, NoId>, name: Option<String>) -> Result<Option<Arc<Job>>, RefusedId> {
+        let text = id.map_err(|error| RefusedId { what: error.to_string(), help: error.help() })?;
         let Some(service) = self.service else { return Ok(None) };
         let id = providers::id_from(service, text)
-            .map_err(|IdError { what, help }| Refused { what: what.to_owned(), help })?;
+            .map_err(|IdError { what, help }| RefusedId { what: what.to_owned(), help })?;
         let key = JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id };
         let tags = Arc::clone(&self.tags);
         let traits = service.job_traits();
@@ -153,7 +159,7 @@ impl Entry<'_> {
     }
 
     /// The jobs of a file of ids.
-    fn listed(&self, path: &Path, field: &Field<'_>, declared: &mut Declared, problems: &mut Problems) {
+    fn listed(&self, path: &Path, field: &TomlField<'_>, declared: &mut Declared, problems: &mut Problems) {
         let file: Arc<str> = Clean::new(&path.file_name().unwrap_or_default().to_string_lossy()).as_str().into();
         let text = match read(path) {
             Ok(text) => text,
@@ -172,9 +178,9 @@ impl Entry<'_> {
             match self.job(listed.id, name) {
                 Ok(job) => {
                     let listed = Some((Arc::clone(&file), listed.line));
-                    declared.jobs.extend(job.map(|job| Placed { job, span: field.span.clone(), listed }));
+                    declared.jobs.extend(job.map(|job| PlacedJob { job, span: field.span.clone(), listed }));
                 }
-                Err(Refused { what, help }) => {
+                Err(RefusedId { what, help }) => {
                     refused += 1;
                     if refused <= MOST_REFUSED {
                         let message = format!("{file}, line {}: {what}", listed.line);
@@ -194,14 +200,14 @@ impl Entry<'_> {
 const MOST_REFUSED: usize = 10;
 
 /// The files of ids that a path or pattern names.
-fn id_file(field: &Field<'_>, place: &Place, problems: &mut Problems) -> Option<Source> {
+fn id_file(field: &TomlField<'_>, place: &PathBase, problems: &mut Problems) -> Option<FileSource> {
     let text = field.word("\"ids.txt\"", problems)?;
     let source = if text.starts_with('~') {
         expanded(text, place)
             .map_err(ToOwned::to_owned)
-            .and_then(|path| Source::pattern(Path::new(""), &path).map_err(|error| error.to_string()))
+            .and_then(|path| FileSource::pattern(Path::new(""), &path).map_err(|error| error.to_string()))
     } else {
-        Source::pattern(&place.directory, Path::new(text)).map_err(|error| error.to_string())
+        FileSource::pattern(&place.directory, Path::new(text)).map_err(|error| error.to_string())
     };
     source
         .map_err(|what| {
@@ -210,7 +216,7 @@ fn id_file(field: &Field<'_>, place: &Place, problems: &mut Problems) -> Option<
         .ok()
 }
 
-fn service(table: &Fields<'_>, known: &Known<'_>, problems: &mut Problems) -> Option<Arc<Service>> {
+fn service(table: &TomlTable<'_>, known: &KnownServices<'_>, problems: &mut Problems) -> Option<Arc<Service>> {
     let Some(field) = table.get("service") else {
         let help = "write service = \"<name>\", the name of one of [services.<name>]";
         problems.add(Problem::at(table.span(), "no `service` in this job").help(help).absence());
@@ -245,11 +251,11 @@ enum Ids<'a> {
     /// In the file, each with its place.
     Given { texts: Vec<(&'a str, Range<usize>)>, are_many: bool },
     /// In separate files.
-    Listed(Field<'a>),
+    Listed(TomlField<'a>),
 }
 
-fn ids<'a>(table: &Fields<'a>, problems: &mut Problems) -> Option<Ids<'a>> {
-    let mut given: Vec<Field<'a>> = known_keys::ID.iter().filter_map(|key| table.get(key)).collect();
+fn ids<'a>(table: &TomlTable<'a>, problems: &mut Problems) -> Option<Ids<'a>> {
+    let mut given: Vec<TomlField<'a>> = known_keys::ID.iter().filter_map(|key| table.get(key)).collect();
     given.sort_by_key(|field| field.key_span.start);
     let [field, others @ ..] = given.as_slice() else {
         let help = "write id = \"…\", as the service gave it, ids = [\"…\", \"…\"] for many at once, or ids_file = \"ids.txt\"";

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use url::Url;
 
 use super::address;
-use super::field::{Field, Fields};
+use super::field::{TomlField, TomlTable};
 use crate::config::files::paths;
 use crate::config::problems::{OtherFile, Problem, Problems, known_keys, syntax};
 use crate::domain::job::ProviderName;
 use crate::domain::provider::ProviderRef;
 use crate::providers;
-use crate::providers::described::{self, Described, Fault, Known, Secrets, Shipped, Table};
+use crate::providers::described::{self, Described, DescriptionFault, KnownDescriptions, Secrets, Shipped, Table};
 
 /// A provider that a service names.
 #[derive(Debug, Clone)]
@@ -29,13 +29,13 @@ pub struct Chosen {
 /// The providers that a jobs file can name.
 #[derive(Debug, Default)]
 pub struct Providers {
-    own: Vec<Own>,
+    own: Vec<OwnProvider>,
     secrets: Vec<String>,
 }
 
 /// One of `[providers.*]`.
 #[derive(Debug)]
-struct Own {
+struct OwnProvider {
     name: String,
     table: Table,
     /// None: something is wrong with it, which was reported.
@@ -44,11 +44,11 @@ struct Own {
 
 impl Providers {
     /// Reads `[providers.*]`, whether or not a service names them.
-    pub fn read(file: &Fields<'_>, problems: &mut Problems) -> Self {
+    pub fn read(file: &TomlTable<'_>, problems: &mut Problems) -> Self {
         let mut found = Self { own: Vec::new(), secrets: secrets_of(file) };
         let help = "write each as [providers.<name>]";
         let Some(table) = file.get("providers").and_then(|field| field.table(help, problems)) else { return found };
-        let fields: Vec<(Field<'_>, Table)> = table
+        let fields: Vec<(TomlField<'_>, Table)> = table
             .all()
             .into_iter()
             .filter_map(|field| Some((field.clone(), Table::of(field.table(help, problems)?.raw()))))
@@ -64,7 +64,7 @@ impl Providers {
                 let message = format!("`{}` is a provider that jobdeck speaks by itself", field.key);
                 problems.add(Problem::at(field.key_span.clone(), message).help("give yours another name"));
             }
-            found.own.push(Own { name: field.key.to_owned(), table: table.clone(), described: None });
+            found.own.push(OwnProvider { name: field.key.to_owned(), table: table.clone(), described: None });
         }
         for (place, (field, table)) in fields.iter().enumerate() {
             let secrets = Secrets::Named(&found.secrets);
@@ -86,7 +86,7 @@ impl Providers {
     }
 
     /// The provider that a service names. What is wrong goes to `problems`.
-    pub fn choose(&self, service: &Fields<'_>, here: &str, problems: &mut Problems) -> Option<Chosen> {
+    pub fn choose(&self, service: &TomlTable<'_>, here: &str, problems: &mut Problems) -> Option<Chosen> {
         let example = "\"vessl\", \"optexity\", \"unstract\" or one of `jobdeck providers`";
         let Some(field) = service.get("provider") else {
             let help = "write provider = \"vessl\", \"optexity\" or \"unstract\"";
@@ -150,8 +150,14 @@ impl Providers {
 
     /// What is wrong with a description in `file`, or in the jobs file: at its place there, or in the one
     /// that it is like. What has no place is reported where the description is named.
-    fn tell(&self, fault: Fault, file: Option<&Arc<OtherFile>>, named_at: &Range<usize>, problems: &mut Problems) {
-        let Fault { span, of, message, help } = fault;
+    fn tell(
+        &self,
+        fault: DescriptionFault,
+        file: Option<&Arc<OtherFile>>,
+        named_at: &Range<usize>,
+        problems: &mut Problems,
+    ) {
+        let DescriptionFault { span, of, message, help } = fault;
         let of_user = |name: &str| user_file(name).and_then(Result::ok);
         let problem = match (of, span) {
             (None, span) => match file {
@@ -190,7 +196,7 @@ impl Chosen {
     }
 }
 
-impl Known for Providers {
+impl KnownDescriptions for Providers {
     fn table(&self, name: &str) -> Option<Table> {
         if let Some(own) = self.own.iter().find(|own| own.name == name) {
             return Some(own.table.clone());
@@ -207,7 +213,7 @@ impl Known for Providers {
 
 /// A provider as a list of them shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedProvider {
     /// Its name.
     pub name: String,
     /// What people call the service.
@@ -220,22 +226,22 @@ pub struct Listed {
 
 /// Every provider that a service can name, in the order in which they are looked for: those of this jobs file, the
 /// user's, the shipped. One that cannot be read is left out: `jobdeck check` says why.
-pub fn listed(jobs_file: Option<&str>) -> Vec<Listed> {
+pub fn listed(jobs_file: Option<&str>) -> Vec<ListedProvider> {
     let (table, _) = toml::de::DeTable::parse_recoverable(jobs_file.unwrap_or_default());
     let mut untold = Problems::default();
-    let own = Providers::read(&Fields::of_file(table.get_ref()), &mut untold);
-    let of = |described: &Described, origin| Listed {
+    let own = Providers::read(&TomlTable::of_file(table.get_ref()), &mut untold);
+    let of = |described: &Described, origin| ListedProvider {
         name: described.name().as_str().to_owned(),
         title: described.title().to_owned(),
         origin,
         page: described.docs().unwrap_or_default().to_owned(),
     };
-    let mut all: Vec<Listed> = own.own().map(|described| of(described, "file")).collect();
+    let mut all: Vec<ListedProvider> = own.own().map(|described| of(described, "file")).collect();
     let user = user_names().into_iter().filter_map(|name| {
         described::from_text(ProviderName::new(&name), &text_of_user(&name)?, &own, Secrets::Named(&own.secrets)).ok()
     });
     all.extend(user.map(|described| of(&described, "user")));
-    all.extend(providers::IN_CODE_TITLES.iter().map(|(name, title, page)| Listed {
+    all.extend(providers::IN_CODE_TITLES.iter().map(|(name, title, page)| ListedProvider {
         name: name.as_str().to_owned(),
         title: (*title).to_owned(),
         origin: "shipped",
@@ -252,7 +258,7 @@ pub fn listed(jobs_file: Option<&str>) -> Vec<Listed> {
 /// given whole. None if there is no description of this name.
 pub fn toml_of(name: &str, jobs_file: Option<&str>) -> Option<String> {
     let (table, _) = toml::de::DeTable::parse_recoverable(jobs_file.unwrap_or_default());
-    let own = Providers::read(&Fields::of_file(table.get_ref()), &mut Problems::default());
+    let own = Providers::read(&TomlTable::of_file(table.get_ref()), &mut Problems::default());
     if let Some(described) = own.own().find(|described| described.name().as_str() == name) {
         return Some(described.toml().to_owned());
     }
@@ -262,7 +268,7 @@ pub fn toml_of(name: &str, jobs_file: Option<&str>) -> Option<String> {
 /// The settings of a service of a described provider, defaults filled in, and its base.
 pub fn settings(
     described: &Described,
-    service: &Fields<'_>,
+    service: &TomlTable<'_>,
     here: &str,
     problems: &mut Problems,
 ) -> Option<(BTreeMap<String, String>, Url)> {
@@ -274,7 +280,7 @@ pub fn settings(
     for (name, default) in described.settings() {
         let is_address = name == "base" || (name == "url" && !has_base);
         let aliases: &[&str] = if is_address { &[name.as_str(), "base_url"] } else { &[name.as_str()] };
-        let given: Vec<Field<'_>> = aliases.iter().filter_map(|key| service.get(key)).collect();
+        let given: Vec<TomlField<'_>> = aliases.iter().filter_map(|key| service.get(key)).collect();
         if let [first, second] = given.as_slice() {
             let message = format!("`{}` beside `{}` {here}", second.key, first.key);
             problems.add(Problem::at(second.key_span.clone(), message).help("they mean the same: keep one of them"));
@@ -340,7 +346,7 @@ pub fn user_names() -> Vec<String> {
 }
 
 /// The names of all further secrets that services of the file give.
-fn secrets_of(file: &Fields<'_>) -> Vec<String> {
+fn secrets_of(file: &TomlTable<'_>) -> Vec<String> {
     let mut found = Vec::new();
     let services = file.get("services").and_then(|field| field.value.as_table());
     for service in services.into_iter().flat_map(|table| table.values()) {

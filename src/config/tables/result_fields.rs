@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::field::{Field as Given, Fields};
+use super::field::{TomlField as Given, TomlTable};
 use crate::config::problems::{Problem, Problems, known_keys};
-use crate::domain::field::{Field, Fold, Of};
+use crate::domain::field::{Aggregate, Field, Of};
 use crate::domain::filter;
 use crate::providers;
 
 const EXAMPLE: &str = "\"/message/0/result/output/total\", or { at = \"output:/vendor\", column = true }";
 
 /// The fields of a service in the file's order. What is wrong with them goes to `problems`.
-pub fn fields(service: &Fields<'_>, problems: &mut Problems) -> Arc<[Field]> {
+pub fn fields(service: &TomlTable<'_>, problems: &mut Problems) -> Arc<[Field]> {
     let Some(table) =
         service.get("fields").and_then(|field| field.table("write each as name = \"/pointer\"", problems))
     else {
@@ -40,7 +40,7 @@ fn field(given: &Given<'_>, problems: &mut Problems) -> Option<Field> {
         name: name.into(),
         of: Of::Body,
         at: String::new(),
-        fold: Fold::First,
+        fold: Aggregate::First,
         column: false,
         width: None,
         title: None,
@@ -77,11 +77,11 @@ fn pointer(field: &Given<'_>, problems: &mut Problems) -> Option<(Of, String)> {
     }
 }
 
-fn fold(field: &Given<'_>, problems: &mut Problems) -> Option<Fold> {
+fn fold(field: &Given<'_>, problems: &mut Problems) -> Option<Aggregate> {
     let word = field.word("\"sum\"", problems)?;
-    let fold = Fold::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, fold)| fold);
+    let fold = Aggregate::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, fold)| fold);
     if fold.is_none() {
-        let words: Vec<&str> = Fold::ALL.iter().map(|(word, _)| *word).collect();
+        let words: Vec<&str> = Aggregate::ALL.iter().map(|(word, _)| *word).collect();
         let help = match known_keys::meant(word, &words) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => format!("one of {}", words.join(", ")),

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address;
-use super::field::{Field, Fields};
+use super::field::{TomlField, TomlTable};
 use super::provider::{self, Chosen, Providers};
 use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::secret::TokenSource;
-use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, Poll, Rate, Service};
+use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, PollSettings, Rate, Service};
 use crate::providers::described::Described;
 
 /// From where the paths in a file are counted.
 #[derive(Debug, Clone, Default)]
-pub struct Place {
+pub struct PathBase {
     /// The file's directory.
     pub directory: PathBuf,
     /// What `~` stands for.
@@ -23,8 +23,8 @@ pub struct Place {
 }
 
 /// `[poll]`.
-pub fn poll(file: &Fields<'_>, problems: &mut Problems) -> Poll {
-    let mut poll = Poll::default();
+pub fn poll(file: &TomlTable<'_>, problems: &mut Problems) -> PollSettings {
+    let mut poll = PollSettings::default();
     let Some(table) = file.get("poll").and_then(|field| field.table("write it as [poll]", problems)) else {
         return poll;
     };
@@ -49,10 +49,10 @@ pub fn poll(file: &Fields<'_>, problems: &mut Problems) -> Poll {
 
 /// `[services.*]` in the file's order: each with its name, and None where something is wrong with it.
 pub fn services<'a>(
-    file: &Fields<'a>,
+    file: &TomlTable<'a>,
     providers: &Providers,
-    poll: &Poll,
-    place: &Place,
+    poll: &PollSettings,
+    place: &PathBase,
     problems: &mut Problems,
 ) -> Vec<(&'a str, Option<Arc<Service>>)> {
     let Some(table) = file.get("services").and_then(|field| field.table("write each as [services.<name>]", problems))
@@ -68,11 +68,11 @@ pub fn services<'a>(
 }
 
 fn service(
-    field: &Field<'_>,
+    field: &TomlField<'_>,
     providers: &Providers,
-    poll: &Poll,
+    poll: &PollSettings,
     alert_after: Option<Duration>,
-    place: &Place,
+    place: &PathBase,
     problems: &mut Problems,
 ) -> Option<Arc<Service>> {
     let name = field.key;
@@ -158,10 +158,10 @@ fn paced(described: Option<&Described>, pace: Pace, rate: Option<Rate>) -> (Pace
 }
 
 fn secrets(
-    service: &Fields<'_>,
+    service: &TomlTable<'_>,
     chosen: Option<&Chosen>,
     here: &str,
-    place: &Place,
+    place: &PathBase,
     problems: &mut Problems,
 ) -> Vec<(String, TokenSource)> {
     let how = "write secrets = { secret = { env = \"MODAL_SECRET\" } }";
@@ -177,16 +177,16 @@ fn secrets(
             problems.add(Problem::at(stray.key_span.clone(), message).help(help));
         }
     }
-    let secret = |field: Field<'_>| Some((field.key.to_owned(), source(&field, "token", how, place, problems)?));
+    let secret = |field: TomlField<'_>| Some((field.key.to_owned(), source(&field, "token", how, place, problems)?));
     table.all().into_iter().filter_map(secret).collect()
 }
 
-fn pace(table: &Fields<'_>, default: Pace, problems: &mut Problems) -> Pace {
+fn pace(table: &TomlTable<'_>, default: Pace, problems: &mut Problems) -> Pace {
     let mut time = |key, default| table.get(key).and_then(|field| field.duration(problems)).unwrap_or(default);
     Pace { interval: time("interval", default.interval), max_interval: time("max_interval", default.max_interval) }
 }
 
-fn include(service: &Fields<'_>, problems: &mut Problems) -> Include {
+fn include(service: &TomlTable<'_>, problems: &mut Problems) -> Include {
     let default = Include::default();
     let mut flag = |key, default| service.get(key).and_then(|field| field.flag(problems)).unwrap_or(default);
     Include {
@@ -197,10 +197,10 @@ fn include(service: &Fields<'_>, problems: &mut Problems) -> Include {
 }
 
 fn token(
-    service: &Fields<'_>,
+    service: &TomlTable<'_>,
     chosen: Option<&Chosen>,
     here: &str,
-    place: &Place,
+    place: &PathBase,
     problems: &mut Problems,
 ) -> Option<TokenSource> {
     let described = chosen.and_then(|chosen| chosen.described.as_ref());
@@ -220,7 +220,13 @@ fn token(
 }
 
 /// Where a secret comes from.
-pub fn source(field: &Field<'_>, what: &str, how: &str, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
+pub fn source(
+    field: &TomlField<'_>,
+    what: &str,
+    how: &str,
+    place: &PathBase,
+    problems: &mut Problems,
+) -> Option<TokenSource> {
     if field.value.is_str() {
         problems.add(Problem::at(field.span.clone(), format!("a {what} is never written in the file")).help(how));
         return None;
@@ -249,7 +255,7 @@ pub fn source(field: &Field<'_>, what: &str, how: &str, place: &Place, problems:
     }
 }
 
-fn token_source(source: &Field<'_>, place: &Place, problems: &mut Problems) -> Option<TokenSource> {
+fn token_source(source: &TomlField<'_>, place: &PathBase, problems: &mut Problems) -> Option<TokenSource> {
     match source.key {
         "env" => {
             let name = source.word("\"VESSL_TOKEN\"", problems)?;
@@ -284,7 +290,7 @@ fn token_source(source: &Field<'_>, place: &Place, problems: &mut Problems) -> O
 }
 
 /// A path of the file: `~` is the home directory, a relative one is counted from the file.
-pub fn expanded(path: &str, place: &Place) -> Result<PathBuf, &'static str> {
+pub fn expanded(path: &str, place: &PathBase) -> Result<PathBuf, &'static str> {
     let no_home = "there is no home directory for the ~ of this path";
     match path.strip_prefix('~') {
         Some("") => place.home.clone().ok_or(no_home),

@@ -1,7 +1,7 @@
 //! `store` of config.toml: which store a team shares, and where its password comes from.
 
-use super::field::{Field, Fields};
-use super::service::{Place, source};
+use super::field::{TomlField, TomlTable};
+use super::service::{PathBase, source};
 use crate::config::problems::known_keys;
 use crate::config::problems::{Problem, Problems};
 use crate::domain::secret::TokenSource;
@@ -19,7 +19,7 @@ pub struct StoreSetting {
 const EXAMPLE: &str = "\"postgres://jobdeck@db.internal/jobdeck\"";
 
 /// Reads it.
-pub fn team_store(file: &Fields<'_>, place: &Place, problems: &mut Problems) -> Option<StoreSetting> {
+pub fn team_store(file: &TomlTable<'_>, place: &PathBase, problems: &mut Problems) -> Option<StoreSetting> {
     let field = file.get("store")?;
     if field.value.is_str() {
         return Some(StoreSetting { address: address(&field, problems)?, password: None });
@@ -39,7 +39,7 @@ pub fn team_store(file: &Fields<'_>, place: &Place, problems: &mut Problems) -> 
     Some(StoreSetting { address: address?, password })
 }
 
-fn address(field: &Field<'_>, problems: &mut Problems) -> Option<Address> {
+fn address(field: &TomlField<'_>, problems: &mut Problems) -> Option<Address> {
     let url = field.word(EXAMPLE, problems)?;
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     Address::parse(url, &variable)

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use term::Term;
 
-pub use subject::{Subject, Text};
+pub use subject::{FilterSubject, SearchText};
 
 mod parse;
 mod subject;
@@ -45,7 +45,7 @@ pub const SYNTAX: &[(&str, &str)] = &[
 #[derive(Debug, Clone)]
 pub struct Filter {
     source: String,
-    root: Node,
+    root: FilterNode,
     /// Whether it means what it says, and not what it may become.
     finished: bool,
 }
@@ -62,10 +62,10 @@ pub struct FilterError {
 }
 
 #[derive(Debug, Clone)]
-enum Node {
-    All(Vec<Node>),
-    Any(Vec<Node>),
-    Not(Box<Node>),
+enum FilterNode {
+    All(Vec<FilterNode>),
+    Any(Vec<FilterNode>),
+    Not(Box<FilterNode>),
     Term(Term),
 }
 
@@ -105,7 +105,7 @@ impl Filter {
 
     /// Whether it lets everything through because nothing was written.
     pub fn is_empty(&self) -> bool {
-        matches!(&self.root, Node::All(nodes) if nodes.is_empty())
+        matches!(&self.root, FilterNode::All(nodes) if nodes.is_empty())
     }
 
     /// Whether it asks for something of a job that changes with time alone.
@@ -121,14 +121,14 @@ impl Filter {
     }
 
     /// Whether this job is meant.
-    pub fn matches(&self, subject: &Subject<'_>, now: Timestamp) -> bool {
+    pub fn matches(&self, subject: &FilterSubject<'_>, now: Timestamp) -> bool {
         self.root.matches(subject, now)
     }
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { source: String::new(), root: Node::All(Vec::new()), finished: true }
+        Self { source: String::new(), root: FilterNode::All(Vec::new()), finished: true }
     }
 }
 
@@ -153,8 +153,8 @@ impl FilterError {
     }
 }
 
-impl Node {
-    fn matches(&self, subject: &Subject<'_>, now: Timestamp) -> bool {
+impl FilterNode {
+    fn matches(&self, subject: &FilterSubject<'_>, now: Timestamp) -> bool {
         match self {
             Self::All(nodes) => nodes.iter().all(|node| node.matches(subject, now)),
             Self::Any(nodes) => nodes.iter().any(|node| node.matches(subject, now)),

@@ -8,8 +8,8 @@ use winnow::stream::LocatingSlice;
 use winnow::token::{any, none_of, take_while};
 use winnow::{Parser, Result as Parsed};
 
-use super::term::{Pattern, Term, TextField};
-use super::{FilterError, Node, value};
+use super::term::{Term, TextField, TextPattern};
+use super::{FilterError, FilterNode, value};
 
 /// How deep parentheses may stand in each other; a person needs three.
 const DEEPEST: usize = 64;
@@ -21,14 +21,14 @@ pub(super) const FIELDS: [&str; 15] = [
 ];
 
 /// Reads a whole filter. `own` are the user's fields.
-pub(super) fn parse(text: &str, own: &[&str]) -> Result<Node, FilterError> {
+pub(super) fn parse(text: &str, own: &[&str]) -> Result<FilterNode, FilterError> {
     let tokens = match tokens.parse(LocatingSlice::new(text)) {
         Ok(tokens) => tokens,
         Err(_) => return Err(error(0..text.len(), "this cannot be read as a filter")),
     };
     let mut parser = Parsing { tokens: &tokens, own, end: text.len(), depth: 0 };
     if tokens.is_empty() {
-        return Ok(Node::All(Vec::new()));
+        return Ok(FilterNode::All(Vec::new()));
     }
     let node = parser.any()?;
     match parser.tokens.first() {
@@ -37,57 +37,57 @@ pub(super) fn parse(text: &str, own: &[&str]) -> Result<Node, FilterError> {
     }
 }
 
-type Input<'a> = LocatingSlice<&'a str>;
+type FilterInput<'a> = LocatingSlice<&'a str>;
 
 #[derive(Debug, Clone)]
-struct Token {
-    kind: Kind,
+struct FilterToken {
+    kind: TokenKind,
     span: Range<usize>,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum TokenKind {
     Open,
     Close,
     Not,
     And,
     Or,
-    Term(Vec<Piece>),
+    Term(Vec<TermPiece>),
 }
 
 /// A stretch of a term: bare, or between quotes.
 #[derive(Debug, Clone)]
-struct Piece {
+struct TermPiece {
     text: String,
     quoted: bool,
     closed: bool,
     span: Range<usize>,
 }
 
-fn tokens(input: &mut Input<'_>) -> Parsed<Vec<Token>> {
+fn tokens(input: &mut FilterInput<'_>) -> Parsed<Vec<FilterToken>> {
     let spaces = || take_while(0.., char::is_whitespace);
     terminated(repeat(0.., preceded(spaces(), token)), spaces()).parse_next(input)
 }
 
-fn token(input: &mut Input<'_>) -> Parsed<Token> {
-    let sign = alt(('('.value(Kind::Open), ')'.value(Kind::Close), '!'.value(Kind::Not)));
+fn token(input: &mut FilterInput<'_>) -> Parsed<FilterToken> {
+    let sign = alt(('('.value(TokenKind::Open), ')'.value(TokenKind::Close), '!'.value(TokenKind::Not)));
     let term = repeat(1.., alt((quoted, bare))).map(keyword_or_term);
-    alt((sign, term)).with_span().map(|(kind, span)| Token { kind, span }).parse_next(input)
+    alt((sign, term)).with_span().map(|(kind, span)| FilterToken { kind, span }).parse_next(input)
 }
 
-fn bare(input: &mut Input<'_>) -> Parsed<Piece> {
+fn bare(input: &mut FilterInput<'_>) -> Parsed<TermPiece> {
     let part = take_while(1.., |c: char| !c.is_whitespace() && !matches!(c, '(' | ')' | '"'));
-    let piece = |(text, span): (&str, _)| Piece { text: text.to_owned(), quoted: false, closed: true, span };
+    let piece = |(text, span): (&str, _)| TermPiece { text: text.to_owned(), quoted: false, closed: true, span };
     part.with_span().map(piece).parse_next(input)
 }
 
 /// A quote that is not closed goes to the end of the text; that is said later, where it can be said well.
-fn quoted(input: &mut Input<'_>) -> Parsed<Piece> {
+fn quoted(input: &mut FilterInput<'_>) -> Parsed<TermPiece> {
     let inner = repeat(0.., alt((preceded('\\', '"'), none_of('"')))).fold(String::new, |mut text, c: char| {
         text.push(c);
         text
     });
-    let piece = |((_, text, close), span): ((char, String, Option<char>), _)| Piece {
+    let piece = |((_, text, close), span): ((char, String, Option<char>), _)| TermPiece {
         text,
         quoted: true,
         closed: close.is_some(),
@@ -96,48 +96,48 @@ fn quoted(input: &mut Input<'_>) -> Parsed<Piece> {
     (any::<_, ContextError>.verify(|c| *c == '"'), inner, opt('"')).with_span().map(piece).parse_next(input)
 }
 
-fn keyword_or_term(pieces: Vec<Piece>) -> Kind {
+fn keyword_or_term(pieces: Vec<TermPiece>) -> TokenKind {
     match pieces.as_slice() {
-        [piece] if !piece.quoted && piece.text.eq_ignore_ascii_case("and") => Kind::And,
-        [piece] if !piece.quoted && piece.text.eq_ignore_ascii_case("or") => Kind::Or,
-        _ => Kind::Term(pieces),
+        [piece] if !piece.quoted && piece.text.eq_ignore_ascii_case("and") => TokenKind::And,
+        [piece] if !piece.quoted && piece.text.eq_ignore_ascii_case("or") => TokenKind::Or,
+        _ => TokenKind::Term(pieces),
     }
 }
 
 struct Parsing<'a> {
-    tokens: &'a [Token],
+    tokens: &'a [FilterToken],
     own: &'a [&'a str],
     end: usize,
     depth: usize,
 }
 
 impl<'a> Parsing<'a> {
-    fn any(&mut self) -> Result<Node, FilterError> {
+    fn any(&mut self) -> Result<FilterNode, FilterError> {
         let mut nodes = vec![self.all()?];
-        while let Some(Token { kind: Kind::Or, .. }) = self.tokens.first() {
+        while let Some(FilterToken { kind: TokenKind::Or, .. }) = self.tokens.first() {
             self.next();
             nodes.push(self.all()?);
         }
-        Ok(single(nodes, Node::Any))
+        Ok(single(nodes, FilterNode::Any))
     }
 
-    fn all(&mut self) -> Result<Node, FilterError> {
+    fn all(&mut self) -> Result<FilterNode, FilterError> {
         let mut nodes = vec![self.one()?];
         loop {
             match self.tokens.first().map(|token| &token.kind) {
-                None | Some(Kind::Or | Kind::Close) => return Ok(single(nodes, Node::All)),
-                Some(Kind::And) => {
+                None | Some(TokenKind::Or | TokenKind::Close) => return Ok(single(nodes, FilterNode::All)),
+                Some(TokenKind::And) => {
                     self.next();
                 }
-                Some(Kind::Open | Kind::Not | Kind::Term(_)) => {}
+                Some(TokenKind::Open | TokenKind::Not | TokenKind::Term(_)) => {}
             }
             nodes.push(self.one()?);
         }
     }
 
-    fn one(&mut self) -> Result<Node, FilterError> {
+    fn one(&mut self) -> Result<FilterNode, FilterError> {
         let mut negated = false;
-        while let Some(Token { kind: Kind::Not, .. }) = self.tokens.first() {
+        while let Some(FilterToken { kind: TokenKind::Not, .. }) = self.tokens.first() {
             self.next();
             negated = !negated;
         }
@@ -148,22 +148,24 @@ impl<'a> Parsing<'a> {
             ));
         };
         let node = match &token.kind {
-            Kind::Open => self.group(token)?,
-            Kind::Term(pieces) => Node::Term(term(pieces, &token.span, self.own)?),
-            Kind::And | Kind::Or => {
+            TokenKind::Open => self.group(token)?,
+            TokenKind::Term(pieces) => FilterNode::Term(term(pieces, &token.span, self.own)?),
+            TokenKind::And | TokenKind::Or => {
                 let why = "this needs something on both sides; put it in quotes to look for the word itself";
                 return Err(error(token.span.clone(), why));
             }
-            Kind::Close => {
+            TokenKind::Close => {
                 let why = "there is nothing before this parenthesis; put it in quotes to look for it";
                 return Err(error(token.span.clone(), why));
             }
-            Kind::Not => return Err(error(token.span.clone(), "say what to leave out: !word or !state:succeeded")),
+            TokenKind::Not => {
+                return Err(error(token.span.clone(), "say what to leave out: !word or !state:succeeded"));
+            }
         };
-        Ok(if negated { Node::Not(Box::new(node)) } else { node })
+        Ok(if negated { FilterNode::Not(Box::new(node)) } else { node })
     }
 
-    fn group(&mut self, open: &Token) -> Result<Node, FilterError> {
+    fn group(&mut self, open: &FilterToken) -> Result<FilterNode, FilterError> {
         if self.depth >= DEEPEST {
             return Err(error(open.span.clone(), "parentheses stand too deep in each other here"));
         }
@@ -171,19 +173,19 @@ impl<'a> Parsing<'a> {
         let node = self.any()?;
         self.depth -= 1;
         match self.next() {
-            Some(Token { kind: Kind::Close, .. }) => Ok(node),
+            Some(FilterToken { kind: TokenKind::Close, .. }) => Ok(node),
             Some(_) | None => Err(error(open.span.clone(), "this parenthesis is never closed: add )")),
         }
     }
 
-    fn next(&mut self) -> Option<&'a Token> {
+    fn next(&mut self) -> Option<&'a FilterToken> {
         let (first, rest) = self.tokens.split_first()?;
         self.tokens = rest;
         Some(first)
     }
 }
 
-fn single(mut nodes: Vec<Node>, many: fn(Vec<Node>) -> Node) -> Node {
+fn single(mut nodes: Vec<FilterNode>, many: fn(Vec<FilterNode>) -> FilterNode) -> FilterNode {
     match nodes.pop() {
         Some(node) if nodes.is_empty() => node,
         Some(node) => {
@@ -194,7 +196,7 @@ fn single(mut nodes: Vec<Node>, many: fn(Vec<Node>) -> Node) -> Node {
     }
 }
 
-fn term(pieces: &[Piece], span: &Range<usize>, own: &[&str]) -> Result<Term, FilterError> {
+fn term(pieces: &[TermPiece], span: &Range<usize>, own: &[&str]) -> Result<Term, FilterError> {
     if let Some(open) = pieces.iter().find(|piece| !piece.closed) {
         return Err(error(open.span.clone(), "this quote is never closed: add \""));
     }
@@ -204,7 +206,7 @@ fn term(pieces: &[Piece], span: &Range<usize>, own: &[&str]) -> Result<Term, Fil
     };
     let start = span.start;
     let named = start..start + name.len();
-    let values = Values { field: name, pieces: rest, span: start..span.end };
+    let values = ValueList { field: name, pieces: rest, span: start..span.end };
     match name.to_ascii_lowercase().as_str() {
         "state" => Ok(Term::State(values.each(value::state)?)),
         "is" => Ok(Term::Is(values.each(value::is)?)),
@@ -233,7 +235,7 @@ fn term(pieces: &[Piece], span: &Range<usize>, own: &[&str]) -> Result<Term, Fil
 }
 
 /// A term's field and what follows its colon. Addresses, times and quoted text have none.
-fn field(pieces: &[Piece]) -> Option<(&str, Vec<Piece>)> {
+fn field(pieces: &[TermPiece]) -> Option<(&str, Vec<TermPiece>)> {
     let (first, others) = pieces.split_first()?;
     if first.quoted {
         return None;
@@ -246,26 +248,26 @@ fn field(pieces: &[Piece]) -> Option<(&str, Vec<Piece>)> {
         return None;
     }
     let from = first.span.end - rest.len();
-    let rest = Piece { text: rest.to_owned(), span: from..first.span.end, ..first.clone() };
+    let rest = TermPiece { text: rest.to_owned(), span: from..first.span.end, ..first.clone() };
     let pieces = std::iter::once(rest).filter(|piece| !piece.text.is_empty()).chain(others.iter().cloned());
     Some((name, pieces.collect()))
 }
 
 /// What follows a field's colon.
-struct Values<'a> {
+struct ValueList<'a> {
     field: &'a str,
-    pieces: Vec<Piece>,
+    pieces: Vec<TermPiece>,
     span: Range<usize>,
 }
 
-impl Values<'_> {
+impl ValueList<'_> {
     fn each<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, FilterError> {
         let values = self.split()?;
         values.into_iter().map(|(text, span)| read(&text).map_err(|why| error(span, &why))).collect()
     }
 
     fn text(&self, field: TextField) -> Result<Term, FilterError> {
-        if let Some(Piece { quoted: false, text, span, .. }) = self.pieces.first()
+        if let Some(TermPiece { quoted: false, text, span, .. }) = self.pieces.first()
             && text.starts_with('~')
         {
             let whole: String = self.pieces.iter().map(|piece| piece.text.as_str()).collect();
@@ -274,7 +276,7 @@ impl Values<'_> {
                 return Err(self.missing());
             }
             let regex = value::regex(expression).map_err(|why| error(span.start..self.span.end, &why))?;
-            return Ok(Term::Text(field, vec![Pattern::Regex(regex)]));
+            return Ok(Term::Text(field, vec![TextPattern::Regex(regex)]));
         }
         let contains = field == TextField::Reason;
         let patterns = self.each(|text| Ok(value::pattern(text, contains)))?;

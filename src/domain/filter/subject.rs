@@ -7,13 +7,13 @@ use crate::domain::state::PollOutcome;
 
 /// A job as a filter sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
+pub struct FilterSubject<'a> {
     /// What the jobs file says.
     pub job: &'a Job,
     /// What is known.
     pub known: &'a Observation,
     /// Its text; made again whenever one of the two changes.
-    pub text: &'a Text,
+    pub text: &'a SearchText,
     /// Whether two polls were missed.
     pub stale: bool,
     /// Whether it is no longer polled, though it is not finished.
@@ -24,16 +24,16 @@ pub struct Subject<'a> {
     pub files: &'a [String],
 }
 
-impl<'a> Subject<'a> {
+impl<'a> FilterSubject<'a> {
     /// A job of which no more is known: neither stale nor marked, and no names of files.
-    pub fn new(job: &'a Job, known: &'a Observation, text: &'a Text) -> Self {
+    pub fn new(job: &'a Job, known: &'a Observation, text: &'a SearchText) -> Self {
         Self { job, known, text, stale: false, given_up: false, marked: false, files: &[] }
     }
 }
 
 /// A job's searchable text, lower-cased: its title, id, service, tags and reasons, one a line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Text {
+pub struct SearchText {
     text: Box<str>,
     title: u32,
     id: u32,
@@ -41,7 +41,7 @@ pub struct Text {
     tags: u32,
 }
 
-impl Text {
+impl SearchText {
     /// The text of a job.
     pub fn new(job: &Job, known: &Observation) -> Self {
         let mut text = String::new();

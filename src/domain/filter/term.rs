@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use memchr::memmem::Finder;
 use regex::Regex;
 
-use super::subject::Subject;
+use super::subject::FilterSubject;
 use crate::domain::cost::Cost;
 use crate::domain::durations;
-use crate::domain::field::{self, Value};
+use crate::domain::field::{self, FieldValue};
 use crate::domain::human;
 use crate::domain::note;
 use crate::domain::state::State;
@@ -22,21 +22,21 @@ pub(super) enum Term {
     Word(Box<Finder<'static>>),
     State(Vec<State>),
     Is(Vec<Is>),
-    Text(TextField, Vec<Pattern>),
+    Text(TextField, Vec<TextPattern>),
     Age(Vec<Limit<Duration>>),
     Took(Vec<Limit<Duration>>),
     Size(Vec<Limit<u64>>),
     Http(Vec<RangeInclusive<i64>>),
     Cost(Vec<Limit<Cost>>),
     /// A field of the user's own.
-    Own(Box<str>, Vec<Test>),
+    Own(Box<str>, Vec<FieldTest>),
 }
 
 /// What the value of a user's field must be.
 #[derive(Debug, Clone)]
-pub(super) enum Test {
+pub(super) enum FieldTest {
     Limit(Limit<Cost>),
-    Text(Pattern),
+    Text(TextPattern),
 }
 
 /// A field that holds text.
@@ -66,7 +66,7 @@ pub(super) enum Is {
 
 /// What a text must look like; lower-cased, as the text is.
 #[derive(Debug, Clone)]
-pub(super) enum Pattern {
+pub(super) enum TextPattern {
     Exactly(String),
     Contains(Box<Finder<'static>>),
     /// What is between the stars, in order; the first and the last are the text's ends.
@@ -92,7 +92,7 @@ pub(super) enum Op {
 }
 
 impl Term {
-    pub(super) fn matches(&self, subject: &Subject<'_>, now: Timestamp) -> bool {
+    pub(super) fn matches(&self, subject: &FilterSubject<'_>, now: Timestamp) -> bool {
         let known = subject.known;
         match self {
             Self::Word(word) => word.find(subject.text.all().as_bytes()).is_some(),
@@ -121,7 +121,7 @@ impl Term {
 }
 
 impl TextField {
-    fn matches(self, pattern: &Pattern, subject: &Subject<'_>) -> bool {
+    fn matches(self, pattern: &TextPattern, subject: &FilterSubject<'_>) -> bool {
         match self {
             Self::Name => pattern.matches(subject.text.title()),
             Self::Id => pattern.matches(subject.text.id()),
@@ -136,7 +136,7 @@ impl TextField {
 }
 
 impl Is {
-    fn holds(self, subject: &Subject<'_>, now: Timestamp) -> bool {
+    fn holds(self, subject: &FilterSubject<'_>, now: Timestamp) -> bool {
         match self {
             Self::Problem => subject.known.state.is_problem() || subject.given_up || is_stuck(subject, now),
             Self::Active => !subject.known.state.is_terminal(),
@@ -149,8 +149,8 @@ impl Is {
     }
 }
 
-impl Test {
-    fn holds(&self, value: &Value) -> bool {
+impl FieldTest {
+    fn holds(&self, value: &FieldValue) -> bool {
         match self {
             Self::Limit(limit) => value.amount().is_some_and(|amount| limit.op.holds(amount, limit.bound)),
             Self::Text(pattern) => pattern.matches(&value.text().to_lowercase()),
@@ -158,7 +158,7 @@ impl Test {
     }
 }
 
-impl Pattern {
+impl TextPattern {
     fn matches(&self, text: &str) -> bool {
         match self {
             Self::Exactly(exactly) => text == exactly,
@@ -197,6 +197,6 @@ fn globbed(parts: &[Finder<'static>], text: &[u8]) -> bool {
     true
 }
 
-fn is_stuck(subject: &Subject<'_>, now: Timestamp) -> bool {
+fn is_stuck(subject: &FilterSubject<'_>, now: Timestamp) -> bool {
     durations::is_stuck(subject.known, subject.job.traits.alert_after, now)
 }

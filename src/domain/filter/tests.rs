@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::job::{Job, JobKey, ProviderName};
-use crate::domain::observation::{BodyId, Fields, LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, FieldValues, LastPoll, Observation, SavedBody};
 use crate::domain::state::{PollOutcome, State};
 
 fn at(second: i64) -> Timestamp {
@@ -32,11 +32,11 @@ fn known() -> Observation {
         running_since: Some(at(0)),
         finished_at: Some(at(120)),
         cost: Some("0.25".into()),
-        fields: Some(Box::new(Fields {
+        fields: Some(Box::new(FieldValues {
             taken_by: String::new(),
             values: r#"{"total":1200.50,"vendor":"Acme Inc"}"#.to_owned(),
         })),
-        saved: Some(Saved {
+        saved: Some(SavedBody {
             body: BodyId(1),
             bytes: 1_200_000,
             sha256: Default::default(),
@@ -53,8 +53,8 @@ fn finds(filter: &str) -> bool {
     let filter = Filter::parse_with(filter, &own).unwrap_or_else(|error| panic!("{filter}: {error}"));
     let (job, known) = (job(), known());
     let files = ["Invoice.PDF".to_owned()];
-    let text = Text::new(&job, &known);
-    let subject = Subject { marked: true, files: &files, ..Subject::new(&job, &known, &text) };
+    let text = SearchText::new(&job, &known);
+    let subject = FilterSubject { marked: true, files: &files, ..FilterSubject::new(&job, &known, &text) };
     filter.matches(&subject, at(120 + 601))
 }
 
@@ -266,7 +266,7 @@ fn a_filter_that_is_finished_is_not_the_one_that_was_being_typed() {
 #[test]
 fn addresses_and_times_are_text_and_no_fields() {
     for text in ["https://x.y/z", "12:30", "\"state:x\"", "a+b:c", ":", "漢字:x"] {
-        assert!(matches!(Filter::parse(text).unwrap().root, Node::Term(Term::Word(_))), "{text}");
+        assert!(matches!(Filter::parse(text).unwrap().root, FilterNode::Term(Term::Word(_))), "{text}");
     }
 }
 
@@ -275,9 +275,9 @@ fn a_read_that_failed_can_be_looked_for_while_the_job_is_not_over() {
     let last =
         LastPoll { read: PollOutcome::Unreachable, http_status: None, reason: Some("no route".into()), at: at(0) };
     let mut known = Observation { last_poll: Some(last), ..Observation::default() };
-    assert_eq!(Text::new(&job(), &known).reason(), "no route\n");
+    assert_eq!(SearchText::new(&job(), &known).reason(), "no route\n");
     known.state = State::Succeeded;
-    assert_eq!(Text::new(&job(), &known).reason(), "");
+    assert_eq!(SearchText::new(&job(), &known).reason(), "");
 }
 
 #[test]
@@ -311,8 +311,8 @@ proptest::proptest! {
         if let Ok(filter) = Filter::parse(&text) {
             let job = Job { name: Some(name), ..job() };
             let known = known();
-            let text = Text::new(&job, &known);
-            let subject = Subject { stale: true, ..Subject::new(&job, &known, &text) };
+            let text = SearchText::new(&job, &known);
+            let subject = FilterSubject { stale: true, ..FilterSubject::new(&job, &known, &text) };
             let _ = filter.matches(&subject, at(0));
         }
     }

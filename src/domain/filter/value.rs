@@ -11,7 +11,7 @@ use winnow::combinator::{opt, repeat};
 use winnow::error::ContextError;
 use winnow::token::take_while;
 
-use super::term::{Is, Limit, Op, Pattern, Test};
+use super::term::{FieldTest, Is, Limit, Op, TextPattern};
 use crate::domain::cost::Cost;
 use crate::domain::state::State;
 
@@ -69,9 +69,9 @@ pub(super) fn cost(text: &str) -> Result<Limit<Cost>, String> {
 }
 
 /// `>1000`, `acme*`, `acme`: of a field of the user's own.
-pub(super) fn own(text: &str) -> Test {
+pub(super) fn own(text: &str) -> FieldTest {
     let limit = op(text).and_then(|(op, rest)| Some(Limit { op, bound: Cost::parse(rest)? }));
-    limit.map_or_else(|| Test::Text(pattern(text, false)), Test::Limit)
+    limit.map_or_else(|| FieldTest::Text(pattern(text, false)), FieldTest::Limit)
 }
 
 /// `404`, `5xx`, `>=500`.
@@ -99,16 +99,16 @@ pub(super) fn http(text: &str) -> Result<RangeInclusive<i64>, String> {
 }
 
 /// A text, with `*` for any text.
-pub(super) fn pattern(text: &str, contains: bool) -> Pattern {
+pub(super) fn pattern(text: &str, contains: bool) -> TextPattern {
     let lower = text.to_lowercase();
     if lower.contains('*') {
         let padding = if contains { "*" } else { "" };
         let padded = format!("{padding}{lower}{padding}");
-        Pattern::Glob(padded.split('*').map(finder).collect())
+        TextPattern::Glob(padded.split('*').map(finder).collect())
     } else if contains {
-        Pattern::Contains(Box::new(finder(&lower)))
+        TextPattern::Contains(Box::new(finder(&lower)))
     } else {
-        Pattern::Exactly(lower)
+        TextPattern::Exactly(lower)
     }
 }
 

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::Decoded;
+use super::DecodedBody;
 
 const MISSING_TRAILER: &str = "the gzip trailer is missing, so that the bytes could not be checked";
 const REST: &str = "something else stands behind the gzip data";
@@ -14,7 +14,7 @@ const STEP: usize = 64 * 1024;
 
 /// The decoded body; None where the first member is no gzip, or where one ends early, fails its checksum, or grows
 /// beyond `longest` bytes.
-pub fn decoded(longest: u64, body: &Bytes) -> Option<Decoded> {
+pub fn decoded(longest: u64, body: &Bytes) -> Option<DecodedBody> {
     let mut out = Vec::new();
     let mut rest = body.as_ref();
     let warning = loop {
@@ -36,7 +36,7 @@ pub fn decoded(longest: u64, body: &Bytes) -> Option<Decoded> {
         }
         rest = next;
     };
-    Some(Decoded { bytes: out.into(), warning })
+    Some(DecodedBody { bytes: out.into(), warning })
 }
 
 /// Appends a member's data; what follows it, None if it ends early, is damaged or grows too long.

@@ -1,20 +1,20 @@
 //! Conditions over a response: a pointer alone, or compared with a literal.
 
-use super::pointer::{Found, Lookup, Pointer, PointerId};
+use super::pointer::{FoundValues, Lookup, Pointer, PointerId};
 use super::words::normal;
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 use crate::providers::reply::{json_text, number};
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     at: PointerId,
-    holds: Test,
+    holds: ConditionTest,
     text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Test {
+enum ConditionTest {
     Stands,
     Nothing,
     Is(String),
@@ -34,8 +34,8 @@ impl Condition {
         let (pointer, holds) = match compared {
             // A `!` in front is "not", and no sign.
             None => match trimmed.strip_prefix('!') {
-                Some(pointer) => (pointer, Test::Nothing),
-                None => (trimmed, Test::Stands),
+                Some(pointer) => (pointer, ConditionTest::Nothing),
+                None => (trimmed, ConditionTest::Stands),
             },
             Some((sign, at)) => {
                 let (pointer, literal) = trimmed.split_at_checked(at).ok_or("this is no condition")?;
@@ -48,10 +48,10 @@ impl Condition {
                         .ok_or_else(|| format!("behind `{sign}` stands a number, not `{literal}`"))
                 };
                 let test = match sign {
-                    "!=" => Test::IsNot(literal.to_owned()),
-                    "=" => Test::Is(literal.to_owned()),
-                    ">" => Test::Above(amount()?),
-                    _ => Test::Below(amount()?),
+                    "!=" => ConditionTest::IsNot(literal.to_owned()),
+                    "=" => ConditionTest::Is(literal.to_owned()),
+                    ">" => ConditionTest::Above(amount()?),
+                    _ => ConditionTest::Below(amount()?),
                 };
                 (pointer, test)
             }
@@ -61,15 +61,15 @@ impl Condition {
     }
 
     /// Whether it holds; of several places that a pointer with `*` leads to, one is enough.
-    pub fn holds(&self, found: &Found<'_>) -> bool {
+    pub fn holds(&self, found: &FoundValues<'_>) -> bool {
         let any = |test: &dyn Fn(&[u8]) -> bool| found.values(self.at).any(test);
         match &self.holds {
-            Test::Stands => found.standing(self.at).is_some(),
-            Test::Nothing => found.standing(self.at).is_none(),
-            Test::Is(literal) => any(&|value| is(value, literal)),
-            Test::IsNot(literal) => !any(&|value| is(value, literal)),
-            Test::Above(bound) => any(&|value| amount(value).is_some_and(|amount| amount > *bound)),
-            Test::Below(bound) => any(&|value| amount(value).is_some_and(|amount| amount < *bound)),
+            ConditionTest::Stands => found.standing(self.at).is_some(),
+            ConditionTest::Nothing => found.standing(self.at).is_none(),
+            ConditionTest::Is(literal) => any(&|value| is(value, literal)),
+            ConditionTest::IsNot(literal) => !any(&|value| is(value, literal)),
+            ConditionTest::Above(bound) => any(&|value| amount(value).is_some_and(|amount| amount > *bound)),
+            ConditionTest::Below(bound) => any(&|value| amount(value).is_some_and(|amount| amount < *bound)),
         }
     }
 
@@ -80,15 +80,17 @@ impl Condition {
 }
 
 /// Whether all of them hold.
-pub fn all_hold(conditions: &[Condition], found: &Found<'_>) -> bool {
+pub fn all_hold(conditions: &[Condition], found: &FoundValues<'_>) -> bool {
     conditions.iter().all(|condition| condition.holds(found))
 }
 
 fn is(value: &[u8], literal: &str) -> bool {
     match scan::kind(value) {
-        Some(Kind::String) => scan::string(value).is_some_and(|text| normal(&text) == normal(literal)),
-        Some(Kind::Number) => number(value).is_some_and(|one| number(literal.as_bytes()) == Some(one)),
-        Some(Kind::Bool | Kind::Null | Kind::Object | Kind::Array) | None => json_text(value) == literal,
+        Some(ValueKind::String) => scan::string(value).is_some_and(|text| normal(&text) == normal(literal)),
+        Some(ValueKind::Number) => number(value).is_some_and(|one| number(literal.as_bytes()) == Some(one)),
+        Some(ValueKind::Bool | ValueKind::Null | ValueKind::Object | ValueKind::Array) | None => {
+            json_text(value) == literal
+        }
     }
 }
 

@@ -4,11 +4,11 @@
 
 use std::ops::Range;
 
-use super::node::{Member, Node, Table, Value};
+use super::node::{DescriptionNode, Member, NodeValue, Table};
 
 /// One mistake. Its texts may be shown: a description holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct DescriptionFault {
     /// Where it is in the text of the description; None: nowhere.
     pub span: Option<Range<usize>>,
     /// In which of those that it is `like` that is; None: in itself.
@@ -21,7 +21,7 @@ pub struct Fault {
 
 /// A table of a description under reading.
 #[derive(Clone, Copy)]
-pub struct Fields<'a> {
+pub struct DescriptionTable<'a> {
     table: &'a Table,
     /// Where it is, for messages: `in [status]`.
     place: &'a str,
@@ -31,12 +31,12 @@ pub struct Fields<'a> {
 
 /// All mistakes of a description.
 #[derive(Debug, Default)]
-pub struct Faults(pub Vec<Fault>);
+pub struct Faults(pub Vec<DescriptionFault>);
 
 impl Faults {
     /// One more.
     pub fn add(&mut self, span: Option<Range<usize>>, message: impl Into<String>, help: impl Into<String>) {
-        self.0.push(Fault { span, of: None, message: message.into(), help: help.into() });
+        self.0.push(DescriptionFault { span, of: None, message: message.into(), help: help.into() });
     }
 }
 
@@ -52,7 +52,7 @@ pub fn meant<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option
     (best.0 > 0.84).then_some(best.1)
 }
 
-impl<'a> Fields<'a> {
+impl<'a> DescriptionTable<'a> {
     /// A table and where it is.
     pub fn new(table: &'a Table, place: &'a str, span: Option<&'a Range<usize>>) -> Self {
         Self { table, place, span }
@@ -85,10 +85,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A table.
-    pub fn table(&self, key: &str, place: &'a str, faults: &mut Faults) -> Option<Fields<'a>> {
+    pub fn table(&self, key: &str, place: &'a str, faults: &mut Faults) -> Option<DescriptionTable<'a>> {
         let member = self.get(key)?;
         match &member.node.value {
-            Value::Table(table) => Some(Fields { table, place, span: member.key_span.as_ref() }),
+            NodeValue::Table(table) => Some(DescriptionTable { table, place, span: member.key_span.as_ref() }),
             other => self.wrong(member, other, "a table", faults),
         }
     }
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
     pub fn text(&self, key: &str, faults: &mut Faults) -> Option<&'a str> {
         let member = self.get(key)?;
         match &member.node.value {
-            Value::Text(text) => Some(text),
+            NodeValue::Text(text) => Some(text),
             other => self.wrong(member, other, "a string", faults),
         }
     }
@@ -117,7 +117,7 @@ impl<'a> Fields<'a> {
     pub fn flag(&self, key: &str, faults: &mut Faults) -> Option<bool> {
         let member = self.get(key)?;
         match &member.node.value {
-            Value::Flag(flag) => Some(*flag),
+            NodeValue::Flag(flag) => Some(*flag),
             other => self.wrong(member, other, "true or false", faults),
         }
     }
@@ -127,8 +127,8 @@ impl<'a> Fields<'a> {
         let member = self.get(key)?;
         match &member.node.value {
             #[expect(clippy::cast_precision_loss, reason = "a scale has few digits")]
-            Value::Whole(whole) => Some(*whole as f64),
-            Value::Number(number) => Some(*number),
+            NodeValue::Whole(whole) => Some(*whole as f64),
+            NodeValue::Number(number) => Some(*number),
             other => self.wrong(member, other, "a number", faults),
         }
     }
@@ -137,8 +137,8 @@ impl<'a> Fields<'a> {
     pub fn texts(&self, key: &str, faults: &mut Faults) -> Vec<(&'a str, Option<Range<usize>>)> {
         let Some(member) = self.get(key) else { return Vec::new() };
         match &member.node.value {
-            Value::Text(text) => vec![(text, member.node.span.clone())],
-            Value::List(list) => list.iter().filter_map(|node| self.text_of(key, node, faults)).collect(),
+            NodeValue::Text(text) => vec![(text, member.node.span.clone())],
+            NodeValue::List(list) => list.iter().filter_map(|node| self.text_of(key, node, faults)).collect(),
             other => {
                 let _ = self.wrong::<()>(member, other, "a string or an array of strings", faults);
                 Vec::new()
@@ -149,9 +149,9 @@ impl<'a> Fields<'a> {
     /// HTTP codes.
     pub fn codes(&self, key: &str, faults: &mut Faults) -> Vec<u16> {
         let Some(member) = self.get(key) else { return Vec::new() };
-        let nodes: &[Node] = match &member.node.value {
-            Value::List(list) => list,
-            Value::Whole(_) => std::slice::from_ref(&member.node),
+        let nodes: &[DescriptionNode] = match &member.node.value {
+            NodeValue::List(list) => list,
+            NodeValue::Whole(_) => std::slice::from_ref(&member.node),
             other => {
                 let _ = self.wrong::<()>(member, other, "an array of HTTP codes", faults);
                 return Vec::new();
@@ -160,9 +160,14 @@ impl<'a> Fields<'a> {
         nodes.iter().filter_map(|node| code(node, key, faults)).collect()
     }
 
-    fn text_of(&self, key: &str, node: &'a Node, faults: &mut Faults) -> Option<(&'a str, Option<Range<usize>>)> {
+    fn text_of(
+        &self,
+        key: &str,
+        node: &'a DescriptionNode,
+        faults: &mut Faults,
+    ) -> Option<(&'a str, Option<Range<usize>>)> {
         match &node.value {
-            Value::Text(text) => Some((text, node.span.clone())),
+            NodeValue::Text(text) => Some((text, node.span.clone())),
             other => {
                 let message = format!("`{key}` {} holds {} among its strings", self.place, other.kind());
                 faults.add(node.span.clone(), message, "write it in quotes");
@@ -171,7 +176,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn wrong<T>(&self, member: &Member, found: &Value, wanted: &str, faults: &mut Faults) -> Option<T> {
+    fn wrong<T>(&self, member: &Member, found: &NodeValue, wanted: &str, faults: &mut Faults) -> Option<T> {
         let message = format!("`{}` {} must be {wanted}, not {}", member.key, self.place, found.kind());
         faults.add(member.node.span.clone(), message, "see `jobdeck providers openai-batch` for how it is written");
         None
@@ -179,11 +184,13 @@ impl<'a> Fields<'a> {
 }
 
 /// An HTTP code.
-pub fn code(node: &Node, key: &str, faults: &mut Faults) -> Option<u16> {
+pub fn code(node: &DescriptionNode, key: &str, faults: &mut Faults) -> Option<u16> {
     let found = match &node.value {
-        Value::Whole(code) => u16::try_from(*code).ok(),
-        Value::Text(text) => text.trim().parse().ok(),
-        Value::Number(_) | Value::Flag(_) | Value::Moment(_) | Value::List(_) | Value::Table(_) => None,
+        NodeValue::Whole(code) => u16::try_from(*code).ok(),
+        NodeValue::Text(text) => text.trim().parse().ok(),
+        NodeValue::Number(_) | NodeValue::Flag(_) | NodeValue::Moment(_) | NodeValue::List(_) | NodeValue::Table(_) => {
+            None
+        }
     };
     let code = found.filter(|code| (100..=599).contains(code));
     if code.is_none() {

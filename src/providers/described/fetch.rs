@@ -5,7 +5,7 @@ use url::{Host, Url};
 use super::Described;
 use super::condition::all_hold;
 use super::model::{FetchPlace, ResultPlace};
-use super::pointer::{Found, PointerId};
+use super::pointer::{FoundValues, PointerId};
 use super::template::Template;
 use crate::domain::inner::{is_inner, is_loopback};
 use crate::domain::provider::{Fetch, Next, Part, Provider as _};
@@ -20,13 +20,13 @@ use crate::providers::{address, page, reply};
 /// What follows from a status that is read: the end of the poll, or a request for the result.
 pub fn next(described: &Described, service: &Service, id: &str, reading: Reading, response: &Response) -> Next {
     let Some(state) = state_of(&reading).filter(|state| state.is_terminal()) else { return Next::Done(reading) };
-    let found = described.0.lookup.find(&response.body).unwrap_or_else(|_| Found::nothing());
+    let found = described.0.lookup.find(&response.body).unwrap_or_else(|_| FoundValues::nothing());
     let place = described.0.results.iter().zip(0_usize..).find(|(place, _)| all_hold(&place.when, &found));
     let Some((place, step)) = place.filter(|(place, _)| place.states.contains(&state)) else {
         return Next::Done(reading);
     };
     let Some(fetch) = &place.fetch else { return Next::Done(reading) };
-    let ask = Ask { described, service, id, found: &found };
+    let ask = FetchBuilder { described, service, id, found: &found };
     let request = match ask.request(&fetch.url, fetch.headers.as_deref(), fetch.token) {
         Ok(Some(request)) => Request { one_shot: fetch.one_shot, ..request },
         // There is no result where its address is not said.
@@ -79,7 +79,7 @@ fn of_result(place: &ResultPlace, asked: &FetchPlace, status: &Reading, response
         let waiting = Fetch::waiting(status);
         return Some(waiting);
     }
-    let found = asked.lookup.find(&response.body).unwrap_or_else(|_| Found::nothing());
+    let found = asked.lookup.find(&response.body).unwrap_or_else(|_| FoundValues::nothing());
     let reason = || {
         let said = asked.reason.iter().find_map(|id| found.values(*id).find_map(reply::error_text));
         said.or_else(|| refusal::said(response))
@@ -130,14 +130,14 @@ fn warned(mut reading: Reading, warnings: Vec<String>) -> Reading {
     reading
 }
 
-struct Ask<'a> {
+struct FetchBuilder<'a> {
     described: &'a Described,
     service: &'a Service,
     id: &'a str,
-    found: &'a Found<'a>,
+    found: &'a FoundValues<'a>,
 }
 
-impl Ask<'_> {
+impl FetchBuilder<'_> {
     /// The request for an address. None where one of its pointers finds nothing; the error says which address is
     /// refused, and why.
     fn request(

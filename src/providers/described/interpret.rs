@@ -1,22 +1,22 @@
 //! What a response to the status read means, by a description, and why.
 
 use super::condition::all_hold;
-use super::items::Counts;
+use super::items::ResponseCounts;
 use super::model::{Description, Progress};
-use super::pointer::{Found, PointerId};
+use super::pointer::{FoundValues, PointerId};
 use super::words::normal;
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::response::Response;
 use crate::domain::state::{PollOutcome, State};
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 use crate::providers::refusal::{self, Asked};
 use crate::providers::reply::{self, capped, json_text};
 use crate::providers::{cost, names, page, percent};
 
 /// What a response means, and what decided it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Explained {
+pub struct ExplainedResponse {
     /// What it means.
     pub reading: Reading,
     /// What was looked at, in order, each as a sentence.
@@ -24,7 +24,7 @@ pub struct Explained {
 }
 
 /// Reads a response.
-pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -> Explained {
+pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -> ExplainedResponse {
     let mut why = Vec::new();
     let is_success = (200..300).contains(&response.status);
     let refused = |mut why: Vec<String>| {
@@ -33,7 +33,7 @@ pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -
             false => refusal::refused(asked, response),
         };
         why.push(format!("HTTP {} is no answer about the job: {}", response.status, reading.read));
-        Explained { reading, why }
+        ExplainedResponse { reading, why }
     };
     if !is_success && !description.codes.contains_key(&response.status) {
         return refused(why);
@@ -43,10 +43,10 @@ pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -
     if let Err(error) = &lookup {
         why.push(format!("the body is no JSON: {error}"));
     }
-    let found = lookup.unwrap_or_else(|_| Found::nothing());
+    let found = lookup.unwrap_or_else(|_| FoundValues::nothing());
     if is_success && let Some(reading) = not_about_it(description, asked, &found, response) {
         why.push(reading.reason.clone().unwrap_or_default());
-        return Explained { reading, why };
+        return ExplainedResponse { reading, why };
     }
     let decided = decided(description, response.status, &response.body, (&found, is_document), &mut why);
     if decided.state.is_none() {
@@ -57,14 +57,14 @@ pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -
         why.push("no rule holds and no word stands there: the state stays as it was".to_owned());
     }
     let answer = answer(description, response, &found, decided, &mut why);
-    Explained { reading: Reading::answered(answer), why }
+    ExplainedResponse { reading: Reading::answered(answer), why }
 }
 
 /// A 2xx that is about another job, or a refusal.
 fn not_about_it(
     description: &Description,
     asked: &Asked<'_>,
-    found: &Found<'_>,
+    found: &FoundValues<'_>,
     response: &Response,
 ) -> Option<Reading> {
     let status = &description.status;
@@ -84,7 +84,7 @@ fn not_about_it(
 }
 
 /// The state that a body says, if it says one.
-pub fn state(description: &Description, http_status: u16, body: &[u8], found: &Found<'_>) -> Option<State> {
+pub fn state(description: &Description, http_status: u16, body: &[u8], found: &FoundValues<'_>) -> Option<State> {
     let mut untold = Vec::new();
     let decided = decided(description, http_status, body, (found, true), &mut untold);
     let state = decided.state?;
@@ -95,7 +95,7 @@ pub fn state(description: &Description, http_status: u16, body: &[u8], found: &F
 
 /// What decides a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+enum DecidedBy {
     Rule,
     Word,
     Code,
@@ -104,14 +104,14 @@ enum By {
 struct Decided {
     /// None: nothing says one.
     state: Option<State>,
-    by: Option<By>,
+    by: Option<DecidedBy>,
     word: Option<String>,
 }
 
 fn answer(
     description: &Description,
     response: &Response,
-    found: &Found<'_>,
+    found: &FoundValues<'_>,
     decided: Decided,
     why: &mut Vec<String>,
 ) -> Answer {
@@ -136,7 +136,9 @@ fn answer(
     let verdict = match state {
         None => Verdict::NoWord,
         // What was handed out once and is gone was taken by somebody: whether by us, what is known of the job tells.
-        Some(State::Lost) if decided.by != Some(By::Code) && description.hands_out_once() => Verdict::Acknowledged,
+        Some(State::Lost) if decided.by != Some(DecidedBy::Code) && description.hands_out_once() => {
+            Verdict::Acknowledged
+        }
         Some(State::Lost) => Verdict::Expired,
         Some(state) => Verdict::State(state),
     };
@@ -162,7 +164,7 @@ fn answer(
     }
 }
 
-fn word(description: &Description, found: &Found<'_>, why: &mut Vec<String>) -> Option<String> {
+fn word(description: &Description, found: &FoundValues<'_>, why: &mut Vec<String>) -> Option<String> {
     let status = &description.status;
     let at = status.word.iter().find_map(|id| Some((*id, found.standing(*id)?)));
     let Some((id, value)) = at else {
@@ -185,7 +187,7 @@ fn decided(
     description: &Description,
     http_status: u16,
     body: &[u8],
-    (found, is_document): (&Found<'_>, bool),
+    (found, is_document): (&FoundValues<'_>, bool),
     why: &mut Vec<String>,
 ) -> Decided {
     let word = word(description, found, why);
@@ -193,7 +195,7 @@ fn decided(
     if let Some((rule, number)) = rules.find(|(rule, _)| is_document && all_hold(&rule.when, found)) {
         let conditions: Vec<&str> = rule.when.iter().map(super::condition::Condition::as_str).collect();
         why.push(format!("rule {number} decides: {} ({})", rule.state, conditions.join(", ")));
-        return Decided { state: Some(rule.state), by: Some(By::Rule), word };
+        return Decided { state: Some(rule.state), by: Some(DecidedBy::Rule), word };
     }
     let bare = word.as_deref().map(|word| match &description.status.strip {
         Some(strip) => stripped(word, strip),
@@ -203,14 +205,14 @@ fn decided(
         && let Some(state) = description.words.state(bare)
     {
         why.push(format!("`{bare}` is {state} by [states]"));
-        return Decided { state: Some(state), by: Some(By::Word), word };
+        return Decided { state: Some(state), by: Some(DecidedBy::Word), word };
     }
     // A web page comes from a proxy in between.
     let code = description.codes.get(&http_status).filter(|_| !page::is_markup(body.trim_ascii()));
     let state = match code {
         Some(state) => {
             why.push(format!("HTTP {http_status} is {state} by [codes]"));
-            Some((*state, Some(By::Code)))
+            Some((*state, Some(DecidedBy::Code)))
         }
         None if word.is_some() => {
             why.push("no rule holds, and [states] knows no such word: unknown, and polled on".to_owned());
@@ -232,18 +234,18 @@ fn stripped(word: &str, strip: &str) -> String {
 fn counts(
     description: &Description,
     body: &[u8],
-    found: &Found<'_>,
+    found: &FoundValues<'_>,
     over: bool,
-) -> (Option<Counts>, Option<Vec<FileResult>>) {
+) -> (Option<ResponseCounts>, Option<Vec<FileResult>>) {
     let status = &description.status;
     let list = status.item_list.as_ref().filter(|_| over).map(|list| list.items(body, found));
     let counters = status.items.as_ref().and_then(|items| items.counts(found));
-    (counters.or_else(|| list.as_deref().map(Counts::of)), list)
+    (counters.or_else(|| list.as_deref().map(ResponseCounts::of)), list)
 }
 
 /// What the items make of a state: a success with failed items is none, and a failure with some that worked is a part
 /// of one. What a rule calls failed stays failed unless failed items are counted beside those that worked.
-fn adjusted(state: State, by: Option<By>, counts: Option<Counts>, why: &mut Vec<String>) -> State {
+fn adjusted(state: State, by: Option<DecidedBy>, counts: Option<ResponseCounts>, why: &mut Vec<String>) -> State {
     let Some(counts) = counts else { return state };
     let (failed, total) = (counts.failed.unwrap_or(0.0), counts.total);
     let worked = counts.succeeded.or_else(|| total.map(|total| total - failed));
@@ -252,7 +254,7 @@ fn adjusted(state: State, by: Option<By>, counts: Option<Counts>, why: &mut Vec<
         State::Succeeded if failed > 0.0 => State::Partial,
         State::Failed
             if counts.succeeded.is_some_and(|worked| worked > 0.0)
-                && (by != Some(By::Rule) || counts.failed.is_some()) =>
+                && (by != Some(DecidedBy::Rule) || counts.failed.is_some()) =>
         {
             State::Partial
         }
@@ -272,30 +274,30 @@ fn adjusted(state: State, by: Option<By>, counts: Option<Counts>, why: &mut Vec<
     next
 }
 
-fn reason(description: &Description, found: &Found<'_>, list: Option<&[FileResult]>) -> Option<String> {
+fn reason(description: &Description, found: &FoundValues<'_>, list: Option<&[FileResult]>) -> Option<String> {
     let given = first(&description.status.reason, found);
     let of_item = || list?.iter().find(|item| item.failed && item.error.is_some())?.error.clone();
     given.or_else(of_item)
 }
 
 /// The first text at one of several places; an object or a list is its JSON text.
-fn first(ids: &[PointerId], found: &Found<'_>) -> Option<String> {
+fn first(ids: &[PointerId], found: &FoundValues<'_>) -> Option<String> {
     ids.iter().find_map(|id| found.values(*id).find_map(shown))
 }
 
 fn shown(value: &[u8]) -> Option<String> {
     match scan::kind(value)? {
-        Kind::Null => None,
-        Kind::Bool => (value == b"true").then(|| "true".to_owned()),
-        Kind::String | Kind::Number => reply::text(value),
-        Kind::Object | Kind::Array => {
+        ValueKind::Null => None,
+        ValueKind::Bool => (value == b"true").then(|| "true".to_owned()),
+        ValueKind::String | ValueKind::Number => reply::text(value),
+        ValueKind::Object | ValueKind::Array => {
             let empty = value.iter().filter(|byte| !byte.is_ascii_whitespace()).count() == 2;
             (!empty).then(|| capped(&json_text(value)))
         }
     }
 }
 
-fn progressed(progress: &Progress, state: Option<State>, found: &Found<'_>) -> Option<f64> {
+fn progressed(progress: &Progress, state: Option<State>, found: &FoundValues<'_>) -> Option<f64> {
     if !progress.states.is_empty() && !state.is_some_and(|state| progress.states.contains(&state)) {
         return None;
     }
@@ -306,7 +308,7 @@ fn progressed(progress: &Progress, state: Option<State>, found: &Found<'_>) -> O
     percent::of_text(last.get(1)?.as_str(), Some(progress.scale.unwrap_or(100.0)))
 }
 
-fn file_counts(counts: &Counts) -> Option<FileCounts> {
+fn file_counts(counts: &ResponseCounts) -> Option<FileCounts> {
     let total = counts.total.unwrap_or_else(|| counts.over());
     #[expect(
         clippy::cast_possible_truncation,

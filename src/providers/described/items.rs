@@ -1,17 +1,17 @@
 //! A job's items: counters of them, or a list.
 
 use super::condition::{Condition, all_hold};
-use super::fault::{Faults, Fields};
+use super::fault::{DescriptionTable, Faults};
 use super::model::{ItemList, Items};
-use super::pointer::{Found, Lookup, PointerId};
-use super::reader::Reader;
+use super::pointer::{FoundValues, Lookup, PointerId};
+use super::reader::TemplateContext;
 use crate::domain::files::FileResult;
 use crate::json::scan;
 use crate::providers::reply::{self, error_text, number};
 
 /// How many items there are, as far as a response says.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Counts {
+pub struct ResponseCounts {
     /// All.
     pub total: Option<f64>,
     /// Those that worked.
@@ -21,33 +21,33 @@ pub struct Counts {
 }
 
 /// Reads `items`.
-pub fn counters(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Option<Items> {
+pub fn counters(status: &DescriptionTable<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Option<Items> {
     let table = status.table("items", "in items", faults)?;
     table.expect_only(&["total", "succeeded", "failed", "when"], faults);
-    let mut at = |key: &str| Reader::pointers(&table, key, lookup, faults);
+    let mut at = |key: &str| TemplateContext::pointers(&table, key, lookup, faults);
     let (total, succeeded, failed) = (at("total"), at("succeeded"), at("failed"));
-    Some(Items { total, succeeded, failed, when: Reader::conditions(&table, "when", lookup, faults) })
+    Some(Items { total, succeeded, failed, when: TemplateContext::conditions(&table, "when", lookup, faults) })
 }
 
 /// Reads `item_list`.
-pub fn list(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Option<ItemList> {
+pub fn list(status: &DescriptionTable<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Option<ItemList> {
     let table = status.table("item_list", "in item_list", faults)?;
     table.expect_only(&["at", "name", "failed", "reason", "output", "cost"], faults);
     if table.get("at").is_none() {
         faults.add(table.span(), "no `at` in item_list", "write at = \"/results\"");
     }
-    let at = Reader::pointer(&table, "at", lookup, faults);
+    let at = TemplateContext::pointer(&table, "at", lookup, faults);
     let mut inner = Lookup::default();
-    let failed: Vec<Condition> = Reader::conditions(&table, "failed", &mut inner, faults);
-    let reason = Reader::pointers(&table, "reason", &mut inner, faults);
-    let mut one = |key: &str| Reader::pointer(&table, key, &mut inner, faults);
+    let failed: Vec<Condition> = TemplateContext::conditions(&table, "failed", &mut inner, faults);
+    let reason = TemplateContext::pointers(&table, "reason", &mut inner, faults);
+    let mut one = |key: &str| TemplateContext::pointer(&table, key, &mut inner, faults);
     let (name, output, cost) = (one("name"), one("output"), one("cost"));
     Some(ItemList { at: at?, lookup: inner, name, failed, reason, output, cost })
 }
 
 impl Items {
     /// What the counters say; None where they do not count.
-    pub fn counts(&self, found: &Found<'_>) -> Option<Counts> {
+    pub fn counts(&self, found: &FoundValues<'_>) -> Option<ResponseCounts> {
         if !all_hold(&self.when, found) {
             return None;
         }
@@ -55,11 +55,11 @@ impl Items {
             let values = ids.iter().flat_map(|id| found.values(*id)).filter_map(amount);
             values.fold(None, |sum: Option<f64>, value| Some(sum.unwrap_or(0.0) + value))
         };
-        Some(Counts { total: sum(&self.total), succeeded: sum(&self.succeeded), failed: sum(&self.failed) })
+        Some(ResponseCounts { total: sum(&self.total), succeeded: sum(&self.succeeded), failed: sum(&self.failed) })
     }
 }
 
-impl Counts {
+impl ResponseCounts {
     /// Of a list of items.
     #[expect(clippy::cast_precision_loss, reason = "no response names so many items")]
     pub fn of(items: &[FileResult]) -> Self {
@@ -85,7 +85,7 @@ impl Counts {
 
 impl ItemList {
     /// The items of a response, each with its place in it.
-    pub fn items(&self, body: &[u8], found: &Found<'_>) -> Vec<FileResult> {
+    pub fn items(&self, body: &[u8], found: &FoundValues<'_>) -> Vec<FileResult> {
         let mut items = Vec::new();
         for list in found.ranges(self.at) {
             let Some(text) = body.get(list.clone()) else { continue };
@@ -98,7 +98,7 @@ impl ItemList {
     }
 
     fn item(&self, text: &[u8], start: usize) -> FileResult {
-        let found = self.lookup.find(text).unwrap_or_else(|_| Found::nothing());
+        let found = self.lookup.find(text).unwrap_or_else(|_| FoundValues::nothing());
         let failed = !self.failed.is_empty() && all_hold(&self.failed, &found);
         let reason = self.reason.iter().find_map(|id| found.values(*id).find_map(error_text));
         let shown = |id: Option<PointerId>| id.and_then(|id| found.standing(id)).and_then(reply::text);

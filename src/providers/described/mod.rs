@@ -25,21 +25,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
-use self::model::{Body, Description, Endpoint};
+use self::model::{BodyTemplate, Description, Endpoint};
 use self::pointer::PointerId;
 use self::template::{Filling, Template};
 use super::refusal::{Asked, Nouns};
 use super::reply::{self, no_object};
 use super::{address, cost, names};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{About, AddressForm, Fetch, IdError, Next, OneShot, Part, Payload, Provider, Source};
+use crate::domain::provider::{About, AddressForm, BodySource, Fetch, IdError, Next, OneShot, Part, Payload, Provider};
 use crate::domain::request::{Header, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 
-pub use self::fault::Fault;
+pub use self::fault::DescriptionFault;
 pub use self::node::Table;
-pub use self::read::{Known, from_table, from_text};
+pub use self::read::{KnownDescriptions, from_table, from_text};
 pub use self::reader::Secrets;
 pub use self::shipped::{Shipped, names as shipped_names, text as shipped_text, value as shipped};
 #[cfg(test)]
@@ -96,13 +96,13 @@ impl Described {
         let of_results = self.0.results.iter().filter_map(|place| place.fetch.as_ref()?.headers.as_ref());
         let headers = of_results.chain([&self.0.status.headers]).flatten();
         headers.flat_map(|(_, value)| &value.0).filter_map(|part| match part {
-            template::Part::Secret(name) => Some(name.as_str()),
-            template::Part::Text(_)
-            | template::Part::Id
-            | template::Part::IdWithSlashes
-            | template::Part::Setting(_)
-            | template::Part::Token
-            | template::Part::Pointer(_) => None,
+            template::TemplatePart::Secret(name) => Some(name.as_str()),
+            template::TemplatePart::Text(_)
+            | template::TemplatePart::Id
+            | template::TemplatePart::IdWithSlashes
+            | template::TemplatePart::Setting(_)
+            | template::TemplatePart::Token
+            | template::TemplatePart::Pointer(_) => None,
         })
     }
 
@@ -190,21 +190,22 @@ impl Described {
         }
         let places = self.0.results.iter().filter(|place| *part == Part::Result && place.fetch.is_some());
         let taken = places.map(|place| results::taken(place, body)).find(|taken| taken.output.is_some());
-        let results::Taken { raw, output, output_path } = taken.unwrap_or_default();
+        let results::FoundResult { raw, output, output_path } = taken.unwrap_or_default();
         Payload { raw: raw.or_else(|| Some(body.clone())), output, output_path, ..Payload::default() }
     }
 
-    fn body(&self, body: &Body, filling: &Filling<'_>) -> String {
+    fn body(&self, body: &BodyTemplate, filling: &Filling<'_>) -> String {
         match body {
-            Body::Text(template) => reply::quoted(&template.text(filling).unwrap_or_default()),
-            Body::Literal(text) => text.clone(),
-            Body::List(list) => {
+            BodyTemplate::Text(template) => reply::quoted(&template.text(filling).unwrap_or_default()),
+            BodyTemplate::Literal(text) => text.clone(),
+            BodyTemplate::List(list) => {
                 let list: Vec<String> = list.iter().map(|body| self.body(body, filling)).collect();
                 format!("[{}]", list.join(","))
             }
-            Body::Object(members) => {
-                let member =
-                    |(key, body): &(String, Body)| format!("{}:{}", reply::quoted(key), self.body(body, filling));
+            BodyTemplate::Object(members) => {
+                let member = |(key, body): &(String, BodyTemplate)| {
+                    format!("{}:{}", reply::quoted(key), self.body(body, filling))
+                };
                 format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
             }
         }
@@ -301,7 +302,7 @@ impl Provider for Described {
         let known = std::iter::once(&self.0.status.url).chain(&self.0.ids);
         let id = known.into_iter().find_map(|template| {
             let (known, _) = self.filled(template, service, STAND_IN, &|_| None)?;
-            id_in(&url, &known, template.0.contains(&template::Part::IdWithSlashes))
+            id_in(&url, &known, template.0.contains(&template::TemplatePart::IdWithSlashes))
         });
         id.ok_or_else(|| {
             IdError::new("this id is an address that is not the status URL of its service", "give the id alone")
@@ -310,8 +311,8 @@ impl Provider for Described {
 
     /// Raw: the text at the result's place; of a result with its own request the whole body where its place leads
     /// nowhere. Output: the JSON there. Neither in a state in which there is no result.
-    fn extract(&self, source: &Source, body: &Bytes) -> Payload {
-        let Source { part, http_status } = source;
+    fn extract(&self, source: &BodySource, body: &Bytes) -> Payload {
+        let BodySource { part, http_status } = source;
         if *part != Part::Status {
             return self.extract_result(part, *http_status, body);
         }
@@ -328,7 +329,7 @@ impl Provider for Described {
                     Some(_) | None => !place.lookup.is_whole(place.at),
                 }
         });
-        let results::Taken { raw, output, output_path } =
+        let results::FoundResult { raw, output, output_path } =
             place.map(|place| results::taken(place, body)).unwrap_or_default();
         let costs = self.0.status.cost.map(|id| found.values(id).filter_map(reply::text).collect::<Vec<_>>());
         let own_cost = costs.and_then(|costs| cost::sum(costs.iter().map(String::as_str)));

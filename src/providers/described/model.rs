@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::condition::Condition;
 use super::pointer::{Lookup, PointerId};
 use super::template::Template;
-use super::words::Words;
+use super::words::StateWords;
 use crate::domain::job::ProviderName;
 use crate::domain::request::Method;
 use crate::domain::service::Rate;
@@ -35,11 +35,11 @@ pub struct Description {
     /// Its settings and their defaults; an empty one must be given.
     pub settings: Vec<(String, String)>,
     /// The status read.
-    pub status: Status,
+    pub status: StatusRequest,
     /// Its words.
-    pub words: Words,
+    pub words: StateWords,
     /// Looked at before the word, in order.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<StateRule>,
     /// What an HTTP code means where the body has no known word.
     pub codes: BTreeMap<u16, State>,
     /// Where the result is: the first whose conditions hold.
@@ -82,7 +82,7 @@ pub enum Endpoint {
 
 /// The status read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Status {
+pub struct StatusRequest {
     /// GET, or a POST that only reads.
     pub method: Method,
     /// Where to.
@@ -90,7 +90,7 @@ pub struct Status {
     /// Headers.
     pub headers: Vec<(String, Template)>,
     /// A JSON body.
-    pub body: Option<Body>,
+    pub body: Option<BodyTemplate>,
     /// Whether it hands the result out once.
     pub one_shot: bool,
     /// Where the word is: the first place that is not empty.
@@ -118,20 +118,20 @@ pub struct Status {
     /// A list of its items.
     pub item_list: Option<ItemList>,
     /// Its times.
-    pub times: Times,
+    pub times: TimePlaces,
 }
 
 /// A JSON body with holes in its texts.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Body {
+pub enum BodyTemplate {
     /// A text.
     Text(Template),
     /// Anything else that stands for itself, as JSON.
     Literal(String),
     /// A list.
-    List(Vec<Body>),
+    List(Vec<BodyTemplate>),
     /// An object.
-    Object(Vec<(String, Body)>),
+    Object(Vec<(String, BodyTemplate)>),
 }
 
 /// Where the progress is.
@@ -142,16 +142,16 @@ pub struct Progress {
     /// What is whole; None: a fraction below 1 is one, above it is percent.
     pub scale: Option<f64>,
     /// The number in a text: the first group of its last match.
-    pub pattern: Option<Pattern>,
+    pub pattern: Option<RegexPattern>,
     /// In which states it counts; empty: in all.
     pub states: Vec<State>,
 }
 
 /// A regular expression that compares by its text.
 #[derive(Debug, Clone)]
-pub struct Pattern(pub regex::Regex);
+pub struct RegexPattern(pub regex::Regex);
 
-impl PartialEq for Pattern {
+impl PartialEq for RegexPattern {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_str() == other.0.as_str()
     }
@@ -191,7 +191,7 @@ pub struct ItemList {
 
 /// Where the times are: of each the first place that is not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Times {
+pub struct TimePlaces {
     /// Accepted.
     pub created: Vec<PointerId>,
     /// Begun.
@@ -206,7 +206,7 @@ pub struct Times {
 
 /// A rule.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
+pub struct StateRule {
     /// All of these hold.
     pub when: Vec<Condition>,
     /// Then this is the state.

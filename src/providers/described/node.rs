@@ -7,16 +7,16 @@ use toml::de::{DeTable, DeValue};
 
 /// A value and where it is in the text of its description.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub struct DescriptionNode {
     /// What it is.
-    pub value: Value,
+    pub value: NodeValue,
     /// Its bytes in the text.
     pub span: Option<Range<usize>>,
 }
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum NodeValue {
     /// A string.
     Text(String),
     /// A whole number.
@@ -28,7 +28,7 @@ pub enum Value {
     /// A date or time, which no key takes.
     Moment(String),
     /// An array.
-    List(Vec<Node>),
+    List(Vec<DescriptionNode>),
     /// A table.
     Table(Table),
 }
@@ -45,10 +45,10 @@ pub struct Member {
     /// Where the key is.
     pub key_span: Option<Range<usize>>,
     /// Its value.
-    pub node: Node,
+    pub node: DescriptionNode,
 }
 
-impl Value {
+impl NodeValue {
     /// What it is called in a message.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl Table {
             .map(|(key, value)| Member {
                 key: key.get_ref().to_string(),
                 key_span: Some(key.span()),
-                node: Node::of(value.get_ref(), value.span()),
+                node: DescriptionNode::of(value.get_ref(), value.span()),
             })
             .collect();
         members.sort_by_key(|member| member.key_span.as_ref().map(|span| span.start));
@@ -109,9 +109,10 @@ impl Table {
                 Some(known) => {
                     known.key_span = member.key_span;
                     known.node = match (std::mem::take(&mut known.node), member.node) {
-                        (Node { value: Value::Table(under), .. }, Node { value: Value::Table(over), span }) => {
-                            Node { value: Value::Table(under.overlaid(over)), span }
-                        }
+                        (
+                            DescriptionNode { value: NodeValue::Table(under), .. },
+                            DescriptionNode { value: NodeValue::Table(over), span },
+                        ) => DescriptionNode { value: NodeValue::Table(under.overlaid(over)), span },
                         (_, over) => over,
                     };
                 }
@@ -132,27 +133,27 @@ impl Table {
     }
 }
 
-impl Default for Node {
+impl Default for DescriptionNode {
     fn default() -> Self {
-        Self { value: Value::Flag(false), span: None }
+        Self { value: NodeValue::Flag(false), span: None }
     }
 }
 
-impl Node {
+impl DescriptionNode {
     fn of(value: &DeValue<'_>, span: Range<usize>) -> Self {
         let value = match value {
-            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::String(text) => NodeValue::Text(text.to_string()),
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(whole) => Value::Whole(whole),
-                Err(_) => Value::Moment(number.as_str().to_owned()),
+                Ok(whole) => NodeValue::Whole(whole),
+                Err(_) => NodeValue::Moment(number.as_str().to_owned()),
             },
-            DeValue::Float(number) => Value::Number(number.as_str().parse().unwrap_or(f64::NAN)),
-            DeValue::Boolean(flag) => Value::Flag(*flag),
-            DeValue::Datetime(moment) => Value::Moment(moment.to_string()),
+            DeValue::Float(number) => NodeValue::Number(number.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Boolean(flag) => NodeValue::Flag(*flag),
+            DeValue::Datetime(moment) => NodeValue::Moment(moment.to_string()),
             DeValue::Array(array) => {
-                Value::List(array.iter().map(|value| Self::of(value.get_ref(), value.span())).collect())
+                NodeValue::List(array.iter().map(|value| Self::of(value.get_ref(), value.span())).collect())
             }
-            DeValue::Table(table) => Value::Table(Table::of(table)),
+            DeValue::Table(table) => NodeValue::Table(Table::of(table)),
         };
         Self { value, span: Some(span) }
     }
@@ -160,20 +161,24 @@ impl Node {
     fn move_on(&mut self, by: usize) {
         self.span = moved(self.span.take(), by);
         match &mut self.value {
-            Value::List(list) => list.iter_mut().for_each(|node| node.move_on(by)),
-            Value::Table(table) => *table = std::mem::take(table).further(by),
-            Value::Text(_) | Value::Whole(_) | Value::Number(_) | Value::Flag(_) | Value::Moment(_) => {}
+            NodeValue::List(list) => list.iter_mut().for_each(|node| node.move_on(by)),
+            NodeValue::Table(table) => *table = std::mem::take(table).further(by),
+            NodeValue::Text(_)
+            | NodeValue::Whole(_)
+            | NodeValue::Number(_)
+            | NodeValue::Flag(_)
+            | NodeValue::Moment(_) => {}
         }
     }
 
     fn to_toml(&self) -> toml::Value {
         match &self.value {
-            Value::Text(text) | Value::Moment(text) => toml::Value::String(text.clone()),
-            Value::Whole(whole) => toml::Value::Integer(*whole),
-            Value::Number(number) => toml::Value::Float(*number),
-            Value::Flag(flag) => toml::Value::Boolean(*flag),
-            Value::List(list) => toml::Value::Array(list.iter().map(Self::to_toml).collect()),
-            Value::Table(table) => toml::Value::Table(table.to_toml()),
+            NodeValue::Text(text) | NodeValue::Moment(text) => toml::Value::String(text.clone()),
+            NodeValue::Whole(whole) => toml::Value::Integer(*whole),
+            NodeValue::Number(number) => toml::Value::Float(*number),
+            NodeValue::Flag(flag) => toml::Value::Boolean(*flag),
+            NodeValue::List(list) => toml::Value::Array(list.iter().map(Self::to_toml).collect()),
+            NodeValue::Table(table) => toml::Value::Table(table.to_toml()),
         }
     }
 }

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::fault::{Fault, Faults, Fields, meant};
-use super::model::{Description, Endpoint, Progress, Rule, Status, Times};
-use super::node::{Node, Table, Value};
+use super::fault::{DescriptionFault, DescriptionTable, Faults, meant};
+use super::model::{Description, Endpoint, Progress, StateRule, StatusRequest, TimePlaces};
+use super::node::{DescriptionNode, NodeValue, Table};
 use super::pointer::Lookup;
-use super::reader::{Reader, Secrets};
-use super::words::{Words, normal};
+use super::reader::{Secrets, TemplateContext};
+use super::words::{StateWords, normal};
 use super::{items, results, units};
 use crate::domain::job::ProviderName;
 use crate::domain::request::Method;
@@ -62,12 +62,12 @@ pub const STATUS: &[&str] = &[
 ];
 
 /// Reads a description. `table` is whole: what it is `like` is under it already.
-pub fn parse(name: ProviderName, table: &Table, secrets: Secrets<'_>) -> Result<Description, Vec<Fault>> {
+pub fn parse(name: ProviderName, table: &Table, secrets: Secrets<'_>) -> Result<Description, Vec<DescriptionFault>> {
     let mut faults = Faults::default();
-    let top = Fields::new(table, "in this description", None);
+    let top = DescriptionTable::new(table, "in this description", None);
     top.expect_only(TOP, &mut faults);
     let settings = settings(&top, &mut faults);
-    let mut reader = Reader { settings: &settings, secrets, lookup: Lookup::default() };
+    let mut reader = TemplateContext { settings: &settings, secrets, lookup: Lookup::default() };
     let status = status(&top, &mut reader, &mut faults);
     let words = words(&top, &mut faults);
     let rules = rules(&top, &mut reader, &mut faults);
@@ -126,7 +126,7 @@ pub fn parse(name: ProviderName, table: &Table, secrets: Secrets<'_>) -> Result<
     }
 }
 
-fn settings(top: &Fields<'_>, faults: &mut Faults) -> Vec<(String, String)> {
+fn settings(top: &DescriptionTable<'_>, faults: &mut Faults) -> Vec<(String, String)> {
     let Some(settings) = top.table("settings", "in [settings]", faults) else { return Vec::new() };
     let mut found = Vec::new();
     for member in settings.members() {
@@ -141,7 +141,7 @@ fn settings(top: &Fields<'_>, faults: &mut Faults) -> Vec<(String, String)> {
     found
 }
 
-fn endpoint(top: &Fields<'_>, faults: &mut Faults) -> Endpoint {
+fn endpoint(top: &DescriptionTable<'_>, faults: &mut Faults) -> Endpoint {
     match top.text("endpoint", faults) {
         None | Some("status") => Endpoint::Status,
         Some("base") => Endpoint::Base,
@@ -154,7 +154,7 @@ fn endpoint(top: &Fields<'_>, faults: &mut Faults) -> Endpoint {
     }
 }
 
-fn examples(top: &Fields<'_>, settings: &[(String, String)], faults: &mut Faults) -> Vec<(String, String)> {
+fn examples(top: &DescriptionTable<'_>, settings: &[(String, String)], faults: &mut Faults) -> Vec<(String, String)> {
     let Some(examples) = top.table("examples", "in [examples]", faults) else { return Vec::new() };
     let known: Vec<&str> = settings.iter().map(|(name, _)| name.as_str()).collect();
     examples.expect_only(&known, faults);
@@ -162,7 +162,7 @@ fn examples(top: &Fields<'_>, settings: &[(String, String)], faults: &mut Faults
     known.iter().filter_map(example).collect()
 }
 
-fn status(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<Status> {
+fn status(top: &DescriptionTable<'_>, reader: &mut TemplateContext<'_>, faults: &mut Faults) -> Option<StatusRequest> {
     if top.get("status").is_none() {
         let help = "write [status] with url = \"{base}/jobs/{id}\", or say what it is `like`";
         faults.add(top.span(), "there is no [status]", help);
@@ -204,14 +204,14 @@ fn status(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Opt
         faults.add(span, "a GET has no body", "write method = \"POST\" and reads_only = true, or take it out");
     }
     let lookup = &mut reader.lookup;
-    let word = Reader::pointers(&status, "word", lookup, faults);
-    let reason = Reader::pointers(&status, "reason", lookup, faults);
-    let error_code = Reader::pointers(&status, "error_code", lookup, faults);
-    let id = Reader::pointers(&status, "id", lookup, faults);
-    let rejected = Reader::conditions(&status, "rejected", lookup, faults);
-    let warning = Reader::pointers(&status, "warning", lookup, faults);
-    let service_code = Reader::pointer(&status, "service_code", lookup, faults);
-    let cost = Reader::pointer(&status, "cost", lookup, faults);
+    let word = TemplateContext::pointers(&status, "word", lookup, faults);
+    let reason = TemplateContext::pointers(&status, "reason", lookup, faults);
+    let error_code = TemplateContext::pointers(&status, "error_code", lookup, faults);
+    let id = TemplateContext::pointers(&status, "id", lookup, faults);
+    let rejected = TemplateContext::conditions(&status, "rejected", lookup, faults);
+    let warning = TemplateContext::pointers(&status, "warning", lookup, faults);
+    let service_code = TemplateContext::pointer(&status, "service_code", lookup, faults);
+    let cost = TemplateContext::pointer(&status, "cost", lookup, faults);
     let progress = progress(&status, lookup, faults);
     let items = items::counters(&status, lookup, faults);
     let item_list = items::list(&status, lookup, faults);
@@ -219,7 +219,7 @@ fn status(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Opt
     let strip = status.text("strip", faults).map(str::to_owned);
     let one_shot = status.flag("one_shot", faults).unwrap_or(false);
     let url = url?;
-    Some(Status {
+    Some(StatusRequest {
         method,
         url,
         headers,
@@ -241,11 +241,11 @@ fn status(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Opt
     })
 }
 
-fn progress(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Option<Progress> {
+fn progress(status: &DescriptionTable<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Option<Progress> {
     let table = match status.get("progress")?.node.value {
         // A pointer alone is all that most services need.
-        Value::Text(_) => {
-            let at = Reader::pointer(status, "progress", lookup, faults)?;
+        NodeValue::Text(_) => {
+            let at = TemplateContext::pointer(status, "progress", lookup, faults)?;
             return Some(Progress { at, scale: None, pattern: None, states: Vec::new() });
         }
         _ => status.table("progress", "in progress", faults)?,
@@ -254,7 +254,7 @@ fn progress(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Op
     if table.get("at").is_none() {
         faults.add(table.span(), "no `at` in progress", "write at = \"/progress\"");
     }
-    let at = Reader::pointer(&table, "at", lookup, faults);
+    let at = TemplateContext::pointer(&table, "at", lookup, faults);
     let scale = table.number("scale", faults);
     let span = |key: &str| table.get(key).and_then(|member| member.node.span.clone());
     if scale.is_some_and(|scale| !(scale > 0.0 && scale.is_finite())) {
@@ -268,22 +268,22 @@ fn progress(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Op
         if regex.captures_len() < 2 {
             faults.add(span("pattern"), "the pattern has no group", "put the number in parentheses: (\\d+)%");
         }
-        Some(super::model::Pattern(regex))
+        Some(super::model::RegexPattern(regex))
     });
     let states = states_of(&table, "states", faults);
     Some(Progress { at: at?, scale, pattern, states })
 }
 
-fn times(status: &Fields<'_>, lookup: &mut Lookup, faults: &mut Faults) -> Times {
-    let Some(times) = status.table("times", "in times", faults) else { return Times::default() };
+fn times(status: &DescriptionTable<'_>, lookup: &mut Lookup, faults: &mut Faults) -> TimePlaces {
+    let Some(times) = status.table("times", "in times", faults) else { return TimePlaces::default() };
     times.expect_only(&["created", "started", "finished", "expires", "expected"], faults);
-    let mut at = |key: &str| Reader::pointers(&times, key, lookup, faults);
+    let mut at = |key: &str| TemplateContext::pointers(&times, key, lookup, faults);
     let (created, started, finished) = (at("created"), at("started"), at("finished"));
-    Times { created, started, finished, expires: at("expires"), expected: at("expected") }
+    TimePlaces { created, started, finished, expires: at("expires"), expected: at("expected") }
 }
 
-fn words(top: &Fields<'_>, faults: &mut Faults) -> Words {
-    let mut words = Words::default();
+fn words(top: &DescriptionTable<'_>, faults: &mut Faults) -> StateWords {
+    let mut words = StateWords::default();
     let Some(states) = top.table("states", "in [states]", faults) else { return words };
     for member in states.members() {
         let Some(state) = state(&member.key, member.key_span.clone(), faults) else { continue };
@@ -301,11 +301,11 @@ fn words(top: &Fields<'_>, faults: &mut Faults) -> Words {
     words
 }
 
-fn rules(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Vec<Rule> {
+fn rules(top: &DescriptionTable<'_>, reader: &mut TemplateContext<'_>, faults: &mut Faults) -> Vec<StateRule> {
     let mut rules = Vec::new();
     for rule in tables(top, "rules", "in [[rules]]", faults) {
         rule.expect_only(&["when", "state"], faults);
-        let when = Reader::conditions(&rule, "when", &mut reader.lookup, faults);
+        let when = TemplateContext::conditions(&rule, "when", &mut reader.lookup, faults);
         if rule.get("when").is_none() {
             faults.add(rule.span(), "a rule without `when`", "write when = [\"/status = completed\"]");
         }
@@ -316,16 +316,16 @@ fn rules(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Vec<
             continue;
         };
         let span = rule.get("state").and_then(|member| member.node.span.clone());
-        rules.extend(state(word, span, faults).map(|state| Rule { when, state }));
+        rules.extend(state(word, span, faults).map(|state| StateRule { when, state }));
     }
     rules
 }
 
-fn codes(top: &Fields<'_>, faults: &mut Faults) -> BTreeMap<u16, State> {
+fn codes(top: &DescriptionTable<'_>, faults: &mut Faults) -> BTreeMap<u16, State> {
     let Some(codes) = top.table("codes", "in [codes]", faults) else { return BTreeMap::new() };
     let mut found = BTreeMap::new();
     for member in codes.members() {
-        let key = Node { value: Value::Text(member.key.clone()), span: member.key_span.clone() };
+        let key = DescriptionNode { value: NodeValue::Text(member.key.clone()), span: member.key_span.clone() };
         let code = super::fault::code(&key, "codes", faults);
         let Some(word) = codes.text(&member.key, faults) else { continue };
         let state = state(word, member.node.span.clone(), faults);
@@ -335,19 +335,24 @@ fn codes(top: &Fields<'_>, faults: &mut Faults) -> BTreeMap<u16, State> {
 }
 
 /// The tables of an array of tables, or one alone.
-pub fn tables<'a>(top: &Fields<'a>, key: &str, place: &'a str, faults: &mut Faults) -> Vec<Fields<'a>> {
+pub fn tables<'a>(
+    top: &DescriptionTable<'a>,
+    key: &str,
+    place: &'a str,
+    faults: &mut Faults,
+) -> Vec<DescriptionTable<'a>> {
     let Some(member) = top.get(key) else { return Vec::new() };
-    let nodes: &'a [Node] = match &member.node.value {
-        Value::List(list) => list,
-        Value::Table(_) => std::slice::from_ref(&member.node),
+    let nodes: &'a [DescriptionNode] = match &member.node.value {
+        NodeValue::List(list) => list,
+        NodeValue::Table(_) => std::slice::from_ref(&member.node),
         other => {
             let message = format!("`{key}` must be a table or an array of tables, not {}", other.kind());
             faults.add(member.node.span.clone(), message, format!("write it as [[{key}]]"));
             return Vec::new();
         }
     };
-    let table = |node: &'a Node| match &node.value {
-        Value::Table(table) => Some(Fields::new(table, place, node.span.as_ref())),
+    let table = |node: &'a DescriptionNode| match &node.value {
+        NodeValue::Table(table) => Some(DescriptionTable::new(table, place, node.span.as_ref())),
         other => {
             let message = format!("`{key}` holds {} among its tables", other.kind());
             faults.add(node.span.clone(), message, format!("write it as [[{key}]]"));
@@ -358,7 +363,7 @@ pub fn tables<'a>(top: &Fields<'a>, key: &str, place: &'a str, faults: &mut Faul
 }
 
 /// The states of a key.
-pub fn states_of(fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Vec<State> {
+pub fn states_of(fields: &DescriptionTable<'_>, key: &str, faults: &mut Faults) -> Vec<State> {
     let texts = fields.texts(key, faults);
     texts.into_iter().filter_map(|(word, span)| state(word, span, faults)).collect()
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::json::cursor::Cursor;
-use crate::json::scan::{Kind, ScanError};
+use crate::json::cursor::JsonCursor;
+use crate::json::scan::{ScanError, ValueKind};
 
 /// A pointer's longest path: deeper is no answer of a service, and bounds the recursion below.
 const DEEPEST: usize = 32;
@@ -139,15 +139,15 @@ impl Lookup {
     }
 
     /// Whether any of them is not empty, the whole apart.
-    pub fn says_anything(&self, found: &Found<'_>) -> bool {
+    pub fn says_anything(&self, found: &FoundValues<'_>) -> bool {
         let inner = self.pointers.iter().zip(0..).filter(|(pointer, _)| !pointer.is_whole());
         inner.into_iter().any(|(_, id)| !found.ranges(PointerId(id)).is_empty())
     }
 
     /// Looks all of them up in one pass over a text that holds one document.
-    pub fn find<'a>(&self, text: &'a [u8]) -> Result<Found<'a>, ScanError> {
-        let mut found = Found { text, places: vec![Vec::new(); self.pointers.len()] };
-        let mut cursor = Cursor::new(text);
+    pub fn find<'a>(&self, text: &'a [u8]) -> Result<FoundValues<'a>, ScanError> {
+        let mut found = FoundValues { text, places: vec![Vec::new(); self.pointers.len()] };
+        let mut cursor = JsonCursor::new(text);
         walk(&[&self.root], &mut cursor, &mut found)?;
         cursor.finish()?;
         Ok(found)
@@ -156,12 +156,12 @@ impl Lookup {
 
 /// Where the pointers of a [`Lookup`] lead in one text.
 #[derive(Debug)]
-pub struct Found<'a> {
+pub struct FoundValues<'a> {
     text: &'a [u8],
     places: Vec<Vec<Range<usize>>>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> FoundValues<'a> {
     /// Nothing of anything: of a text that is no document.
     pub fn nothing() -> Self {
         Self { text: b"", places: Vec::new() }
@@ -188,10 +188,10 @@ pub fn stands(value: &[u8]) -> bool {
     value != b"null" && value != b"\"\""
 }
 
-fn walk<'a>(branches: &[&Branch], cursor: &mut Cursor<'a>, found: &mut Found<'a>) -> Result<(), ScanError> {
+fn walk<'a>(branches: &[&Branch], cursor: &mut JsonCursor<'a>, found: &mut FoundValues<'a>) -> Result<(), ScanError> {
     let goes_on = branches.iter().any(|branch| !branch.to.is_empty() || branch.any.is_some());
     let range = match cursor.kind() {
-        Some(Kind::Object) if goes_on => {
+        Some(ValueKind::Object) if goes_on => {
             let mut seen: Vec<(String, Range<usize>)> = Vec::new();
             cursor.fields(|key, cursor| {
                 let inner: Vec<&Branch> = branches.iter().flat_map(|branch| branch.follow(&key)).collect();
@@ -212,7 +212,7 @@ fn walk<'a>(branches: &[&Branch], cursor: &mut Cursor<'a>, found: &mut Found<'a>
                 Ok(())
             })?
         }
-        Some(Kind::Array) if goes_on => {
+        Some(ValueKind::Array) if goes_on => {
             let mut index = 0_usize;
             cursor.elements(|cursor| {
                 let key = index.to_string();

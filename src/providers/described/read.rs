@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Described;
-use super::fault::{Fault, Faults, Fields, meant};
+use super::fault::{DescriptionFault, DescriptionTable, Faults, meant};
 use super::node::Table;
 use super::parse;
 use super::reader::Secrets;
 use crate::domain::job::ProviderName;
 
 /// Where descriptions are found by their names.
-pub trait Known {
+pub trait KnownDescriptions {
     /// The table of a description, if there is one of this name. Its own `like` is still in it.
     fn table(&self, name: &str) -> Option<Table>;
     /// Every name.
@@ -27,12 +27,12 @@ const STRIDE: usize = usize::MAX / (LONGEST + 2);
 pub fn from_text(
     name: ProviderName,
     text: &str,
-    known: &dyn Known,
+    known: &dyn KnownDescriptions,
     secrets: Secrets<'_>,
-) -> Result<Described, Vec<Fault>> {
+) -> Result<Described, Vec<DescriptionFault>> {
     let (table, errors) = toml::de::DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        let fault = |error: &toml::de::Error| Fault {
+        let fault = |error: &toml::de::Error| DescriptionFault {
             span: error.span(),
             of: None,
             message: error.message().to_owned(),
@@ -47,9 +47,9 @@ pub fn from_text(
 pub fn from_table(
     name: ProviderName,
     table: &Table,
-    known: &dyn Known,
+    known: &dyn KnownDescriptions,
     secrets: Secrets<'_>,
-) -> Result<Described, Vec<Fault>> {
+) -> Result<Described, Vec<DescriptionFault>> {
     let mut faults = Faults::default();
     let mut chain = vec![name.as_str().to_owned()];
     let whole = whole(table.clone(), &mut chain, known, &mut faults);
@@ -62,17 +62,22 @@ pub fn from_table(
 }
 
 /// The fault with its place in the description of the chain that it is in.
-fn placed(fault: Fault, chain: &[String]) -> Fault {
+fn placed(fault: DescriptionFault, chain: &[String]) -> DescriptionFault {
     let nth = fault.span.as_ref().map_or(0, |span| span.start / STRIDE);
     let span = fault.span.map(|span| span.start - nth * STRIDE..span.end - nth * STRIDE);
-    Fault { span, of: chain.get(nth).filter(|_| nth > 0).cloned(), ..fault }
+    DescriptionFault { span, of: chain.get(nth).filter(|_| nth > 0).cloned(), ..fault }
 }
 
 /// The table with everything that it is `like` under it. `chain` becomes the names of these descriptions.
-fn whole(mut table: Table, chain: &mut Vec<String>, known: &dyn Known, faults: &mut Faults) -> Option<Table> {
+fn whole(
+    mut table: Table,
+    chain: &mut Vec<String>,
+    known: &dyn KnownDescriptions,
+    faults: &mut Faults,
+) -> Option<Table> {
     let Some(like) = table.take("like") else { return Some(table) };
     let holder = Table(vec![like]);
-    let like = Fields::new(&holder, "in this description", None).word("like", faults)?.to_owned();
+    let like = DescriptionTable::new(&holder, "in this description", None).word("like", faults)?.to_owned();
     let span = holder.get("like").and_then(|member| member.node.span.clone());
     if chain.contains(&like) || chain.len() > LONGEST {
         let circle = [chain.as_slice(), &[like]].concat().join("` is like `");

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::condition::Condition;
-use super::fault::{Faults, Fields, meant};
-use super::model::Body;
-use super::node::{Member, Node, Value};
+use super::fault::{DescriptionTable, Faults, meant};
+use super::model::BodyTemplate;
+use super::node::{DescriptionNode, Member, NodeValue};
 use super::pointer::{Lookup, Pointer, PointerId};
-use super::template::{self, Hole, Part, Template};
+use super::template::{self, Hole, Template, TemplatePart};
 
 /// The further secrets that a description may name beside `secret`.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub enum Secrets<'a> {
 }
 
 /// What templates and pointers are read against.
-pub struct Reader<'a> {
+pub struct TemplateContext<'a> {
     /// The description's settings and their defaults.
     pub settings: &'a [(String, String)],
     /// What else may be named.
@@ -28,21 +28,36 @@ pub struct Reader<'a> {
     pub lookup: Lookup,
 }
 
-impl Reader<'_> {
+impl TemplateContext<'_> {
     /// The pointers of a key, the first of which counts; taken up in `lookup`.
-    pub fn pointers(fields: &Fields<'_>, key: &str, lookup: &mut Lookup, faults: &mut Faults) -> Vec<PointerId> {
+    pub fn pointers(
+        fields: &DescriptionTable<'_>,
+        key: &str,
+        lookup: &mut Lookup,
+        faults: &mut Faults,
+    ) -> Vec<PointerId> {
         let texts = fields.texts(key, faults);
         texts.into_iter().filter_map(|(text, span)| pointer(text, span, key, lookup, faults)).collect()
     }
 
     /// The pointer of a key.
-    pub fn pointer(fields: &Fields<'_>, key: &str, lookup: &mut Lookup, faults: &mut Faults) -> Option<PointerId> {
+    pub fn pointer(
+        fields: &DescriptionTable<'_>,
+        key: &str,
+        lookup: &mut Lookup,
+        faults: &mut Faults,
+    ) -> Option<PointerId> {
         let text = fields.text(key, faults)?;
         pointer(text, fields.get(key)?.node.span.clone(), key, lookup, faults)
     }
 
     /// The conditions of a key.
-    pub fn conditions(fields: &Fields<'_>, key: &str, lookup: &mut Lookup, faults: &mut Faults) -> Vec<Condition> {
+    pub fn conditions(
+        fields: &DescriptionTable<'_>,
+        key: &str,
+        lookup: &mut Lookup,
+        faults: &mut Faults,
+    ) -> Vec<Condition> {
         let mut read = |(text, span): (&str, Option<Range<usize>>)| {
             let condition = Condition::parse(text, lookup);
             let help = "write a pointer alone, `!` before it, or a pointer, one of = != > < and a literal";
@@ -55,7 +70,7 @@ impl Reader<'_> {
     }
 
     /// An address with holes. A token has no place in one: addresses end up in logs.
-    pub fn url(&mut self, fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Option<Template> {
+    pub fn url(&mut self, fields: &DescriptionTable<'_>, key: &str, faults: &mut Faults) -> Option<Template> {
         let text = fields.word(key, faults)?;
         self.address(text, fields.get(key)?.node.span.clone(), key, faults)
     }
@@ -68,9 +83,10 @@ impl Reader<'_> {
             return None;
         }
         let starts = match template.0.first() {
-            Some(Part::Text(text)) => text.starts_with("https://") || text.starts_with("http://"),
-            Some(Part::Setting(_) | Part::Pointer(_)) => true,
-            Some(Part::Id | Part::IdWithSlashes | Part::Token | Part::Secret(_)) | None => false,
+            Some(TemplatePart::Text(text)) => text.starts_with("https://") || text.starts_with("http://"),
+            Some(TemplatePart::Setting(_) | TemplatePart::Pointer(_)) => true,
+            Some(TemplatePart::Id | TemplatePart::IdWithSlashes | TemplatePart::Token | TemplatePart::Secret(_))
+            | None => false,
         };
         if !starts {
             faults.add(span, format!("`{key}` is no address"), "begin it with {base} or https://");
@@ -80,7 +96,7 @@ impl Reader<'_> {
     }
 
     /// Several addresses with holes.
-    pub fn urls(&mut self, fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Vec<Template> {
+    pub fn urls(&mut self, fields: &DescriptionTable<'_>, key: &str, faults: &mut Faults) -> Vec<Template> {
         let texts = fields.texts(key, faults);
         texts.into_iter().filter_map(|(text, span)| self.address(text, span, key, faults)).collect()
     }
@@ -88,17 +104,17 @@ impl Reader<'_> {
     /// Headers by their names.
     pub fn headers(
         &mut self,
-        fields: &Fields<'_>,
+        fields: &DescriptionTable<'_>,
         place: &str,
         faults: &mut Faults,
     ) -> Option<Vec<(String, Template)>> {
         let member = fields.get("headers")?;
-        let Value::Table(table) = &member.node.value else {
+        let NodeValue::Table(table) = &member.node.value else {
             let message = format!("`headers` must be a table, not {}", member.node.value.kind());
             faults.add(member.node.span.clone(), message, "write headers = { Authorization = \"Bearer {token}\" }");
             return None;
         };
-        let headers = Fields::new(table, place, member.key_span.as_ref());
+        let headers = DescriptionTable::new(table, place, member.key_span.as_ref());
         let mut found = Vec::new();
         for header in headers.members() {
             let fits = http::HeaderName::from_bytes(header.key.as_bytes()).is_ok();
@@ -130,27 +146,27 @@ impl Reader<'_> {
         (faults.0.len() == before).then_some(Template(parts))
     }
 
-    fn part(&mut self, hole: Hole, span: Option<Range<usize>>, faults: &mut Faults) -> Option<Part> {
+    fn part(&mut self, hole: Hole, span: Option<Range<usize>>, faults: &mut Faults) -> Option<TemplatePart> {
         let name = match hole {
-            Hole::Text(text) => return Some(Part::Text(text)),
-            Hole::Pointer(pointer) => return Some(Part::Pointer(self.lookup.add(pointer))),
+            Hole::Text(text) => return Some(TemplatePart::Text(text)),
+            Hole::Pointer(pointer) => return Some(TemplatePart::Pointer(self.lookup.add(pointer))),
             Hole::Name(name) => name,
         };
         match name.as_str() {
-            "id" => return Some(Part::Id),
-            "+id" => return Some(Part::IdWithSlashes),
-            "token" => return Some(Part::Token),
+            "id" => return Some(TemplatePart::Id),
+            "+id" => return Some(TemplatePart::IdWithSlashes),
+            "token" => return Some(TemplatePart::Token),
             _ => {}
         }
         if self.settings.iter().any(|(known, _)| *known == name) {
-            return Some(Part::Setting(name));
+            return Some(TemplatePart::Setting(name));
         }
         let is_secret = match self.secrets {
             Secrets::Named(known) => name == "secret" || known.contains(&name),
             Secrets::Any => true,
         };
         if is_secret {
-            return Some(Part::Secret(name));
+            return Some(TemplatePart::Secret(name));
         }
         let own = self.settings.iter().map(|(name, _)| name.as_str());
         let known: Vec<&str> = ["id", "+id", "token", "secret"].into_iter().chain(own).collect();
@@ -163,27 +179,29 @@ impl Reader<'_> {
     }
 
     /// A JSON body with holes in its texts.
-    pub fn body(&mut self, node: &Node, faults: &mut Faults) -> Option<Body> {
+    pub fn body(&mut self, node: &DescriptionNode, faults: &mut Faults) -> Option<BodyTemplate> {
         match &node.value {
-            Value::Text(text) => {
+            NodeValue::Text(text) => {
                 let template = self.template(text, node.span.clone(), faults)?;
                 if template.is_secret() {
                     faults.add(node.span.clone(), "a body holds a secret", "send it in a header");
                     return None;
                 }
-                Some(Body::Text(template))
+                Some(BodyTemplate::Text(template))
             }
-            Value::Whole(whole) => Some(Body::Literal(whole.to_string())),
-            Value::Number(number) => serde_json::to_string(number).ok().map(Body::Literal),
-            Value::Flag(flag) => Some(Body::Literal(flag.to_string())),
-            Value::Moment(_) => {
+            NodeValue::Whole(whole) => Some(BodyTemplate::Literal(whole.to_string())),
+            NodeValue::Number(number) => serde_json::to_string(number).ok().map(BodyTemplate::Literal),
+            NodeValue::Flag(flag) => Some(BodyTemplate::Literal(flag.to_string())),
+            NodeValue::Moment(_) => {
                 faults.add(node.span.clone(), "JSON has no dates", "write it in quotes");
                 None
             }
-            Value::List(list) => list.iter().map(|node| self.body(node, faults)).collect::<Option<_>>().map(Body::List),
-            Value::Table(table) => {
+            NodeValue::List(list) => {
+                list.iter().map(|node| self.body(node, faults)).collect::<Option<_>>().map(BodyTemplate::List)
+            }
+            NodeValue::Table(table) => {
                 let member = |member: &Member| Some((member.key.clone(), self.body(&member.node, faults)?));
-                table.0.iter().map(member).collect::<Option<_>>().map(Body::Object)
+                table.0.iter().map(member).collect::<Option<_>>().map(BodyTemplate::Object)
             }
         }
     }

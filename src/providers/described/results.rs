@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::fault::{Faults, Fields};
+use super::fault::{DescriptionTable, Faults};
 use super::model::{Also, FetchPlace, ResultPlace};
 use super::parse::{states_of, tables};
 use super::pointer::{Lookup, Pointer};
-use super::reader::Reader;
+use super::reader::TemplateContext;
 use crate::domain::state::State;
 use crate::json::scan;
 use crate::providers::reply;
@@ -18,18 +18,18 @@ pub const RESULT: &[&str] = &[
 ];
 
 /// Reads them in their order.
-pub fn read(top: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Vec<ResultPlace> {
+pub fn read(top: &DescriptionTable<'_>, reader: &mut TemplateContext<'_>, faults: &mut Faults) -> Vec<ResultPlace> {
     let places = tables(top, "result", "in [result]", faults);
     places.iter().filter_map(|place| one(place, reader, faults)).collect()
 }
 
-fn one(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<ResultPlace> {
+fn one(place: &DescriptionTable<'_>, reader: &mut TemplateContext<'_>, faults: &mut Faults) -> Option<ResultPlace> {
     place.expect_only(RESULT, faults);
-    let when = Reader::conditions(place, "when", &mut reader.lookup, faults);
+    let when = TemplateContext::conditions(place, "when", &mut reader.lookup, faults);
     let mut lookup = Lookup::default();
-    let at = Reader::pointer(place, "at", &mut lookup, faults);
+    let at = TemplateContext::pointer(place, "at", &mut lookup, faults);
     let at = at.unwrap_or_else(|| lookup.add(Pointer::default()));
-    let raw = Reader::pointer(place, "raw", &mut lookup, faults);
+    let raw = TemplateContext::pointer(place, "raw", &mut lookup, faults);
     let decode = place.text("decode", faults);
     if decode.is_some_and(|decode| decode != "json") {
         let span = place.get("decode").and_then(|member| member.node.span.clone());
@@ -65,11 +65,11 @@ fn one(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Opti
     Some(ResultPlace { when, fetch, at, raw, decode: decode.is_some(), lookup, here, states, also })
 }
 
-fn fetch(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<FetchPlace> {
+fn fetch(place: &DescriptionTable<'_>, reader: &mut TemplateContext<'_>, faults: &mut Faults) -> Option<FetchPlace> {
     let url = reader.url(place, "url", faults);
     let headers = reader.headers(place, "in headers", faults);
     let mut lookup = Lookup::default();
-    let reason = Reader::pointers(place, "reason", &mut lookup, faults);
+    let reason = TemplateContext::pointers(place, "reason", &mut lookup, faults);
     let mut lost_on = Vec::new();
     for lost in tables(place, "lost_on", "in lost_on", faults) {
         lost.expect_only(&["code", "when"], faults);
@@ -77,7 +77,7 @@ fn fetch(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Op
         if codes.is_empty() {
             faults.add(lost.span(), "no `code` in lost_on", "write { code = 400, when = [\"/message = …\"] }");
         }
-        let when = Reader::conditions(&lost, "when", &mut lookup, faults);
+        let when = TemplateContext::conditions(&lost, "when", &mut lookup, faults);
         lost_on.extend(codes.into_iter().map(|code| (code, when.clone())));
     }
     Some(FetchPlace {
@@ -93,7 +93,7 @@ fn fetch(place: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Op
     })
 }
 
-fn further(also: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> Option<Also> {
+fn further(also: &DescriptionTable<'_>, reader: &mut TemplateContext<'_>, faults: &mut Faults) -> Option<Also> {
     also.expect_only(&["name", "url", "token"], faults);
     for key in ["name", "url"] {
         if also.get(key).is_none() {
@@ -118,7 +118,7 @@ fn further(also: &Fields<'_>, reader: &mut Reader<'_>, faults: &mut Faults) -> O
 
 /// What a body holds of a result.
 #[derive(Debug, Default, PartialEq)]
-pub struct Taken {
+pub struct FoundResult {
     /// The text as the service had it.
     pub raw: Option<Bytes>,
     /// The same as JSON.
@@ -128,8 +128,8 @@ pub struct Taken {
 }
 
 /// The result in a body that holds it.
-pub fn taken(place: &ResultPlace, body: &Bytes) -> Taken {
-    let Ok(found) = place.lookup.find(body) else { return Taken::default() };
+pub fn taken(place: &ResultPlace, body: &Bytes) -> FoundResult {
+    let Ok(found) = place.lookup.find(body) else { return FoundResult::default() };
     let first = |id| found.values(id).next().filter(|value| scan::kind(value).is_some());
     let text = |value: &[u8]| {
         let text = scan::string_bytes(value).map(|text| reply::shared(body, text));
@@ -147,5 +147,5 @@ pub fn taken(place: &ResultPlace, body: &Bytes) -> Taken {
     };
     let value = value.filter(|value| !(place.decode && *value == b"\"\""));
     let output = inside.map(|inside| reply::shared(body, inside)).or_else(|| value.map(|value| body.slice_ref(value)));
-    Taken { raw, output, output_path }
+    FoundResult { raw, output, output_path }
 }

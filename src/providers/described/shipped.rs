@@ -4,7 +4,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::Described;
 use super::node::Table;
-use super::read::{Known, from_text};
+use super::read::{KnownDescriptions, from_text};
 use super::reader::Secrets;
 use crate::domain::job::ProviderName;
 
@@ -79,7 +79,7 @@ pub fn value(name: ProviderName) -> Option<Described> {
 #[derive(Debug, Clone, Copy)]
 pub struct Shipped;
 
-impl Known for Shipped {
+impl KnownDescriptions for Shipped {
     fn table(&self, name: &str) -> Option<Table> {
         let (table, _) = toml::de::DeTable::parse_recoverable(text(name)?);
         Some(Table::of(table.get_ref()))

@@ -6,11 +6,11 @@ use crate::providers::address;
 
 /// A text with holes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Template(pub Vec<Part>);
+pub struct Template(pub Vec<TemplatePart>);
 
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Part {
+pub enum TemplatePart {
     /// Literal text.
     Text(String),
     /// The job's id, as one segment of a path or one value of a query.
@@ -75,15 +75,20 @@ impl Template {
     /// The pointers in it.
     pub fn pointers(&self) -> impl Iterator<Item = PointerId> {
         self.0.iter().filter_map(|part| match part {
-            Part::Pointer(id) => Some(*id),
-            Part::Text(_) | Part::Id | Part::IdWithSlashes | Part::Setting(_) | Part::Token | Part::Secret(_) => None,
+            TemplatePart::Pointer(id) => Some(*id),
+            TemplatePart::Text(_)
+            | TemplatePart::Id
+            | TemplatePart::IdWithSlashes
+            | TemplatePart::Setting(_)
+            | TemplatePart::Token
+            | TemplatePart::Secret(_) => None,
         })
     }
 
     /// The one pointer that it is, if it is nothing else.
     pub fn only_pointer(&self) -> Option<PointerId> {
         match self.0.as_slice() {
-            [Part::Pointer(id)] => Some(*id),
+            [TemplatePart::Pointer(id)] => Some(*id),
             _ => None,
         }
     }
@@ -103,15 +108,15 @@ impl Template {
         let mut out = String::new();
         for part in &self.0 {
             match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Id => out.push_str(&encoded(filling.id)),
-                Part::IdWithSlashes => {
+                TemplatePart::Text(text) => out.push_str(text),
+                TemplatePart::Id => out.push_str(&encoded(filling.id)),
+                TemplatePart::IdWithSlashes => {
                     let segments: Vec<String> = filling.id.split('/').map(&encoded).collect();
                     out.push_str(&segments.join("/"));
                 }
-                Part::Setting(name) => out.push_str(&(filling.setting)(name)?),
-                Part::Pointer(id) => out.push_str(&encoded(&(filling.pointer)(*id)?)),
-                Part::Token | Part::Secret(_) => return None,
+                TemplatePart::Setting(name) => out.push_str(&(filling.setting)(name)?),
+                TemplatePart::Pointer(id) => out.push_str(&encoded(&(filling.pointer)(*id)?)),
+                TemplatePart::Token | TemplatePart::Secret(_) => return None,
             }
         }
         Some(out)
@@ -119,18 +124,20 @@ impl Template {
 
     /// The value of a header, secrets left as places for them.
     pub fn header(&self, filling: &Filling<'_>) -> Option<Vec<HeaderPart>> {
-        let part = |part: &Part| match part {
-            Part::Token => Some(HeaderPart::Token),
-            Part::Secret(name) => Some(HeaderPart::Secret(name.clone())),
-            Part::Text(_) | Part::Id | Part::IdWithSlashes | Part::Setting(_) | Part::Pointer(_) => {
-                Self(vec![part.clone()]).text(filling).map(HeaderPart::Text)
-            }
+        let part = |part: &TemplatePart| match part {
+            TemplatePart::Token => Some(HeaderPart::Token),
+            TemplatePart::Secret(name) => Some(HeaderPart::Secret(name.clone())),
+            TemplatePart::Text(_)
+            | TemplatePart::Id
+            | TemplatePart::IdWithSlashes
+            | TemplatePart::Setting(_)
+            | TemplatePart::Pointer(_) => Self(vec![part.clone()]).text(filling).map(HeaderPart::Text),
         };
         self.0.iter().map(part).collect()
     }
 
     /// Whether a secret has a place in it.
     pub fn is_secret(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, Part::Token | Part::Secret(_)))
+        self.0.iter().any(|part| matches!(part, TemplatePart::Token | TemplatePart::Secret(_)))
     }
 }

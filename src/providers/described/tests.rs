@@ -12,7 +12,7 @@ use crate::tests::described::service;
 const GOOD: &str = "[settings]\nbase = 'https://api.example/v1'\n[status]\nurl = '{base}/jobs/{id}'\nword = '/status'\n\
                     [states]\nrunning = ['working']\nsucceeded = ['done']\n";
 
-fn read(text: &str) -> Result<Described, Vec<Fault>> {
+fn read(text: &str) -> Result<Described, Vec<DescriptionFault>> {
     from_text(ProviderName::new("mine"), text, &Shipped, Secrets::Named(&[]))
 }
 
@@ -322,7 +322,7 @@ proptest::proptest! {
             if let Next::Fetch(fetch) = next {
                 let _ = described.fetched(&service, "x", &fetch, &response);
             }
-            let _ = [Part::Status, Part::Result].map(|part| described.extract(&Source { part, http_status: status }, &body));
+            let _ = [Part::Status, Part::Result].map(|part| described.extract(&BodySource { part, http_status: status }, &body));
         }
     }
 }

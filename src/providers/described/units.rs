@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::fault::{Faults, Fields};
+use super::fault::{DescriptionTable, Faults};
 use crate::domain::service::Rate;
 
 /// A duration above zero: `500ms`, `5s`, `30m`, `1h`, `2d`.
-pub fn duration(fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Option<Duration> {
+pub fn duration(fields: &DescriptionTable<'_>, key: &str, faults: &mut Faults) -> Option<Duration> {
     let text = fields.word(key, faults)?;
     let found = parsed(text).filter(|duration| *duration > Duration::ZERO);
     if found.is_none() {
@@ -17,7 +17,7 @@ pub fn duration(fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Option<D
 }
 
 /// A rate above zero: `20/s`, `400/min`, `2000/10s`.
-pub fn rate(fields: &Fields<'_>, key: &str, faults: &mut Faults) -> Option<Rate> {
+pub fn rate(fields: &DescriptionTable<'_>, key: &str, faults: &mut Faults) -> Option<Rate> {
     let text = fields.word(key, faults)?;
     let found = text.split_once('/').and_then(|(requests, per)| {
         let requests: u32 = requests.trim().parse().ok().filter(|requests| *requests > 0)?;

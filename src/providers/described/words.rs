@@ -4,7 +4,7 @@ use crate::domain::state::State;
 
 /// A service's words for its states.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Words(Vec<(Word, State)>);
+pub struct StateWords(Vec<(Word, State)>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Word {
@@ -20,7 +20,7 @@ pub fn normal(word: &str) -> String {
     plain.flat_map(char::to_lowercase).collect()
 }
 
-impl Words {
+impl StateWords {
     /// Adds a word, or with a `*` at its end the beginning of words. The state that it means already, if it means one.
     pub fn add(&mut self, word: &str, state: State) -> Option<State> {
         let word = match word.strip_suffix('*') {
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_word_is_compared_without_case_and_the_longest_beginning_wins() {
-        let mut words = Words::default();
+        let mut words = StateWords::default();
         for (word, state) in [
             ("In Progress", State::Running),
             ("stage_*", State::Running),

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::files::FileResult;
 use crate::domain::state::State;
-use crate::json::cursor::Cursor;
-use crate::json::scan::{self, Field, Kind, ScanError};
+use crate::json::cursor::JsonCursor;
+use crate::json::scan::{self, JsonMember, ScanError, ValueKind};
 use crate::providers::reply::{self, Object, error_text, json_text, text};
 
 /// A body and the files in its `message`, read in one pass. Entries that are no objects are no files.
@@ -37,15 +37,15 @@ pub(super) struct ResultShape<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, ScanError> {
         let (mut fields, mut files) = (Vec::new(), Vec::new());
-        let mut cursor = Cursor::new(body);
+        let mut cursor = JsonCursor::new(body);
         cursor.fields(|key, cursor| {
             let is_message = key == "message";
             if is_message {
                 files.clear();
             }
-            let range = if is_message && cursor.kind() == Some(Kind::Array) {
+            let range = if is_message && cursor.kind() == Some(ValueKind::Array) {
                 cursor.elements(|cursor| {
-                    if cursor.kind() == Some(Kind::Object) {
+                    if cursor.kind() == Some(ValueKind::Object) {
                         files.push(File::parse(body, cursor)?);
                     }
                     Ok(())
@@ -53,7 +53,7 @@ impl<'a> Parts<'a> {
             } else {
                 cursor.skip()?
             };
-            fields.push(Field { key, value: body.get(range.clone()).unwrap_or_default(), range });
+            fields.push(JsonMember { key, value: body.get(range.clone()).unwrap_or_default(), range });
             Ok(())
         })?;
         cursor.finish()?;
@@ -62,7 +62,7 @@ impl<'a> Parts<'a> {
 }
 
 impl<'a> File<'a> {
-    pub(super) fn parse(body: &'a [u8], cursor: &mut Cursor<'a>) -> Result<Self, ScanError> {
+    pub(super) fn parse(body: &'a [u8], cursor: &mut JsonCursor<'a>) -> Result<Self, ScanError> {
         let (mut fields, mut shape) = (Vec::new(), ResultShape::default());
         let place = cursor.fields(|key, cursor| {
             let range = if key == "result" {
@@ -71,7 +71,7 @@ impl<'a> File<'a> {
             } else {
                 cursor.skip()?
             };
-            fields.push(Field { key, value: body.get(range.clone()).unwrap_or_default(), range });
+            fields.push(JsonMember { key, value: body.get(range.clone()).unwrap_or_default(), range });
             Ok(())
         })?;
         Ok(Self { object: Object::of(fields), place, shape })
@@ -105,8 +105,8 @@ impl<'a> File<'a> {
 }
 
 impl<'a> ResultShape<'a> {
-    pub(super) fn read(&mut self, text: &'a [u8], cursor: &mut Cursor<'a>) -> Result<Range<usize>, ScanError> {
-        if cursor.kind() != Some(Kind::Object) {
+    pub(super) fn read(&mut self, text: &'a [u8], cursor: &mut JsonCursor<'a>) -> Result<Range<usize>, ScanError> {
+        if cursor.kind() != Some(ValueKind::Object) {
             return cursor.skip();
         }
         let mut members: u32 = 0;
@@ -115,7 +115,7 @@ impl<'a> ResultShape<'a> {
             match key.as_ref() {
                 "output" => {
                     let mut count: u32 = 0;
-                    let is_object = cursor.kind() == Some(Kind::Object);
+                    let is_object = cursor.kind() == Some(ValueKind::Object);
                     if is_object {
                         cursor.fields(|_, _| {
                             count = count.saturating_add(1);

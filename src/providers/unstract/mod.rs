@@ -16,13 +16,13 @@ use super::reply::{self, Object, capped, error_text, no_object, text};
 use super::{address, cost, names};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{About, AddressForm, IdError, Next, OneShot, Payload, Peek, Provider, Source};
+use crate::domain::provider::{About, AddressForm, BodySource, IdError, Next, OneShot, Payload, Peek, Provider};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::State;
-use crate::json::scan::{self, Kind};
+use crate::json::scan::{self, ValueKind};
 
 /// Unstract.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Provider for Unstract {
 
     /// Raw: the JSON text of `message` as received. Output: an array of `{"file", "status", "result", "error"}`, one
     /// a file, in the service's order.
-    fn extract(&self, _: &Source, body: &Bytes) -> Payload {
+    fn extract(&self, _: &BodySource, body: &Bytes) -> Payload {
         let Parts { object, files } = match Parts::parse(body) {
             Ok(parts) => parts,
             Err(_) => return no_object(body),
@@ -135,7 +135,7 @@ fn read(service: &Service, id: &str, response: &Response) -> Reading {
     let refused = || refused(&Asked { endpoint: &service.endpoint, id, path: "", nouns: Nouns::Common }, response);
     let no_answer = || if (200..300).contains(&response.status) { malformed(response) } else { refused() };
     let Ok(object) = Object::parse(&response.body) else { return no_answer() };
-    let message = Message::of(&object);
+    let message = UnstractMessage::of(&object);
     if !is_answer(&object, &message, response) {
         return no_answer();
     }
@@ -148,15 +148,15 @@ fn read(service: &Service, id: &str, response: &Response) -> Reading {
     if response.status == 406 && !message.is_result() && (over || message.says_acknowledged()) {
         return Reading::answered(Answer { verdict: Verdict::Acknowledged, word, ..Answer::default() });
     }
-    if let (true, Message::Text(said)) = (over, &message) {
+    if let (true, UnstractMessage::Text(said)) = (over, &message) {
         let said = if said.is_empty() { "an empty text" } else { said.as_str() };
         return malformed_because(format!("a text where the result should be: {said}"));
     }
-    let empty = matches!(&message, Message::List(list) if list.is_empty());
-    let summary = Summary::of(&message);
+    let empty = matches!(&message, UnstractMessage::List(list) if list.is_empty());
+    let summary = FilesSummary::of(&message);
     let verdict = if verdict != Verdict::State(State::Succeeded) {
         verdict
-    } else if message == Message::Nothing || empty {
+    } else if message == UnstractMessage::Nothing || empty {
         Verdict::Expired
     } else if summary.counts.is_some_and(|counts| counts.failed > 0) {
         Verdict::State(State::Partial)
@@ -181,10 +181,10 @@ fn read(service: &Service, id: &str, response: &Response) -> Reading {
 
 /// What counts as an answer: 200, 406 and 422 with a `status`, any other code if `message` is a list. A `status`
 /// that repeats the HTTP code of a refusal is a gateway's own envelope.
-fn is_answer(object: &Object<'_>, message: &Message<'_>, response: &Response) -> bool {
+fn is_answer(object: &Object<'_>, message: &UnstractMessage<'_>, response: &Response) -> bool {
     let Some(status) = object.get("status") else {
         return match response.status {
-            200 => object.has("message") && !matches!(message, Message::Text(_)),
+            200 => object.has("message") && !matches!(message, UnstractMessage::Text(_)),
             406 | 422 => false,
             _ => message.names_files(),
         };
@@ -193,12 +193,12 @@ fn is_answer(object: &Object<'_>, message: &Message<'_>, response: &Response) ->
     match (response.status, message) {
         (200, _) => true,
         // A loss is final, so a 406 that neither has a word of the service's nor says so is not taken for one.
-        (406, Message::Text(_)) if !has_known_word(object) => message.says_acknowledged(),
+        (406, UnstractMessage::Text(_)) if !has_known_word(object) => message.says_acknowledged(),
         (406 | 422, _) => !repeats_the_code,
-        (_, Message::List(_)) => true,
+        (_, UnstractMessage::List(_)) => true,
         // Accepted, still going: what the service is to answer instead of 422 some day.
-        (201..=299, Message::Nothing) => object.word().0.is_unfinished(),
-        (_, Message::Nothing | Message::Text(_) | Message::Other(_)) => false,
+        (201..=299, UnstractMessage::Nothing) => object.word().0.is_unfinished(),
+        (_, UnstractMessage::Nothing | UnstractMessage::Text(_) | UnstractMessage::Other(_)) => false,
     }
 }
 
@@ -208,7 +208,7 @@ fn has_known_word(object: &Object<'_>) -> bool {
 
 /// What is under `message`.
 #[derive(Debug, PartialEq, Eq)]
-enum Message<'a> {
+enum UnstractMessage<'a> {
     /// `null`, or no such field.
     Nothing,
     /// A sentence.
@@ -219,17 +219,17 @@ enum Message<'a> {
     Other(&'a [u8]),
 }
 
-impl<'a> Message<'a> {
+impl<'a> UnstractMessage<'a> {
     fn of(object: &Object<'a>) -> Self {
         let Some(value) = object.get("message") else { return Self::Nothing };
         match scan::kind(value) {
-            Some(Kind::Null) | None => Self::Nothing,
-            Some(Kind::String) => Self::Text(capped(&scan::string(value).unwrap_or_default())),
-            Some(Kind::Array) => {
+            Some(ValueKind::Null) | None => Self::Nothing,
+            Some(ValueKind::String) => Self::Text(capped(&scan::string(value).unwrap_or_default())),
+            Some(ValueKind::Array) => {
                 let elements = scan::elements(value).unwrap_or_default();
                 Self::List(elements.into_iter().filter_map(|range| value.get(range)).collect())
             }
-            Some(Kind::Object | Kind::Number | Kind::Bool) => Self::Other(value),
+            Some(ValueKind::Object | ValueKind::Number | ValueKind::Bool) => Self::Other(value),
         }
     }
 
@@ -260,7 +260,7 @@ impl<'a> Message<'a> {
 
 /// What a message comes to over all its files.
 #[derive(Debug, Default)]
-struct Summary {
+struct FilesSummary {
     counts: Option<FileCounts>,
     /// The first failed file's error, else the first error that is said at all.
     reason: Option<String>,
@@ -276,18 +276,18 @@ struct Summary {
     title: Option<String>,
 }
 
-impl Summary {
-    fn of(message: &Message<'_>) -> Self {
+impl FilesSummary {
+    fn of(message: &UnstractMessage<'_>) -> Self {
         let list = match message {
-            Message::List(list) => list,
-            Message::Other(value) => {
+            UnstractMessage::List(list) => list,
+            UnstractMessage::Other(value) => {
                 let oddity = Some("the result is no list of files".to_owned());
                 return Self { reason: error_text(value), oddity, ..Self::default() };
             }
-            Message::Text(said) => {
+            UnstractMessage::Text(said) => {
                 return Self { oddity: Some(said.clone()).filter(|said| !said.is_empty()), ..Self::default() };
             }
-            Message::Nothing => return Self::default(),
+            UnstractMessage::Nothing => return Self::default(),
         };
         let mut counts = FileCounts::default();
         let (mut of_failed, mut of_any, mut strange, mut reviewed) = (None, None, 0_usize, 0);

@@ -9,15 +9,15 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::leases::InstanceId;
 use super::session::{Session, cell};
-use super::trouble::Trouble;
-use crate::domain::attempt::Change;
+use super::trouble::TeamTrouble;
+use crate::domain::attempt::StateChange;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
-use crate::domain::observation::{BodyId, Keep, Role, Saved};
+use crate::domain::observation::{BodyId, Keep, Role, SavedBody};
 use crate::domain::response::Headers;
 use crate::domain::state::State;
-use crate::store::Kept;
-use crate::store::team::record::Record;
+use crate::store::KeptBody;
+use crate::store::team::record::SharedRecord;
 
 /// How many changes are asked for at once.
 const PAGE: i64 = 1000;
@@ -25,7 +25,7 @@ const PAGE: i64 = 1000;
 /// Where a reader is. Transactions end in another order than they begin: all below the cursor have ended and were read;
 /// of those above it, what was seen is remembered by the job's revision.
 #[derive(Debug, Default)]
-pub struct Cursor {
+pub struct ChangeCursor {
     /// The first transaction that may still bring something new.
     pub from: u64,
     seen: HashMap<i64, (u64, i64)>,
@@ -37,13 +37,13 @@ pub struct Remote {
     /// The job as it was declared.
     pub job: Job,
     /// What is known.
-    pub record: Record,
+    pub record: SharedRecord,
     /// The description of its provider.
     pub description: Option<String>,
     /// Its changes, oldest first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<StateChange>,
     /// Its bodies: the number of each is that of the team's store.
-    pub bodies: Vec<Kept>,
+    pub bodies: Vec<KeptBody>,
 }
 
 /// What changed since, a page of it.
@@ -55,14 +55,14 @@ pub struct Page {
     pub is_full: bool,
 }
 
-impl Cursor {
+impl ChangeCursor {
     /// Goes on from where an earlier reader was.
     pub fn at(from: u64) -> Self {
         Self { from, seen: HashMap::new() }
     }
 
     /// The next changes that others than `us` have made. What is answered counts as read.
-    pub async fn next(&mut self, session: &Session, us: Option<InstanceId>) -> Result<Page, Trouble> {
+    pub async fn next(&mut self, session: &Session, us: Option<InstanceId>) -> Result<Page, TeamTrouble> {
         let now = session
             .ask(session.client.query_typed_one("SELECT pg_snapshot_xmin(pg_current_snapshot())::text", &[]))
             .await?;
@@ -103,7 +103,7 @@ impl Cursor {
 }
 
 /// What is known of these jobs.
-pub async fn fetch(session: &Session, ids: &[i64]) -> Result<Vec<Remote>, Trouble> {
+pub async fn fetch(session: &Session, ids: &[i64]) -> Result<Vec<Remote>, TeamTrouble> {
     let sql = "SELECT j.id, j.provider, j.endpoint, j.service_id, j.one_shot, j.service, j.name, j.tags, j.batch, \
                d.text, k.record::text FROM jobdeck.job j JOIN jobdeck.known k ON k.job = j.id \
                LEFT JOIN jobdeck.description d ON d.sha256 = j.description WHERE j.id = ANY($1) ORDER BY j.id";
@@ -137,7 +137,7 @@ pub async fn fetch(session: &Session, ids: &[i64]) -> Result<Vec<Remote>, Troubl
 pub async fn body(
     session: &Session,
     BodyId(id): BodyId,
-) -> Result<impl Stream<Item = Result<Vec<u8>, Trouble>> + use<'_>, Trouble> {
+) -> Result<impl Stream<Item = Result<Vec<u8>, TeamTrouble>> + use<'_>, TeamTrouble> {
     let sql = "SELECT data FROM jobdeck.chunk WHERE body = $1 ORDER BY n";
     let rows = session.ask(session.client.query_typed_raw(sql, [(id, Type::INT8)])).await?;
     Ok(rows.map(|row| {
@@ -148,7 +148,7 @@ pub async fn body(
 
 /// A whole body.
 #[cfg(test)]
-pub async fn whole_body(session: &Session, id: BodyId) -> Result<Vec<u8>, Trouble> {
+pub async fn whole_body(session: &Session, id: BodyId) -> Result<Vec<u8>, TeamTrouble> {
     let mut whole = Vec::new();
     let mut pieces = std::pin::pin!(body(session, id).await?);
     while let Some(piece) = pieces.next().await {
@@ -157,7 +157,7 @@ pub async fn whole_body(session: &Session, id: BodyId) -> Result<Vec<u8>, Troubl
     Ok(whole)
 }
 
-fn job(row: &tokio_postgres::Row) -> Result<Job, Trouble> {
+fn job(row: &tokio_postgres::Row) -> Result<Job, TeamTrouble> {
     let provider = ProviderName::new(cell(row, 1)?);
     let endpoint: String = cell(row, 2)?;
     let (service, tags, batch): (String, String, Option<String>) = (cell(row, 5)?, cell(row, 7)?, cell(row, 8)?);
@@ -171,14 +171,14 @@ fn job(row: &tokio_postgres::Row) -> Result<Job, Trouble> {
     })
 }
 
-async fn bodies(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Vec<Kept>>, Trouble> {
+async fn bodies(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Vec<KeptBody>>, TeamTrouble> {
     let sql = "SELECT job, id, is_copy, broken, role, bytes, sha256, http_status, content_type, content_encoding, \
                retry_after, date, masked, at FROM jobdeck.body WHERE job = ANY($1) ORDER BY id";
     let params: [(&(dyn ToSql + Sync), Type); 1] = [(&ids, Type::INT8_ARRAY)];
-    let mut found: HashMap<i64, Vec<Kept>> = HashMap::new();
+    let mut found: HashMap<i64, Vec<KeptBody>> = HashMap::new();
     for row in &session.ask(session.client.query_typed(sql, &params)).await? {
         let (role, sha256): (String, String) = (cell(row, 4)?, cell(row, 6)?);
-        let saved = Saved {
+        let saved = SavedBody {
             body: BodyId(cell(row, 1)?),
             bytes: cell::<i64>(row, 5)?.cast_unsigned(),
             sha256: Checksum::from_hex(&sha256).unwrap_or_default(),
@@ -193,7 +193,7 @@ async fn bodies(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Vec<Kept>
             date: cell(row, 11)?,
             location: None,
         };
-        let kept = Kept {
+        let kept = KeptBody {
             // Of this directory alone.
             exported: false,
             saved,
@@ -207,13 +207,13 @@ async fn bodies(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Vec<Kept>
     Ok(found)
 }
 
-async fn changes(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Vec<Change>>, Trouble> {
+async fn changes(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Vec<StateChange>>, TeamTrouble> {
     let sql = "SELECT job, at, previous, state, word FROM jobdeck.change WHERE job = ANY($1) ORDER BY job, at";
     let params: [(&(dyn ToSql + Sync), Type); 1] = [(&ids, Type::INT8_ARRAY)];
-    let mut found: HashMap<i64, Vec<Change>> = HashMap::new();
+    let mut found: HashMap<i64, Vec<StateChange>> = HashMap::new();
     for row in &session.ask(session.client.query_typed(sql, &params)).await? {
         let (previous, state): (Option<String>, String) = (cell(row, 2)?, cell(row, 3)?);
-        let change = Change {
+        let change = StateChange {
             at: at(cell(row, 1)?),
             previous: previous.as_deref().and_then(State::from_word),
             state: State::from_word(&state).unwrap_or_default(),
@@ -229,7 +229,7 @@ fn at(nanoseconds: i64) -> Timestamp {
 }
 
 /// A number of 64 bits that came as text.
-fn number(row: &tokio_postgres::Row) -> Result<u64, Trouble> {
+fn number(row: &tokio_postgres::Row) -> Result<u64, TeamTrouble> {
     let text: &str = cell(row, 0)?;
-    text.parse().map_err(|_| Trouble::Other("a transaction's number is none".to_owned()))
+    text.parse().map_err(|_| TeamTrouble::Other("a transaction's number is none".to_owned()))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::session::{CHANNEL, FREED, Session, cell};
-use super::trouble::Trouble;
+use super::trouble::TeamTrouble;
 use crate::domain::job::{Job, JobKey};
 
 /// How long a lease lasts without being renewed.
@@ -62,7 +62,7 @@ pub enum Holder {
 }
 
 /// Registers an instance, whose lease begins now.
-pub async fn register(session: &Session, who: &Who) -> Result<InstanceId, Trouble> {
+pub async fn register(session: &Session, who: &Who) -> Result<InstanceId, TeamTrouble> {
     let sql = format!(
         "INSERT INTO jobdeck.instance (host, \"user\", pid, place, version, until) VALUES ($1, $2, $3, $4, $5, \
          clock_timestamp() + interval '{} s') RETURNING id",
@@ -81,38 +81,38 @@ pub async fn register(session: &Session, who: &Who) -> Result<InstanceId, Troubl
 }
 
 /// Deletes instances that ended long ago and of which nothing speaks any more. A role that may not leaves them.
-pub async fn forget_old(session: &Session) -> Result<u64, Trouble> {
+pub async fn forget_old(session: &Session) -> Result<u64, TeamTrouble> {
     let sql = format!(
         "DELETE FROM jobdeck.instance i WHERE i.ended < clock_timestamp() - interval '{KEPT_DAYS} days' AND NOT i.has_saved \
          AND NOT EXISTS (SELECT 1 FROM jobdeck.lease l WHERE l.instance = i.id)"
     );
     match session.ask(session.client.execute_typed(&sql, &[])).await {
-        Err(Trouble::NoRight(_)) => Ok(0),
+        Err(TeamTrouble::NoRight(_)) => Ok(0),
         other => other,
     }
 }
 
 /// Renews an instance's lease, and says how many jobs wait for upload there. A lease that ran out, or that somebody
-/// ended, cannot be renewed: `Trouble::LeaseLost`.
-pub async fn renew(session: &Session, InstanceId(id): InstanceId, waiting: i32) -> Result<(), Trouble> {
+/// ended, cannot be renewed: `TeamTrouble::LeaseLost`.
+pub async fn renew(session: &Session, InstanceId(id): InstanceId, waiting: i32) -> Result<(), TeamTrouble> {
     let sql = format!(
         "UPDATE jobdeck.instance SET until = clock_timestamp() + interval '{} s', waiting = $2 \
          WHERE id = $1 AND ended IS NULL AND until > clock_timestamp()",
         LEASE.as_secs()
     );
     let renewed = session.ask(session.client.execute_typed(&sql, &[(&id, Type::INT8), (&waiting, Type::INT4)])).await?;
-    if renewed == 0 { Err(Trouble::LeaseLost) } else { Ok(()) }
+    if renewed == 0 { Err(TeamTrouble::LeaseLost) } else { Ok(()) }
 }
 
 /// Ends the instances whose lease ran out. Its lock makes a renewal that is under way count first.
-pub async fn end_expired(session: &Session) -> Result<u64, Trouble> {
+pub async fn end_expired(session: &Session) -> Result<u64, TeamTrouble> {
     let sql = "UPDATE jobdeck.instance SET ended = clock_timestamp() WHERE id IN (SELECT id FROM jobdeck.instance \
                WHERE ended IS NULL AND until <= clock_timestamp() FOR UPDATE SKIP LOCKED)";
     session.ask(session.client.execute_typed(sql, &[])).await
 }
 
 /// Makes rows for jobs that the store has none of, and keeps what was declared about them.
-pub async fn declare(session: &Session, jobs: &[Arc<Job>]) -> Result<(), Trouble> {
+pub async fn declare(session: &Session, jobs: &[Arc<Job>]) -> Result<(), TeamTrouble> {
     // In one order for all, so that two who declare the same jobs do not wait for each other in a circle.
     let mut jobs: Vec<&Job> = jobs.iter().map(AsRef::as_ref).collect();
     jobs.sort_by(|one, other| one.key.cmp(&other.key));
@@ -142,7 +142,7 @@ pub async fn declare(session: &Session, jobs: &[Arc<Job>]) -> Result<(), Trouble
 }
 
 /// Claims jobs that were declared, in their order. Our lease must be good: it is renewed in the same transaction.
-pub async fn claim(session: &mut Session, us: InstanceId, jobs: &[Arc<Job>]) -> Result<Vec<Leased>, Trouble> {
+pub async fn claim(session: &mut Session, us: InstanceId, jobs: &[Arc<Job>]) -> Result<Vec<Leased>, TeamTrouble> {
     end_expired(session).await?;
     let mut all = Vec::with_capacity(jobs.len());
     for jobs in jobs.chunks(AT_ONCE) {
@@ -156,12 +156,12 @@ pub async fn claim(session: &mut Session, us: InstanceId, jobs: &[Arc<Job>]) -> 
     Ok(all)
 }
 
-async fn claim_within(session: &Session, us: InstanceId, jobs: &[Arc<Job>]) -> Result<Vec<Leased>, Trouble> {
+async fn claim_within(session: &Session, us: InstanceId, jobs: &[Arc<Job>]) -> Result<Vec<Leased>, TeamTrouble> {
     // While this row is locked nobody can end us.
     let alive =
         "SELECT 1 FROM jobdeck.instance WHERE id = $1 AND ended IS NULL AND until > clock_timestamp() FOR UPDATE";
     if session.ask(session.client.query_typed_opt(alive, &[(&us.0, Type::INT8)])).await?.is_none() {
-        return Err(Trouble::LeaseLost);
+        return Err(TeamTrouble::LeaseLost);
     }
     let ids = numbers(session, jobs.iter().map(|job| &job.key)).await?;
     // Free is what nobody has, and what an ended instance had. An instance that this statement does not see yet lives.
@@ -195,7 +195,7 @@ async fn claim_within(session: &Session, us: InstanceId, jobs: &[Arc<Job>]) -> R
         };
         leased.insert(job, Leased { job, holder, applied: cell(row, 1)?, is_over: cell(row, 2)? });
     }
-    let missing = || Trouble::Other("a job that was declared is not there".to_owned());
+    let missing = || TeamTrouble::Other("a job that was declared is not there".to_owned());
     ids.iter().map(|id| leased.get(id).cloned().ok_or_else(missing)).collect()
 }
 
@@ -203,7 +203,7 @@ async fn claim_within(session: &Session, us: InstanceId, jobs: &[Arc<Job>]) -> R
 pub async fn numbers<'a>(
     session: &Session,
     keys: impl Iterator<Item = &'a JobKey> + Clone,
-) -> Result<Vec<i64>, Trouble> {
+) -> Result<Vec<i64>, TeamTrouble> {
     let sql = "SELECT j.id FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (provider, endpoint, service_id, n) \
                JOIN jobdeck.job j USING (provider, endpoint, service_id) ORDER BY w.n";
     let keys = Keys::of(keys);
@@ -211,13 +211,13 @@ pub async fn numbers<'a>(
         [(&keys.provider, Type::TEXT_ARRAY), (&keys.endpoint, Type::TEXT_ARRAY), (&keys.id, Type::TEXT_ARRAY)];
     let rows = session.ask(session.client.query_typed(sql, &params)).await?;
     if rows.len() != keys.id.len() {
-        return Err(Trouble::Other("jobs that were declared are not there".to_owned()));
+        return Err(TeamTrouble::Other("jobs that were declared are not there".to_owned()));
     }
     rows.iter().map(|row| cell(row, 0)).collect()
 }
 
 /// Which of these jobs nobody has any more.
-pub async fn freed(session: &Session, keys: &[JobKey]) -> Result<Vec<JobKey>, Trouble> {
+pub async fn freed(session: &Session, keys: &[JobKey]) -> Result<Vec<JobKey>, TeamTrouble> {
     end_expired(session).await?;
     let sql = "SELECT w.n FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (provider, endpoint, service_id, n) \
                JOIN jobdeck.job j USING (provider, endpoint, service_id) JOIN jobdeck.lease l ON l.job = j.id \
@@ -239,7 +239,7 @@ pub async fn freed(session: &Session, keys: &[JobKey]) -> Result<Vec<JobKey>, Tr
 }
 
 /// Gives up what we have of these.
-pub async fn release(session: &Session, us: InstanceId, keys: &[JobKey]) -> Result<(), Trouble> {
+pub async fn release(session: &Session, us: InstanceId, keys: &[JobKey]) -> Result<(), TeamTrouble> {
     let sql = "UPDATE jobdeck.lease l SET instance = NULL FROM jobdeck.job j, \
                unnest($2::text[], $3::text[], $4::text[]) AS w (provider, endpoint, service_id) \
                WHERE l.instance = $1 AND l.job = j.id AND j.provider = w.provider AND j.endpoint = w.endpoint \
@@ -259,7 +259,7 @@ pub async fn release(session: &Session, us: InstanceId, keys: &[JobKey]) -> Resu
 
 /// Ends an instance: what it has is free at once, and those who follow are woken. `given_up`: it has done so itself, and
 /// leaves no doubt. Answers whether it was there.
-pub async fn end(session: &Session, InstanceId(id): InstanceId, given_up: bool) -> Result<bool, Trouble> {
+pub async fn end(session: &Session, InstanceId(id): InstanceId, given_up: bool) -> Result<bool, TeamTrouble> {
     if given_up {
         let sql = "UPDATE jobdeck.lease SET instance = NULL WHERE instance = $1";
         session.ask(session.client.execute_typed(sql, &[(&id, Type::INT8)])).await?;

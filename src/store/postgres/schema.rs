@@ -1,7 +1,7 @@
 //! The tables of a team's store: made and brought up to date by `jobdeck store init`, checked by everybody else.
 
 use super::session::{Session, cell};
-use super::trouble::Trouble;
+use super::trouble::TeamTrouble;
 
 /// The tables, version by version. What was released is never changed.
 const MIGRATIONS: [&str; 1] = [include_str!("001_tables.sql")];
@@ -24,18 +24,18 @@ pub enum Made {
 }
 
 /// The store's number, if its tables are those that this jobdeck knows.
-pub async fn check(session: &Session) -> Result<String, Trouble> {
-    let (id, version) = version(session).await?.ok_or(Trouble::NoTables)?;
+pub async fn check(session: &Session) -> Result<String, TeamTrouble> {
+    let (id, version) = version(session).await?.ok_or(TeamTrouble::NoTables)?;
     match version {
         VERSION => Ok(id),
-        older if older < VERSION => Err(Trouble::Older(older, VERSION)),
-        newer => Err(Trouble::Newer(newer, VERSION)),
+        older if older < VERSION => Err(TeamTrouble::Older(older, VERSION)),
+        newer => Err(TeamTrouble::Newer(newer, VERSION)),
     }
 }
 
 /// Makes the tables or brings them up to date, in one transaction, by one at a time. After a restore into another
 /// server, whose transactions are numbered anew, every job counts as changed.
-pub async fn init(session: &mut Session) -> Result<Made, Trouble> {
+pub async fn init(session: &mut Session) -> Result<Made, TeamTrouble> {
     session.ask(session.client.batch_execute("BEGIN")).await?;
     let made = init_within(session).await;
     let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -43,11 +43,11 @@ pub async fn init(session: &mut Session) -> Result<Made, Trouble> {
     made.and_then(|made| ended.map(|()| made))
 }
 
-async fn init_within(session: &Session) -> Result<Made, Trouble> {
+async fn init_within(session: &Session) -> Result<Made, TeamTrouble> {
     session.ask(session.client.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})"))).await?;
     let before = version(session).await?.map(|(_, version)| version);
     if let Some(newer) = before.filter(|version| *version > VERSION) {
-        return Err(Trouble::Newer(newer, VERSION));
+        return Err(TeamTrouble::Newer(newer, VERSION));
     }
     if before.is_none() {
         session.ask(session.client.batch_execute("CREATE SCHEMA IF NOT EXISTS jobdeck")).await?;
@@ -71,7 +71,7 @@ async fn init_within(session: &Session) -> Result<Made, Trouble> {
     })
 }
 
-async fn version(session: &Session) -> Result<Option<(String, i32)>, Trouble> {
+async fn version(session: &Session) -> Result<Option<(String, i32)>, TeamTrouble> {
     let there =
         session.ask(session.client.query_typed_one("SELECT to_regclass('jobdeck.store') IS NOT NULL", &[])).await?;
     if !cell::<bool>(&there, 0)? {

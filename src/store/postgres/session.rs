@@ -12,7 +12,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
 
 use super::schema;
 use super::tls::Tls;
-use super::trouble::Trouble;
+use super::trouble::TeamTrouble;
 use crate::domain::secret::Token;
 use crate::domain::team::{Address, Server};
 
@@ -31,7 +31,7 @@ pub const FREED: &str = "freed";
 
 /// A server and who we are there. Its `Debug` shows no password.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct ServerTarget {
     /// Where it is.
     pub address: Address,
     /// The password, where one is needed.
@@ -43,13 +43,13 @@ pub struct Target {
 pub struct Session {
     /// To be asked through [`Session::ask`].
     pub client: Client,
-    target: Arc<Target>,
+    target: Arc<ServerTarget>,
     notifications: mpsc::UnboundedReceiver<bool>,
 }
 
 impl Session {
     /// Connects, whatever the database holds.
-    pub async fn connect(target: &Arc<Target>) -> Result<Self, Trouble> {
+    pub async fn connect(target: &Arc<ServerTarget>) -> Result<Self, TeamTrouble> {
         let address = &target.address;
         let mut config = Config::new();
         match &address.server {
@@ -70,8 +70,9 @@ impl Session {
         }
         let connecting = async {
             if address.tls {
-                let tls = Tls::new()
-                    .map_err(|error| Trouble::Certificate(address.to_string(), format!("no certificates: {error}")))?;
+                let tls = Tls::new().map_err(|error| {
+                    TeamTrouble::Certificate(address.to_string(), format!("no certificates: {error}"))
+                })?;
                 Self::connect_with(&config, tls, target).await
             } else {
                 Self::connect_with(&config, NoTls, target).await
@@ -91,14 +92,14 @@ impl Session {
 
     /// Connects to a database that can be worked with: one that takes writes, with tables as this jobdeck knows them.
     /// Answers with the store's number too.
-    pub async fn open(target: &Arc<Target>) -> Result<(Self, String), Trouble> {
+    pub async fn open(target: &Arc<ServerTarget>) -> Result<(Self, String), TeamTrouble> {
         let session = Self::connect(target).await?;
         session.must_be_writable().await?;
         let store = schema::check(&session).await?;
         Ok((session, store))
     }
 
-    async fn connect_with<T>(config: &Config, tls: T, target: &Arc<Target>) -> Result<Self, Trouble>
+    async fn connect_with<T>(config: &Config, tls: T, target: &Arc<ServerTarget>) -> Result<Self, TeamTrouble>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
@@ -123,17 +124,20 @@ impl Session {
     }
 
     /// Waits for a request, but not for ever.
-    pub async fn ask<T>(&self, request: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Trouble> {
+    pub async fn ask<T>(
+        &self,
+        request: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, TeamTrouble> {
         within(request, ANSWER, &self.target.address).await?.map_err(|error| trouble(&error, &self.target.address))
     }
 
     /// An error of the library as what it means here.
-    pub fn trouble(&self, error: &tokio_postgres::Error) -> Trouble {
+    pub fn trouble(&self, error: &tokio_postgres::Error) -> TeamTrouble {
         trouble(error, &self.target.address)
     }
 
     /// Wants to be woken by changes.
-    pub async fn listen(&self) -> Result<(), Trouble> {
+    pub async fn listen(&self) -> Result<(), TeamTrouble> {
         self.ask(self.client.batch_execute(&format!("LISTEN {CHANNEL}"))).await
     }
 
@@ -148,47 +152,50 @@ impl Session {
 
     /// Whether a connection is to a session of its own: a pooler that works by transactions gives ours to a second one
     /// that begins a transaction, and then lets us wait or gives us another.
-    pub async fn must_be_apart(&self) -> Result<(), Trouble> {
+    pub async fn must_be_apart(&self) -> Result<(), TeamTrouble> {
         let other = Self::connect(&self.target).await?;
         let first = self.backend().await?;
         other.ask(other.client.batch_execute("BEGIN")).await?;
         let second = other.backend().await?;
-        let again = tokio::time::timeout(AGAIN, self.backend()).await.map_err(|_| Trouble::Pooler)??;
+        let again = tokio::time::timeout(AGAIN, self.backend()).await.map_err(|_| TeamTrouble::Pooler)??;
         other.ask(other.client.batch_execute("ROLLBACK")).await?;
-        if first == second || first != again { Err(Trouble::Pooler) } else { Ok(()) }
+        if first == second || first != again { Err(TeamTrouble::Pooler) } else { Ok(()) }
     }
 
-    async fn backend(&self) -> Result<i32, Trouble> {
+    async fn backend(&self) -> Result<i32, TeamTrouble> {
         let row = self.ask(self.client.query_typed_one("SELECT pg_backend_pid()", &[])).await?;
         cell(&row, 0)
     }
 
     /// A server that takes writes, and is new enough.
-    pub async fn must_be_writable(&self) -> Result<(), Trouble> {
+    pub async fn must_be_writable(&self) -> Result<(), TeamTrouble> {
         let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', \
                    current_setting('server_version_num')::int4";
         let row = self.ask(self.client.query_typed_one(sql, &[])).await?;
         let (replica, read_only, version): (bool, bool, i32) = (cell(&row, 0)?, cell(&row, 1)?, cell(&row, 2)?);
         match (replica, read_only, version) {
-            (true, _, _) => Err(Trouble::Replica),
-            (_, true, _) => Err(Trouble::ReadOnly("default_transaction_read_only is on".to_owned())),
-            (_, _, version) if version < OLDEST_SERVER => Err(Trouble::OldServer(version / 10_000)),
+            (true, _, _) => Err(TeamTrouble::Replica),
+            (_, true, _) => Err(TeamTrouble::ReadOnly("default_transaction_read_only is on".to_owned())),
+            (_, _, version) if version < OLDEST_SERVER => Err(TeamTrouble::OldServer(version / 10_000)),
             (false, false, _) => Ok(()),
         }
     }
 }
 
 /// A cell of a row.
-pub fn cell<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a tokio_postgres::Row, at: usize) -> Result<T, Trouble> {
-    row.try_get(at).map_err(|error| Trouble::Other(format!("an answer is not as expected: {error}")))
+pub fn cell<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a tokio_postgres::Row,
+    at: usize,
+) -> Result<T, TeamTrouble> {
+    row.try_get(at).map_err(|error| TeamTrouble::Other(format!("an answer is not as expected: {error}")))
 }
 
-fn trouble(error: &tokio_postgres::Error, address: &Address) -> Trouble {
-    Trouble::of(error, &address.to_string(), &address.user, &address.database)
+fn trouble(error: &tokio_postgres::Error, address: &Address) -> TeamTrouble {
+    TeamTrouble::of(error, &address.to_string(), &address.user, &address.database)
 }
 
-async fn within<T>(work: impl Future<Output = T>, limit: Duration, address: &Address) -> Result<T, Trouble> {
+async fn within<T>(work: impl Future<Output = T>, limit: Duration, address: &Address) -> Result<T, TeamTrouble> {
     tokio::time::timeout(limit, work)
         .await
-        .map_err(|_| Trouble::Unreachable(format!("{address}: no answer within {} s", limit.as_secs())))
+        .map_err(|_| TeamTrouble::Unreachable(format!("{address}: no answer within {} s", limit.as_secs())))
 }

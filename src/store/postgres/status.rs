@@ -1,7 +1,7 @@
 //! The status of a team's store: its size, and who is there.
 
 use super::session::{Session, cell};
-use super::trouble::Trouble;
+use super::trouble::TeamTrouble;
 
 /// The status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct InstanceStatus {
 }
 
 /// Asks.
-pub async fn status(session: &Session) -> Result<TeamStatus, Trouble> {
+pub async fn status(session: &Session) -> Result<TeamStatus, TeamTrouble> {
     let sql = "SELECT current_setting('server_version'), (SELECT version FROM jobdeck.store), \
                (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::int8 FROM pg_class c \
                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'jobdeck' AND c.relkind = 'r'), \
@@ -72,6 +72,6 @@ pub async fn status(session: &Session) -> Result<TeamStatus, Trouble> {
         bytes: cell::<i64>(&row, 2)?.cast_unsigned(),
         jobs: cell::<i64>(&row, 3)?.cast_unsigned(),
         responses: cell::<i64>(&row, 4)?.cast_unsigned(),
-        instances: rows.iter().map(instance).collect::<Result<_, Trouble>>()?,
+        instances: rows.iter().map(instance).collect::<Result<_, TeamTrouble>>()?,
     })
 }

@@ -4,21 +4,21 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::changes::{Cursor, fetch, whole_body};
+use super::changes::{ChangeCursor, fetch, whole_body};
 use super::leases::{self, Holder, InstanceId, Who};
 use super::schema::{self, Made};
-use super::session::{Session, Target};
-use super::trouble::Trouble;
+use super::session::{ServerTarget, Session};
+use super::trouble::TeamTrouble;
 use super::upload::{CHUNK, Upload, upload};
-use crate::domain::attempt::Change;
+use crate::domain::attempt::StateChange;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
-use crate::domain::observation::{BodyId, Keep, Observation, Role, Saved};
+use crate::domain::observation::{BodyId, Keep, Observation, Role, SavedBody};
 use crate::domain::response::Headers;
 use crate::domain::secret::Token;
 use crate::domain::state::{LostBecause, State};
 use crate::domain::team::Address;
-use crate::store::Kept;
+use crate::store::KeptBody;
 use cluster::{Cluster, PASSWORD};
 
 #[path = "../../../tests/team/cluster.rs"]
@@ -31,17 +31,17 @@ pub fn shared() -> Option<&'static Cluster> {
     CLUSTER.get_or_init(|| Cluster::start(&["max_connections=200"])).as_ref()
 }
 
-pub fn target(url: &str) -> Arc<Target> {
+pub fn target(url: &str) -> Arc<ServerTarget> {
     with_password(url, PASSWORD)
 }
 
-fn with_password(url: &str, password: &str) -> Arc<Target> {
+fn with_password(url: &str, password: &str) -> Arc<ServerTarget> {
     let address = Address::parse(url, &|_| None).unwrap();
-    Arc::new(Target { address, password: Token::new(password) })
+    Arc::new(ServerTarget { address, password: Token::new(password) })
 }
 
 /// A database with tables.
-pub async fn made(name: &str) -> Option<(&'static Cluster, Arc<Target>)> {
+pub async fn made(name: &str) -> Option<(&'static Cluster, Arc<ServerTarget>)> {
     let cluster = shared()?;
     let target = target(&cluster.database(name));
     let mut session = Session::connect(&target).await.unwrap();
@@ -49,7 +49,7 @@ pub async fn made(name: &str) -> Option<(&'static Cluster, Arc<Target>)> {
     Some((cluster, target))
 }
 
-async fn open(target: &Arc<Target>) -> Session {
+async fn open(target: &Arc<ServerTarget>) -> Session {
     Session::open(target).await.unwrap().0
 }
 
@@ -72,8 +72,8 @@ fn job(id: usize) -> Arc<Job> {
     })
 }
 
-fn copy(bytes: &Bytes) -> (Kept, Bytes) {
-    let saved = Saved {
+fn copy(bytes: &Bytes) -> (KeptBody, Bytes) {
+    let saved = SavedBody {
         body: BodyId(0),
         bytes: bytes.len() as u64,
         sha256: Checksum::of(bytes),
@@ -82,7 +82,7 @@ fn copy(bytes: &Bytes) -> (Kept, Bytes) {
         masked: false,
     };
     let headers = Headers { content_type: Some("application/json".to_owned()), ..Headers::default() };
-    (Kept { saved, keep: Keep::Result, role: Role::Status, broken: false, exported: false, headers }, bytes.clone())
+    (KeptBody { saved, keep: Keep::Result, role: Role::Status, broken: false, exported: false, headers }, bytes.clone())
 }
 
 fn finished(job: &Arc<Job>, applied: u64, bytes: &'static [u8]) -> Upload {
@@ -96,7 +96,7 @@ fn finished(job: &Arc<Job>, applied: u64, bytes: &'static [u8]) -> Upload {
         applied,
         ..Observation::default()
     };
-    let changes = vec![Change { at, previous: Some(State::Running), state: State::Succeeded, word: None }];
+    let changes = vec![StateChange { at, previous: Some(State::Running), state: State::Succeeded, word: None }];
     Upload { job: Arc::clone(job), known, changes, bodies: vec![body], description: Some("name = 'x'".to_owned()) }
 }
 
@@ -110,28 +110,28 @@ fn lost(job: &Arc<Job>, applied: u64) -> Upload {
 async fn the_tables_are_made_once_and_whoever_has_other_ones_is_told_what_to_do() {
     let Some(cluster) = shared() else { return };
     let target = target(&cluster.database("versions"));
-    assert_eq!(Session::open(&target).await.err(), Some(Trouble::NoTables));
+    assert_eq!(Session::open(&target).await.err(), Some(TeamTrouble::NoTables));
     let mut session = Session::connect(&target).await.unwrap();
     assert_eq!(schema::init(&mut session).await, Ok(Made::Tables));
     assert_eq!(schema::init(&mut session).await, Ok(Made::Nothing));
     assert!(Session::open(&target).await.is_ok());
     cluster.sql("versions", "UPDATE jobdeck.store SET version = 99");
-    assert_eq!(Session::open(&target).await.err(), Some(Trouble::Newer(99, 1)));
-    assert_eq!(schema::init(&mut session).await, Err(Trouble::Newer(99, 1)));
+    assert_eq!(Session::open(&target).await.err(), Some(TeamTrouble::Newer(99, 1)));
+    assert_eq!(schema::init(&mut session).await, Err(TeamTrouble::Newer(99, 1)));
     cluster.sql("versions", "UPDATE jobdeck.store SET version = 0");
-    assert_eq!(Session::open(&target).await.err(), Some(Trouble::Older(0, 1)));
+    assert_eq!(Session::open(&target).await.err(), Some(TeamTrouble::Older(0, 1)));
 }
 
 #[tokio::test]
 async fn a_server_that_cannot_be_used_says_why_and_names_no_password() {
     let Some((cluster, _)) = made("doors").await else { return };
     let url = cluster.url("doors");
-    let trouble = |target: Arc<Target>| async move { Session::open(&target).await.err().unwrap() };
+    let trouble = |target: Arc<ServerTarget>| async move { Session::open(&target).await.err().unwrap() };
     let wrong = trouble(with_password(&url, "wrong")).await;
-    assert!(matches!(&wrong, Trouble::Refused(..)), "{wrong}");
+    assert!(matches!(&wrong, TeamTrouble::Refused(..)), "{wrong}");
     assert!(!wrong.to_string().contains("wrong") && !wrong.to_string().contains(PASSWORD), "{wrong}");
     assert!(
-        matches!(trouble(target(&url.replace("/doors", "/nowhere"))).await, Trouble::NoDatabase(name) if name == "nowhere")
+        matches!(trouble(target(&url.replace("/doors", "/nowhere"))).await, TeamTrouble::NoDatabase(name) if name == "nowhere")
     );
     let closed = trouble(target("postgres://jobdeck@127.0.0.1:1/doors")).await;
     assert!(closed.is_passing() && closed.to_string().contains("127.0.0.1:1"), "{closed}");
@@ -139,13 +139,13 @@ async fn a_server_that_cannot_be_used_says_why_and_names_no_password() {
     assert!(!plain.to_string().contains(PASSWORD), "{plain}");
     cluster.sql("doors", "CREATE ROLE guest LOGIN PASSWORD 'g'");
     let guest = trouble(with_password(&url.replace("jobdeck@", "guest@"), "g")).await;
-    assert!(matches!(guest, Trouble::NoRight(_)), "{guest}");
+    assert!(matches!(guest, TeamTrouble::NoRight(_)), "{guest}");
     cluster.sql("doors", "ALTER ROLE guest SET default_transaction_read_only = on");
     let guest = trouble(with_password(&url.replace("jobdeck@", "guest@"), "g")).await;
-    assert!(matches!(guest, Trouble::ReadOnly(_)), "{guest}");
+    assert!(matches!(guest, TeamTrouble::ReadOnly(_)), "{guest}");
     cluster.sql("doors", "ALTER DATABASE doors CONNECTION LIMIT 0");
     let full = trouble(target(&url)).await;
-    assert!(matches!(full, Trouble::Full(_)), "{full}");
+    assert!(matches!(full, TeamTrouble::Full(_)), "{full}");
 }
 
 #[tokio::test]
@@ -174,14 +174,14 @@ async fn a_job_has_one_holder_until_that_one_gives_it_up_or_its_lease_runs_out_b
     assert_eq!(holders(leases::claim(&mut b, ben, &jobs).await.unwrap()), [us(None), who("ana", ana)]);
 
     cluster.sql("leases", &format!("UPDATE jobdeck.instance SET until = clock_timestamp() WHERE id = {}", ana.0));
-    assert_eq!(leases::renew(&a, ana, 0).await, Err(Trouble::LeaseLost), "too late");
-    assert_eq!(leases::claim(&mut a, ana, &jobs).await, Err(Trouble::LeaseLost));
+    assert_eq!(leases::renew(&a, ana, 0).await, Err(TeamTrouble::LeaseLost), "too late");
+    assert_eq!(leases::claim(&mut a, ana, &jobs).await, Err(TeamTrouble::LeaseLost));
     assert_eq!(holders(leases::claim(&mut b, ben, &jobs).await.unwrap()), [us(None), us(Some(ana))], "an orphan");
     assert!(leases::end(&b, ben, true).await.unwrap());
     let anew = instance(&a, "ana").await;
     assert_eq!(holders(leases::claim(&mut a, anew, &jobs).await.unwrap()), [us(None), us(None)], "given up in order");
     assert!(leases::end(&b, anew, false).await.unwrap(), "a laptop that was stolen");
-    assert_eq!(leases::renew(&a, anew, 0).await, Err(Trouble::LeaseLost));
+    assert_eq!(leases::renew(&a, anew, 0).await, Err(TeamTrouble::LeaseLost));
 }
 
 #[tokio::test]
@@ -218,9 +218,9 @@ async fn a_result_comes_back_byte_for_byte_and_uploading_it_again_changes_nothin
     ];
     assert_eq!(upload(&mut a, ana, &uploads).await, Ok(vec![true; 3]));
     assert_eq!(upload(&mut a, ana, &uploads).await, Ok(vec![false; 3]), "a reply that was lost: it is there");
-    let mut cursor = Cursor::default();
+    let mut cursor = ChangeCursor::default();
     assert!(cursor.next(&b, Some(ana)).await.unwrap().jobs.is_empty(), "one's own is known");
-    let mut cursor = Cursor::default();
+    let mut cursor = ChangeCursor::default();
     let page = cursor.next(&b, None).await.unwrap();
     assert_eq!((page.jobs.len(), page.is_full), (3, false));
     for (remote, uploaded) in fetch(&b, &page.jobs).await.unwrap().iter().zip(&uploads) {
@@ -249,7 +249,7 @@ async fn a_late_copy_beats_the_loss_that_another_saw_and_no_loss_ever_beats_a_co
     );
     assert_eq!(upload(&mut b, ben, &[lost(&one, 99)]).await, Ok(vec![false]));
     assert_eq!(upload(&mut b, ben, &[finished(&one, 99, b"other")]).await, Ok(vec![false]));
-    let known = fetch(&b, &Cursor::default().next(&b, None).await.unwrap().jobs).await.unwrap().remove(0);
+    let known = fetch(&b, &ChangeCursor::default().next(&b, None).await.unwrap().jobs).await.unwrap().remove(0);
     assert_eq!(known.record.saved(), Some(Checksum::of(b"paid for")));
     assert_eq!(known.bodies.len(), 2, "what came beside it is kept");
 }
@@ -260,7 +260,7 @@ async fn a_change_is_read_once_whatever_the_order_in_which_transactions_end() {
     let (mut a, b) = (open(&target).await, open(&target).await);
     let ana = instance(&a, "ana").await;
     let slow = open(&target).await;
-    let mut cursor = Cursor::default();
+    let mut cursor = ChangeCursor::default();
     assert_eq!(upload(&mut a, ana, &[finished(&job(0), 1, b"0")]).await, Ok(vec![true]));
     assert_eq!(cursor.next(&b, None).await.unwrap().jobs.len(), 1);
     // A transaction that began before the others and ends after them.
@@ -277,7 +277,7 @@ async fn a_change_is_read_once_whatever_the_order_in_which_transactions_end() {
     assert_eq!(cursor.next(&b, None).await.unwrap().jobs.len(), 1);
     assert_eq!(cursor.next(&b, None).await.unwrap().jobs.len(), 0);
     // The database is restored on another server, whose transactions are numbered anew.
-    let mut restored = Cursor::at(cursor.from + 1_000_000);
+    let mut restored = ChangeCursor::at(cursor.from + 1_000_000);
     assert_eq!(restored.next(&b, None).await.unwrap().jobs.len(), 4);
     cluster.sql("ordering", "UPDATE jobdeck.known SET changed = '9000000000'");
     let mut session = open(&target).await;

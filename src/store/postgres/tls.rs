@@ -26,7 +26,7 @@ pub struct Handshake {
 }
 
 /// One that is made.
-pub struct Stream(client::TlsStream<Socket>);
+pub struct TlsSocket(client::TlsStream<Socket>);
 
 impl Tls {
     /// With the certificates of this system, or of SSL_CERT_FILE.
@@ -40,7 +40,7 @@ impl Tls {
 }
 
 impl MakeTlsConnect<Socket> for Tls {
-    type Stream = Stream;
+    type Stream = TlsSocket;
     type TlsConnect = Handshake;
     type Error = io::Error;
 
@@ -51,28 +51,28 @@ impl MakeTlsConnect<Socket> for Tls {
 }
 
 impl TlsConnect<Socket> for Handshake {
-    type Stream = Stream;
+    type Stream = TlsSocket;
     type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<Stream>>;
+    type Future = BoxFuture<'static, io::Result<TlsSocket>>;
 
     fn connect(self, socket: Socket) -> Self::Future {
-        Box::pin(async move { self.connector.connect(self.server, socket).await.map(Stream) })
+        Box::pin(async move { self.connector.connect(self.server, socket).await.map(TlsSocket) })
     }
 }
 
-impl TlsStream for Stream {
+impl TlsStream for TlsSocket {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for TlsSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for TlsSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }

@@ -11,7 +11,7 @@ use crate::tls;
 
 /// Why a team's store cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub enum TeamTrouble {
     /// No connection, or one that broke: it is tried again.
     #[error("the team's store cannot be reached: {0}")]
     Unreachable(String),
@@ -72,7 +72,7 @@ pub enum Trouble {
     Other(String),
 }
 
-impl Trouble {
+impl TeamTrouble {
     /// What an error of the library means, of a connection to this server.
     pub fn of(error: &tokio_postgres::Error, server: &str, user: &str, database: &str) -> Self {
         if let Some(refusal) = tls::refusal(error) {
@@ -125,8 +125,8 @@ impl Trouble {
     }
 }
 
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
+impl From<TeamTrouble> for StoreError {
+    fn from(trouble: TeamTrouble) -> Self {
         let kind = if trouble.is_passing() { StoreErrorKind::Unreachable } else { StoreErrorKind::Other };
         let text = trouble.to_string();
         let (what, help) = text.split_once(". ").unwrap_or((&text, "It is tried again by itself"));

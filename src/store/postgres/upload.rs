@@ -9,13 +9,13 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::leases::{InstanceId, declare, numbers, storable};
 use super::session::{CHANNEL, Session, cell};
-use super::trouble::Trouble;
-use crate::domain::attempt::Change;
+use super::trouble::TeamTrouble;
+use crate::domain::attempt::StateChange;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::Job;
 use crate::domain::observation::{Keep, Observation};
-use crate::store::Kept;
-use crate::store::team::record::{Polled, Record, Standing};
+use crate::store::KeptBody;
+use crate::store::team::record::{Polled, SharedRecord, Standing};
 
 /// The longest piece of a body that is in one row, and in memory.
 pub const CHUNK: usize = 1 << 20;
@@ -28,9 +28,9 @@ pub struct Upload {
     /// What is known of it.
     pub known: Observation,
     /// Its changes, all of them.
-    pub changes: Vec<Change>,
+    pub changes: Vec<StateChange>,
     /// Its bodies, all of them; long ones are mapped from their files.
-    pub bodies: Vec<(Kept, Bytes)>,
+    pub bodies: Vec<(KeptBody, Bytes)>,
     /// The description of its provider, if that needs one.
     pub description: Option<String>,
 }
@@ -44,7 +44,7 @@ impl Upload {
 
 /// Uploads these jobs in one transaction. Answers for each whether what is known here took the place of what stood
 /// there. Doing it again after a reply that was lost changes nothing.
-pub async fn upload(session: &mut Session, us: InstanceId, uploads: &[Upload]) -> Result<Vec<bool>, Trouble> {
+pub async fn upload(session: &mut Session, us: InstanceId, uploads: &[Upload]) -> Result<Vec<bool>, TeamTrouble> {
     let jobs: Vec<Arc<Job>> = uploads.iter().map(|upload| Arc::clone(&upload.job)).collect();
     declare(session, &jobs).await?;
     session.ask(session.client.batch_execute("BEGIN")).await?;
@@ -60,7 +60,7 @@ pub async fn upload(session: &mut Session, us: InstanceId, uploads: &[Upload]) -
     Ok(taken)
 }
 
-async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) -> Result<Vec<bool>, Trouble> {
+async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) -> Result<Vec<bool>, TeamTrouble> {
     let ids = numbers(session, uploads.iter().map(|upload| &upload.job.key)).await?;
     describe(session, uploads, &ids).await?;
     for (upload, id) in uploads.iter().zip(&ids) {
@@ -87,7 +87,7 @@ async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) ->
     Ok(taken)
 }
 
-async fn describe(session: &Session, uploads: &[Upload], ids: &[i64]) -> Result<(), Trouble> {
+async fn describe(session: &Session, uploads: &[Upload], ids: &[i64]) -> Result<(), TeamTrouble> {
     for (upload, id) in uploads.iter().zip(ids) {
         let Some(text) = upload.description.as_deref().map(storable) else { continue };
         let sum = Checksum::of(text.as_bytes()).to_string();
@@ -100,7 +100,13 @@ async fn describe(session: &Session, uploads: &[Upload], ids: &[i64]) -> Result<
 }
 
 /// Adds a body unless it is there.
-async fn add_body(session: &Session, us: InstanceId, job: i64, kept: &Kept, bytes: &Bytes) -> Result<(), Trouble> {
+async fn add_body(
+    session: &Session,
+    us: InstanceId,
+    job: i64,
+    kept: &KeptBody,
+    bytes: &Bytes,
+) -> Result<(), TeamTrouble> {
     let sql = "INSERT INTO jobdeck.body (job, is_copy, broken, role, bytes, sha256, http_status, content_type, \
                content_encoding, retry_after, date, masked, at, instance) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING RETURNING id";
@@ -134,7 +140,7 @@ async fn add_body(session: &Session, us: InstanceId, job: i64, kept: &Kept, byte
     Ok(())
 }
 
-async fn standing(session: &Session, us: InstanceId, ids: &[i64]) -> Result<HashMap<i64, Standing>, Trouble> {
+async fn standing(session: &Session, us: InstanceId, ids: &[i64]) -> Result<HashMap<i64, Standing>, TeamTrouble> {
     let sql = "SELECT k.job, k.applied, k.polled_at, k.saved IS NOT NULL, i.place = (SELECT place FROM jobdeck.instance WHERE id = $2) \
                FROM jobdeck.known k JOIN jobdeck.lease l ON l.job = k.job \
                LEFT JOIN jobdeck.instance i ON i.id = l.instance AND i.ended IS NULL WHERE k.job = ANY($1)";
@@ -153,7 +159,7 @@ async fn standing(session: &Session, us: InstanceId, ids: &[i64]) -> Result<Hash
     rows.iter().map(standing).collect()
 }
 
-async fn write_known(session: &Session, us: InstanceId, job: i64, upload: &Upload) -> Result<(), Trouble> {
+async fn write_known(session: &Session, us: InstanceId, job: i64, upload: &Upload) -> Result<(), TeamTrouble> {
     let sql = "INSERT INTO jobdeck.known AS k (job, state, word, lost, fail_reason, cost, is_over, applied, polled_at, \
                  saved, record, instance, changed, revision) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
@@ -165,8 +171,8 @@ async fn write_known(session: &Session, us: InstanceId, job: i64, upload: &Uploa
                  saved = coalesce(excluded.saved, k.saved), record = excluded.record, instance = excluded.instance, \
                  changed = excluded.changed, revision = k.revision + 1";
     let known = &upload.known;
-    let record = serde_json::to_string(&Record::from(known))
-        .map_err(|error| Trouble::Other(format!("what is known of a job cannot be written down: {error}")))?;
+    let record = serde_json::to_string(&SharedRecord::from(known))
+        .map_err(|error| TeamTrouble::Other(format!("what is known of a job cannot be written down: {error}")))?;
     let text = |text: Option<&str>| text.map(storable);
     let (word, reason, cost) =
         (text(known.word.as_deref()), text(known.fail_reason.as_deref()), text(known.cost.as_deref()));
@@ -190,7 +196,7 @@ async fn write_known(session: &Session, us: InstanceId, job: i64, upload: &Uploa
     session.ask(session.client.execute_typed(sql, &params)).await.map(drop)
 }
 
-async fn add_changes(session: &Session, us: InstanceId, job: i64, changes: &[Change]) -> Result<(), Trouble> {
+async fn add_changes(session: &Session, us: InstanceId, job: i64, changes: &[StateChange]) -> Result<(), TeamTrouble> {
     if changes.is_empty() {
         return Ok(());
     }

@@ -12,14 +12,14 @@ use super::cells::Cells;
 use super::{rows, values};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
-use crate::domain::observation::{BodyId, Keep, Observation, Role, Saved};
+use crate::domain::observation::{BodyId, Keep, Observation, Role, SavedBody};
 use crate::domain::response::Headers;
 use crate::store::dir::{StateDir, new_file, sync_dir};
 use crate::store::instance::Liveness;
 use crate::store::name::{BodyName, UNFINISHED, job_digest};
 use crate::store::spool::{LONGEST_INLINE, map};
 use crate::store::trouble::Trouble;
-use crate::store::{Kept, SaveBody};
+use crate::store::{KeptBody, SaveBody};
 
 /// How many bodies of evidence a job keeps, besides those of one-shot replies that broke off.
 const EVIDENCE_KEPT: usize = 5;
@@ -44,7 +44,7 @@ const KEPT_COLUMNS: [&str; 14] = [
 
 /// Where a body's bytes are before its row is written.
 #[derive(Debug)]
-pub struct Placed {
+pub struct PlacedBody {
     sha256: Checksum,
     /// Its name in `bodies/`; None: its bytes go into the row.
     file: Option<String>,
@@ -52,7 +52,7 @@ pub struct Placed {
     spooled: Option<PathBuf>,
 }
 
-impl Placed {
+impl PlacedBody {
     /// Whether it is a file, whose name has to be made durable.
     pub fn is_file(&self) -> bool {
         self.file.is_some()
@@ -60,9 +60,9 @@ impl Placed {
 }
 
 /// Puts a body's bytes where they belong, synced. The directory is not synced yet.
-pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &SaveBody) -> io::Result<Placed> {
+pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &SaveBody) -> io::Result<PlacedBody> {
     if body.bytes.len() <= LONGEST_INLINE {
-        return Ok(Placed { sha256: Checksum::of(&body.bytes), file: None, spooled: body.spooled.clone() });
+        return Ok(PlacedBody { sha256: Checksum::of(&body.bytes), file: None, spooled: body.spooled.clone() });
     }
     if let Some(spooled) = &body.spooled
         && let Some(name) = spooled.file_name().and_then(|name| name.to_str())
@@ -71,11 +71,11 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
         let target = dir.bodies().join(name);
         // Moved by an earlier try whose commit failed.
         if holds(&target, body) {
-            return Ok(Placed { sha256, file: Some(name.to_owned()), spooled: None });
+            return Ok(PlacedBody { sha256, file: Some(name.to_owned()), spooled: None });
         }
         if holds(spooled, body) && sync_file(spooled).is_ok() {
             dir.with_folders(|| std::fs::rename(spooled, &target))?;
-            return Ok(Placed { sha256, file: Some(name.to_owned()), spooled: None });
+            return Ok(PlacedBody { sha256, file: Some(name.to_owned()), spooled: None });
         }
     }
     let sha256 = Checksum::of(&body.bytes);
@@ -93,7 +93,7 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
         let unfinished = dir.spool().join(format!("{name}{UNFINISHED}"));
         dir.with_folders(|| write_anew(&unfinished, &target, &body.bytes))?;
     }
-    Ok(Placed { sha256, file: Some(name), spooled: body.spooled.clone() })
+    Ok(PlacedBody { sha256, file: Some(name), spooled: body.spooled.clone() })
 }
 
 /// Makes a copy's row, or finds the one with the same bytes. `garbage` takes files that are of no use once this is
@@ -103,9 +103,9 @@ pub fn add_copy(
     dir: &StateDir,
     job: i64,
     body: &SaveBody,
-    placed: &Placed,
+    placed: &PlacedBody,
     garbage: &mut Vec<PathBuf>,
-) -> rusqlite::Result<Saved> {
+) -> rusqlite::Result<SavedBody> {
     garbage.extend(placed.spooled.clone());
     let same = connection
         .prepare_cached(
@@ -126,10 +126,10 @@ pub fn add_evidence(
     connection: &Connection,
     dir: &StateDir,
     (job, protects): (i64, bool),
-    current: Option<&Saved>,
-    (body, placed): (&SaveBody, &Placed),
+    current: Option<&SavedBody>,
+    (body, placed): (&SaveBody, &PlacedBody),
     garbage: &mut Vec<PathBuf>,
-) -> rusqlite::Result<Saved> {
+) -> rusqlite::Result<SavedBody> {
     garbage.extend(placed.spooled.clone());
     let same = connection
         .prepare_cached("SELECT id, is_copy OR broken OR id = ?3 FROM body WHERE job = ?1 AND sha256 = ?2 ORDER BY id")?
@@ -186,7 +186,7 @@ pub fn import(
     known: &Observation,
     (path, name): (&Path, BodyName),
     garbage: &mut Vec<PathBuf>,
-) -> Result<Option<Saved>, Trouble> {
+) -> Result<Option<SavedBody>, Trouble> {
     let current = known.evidence.as_deref();
     let file = File::open(path)?;
     let about = file.metadata()?;
@@ -223,18 +223,18 @@ pub fn import(
         }
         sync_dir(&dir.bodies())?;
     }
-    let placed = Placed { sha256, file: Some(file_name), spooled: None };
+    let placed = PlacedBody { sha256, file: Some(file_name), spooled: None };
     Ok(Some(add_evidence(connection, dir, job, current, (&body, &placed), garbage)?))
 }
 
 /// All bodies of a job, oldest first.
-pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Kept>> {
+pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<KeptBody>> {
     connection
         .prepare_cached(&format!("SELECT {} FROM body WHERE job = ?1 ORDER BY id", KEPT_COLUMNS.join(", ")))?
         .query_map([job], |row| {
             let mut cells = Cells::new(row, &KEPT_COLUMNS);
             let saved = rows::saved_of(&mut cells, rows::SAVED_COLUMNS);
-            Ok(saved.map(|saved| Kept {
+            Ok(saved.map(|saved| KeptBody {
                 saved,
                 keep: if cells.get("is_copy").unwrap_or_default() { Keep::Result } else { Keep::Evidence },
                 broken: cells.get("broken").unwrap_or_default(),
@@ -253,7 +253,7 @@ pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Kept
         .collect()
 }
 
-fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -> rusqlite::Result<Saved> {
+fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &PlacedBody) -> rusqlite::Result<SavedBody> {
     let data = placed.file.is_none().then_some(&*body.bytes);
     connection
         .prepare_cached(
@@ -278,7 +278,7 @@ fn insert(connection: &Connection, job: i64, body: &SaveBody, placed: &Placed) -
             data,
             body.role.to_string(),
         ])?;
-    Ok(Saved {
+    Ok(SavedBody {
         body: BodyId(connection.last_insert_rowid()),
         bytes: body.bytes.len() as u64,
         sha256: placed.sha256,

@@ -24,7 +24,7 @@ const SNAPSHOT: &str = ".snapshot";
 pub struct Database {
     dir: StateDir,
     instance: Arc<Instance>,
-    open: Option<Open>,
+    open: Option<OpenDatabase>,
     /// Where that is kept which a database held whose log was taken away, until it is saved again.
     snapshot: PathBuf,
     /// The way to the reader, which must not have the database open while it is put right.
@@ -37,7 +37,7 @@ pub struct Database {
 
 /// An open database.
 #[derive(Debug)]
-pub struct Open {
+pub struct OpenDatabase {
     /// The connection.
     pub connection: Connection,
     /// Our instance's number in it.
@@ -92,7 +92,7 @@ impl Database {
     }
 
     /// The open database; None after trouble, until [`be_open`](Self::be_open).
-    pub fn current(&mut self) -> Option<&mut Open> {
+    pub fn current(&mut self) -> Option<&mut OpenDatabase> {
         self.open.as_mut()
     }
 
@@ -244,7 +244,7 @@ impl Database {
         }
     }
 
-    fn try_open(&self) -> Result<Open, Trouble> {
+    fn try_open(&self) -> Result<OpenDatabase, Trouble> {
         let connection = connect::for_writing(&self.dir, self.suspect.load(Ordering::Relaxed))?;
         let us = &self.instance.owner;
         connection.execute(
@@ -258,7 +258,7 @@ impl Database {
         self.bring_over(&connection)?;
         let seen = data_version(&connection)?;
         let files = DatabaseFiles::at(&self.dir.database());
-        Ok(Open { connection, instance, files, seen, looked_through: false })
+        Ok(OpenDatabase { connection, instance, files, seen, looked_through: false })
     }
 
     /// Forgets dead instances that claim nothing.

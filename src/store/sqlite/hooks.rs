@@ -10,7 +10,7 @@ use crate::domain::job::JobKey;
 use crate::store::dir::StateDir;
 use crate::store::instance::Liveness;
 use crate::store::trouble::Trouble;
-use crate::store::{HookEvent, NewHookEvent};
+use crate::store::{NewHookEvent, PendingHook};
 
 /// After this many failed tries an event is given up.
 pub const MOST_TRIES: u32 = 3;
@@ -60,7 +60,7 @@ pub fn endings(connection: &Connection) -> Result<Vec<(JobKey, String)>, Trouble
 }
 
 /// The events that this instance has to deliver, oldest first, among them those that a dead one left.
-pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Result<Vec<HookEvent>, Trouble> {
+pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Result<Vec<PendingHook>, Trouble> {
     take_over(connection, dir, instance)?;
     let columns = rows::JOB_COLUMNS;
     let sql = format!(
@@ -73,7 +73,7 @@ pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Re
     let mut events = Vec::new();
     while let Some(row) = found.next()? {
         let job = rows::job(row, 5)?;
-        events.push(HookEvent {
+        events.push(PendingHook {
             id: row.get(0)?,
             job: Arc::new(job),
             hook: row.get(1)?,

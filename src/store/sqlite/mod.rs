@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use super::dir::StateDir;
 use super::error::{StoreError, StoreErrorKind};
 use super::instance::Instance;
-use super::ledger::{Command, Ledger, ReadCommand};
+use super::ledger::{Ledger, ReadCommand, WriteCommand};
 use super::trouble::Trouble;
 
 mod bodies;
@@ -27,7 +27,7 @@ mod tx;
 mod values;
 mod writer;
 
-use reader::{Reader, ReaderOrder};
+use reader::{ReaderOrder, SqliteReader};
 use writer::Writer;
 
 /// From this length in bytes on, the log is only held so long by a reader that does not end.
@@ -42,12 +42,12 @@ pub fn long_log(dir: &StateDir) -> Option<u64> {
     Some(files::wal_length(&dir.database())).filter(|length| *length > LONGEST_LOG)
 }
 
-/// A handle on the two threads. They end with it; claims stay then, as after a death: only `Command::Close` gives them
+/// A handle on the two threads. They end with it; claims stay then, as after a death: only `WriteCommand::Close` gives them
 /// up.
 #[derive(Debug)]
 pub struct Sqlite {
     /// None where it is only looked at.
-    writer: Option<Worker<Command>>,
+    writer: Option<Worker<WriteCommand>>,
     reader: Option<Worker<ReaderOrder>>,
     /// None where it is only looked at. Its lock lives as long as this.
     instance: Option<Arc<Instance>>,
@@ -69,7 +69,7 @@ impl Sqlite {
         let failed = |trouble: Trouble| trouble.say("open the state directory", dir.root());
         let (writer, note) = Writer::open(dir.clone(), to_reader.clone()).map_err(failed)?;
         let instance = Some(writer.instance());
-        let reader = Reader::new(dir.clone(), writer.suspect());
+        let reader = SqliteReader::new(dir.clone(), writer.suspect());
         let (to_writer, commands) = channel();
         let mut sqlite = Self { writer: None, reader: None, instance, dir };
         sqlite.writer = Some(Worker::start("store writer", to_writer, move || writer.run(&commands))?);
@@ -79,8 +79,8 @@ impl Sqlite {
 
     /// Opens the database for looking only: nothing is made, not even the directory.
     pub fn look(dir: StateDir) -> Result<Self, StoreError> {
-        let reader =
-            Reader::only_looking(dir.clone()).map_err(|trouble| trouble.say("open the state directory", dir.root()))?;
+        let reader = SqliteReader::only_looking(dir.clone())
+            .map_err(|trouble| trouble.say("open the state directory", dir.root()))?;
         let (to_reader, orders) = channel();
         let reader = Worker::start("store reader", to_reader, move || reader.run(&orders))?;
         Ok(Self { writer: None, reader: Some(reader), instance: None, dir })
@@ -93,7 +93,7 @@ impl Sqlite {
 }
 
 impl Ledger for Sqlite {
-    fn write(&self, command: Command) {
+    fn write(&self, command: WriteCommand) {
         if let Some(writer) = &self.writer {
             let _ = writer.sender.send(command);
         }

@@ -12,12 +12,12 @@ use crate::store::trouble::Trouble;
 
 /// Instances that hold claims, each looked up once.
 #[derive(Debug)]
-pub struct Owners<'a> {
+pub struct ClaimOwners<'a> {
     connection: &'a Connection,
     known: HashMap<i64, Arc<Owner>>,
 }
 
-impl<'a> Owners<'a> {
+impl<'a> ClaimOwners<'a> {
     /// Of the instances of this database, none looked up yet.
     pub fn new(connection: &'a Connection) -> Self {
         Self { connection, known: HashMap::new() }

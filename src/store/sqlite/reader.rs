@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 use super::bodies;
 use super::connect;
 use super::files::{DatabaseFiles, Fingerprint};
-use super::owners::Owners;
+use super::owners::ClaimOwners;
 use super::rows::{self, JOB_COLUMNS, OBSERVATION_COLUMNS, OBSERVATION_TABLES};
-use crate::domain::attempt::{Attempt, Change};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::owner::Owner;
@@ -25,7 +25,7 @@ use crate::store::instance::Liveness;
 use crate::store::ledger::ReadCommand;
 use crate::store::spool;
 use crate::store::trouble::Trouble;
-use crate::store::{Kept, StoreError};
+use crate::store::{KeptBody, StoreError};
 
 /// What the reader is asked to do.
 #[derive(Debug)]
@@ -40,17 +40,17 @@ pub enum ReaderOrder {
 
 /// The reader's own state.
 #[derive(Debug)]
-pub struct Reader {
+pub struct SqliteReader {
     dir: StateDir,
     /// Whether it makes no files: there is no writer beside it.
     only_looks: bool,
     /// Set where the database is found damaged, for the writer to look through it.
     suspect: Arc<AtomicBool>,
-    open: Option<Open>,
+    open: Option<OpenConnection>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenConnection {
     connection: Connection,
     files: DatabaseFiles,
     /// For a database that nobody writes: how it looked when it was opened. If it looks otherwise after a read, that
@@ -58,7 +58,7 @@ struct Open {
     untouched: Option<Fingerprint>,
 }
 
-impl Reader {
+impl SqliteReader {
     /// A reader beside a writer, that opens nothing before it is asked.
     pub fn new(dir: StateDir, suspect: Arc<AtomicBool>) -> Self {
         Self { dir, only_looks: false, suspect, open: None }
@@ -183,7 +183,7 @@ impl Reader {
             if untouched.is_some() { connect::for_reading_untouched(&path)? } else { connect::for_reading(&path)? };
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version > 0 {
-            self.open = Some(Open { connection, files: DatabaseFiles::at(&path), untouched });
+            self.open = Some(OpenConnection { connection, files: DatabaseFiles::at(&path), untouched });
         }
         Ok(())
     }
@@ -240,7 +240,7 @@ fn load_all(connection: &Connection) -> Result<Vec<(Job, Observation)>, Trouble>
     Ok(all)
 }
 
-fn history(connection: &Connection, key: &JobKey) -> Result<(Vec<Attempt>, Vec<Change>), Trouble> {
+fn history(connection: &Connection, key: &JobKey) -> Result<(Vec<Attempt>, Vec<StateChange>), Trouble> {
     let _snapshot = connection.unchecked_transaction()?;
     let Some(job) = rows::find_job(connection, key)? else { return Ok(Default::default()) };
     Ok((rows::read_attempts(connection, job)?, rows::read_changes(connection, job)?))
@@ -252,7 +252,7 @@ fn owners(connection: &Connection, dir: &StateDir, keys: &[JobKey]) -> Result<Ve
         "SELECT c.instance FROM endpoint p JOIN job j ON j.endpoint = p.id JOIN claim c ON c.job = j.id \
          WHERE p.provider = ?1 AND p.url = ?2 AND j.service_id = ?3",
     )?;
-    let (mut owners, mut liveness) = (Owners::new(connection), Liveness::new(dir));
+    let (mut owners, mut liveness) = (ClaimOwners::new(connection), Liveness::new(dir));
     let mut holders = Vec::with_capacity(keys.len());
     for key in keys {
         let place = (key.provider.as_str(), &key.endpoint, key.canonical_id());
@@ -268,7 +268,7 @@ fn description(connection: &Connection, key: &JobKey) -> Result<Option<String>, 
     Ok(rows::read_description(connection, job)?)
 }
 
-fn kept(connection: &Connection, key: &JobKey) -> Result<Vec<Kept>, Trouble> {
+fn kept(connection: &Connection, key: &JobKey) -> Result<Vec<KeptBody>, Trouble> {
     let Some(job) = rows::find_job(connection, key)? else { return Ok(Vec::new()) };
     Ok(bodies::read_kept(connection, job)?)
 }

@@ -8,11 +8,11 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use super::cells::Cells;
 use super::values::{Nanoseconds, doubt_from_word, duration, nanoseconds, opt_word, time, word};
 
-use crate::domain::attempt::{Attempt, Change};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::checksum::Checksum;
 use crate::domain::files::{FileCounts, ItemCounts};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
-use crate::domain::observation::{BodyId, Doubtful, Fields, LastPoll, ODD_ON_DISK, Observation, Saved};
+use crate::domain::observation::{BodyId, Doubtful, FieldValues, LastPoll, ODD_ON_DISK, Observation, SavedBody};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// Columns of an observation, from [`OBSERVATION_TABLES`].
@@ -71,7 +71,7 @@ pub const OBSERVATION_COLUMNS: [&str; 48] = [
 pub const OBSERVATION_TABLES: &str =
     "observation o LEFT JOIN body s ON s.id = o.saved LEFT JOIN body e ON e.id = o.evidence";
 
-/// The columns of a body's [`Saved`] in the table `body`.
+/// The columns of a body's [`SavedBody`] in the table `body`.
 pub const SAVED_COLUMNS: [&str; 6] = ["id", "bytes", "sha256", "http_status", "at", "masked"];
 
 /// An observation of a row that begins with [`OBSERVATION_COLUMNS`]; None if the row has none. What is odd in it is left
@@ -104,7 +104,7 @@ pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<O
         cost: cells.get::<String>("o.cost").map(String::into_boxed_str),
         title: cells.get::<String>("o.title").map(String::into_boxed_str),
         fields: match (cells.get("o.fields"), cells.get("o.fields_by")) {
-            (Some(values), Some(taken_by)) => Some(Box::new(Fields { taken_by, values })),
+            (Some(values), Some(taken_by)) => Some(Box::new(FieldValues { taken_by, values })),
             (Some(_) | None, Some(_) | None) => None,
         },
         created_at: cells.get::<Nanoseconds>("o.created_at").map(Timestamp::from),
@@ -389,7 +389,7 @@ pub fn read_attempts(connection: &Connection, job: i64) -> rusqlite::Result<Vec<
 }
 
 /// Adds a change to a job's history, unless it is there: a step whose commit could not be trusted is saved again.
-pub fn add_change(connection: &Connection, job: i64, change: &Change) -> rusqlite::Result<()> {
+pub fn add_change(connection: &Connection, job: i64, change: &StateChange) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO change (job, at, previous, state, word) SELECT ?1, ?2, ?3, ?4, ?5 \
@@ -406,11 +406,11 @@ pub fn add_change(connection: &Connection, job: i64, change: &Change) -> rusqlit
 }
 
 /// A job's changes, oldest first.
-pub fn read_changes(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Change>> {
+pub fn read_changes(connection: &Connection, job: i64) -> rusqlite::Result<Vec<StateChange>> {
     connection
         .prepare_cached("SELECT at, previous, state, word FROM change WHERE job = ?1 ORDER BY id")?
         .query_map([job], |row| {
-            Ok(Change {
+            Ok(StateChange {
                 at: time(0, row.get(0)?)?,
                 previous: opt_word(row, 1, State::from_word)?,
                 state: word(row, 2, State::from_word)?,
@@ -421,7 +421,7 @@ pub fn read_changes(connection: &Connection, job: i64) -> rusqlite::Result<Vec<C
 }
 
 /// The body with this number.
-pub fn read_saved(connection: &Connection, body: i64) -> rusqlite::Result<Saved> {
+pub fn read_saved(connection: &Connection, body: i64) -> rusqlite::Result<SavedBody> {
     let columns = SAVED_COLUMNS.join(", ");
     connection.prepare_cached(&format!("SELECT {columns} FROM body WHERE id = ?1"))?.query_row([body], |row| {
         saved_of(&mut Cells::new(row, &SAVED_COLUMNS), SAVED_COLUMNS).ok_or(rusqlite::Error::QueryReturnedNoRows)
@@ -429,8 +429,8 @@ pub fn read_saved(connection: &Connection, body: i64) -> rusqlite::Result<Saved>
 }
 
 /// A body of which these are the columns of number, bytes, SHA-256, HTTP code, time and masked; None if there is none.
-pub fn saved_of(cells: &mut Cells<'_>, [id, bytes, sha256, http_status, at, masked]: [&str; 6]) -> Option<Saved> {
-    Some(Saved {
+pub fn saved_of(cells: &mut Cells<'_>, [id, bytes, sha256, http_status, at, masked]: [&str; 6]) -> Option<SavedBody> {
+    Some(SavedBody {
         body: BodyId(cells.get(id)?),
         bytes: cells.get::<i64>(bytes).unwrap_or_default().cast_unsigned(),
         sha256: cells.checksum(sha256),

@@ -59,7 +59,7 @@ fn copy(from: &Connection, to: &Connection) -> Result<Salvaged, Trouble> {
 }
 
 /// A row by the names of its columns.
-type Row = Vec<(String, Value)>;
+type SalvagedRow = Vec<(String, Value)>;
 
 /// The numbers of one table's rows: there, and here.
 type Numbers = HashMap<i64, i64>;
@@ -219,7 +219,7 @@ impl Salvage<'_> {
     }
 
     /// The rows of a table, none if there is no such table: from its beginning and, if it is broken somewhere, from its end as well.
-    fn read(&mut self, table: &'static str) -> Vec<Row> {
+    fn read(&mut self, table: &'static str) -> Vec<SalvagedRow> {
         let mut found = Vec::new();
         if !self.from.table_exists(None, table).unwrap_or(true) {
             return found;
@@ -238,12 +238,12 @@ impl Salvage<'_> {
         found
     }
 
-    fn scan(&self, table: &str, order: &str, found: &mut Vec<Row>) -> rusqlite::Result<()> {
+    fn scan(&self, table: &str, order: &str, found: &mut Vec<SalvagedRow>) -> rusqlite::Result<()> {
         let mut statement = self.from.prepare(&format!("SELECT * FROM {table} NOT INDEXED{order}"))?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let mut copied = Row::with_capacity(names.len());
+            let mut copied = SalvagedRow::with_capacity(names.len());
             for (at, name) in names.iter().enumerate() {
                 copied.push((name.clone(), row.get(at)?));
             }
@@ -253,7 +253,7 @@ impl Salvage<'_> {
     }
 
     /// Writes a row unless its key is taken. A row that breaks a rule of the table is left out.
-    fn insert(&mut self, table: &'static str, row: &Row) -> Result<(), Trouble> {
+    fn insert(&mut self, table: &'static str, row: &SalvagedRow) -> Result<(), Trouble> {
         if !self.columns.contains_key(table) {
             let known = self
                 .to
@@ -283,22 +283,22 @@ impl Salvage<'_> {
     }
 }
 
-fn get(row: &Row, column: &str) -> Option<Value> {
+fn get(row: &SalvagedRow, column: &str) -> Option<Value> {
     row.iter().find(|(name, _)| name == column).map(|(_, value)| value.clone())
 }
 
-fn number(row: &Row, column: &str) -> Option<i64> {
+fn number(row: &SalvagedRow, column: &str) -> Option<i64> {
     match get(row, column) {
         Some(Value::Integer(number)) => Some(number),
         Some(Value::Null | Value::Real(_) | Value::Text(_) | Value::Blob(_)) | None => None,
     }
 }
 
-fn without(row: &Row, columns: &[&str]) -> Row {
+fn without(row: &SalvagedRow, columns: &[&str]) -> SalvagedRow {
     row.iter().filter(|(name, _)| !columns.contains(&name.as_str())).cloned().collect()
 }
 
-fn with(mut row: Row, column: &str, value: impl Into<Value>) -> Row {
+fn with(mut row: SalvagedRow, column: &str, value: impl Into<Value>) -> SalvagedRow {
     let value = value.into();
     if let Some(cell) = row.iter_mut().find(|(name, _)| name == column) {
         cell.1 = value;

@@ -2,14 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::bodies::{self, Placed};
+use super::bodies::{self, PlacedBody};
 use super::rows;
 use super::tx::Tx;
-use crate::domain::attempt::Change;
+use crate::domain::attempt::StateChange;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
-use crate::domain::observation::{Doubt, Keep, Observation, Saved};
-use crate::store::team::share::{Import, ShareStep, Shared, Ticket};
+use crate::domain::observation::{Doubt, Keep, Observation, SavedBody};
+use crate::store::team::share::{Import, ShareOutcome, ShareStep, Ticket};
 use crate::store::trouble::Trouble;
 
 /// A job was saved: it waits for upload if this directory belongs to a team.
@@ -25,7 +25,7 @@ pub fn note_saved(connection: &Connection, job: i64) -> rusqlite::Result<()> {
 
 impl Tx<'_> {
     /// Does a step.
-    pub fn share(&mut self, step: &ShareStep, placed: &[Placed]) -> Result<Shared, Trouble> {
+    pub fn share(&mut self, step: &ShareStep, placed: &[PlacedBody]) -> Result<ShareOutcome, Trouble> {
         match step {
             ShareStep::Join(store) => Ok(join(self.connection, store)?),
             ShareStep::Waiting(most) => Ok(waiting(self.connection, *most)?),
@@ -35,14 +35,14 @@ impl Tx<'_> {
                         .prepare_cached("DELETE FROM upload WHERE job = ?1 AND n = ?2")?
                         .execute([job, n])?;
                 }
-                Ok(Shared::Done)
+                Ok(ShareOutcome::Done)
             }
-            ShareStep::Import(import) => self.import(import, placed).map(Shared::Imported),
+            ShareStep::Import(import) => self.import(import, placed).map(ShareOutcome::Imported),
             ShareStep::Read(cursor) => {
                 self.connection
                     .prepare_cached("UPDATE team SET cursor = ?1 WHERE cursor <> ?1")?
                     .execute([cursor.cast_signed()])?;
-                Ok(Shared::Done)
+                Ok(ShareOutcome::Done)
             }
             ShareStep::Doubt(keys) => doubt(self.connection, keys),
         }
@@ -50,7 +50,7 @@ impl Tx<'_> {
 
     /// What others know of a job takes the place of what is known here: the team's store has decided which is newer.
     /// But not while it has not heard of ours, and never in the place of a copy that cannot be fetched again.
-    fn import(&mut self, import: &Import, placed: &[Placed]) -> Result<bool, Trouble> {
+    fn import(&mut self, import: &Import, placed: &[PlacedBody]) -> Result<bool, Trouble> {
         let key = &import.job.key;
         let one_shot = import.job.traits.one_shot;
         let job = match rows::find_job(self.connection, key)? {
@@ -103,13 +103,13 @@ impl Tx<'_> {
     }
 }
 
-fn join(connection: &Connection, store: &str) -> rusqlite::Result<Shared> {
+fn join(connection: &Connection, store: &str) -> rusqlite::Result<ShareOutcome> {
     let joined = connection
         .prepare_cached("SELECT cursor, place FROM team WHERE store = ?1")?
         .query_row([store], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
         .optional()?;
     if let Some((cursor, place)) = joined {
-        return Ok(Shared::Joined(cursor.cast_unsigned(), place));
+        return Ok(ShareOutcome::Joined(cursor.cast_unsigned(), place));
     }
     let place = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
     connection.execute(
@@ -117,10 +117,10 @@ fn join(connection: &Connection, store: &str) -> rusqlite::Result<Shared> {
         params![store, place],
     )?;
     connection.execute("INSERT OR IGNORE INTO upload (job, n) SELECT job, 1 FROM observation", [])?;
-    Ok(Shared::Joined(0, place))
+    Ok(ShareOutcome::Joined(0, place))
 }
 
-fn waiting(connection: &Connection, most: usize) -> rusqlite::Result<Shared> {
+fn waiting(connection: &Connection, most: usize) -> rusqlite::Result<ShareOutcome> {
     // All that is known waits in a directory that has not reached its team yet.
     let total: i64 = connection
         .prepare_cached(
@@ -139,10 +139,10 @@ fn waiting(connection: &Connection, most: usize) -> rusqlite::Result<Shared> {
             Ok((rows::job(row, 2)?.into(), Ticket { job: row.get(0)?, n: row.get(1)? }))
         })?
         .collect::<Result<_, _>>()?;
-    Ok(Shared::Waiting(usize::try_from(total).unwrap_or_default(), jobs))
+    Ok(ShareOutcome::Waiting(usize::try_from(total).unwrap_or_default(), jobs))
 }
 
-fn doubt(connection: &Connection, keys: &[JobKey]) -> Result<Shared, Trouble> {
+fn doubt(connection: &Connection, keys: &[JobKey]) -> Result<ShareOutcome, Trouble> {
     for key in keys {
         let Some(job) = rows::find_job(connection, key)? else { continue };
         let mut known = rows::read_observation(connection, job)?.unwrap_or_default();
@@ -157,11 +157,11 @@ fn doubt(connection: &Connection, keys: &[JobKey]) -> Result<Shared, Trouble> {
             rows::write_observation(connection, job, &known)?;
         }
     }
-    Ok(Shared::Done)
+    Ok(ShareOutcome::Done)
 }
 
 /// The body with these bytes.
-fn numbered(connection: &Connection, job: i64, is_copy: bool, sha256: Checksum) -> rusqlite::Result<Option<Saved>> {
+fn numbered(connection: &Connection, job: i64, is_copy: bool, sha256: Checksum) -> rusqlite::Result<Option<SavedBody>> {
     let found = connection
         .prepare_cached(
             "SELECT id FROM body WHERE job = ?1 AND sha256 = ?2 ORDER BY is_copy = ?3 DESC, id DESC LIMIT 1",
@@ -171,7 +171,7 @@ fn numbered(connection: &Connection, job: i64, is_copy: bool, sha256: Checksum) 
     found.map(|id| rows::read_saved(connection, id)).transpose()
 }
 
-fn add_changes(connection: &Connection, job: i64, changes: &[Change]) -> rusqlite::Result<()> {
+fn add_changes(connection: &Connection, job: i64, changes: &[StateChange]) -> rusqlite::Result<()> {
     let here = rows::read_changes(connection, job)?;
     for change in changes {
         if !here.iter().any(|here| (here.at, here.state) == (change.at, change.state)) {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::bodies::{self, Placed};
+use super::bodies::{self, PlacedBody};
 use super::hooks;
-use super::owners::Owners;
+use super::owners::ClaimOwners;
 use super::rows;
 use super::{share, values};
 use crate::domain::attempt::Attempt;
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{BodyId, Doubt, Fields, Keep, Observation};
+use crate::domain::observation::{BodyId, Doubt, FieldValues, Keep, Observation};
 use crate::store::dir::{self, StateDir};
 use crate::store::instance::Liveness;
 use crate::store::ledger::Claim;
@@ -39,7 +39,7 @@ pub struct Tx<'a> {
 impl Tx<'_> {
     /// Saves one step. What is on disk is never made worse: neither by an answer to an older request, nor by
     /// anything where the only copy of a one-shot result is held. The body is kept in any case.
-    pub fn save(&mut self, save: &Save, placed: &[Placed]) -> Result<Observation, Trouble> {
+    pub fn save(&mut self, save: &Save, placed: &[PlacedBody]) -> Result<Observation, Trouble> {
         let job = rows::declare(self.connection, &save.job)?;
         let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
         let one_shot = save.job.traits.one_shot;
@@ -101,7 +101,7 @@ impl Tx<'_> {
         let mut claims = Vec::with_capacity(jobs.len());
         let mut taken = Vec::new();
         let mut dead = BTreeMap::new();
-        let mut owners = Owners::new(self.connection);
+        let mut owners = ClaimOwners::new(self.connection);
         for wanted in jobs {
             let key = &wanted.key;
             let found = self
@@ -173,7 +173,7 @@ impl Tx<'_> {
     }
 
     /// Keeps what the user's fields hold, where their definitions changed.
-    pub fn set_fields(&mut self, fields: &[(JobKey, Fields)]) -> Result<(), Trouble> {
+    pub fn set_fields(&mut self, fields: &[(JobKey, FieldValues)]) -> Result<(), Trouble> {
         for (key, fields) in fields {
             let Some(job) = rows::find_job(self.connection, key)? else { continue };
             self.connection

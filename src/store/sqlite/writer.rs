@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::bodies::{self, Placed};
+use super::bodies::{self, PlacedBody};
 use super::database::Database;
 use super::reader::ReaderOrder;
 use super::tx::Tx;
@@ -13,10 +13,10 @@ use crate::domain::job::JobKey;
 use crate::domain::observation::Observation;
 use crate::store::dir::{StateDir, sync_dir};
 use crate::store::instance::Instance;
-use crate::store::ledger::{Changes, Claim, Command};
-use crate::store::team::share::{ShareStep, Shared};
+use crate::store::ledger::{Changes, Claim, WriteCommand};
+use crate::store::team::share::{ShareOutcome, ShareStep};
 use crate::store::trouble::Trouble;
-use crate::store::{HookEvent, StoreError};
+use crate::store::{PendingHook, StoreError};
 
 /// At most this many steps in one transaction: more would make the first wait for the last.
 const LARGEST_BATCH: usize = 512;
@@ -31,10 +31,10 @@ pub struct Writer {
 /// What came of a step.
 #[derive(Debug)]
 enum StepOutcome {
-    Shared(Shared),
+    Shared(ShareOutcome),
     Saved(Box<Observation>),
     Claimed(Vec<Claim>),
-    HookEvents(Vec<HookEvent>),
+    HookEvents(Vec<PendingHook>),
     HookEndings(Vec<(JobKey, String)>),
     Nothing,
 }
@@ -65,40 +65,40 @@ impl Writer {
     }
 
     /// Works until it is closed or nobody can ask any more.
-    pub fn run(mut self, commands: &Receiver<Command>) {
+    pub fn run(mut self, commands: &Receiver<WriteCommand>) {
         while let Ok(first) = commands.recv() {
             let mut batch = Vec::new();
             let mut next = Some(first);
             while let Some(command) = next {
                 match command {
-                    Command::Close(done) => {
+                    WriteCommand::Close(done) => {
                         self.work(batch);
                         self.database.close();
                         let _ = done.send(());
                         return;
                     }
-                    Command::Changes(reply) => {
+                    WriteCommand::Changes(reply) => {
                         let _ = reply.send(self.changes());
                     }
-                    Command::Compact(reply) => {
+                    WriteCommand::Compact(reply) => {
                         // In no transaction: what waits is written first.
                         self.work(std::mem::take(&mut batch));
                         let _ = reply.send(self.compact());
                     }
-                    Command::Save(..)
-                    | Command::Claim(..)
-                    | Command::Release(..)
-                    | Command::Declare(..)
-                    | Command::Forget(..)
-                    | Command::SetFields(..)
-                    | Command::NoteExported(..)
-                    | Command::HookEvents(_)
-                    | Command::HookEndings(_)
-                    | Command::AddHookEvents(..)
-                    | Command::NoteHookEvents(..)
-                    | Command::Probe(_)
-                    | Command::Share(..)
-                    | Command::Lock(_) => batch.push(command),
+                    WriteCommand::Save(..)
+                    | WriteCommand::Claim(..)
+                    | WriteCommand::Release(..)
+                    | WriteCommand::Declare(..)
+                    | WriteCommand::Forget(..)
+                    | WriteCommand::SetFields(..)
+                    | WriteCommand::NoteExported(..)
+                    | WriteCommand::HookEvents(_)
+                    | WriteCommand::HookEndings(_)
+                    | WriteCommand::AddHookEvents(..)
+                    | WriteCommand::NoteHookEvents(..)
+                    | WriteCommand::Probe(_)
+                    | WriteCommand::Share(..)
+                    | WriteCommand::Lock(_) => batch.push(command),
                 }
                 next = if batch.len() < LARGEST_BATCH { commands.try_recv().ok() } else { None };
             }
@@ -106,7 +106,7 @@ impl Writer {
         }
     }
 
-    fn work(&mut self, batch: Vec<Command>) {
+    fn work(&mut self, batch: Vec<WriteCommand>) {
         if batch.is_empty() {
             return;
         }
@@ -120,14 +120,14 @@ impl Writer {
             Err(Failed::Aborted(trouble)) => batch.iter().map(|command| Err(self.say(command, &trouble))).collect(),
         };
         for (command, mut outcome) in batch.into_iter().zip(outcomes) {
-            if matches!((&command, &outcome), (Command::Probe(_), Ok(_))) && self.database.was_displaced() {
+            if matches!((&command, &outcome), (WriteCommand::Probe(_), Ok(_))) && self.database.was_displaced() {
                 outcome = Err(self.say(&command, &Trouble::Replaced));
             }
             respond(command, outcome);
         }
     }
 
-    fn commit_one(&mut self, command: &Command) -> Result<StepOutcome, StoreError> {
+    fn commit_one(&mut self, command: &WriteCommand) -> Result<StepOutcome, StoreError> {
         match self.commit(std::slice::from_ref(command)) {
             Ok(mut outcomes) => outcomes.pop().unwrap_or(Ok(StepOutcome::Nothing)),
             Err(Failed::NotBegun(trouble) | Failed::Aborted(trouble)) => Err(self.say(command, &trouble)),
@@ -136,14 +136,14 @@ impl Writer {
 
     /// Runs all tx in one transaction, each in a savepoint, and commits it. The outcomes are durable, in files that
     /// stand in their places.
-    fn commit(&mut self, batch: &[Command]) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
+    fn commit(&mut self, batch: &[WriteCommand]) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
         match self.try_commit(batch) {
             Err(Failed::Aborted(Trouble::Replaced)) => self.try_commit(batch),
             other => other,
         }
     }
 
-    fn try_commit(&mut self, batch: &[Command]) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
+    fn try_commit(&mut self, batch: &[WriteCommand]) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
         self.database.be_open().map_err(Failed::NotBegun)?;
         // Before the transaction: nobody else should wait for a large body to be written.
         let placed = self.place_bodies(batch);
@@ -156,8 +156,8 @@ impl Writer {
 
     fn transact(
         &mut self,
-        batch: &[Command],
-        placed: Vec<Result<Vec<Placed>, Trouble>>,
+        batch: &[WriteCommand],
+        placed: Vec<Result<Vec<PlacedBody>, Trouble>>,
     ) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
         let root = self.dir.root();
         let Some(open) = self.database.current() else { return Ok(Vec::new()) };
@@ -210,23 +210,23 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn place_bodies(&self, batch: &[Command]) -> Vec<Result<Vec<Placed>, Trouble>> {
-        let place = |command: &Command| {
-            if let Command::Share(ShareStep::Import(import), _) = command {
+    fn place_bodies(&self, batch: &[WriteCommand]) -> Vec<Result<Vec<PlacedBody>, Trouble>> {
+        let place = |command: &WriteCommand| {
+            if let WriteCommand::Share(ShareStep::Import(import), _) = command {
                 let (seq, instance) = (import.known.applied, self.database.instance_name());
                 let place = |body| bodies::place(&self.dir, &import.job.key, seq, instance, body);
                 return import.bodies.iter().map(place).collect::<Result<_, _>>().map_err(Trouble::from);
             }
-            let Command::Save(save, _) = command else { return Ok(Vec::new()) };
+            let WriteCommand::Save(save, _) = command else { return Ok(Vec::new()) };
             let place = |body| {
                 let (seq, instance) = (save.observation.applied, self.database.instance_name());
                 bodies::place(&self.dir, &save.job.key, seq, instance, body)
             };
             save.bodies().map(place).collect::<Result<_, _>>().map_err(Trouble::from)
         };
-        let mut placed: Vec<Result<Vec<Placed>, Trouble>> = batch.iter().map(place).collect();
-        let has_file = |placed: &Result<Vec<Placed>, Trouble>| {
-            placed.as_ref().is_ok_and(|placed| placed.iter().any(Placed::is_file))
+        let mut placed: Vec<Result<Vec<PlacedBody>, Trouble>> = batch.iter().map(place).collect();
+        let has_file = |placed: &Result<Vec<PlacedBody>, Trouble>| {
+            placed.as_ref().is_ok_and(|placed| placed.iter().any(PlacedBody::is_file))
         };
         if placed.iter().any(has_file)
             && let Err(error) = sync_dir(&self.dir.bodies())
@@ -264,12 +264,12 @@ impl Writer {
         })
     }
 
-    fn say(&self, command: &Command, trouble: &Trouble) -> StoreError {
+    fn say(&self, command: &WriteCommand, trouble: &Trouble) -> StoreError {
         trouble.say(command.step(), self.dir.root())
     }
 }
 
-impl Command {
+impl WriteCommand {
     /// Completes "failed to".
     fn step(&self) -> &'static str {
         match self {
@@ -292,69 +292,73 @@ impl Command {
     }
 }
 
-fn step(tx: &mut Tx<'_>, command: &Command, placed: &[Placed]) -> Result<StepOutcome, Trouble> {
+fn step(tx: &mut Tx<'_>, command: &WriteCommand, placed: &[PlacedBody]) -> Result<StepOutcome, Trouble> {
     match command {
-        Command::Save(save, _) => Ok(StepOutcome::Saved(Box::new(tx.save(save, placed)?))),
-        Command::Claim(jobs, _) => Ok(StepOutcome::Claimed(tx.claim(jobs)?)),
-        Command::Release(keys, reads, _) => tx.release(keys, reads).map(|()| StepOutcome::Nothing),
-        Command::Declare(jobs, _) => tx.declare(jobs).map(|()| StepOutcome::Nothing),
-        Command::SetFields(fields, _) => tx.set_fields(fields).map(|()| StepOutcome::Nothing),
-        Command::NoteExported(bodies, _) => tx.note_exported(bodies).map(|()| StepOutcome::Nothing),
-        Command::HookEvents(_) => Ok(StepOutcome::HookEvents(hooks::undelivered(tx.connection, tx.dir, tx.instance)?)),
-        Command::HookEndings(_) => Ok(StepOutcome::HookEndings(hooks::endings(tx.connection)?)),
-        Command::AddHookEvents(events, endings, _) => {
+        WriteCommand::Save(save, _) => Ok(StepOutcome::Saved(Box::new(tx.save(save, placed)?))),
+        WriteCommand::Claim(jobs, _) => Ok(StepOutcome::Claimed(tx.claim(jobs)?)),
+        WriteCommand::Release(keys, reads, _) => tx.release(keys, reads).map(|()| StepOutcome::Nothing),
+        WriteCommand::Declare(jobs, _) => tx.declare(jobs).map(|()| StepOutcome::Nothing),
+        WriteCommand::SetFields(fields, _) => tx.set_fields(fields).map(|()| StepOutcome::Nothing),
+        WriteCommand::NoteExported(bodies, _) => tx.note_exported(bodies).map(|()| StepOutcome::Nothing),
+        WriteCommand::HookEvents(_) => {
+            Ok(StepOutcome::HookEvents(hooks::undelivered(tx.connection, tx.dir, tx.instance)?))
+        }
+        WriteCommand::HookEndings(_) => Ok(StepOutcome::HookEndings(hooks::endings(tx.connection)?)),
+        WriteCommand::AddHookEvents(events, endings, _) => {
             tx.add_hook_events(events, endings).map(|()| StepOutcome::Nothing)
         }
-        Command::NoteHookEvents(events, delivered, _) => {
+        WriteCommand::NoteHookEvents(events, delivered, _) => {
             hooks::note(tx.connection, events, *delivered)?;
             Ok(StepOutcome::Nothing)
         }
-        Command::Probe(_) => {
+        WriteCommand::Probe(_) => {
             tx.dir.try_a_file()?;
             tx.probe().map(|()| StepOutcome::Nothing)
         }
-        Command::Share(step, _) => tx.share(step, placed).map(StepOutcome::Shared),
-        Command::Forget(keys, _) => tx.forget(keys).map(|()| StepOutcome::Nothing),
-        Command::Lock(_) | Command::Changes(_) | Command::Compact(_) | Command::Close(_) => Ok(StepOutcome::Nothing),
+        WriteCommand::Share(step, _) => tx.share(step, placed).map(StepOutcome::Shared),
+        WriteCommand::Forget(keys, _) => tx.forget(keys).map(|()| StepOutcome::Nothing),
+        WriteCommand::Lock(_) | WriteCommand::Changes(_) | WriteCommand::Compact(_) | WriteCommand::Close(_) => {
+            Ok(StepOutcome::Nothing)
+        }
     }
 }
 
-fn respond(command: Command, outcome: Result<StepOutcome, StoreError>) {
+fn respond(command: WriteCommand, outcome: Result<StepOutcome, StoreError>) {
     match (command, outcome) {
-        (Command::Save(_, reply), Ok(StepOutcome::Saved(observation))) => drop(reply.send(Ok(*observation))),
-        (Command::Save(_, reply), Err(error)) => drop(reply.send(Err(error))),
-        (Command::Claim(_, reply), Ok(StepOutcome::Claimed(claims))) => drop(reply.send(Ok(claims))),
-        (Command::Claim(_, reply), Err(error)) => drop(reply.send(Err(error))),
-        (Command::Share(_, reply), Ok(StepOutcome::Shared(shared))) => drop(reply.send(Ok(shared))),
-        (Command::Share(_, reply), Err(error)) => drop(reply.send(Err(error))),
-        (Command::HookEvents(reply), Ok(StepOutcome::HookEvents(events))) => drop(reply.send(Ok(events))),
-        (Command::HookEvents(reply), Err(error)) => drop(reply.send(Err(error))),
-        (Command::HookEndings(reply), Ok(StepOutcome::HookEndings(endings))) => drop(reply.send(Ok(endings))),
-        (Command::HookEndings(reply), Err(error)) => drop(reply.send(Err(error))),
+        (WriteCommand::Save(_, reply), Ok(StepOutcome::Saved(observation))) => drop(reply.send(Ok(*observation))),
+        (WriteCommand::Save(_, reply), Err(error)) => drop(reply.send(Err(error))),
+        (WriteCommand::Claim(_, reply), Ok(StepOutcome::Claimed(claims))) => drop(reply.send(Ok(claims))),
+        (WriteCommand::Claim(_, reply), Err(error)) => drop(reply.send(Err(error))),
+        (WriteCommand::Share(_, reply), Ok(StepOutcome::Shared(shared))) => drop(reply.send(Ok(shared))),
+        (WriteCommand::Share(_, reply), Err(error)) => drop(reply.send(Err(error))),
+        (WriteCommand::HookEvents(reply), Ok(StepOutcome::HookEvents(events))) => drop(reply.send(Ok(events))),
+        (WriteCommand::HookEvents(reply), Err(error)) => drop(reply.send(Err(error))),
+        (WriteCommand::HookEndings(reply), Ok(StepOutcome::HookEndings(endings))) => drop(reply.send(Ok(endings))),
+        (WriteCommand::HookEndings(reply), Err(error)) => drop(reply.send(Err(error))),
         (
-            Command::Release(_, _, reply)
-            | Command::Declare(_, reply)
-            | Command::SetFields(_, reply)
-            | Command::NoteExported(_, reply)
-            | Command::AddHookEvents(_, _, reply)
-            | Command::NoteHookEvents(_, _, reply)
-            | Command::Forget(_, reply)
-            | Command::Compact(reply)
-            | Command::Probe(reply)
-            | Command::Lock(reply),
+            WriteCommand::Release(_, _, reply)
+            | WriteCommand::Declare(_, reply)
+            | WriteCommand::SetFields(_, reply)
+            | WriteCommand::NoteExported(_, reply)
+            | WriteCommand::AddHookEvents(_, _, reply)
+            | WriteCommand::NoteHookEvents(_, _, reply)
+            | WriteCommand::Forget(_, reply)
+            | WriteCommand::Compact(reply)
+            | WriteCommand::Probe(reply)
+            | WriteCommand::Lock(reply),
             outcome,
         ) => {
             drop(reply.send(outcome.map(|_| ())));
         }
         // An reply that is not sent says that the store is closed.
         (
-            Command::Save(..)
-            | Command::Claim(..)
-            | Command::Share(..)
-            | Command::HookEvents(_)
-            | Command::HookEndings(_)
-            | Command::Changes(_)
-            | Command::Close(_),
+            WriteCommand::Save(..)
+            | WriteCommand::Claim(..)
+            | WriteCommand::Share(..)
+            | WriteCommand::HookEvents(_)
+            | WriteCommand::HookEndings(_)
+            | WriteCommand::Changes(_)
+            | WriteCommand::Close(_),
             _,
         ) => {}
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::store::StoreError;
 use crate::store::postgres::leases::{self, InstanceId};
 use crate::store::postgres::schema::{self, Made};
-use crate::store::postgres::session::{Session, Target};
+use crate::store::postgres::session::{ServerTarget, Session};
 use crate::store::postgres::status;
 
 pub use crate::store::postgres::status::TeamStatus;
 
 /// Makes the tables or brings them up to date. Answers with what was done, to go before the address.
-pub async fn init_team_store(target: Target) -> Result<&'static str, StoreError> {
+pub async fn init_team_store(target: ServerTarget) -> Result<&'static str, StoreError> {
     let mut session = Session::connect(&Arc::new(target)).await?;
     session.must_be_writable().await?;
     session.must_be_apart().await?;
@@ -23,7 +23,7 @@ pub async fn init_team_store(target: Target) -> Result<&'static str, StoreError>
 }
 
 /// The status of a team's store.
-pub async fn team_status(target: Target) -> Result<TeamStatus, StoreError> {
+pub async fn team_status(target: ServerTarget) -> Result<TeamStatus, StoreError> {
     let (session, _) = Session::open(&Arc::new(target)).await?;
     session.must_be_apart().await?;
     Ok(status::status(&session).await?)
@@ -31,7 +31,7 @@ pub async fn team_status(target: Target) -> Result<TeamStatus, StoreError> {
 
 /// Ends an instance: its jobs are free at once, and what it still uploads is kept. Answers whether there is one of this
 /// number.
-pub async fn forget_instance(target: Target, id: i64) -> Result<bool, StoreError> {
+pub async fn forget_instance(target: ServerTarget, id: i64) -> Result<bool, StoreError> {
     let (session, _) = Session::open(&Arc::new(target)).await?;
     Ok(leases::end(&session, InstanceId(id), false).await?)
 }

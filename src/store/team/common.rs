@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::deadline::Deadline;
+use super::deadline::SharedDeadline;
 use super::uploads::Uploads;
 use crate::domain::job::JobKey;
 use crate::domain::owner::Owner;
@@ -15,9 +15,9 @@ use crate::store::{Changes, StoreError, StoreErrorKind};
 
 /// Shared by the ledger's handle, the keeper of leases and the mover of results.
 #[derive(Debug, Default)]
-pub struct Common {
+pub struct TeamShared {
     /// Until when our lease is good.
-    pub lease: Deadline,
+    pub lease: SharedDeadline,
     /// Wakes the mover.
     pub wake: Notify,
     /// Tells the keeper that the mover has nothing more to upload.
@@ -25,13 +25,13 @@ pub struct Common {
     /// How often the keeper asked for all to be uploaded, and up to which of these that is done.
     wanted: AtomicU64,
     done: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<TeamState>,
     uploads: Mutex<Uploads>,
 }
 
 /// What changes under a lock that is held for a moment only.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct TeamState {
     /// Why the team's store cannot be used, if it cannot.
     pub trouble: Option<String>,
     /// The instance that we are, while connected.
@@ -48,9 +48,9 @@ pub struct State {
     pub waiting: usize,
 }
 
-impl Common {
+impl TeamShared {
     /// The state, for a moment.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, TeamState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

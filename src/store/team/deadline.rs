@@ -13,9 +13,9 @@ const CLOCK: ClockId = ClockId::Monotonic;
 
 /// A moment that is set by one thread and asked for by others. Nanoseconds of our clock; 0: none.
 #[derive(Debug, Default)]
-pub struct Deadline(AtomicU64);
+pub struct SharedDeadline(AtomicU64);
 
-impl Deadline {
+impl SharedDeadline {
     /// The lease was asked for at `asked`, and lasts so long at least from then.
     pub fn set(&self, asked: Duration, lasts: Duration) {
         self.0.store(nanoseconds(asked + lasts), Ordering::Release);
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_good_from_when_it_was_asked_for_and_not_from_when_the_answer_came() {
-        let deadline = Deadline::default();
+        let deadline = SharedDeadline::default();
         assert_eq!(deadline.left(), Duration::ZERO);
         deadline.set(now().saturating_sub(Duration::from_secs(20)), Duration::from_secs(30));
         let left = deadline.left();

@@ -11,16 +11,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Here;
-use super::common::Common;
+use super::common::TeamShared;
 use super::deadline;
 use super::mover::Mover;
-use super::share::{ShareStep, Shared};
+use super::share::{ShareOutcome, ShareStep};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::owner::Owner;
-use crate::store::ledger::{self, Claim, Command, ReadCommand, ReplyTo};
+use crate::store::ledger::{self, Claim, ReadCommand, ReplyTo, WriteCommand};
 use crate::store::postgres::leases::{self, Holder, InstanceId, LEASE, Leased, RENEWED_EVERY, Who};
-use crate::store::postgres::session::{Session, Target};
-use crate::store::postgres::trouble::Trouble;
+use crate::store::postgres::session::{ServerTarget, Session};
+use crate::store::postgres::trouble::TeamTrouble;
 use crate::store::{Reads, StoreError};
 
 /// How long a start waits for the team's store before it goes on without.
@@ -36,21 +36,21 @@ const FLUSH: Duration = Duration::from_secs(4);
 
 /// What the keeper is asked for.
 #[derive(Debug)]
-pub enum Ask {
-    /// As `Command::Claim`.
+pub enum KeeperRequest {
+    /// As `WriteCommand::Claim`.
     Claim(Vec<Arc<Job>>, ReplyTo<Vec<Claim>>),
-    /// As `Command::Release`.
+    /// As `WriteCommand::Release`.
     Release(Vec<JobKey>, Vec<Reads>, ReplyTo<()>),
-    /// As `Command::Close`.
+    /// As `WriteCommand::Close`.
     Close(oneshot::Sender<()>),
 }
 
 /// The keeper's own state.
 pub struct Keeper {
-    target: Arc<Target>,
+    target: Arc<ServerTarget>,
     here: Here,
     mover: Arc<Mover>,
-    common: Arc<Common>,
+    common: Arc<TeamShared>,
     online: Option<Online>,
     /// The instance that we are as long as its lease lasts, and those that we were.
     us: Option<InstanceId>,
@@ -71,7 +71,7 @@ struct Online {
 
 impl Keeper {
     /// One that is not connected.
-    pub fn new(target: Arc<Target>, here: Here, mover: Arc<Mover>, common: Arc<Common>) -> Self {
+    pub fn new(target: Arc<ServerTarget>, here: Here, mover: Arc<Mover>, common: Arc<TeamShared>) -> Self {
         Self {
             target,
             here,
@@ -90,11 +90,11 @@ impl Keeper {
 
     /// Works until it is asked to close, or nobody can ask any more: then the lease runs out by itself, as after a
     /// death.
-    pub async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
-        let late = Trouble::Unreachable(format!("{}: no answer within {} s", self.target.address, FIRST.as_secs()));
+    pub async fn run(mut self, mut asks: mpsc::UnboundedReceiver<KeeperRequest>) {
+        let late = TeamTrouble::Unreachable(format!("{}: no answer within {} s", self.target.address, FIRST.as_secs()));
         let first = timeout(FIRST, self.open()).await;
         self.opened(first.unwrap_or(Err(late))).await;
-        let mut connecting: Option<BoxFuture<'static, Result<Opened, Trouble>>> = None;
+        let mut connecting: Option<BoxFuture<'static, Result<Opened, TeamTrouble>>> = None;
         let common = Arc::clone(&self.common);
         loop {
             if self.online.is_none() && connecting.is_none() && self.retry_at <= Instant::now() {
@@ -106,53 +106,53 @@ impl Keeper {
                 (None, Some(_)) => None,
             };
             let event = tokio::select! {
-                ask = asks.recv() => Event::Asked(ask),
-                told = notified(&mut self.online) => Event::Told(told),
-                opened = or_never(&mut connecting) => Event::Opened(opened),
-                () = common.uploaded.notified() => Event::Uploaded,
-                () = until(wake_at) => Event::Woken,
+                ask = asks.recv() => KeeperEvent::Asked(ask),
+                told = notified(&mut self.online) => KeeperEvent::Told(told),
+                opened = or_never(&mut connecting) => KeeperEvent::Opened(opened),
+                () = common.uploaded.notified() => KeeperEvent::Uploaded,
+                () = until(wake_at) => KeeperEvent::Woken,
             };
             match event {
-                Event::Asked(None) => return,
-                Event::Asked(Some(Ask::Close(done))) => {
+                KeeperEvent::Asked(None) => return,
+                KeeperEvent::Asked(Some(KeeperRequest::Close(done))) => {
                     self.close().await;
-                    self.mover.local.write(Command::Close(done));
+                    self.mover.local.write(WriteCommand::Close(done));
                     return;
                 }
-                Event::Asked(Some(Ask::Claim(jobs, reply))) => {
+                KeeperEvent::Asked(Some(KeeperRequest::Claim(jobs, reply))) => {
                     let claims = self.claim(jobs).await;
                     // First: a claim that nobody has confirmed is answered too, and must not be polled on that.
                     self.tell();
                     drop(reply.send(claims));
                 }
-                Event::Asked(Some(Ask::Release(keys, reads, reply))) => {
+                KeeperEvent::Asked(Some(KeeperRequest::Release(keys, reads, reply))) => {
                     drop(reply.send(self.release(keys, reads).await))
                 }
-                Event::Told(Some(freed)) => {
+                KeeperEvent::Told(Some(freed)) => {
                     self.common.wake.notify_one();
                     if freed {
                         self.look_for_freed().await;
                     }
                 }
-                Event::Told(None) => {
-                    self.lose(&Trouble::Unreachable(format!("{}: the connection was closed", self.target.address)));
+                KeeperEvent::Told(None) => {
+                    self.lose(&TeamTrouble::Unreachable(format!("{}: the connection was closed", self.target.address)));
                 }
-                Event::Opened(opened) => {
+                KeeperEvent::Opened(opened) => {
                     connecting = None;
                     self.opened(opened).await;
                 }
-                Event::Uploaded => self.flush_releases().await,
-                Event::Woken => self.renew().await,
+                KeeperEvent::Uploaded => self.flush_releases().await,
+                KeeperEvent::Woken => self.renew().await,
             }
             self.tell();
         }
     }
 
-    fn open(&self) -> impl Future<Output = Result<Opened, Trouble>> + Send + use<> {
+    fn open(&self) -> impl Future<Output = Result<Opened, TeamTrouble>> + Send + use<> {
         open(Arc::clone(&self.target), self.here.clone(), Arc::clone(&self.mover), self.us)
     }
 
-    async fn opened(&mut self, opened: Result<Opened, Trouble>) {
+    async fn opened(&mut self, opened: Result<Opened, TeamTrouble>) {
         let Opened { session, us, asked } = match opened {
             Ok(opened) => opened,
             Err(trouble) => return self.lose(&trouble),
@@ -200,8 +200,8 @@ impl Keeper {
     }
 
     /// The connection is of no more use. A lease that it was said to have still counts to its end.
-    fn lose(&mut self, trouble: &Trouble) {
-        if *trouble == Trouble::LeaseLost {
+    fn lose(&mut self, trouble: &TeamTrouble) {
+        if *trouble == TeamTrouble::LeaseLost {
             self.forget_lease();
         }
         self.online = None;
@@ -264,7 +264,7 @@ impl Keeper {
     }
 
     async fn claim(&mut self, jobs: Vec<Arc<Job>>) -> Result<Vec<Claim>, StoreError> {
-        let mut claims = ledger::order(&*self.mover.local, |reply| Command::Claim(jobs.clone(), reply)).await?;
+        let mut claims = ledger::order(&*self.mover.local, |reply| WriteCommand::Claim(jobs.clone(), reply)).await?;
         let ours: Vec<Arc<Job>> = jobs
             .iter()
             .zip(&claims)
@@ -364,7 +364,7 @@ impl Keeper {
             let number = self.common.want_upload();
             self.to_release.extend(keys.iter().map(|key| (number, key.clone())));
         }
-        ledger::order(&*self.mover.local, |reply| Command::Release(keys, reads, reply)).await
+        ledger::order(&*self.mover.local, |reply| WriteCommand::Release(keys, reads, reply)).await
     }
 
     async fn flush_releases(&mut self) {
@@ -429,27 +429,32 @@ struct Opened {
     asked: Duration,
 }
 
-enum Event {
-    Asked(Option<Ask>),
+enum KeeperEvent {
+    Asked(Option<KeeperRequest>),
     Told(Option<bool>),
-    Opened(Result<Opened, Trouble>),
+    Opened(Result<Opened, TeamTrouble>),
     Uploaded,
     Woken,
 }
 
-async fn open(target: Arc<Target>, here: Here, mover: Arc<Mover>, us: Option<InstanceId>) -> Result<Opened, Trouble> {
+async fn open(
+    target: Arc<ServerTarget>,
+    here: Here,
+    mover: Arc<Mover>,
+    us: Option<InstanceId>,
+) -> Result<Opened, TeamTrouble> {
     let (session, store) = Session::open(&target).await?;
     session.must_be_apart().await?;
     session.listen().await?;
-    let joined = mover.share(ShareStep::Join(store)).await.map_err(|error| Trouble::Other(error.to_string()))?;
-    let Shared::Joined(_, place) = joined else {
-        return Err(Trouble::Other("this directory is not joined".to_owned()));
+    let joined = mover.share(ShareStep::Join(store)).await.map_err(|error| TeamTrouble::Other(error.to_string()))?;
+    let ShareOutcome::Joined(_, place) = joined else {
+        return Err(TeamTrouble::Other("this directory is not joined".to_owned()));
     };
     if let Some(us) = us {
         let asked = deadline::now();
         match leases::renew(&session, us, 0).await {
             Ok(()) => return Ok(Opened { session, us, asked }),
-            Err(Trouble::LeaseLost) => {}
+            Err(TeamTrouble::LeaseLost) => {}
             Err(trouble) => return Err(trouble),
         }
     }
@@ -462,8 +467,8 @@ async fn open(target: Arc<Target>, here: Here, mover: Arc<Mover>, us: Option<Ins
 }
 
 /// A request that nobody should wait for long.
-async fn within<T>(request: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    let late = || Err(Trouble::Unreachable(format!("no answer within {} s", PATIENCE.as_secs())));
+async fn within<T>(request: impl Future<Output = Result<T, TeamTrouble>>) -> Result<T, TeamTrouble> {
+    let late = || Err(TeamTrouble::Unreachable(format!("no answer within {} s", PATIENCE.as_secs())));
     timeout(PATIENCE, request).await.unwrap_or_else(|_| late())
 }
 

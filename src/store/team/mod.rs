@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{mpsc, oneshot};
 
-use super::ledger::{Command, Ledger, ReadCommand};
-use super::postgres::session::Target;
+use super::ledger::{Ledger, ReadCommand, WriteCommand};
+use super::postgres::session::ServerTarget;
 use super::{Spool, StoreError, StoreErrorKind, instance};
 use crate::domain::job::JobKey;
 use crate::domain::owner::Owner;
@@ -28,8 +28,8 @@ mod uploads;
 
 pub use moving::catch_up;
 
-use common::Common;
-use keeper::{Ask, Keeper};
+use common::TeamShared;
+use keeper::{Keeper, KeeperRequest};
 use mover::Mover;
 
 /// Who we are on this machine.
@@ -54,16 +54,16 @@ impl Here {
 #[derive(Debug)]
 pub struct Team {
     local: Arc<dyn Ledger>,
-    common: Arc<Common>,
+    common: Arc<TeamShared>,
     runtime: Handle,
-    asks: Option<mpsc::UnboundedSender<Ask>>,
+    asks: Option<mpsc::UnboundedSender<KeeperRequest>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Team {
     /// Begins to keep this machine's ledger and the team's in step. Returns at once, whether or not that can be
     /// reached.
-    pub fn start(local: Arc<dyn Ledger>, spool: Spool, target: Target, here: Here) -> Result<Self, StoreError> {
+    pub fn start(local: Arc<dyn Ledger>, spool: Spool, target: ServerTarget, here: Here) -> Result<Self, StoreError> {
         let failed = |error: std::io::Error| StoreError {
             kind: StoreErrorKind::Other,
             what: format!("failed to start a thread: {error}"),
@@ -71,7 +71,7 @@ impl Team {
         };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (asks, inbox) = mpsc::unbounded_channel();
-        let common = Arc::new(Common::default());
+        let common = Arc::new(TeamShared::default());
         let mover = Arc::new(Mover { local: Arc::clone(&local), spool });
         let target = Arc::new(target);
         let keeper = Keeper::new(Arc::clone(&target), here, Arc::clone(&mover), Arc::clone(&common));
@@ -86,7 +86,7 @@ impl Team {
         Ok(Self { local, common, runtime: handle, asks: Some(asks), thread: Some(thread) })
     }
 
-    fn ask(&self, ask: Ask) {
+    fn ask(&self, ask: KeeperRequest) {
         if let Some(asks) = &self.asks {
             let _ = asks.send(ask);
         }
@@ -94,46 +94,46 @@ impl Team {
 }
 
 impl Ledger for Team {
-    fn write(&self, command: Command) {
+    fn write(&self, command: WriteCommand) {
         match command {
-            Command::Claim(jobs, reply) => self.ask(Ask::Claim(jobs, reply)),
-            Command::Release(keys, reads, reply) => self.ask(Ask::Release(keys, reads, reply)),
-            Command::Close(done) => self.ask(Ask::Close(done)),
-            Command::Changes(reply) => {
+            WriteCommand::Claim(jobs, reply) => self.ask(KeeperRequest::Claim(jobs, reply)),
+            WriteCommand::Release(keys, reads, reply) => self.ask(KeeperRequest::Release(keys, reads, reply)),
+            WriteCommand::Close(done) => self.ask(KeeperRequest::Close(done)),
+            WriteCommand::Changes(reply) => {
                 let (own, local) = oneshot::channel();
-                self.local.write(Command::Changes(own));
+                self.local.write(WriteCommand::Changes(own));
                 let common = Arc::clone(&self.common);
                 self.runtime.spawn(async move {
                     let local = local.await.unwrap_or_else(|_| Err(StoreError::closed()));
                     let _ = reply.send(local.map(|local| common.changes(local)));
                 });
             }
-            Command::Probe(reply) => {
+            WriteCommand::Probe(reply) => {
                 let (own, local) = oneshot::channel();
-                self.local.write(Command::Probe(own));
+                self.local.write(WriteCommand::Probe(own));
                 let common = Arc::clone(&self.common);
                 self.runtime.spawn(async move {
                     let local = local.await.unwrap_or_else(|_| Err(StoreError::closed()));
                     let _ = reply.send(local.and_then(|()| common.check()));
                 });
             }
-            Command::Save(ref save, _) => {
+            WriteCommand::Save(ref save, _) => {
                 let key = save.job.key.clone();
                 // The mover's question stands behind the save in line, and counts it only then.
                 self.common.uploads().saved(key, || self.local.write(command));
                 self.common.wake.notify_one();
             }
-            Command::Declare(..)
-            | Command::SetFields(..)
-            | Command::NoteExported(..)
-            | Command::HookEvents(_)
-            | Command::HookEndings(_)
-            | Command::AddHookEvents(..)
-            | Command::NoteHookEvents(..)
-            | Command::Forget(..)
-            | Command::Compact(_)
-            | Command::Share(..)
-            | Command::Lock(_) => self.local.write(command),
+            WriteCommand::Declare(..)
+            | WriteCommand::SetFields(..)
+            | WriteCommand::NoteExported(..)
+            | WriteCommand::HookEvents(_)
+            | WriteCommand::HookEndings(_)
+            | WriteCommand::AddHookEvents(..)
+            | WriteCommand::NoteHookEvents(..)
+            | WriteCommand::Forget(..)
+            | WriteCommand::Compact(_)
+            | WriteCommand::Share(..)
+            | WriteCommand::Lock(_) => self.local.write(command),
         }
     }
 

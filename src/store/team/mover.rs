@@ -6,16 +6,16 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 
-use super::share::{Import, ShareStep, Shared};
+use super::share::{Import, ShareOutcome, ShareStep};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Keep;
-use crate::store::ledger::{self, Command, Ledger, ReadCommand, ReplyTo};
-use crate::store::postgres::changes::{self, Cursor, Remote};
+use crate::store::ledger::{self, Ledger, ReadCommand, ReplyTo, WriteCommand};
+use crate::store::postgres::changes::{self, ChangeCursor, Remote};
 use crate::store::postgres::leases::{InstanceId, numbers};
 use crate::store::postgres::session::Session;
-use crate::store::postgres::trouble::Trouble;
+use crate::store::postgres::trouble::TeamTrouble;
 use crate::store::postgres::upload::{Upload, upload};
-use crate::store::{Kept, SaveBody, Spool, StoreError};
+use crate::store::{KeptBody, SaveBody, Spool, StoreError};
 
 /// How many jobs are uploaded in one transaction.
 const JOBS_AT_ONCE: usize = 64;
@@ -29,7 +29,7 @@ const FETCHED_AT_ONCE: usize = 64;
 pub enum MoveError {
     /// The team's store failed.
     #[error(transparent)]
-    Team(#[from] Trouble),
+    Team(#[from] TeamTrouble),
     /// This machine's failed.
     #[error(transparent)]
     Here(#[from] StoreError),
@@ -48,7 +48,7 @@ impl Mover {
     /// Uploads the next jobs that wait for it. Answers which, and how many wait still.
     pub async fn upload(&self, session: &mut Session, us: InstanceId) -> Result<(Vec<JobKey>, usize), MoveError> {
         let nothing = (Vec::new(), 0);
-        let Shared::Waiting(total, waiting) = self.share(ShareStep::Waiting(JOBS_AT_ONCE)).await? else {
+        let ShareOutcome::Waiting(total, waiting) = self.share(ShareStep::Waiting(JOBS_AT_ONCE)).await? else {
             return Ok(nothing);
         };
         let (mut uploads, mut tickets, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -80,7 +80,7 @@ impl Mover {
         &self,
         session: &Session,
         us: Option<InstanceId>,
-        cursor: &mut Cursor,
+        cursor: &mut ChangeCursor,
     ) -> Result<(Vec<JobKey>, bool), MoveError> {
         // Room for our own results comes before copies of those of others.
         self.spool.check()?;
@@ -99,8 +99,8 @@ impl Mover {
     }
 
     /// A step in this machine's ledger.
-    pub async fn share(&self, step: ShareStep) -> Result<Shared, StoreError> {
-        ledger::order(&*self.local, |reply| Command::Share(step, reply)).await
+    pub async fn share(&self, step: ShareStep) -> Result<ShareOutcome, StoreError> {
+        ledger::order(&*self.local, |reply| WriteCommand::Share(step, reply)).await
     }
 
     async fn upload_of(&self, job: Arc<Job>) -> Result<Upload, StoreError> {
@@ -136,18 +136,18 @@ impl Mover {
     async fn import_one(&self, session: &Session, remote: Remote) -> Result<bool, MoveError> {
         let Remote { job, record, description, changes, bodies, .. } = remote;
         let here = self.ask(|reply| ReadCommand::Kept(job.key.clone(), reply)).await?;
-        let is_here = |kept: &Kept| {
+        let is_here = |kept: &KeptBody| {
             here.iter()
                 .any(|here| (here.saved.sha256, here.keep, &here.role) == (kept.saved.sha256, kept.keep, &kept.role))
         };
         let evidence = record.evidence();
-        let is_wanted = |kept: &Kept| kept.keep == Keep::Result || Some(kept.saved.sha256) == evidence;
+        let is_wanted = |kept: &KeptBody| kept.keep == Keep::Result || Some(kept.saved.sha256) == evidence;
         let known = record.into_observation();
         let mut fetched = Vec::new();
         for kept in bodies.into_iter().filter(|kept| is_wanted(kept) && !is_here(kept)) {
             match self.fetch_body(session, &job.key, known.applied, kept).await {
                 Ok(body) => fetched.push(body),
-                Err(MoveError::Team(Trouble::Damaged(why))) => {
+                Err(MoveError::Team(TeamTrouble::Damaged(why))) => {
                     tracing::error!("{} is not taken over from the team's store: {why}", job.label());
                     return Ok(false);
                 }
@@ -155,11 +155,17 @@ impl Mover {
             }
         }
         let import = Import { job: Arc::new(job), known, changes, description, bodies: fetched };
-        Ok(self.share(ShareStep::Import(Box::new(import))).await? == Shared::Imported(true))
+        Ok(self.share(ShareStep::Import(Box::new(import))).await? == ShareOutcome::Imported(true))
     }
 
     /// A body's bytes, by way of the spool, so that memory is bounded; compared with its SHA-256.
-    async fn fetch_body(&self, session: &Session, key: &JobKey, seq: u64, kept: Kept) -> Result<SaveBody, MoveError> {
+    async fn fetch_body(
+        &self,
+        session: &Session,
+        key: &JobKey,
+        seq: u64,
+        kept: KeptBody,
+    ) -> Result<SaveBody, MoveError> {
         let mut writer = self.spool.begin(key, seq, false);
         writer.set_status(kept.saved.http_status);
         if kept.saved.masked {
@@ -169,12 +175,12 @@ impl Mover {
         while let Some(piece) = pieces.next().await {
             writer.push(&piece?);
             if let Some(why) = writer.objection() {
-                return Err(Trouble::Damaged(why).into());
+                return Err(TeamTrouble::Damaged(why).into());
             }
         }
         let (bytes, spooled) = writer.finish();
-        kept.saved.check(&bytes).map_err(|damage| Trouble::Damaged(damage.to_string()))?;
-        let Kept { saved, keep, role, broken, headers, exported: _ } = kept;
+        kept.saved.check(&bytes).map_err(|damage| TeamTrouble::Damaged(damage.to_string()))?;
+        let KeptBody { saved, keep, role, broken, headers, exported: _ } = kept;
         let (http_status, masked, at) = (saved.http_status, saved.masked, saved.at);
         Ok(SaveBody { keep, role, broken, bytes, spooled, http_status, headers, masked, at })
     }

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::common::Common;
+use super::common::TeamShared;
 use super::mover::{MoveError, Mover};
-use super::share::{ShareStep, Shared};
+use super::share::{ShareOutcome, ShareStep};
 use crate::domain::job::JobKey;
 use crate::store::ledger::Ledger;
-use crate::store::postgres::changes::Cursor;
+use crate::store::postgres::changes::ChangeCursor;
 use crate::store::postgres::leases::InstanceId;
-use crate::store::postgres::session::{Session, Target};
-use crate::store::postgres::trouble::Trouble;
+use crate::store::postgres::session::{ServerTarget, Session};
+use crate::store::postgres::trouble::TeamTrouble;
 use crate::store::{Spool, StoreError};
 
 /// How often is looked without being woken.
@@ -23,17 +23,17 @@ const LOOK: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection for moving, and how far was read on it.
-struct Way {
+struct MovingSession {
     session: Session,
-    cursor: Cursor,
+    cursor: ChangeCursor,
 }
 
 /// Moves as long as it is polled.
-pub async fn run(target: Arc<Target>, mover: Arc<Mover>, common: Arc<Common>) {
+pub async fn run(target: Arc<ServerTarget>, mover: Arc<Mover>, common: Arc<TeamShared>) {
     let mut way = None;
     let mut look_at = Instant::now() + LOOK;
     let mut told = String::new();
-    if let Ok(Shared::Waiting(_, left)) = mover.share(ShareStep::Waiting(usize::MAX)).await {
+    if let Ok(ShareOutcome::Waiting(_, left)) = mover.share(ShareStep::Waiting(usize::MAX)).await {
         common.uploads().waited(left.into_iter().map(|(job, _)| job.key.clone()));
     }
     loop {
@@ -60,17 +60,17 @@ pub async fn run(target: Arc<Target>, mover: Arc<Mover>, common: Arc<Common>) {
 }
 
 async fn round(
-    target: &Arc<Target>,
+    target: &Arc<ServerTarget>,
     mover: &Mover,
-    common: &Common,
+    common: &TeamShared,
     us: InstanceId,
-    way: &mut Option<Way>,
+    way: &mut Option<MovingSession>,
 ) -> Result<(), MoveError> {
     let wanted = common.wanted();
     if way.as_ref().is_none_or(|way| way.session.client.is_closed()) {
         *way = Some(connect(target, mover).await?);
     }
-    let Some(Way { session, cursor }) = way else { return Ok(()) };
+    let Some(MovingSession { session, cursor }) = way else { return Ok(()) };
     loop {
         let saves = common.uploads().saves();
         let (uploaded, waiting) = mover.upload(session, us).await?;
@@ -90,21 +90,25 @@ async fn round(
     }
 }
 
-async fn connect(target: &Arc<Target>, mover: &Mover) -> Result<Way, MoveError> {
+async fn connect(target: &Arc<ServerTarget>, mover: &Mover) -> Result<MovingSession, MoveError> {
     let (session, store) = Session::open(target).await?;
     match mover.share(ShareStep::Join(store)).await? {
-        Shared::Joined(from, _) => Ok(Way { session, cursor: Cursor::at(from) }),
-        Shared::Waiting(..) | Shared::Imported(_) | Shared::Done => {
-            Err(Trouble::Other("this directory is not joined".to_owned()).into())
+        ShareOutcome::Joined(from, _) => Ok(MovingSession { session, cursor: ChangeCursor::at(from) }),
+        ShareOutcome::Waiting(..) | ShareOutcome::Imported(_) | ShareOutcome::Done => {
+            Err(TeamTrouble::Other("this directory is not joined".to_owned()).into())
         }
     }
 }
 
 /// Takes over what others have saved, for who looks only. Answers with the jobs.
-pub async fn catch_up(target: &Arc<Target>, local: Arc<dyn Ledger>, spool: Spool) -> Result<Vec<JobKey>, StoreError> {
+pub async fn catch_up(
+    target: &Arc<ServerTarget>,
+    local: Arc<dyn Ledger>,
+    spool: Spool,
+) -> Result<Vec<JobKey>, StoreError> {
     let mover = Mover { local, spool };
     let moved = async {
-        let Way { session, mut cursor } = connect(target, &mover).await?;
+        let MovingSession { session, mut cursor } = connect(target, &mover).await?;
         let mut all = Vec::new();
         loop {
             let (imported, has_more) = mover.import(&session, None, &mut cursor).await?;

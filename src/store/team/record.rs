@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::checksum::Checksum;
 use crate::domain::files::{FileCounts, ItemCounts};
-use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields, LastPoll, Observation, Saved};
+use crate::domain::observation::{BodyId, Doubt, Doubtful, FieldValues, LastPoll, Observation, SavedBody};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// An observation without numbers of bodies. What a later jobdeck adds to it is left out here.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Record {
+pub struct SharedRecord {
     state: String,
     word: Option<String>,
     lost: Option<String>,
@@ -34,16 +34,16 @@ pub struct Record {
     eta: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     changed_at: Option<Timestamp>,
-    saved: Option<Named>,
-    evidence: Option<Named>,
+    saved: Option<NamedBody>,
+    evidence: Option<NamedBody>,
     applied: u64,
     doubt: Option<String>,
-    doubtful: Option<Poll>,
-    last_poll: Option<Poll>,
+    doubtful: Option<PollRecord>,
+    last_poll: Option<PollRecord>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Poll {
+struct PollRecord {
     read: Option<String>,
     http_status: Option<u16>,
     reason: Option<String>,
@@ -52,7 +52,7 @@ struct Poll {
 
 /// A body by what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Named {
+struct NamedBody {
     sha256: String,
     bytes: u64,
     http_status: u16,
@@ -60,7 +60,7 @@ struct Named {
     masked: bool,
 }
 
-impl From<&Observation> for Record {
+impl From<&Observation> for SharedRecord {
     fn from(known: &Observation) -> Self {
         let known = known.clone();
         Self {
@@ -85,17 +85,17 @@ impl From<&Observation> for Record {
             eta: known.eta,
             expires_at: known.expires_at,
             changed_at: known.changed_at,
-            saved: known.saved.as_ref().map(Named::from),
-            evidence: known.evidence.as_deref().map(Named::from),
+            saved: known.saved.as_ref().map(NamedBody::from),
+            evidence: known.evidence.as_deref().map(NamedBody::from),
             applied: known.applied,
             doubt: known.doubt.map(|doubt| doubt.cause().as_str().to_owned()),
-            doubtful: known.doubtful.map(|poll| Poll {
+            doubtful: known.doubtful.map(|poll| PollRecord {
                 read: None,
                 http_status: poll.http_status,
                 reason: Some(poll.reason),
                 at: poll.at,
             }),
-            last_poll: known.last_poll.map(|poll| Poll {
+            last_poll: known.last_poll.map(|poll| PollRecord {
                 read: Some(poll.read.as_str().to_owned()),
                 http_status: poll.http_status,
                 reason: poll.reason,
@@ -105,16 +105,16 @@ impl From<&Observation> for Record {
     }
 }
 
-impl Record {
+impl SharedRecord {
     /// The SHA-256 of the copy, if there is one.
     #[cfg(test)]
     pub fn saved(&self) -> Option<Checksum> {
-        self.saved.as_ref().and_then(Named::sha256)
+        self.saved.as_ref().and_then(NamedBody::sha256)
     }
 
     /// The SHA-256 of the evidence, if there is any.
     pub fn evidence(&self) -> Option<Checksum> {
-        self.evidence.as_ref().and_then(Named::sha256)
+        self.evidence.as_ref().and_then(NamedBody::sha256)
     }
 
     /// The observation. Its bodies have no number yet.
@@ -133,7 +133,7 @@ impl Record {
             items: self.items.map(|(total, succeeded, failed)| Box::new(ItemCounts { total, succeeded, failed })),
             cost: self.cost,
             title: self.title,
-            fields: self.fields.map(|(taken_by, values)| Box::new(Fields { taken_by, values })),
+            fields: self.fields.map(|(taken_by, values)| Box::new(FieldValues { taken_by, values })),
             created_at: self.created_at,
             first_seen: self.first_seen,
             running_since: self.running_since,
@@ -141,8 +141,8 @@ impl Record {
             eta: self.eta,
             expires_at: self.expires_at,
             changed_at: self.changed_at,
-            saved: self.saved.and_then(Named::unnumbered),
-            evidence: self.evidence.and_then(Named::unnumbered).map(Box::new),
+            saved: self.saved.and_then(NamedBody::unnumbered),
+            evidence: self.evidence.and_then(NamedBody::unnumbered).map(Box::new),
             applied: self.applied,
             doubt: self.doubt.and_then(|word| Doubt::ALL.into_iter().find(|doubt| doubt.cause().as_str() == word)),
             doubtful: self.doubtful.map(|poll| {
@@ -160,20 +160,20 @@ impl Record {
     }
 }
 
-impl Named {
+impl NamedBody {
     fn sha256(&self) -> Option<Checksum> {
         Checksum::from_hex(&self.sha256)
     }
 
-    fn unnumbered(self) -> Option<Saved> {
+    fn unnumbered(self) -> Option<SavedBody> {
         let sha256 = self.sha256()?;
         let Self { bytes, http_status, at, masked, .. } = self;
-        Some(Saved { body: BodyId(0), bytes, sha256, http_status, at, masked })
+        Some(SavedBody { body: BodyId(0), bytes, sha256, http_status, at, masked })
     }
 }
 
-impl From<&Saved> for Named {
-    fn from(saved: &Saved) -> Self {
+impl From<&SavedBody> for NamedBody {
+    fn from(saved: &SavedBody) -> Self {
         Self {
             sha256: saved.sha256.to_string(),
             bytes: saved.bytes,
@@ -239,8 +239,8 @@ mod tests {
         Timestamp::new(1_800_000_000 + second, 123_456_789).unwrap()
     }
 
-    fn saved(byte: u8) -> Saved {
-        Saved { body: BodyId(0), bytes: 9, sha256: Checksum([byte; 32]), http_status: 200, at: at(3), masked: true }
+    fn saved(byte: u8) -> SavedBody {
+        SavedBody { body: BodyId(0), bytes: 9, sha256: Checksum([byte; 32]), http_status: 200, at: at(3), masked: true }
     }
 
     fn full() -> Observation {
@@ -258,7 +258,7 @@ mod tests {
             items: Some(Box::new(ItemCounts { total: Some(u64::MAX), succeeded: None, failed: Some(0) })),
             cost: Some("0.10".into()),
             title: Some("a.pdf".into()),
-            fields: Some(Box::new(Fields { taken_by: "x".to_owned(), values: "{}".to_owned() })),
+            fields: Some(Box::new(FieldValues { taken_by: "x".to_owned(), values: "{}".to_owned() })),
             created_at: Some(at(0)),
             first_seen: Some(at(1)),
             running_since: Some(at(2)),
@@ -278,12 +278,12 @@ mod tests {
     #[test]
     fn an_observation_comes_back_as_it_went_digit_for_digit() {
         for known in [full(), Observation::default()] {
-            let text = serde_json::to_string(&Record::from(&known)).unwrap();
-            let record: Record = serde_json::from_str(&text).unwrap();
+            let text = serde_json::to_string(&SharedRecord::from(&known)).unwrap();
+            let record: SharedRecord = serde_json::from_str(&text).unwrap();
             assert_eq!(record.saved(), known.saved.as_ref().map(|saved| saved.sha256));
             assert_eq!(record.into_observation(), known);
         }
-        let of_later: Record = serde_json::from_str(r#"{"state":"levitating","applied":3,"new":[1]}"#).unwrap();
+        let of_later: SharedRecord = serde_json::from_str(r#"{"state":"levitating","applied":3,"new":[1]}"#).unwrap();
         assert_eq!(of_later.into_observation(), Observation { applied: 3, ..Observation::default() });
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::attempt::Change;
+use crate::domain::attempt::StateChange;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 use crate::store::SaveBody;
@@ -12,13 +12,13 @@ use crate::store::SaveBody;
 #[derive(Debug)]
 pub enum ShareStep {
     /// This directory belongs to the team's store of this number from now on. If it belonged to another one, or to
-    /// none, all that is known here waits for upload. Answers with [`Shared::Joined`].
+    /// none, all that is known here waits for upload. Answers with [`ShareOutcome::Joined`].
     Join(String),
-    /// Which jobs wait for upload, at most this many. Answers with [`Shared::Waiting`].
+    /// Which jobs wait for upload, at most this many. Answers with [`ShareOutcome::Waiting`].
     Waiting(usize),
     /// These were uploaded as they then stood.
     Uploaded(Vec<Ticket>),
-    /// What others know of a job. Answers with [`Shared::Imported`].
+    /// What others know of a job. Answers with [`ShareOutcome::Imported`].
     Import(Box<Import>),
     /// All changes below this transaction were read.
     Read(u64),
@@ -28,7 +28,7 @@ pub enum ShareStep {
 
 /// What comes of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shared {
+pub enum ShareOutcome {
     /// Where reading goes on, and the name of this directory.
     Joined(u64, String),
     /// How many wait in all, and the first of them.
@@ -56,7 +56,7 @@ pub struct Import {
     /// What is known. Its bodies are found by their SHA-256.
     pub known: Observation,
     /// Its changes.
-    pub changes: Vec<Change>,
+    pub changes: Vec<StateChange>,
     /// The description of its provider.
     pub description: Option<String>,
     /// Those of its bodies that are not here yet.

@@ -14,7 +14,7 @@ use crate::domain::observation::{Doubt, Keep, Observation, Role};
 use crate::domain::response::Headers;
 use crate::domain::state::{LostBecause, State};
 use crate::store::postgres::schema;
-use crate::store::postgres::session::{Session, Target};
+use crate::store::postgres::session::{ServerTarget, Session};
 use crate::store::postgres::tests::cluster::Cluster;
 use crate::store::postgres::tests::{made, target};
 use crate::store::{Changes, Claim, Save, SaveBody, Store, StoreErrorKind};
@@ -26,13 +26,13 @@ struct Machine {
 }
 
 impl Machine {
-    fn start(user: &str, target: &Arc<Target>) -> Self {
+    fn start(user: &str, target: &Arc<ServerTarget>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Self::over(dir.path(), user, target);
         Self { store, _dir: Some(dir) }
     }
 
-    fn over(dir: &Path, user: &str, target: &Arc<Target>) -> Store {
+    fn over(dir: &Path, user: &str, target: &Arc<ServerTarget>) -> Store {
         let (store, _) = Store::open(dir).unwrap();
         let here = Here { host: format!("{user}-laptop"), user: user.to_owned() };
         store.shared_by((**target).clone(), here).unwrap()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Changes, Claim, HookNews, NewHookEvent, Results, Save, SaveBody, Store, StoreErrorKind};
-use crate::domain::attempt::{Attempt, Change};
+use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{Keep, LastPoll, Observation, Role};
 use crate::domain::response::Headers;
@@ -143,6 +143,11 @@ fn attempt() -> Attempt {
     }
 }
 
-fn change() -> Change {
-    Change { at: at(5), previous: Some(State::Running), state: State::Succeeded, word: Some("COMPLETED".to_owned()) }
+fn change() -> StateChange {
+    StateChange {
+        at: at(5),
+        previous: Some(State::Running),
+        state: State::Succeeded,
+        word: Some("COMPLETED".to_owned()),
+    }
 }

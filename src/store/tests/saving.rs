@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::domain::files::{FileCounts, ItemCounts};
-use crate::domain::observation::{BodyId, Doubt, Doubtful, Fields};
+use crate::domain::observation::{BodyId, Doubt, Doubtful, FieldValues};
 use crate::domain::state::LostBecause;
 use crate::store::dir::StateDir;
 use crate::store::spool::LONGEST_INLINE;
@@ -28,7 +28,7 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         items: Some(Box::new(ItemCounts { total: Some(9), succeeded: None, failed: Some(2) })),
         cost: Some("0.0123000".into()),
         title: Some("scan 7.pdf".into()),
-        fields: Some(Box::new(Fields { taken_by: "v1".to_owned(), values: r#"{"total":1.50}"#.to_owned() })),
+        fields: Some(Box::new(FieldValues { taken_by: "v1".to_owned(), values: r#"{"total":1.50}"#.to_owned() })),
         created_at: Some(at(0)),
         expires_at: Some(at(86_400)),
         first_seen: Some(at(1)),

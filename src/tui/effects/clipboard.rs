@@ -28,7 +28,7 @@ const NO_PROGRAM: &str = "no program for it was found";
 
 /// A way to a clipboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
+pub enum ClipboardMethod {
     /// A program that takes the text on its standard input: its name as it is shown, and its command line.
     Tool(String, Vec<String>),
     /// A control sequence that asks the terminal to do it. It does not answer.
@@ -37,7 +37,7 @@ pub enum Way {
 
 /// Where we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct ClipboardHost {
     /// Inside tmux.
     pub tmux: bool,
     /// At the far end of an SSH connection.
@@ -48,7 +48,7 @@ pub struct Place {
     pub x11: bool,
 }
 
-impl Place {
+impl ClipboardHost {
     /// As the environment tells.
     pub fn from_environment() -> Self {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -62,10 +62,10 @@ impl Place {
 }
 
 /// The ways to try, in this order. `is_there` tells whether a program is on the PATH.
-pub fn ways(wish: &Clipboard, place: Place, is_there: impl Fn(&str) -> bool) -> Vec<Way> {
+pub fn ways(wish: &Clipboard, place: ClipboardHost, is_there: impl Fn(&str) -> bool) -> Vec<ClipboardMethod> {
     let tool = |line: &str| {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        Way::Tool(argv.first().cloned().unwrap_or_default(), argv)
+        ClipboardMethod::Tool(argv.first().cloned().unwrap_or_default(), argv)
     };
     // A default tmux drops OSC 52 from programs, plain or wrapped, but passes its own buffers on.
     let tmux = || vec![tool("tmux load-buffer -w -")];
@@ -81,27 +81,29 @@ pub fn ways(wish: &Clipboard, place: Place, is_there: impl Fn(&str) -> bool) -> 
         here.map(|(_, _, line)| tool(line)).collect()
     };
     match wish {
-        Clipboard::Osc52 => vec![Way::Osc52],
+        Clipboard::Osc52 => vec![ClipboardMethod::Osc52],
         Clipboard::Tmux => tmux(),
         Clipboard::Native => native(),
-        Clipboard::Command(argv) => vec![Way::Tool(argv.first().cloned().unwrap_or_default(), argv.clone())],
+        Clipboard::Command(argv) => {
+            vec![ClipboardMethod::Tool(argv.first().cloned().unwrap_or_default(), argv.clone())]
+        }
         Clipboard::Auto => {
             let mut ways = if place.tmux { tmux() } else { Vec::new() };
             if !place.ssh {
                 ways.extend(native());
             }
-            ways.push(Way::Osc52);
+            ways.push(ClipboardMethod::Osc52);
             ways
         }
     }
 }
 
 /// The ways in words, in their order.
-pub fn in_words(ways: &[Way]) -> String {
+pub fn in_words(ways: &[ClipboardMethod]) -> String {
     let limit = human::bytes((OSC52_LIMIT / 4 * 3) as u64);
-    let name = |way: &Way| match way {
-        Way::Tool(name, _) => name.clone(),
-        Way::Osc52 => format!("OSC 52 (up to {limit})"),
+    let name = |way: &ClipboardMethod| match way {
+        ClipboardMethod::Tool(name, _) => name.clone(),
+        ClipboardMethod::Osc52 => format!("OSC 52 (up to {limit})"),
     };
     let names: Vec<String> = ways.iter().map(name).collect();
     if names.is_empty() { NO_PROGRAM.to_owned() } else { format!("via {}", names.join(", else ")) }
@@ -119,7 +121,7 @@ pub fn is_on_path(name: &str) -> bool {
 
 /// What came of a copy: what to tell the user, and what to send to the terminal first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct CopyOutcome {
     /// What to tell.
     pub copied: Copied,
     /// A control sequence for the terminal; what the message says is true only once it is written.
@@ -128,22 +130,26 @@ pub struct Outcome {
 
 /// Copies by the first of these ways that works. `file` keeps a text that is too large for OSC 52 in a file and says
 /// where that is.
-pub async fn copy(text: Bytes, ways: &[Way], file: impl AsyncFnOnce() -> Result<PathBuf, String>) -> Outcome {
+pub async fn copy(
+    text: Bytes,
+    ways: &[ClipboardMethod],
+    file: impl AsyncFnOnce() -> Result<PathBuf, String>,
+) -> CopyOutcome {
     let bytes = text.len() as u64;
     let mut troubles = Vec::new();
     for way in ways {
         match way {
-            Way::Tool(name, argv) => match hand_over(argv, &text).await {
+            ClipboardMethod::Tool(name, argv) => match hand_over(argv, &text).await {
                 Ok(()) => return told(Copied::By { bytes, tool: Clean::new(name) }),
                 Err(why) => {
                     tracing::info!("{name} did not copy: {why}");
                     troubles.push(format!("{name}: {why}"));
                 }
             },
-            Way::Osc52 if encoded_length(text.len()) <= OSC52_LIMIT => {
-                return Outcome { copied: Copied::Sent { bytes }, sequence: Some(osc52(&text)) };
+            ClipboardMethod::Osc52 if encoded_length(text.len()) <= OSC52_LIMIT => {
+                return CopyOutcome { copied: Copied::Sent { bytes }, sequence: Some(osc52(&text)) };
             }
-            Way::Osc52 => {
+            ClipboardMethod::Osc52 => {
                 return match file().await {
                     Ok(path) => copied_path(bytes, &path),
                     Err(why) => told(Copied::Failed(Clean::new(&why))),
@@ -163,14 +169,14 @@ pub fn osc52(text: &[u8]) -> Vec<u8> {
     sequence
 }
 
-fn copied_path(bytes: u64, path: &Path) -> Outcome {
+fn copied_path(bytes: u64, path: &Path) -> CopyOutcome {
     use std::os::unix::ffi::OsStrExt;
     let copied = Copied::Path { bytes, path: Clean::new(&path.to_string_lossy()) };
-    Outcome { copied, sequence: Some(osc52(path.as_os_str().as_bytes())) }
+    CopyOutcome { copied, sequence: Some(osc52(path.as_os_str().as_bytes())) }
 }
 
-fn told(copied: Copied) -> Outcome {
-    Outcome { copied, sequence: None }
+fn told(copied: Copied) -> CopyOutcome {
+    CopyOutcome { copied, sequence: None }
 }
 
 fn encoded_length(length: usize) -> usize {
@@ -215,12 +221,12 @@ fn as_it_reads<'a>(program: &str, text: &'a [u8]) -> Cow<'a, [u8]> {
 mod tests {
     use super::*;
 
-    const HERE: Place = Place { tmux: false, ssh: false, wayland: false, x11: false };
+    const HERE: ClipboardHost = ClipboardHost { tmux: false, ssh: false, wayland: false, x11: false };
 
-    fn names(place: Place, programs: &[&str]) -> Vec<String> {
-        let named = |way: Way| match way {
-            Way::Tool(name, _) => name,
-            Way::Osc52 => "OSC 52".to_owned(),
+    fn names(place: ClipboardHost, programs: &[&str]) -> Vec<String> {
+        let named = |way: ClipboardMethod| match way {
+            ClipboardMethod::Tool(name, _) => name,
+            ClipboardMethod::Osc52 => "OSC 52".to_owned(),
         };
         ways(&Clipboard::Auto, place, |name| programs.contains(&name)).into_iter().map(named).collect()
     }
@@ -228,21 +234,21 @@ mod tests {
     #[test]
     fn the_place_decides_by_which_ways_a_copy_goes() {
         let all = ["wl-copy", "xclip", "xsel", "pbcopy", "clip.exe"];
-        let cases: [(Place, &[&str], &[&str]); 9] = [
+        let cases: [(ClipboardHost, &[&str], &[&str]); 9] = [
             (HERE, &[], &["OSC 52"]),
-            (Place { tmux: true, ..HERE }, &[], &["tmux", "OSC 52"]),
-            (Place { tmux: true, ssh: true, x11: true, ..HERE }, &all, &["tmux", "OSC 52"]),
-            (Place { ssh: true, wayland: true, x11: true, ..HERE }, &all, &["OSC 52"]),
-            (Place { wayland: true, ..HERE }, &["wl-copy", "xclip"], &["wl-copy", "OSC 52"]),
-            (Place { wayland: true, x11: true, ..HERE }, &["xclip", "xsel"], &["xclip", "xsel", "OSC 52"]),
-            (Place { x11: true, ..HERE }, &["wl-copy", "xsel"], &["xsel", "OSC 52"]),
+            (ClipboardHost { tmux: true, ..HERE }, &[], &["tmux", "OSC 52"]),
+            (ClipboardHost { tmux: true, ssh: true, x11: true, ..HERE }, &all, &["tmux", "OSC 52"]),
+            (ClipboardHost { ssh: true, wayland: true, x11: true, ..HERE }, &all, &["OSC 52"]),
+            (ClipboardHost { wayland: true, ..HERE }, &["wl-copy", "xclip"], &["wl-copy", "OSC 52"]),
+            (ClipboardHost { wayland: true, x11: true, ..HERE }, &["xclip", "xsel"], &["xclip", "xsel", "OSC 52"]),
+            (ClipboardHost { x11: true, ..HERE }, &["wl-copy", "xsel"], &["xsel", "OSC 52"]),
             (HERE, &["pbcopy"], &["pbcopy", "OSC 52"]),
-            (Place { tmux: true, ..HERE }, &["clip.exe"], &["tmux", "clip.exe", "OSC 52"]),
+            (ClipboardHost { tmux: true, ..HERE }, &["clip.exe"], &["tmux", "clip.exe", "OSC 52"]),
         ];
         for (place, programs, expected) in cases {
             assert_eq!(names(place, programs), expected, "{place:?} {programs:?}");
         }
-        assert_eq!(ways(&Clipboard::Osc52, Place { tmux: true, ..HERE }, |_| true), [Way::Osc52]);
+        assert_eq!(ways(&Clipboard::Osc52, ClipboardHost { tmux: true, ..HERE }, |_| true), [ClipboardMethod::Osc52]);
     }
 
     #[test]
@@ -250,29 +256,30 @@ mod tests {
         assert_eq!(osc52(b"hi\x1b\xff"), b"\x1b]52;c;aGkb/w==\x1b\\");
     }
 
-    async fn copied(length: usize, ways: &[Way]) -> Outcome {
+    async fn copied(length: usize, ways: &[ClipboardMethod]) -> CopyOutcome {
         copy(Bytes::from(vec![b'x'; length]), ways, async || Ok(PathBuf::from("/state/copy"))).await
     }
 
     #[tokio::test]
     async fn a_text_too_large_for_the_terminal_is_not_cut_its_path_is_sent_instead() {
-        let fits = copied(56_244, &[Way::Osc52]).await;
+        let fits = copied(56_244, &[ClipboardMethod::Osc52]).await;
         assert_eq!(fits.copied, Copied::Sent { bytes: 56_244 });
         assert!(fits.sequence.unwrap().len() <= OSC52_LIMIT + 9);
-        let large = copied(56_246, &[Way::Osc52]).await;
+        let large = copied(56_246, &[ClipboardMethod::Osc52]).await;
         assert_eq!(large.copied, Copied::Path { bytes: 56_246, path: Clean::new("/state/copy") });
         assert_eq!(large.sequence, Some(osc52(b"/state/copy")));
     }
 
     #[tokio::test]
     async fn a_tool_that_fails_or_hangs_is_passed_over() {
-        let tool =
-            |name: &str, script: &str| Way::Tool(name.to_owned(), ["sh", "-c", script].map(str::to_owned).into());
+        let tool = |name: &str, script: &str| {
+            ClipboardMethod::Tool(name.to_owned(), ["sh", "-c", script].map(str::to_owned).into())
+        };
         let (good, bad) = (tool("good", "cat > /dev/null"), tool("bad", "exit 1"));
-        let absent = Way::Tool("absent".to_owned(), vec!["/nowhere/absent".to_owned()]);
+        let absent = ClipboardMethod::Tool("absent".to_owned(), vec!["/nowhere/absent".to_owned()]);
         let by = |name: &str| Copied::By { bytes: 9, tool: Clean::new(name) };
         assert_eq!(copied(9, &[absent, bad.clone(), good]).await.copied, by("good"));
-        assert_eq!(copied(9, &[bad, Way::Osc52]).await.copied, Copied::Sent { bytes: 9 });
+        assert_eq!(copied(9, &[bad, ClipboardMethod::Osc52]).await.copied, Copied::Sent { bytes: 9 });
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use crate::app::effect::{Subject, TAKES, What};
+use crate::app::effect::{JobSnapshot, TAKES, What};
 use crate::app::event::Content;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::job::JobKey;
-use crate::domain::observation::{BodyId, Saved};
+use crate::domain::observation::{BodyId, SavedBody};
 use crate::domain::service::Service;
 use crate::engine::saved::{self, Form, Results};
 use crate::json::pretty::pretty;
@@ -38,7 +38,7 @@ pub async fn load_whole(store: &Results, key: &JobKey, body: BodyId) -> Result<A
 }
 
 /// A saved body that is still what was saved: nothing else is handed on without a word.
-async fn load_sound(store: &Results, key: &JobKey, saved: &Saved) -> Result<Arc<Content>, String> {
+async fn load_sound(store: &Results, key: &JobKey, saved: &SavedBody) -> Result<Arc<Content>, String> {
     let content = load(store, key, saved.body).await?;
     let (saved, body) = (saved.clone(), content.body.clone());
     let checked = spawn_blocking(move || saved.check(&body)).await.map_err(|error| error.to_string())?;
@@ -58,7 +58,7 @@ pub async fn bytes(
     store: Option<&Results>,
     service: Option<&Service>,
     what: &What,
-    job: &Subject,
+    job: &JobSnapshot,
 ) -> Result<Bytes, String> {
     match what {
         What::Text(text) => Ok(text.clone()),
@@ -79,7 +79,7 @@ pub async fn bytes(
 }
 
 /// The raw output of a job, or the whole response if there is none in it; and whether it is the output.
-pub async fn raw(store: Option<&Results>, job: &Subject) -> Result<(Bytes, bool), String> {
+pub async fn raw(store: Option<&Results>, job: &JobSnapshot) -> Result<(Bytes, bool), String> {
     let saved = saved::best(&job.known).ok_or("nothing of this job is saved yet")?;
     let store = store.ok_or("there is no state directory")?;
     let content = load_sound(store, &job.job.key, saved).await?;
@@ -100,13 +100,13 @@ async fn part(what: &What, content: &Arc<Content>) -> Result<Bytes, String> {
     spawn_blocking(print).await.map_err(|error| error.to_string())?
 }
 
-fn curl(service: Option<&Service>, job: &Subject) -> Result<String, String> {
+fn curl(service: Option<&Service>, job: &JobSnapshot) -> Result<String, String> {
     let service = service.ok_or_else(|| format!("the jobs file knows no service {:?} any more", job.job.service))?;
     Ok(warned(saved::curl(service, &job.job), job))
 }
 
 /// Whoever pastes it into a shell shall know what it may do.
-fn warned(curl: String, job: &Subject) -> String {
+fn warned(curl: String, job: &JobSnapshot) -> String {
     if job.may_take_the_result() { format!("# {TAKES}\n{curl}") } else { curl }
 }
 
@@ -167,7 +167,7 @@ mod tests {
         let save = crate::store::Save { body: Some(body), ..crate::store::Save::new(Arc::clone(&job), known) };
         let known = Arc::new(writer.save(save).await.unwrap());
         let number = known.saved.as_ref().unwrap().body;
-        let subject = Subject { ix: JobIx(0), job, known };
+        let subject = JobSnapshot { ix: JobIx(0), job, known };
         assert_eq!(load_whole(&store, &key, number).await.unwrap().damage, None);
         assert!(raw(Some(&store), &subject).await.is_ok());
 
@@ -205,7 +205,7 @@ mod tests {
                 tags: Vec::new().into(),
             });
             let known = Arc::new(Observation { state, ..Observation::default() });
-            let subject = Subject { ix: JobIx(0), job, known };
+            let subject = JobSnapshot { ix: JobIx(0), job, known };
             assert_eq!(warned("curl x".to_owned(), &subject), format!("{before}curl x"), "{provider} {state}");
         }
     }

@@ -18,11 +18,11 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 
-use self::clipboard::{Place, Way};
+use self::clipboard::{ClipboardHost, ClipboardMethod};
 use self::notify::Notifier;
 use super::failpoint::failpoint;
-use super::message::Input;
-use crate::app::effect::{CopyName, Effect, Part, Subject, What};
+use super::message::Message;
+use crate::app::effect::{BodyPart, CopyName, Effect, JobSnapshot, What};
 use crate::app::event::{Copied, Event, FilesOf};
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
@@ -31,7 +31,7 @@ use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::BodyId;
 use crate::domain::service::Service;
 use crate::engine::saved::Results;
-use crate::engine::{Command, Engine};
+use crate::engine::{Engine, EngineCommand};
 use crate::json::index::{Document, IndexError};
 use crate::report::{self, Report};
 
@@ -54,7 +54,7 @@ pub enum LoopAction {
     /// The engine shall end at once.
     Abort,
     /// Run a command of the user's own over these jobs.
-    RunCommand(Arc<UserCommand>, Vec<Subject>),
+    RunCommand(Arc<UserCommand>, Vec<JobSnapshot>),
     /// Leave.
     Exit,
 }
@@ -62,7 +62,7 @@ pub enum LoopAction {
 /// What carries effects out.
 #[derive(Debug)]
 pub struct EffectRunner {
-    shared: Arc<Shared>,
+    shared: Arc<TaskContext>,
     engine: Option<Engine>,
     notifier: Notifier,
     view: Option<PathBuf>,
@@ -72,12 +72,12 @@ pub struct EffectRunner {
 
 /// What the tasks share.
 #[derive(Debug)]
-struct Shared {
+struct TaskContext {
     store: Option<Results>,
     services: Mutex<HashMap<Arc<str>, Arc<Service>>>,
     state: PathBuf,
     clipboard: Clipboard,
-    inputs: UnboundedSender<Input>,
+    inputs: UnboundedSender<Message>,
 }
 
 /// What it needs.
@@ -96,7 +96,7 @@ pub struct Config {
     /// Notifications and title.
     pub notifier: Notifier,
     /// Where results go.
-    pub inputs: UnboundedSender<Input>,
+    pub inputs: UnboundedSender<Message>,
 }
 
 impl EffectRunner {
@@ -104,7 +104,7 @@ impl EffectRunner {
     pub fn new(reach: Config) -> Self {
         let Config { store, services, state, view, clipboard, notifier, inputs } = reach;
         let services = services.into_iter().map(|service| (Arc::clone(&service.name), service)).collect();
-        let shared = Arc::new(Shared { store, services: Mutex::new(services), state, clipboard, inputs });
+        let shared = Arc::new(TaskContext { store, services: Mutex::new(services), state, clipboard, inputs });
         Self { shared, engine: None, notifier, view, indexing: None }
     }
 
@@ -130,7 +130,7 @@ impl EffectRunner {
     }
 
     /// Asks the engine for something; whether there is one.
-    pub fn ask(&self, command: Command) -> bool {
+    pub fn ask(&self, command: EngineCommand) -> bool {
         let Some(engine) = &self.engine else { return false };
         engine.send(command);
         true
@@ -140,13 +140,13 @@ impl EffectRunner {
     pub fn begin(&mut self, effect: Effect) -> Option<LoopAction> {
         match effect {
             Effect::ReadNow(jobs) => {
-                self.ask(Command::ReadNow(jobs));
+                self.ask(EngineCommand::ReadNow(jobs));
             }
             Effect::Pause(on) => {
-                self.ask(Command::Pause(on));
+                self.ask(EngineCommand::Pause(on));
             }
             Effect::LoadHistory(ix) => {
-                self.ask(Command::History(ix));
+                self.ask(EngineCommand::History(ix));
             }
             Effect::LoadBody { subject, body } => self.load(subject, body),
             Effect::ReadFiles(bodies) => self.read_files(bodies),
@@ -157,7 +157,7 @@ impl EffectRunner {
                 spawn_blocking(move || {
                     let decoded = decode.run(&stop);
                     if !stop.load(Ordering::Relaxed) {
-                        let _ = inputs.send(Input::Event(Event::Decoded { ix, body, part, decoded }));
+                        let _ = inputs.send(Message::Event(Event::Decoded { ix, body, part, decoded }));
                     }
                 });
             }
@@ -165,7 +165,7 @@ impl EffectRunner {
             Effect::SaveFile { what, jobs } => self.task(|shared| shared.save(what, jobs)),
             Effect::SaveText { name, ending, text } => self.task(|_| async move {
                 let saved = save_here(name, Some(ending), text).await;
-                Input::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
+                Message::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
             }),
             Effect::WriteReport { title, jobs } => self.task(|shared| shared.report(title, jobs)),
             Effect::OpenPager { what, job } => self.task(|shared| shared.page(what, job)),
@@ -183,7 +183,7 @@ impl EffectRunner {
         None
     }
 
-    fn task<F: Future<Output = Input> + Send + 'static>(&self, work: impl FnOnce(Arc<Shared>) -> F) {
+    fn task<F: Future<Output = Message> + Send + 'static>(&self, work: impl FnOnce(Arc<TaskContext>) -> F) {
         let inputs = self.shared.inputs.clone();
         let work = work(Arc::clone(&self.shared));
         tokio::spawn(async move {
@@ -191,14 +191,14 @@ impl EffectRunner {
         });
     }
 
-    fn load(&mut self, subject: Subject, body: BodyId) {
+    fn load(&mut self, subject: JobSnapshot, body: BodyId) {
         self.turn_to(subject.ix);
         self.task(|shared| async move {
             let result = match &shared.store {
                 Some(store) => content::load_whole(store, &subject.job.key, body).await,
                 None => Err("there is no state directory".to_owned()),
             };
-            Input::Event(Event::BodyLoaded { ix: subject.ix, body, result: result.map_err(Clean::from) })
+            Message::Event(Event::BodyLoaded { ix: subject.ix, body, result: result.map_err(Clean::from) })
         });
     }
 
@@ -215,7 +215,7 @@ impl EffectRunner {
                     };
                     read.push(FilesOf { ix: *ix, body: *body, files });
                 }
-                if shared.inputs.send(Input::Event(Event::FilesRead(read))).is_err() {
+                if shared.inputs.send(Message::Event(Event::FilesRead(read))).is_err() {
                     return;
                 }
             }
@@ -223,7 +223,7 @@ impl EffectRunner {
     }
 
     /// An index that nobody waits for any more is given up without an answer.
-    fn index(&mut self, ix: JobIx, body: BodyId, part: Part, text: Bytes) {
+    fn index(&mut self, ix: JobIx, body: BodyId, part: BodyPart, text: Bytes) {
         let stop = self.turn_to(ix);
         let inputs = self.shared.inputs.clone();
         spawn_blocking(move || {
@@ -232,7 +232,7 @@ impl EffectRunner {
                 Err(IndexError::Cancelled) => return,
                 Err(error) => Err(Clean::new(&error.to_string())),
             };
-            let _ = inputs.send(Input::Event(Event::TreeReady { ix, body, part, tree }));
+            let _ = inputs.send(Message::Event(Event::TreeReady { ix, body, part, tree }));
         });
     }
 
@@ -257,10 +257,10 @@ impl EffectRunner {
     }
 }
 
-impl Shared {
-    async fn copy(self: Arc<Self>, what: What, jobs: Vec<Subject>, mut of: CopyName) -> Input {
+impl TaskContext {
+    async fn copy(self: Arc<Self>, what: What, jobs: Vec<JobSnapshot>, mut of: CopyName) -> Message {
         failpoint("task");
-        let ways = clipboard::ways(&self.clipboard, Place::from_environment(), clipboard::is_on_path);
+        let ways = clipboard::ways(&self.clipboard, ClipboardHost::from_environment(), clipboard::is_on_path);
         let copied = match (&what, jobs.as_slice()) {
             (What::Raw, [job]) => content::raw(self.store.as_ref(), job).await.map(|(bytes, is_output)| {
                 if !is_output && job.known.saved.is_some() {
@@ -272,18 +272,23 @@ impl Shared {
         };
         let outcome = match copied {
             Ok(text) => self.copy_by(&ways, text, &jobs).await,
-            Err(why) => clipboard::Outcome { copied: Copied::Failed(Clean::new(&why)), sequence: None },
+            Err(why) => clipboard::CopyOutcome { copied: Copied::Failed(Clean::new(&why)), sequence: None },
         };
-        Input::Copied { of, outcome }
+        Message::Copied { of, outcome }
     }
 
-    async fn copy_by(self: &Arc<Self>, ways: &[Way], text: Bytes, jobs: &[Subject]) -> clipboard::Outcome {
+    async fn copy_by(
+        self: &Arc<Self>,
+        ways: &[ClipboardMethod],
+        text: Bytes,
+        jobs: &[JobSnapshot],
+    ) -> clipboard::CopyOutcome {
         let name = name(jobs);
         let kept = text.clone();
         clipboard::copy(text, ways, async || self.keep("copies", name, kept).await).await
     }
 
-    async fn copied_bytes(self: &Arc<Self>, what: &What, jobs: &[Subject]) -> Result<Bytes, String> {
+    async fn copied_bytes(self: &Arc<Self>, what: &What, jobs: &[JobSnapshot]) -> Result<Bytes, String> {
         match (what, jobs) {
             (What::Text(text), _) => Ok(text.clone()),
             (_, [job]) => self.bytes(what, job).await,
@@ -298,7 +303,7 @@ impl Shared {
         }
     }
 
-    async fn bytes(self: &Arc<Self>, what: &What, job: &Subject) -> Result<Bytes, String> {
+    async fn bytes(self: &Arc<Self>, what: &What, job: &JobSnapshot) -> Result<Bytes, String> {
         if matches!(what, What::SavedPath) {
             let path = self.saved_path(job).await?;
             return Ok(Bytes::from(path.into_os_string().into_encoded_bytes()));
@@ -312,7 +317,7 @@ impl Shared {
     }
 
     /// The file that holds the body alone; one is made for a body in the database.
-    async fn saved_path(self: &Arc<Self>, job: &Subject) -> Result<PathBuf, String> {
+    async fn saved_path(self: &Arc<Self>, job: &JobSnapshot) -> Result<PathBuf, String> {
         let saved = crate::engine::saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
         let store = self.store.as_ref().ok_or("there is no state directory")?;
         if let Some(path) = store.body_path(saved.body).await.map_err(|error| error.to_string())? {
@@ -322,7 +327,7 @@ impl Shared {
         self.keep("copies", name(std::slice::from_ref(job)), body).await
     }
 
-    async fn save(self: Arc<Self>, what: What, jobs: Vec<Subject>) -> Input {
+    async fn save(self: Arc<Self>, what: What, jobs: Vec<JobSnapshot>) -> Message {
         let mut paths = Vec::new();
         for job in &jobs {
             match self.save_one(&what, job).await {
@@ -332,7 +337,7 @@ impl Shared {
                         0 => String::new(),
                         saved => format!("saved {saved} of {} files, then: ", jobs.len()),
                     };
-                    return Input::Event(Event::Saved(Err(Clean::from(format!("{before}{why}")))));
+                    return Message::Event(Event::Saved(Err(Clean::from(format!("{before}{why}")))));
                 }
             }
         }
@@ -344,15 +349,15 @@ impl Shared {
                 Ok(Clean::new(&format!("{} files in {}", paths.len(), dir.display())))
             }
         };
-        Input::Event(Event::Saved(said))
+        Message::Event(Event::Saved(said))
     }
 
-    async fn save_one(self: &Arc<Self>, what: &What, job: &Subject) -> Result<PathBuf, String> {
+    async fn save_one(self: &Arc<Self>, what: &What, job: &JobSnapshot) -> Result<PathBuf, String> {
         let bytes = self.bytes(what, job).await?;
         save_here(job.job.title().to_owned(), None, bytes).await
     }
 
-    async fn report(self: Arc<Self>, title: String, jobs: Vec<Subject>) -> Input {
+    async fn report(self: Arc<Self>, title: String, jobs: Vec<JobSnapshot>) -> Message {
         let saved_in = self.state.display().to_string();
         let work = move || {
             let jobs = jobs.iter().map(|subject| (&*subject.job, &*subject.known)).collect();
@@ -364,10 +369,10 @@ impl Shared {
             Ok((name, page)) => save_here(name, Some("html"), page).await,
             Err(error) => Err(error.to_string()),
         };
-        Input::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
+        Message::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
     }
 
-    async fn page(self: Arc<Self>, what: What, job: Subject) -> Input {
+    async fn page(self: Arc<Self>, what: What, job: JobSnapshot) -> Message {
         let mut shown = self.bytes(&what, &job).await;
         if shown.is_err() && what == What::Output {
             shown = self.bytes(&What::Raw, &job).await;
@@ -377,8 +382,8 @@ impl Shared {
             Err(why) => Err(why),
         };
         match path {
-            Ok(path) => Input::PagerReady(path),
-            Err(why) => Input::Event(Event::PagerFailed(Clean::new(&why))),
+            Ok(path) => Message::PagerReady(path),
+            Err(why) => Message::Event(Event::PagerFailed(Clean::new(&why))),
         }
     }
 
@@ -397,7 +402,7 @@ async fn save_here(name: String, ending: Option<&'static str>, bytes: Bytes) -> 
     spawn_blocking(work).await.map_err(|error| error.to_string())?
 }
 
-fn name(jobs: &[Subject]) -> String {
+fn name(jobs: &[JobSnapshot]) -> String {
     match jobs {
         [job] => job.job.title().to_owned(),
         [] | [_, ..] => "jobs".to_owned(),

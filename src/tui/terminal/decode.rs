@@ -2,18 +2,18 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::sequences::Token;
+use super::sequences::TerminalToken;
 use crate::app::event::{Event, Mouse, MouseKind};
 use crate::app::keys::Key;
 
 /// The event; None for what nobody asked for.
-pub fn event(token: Token) -> Option<Event> {
+pub fn event(token: TerminalToken) -> Option<Event> {
     match token {
-        Token::Char(c, alt) => key(character(c), if alt { KeyModifiers::ALT } else { KeyModifiers::NONE }),
-        Token::Ss3(letter) => key(Some((named(letter)?, KeyModifiers::NONE)), KeyModifiers::NONE),
-        Token::Csi(parameters, last) => csi(&parameters, last),
-        Token::Paste(text) => Some(Event::Paste(text)),
-        Token::ControlString => None,
+        TerminalToken::Char(c, alt) => key(character(c), if alt { KeyModifiers::ALT } else { KeyModifiers::NONE }),
+        TerminalToken::Ss3(letter) => key(Some((named(letter)?, KeyModifiers::NONE)), KeyModifiers::NONE),
+        TerminalToken::Csi(parameters, last) => csi(&parameters, last),
+        TerminalToken::Paste(text) => Some(Event::Paste(text)),
+        TerminalToken::ControlString => None,
     }
 }
 

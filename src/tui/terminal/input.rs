@@ -16,9 +16,9 @@ use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::decode;
-use super::sequences::{Sequences, Token};
+use super::sequences::{Sequences, TerminalToken};
 use crate::tui::failpoint::failpoint;
-use crate::tui::message::Input;
+use crate::tui::message::Message;
 use crate::tui::terminal;
 
 /// How long `pause` waits for the reader to be between two reads.
@@ -30,7 +30,7 @@ const BACKGROUND: Duration = Duration::from_millis(500);
 
 /// The reader thread.
 #[derive(Debug)]
-pub struct Reader {
+pub struct InputReader {
     commands: Sender<ReaderCommand>,
     bell: PipeWriter,
     paused: Receiver<()>,
@@ -42,14 +42,14 @@ enum ReaderCommand {
     Resume,
 }
 
-impl Reader {
+impl InputReader {
     /// Starts to read the terminal.
-    pub fn start(inputs: UnboundedSender<Input>) -> io::Result<Self> {
+    pub fn start(inputs: UnboundedSender<Message>) -> io::Result<Self> {
         let (commands, inbox) = channel();
         let (ack, paused) = channel();
         let (woken, bell) = io::pipe()?;
         let tty = Tty::open()?;
-        let thread = Thread {
+        let thread = InputThread {
             tty,
             woken,
             commands: inbox,
@@ -112,12 +112,12 @@ enum Woken {
     HangUp(&'static str),
 }
 
-struct Thread {
+struct InputThread {
     tty: Tty,
     woken: PipeReader,
     commands: Receiver<ReaderCommand>,
     ack: Sender<()>,
-    inputs: UnboundedSender<Input>,
+    inputs: UnboundedSender<Message>,
     sequences: Sequences,
     paused: bool,
     /// What comes before that is dropped.
@@ -126,7 +126,7 @@ struct Thread {
     rest_until: Option<Instant>,
 }
 
-impl Thread {
+impl InputThread {
     fn run(mut self) {
         loop {
             let trouble = match self.wait() {
@@ -145,7 +145,7 @@ impl Thread {
                 Woken::Keys => self.take().map_err(|error| format!("it cannot be read: {error}")),
             };
             if let Err(why) = trouble {
-                let _ = self.inputs.send(Input::HangUp(why));
+                let _ = self.inputs.send(Message::HangUp(why));
                 return;
             }
             if self.inputs.is_closed() {
@@ -203,7 +203,7 @@ impl Thread {
     fn take(&mut self) -> io::Result<()> {
         // To read what is another program's would stop the whole process, with all that it has claimed.
         if !terminal::is_in_foreground() {
-            let _ = self.inputs.send(Input::Stop);
+            let _ = self.inputs.send(Message::Stop);
             self.rest_until = Some(Instant::now() + BACKGROUND);
             return Ok(());
         }
@@ -220,13 +220,13 @@ impl Thread {
         Ok(())
     }
 
-    fn tell(&mut self, tokens: Vec<Token>) {
+    fn tell(&mut self, tokens: Vec<TerminalToken>) {
         if self.deaf_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
         self.deaf_until = None;
         for event in tokens.into_iter().filter_map(decode::event) {
-            let _ = self.inputs.send(Input::Event(event));
+            let _ = self.inputs.send(Message::Event(event));
         }
     }
 }

@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthStr;
 #[derive(Debug)]
 pub struct RowBackend<W: Write> {
     inner: CrosstermBackend<W>,
-    rows: Vec<Row>,
+    rows: Vec<ScreenRow>,
     /// Whether the cursor is seen, as far as that was said since the screen was cleared.
     cursor_seen: Option<bool>,
     /// Where the cursor is, if nothing was drawn since it was put there.
@@ -24,13 +24,13 @@ pub struct RowBackend<W: Write> {
 }
 
 #[derive(Debug, Default, Clone)]
-struct Row {
+struct ScreenRow {
     cells: Vec<Cell>,
     /// Whether it holds a character of uncertain width.
     is_uncertain: bool,
 }
 
-impl Row {
+impl ScreenRow {
     /// A wide character hides what stood in the cells behind its first.
     fn put(&mut self, at: usize, cell: &Cell) {
         let end = at + width(cell);
@@ -58,10 +58,10 @@ impl<W: Write> RowBackend<W> {
         Self { inner: CrosstermBackend::new(writer), rows: Vec::new(), cursor_seen: None, cursor_at: None }
     }
 
-    fn row(&mut self, y: u16) -> Option<&mut Row> {
+    fn row(&mut self, y: u16) -> Option<&mut ScreenRow> {
         let at = usize::from(y);
         if at >= self.rows.len() {
-            self.rows.resize(at + 1, Row::default());
+            self.rows.resize(at + 1, ScreenRow::default());
         }
         self.rows.get_mut(at)
     }

@@ -21,7 +21,7 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 
 /// One thing that the terminal sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Token {
+pub enum TerminalToken {
     /// A character, control characters among them; with Alt, if Esc came right before it.
     Char(char, bool),
     /// `ESC O` and a letter.
@@ -45,7 +45,7 @@ pub struct Sequences {
 /// What some bytes begin with.
 enum First {
     /// So many bytes are this.
-    Whole(Token, usize),
+    Whole(TerminalToken, usize),
     /// So many bytes are nothing.
     Nothing(usize),
     /// More has to come.
@@ -54,7 +54,7 @@ enum First {
 
 impl Sequences {
     /// Takes bytes in; gives all that is whole.
-    pub fn push(&mut self, bytes: &[u8]) -> Vec<Token> {
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<TerminalToken> {
         self.bytes.extend_from_slice(bytes);
         let mut tokens = Vec::new();
         let mut at = 0;
@@ -66,7 +66,7 @@ impl Sequences {
                 }
             }
             match first(self.bytes.get(at..).unwrap_or_default()) {
-                First::Whole(Token::Csi(parameters, b'~'), length) if parameters == b"200" => {
+                First::Whole(TerminalToken::Csi(parameters, b'~'), length) if parameters == b"200" => {
                     at += length;
                     self.paste = Some(Vec::new());
                 }
@@ -97,21 +97,21 @@ impl Sequences {
     }
 
     /// Gives up what is unfinished, since no more came of it: what may have been typed is a key, anything else nothing.
-    pub fn give_up(&mut self) -> Vec<Token> {
+    pub fn give_up(&mut self) -> Vec<TerminalToken> {
         let bytes = std::mem::take(&mut self.bytes);
         if let Some(mut pasted) = self.paste.take() {
             pasted.extend_from_slice(&bytes);
             return vec![paste(&pasted)];
         }
         match bytes.as_slice() {
-            [0x1b] => vec![Token::Char('\u{1b}', false)],
-            [0x1b, byte] if byte.is_ascii() => vec![Token::Char(char::from(*byte), true)],
+            [0x1b] => vec![TerminalToken::Char('\u{1b}', false)],
+            [0x1b, byte] if byte.is_ascii() => vec![TerminalToken::Char(char::from(*byte), true)],
             _ => Vec::new(),
         }
     }
 
     /// Takes what belongs to the paste that is under way; how many bytes that is.
-    fn take_paste(&mut self, at: usize, tokens: &mut Vec<Token>) -> usize {
+    fn take_paste(&mut self, at: usize, tokens: &mut Vec<TerminalToken>) -> usize {
         let rest = self.bytes.get(at..).unwrap_or_default();
         let end = memchr::memmem::find(rest, PASTE_END);
         // The end may be here in part.
@@ -129,8 +129,8 @@ impl Sequences {
     }
 }
 
-fn paste(bytes: &[u8]) -> Token {
-    Token::Paste(String::from_utf8_lossy(bytes).into_owned())
+fn paste(bytes: &[u8]) -> TerminalToken {
+    TerminalToken::Paste(String::from_utf8_lossy(bytes).into_owned())
 }
 
 fn first(bytes: &[u8]) -> First {
@@ -145,11 +145,11 @@ fn after_esc(rest: &[u8]) -> First {
     match rest {
         [] => First::Unfinished,
         // The second begins anew: Esc, and then perhaps a key that is a sequence.
-        [0x1b, ..] => First::Whole(Token::Char('\u{1b}', false), 1),
+        [0x1b, ..] => First::Whole(TerminalToken::Char('\u{1b}', false), 1),
         [b'[', rest @ ..] => csi(rest),
         [b'P' | b']' | b'_' | b'^' | b'X', rest @ ..] => control_string(rest),
         [b'O'] => First::Unfinished,
-        [b'O', letter @ (b'A'..=b'H' | b'P'..=b'S' | b'M' | b'Z'), ..] => First::Whole(Token::Ss3(*letter), 3),
+        [b'O', letter @ (b'A'..=b'H' | b'P'..=b'S' | b'M' | b'Z'), ..] => First::Whole(TerminalToken::Ss3(*letter), 3),
         _ => character(rest, true, 1),
     }
 }
@@ -169,7 +169,7 @@ fn character(bytes: &[u8], alt: bool, before: usize) -> First {
         None => First::Unfinished,
         // Controls in their form of eight bits are no keys.
         Some(c @ '\u{80}'..='\u{9f}') => First::Nothing(before + c.len_utf8()),
-        Some(c) => First::Whole(Token::Char(c, alt), before + c.len_utf8()),
+        Some(c) => First::Whole(TerminalToken::Char(c, alt), before + c.len_utf8()),
     }
 }
 
@@ -178,7 +178,7 @@ fn csi(rest: &[u8]) -> First {
     if let [b'[', after @ ..] = rest {
         return match after {
             [] => First::Unfinished,
-            [letter, ..] => First::Whole(Token::Csi(vec![b'['], *letter), 4),
+            [letter, ..] => First::Whole(TerminalToken::Csi(vec![b'['], *letter), 4),
         };
     }
     for (at, byte) in rest.iter().enumerate() {
@@ -190,7 +190,7 @@ fn csi(rest: &[u8]) -> First {
             }
             0x40..=0x7e => {
                 let parameters = rest.get(..at).unwrap_or_default().to_vec();
-                return First::Whole(Token::Csi(parameters, *byte), at + 3);
+                return First::Whole(TerminalToken::Csi(parameters, *byte), at + 3);
             }
             // Broken off by another sequence, which counts, or by CAN and SUB, which end it.
             0x18 | 0x1a => return First::Nothing(at + 3),
@@ -204,12 +204,12 @@ fn csi(rest: &[u8]) -> First {
 fn control_string(rest: &[u8]) -> First {
     for (at, byte) in rest.iter().enumerate() {
         match byte {
-            0x07 | 0x18 | 0x1a => return First::Whole(Token::ControlString, at + 3),
+            0x07 | 0x18 | 0x1a => return First::Whole(TerminalToken::ControlString, at + 3),
             0x1b => {
                 return match rest.get(at + 1) {
                     None => First::Unfinished,
-                    Some(b'\\') => First::Whole(Token::ControlString, at + 4),
-                    Some(_) => First::Whole(Token::ControlString, at + 2),
+                    Some(b'\\') => First::Whole(TerminalToken::ControlString, at + 4),
+                    Some(_) => First::Whole(TerminalToken::ControlString, at + 2),
                 };
             }
             _ => {}
@@ -222,8 +222,8 @@ fn control_string(rest: &[u8]) -> First {
 mod tests {
     use super::*;
 
-    fn chars(text: &str) -> Vec<Token> {
-        text.chars().map(|c| Token::Char(c, false)).collect()
+    fn chars(text: &str) -> Vec<TerminalToken> {
+        text.chars().map(|c| TerminalToken::Char(c, false)).collect()
     }
 
     #[test]
@@ -249,9 +249,12 @@ mod tests {
             for size in [1, 2, report.len()] {
                 let mut sequences = Sequences::default();
                 let all = format!("{report}jk");
-                let tokens: Vec<Token> = all.as_bytes().chunks(size).flat_map(|part| sequences.push(part)).collect();
-                let keys: Vec<Token> =
-                    tokens.into_iter().filter(|token| matches!(token, Token::Char(..) | Token::Ss3(_))).collect();
+                let tokens: Vec<TerminalToken> =
+                    all.as_bytes().chunks(size).flat_map(|part| sequences.push(part)).collect();
+                let keys: Vec<TerminalToken> = tokens
+                    .into_iter()
+                    .filter(|token| matches!(token, TerminalToken::Char(..) | TerminalToken::Ss3(_)))
+                    .collect();
                 assert_eq!(keys, chars("jk"), "{report:?} in pieces of {size}");
                 assert_eq!(sequences.patience(), None, "{report:?}");
             }
@@ -260,15 +263,15 @@ mod tests {
 
     #[test]
     fn what_is_unfinished_is_given_up_and_deafens_nobody() {
-        let cases: [(&str, &[Token]); 8] = [
-            ("\x1b", &[Token::Char('\u{1b}', false)]),
-            ("\x1b[", &[Token::Char('[', true)]),
-            ("\x1bO", &[Token::Char('O', true)]),
-            ("\x1b]", &[Token::Char(']', true)]),
+        let cases: [(&str, &[TerminalToken]); 8] = [
+            ("\x1b", &[TerminalToken::Char('\u{1b}', false)]),
+            ("\x1b[", &[TerminalToken::Char('[', true)]),
+            ("\x1bO", &[TerminalToken::Char('O', true)]),
+            ("\x1b]", &[TerminalToken::Char(']', true)]),
             ("\x1bP1$r", &[]),
             ("\x1b[?2026;", &[]),
             ("\x1b]11;rgb", &[]),
-            ("\x1b[200~pasted", &[Token::Paste("pasted".into())]),
+            ("\x1b[200~pasted", &[TerminalToken::Paste("pasted".into())]),
         ];
         for (begun, expected) in cases {
             let mut sequences = Sequences::default();
@@ -282,22 +285,23 @@ mod tests {
     #[test]
     fn keys_pastes_and_alt_come_as_they_were_sent_in_whatever_pieces() {
         let sent = "a\u{1b}[A\u{1b}OPé\u{1b}\u{1b}[Bx\u{1b}x\u{1b}[200~two\x1b[A q\n\u{1b}[201~漢";
-        let csi = |letter| Token::Csi(Vec::new(), letter);
+        let csi = |letter| TerminalToken::Csi(Vec::new(), letter);
         let expected = [
-            Token::Char('a', false),
+            TerminalToken::Char('a', false),
             csi(b'A'),
-            Token::Ss3(b'P'),
-            Token::Char('é', false),
-            Token::Char('\u{1b}', false),
+            TerminalToken::Ss3(b'P'),
+            TerminalToken::Char('é', false),
+            TerminalToken::Char('\u{1b}', false),
             csi(b'B'),
-            Token::Char('x', false),
-            Token::Char('x', true),
-            Token::Paste("two\x1b[A q\n".into()),
-            Token::Char('漢', false),
+            TerminalToken::Char('x', false),
+            TerminalToken::Char('x', true),
+            TerminalToken::Paste("two\x1b[A q\n".into()),
+            TerminalToken::Char('漢', false),
         ];
         for size in 1..=sent.len() {
             let mut sequences = Sequences::default();
-            let tokens: Vec<Token> = sent.as_bytes().chunks(size).flat_map(|part| sequences.push(part)).collect();
+            let tokens: Vec<TerminalToken> =
+                sent.as_bytes().chunks(size).flat_map(|part| sequences.push(part)).collect();
             assert_eq!(tokens, expected, "in pieces of {size}");
         }
     }

@@ -17,17 +17,17 @@ pub static CAUGHT_UP: Notify = Notify::const_new();
 /// How long a terminal may take nothing before it is given back, or left, without its having taken the rest.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-static QUEUE: Queue = Queue {
-    state: Mutex::new(State { waiting: Vec::new(), writing: 0, written: 0, failure: None, runs: false }),
+static QUEUE: TtyQueue = TtyQueue {
+    state: Mutex::new(TtyState { waiting: Vec::new(), writing: 0, written: 0, failure: None, runs: false }),
     changed: Condvar::new(),
 };
 
-struct Queue {
-    state: Mutex<State>,
+struct TtyQueue {
+    state: Mutex<TtyState>,
     changed: Condvar,
 }
 
-struct State {
+struct TtyState {
     waiting: Vec<u8>,
     /// Bytes that are being written.
     writing: usize,
@@ -37,7 +37,7 @@ struct State {
     runs: bool,
 }
 
-impl State {
+impl TtyState {
     fn is_behind(&self) -> bool {
         self.writing > 0 || !self.waiting.is_empty()
     }
@@ -97,7 +97,7 @@ pub fn finish() {
     let mut state = QUEUE.lock();
     while state.is_behind() && state.failure.is_none() && state.runs {
         let before = state.written;
-        let unchanged = |state: &mut State| state.is_behind() && state.written == before;
+        let unchanged = |state: &mut TtyState| state.is_behind() && state.written == before;
         let waited = QUEUE.changed.wait_timeout_while(state, PATIENCE, unchanged);
         let (after, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         state = after;
@@ -107,7 +107,7 @@ pub fn finish() {
     }
 }
 
-impl Queue {
+impl TtyQueue {
     fn write_all(&self) {
         loop {
             let mut state = self.lock();
@@ -141,7 +141,7 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, TtyState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
