@@ -41,6 +41,12 @@ pub fn may_hold_json(source: &[u8]) -> bool {
     })
 }
 
+/// A text as a JSON string.
+pub fn quoted(text: &str) -> String {
+    // Text can always be written as JSON; an empty string is what is left of the impossible.
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}
+
 struct LimitedText {
     text: String,
     left: usize,

@@ -9,10 +9,9 @@ use crate::domain::provider::BodySource;
 use crate::domain::reading::Answer;
 use crate::domain::service::Service;
 pub use crate::json::pointer::NoPointer;
-use crate::json::pointer::Pointer;
+use crate::json::pointer::{FoundValues, Lookup, Pointer};
 use crate::json::scan::{self, ValueKind};
-
-use super::reply;
+use crate::json::text::quoted;
 
 /// Whether a text is a pointer that a field can have.
 pub fn check_pointer(text: &str) -> Result<(), NoPointer> {
@@ -49,9 +48,11 @@ pub fn of_file(fields: &[Field], file: &[u8]) -> String {
 
 fn object<'a>(fields: &[Field], text: impl Fn(Of) -> Option<&'a [u8]>) -> String {
     let members = fields.iter().filter_map(|field| {
-        let found = Pointer::parse(&field.at).ok()?.find(text(field.of)?).unwrap_or_default();
-        let value = fold(field.fold, found.into_iter().filter_map(value).collect())?;
-        Some(format!("{}:{}", reply::quoted(&field.name), json(&value)))
+        let mut lookup = Lookup::default();
+        let at = lookup.add(Pointer::parse(&field.at).ok()?);
+        let found = lookup.find(text(field.of)?).unwrap_or_else(|_| FoundValues::nothing());
+        let value = fold(field.fold, found.values(at).filter_map(value).collect())?;
+        Some(format!("{}:{}", quoted(&field.name), json(&value)))
     });
     format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
@@ -71,7 +72,7 @@ fn value(text: &[u8]) -> Option<FieldValue> {
 fn json(value: &FieldValue) -> String {
     match value {
         FieldValue::Number(digits) => digits.clone(),
-        FieldValue::Text(text) => reply::quoted(text),
+        FieldValue::Text(text) => quoted(text),
         FieldValue::Flag(flag) => flag.to_string(),
     }
 }

@@ -146,12 +146,6 @@ pub fn shared(body: &Bytes, part: Cow<'_, [u8]>) -> Bytes {
     }
 }
 
-/// A text as a JSON string.
-pub fn quoted(text: &str) -> String {
-    // Text can always be written as JSON; an empty string is what is left of the impossible.
-    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
-}
-
 /// A text that is a decimal number, however large. Not NaN, not Infinity.
 pub fn number(text: &[u8]) -> Option<f64> {
     let decimal = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');

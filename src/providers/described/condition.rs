@@ -1,7 +1,7 @@
 //! Conditions over a response: a pointer alone, or compared with a literal.
 
-use super::pointer::{FoundValues, Lookup, Pointer, PointerId};
 use super::words::normal;
+use crate::json::pointer::{FoundValues, Lookup, NoPointer, Pointer, PointerId};
 use crate::json::scan::{self, ValueKind};
 use crate::providers::reply::{json_text, number};
 
@@ -11,6 +11,20 @@ pub struct Condition {
     at: PointerId,
     holds: ConditionTest,
     text: String,
+}
+
+/// Why a text is no condition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoCondition {
+    /// Nothing to compare with.
+    #[error("nothing stands behind `{0}`")]
+    Open(&'static str),
+    /// A sign that compares numbers, and what is none.
+    #[error("behind `{0}` stands a number, not `{1}`")]
+    NoNumber(&'static str, String),
+    /// What is compared is no pointer.
+    #[error(transparent)]
+    Pointer(#[from] NoPointer),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,28 +39,22 @@ enum ConditionTest {
 
 impl Condition {
     /// Reads one. Its pointer is taken up in `lookup`.
-    pub fn parse(text: &str, lookup: &mut Lookup) -> Result<Self, String> {
+    pub fn parse(text: &str, lookup: &mut Lookup) -> Result<Self, NoCondition> {
         let trimmed = text.trim();
         let compared = ["!=", "=", ">", "<"]
             .into_iter()
-            .filter_map(|sign| Some((sign, trimmed.find(sign)?)))
-            .min_by_key(|(sign, at)| (*at, usize::MAX - sign.len()));
+            .filter_map(|sign| trimmed.split_once(sign).map(|(pointer, literal)| (sign, pointer, literal.trim())))
+            .min_by_key(|(sign, pointer, _)| (pointer.len(), usize::MAX - sign.len()));
         let (pointer, holds) = match compared {
             // A `!` in front is "not", and no sign.
             None => match trimmed.strip_prefix('!') {
                 Some(pointer) => (pointer, ConditionTest::Nothing),
                 None => (trimmed, ConditionTest::Stands),
             },
-            Some((sign, at)) => {
-                let (pointer, literal) = trimmed.split_at_checked(at).ok_or("this is no condition")?;
-                let literal = literal.strip_prefix(sign).unwrap_or_default().trim();
-                if literal.is_empty() {
-                    return Err(format!("nothing stands behind `{sign}`"));
-                }
-                let amount = || {
-                    number(literal.as_bytes())
-                        .ok_or_else(|| format!("behind `{sign}` stands a number, not `{literal}`"))
-                };
+            Some((sign, _, "")) => return Err(NoCondition::Open(sign)),
+            Some((sign, pointer, literal)) => {
+                let amount =
+                    || number(literal.as_bytes()).ok_or_else(|| NoCondition::NoNumber(sign, literal.to_owned()));
                 let test = match sign {
                     "!=" => ConditionTest::IsNot(literal.to_owned()),
                     "=" => ConditionTest::Is(literal.to_owned()),

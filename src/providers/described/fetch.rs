@@ -5,7 +5,6 @@ use url::{Host, Url};
 use super::Described;
 use super::condition::all_hold;
 use super::model::{FetchPlace, ResultPlace};
-use super::pointer::{FoundValues, PointerId};
 use super::template::Template;
 use crate::domain::inner::{is_inner, is_loopback};
 use crate::domain::provider::{Fetch, Next, Part, Provider as _};
@@ -14,6 +13,7 @@ use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{PollOutcome, State};
+use crate::json::pointer::{FoundValues, PointerId};
 use crate::providers::refusal::{self, Asked};
 use crate::providers::{address, page, reply};
 
@@ -138,21 +138,20 @@ struct FetchBuilder<'a> {
 }
 
 impl FetchBuilder<'_> {
-    /// The request for an address. None where one of its pointers finds nothing; the error says which address is
-    /// refused, and why.
+    /// The request for an address. None where one of its pointers finds nothing.
     fn request(
         &self,
         url: &Template,
         headers: Option<&[(String, Template)]>,
         token: bool,
-    ) -> Result<Option<Request>, String> {
+    ) -> Result<Option<Request>, AddressRefused> {
         let text = |id: PointerId| self.found.standing(id).and_then(reply::text);
         let home = self.described.request(self.service, self.id).url;
         let (url, own_query) = match url.only_pointer() {
             Some(id) => {
                 let Some(whole) = text(id) else { return Ok(None) };
                 let pointer = self.described.0.lookup.pointer(id).map(ToString::to_string).unwrap_or_default();
-                let url = checked(&whole, &home).map_err(|why| format!("the result's address at {pointer} {why}"))?;
+                let url = checked(&whole, &home).map_err(|why| AddressRefused { at: Some(pointer), why })?;
                 (url, Vec::new())
             }
             None => match self.described.filled(url, self.service, self.id, &text) {
@@ -162,7 +161,7 @@ impl FetchBuilder<'_> {
         };
         let same = same_origin(&url, &home);
         if !same {
-            checked(url.as_str(), &home).map_err(|why| format!("the result's address {why}"))?;
+            checked(url.as_str(), &home).map_err(|why| AddressRefused { at: None, why })?;
         }
         let headers = headers.unwrap_or(&self.described.0.status.headers);
         let headers = self.described.headers(headers, self.service, self.id);
@@ -177,31 +176,52 @@ fn same_origin(one: &Url, other: &Url) -> bool {
     address::origin(one) == address::origin(other)
 }
 
+/// An address that is not asked: the pointer that led to it, if one did, and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("the result's address{} {why}", at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default())]
+struct AddressRefused {
+    at: Option<String>,
+    why: BadAddress,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum BadAddress {
+    #[error("is relative: it must be whole")]
+    Relative,
+    #[error("cannot be read")]
+    Unreadable,
+    #[error("has the scheme {0}: only https is fetched")]
+    Scheme(String),
+    #[error("holds a user or a password")]
+    Login,
+    #[error("is a private, link-local or loopback one: it is not asked for a response of another host")]
+    Inside,
+    #[error("is plain http: only https is fetched from another host")]
+    PlainHttp,
+}
+
 /// An address out of a response, if it may be asked: https (loopback excepted), no user, and no private, link-local or
-/// loopback host unless the status URL has one itself. The error continues "the address …".
-fn checked(text: &str, home: &Url) -> Result<Url, String> {
+/// loopback host unless the status URL has one itself.
+fn checked(text: &str, home: &Url) -> Result<Url, BadAddress> {
     let url = match Url::parse(text.trim()) {
         Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => return Err("is relative: it must be whole".to_owned()),
-        Err(_) => return Err("cannot be read".to_owned()),
+        Err(url::ParseError::RelativeUrlWithoutBase) => return Err(BadAddress::Relative),
+        Err(_) => return Err(BadAddress::Unreadable),
     };
     if !matches!(url.scheme(), "https" | "http") {
-        return Err(format!("has the scheme {}: only https is fetched", reply::capped(url.scheme())));
+        return Err(BadAddress::Scheme(reply::capped(url.scheme())));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("holds a user or a password".to_owned());
+        return Err(BadAddress::Login);
     }
     if same_origin(&url, home) {
         return Ok(url);
     }
-    let (inside, home_inside) = (is_inside(&url), is_inside(home));
-    if inside && !home_inside {
-        return Err(
-            "is a private, link-local or loopback one: it is not asked for a response of another host".to_owned()
-        );
+    if is_inside(&url) && !is_inside(home) {
+        return Err(BadAddress::Inside);
     }
     if url.scheme() == "http" && !(is_loopback(&url) && is_loopback(home)) {
-        return Err("is plain http: only https is fetched from another host".to_owned());
+        return Err(BadAddress::PlainHttp);
     }
     Ok(url)
 }

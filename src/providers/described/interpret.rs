@@ -3,12 +3,12 @@
 use super::condition::all_hold;
 use super::items::ResponseCounts;
 use super::model::{Description, Progress};
-use super::pointer::{FoundValues, PointerId};
 use super::words::normal;
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::response::Response;
 use crate::domain::state::{PollOutcome, State};
+use crate::json::pointer::{FoundValues, PointerId};
 use crate::json::scan::{self, ValueKind};
 use crate::providers::refusal::{self, Asked};
 use crate::providers::reply::{self, capped, json_text};

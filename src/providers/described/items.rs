@@ -3,9 +3,9 @@
 use super::condition::{Condition, all_hold};
 use super::fault::{DescriptionTable, Faults};
 use super::model::{ItemList, Items};
-use super::pointer::{FoundValues, Lookup, PointerId};
 use super::reader::TemplateContext;
 use crate::domain::files::FileResult;
+use crate::json::pointer::{FoundValues, Lookup, PointerId};
 use crate::json::scan;
 use crate::providers::reply::{self, error_text, number};
 

@@ -8,7 +8,6 @@ mod items;
 mod model;
 mod node;
 mod parse;
-mod pointer;
 mod read;
 mod reader;
 mod results;
@@ -26,7 +25,6 @@ use bytes::Bytes;
 use url::Url;
 
 use self::model::{BodyTemplate, Description, Endpoint};
-use self::pointer::PointerId;
 use self::template::{Filling, Template};
 use super::refusal::{Asked, Nouns};
 use super::reply::{self, no_object};
@@ -36,6 +34,8 @@ use crate::domain::provider::{About, AddressForm, BodySource, Fetch, IdError, Ne
 use crate::domain::request::{Header, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
+use crate::json::pointer::PointerId;
+use crate::json::text::quoted;
 
 pub use self::fault::DescriptionFault;
 pub use self::node::Table;
@@ -196,16 +196,15 @@ impl Described {
 
     fn body(&self, body: &BodyTemplate, filling: &Filling<'_>) -> String {
         match body {
-            BodyTemplate::Text(template) => reply::quoted(&template.text(filling).unwrap_or_default()),
+            BodyTemplate::Text(template) => quoted(&template.text(filling).unwrap_or_default()),
             BodyTemplate::Literal(text) => text.clone(),
             BodyTemplate::List(list) => {
                 let list: Vec<String> = list.iter().map(|body| self.body(body, filling)).collect();
                 format!("[{}]", list.join(","))
             }
             BodyTemplate::Object(members) => {
-                let member = |(key, body): &(String, BodyTemplate)| {
-                    format!("{}:{}", reply::quoted(key), self.body(body, filling))
-                };
+                let member =
+                    |(key, body): &(String, BodyTemplate)| format!("{}:{}", quoted(key), self.body(body, filling));
                 format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
             }
         }

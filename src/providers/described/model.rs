@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::condition::Condition;
-use super::pointer::{Lookup, PointerId};
 use super::template::Template;
 use super::words::StateWords;
 use crate::domain::job::ProviderName;
 use crate::domain::request::Method;
 use crate::domain::service::Rate;
 use crate::domain::state::State;
+use crate::json::pointer::{Lookup, PointerId};
 
 /// A provider's description.
 #[derive(Debug, Clone, PartialEq)]

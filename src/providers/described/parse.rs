@@ -8,13 +8,13 @@ use std::ops::Range;
 use super::fault::{DescriptionFault, DescriptionTable, Faults, meant};
 use super::model::{Description, Endpoint, Progress, StateRule, StatusRequest, TimePlaces};
 use super::node::{DescriptionNode, NodeValue, Table};
-use super::pointer::Lookup;
 use super::reader::{Secrets, TemplateContext};
 use super::words::{StateWords, normal};
 use super::{items, results, units};
 use crate::domain::job::ProviderName;
 use crate::domain::request::Method;
 use crate::domain::state::State;
+use crate::json::pointer::Lookup;
 
 /// The keys of a description.
 pub const TOP: &[&str] = &[

@@ -6,8 +6,8 @@ use super::condition::Condition;
 use super::fault::{DescriptionTable, Faults, meant};
 use super::model::BodyTemplate;
 use super::node::{DescriptionNode, Member, NodeValue};
-use super::pointer::{Lookup, Pointer, PointerId};
 use super::template::{self, Hole, Template, TemplatePart};
+use crate::json::pointer::{Lookup, NoPointer, Pointer, PointerId};
 
 /// The further secrets that a description may name beside `secret`.
 #[derive(Debug, Clone, Copy)]
@@ -217,10 +217,12 @@ fn pointer(
     match Pointer::parse(text) {
         Ok(pointer) => Some(lookup.add(pointer)),
         Err(why) => {
-            let help = if text.starts_with('/') {
-                "write it as `~0`, or `~1` for a slash".to_owned()
-            } else {
-                format!("did you mean `/{}`?", text.trim_start_matches(['$', '.', '/']).replace('.', "/"))
+            let help = match why {
+                NoPointer::NoSlash => {
+                    format!("did you mean `/{}`?", text.trim_start_matches(['$', '.', '/']).replace('.', "/"))
+                }
+                NoPointer::Escape => "write it as `~0`, or `~1` for a slash".to_owned(),
+                NoPointer::TooDeep => "name a value that is less deep".to_owned(),
             };
             faults.add(span, format!("`{text}` in `{key}` is no pointer: {why}"), help);
             None

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use super::fault::{DescriptionTable, Faults};
 use super::model::{Also, FetchPlace, ResultPlace};
 use super::parse::{states_of, tables};
-use super::pointer::{Lookup, Pointer};
 use super::reader::TemplateContext;
 use crate::domain::state::State;
+use crate::json::pointer::{Lookup, Pointer};
 use crate::json::scan;
 use crate::providers::reply;
 

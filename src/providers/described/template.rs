@@ -1,7 +1,7 @@
 //! Texts with holes: `{id}`, `{+id}`, `{setting}`, `{token}`, `{secret}` and `{/pointer}`.
 
-use super::pointer::{Pointer, PointerId};
 use crate::domain::request::HeaderPart;
+use crate::json::pointer::{NoPointer, Pointer, PointerId};
 use crate::providers::address;
 
 /// A text with holes.
@@ -38,13 +38,24 @@ pub enum Hole {
     Pointer(Pointer),
 }
 
-/// Takes a template apart. The error says what is wrong.
-pub fn holes(text: &str) -> Result<Vec<Hole>, String> {
+/// Why a text is no template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoTemplate {
+    /// A hole without an end.
+    #[error("a `{{` without its `}}`")]
+    Unclosed,
+    /// What begins as a pointer is none.
+    #[error(transparent)]
+    Pointer(#[from] NoPointer),
+}
+
+/// Takes a template apart.
+pub fn holes(text: &str) -> Result<Vec<Hole>, NoTemplate> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((inside, after)) = after.split_once('}') else {
-            return Err("a `{` without its `}`".to_owned());
+            return Err(NoTemplate::Unclosed);
         };
         if !before.is_empty() {
             parts.push(Hole::Text(before.to_owned()));

@@ -8,6 +8,7 @@ use crate::domain::files::FileResult;
 use crate::domain::state::State;
 use crate::json::cursor::JsonCursor;
 use crate::json::scan::{self, JsonMember, ScanError, ValueKind};
+use crate::json::text::quoted;
 use crate::providers::reply::{self, Object, error_text, json_text, text};
 
 /// A body and the files in its `message`, read in one pass. Entries that are no objects are no files.
@@ -168,7 +169,7 @@ pub(super) fn output(files: &[File<'_>]) -> Option<Vec<u8>> {
     for File { object, .. } in files {
         out.push(if out.is_empty() { b'[' } else { b',' });
         out.extend_from_slice(b"{\"file\":");
-        out.extend_from_slice(reply::quoted(&name(object)).as_bytes());
+        out.extend_from_slice(quoted(&name(object)).as_bytes());
         for key in ["status", "result", "error"] {
             out.extend_from_slice(format!(",\"{key}\":").as_bytes());
             out.extend_from_slice(object.get(key).unwrap_or(b"null"));
