@@ -11,8 +11,8 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use jobdeck::bench_api::{
-    BodySource, Clean, Headers, Job, JobKey, JobTraits, Keep, Masking, Observation, Pace, Part, ProviderName, Role,
-    Save, SaveBody, Sink, State, Store, Token, by_name, names, schedule,
+    BodySource, Clean, Headers, Job, JobKey, JobTraits, Keep, Masking, Observation, Pace, ProviderName, Role, Save,
+    SaveBody, Sink, State, Store, Token, by_name, names, schedule,
 };
 use sha2::{Digest, Sha256};
 
@@ -55,7 +55,7 @@ fn bytes(c: &mut Criterion) {
         });
         group.bench_function("digested", |b| b.iter(|| Sha256::digest(&body)));
         let provider = by_name(unstract()).expect("a built-in provider");
-        let source = BodySource { part: Part::Status, http_status: 200 };
+        let source = BodySource { role: Role::Status, http_status: 200 };
         group.bench_function("taken apart", |b| b.iter(|| provider.extract(&source, &body)));
         group.finish();
     }

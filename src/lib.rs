@@ -79,7 +79,7 @@ pub mod bench_api {
     pub use crate::domain::id::read as read_id;
     pub use crate::domain::job::{Job, JobIx, JobKey, JobTraits, ProviderName};
     pub use crate::domain::observation::{Keep, Observation, Role};
-    pub use crate::domain::provider::{BodySource, Next, Part, Payload};
+    pub use crate::domain::provider::{BodySource, Next, Payload};
     pub use crate::domain::reading::{Reading, Verdict};
     pub use crate::domain::request::{Header, Method, Request};
     pub use crate::domain::response::{Headers, Response};

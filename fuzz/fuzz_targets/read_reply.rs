@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use jobdeck::bench_api::{
-    Clean, Headers, Next, Part, Payload, PollOutcome, ProviderName, Reading, Response, Service, Verdict, is_harmless,
-    parse, read, scan,
+    BodySource, Clean, Headers, Next, Payload, PollOutcome, ProviderName, Reading, Response, Role, Service, Verdict,
+    is_harmless, parse, read, scan,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -41,7 +41,8 @@ fuzz_target!(|data: &[u8]| {
     };
     let provider = service.provider.name();
     check_reading(provider, &reply, &reading);
-    let payload = service.provider.extract(&Part::Status, &reply.body);
+    let source = BodySource { role: Role::Status, http_status: reply.status };
+    let payload = service.provider.extract(&source, &reply.body);
     check_body(provider, &reply.body, &payload);
     if provider == ProviderName::UNSTRACT {
         check_files(&reply, &reading, &payload);
@@ -107,7 +108,7 @@ fn check_reading(provider: ProviderName, reply: &Response, reading: &Reading) {
 
 /// Whether nothing can be missing at the end: of a bare number nobody knows.
 fn is_self_contained(text: &[u8]) -> bool {
-    scan::document(text).is_ok_and(|range| scan::kind(&text[range]) != Some(scan::Kind::Number))
+    scan::document(text).is_ok_and(|range| scan::kind(&text[range]) != Some(scan::ValueKind::Number))
 }
 
 fn check_text(text: Option<&str>) {

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::files::FileResult;
 use super::job::ProviderName;
+use super::observation::Role;
 use super::reading::{Answer, Reading, Verdict};
 use super::request::Request;
 use super::response::Response;
@@ -204,31 +205,20 @@ pub struct Fetch {
     /// What to send. Where the token may not go along, no header of it holds one.
     pub request: Request,
     /// Which of the job's bodies the response is.
-    pub part: Part,
+    pub role: Role,
     /// What the status read comes to once the response to this request is durable.
     pub status: Reading,
     /// Which of the provider's own ways to a result this is.
     pub step: usize,
     /// What is to be asked for behind it.
-    pub then: Vec<(Part, Request)>,
-}
-
-/// Which of a job's bodies a response is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
-    /// The response to the status read.
-    Status,
-    /// The response that holds the result.
-    Result,
-    /// A further file beside it, by the name that the provider gives it.
-    Also(String),
+    pub then: Vec<(Role, Request)>,
 }
 
 /// Where a saved body came from: which of its job's responses it is, and the HTTP code of that response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodySource {
     /// Which response.
-    pub part: Part,
+    pub role: Role,
     /// HTTP code.
     pub http_status: u16,
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::domain::provider::{BodySource, Fetch, Next, Part, Payload};
+use crate::domain::observation::Role;
+use crate::domain::provider::{BodySource, Fetch, Next, Payload};
 use crate::domain::reading::{Reading, Verdict};
 use crate::domain::response::{Headers, Response};
 use crate::domain::service::Service;
@@ -36,7 +37,7 @@ pub fn response(service: &Service, status: u16, body: Bytes) -> Explained {
     if why.is_empty() {
         why = why_of(&reading, status);
     }
-    let source = BodySource { part: Part::Status, http_status: status };
+    let source = BodySource { role: Role::Status, http_status: status };
     let payload = providers::extract(&service.provider, &source, &response.body);
     Explained { reading, fetch, payload, why }
 }

@@ -12,7 +12,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobIx, JobKey};
 use crate::domain::observation::Role;
-use crate::domain::provider::{BodySource, Fetch, Next, Part};
+use crate::domain::provider::{BodySource, Fetch, Next};
 use crate::domain::reading::{Reading, Verdict};
 use crate::domain::request::Request;
 use crate::domain::response::{NoReply, Response};
@@ -150,7 +150,7 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
     loop {
         let asked = PollStep { request: &request, fetch: fetch.as_ref(), seq };
         let Exchange { next, response, sent, latency } = exchange(&poll, asked, &mut around).await;
-        let role = fetch.as_ref().map_or(Role::Status, |fetch| role_of(&fetch.part));
+        let role = fetch.as_ref().map_or(Role::Status, |fetch| fetch.role.clone());
         let ended = LastRequest { seq, sent, takes_result: request.one_shot, latency, sent_at };
         let next_fetch = match next {
             Next::Done(reading) => {
@@ -260,7 +260,7 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
 
 /// A further file that cannot be fetched does not keep its job from ending.
 fn without_response(fetch: Option<&Fetch>, no_reply: &NoReply) -> Next {
-    let Some(Fetch { part: Part::Also(name), status, .. }) = fetch else {
+    let Some(Fetch { role: Role::Also(name), status, .. }) = fetch else {
         return Next::Done(providers::read_nothing(no_reply));
     };
     let mut status = status.clone();
@@ -322,12 +322,12 @@ fn read(
 fn take_fields(service: &Service, fetch: Option<&Fetch>, response: &Response, next: &mut Next) {
     let (reading, holds_result) = match (next, fetch) {
         (Next::Done(reading), None) => (reading, true),
-        (Next::Done(reading), Some(fetch)) => (reading, fetch.part == Part::Result),
-        (Next::Fetch(further), Some(fetch)) => (&mut further.status, fetch.part == Part::Result),
+        (Next::Done(reading), Some(fetch)) => (reading, fetch.role == Role::Result),
+        (Next::Fetch(further), Some(fetch)) => (&mut further.status, fetch.role == Role::Result),
         (Next::Fetch(_), None) => return,
     };
-    let part = fetch.map_or(Part::Status, |fetch| fetch.part.clone());
-    let source = BodySource { part, http_status: response.status };
+    let role = fetch.map_or(Role::Status, |fetch| fetch.role.clone());
+    let source = BodySource { role, http_status: response.status };
     if let (Some(answer), true) = (&mut reading.answer, holds_result)
         && matches!(answer.verdict, Verdict::State(state) if state.is_terminal())
     {
@@ -376,14 +376,6 @@ fn finished(
 fn discard(spool: &Spool, response: &ReceivedResponse) {
     if let Some(path) = &response.spooled {
         spool.discard(path);
-    }
-}
-
-fn role_of(part: &Part) -> Role {
-    match part {
-        Part::Status => Role::Status,
-        Part::Result => Role::Result,
-        Part::Also(name) => Role::Also(name.clone()),
     }
 }
 

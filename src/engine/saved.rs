@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::domain::field::Field;
 use crate::domain::job::{Job, JobKey, ProviderName};
 use crate::domain::observation::{BodyId, Observation, Role, SavedBody};
-use crate::domain::provider::{BodySource, Part, Payload, ProviderRef};
+use crate::domain::provider::{BodySource, Payload, ProviderRef};
 use crate::domain::service::Service;
 use crate::providers;
 use crate::store::Store;
@@ -101,19 +101,15 @@ pub async fn form(results: &Results, key: &JobKey, body: BodyId) -> Form {
     let bodies = results.kept(key.clone()).await.unwrap_or_default();
     let body = bodies.into_iter().find(|kept| kept.saved.body == body);
     let http_status = body.as_ref().map_or(200, |body| body.saved.http_status);
-    let part = match body.map(|body| body.role) {
-        Some(Role::Result) => Part::Result,
-        Some(Role::Also(name)) => Part::Also(name),
-        Some(Role::Status) | None => Part::Status,
-    };
+    let role = body.map(|body| body.role).unwrap_or_default();
     let provider = kept.or_else(|| providers::by_name(key.provider));
-    Form { provider, source: BodySource { part, http_status } }
+    Form { provider, source: BodySource { role, http_status } }
 }
 
 impl Form {
     /// That of a status response by this provider, which reads every code alike.
     pub fn of(name: ProviderName) -> Self {
-        Self { provider: providers::by_name(name), source: BodySource { part: Part::Status, http_status: 200 } }
+        Self { provider: providers::by_name(name), source: BodySource { role: Role::Status, http_status: 200 } }
     }
 
     /// What is in the body, looked through once.

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{BodySource, Next, Part, Payload, ProviderRef};
+use crate::domain::observation::Role;
+use crate::domain::provider::{BodySource, Next, Payload, ProviderRef};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{HeaderPart, Request};
 use crate::domain::response::{Headers, Response};
@@ -82,8 +83,8 @@ fn response(reply: &Value) -> Response {
     }
 }
 
-fn extracted(service: &Service, part: Part, response: &Response) -> Payload {
-    service.provider.extract(&BodySource { part, http_status: response.status }, &response.body)
+fn extracted(service: &Service, role: Role, response: &Response) -> Payload {
+    service.provider.extract(&BodySource { role, http_status: response.status }, &response.body)
 }
 
 fn state(answer: &Answer) -> &'static str {
@@ -125,7 +126,7 @@ fn differences(documented: &Documented, service: &Service) -> Vec<String> {
         same("address", url.to_owned(), fetch.map_or("none".to_owned(), |request| request.url.to_string()));
     } else {
         same("fetch", "none".to_owned(), fetch.map_or("none".to_owned(), |request| request.url.to_string()));
-        let payload = extracted(service, Part::Status, &documented.response());
+        let payload = extracted(service, Role::Status, &documented.response());
         if let Some(pointer) = expected {
             let value = documented.json["reply"]["body"].pointer(pointer).unwrap();
             let found = payload.output.map(|output| serde_json::from_slice::<Value>(&output).unwrap());
@@ -212,7 +213,7 @@ fn every_documented_second_response_is_read_as_it_means() {
             assert_eq!(answer.fail_reason.as_deref(), Some(reason), "{name}");
         }
         if let Some(pointer) = then["output"].as_str() {
-            let payload = extracted(&service, Part::Result, &reply);
+            let payload = extracted(&service, Role::Result, &reply);
             let output: Value = serde_json::from_slice(&payload.output.unwrap()).unwrap();
             assert_eq!(Some(&output), then["reply"]["body"].pointer(pointer), "{name}");
         }

@@ -54,6 +54,7 @@ pub fn read(key: &JobKey, response: &Response) -> Reading {
 
 /// What is in a saved response to a status read.
 pub fn extract(name: ProviderName, body: &bytes::Bytes) -> crate::domain::provider::Payload {
-    let source = crate::domain::provider::BodySource { part: crate::domain::provider::Part::Status, http_status: 200 };
+    let source =
+        crate::domain::provider::BodySource { role: crate::domain::observation::Role::Status, http_status: 200 };
     crate::providers::extract(&provider(name), &source, body)
 }

@@ -12,7 +12,7 @@ use crate::domain::fact::Fact;
 use crate::domain::job::{JobIx, ProviderName};
 use crate::domain::observation::{Observation, Role};
 use crate::domain::provider::{
-    About, AddressForm, BodySource, FETCHING, Fetch, IdError, Next, OneShot, Part, Payload, Provider, ProviderRef,
+    About, AddressForm, BodySource, FETCHING, Fetch, IdError, Next, OneShot, Payload, Provider, ProviderRef,
 };
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
@@ -93,21 +93,21 @@ impl Provider for TwoRequests {
         let request = Self::get(service, &format!("/result-of-{id}?signature={SIGNATURE}"), self.once);
         // What follows the word is the name of the file beside the result.
         let step = usize::from(response.body.len() > STATUS.len());
-        Next::Fetch(Box::new(Fetch { request, part: Part::Result, status, step, then: Vec::new() }))
+        Next::Fetch(Box::new(Fetch { request, role: Role::Result, status, step, then: Vec::new() }))
     }
 
     fn fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
         let refused = |outcome| Next::Done(Reading::refused(outcome, format!("HTTP {}", response.status)));
         let acknowledged =
             Answer { verdict: Verdict::Acknowledged, word: Some("completed".into()), ..Answer::default() };
-        match (&fetch.part, response.status) {
-            (Part::Also(_), _) => Next::Done(fetch.status.clone()),
+        match (&fetch.role, response.status) {
+            (Role::Also(_), _) => Next::Done(fetch.status.clone()),
             (_, 200) if response.body.starts_with(b"<") => refused(PollOutcome::Malformed),
             (_, 200) if response.broken.is_some() => refused(PollOutcome::Unreachable),
             (_, 200) if fetch.step > 0 => {
                 let request = Self::get(service, &format!("/errors-of-{id}"), false);
-                let part = Part::Also("errors".to_owned());
-                Next::Fetch(Box::new(Fetch { request, part, status: fetch.status.clone(), step: 0, then: Vec::new() }))
+                let role = Role::Also("errors".to_owned());
+                Next::Fetch(Box::new(Fetch { request, role, status: fetch.status.clone(), step: 0, then: Vec::new() }))
             }
             (_, 200) => Next::Done(fetch.status.clone()),
             (_, 202) => Next::Done(fetch.meanwhile()),

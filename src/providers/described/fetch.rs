@@ -7,7 +7,8 @@ use super::condition::all_hold;
 use super::model::{FetchPlace, ResultPlace};
 use super::template::Template;
 use crate::domain::inner::{is_inner, is_loopback};
-use crate::domain::provider::{Fetch, Next, Part, Provider as _};
+use crate::domain::observation::Role;
+use crate::domain::provider::{Fetch, Next, Provider as _};
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
@@ -37,11 +38,11 @@ pub fn next(described: &Described, service: &Service, id: &str, reading: Reading
     let also = place.also.iter().filter_map(|also| {
         let request = ask.request(&also.url, fetch.headers.as_deref(), also.token);
         let request = request.map_err(|why| warnings.push(format!("{}: {why}", also.name))).ok()??;
-        Some((Part::Also(also.name.clone()), request))
+        Some((Role::Also(also.name.clone()), request))
     });
     let then = also.collect();
     let status = warned(reading, warnings);
-    Next::Fetch(Box::new(Fetch { request, part: Part::Result, status, step, then }))
+    Next::Fetch(Box::new(Fetch { request, role: Role::Result, status, step, then }))
 }
 
 /// What the response to such a request means.
@@ -50,8 +51,8 @@ pub fn fetched(described: &Described, service: &Service, id: &str, fetch: &Fetch
     let Some((place, asked)) = place.and_then(|place| Some((place, place.fetch.as_ref()?))) else {
         return Next::Done(fetch.status.clone());
     };
-    match &fetch.part {
-        Part::Status | Part::Result => match of_result(place, asked, &fetch.status, response) {
+    match &fetch.role {
+        Role::Status | Role::Result => match of_result(place, asked, &fetch.status, response) {
             Some(reading) => Next::Done(reading),
             None if (200..300).contains(&response.status) => further(fetch, None),
             None if (300..400).contains(&response.status) => {
@@ -65,7 +66,7 @@ pub fn fetched(described: &Described, service: &Service, id: &str, fetch: &Fetch
                 ))
             }
         },
-        Part::Also(name) => {
+        Role::Also(name) => {
             let missed = || format!("the file `{name}` is not here: HTTP {}", response.status);
             further(fetch, (!(200..300).contains(&response.status)).then(missed))
         }
@@ -105,8 +106,8 @@ fn further(fetch: &Fetch, missed: Option<String>) -> Next {
     if then.is_empty() {
         return Next::Done(status);
     }
-    let (part, request) = then.remove(0);
-    Next::Fetch(Box::new(Fetch { request, part, status, step: fetch.step, then }))
+    let (role, request) = then.remove(0);
+    Next::Fetch(Box::new(Fetch { request, role, status, step: fetch.step, then }))
 }
 
 fn answer_of(reading: &Reading) -> Answer {

@@ -30,7 +30,8 @@ use super::refusal::{Asked, Nouns};
 use super::reply::{self, no_object};
 use super::{address, cost, names};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{About, AddressForm, BodySource, Fetch, IdError, Next, OneShot, Part, Payload, Provider};
+use crate::domain::observation::Role;
+use crate::domain::provider::{About, AddressForm, BodySource, Fetch, IdError, Next, OneShot, Payload, Provider};
 use crate::domain::request::{Header, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
@@ -184,11 +185,11 @@ impl Described {
 
     /// What is in the response to a separate request: the place that leads somewhere in it says which part of it is the
     /// result.
-    fn extract_result(&self, part: &Part, http_status: u16, body: &Bytes) -> Payload {
+    fn extract_result(&self, role: &Role, http_status: u16, body: &Bytes) -> Payload {
         if !(200..300).contains(&http_status) {
             return Payload::default();
         }
-        let places = self.0.results.iter().filter(|place| *part == Part::Result && place.fetch.is_some());
+        let places = self.0.results.iter().filter(|place| *role == Role::Result && place.fetch.is_some());
         let taken = places.map(|place| results::taken(place, body)).find(|taken| taken.output.is_some());
         let results::FoundResult { raw, output, output_path } = taken.unwrap_or_default();
         Payload { raw: raw.or_else(|| Some(body.clone())), output, output_path, ..Payload::default() }
@@ -311,9 +312,9 @@ impl Provider for Described {
     /// Raw: the text at the result's place; of a result with its own request the whole body where its place leads
     /// nowhere. Output: the JSON there. Neither in a state in which there is no result.
     fn extract(&self, source: &BodySource, body: &Bytes) -> Payload {
-        let BodySource { part, http_status } = source;
-        if *part != Part::Status {
-            return self.extract_result(part, *http_status, body);
+        let BodySource { role, http_status } = source;
+        if *role != Role::Status {
+            return self.extract_result(role, *http_status, body);
         }
         let Ok(found) = self.0.lookup.find(body) else { return no_object(body) };
         let list = self.0.status.item_list.as_ref();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::*;
+use crate::domain::observation::Role;
 use crate::domain::provider::ProviderRef;
 use crate::domain::response::Headers;
 use crate::tests::described::service;
@@ -322,7 +323,7 @@ proptest::proptest! {
             if let Next::Fetch(fetch) = next {
                 let _ = described.fetched(&service, "x", &fetch, &response);
             }
-            let _ = [Part::Status, Part::Result].map(|part| described.extract(&BodySource { part, http_status: status }, &body));
+            let _ = [Role::Status, Role::Result].map(|role| described.extract(&BodySource { role, http_status: status }, &body));
         }
     }
 }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{Secrets, Shipped, from_text};
 use crate::domain::job::ProviderName;
-use crate::domain::provider::{BodySource, Next, Part, Provider as _, ProviderRef};
+use crate::domain::observation::Role;
+use crate::domain::provider::{BodySource, Next, Provider as _, ProviderRef};
 use crate::domain::response::{Headers, Response};
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, Pace, Service};
@@ -43,7 +44,7 @@ pub fn described_by(text: &str, status: u16, body: &Bytes) -> bool {
         at: jiff::Timestamp::UNIX_EPOCH,
     };
     let home = address::origin(&described.request(&service, "x").url);
-    let _ = [Part::Status, Part::Result].map(|part| described.extract(&BodySource { part, http_status: status }, body));
+    let _ = [Role::Status, Role::Result].map(|role| described.extract(&BodySource { role, http_status: status }, body));
     match described.read(&service, "x", &response) {
         Next::Done(_) => true,
         Next::Fetch(fetch) => {
