@@ -114,7 +114,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
             };
             printed(|out, err| commands::add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
         }
-        CliCommand::Check(check) => commands::online::run(&common, &check).await,
+        CliCommand::Check(check) => commands::check::run(&common, &check).await,
         CliCommand::Init { provider } => {
             printed(|_, err| commands::init::run(common.named(), provider.as_deref(), err))
         }

@@ -1,11 +1,12 @@
-//! `jobdeck check`: whether the jobs file is valid and its tokens can be read.
+//! `jobdeck check`: whether the jobs file is valid, its tokens can be read and, with `--online`, the services accept them.
 
-use crate::engine::online::Answers;
-use crate::engine::token::Tokens;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::app::keys::Keymap;
+use crate::cli::args::{CheckArgs, CommonArgs};
+use crate::cli::failure::Failure;
+use crate::cli::output::StdoutWriter;
 use crate::cli::{output, programs};
 use crate::config::user::User;
 use crate::config::{self, ConfigError, JobsFile};
@@ -15,28 +16,47 @@ use crate::domain::id;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::engine;
-use crate::engine::token::{self, Prompts};
+use crate::engine::online::{self, Answers};
+use crate::engine::token::{self, Prompts, Tokens};
 use crate::session::settings;
 
 /// A valid file, and the token of each of its services.
 #[derive(Debug)]
-pub struct Checked {
-    /// The file.
-    pub file: JobsFile,
+struct Checked {
+    file: JobsFile,
     /// The services in its order: the secret, or why there is none.
-    pub tokens: Tokens,
+    tokens: Tokens,
 }
 
-/// Reads the file and asks for its tokens.
-pub async fn check(named: &[PathBuf]) -> Result<Checked, ConfigError> {
-    let file = config::load_named(named)?;
+/// Runs it: 2 where anything is wrong.
+pub async fn run(common: &CommonArgs, wanted: &CheckArgs) -> Result<u8, Failure> {
+    if let (Some(reply), Some(service)) = (&wanted.reply, &wanted.service) {
+        return super::check_response::run(common.named(), service, reply, wanted.code);
+    }
+    let (user, keymap) = settings::read()?;
+    let checked = check(&common.config, &user, &keymap).await?;
+    let answers = match wanted.online {
+        true => online::ask_all(&checked.file.poll, &checked.tokens).await,
+        false => Answers::new(),
+    };
+    let mut out = StdoutWriter::new();
+    let code = report(&checked, &answers, &user, &mut out)?;
+    out.flush()?;
+    Ok(code)
+}
+
+/// Reads the file, in which no command may take a key that another has, and asks for its tokens.
+async fn check(named: &[PathBuf], user: &User, keymap: &Keymap) -> Result<Checked, Failure> {
+    let all = |error: ConfigError| Failure::usage(format!("{error}\n\n{}", counted(error.count(), "error")));
+    let file = config::load_named(named).map_err(all)?;
+    settings::commands(user, Some(&file), keymap)?;
     let tokens = token::resolve_all(&file.services, Prompts::Allowed, output::say_error).await;
     Ok(Checked { file, tokens })
 }
 
 /// Prints what was found: the file, then a line for each service, then what is odd. Returns the exit code: 2 where a
 /// token cannot be found or a service gave a bad answer. `online` is empty where nobody was asked.
-pub fn report(checked: &Checked, online: &Answers, user: &User, out: &mut dyn Write) -> io::Result<u8> {
+fn report(checked: &Checked, online: &Answers, user: &User, out: &mut dyn Write) -> io::Result<u8> {
     let Checked { file, tokens } = checked;
     let path = Clean::new(&file.path.to_string_lossy());
     let answer_of = |service: &Service| online.iter().find(|(name, _)| *name == service.name).map(|(_, answer)| answer);
@@ -110,29 +130,6 @@ fn warn_of_ids(file: &JobsFile, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The offline part whole: checks, and prints what was found to `out` or what is wrong to `err`. Returns the exit code.
-pub async fn run(
-    named: &[PathBuf],
-    user: &User,
-    keymap: &Keymap,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<u8> {
-    match check(named).await {
-        Ok(checked) => match settings::commands(user, Some(&checked.file), keymap) {
-            Ok(_) => report(&checked, &Vec::new(), user, out),
-            Err(conflicts) => {
-                writeln!(err, "jobdeck: {conflicts}")?;
-                Ok(2)
-            }
-        },
-        Err(error) => {
-            writeln!(err, "jobdeck: {error}\n\n{}", counted(error.count(), "error"))?;
-            Ok(2)
-        }
-    }
-}
-
 fn source(source: &TokenSource) -> String {
     match source {
         TokenSource::Env(name) => format!("the variable {}", Clean::new(name)),
@@ -149,6 +146,7 @@ mod tests {
 
     use crate::domain::secret::Token;
     use crate::engine::online::{CheckedAnswer, OnlineError};
+    use crate::exit::FailureKind;
 
     use super::*;
 
@@ -156,12 +154,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("jobs.toml");
         std::fs::write(&path, text).unwrap();
-        let (mut out, mut err) = (Vec::new(), Vec::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (named, user, keymap) = (std::slice::from_ref(&path), User::default(), Keymap::default());
-        let code = runtime.block_on(run(named, &user, &keymap, &mut out, &mut err)).unwrap();
-        let shown = |bytes| String::from_utf8(bytes).unwrap().replace(directory.path().to_str().unwrap(), "");
-        (code, shown(out), shown(err))
+        let shown = |text: String| text.replace(directory.path().to_str().unwrap(), "");
+        match runtime.block_on(check(named, &user, &keymap)) {
+            Ok(checked) => {
+                let mut out = Vec::new();
+                let code = report(&checked, &Answers::new(), &user, &mut out).unwrap();
+                (code, shown(String::from_utf8(out).unwrap()), String::new())
+            }
+            Err(failure) => {
+                assert_eq!(failure.kind, FailureKind::Usage);
+                (2, String::new(), shown(failure.to_string()))
+            }
+        }
     }
 
     const FILE: &str = "[services.a]\nprovider = \"optexity\"\ntoken = { command = [\"echo\", \"s3cret\"] }\n\
@@ -220,7 +226,7 @@ mod tests {
     fn a_file_that_is_wrong_is_exit_code_2_and_every_error_on_stderr() {
         let (code, out, err) = checked("[poll]\ninterval = 5\nx = 1\n");
         assert_eq!((code, out.as_str()), (2, ""));
-        assert!(err.contains("jobs.toml:2:12: ") && err.ends_with("\n\n2 errors\n"), "{err}");
+        assert!(err.contains("jobs.toml:2:12: ") && err.ends_with("\n\n2 errors"), "{err}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 pub mod add;
 pub mod batches;
-mod check;
+pub mod check;
 mod check_response;
 pub mod compare;
 pub mod completions;
@@ -14,7 +14,6 @@ pub mod init;
 pub mod keys;
 pub mod man;
 pub mod once;
-pub mod online;
 pub mod paths;
 pub mod providers;
 pub mod reference;
