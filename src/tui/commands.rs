@@ -113,7 +113,7 @@ impl Dashboard {
         {
             match files::keep(&self.commands.state, "pager", &command.name, &ended.out.bytes) {
                 Ok(path) => self.lend(path),
-                Err(why) => self.apply(Event::PagerFailed(Clean::new(&why.to_string()))),
+                Err(why) => self.apply(Event::PagerFailed(why.into())),
             }
         }
     }

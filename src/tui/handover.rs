@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use rustix::process;
 
+use super::effects::error::EffectError;
 use super::effects::pager;
 use super::message::Message;
 use super::run::{Dashboard, TerminalOwner};
 use super::terminal;
 use crate::app::event::Event;
-use crate::domain::clean::Clean;
 use crate::engine::EngineCommand;
 use crate::shell;
 
@@ -86,7 +86,7 @@ impl Dashboard {
         });
     }
 
-    pub(super) fn take_back(&mut self, ended: Result<(), String>) {
+    pub(super) fn take_back(&mut self, ended: Result<(), EffectError>) {
         if self.state.owner != TerminalOwner::Lent {
             return;
         }
@@ -94,7 +94,7 @@ impl Dashboard {
         self.take_over();
         self.reader.resume();
         if let Err(why) = ended {
-            self.apply(Event::PagerFailed(Clean::new(&why)));
+            self.apply(Event::PagerFailed(why.into()));
         }
     }
 }

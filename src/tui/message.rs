@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::effects::clipboard;
+use super::effects::error::EffectError;
 use crate::app::effect::CopyName;
 use crate::app::event::Event;
 use crate::domain::command::UserCommand;
@@ -46,6 +47,6 @@ pub enum Message {
     },
     /// The pager can show this file.
     PagerReady(PathBuf),
-    /// The pager has ended: or a sentence why it could not be shown.
-    PagerEnded(Result<(), String>),
+    /// The pager has ended, or could not be shown.
+    PagerEnded(Result<(), EffectError>),
 }

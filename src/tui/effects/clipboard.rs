@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
+use super::error::EffectError;
 use crate::app::event::Copied;
 use crate::child;
 use crate::config::user::Clipboard;
@@ -133,7 +135,7 @@ pub struct CopyOutcome {
 pub async fn copy(
     text: Bytes,
     ways: &[ClipboardMethod],
-    file: impl AsyncFnOnce() -> Result<PathBuf, String>,
+    file: impl AsyncFnOnce() -> Result<PathBuf, EffectError>,
 ) -> CopyOutcome {
     let bytes = text.len() as u64;
     let mut troubles = Vec::new();
@@ -152,7 +154,7 @@ pub async fn copy(
             ClipboardMethod::Osc52 => {
                 return match file().await {
                     Ok(path) => copied_path(bytes, &path),
-                    Err(why) => told(Copied::Failed(Clean::new(&why))),
+                    Err(why) => told(Copied::Failed(why.into())),
                 };
             }
         }
@@ -183,27 +185,38 @@ fn encoded_length(length: usize) -> usize {
     length.div_ceil(3).saturating_mul(4)
 }
 
-async fn hand_over(argv: &[String], text: &[u8]) -> Result<(), String> {
-    let (program, arguments) = argv.split_first().ok_or("the command is empty")?;
+#[derive(Debug, thiserror::Error)]
+enum ToolError {
+    #[error("the command is empty")]
+    NoProgram,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Failed(ExitStatus),
+    #[error("it took longer than 2 s")]
+    TimedOut,
+}
+
+async fn hand_over(argv: &[String], text: &[u8]) -> Result<(), ToolError> {
+    let (program, arguments) = argv.split_first().ok_or(ToolError::NoProgram)?;
     let mut child = child::detached(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| error.to_string())?;
+        .spawn()?;
     let input = as_it_reads(program, text);
     let work = async {
         let mut written = Ok(());
         if let Some(mut stdin) = child.stdin.take() {
             written = stdin.write_all(&input).await;
         }
-        let status = child.wait().await.map_err(|error| error.to_string())?;
+        let status = child.wait().await?;
         // One that fails reads no further: that it failed says more than that the pipe broke.
-        if status.success() { written.map_err(|error| error.to_string()) } else { Err(status.to_string()) }
+        if status.success() { Ok(written?) } else { Err(ToolError::Failed(status)) }
     };
-    timeout(TIME_LIMIT, work).await.unwrap_or_else(|_| Err("it took longer than 2 s".to_owned()))
+    timeout(TIME_LIMIT, work).await.unwrap_or(Err(ToolError::TimedOut))
 }
 
 /// Windows takes text that is not ASCII as UTF-16 only.

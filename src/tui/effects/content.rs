@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
+use super::error::EffectError;
 use crate::app::effect::{JobSnapshot, TAKES, What};
 use crate::app::event::Content;
 use crate::domain::clean::Clean;
@@ -15,15 +16,15 @@ use crate::domain::service::Service;
 use crate::engine::saved::{self, Form, Results};
 use crate::json::pretty::pretty;
 
-/// A saved body and what a person looks for in it. The error is a sentence.
-pub async fn load(store: &Results, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
+/// A saved body and what a person looks for in it.
+pub async fn load(store: &Results, key: &JobKey, body: BodyId) -> Result<Arc<Content>, EffectError> {
     let form = saved::form(store, key, body).await;
-    let body = store.body(body).await.map_err(|error| error.to_string())?;
-    spawn_blocking(move || Arc::new(take_apart(&form, body))).await.map_err(|error| error.to_string())
+    let body = store.body(body).await?;
+    Ok(spawn_blocking(move || Arc::new(take_apart(&form, body))).await?)
 }
 
 /// The same with what is known of the reply that it came with.
-pub async fn load_whole(store: &Results, key: &JobKey, body: BodyId) -> Result<Arc<Content>, String> {
+pub async fn load_whole(store: &Results, key: &JobKey, body: BodyId) -> Result<Arc<Content>, EffectError> {
     let mut content = load(store, key, body).await?;
     let kept = store.kept(key.clone()).await.unwrap_or_default();
     if let Some(kept) = kept.into_iter().find(|kept| kept.saved.body == body) {
@@ -31,18 +32,18 @@ pub async fn load_whole(store: &Results, key: &JobKey, body: BodyId) -> Result<A
         known.content_type = kept.headers.content_type.as_deref().map(Clean::new);
         known.broken = kept.broken;
         let (saved, body) = (kept.saved, known.body.clone());
-        let damage = spawn_blocking(move || saved.check(&body).err()).await.map_err(|error| error.to_string())?;
+        let damage = spawn_blocking(move || saved.check(&body).err()).await?;
         known.damage = damage.map(|damage| Clean::from(damage.to_string()));
     }
     Ok(content)
 }
 
 /// A saved body that is still what was saved: nothing else is handed on without a word.
-async fn load_sound(store: &Results, key: &JobKey, saved: &SavedBody) -> Result<Arc<Content>, String> {
+async fn load_sound(store: &Results, key: &JobKey, saved: &SavedBody) -> Result<Arc<Content>, EffectError> {
     let content = load(store, key, saved.body).await?;
     let (saved, body) = (saved.clone(), content.body.clone());
-    let checked = spawn_blocking(move || saved.check(&body)).await.map_err(|error| error.to_string())?;
-    checked.map_err(|damage| format!("{damage}; `jobdeck show {} --body` prints what is left", key.id))?;
+    let checked = spawn_blocking(move || saved.check(&body)).await?;
+    checked.map_err(|damage| EffectError::Damaged { damage, id: key.id.clone() })?;
     Ok(content)
 }
 
@@ -53,13 +54,13 @@ pub async fn files(store: &Results, key: &JobKey, body: BodyId) -> Vec<FileResul
     spawn_blocking(move || form.extract(&body).files).await.unwrap_or_default()
 }
 
-/// The bytes that are meant, of one job. The error is a sentence that says what there is instead.
+/// The bytes that are meant, of one job.
 pub async fn bytes(
     store: Option<&Results>,
     service: Option<&Service>,
     what: &What,
     job: &JobSnapshot,
-) -> Result<Bytes, String> {
+) -> Result<Bytes, EffectError> {
     match what {
         What::Text(text) => Ok(text.clone()),
         What::Curl => curl(service, job).map(Bytes::from),
@@ -70,8 +71,8 @@ pub async fn bytes(
         }
         // Where the file is, is not a matter of bytes: see `effects`.
         What::Raw | What::Body | What::Output | What::SavedPath => {
-            let saved = saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
-            let store = store.ok_or("there is no state directory")?;
+            let saved = saved::best(&job.known).ok_or(EffectError::NothingSaved)?;
+            let store = store.ok_or(EffectError::NoStateDirectory)?;
             let content = load_sound(store, &job.job.key, saved).await?;
             part(what, &content).await
         }
@@ -79,29 +80,29 @@ pub async fn bytes(
 }
 
 /// The raw output of a job, or the whole response if there is none in it; and whether it is the output.
-pub async fn raw(store: Option<&Results>, job: &JobSnapshot) -> Result<(Bytes, bool), String> {
-    let saved = saved::best(&job.known).ok_or("nothing of this job is saved yet")?;
-    let store = store.ok_or("there is no state directory")?;
+pub async fn raw(store: Option<&Results>, job: &JobSnapshot) -> Result<(Bytes, bool), EffectError> {
+    let saved = saved::best(&job.known).ok_or(EffectError::NothingSaved)?;
+    let store = store.ok_or(EffectError::NoStateDirectory)?;
     let content = load_sound(store, &job.job.key, saved).await?;
     let is_output = content.raw.is_some();
     Ok((part(&What::Raw, &content).await?, is_output))
 }
 
-async fn part(what: &What, content: &Arc<Content>) -> Result<Bytes, String> {
+async fn part(what: &What, content: &Arc<Content>) -> Result<Bytes, EffectError> {
     if !matches!(what, What::Output) {
         let raw = content.raw.as_ref().filter(|_| matches!(what, What::Raw));
         return Ok(raw.unwrap_or(&content.body).clone());
     }
-    let output = content.output.clone().ok_or("there is no decoded output in this reply; copy the raw one")?;
+    let output = content.output.clone().ok_or(EffectError::NoOutput)?;
     let print = move || {
         let mut text = Vec::new();
-        pretty(&output, &mut text).map(|()| Bytes::from(text)).map_err(|error| error.to_string())
+        pretty(&output, &mut text).map(|()| Bytes::from(text))
     };
-    spawn_blocking(print).await.map_err(|error| error.to_string())?
+    Ok(spawn_blocking(print).await??)
 }
 
-fn curl(service: Option<&Service>, job: &JobSnapshot) -> Result<String, String> {
-    let service = service.ok_or_else(|| format!("the jobs file knows no service {:?} any more", job.job.service))?;
+fn curl(service: Option<&Service>, job: &JobSnapshot) -> Result<String, EffectError> {
+    let service = service.ok_or_else(|| EffectError::NoService(Arc::clone(&job.job.service)))?;
     Ok(warned(saved::curl(service, &job.job), job))
 }
 
@@ -181,7 +182,10 @@ mod tests {
             raw(Some(&store), &subject).await.map(|(bytes, _)| bytes),
             bytes(Some(&store), None, &What::Body, &subject).await,
         ] {
-            assert!(copied.is_err_and(|why| why.contains("damaged") && why.contains("show 1 --body")));
+            assert!(
+                copied
+                    .is_err_and(|why| why.to_string().contains("damaged") && why.to_string().contains("show 1 --body"))
+            );
         }
     }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::error::EffectError;
+
 /// How many names are tried before giving up.
 const TRIES: u32 = 10_000;
 /// The longest name made of foreign text.
@@ -14,13 +16,13 @@ const LONGEST: usize = 100;
 
 /// Writes a new file in this directory, named after a job; never over an existing one. Its whole path. Without an
 /// ending already it gets the one that its bytes call for.
-pub fn save(dir: &Path, name: &str, ending: Option<&str>, bytes: &[u8]) -> Result<PathBuf, String> {
-    let failed = |error: io::Error| format!("failed to save to {}: {error}", dir.display());
-    let dir = dir.canonicalize().map_err(failed)?;
+pub fn save(dir: &Path, name: &str, ending: Option<&str>, bytes: &[u8]) -> Result<PathBuf, EffectError> {
+    let failed = |error: io::Error| EffectError::Save { dir: dir.to_owned(), error };
+    let whole = dir.canonicalize().map_err(failed)?;
     let (stem, ending) = (stem(name), ending.unwrap_or_else(|| self::ending(bytes)));
     for nth in 1..=TRIES {
         let mark = if nth == 1 { String::new() } else { format!("-{nth}") };
-        let path = dir.join(format!("{stem}{mark}.{ending}"));
+        let path = whole.join(format!("{stem}{mark}.{ending}"));
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => {
                 write(file, bytes).inspect_err(|_| drop(fs::remove_file(&path))).map_err(failed)?;
@@ -30,14 +32,14 @@ pub fn save(dir: &Path, name: &str, ending: Option<&str>, bytes: &[u8]) -> Resul
             Err(error) => return Err(failed(error)),
         }
     }
-    Err(format!("failed to save to {}: every name for this job is taken", dir.display()))
+    Err(EffectError::NamesTaken(whole))
 }
 
 /// Keeps bytes in a folder of the state directory, readable by the user alone, under their own name: the same
 /// bytes have the same path. Its whole path.
-pub fn keep(state: &Path, folder: &str, name: &str, bytes: &[u8]) -> Result<PathBuf, String> {
+pub fn keep(state: &Path, folder: &str, name: &str, bytes: &[u8]) -> Result<PathBuf, EffectError> {
     let dir = state.join(folder);
-    let failed = |error: io::Error| format!("failed to write to {}: {error}", dir.display());
+    let failed = |error: io::Error| EffectError::Keep { dir: dir.clone(), error };
     make(&dir).map_err(failed)?;
     let path = dir.join(format!("{}-{}.{}", stem(name), digest(bytes), ending(bytes)));
     replace(&path, bytes).map_err(failed)?;
@@ -106,7 +108,12 @@ mod tests {
         }
         assert!(save(dir.path(), "x", None, b"plain").unwrap().ends_with("x.txt"));
         assert!(save(dir.path(), "x", Some("csv"), b"a,b").unwrap().ends_with("x.csv"));
-        assert!(save(&dir.path().join("nowhere"), "x", None, b"").unwrap_err().starts_with("failed to save to "));
+        assert!(
+            save(&dir.path().join("nowhere"), "x", None, b"")
+                .unwrap_err()
+                .to_string()
+                .starts_with("failed to save to ")
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod clipboard;
 mod content;
+pub mod error;
 pub mod files;
 pub mod notify;
 pub mod pager;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 
 use self::clipboard::{ClipboardHost, ClipboardMethod};
+use self::error::EffectError;
 use self::notify::Notifier;
 use super::failpoint::failpoint;
 use super::message::Message;
@@ -196,7 +198,7 @@ impl EffectRunner {
         self.task(|shared| async move {
             let result = match &shared.store {
                 Some(store) => content::load_whole(store, &subject.job.key, body).await,
-                None => Err("there is no state directory".to_owned()),
+                None => Err(EffectError::NoStateDirectory),
             };
             Message::Event(Event::BodyLoaded { ix: subject.ix, body, result: result.map_err(Clean::from) })
         });
@@ -272,7 +274,7 @@ impl TaskContext {
         };
         let outcome = match copied {
             Ok(text) => self.copy_by(&ways, text, &jobs).await,
-            Err(why) => clipboard::CopyOutcome { copied: Copied::Failed(Clean::new(&why)), sequence: None },
+            Err(why) => clipboard::CopyOutcome { copied: Copied::Failed(why.into()), sequence: None },
         };
         Message::Copied { of, outcome }
     }
@@ -288,7 +290,7 @@ impl TaskContext {
         clipboard::copy(text, ways, async || self.keep("copies", name, kept).await).await
     }
 
-    async fn copied_bytes(self: &Arc<Self>, what: &What, jobs: &[JobSnapshot]) -> Result<Bytes, String> {
+    async fn copied_bytes(self: &Arc<Self>, what: &What, jobs: &[JobSnapshot]) -> Result<Bytes, EffectError> {
         match (what, jobs) {
             (What::Text(text), _) => Ok(text.clone()),
             (_, [job]) => self.bytes(what, job).await,
@@ -303,7 +305,7 @@ impl TaskContext {
         }
     }
 
-    async fn bytes(self: &Arc<Self>, what: &What, job: &JobSnapshot) -> Result<Bytes, String> {
+    async fn bytes(self: &Arc<Self>, what: &What, job: &JobSnapshot) -> Result<Bytes, EffectError> {
         if matches!(what, What::SavedPath) {
             let path = self.saved_path(job).await?;
             return Ok(Bytes::from(path.into_os_string().into_encoded_bytes()));
@@ -317,10 +319,10 @@ impl TaskContext {
     }
 
     /// The file that holds the body alone; one is made for a body in the database.
-    async fn saved_path(self: &Arc<Self>, job: &JobSnapshot) -> Result<PathBuf, String> {
-        let saved = crate::engine::saved::best(&job.known).ok_or("nothing is saved of this job yet")?;
-        let store = self.store.as_ref().ok_or("there is no state directory")?;
-        if let Some(path) = store.body_path(saved.body).await.map_err(|error| error.to_string())? {
+    async fn saved_path(self: &Arc<Self>, job: &JobSnapshot) -> Result<PathBuf, EffectError> {
+        let saved = crate::engine::saved::best(&job.known).ok_or(EffectError::NothingSaved)?;
+        let store = self.store.as_ref().ok_or(EffectError::NoStateDirectory)?;
+        if let Some(path) = store.body_path(saved.body).await? {
             return Ok(path);
         }
         let body = content::bytes(Some(store), None, &What::Body, job).await?;
@@ -333,16 +335,16 @@ impl TaskContext {
             match self.save_one(&what, job).await {
                 Ok(path) => paths.push(path),
                 Err(why) => {
-                    let before = match paths.len() {
-                        0 => String::new(),
-                        saved => format!("saved {saved} of {} files, then: ", jobs.len()),
+                    let why = match paths.len() {
+                        0 => why,
+                        saved => EffectError::Partly { saved, of: jobs.len(), error: Box::new(why) },
                     };
-                    return Message::Event(Event::Saved(Err(Clean::from(format!("{before}{why}")))));
+                    return Message::Event(Event::Saved(Err(why.into())));
                 }
             }
         }
         let said = match paths.as_slice() {
-            [] => Err(Clean::new("there is nothing to save")),
+            [] => Err(EffectError::NothingToSave.into()),
             [path] => Ok(Clean::new(&path.to_string_lossy())),
             [first, ..] => {
                 let dir = first.parent().unwrap_or(first);
@@ -352,7 +354,7 @@ impl TaskContext {
         Message::Event(Event::Saved(said))
     }
 
-    async fn save_one(self: &Arc<Self>, what: &What, job: &JobSnapshot) -> Result<PathBuf, String> {
+    async fn save_one(self: &Arc<Self>, what: &What, job: &JobSnapshot) -> Result<PathBuf, EffectError> {
         let bytes = self.bytes(what, job).await?;
         save_here(job.job.title().to_owned(), None, bytes).await
     }
@@ -367,7 +369,7 @@ impl TaskContext {
         };
         let saved = match spawn_blocking(work).await {
             Ok((name, page)) => save_here(name, Some("html"), page).await,
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.into()),
         };
         Message::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
     }
@@ -383,23 +385,23 @@ impl TaskContext {
         };
         match path {
             Ok(path) => Message::PagerReady(path),
-            Err(why) => Message::Event(Event::PagerFailed(Clean::new(&why))),
+            Err(why) => Message::Event(Event::PagerFailed(why.into())),
         }
     }
 
-    async fn keep(self: &Arc<Self>, folder: &'static str, name: String, bytes: Bytes) -> Result<PathBuf, String> {
+    async fn keep(self: &Arc<Self>, folder: &'static str, name: String, bytes: Bytes) -> Result<PathBuf, EffectError> {
         let shared = Arc::clone(self);
         let work = move || files::keep(&shared.state, folder, &name, &bytes);
-        spawn_blocking(work).await.map_err(|error| error.to_string())?
+        spawn_blocking(work).await?
     }
 }
 
-async fn save_here(name: String, ending: Option<&'static str>, bytes: Bytes) -> Result<PathBuf, String> {
+async fn save_here(name: String, ending: Option<&'static str>, bytes: Bytes) -> Result<PathBuf, EffectError> {
     let work = move || {
-        let here = std::env::current_dir().map_err(|error| format!("failed to find the directory: {error}"))?;
+        let here = std::env::current_dir().map_err(EffectError::NoDirectory)?;
         files::save(&here, &name, ending, &bytes)
     };
-    spawn_blocking(work).await.map_err(|error| error.to_string())?
+    spawn_blocking(work).await?
 }
 
 fn name(jobs: &[JobSnapshot]) -> String {
