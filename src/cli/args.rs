@@ -9,6 +9,7 @@ use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnu
 use super::commands::batches::Batches;
 use super::commands::compare::Compare;
 use super::commands::forget::Forget;
+use super::failure::FlagError;
 use crate::config::tables::units;
 
 /// Follows batches of jobs on hosted services without losing a result.
@@ -478,14 +479,15 @@ const AFTER_HELP: &str = concat!(
     "Begin with `jobdeck demo`, or with `jobdeck init`. The manual is `jobdeck man | man -l -`.",
 );
 
-fn duration(text: &str) -> Result<Duration, String> {
-    units::duration(text).map_err(|why| format!("it {why}: {}", why.help()))
+/// The value of a flag that is a duration.
+pub fn duration(text: &str) -> Result<Duration, FlagError> {
+    Ok(units::duration(text)?)
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+fn speed(text: &str) -> Result<f64, FlagError> {
     match text.trim().parse::<f64>() {
         Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
-        Ok(_) | Err(_) => Err("a number above zero is needed, such as 1 or 10".to_owned()),
+        Ok(_) | Err(_) => Err(FlagError::Speed),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::ConfigError;
+use crate::config::tables::units::UnitError;
 use crate::engine::StartError;
 use crate::engine::saved::StoreError;
 use crate::exit::FailureKind;
@@ -47,6 +48,21 @@ impl fmt::Display for Failure {
             None => Ok(()),
         }
     }
+}
+
+/// What is wrong with the value of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FlagError {
+    /// Where a duration is due.
+    #[error("it {why}: {}", why.help())]
+    Duration {
+        /// Why it is none.
+        #[from]
+        why: UnitError,
+    },
+    /// Where a speed is due.
+    #[error("a number above zero is needed, such as 1 or 10")]
+    Speed,
 }
 
 impl From<SessionError> for Failure {

@@ -201,7 +201,7 @@ fn export(file: &TomlTable<'_>, place: &PathBase, problems: &mut Problems) -> Op
     let field = file.get("export")?;
     let text = field.word("\"results\"", problems)?;
     tables::service::expanded(text, place)
-        .map_err(|why| problems.add(Problem::at(field.span.clone(), why).help("write the path in full")))
+        .map_err(|why| problems.add(Problem::at(field.span.clone(), why.to_string()).help("write the path in full")))
         .ok()
 }
 

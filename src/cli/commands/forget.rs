@@ -8,13 +8,12 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::batches;
-use crate::cli::args::CommonArgs;
+use crate::cli::args::{CommonArgs, duration};
 use crate::cli::event_lines::named;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, StdoutWriter};
 use crate::cli::resolve;
 use crate::config;
-use crate::config::tables::units;
 use crate::domain::human::{self, counted};
 use crate::domain::job::JobKey;
 use crate::domain::observation::Keep;
@@ -187,8 +186,4 @@ fn confirmed(what: &str) -> Result<bool, Failure> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    units::duration(text).map_err(|why| format!("it {why}: {}", why.help()))
 }

@@ -204,7 +204,7 @@ fn id_file(field: &TomlField<'_>, place: &PathBase, problems: &mut Problems) -> 
     let text = field.word("\"ids.txt\"", problems)?;
     let source = if text.starts_with('~') {
         expanded(text, place)
-            .map_err(ToOwned::to_owned)
+            .map_err(|error| error.to_string())
             .and_then(|path| FileSource::pattern(Path::new(""), &path).map_err(|error| error.to_string()))
     } else {
         FileSource::pattern(&place.directory, Path::new(text)).map_err(|error| error.to_string())

@@ -271,7 +271,9 @@ fn token_source(source: &TomlField<'_>, place: &PathBase, problems: &mut Problem
         "file" => {
             let path = source.word("\"~/.vessl-token\"", problems)?;
             expanded(path, place)
-                .map_err(|message| problems.add(Problem::at(source.span.clone(), message).help("write the whole path")))
+                .map_err(|error| {
+                    problems.add(Problem::at(source.span.clone(), error.to_string()).help("write the whole path"))
+                })
                 .ok()
                 .map(TokenSource::File)
         }
@@ -289,15 +291,24 @@ fn token_source(source: &TomlField<'_>, place: &PathBase, problems: &mut Problem
     }
 }
 
+/// Why a path of the file leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// `~` without a home directory.
+    #[error("there is no home directory for the ~ of this path")]
+    NoHome,
+    /// `~name`.
+    #[error("another user's ~ is not known here")]
+    AnotherUsers,
+}
+
 /// A path of the file: `~` is the home directory, a relative one is counted from the file.
-pub fn expanded(path: &str, place: &PathBase) -> Result<PathBuf, &'static str> {
-    let no_home = "there is no home directory for the ~ of this path";
+pub fn expanded(path: &str, place: &PathBase) -> Result<PathBuf, PathError> {
+    let home = || place.home.as_deref().ok_or(PathError::NoHome);
     match path.strip_prefix('~') {
-        Some("") => place.home.clone().ok_or(no_home),
-        Some(rest) if rest.starts_with('/') => {
-            place.home.as_deref().map(|home| home.join(rest.trim_start_matches('/'))).ok_or(no_home)
-        }
-        Some(_) => Err("another user's ~ is not known here"),
+        Some("") => home().map(Path::to_owned),
+        Some(rest) if rest.starts_with('/') => Ok(home()?.join(rest.trim_start_matches('/'))),
+        Some(_) => Err(PathError::AnotherUsers),
         None => Ok(place.directory.join(Path::new(path))),
     }
 }

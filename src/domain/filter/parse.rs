@@ -9,7 +9,8 @@ use winnow::token::{any, none_of, take_while};
 use winnow::{Parser, Result as Parsed};
 
 use super::term::{Term, TextField, TextPattern};
-use super::{FilterError, FilterNode, value};
+use super::value::{self, ValueError};
+use super::{FilterError, FilterNode};
 
 /// How deep parentheses may stand in each other; a person needs three.
 const DEEPEST: usize = 64;
@@ -261,9 +262,9 @@ struct ValueList<'a> {
 }
 
 impl ValueList<'_> {
-    fn each<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, FilterError> {
+    fn each<T>(&self, read: impl Fn(&str) -> Result<T, ValueError>) -> Result<Vec<T>, FilterError> {
         let values = self.split()?;
-        values.into_iter().map(|(text, span)| read(&text).map_err(|why| error(span, &why))).collect()
+        values.into_iter().map(|(text, span)| read(&text).map_err(|why| error(span, &why.to_string()))).collect()
     }
 
     fn text(&self, field: TextField) -> Result<Term, FilterError> {
@@ -275,7 +276,7 @@ impl ValueList<'_> {
             if expression.is_empty() {
                 return Err(self.missing());
             }
-            let regex = value::regex(expression).map_err(|why| error(span.start..self.span.end, &why))?;
+            let regex = value::regex(expression).map_err(|why| error(span.start..self.span.end, &why.to_string()))?;
             return Ok(Term::Text(field, vec![TextPattern::Regex(regex)]));
         }
         let contains = field == TextField::Reason;

@@ -26,45 +26,70 @@ pub(super) const IS: [(&str, Is); 7] = [
     ("stuck", Is::Stuck),
 ];
 
+/// What is wrong with a value, or with the name of a field, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ValueError {
+    #[error("say whether longer or shorter: {0}:>10m or {0}:<10m")]
+    DurationSign(&'static str),
+    #[error("{0:?} is no duration: write 30s, 10m, 1h30m or 2d")]
+    Duration(String),
+    #[error("say whether larger or smaller: size:>1mb or size:<1mb")]
+    SizeSign,
+    #[error("{0:?} is no size: write 500b, 48kb, 1.5mb or 2gb")]
+    Size(String),
+    #[error("say whether more or less: cost:>0.1 or cost:<0.1")]
+    CostSign,
+    #[error("{0:?} is no amount: write 0.1 or 12")]
+    Cost(String),
+    #[error("{0:?} is no HTTP code: write 404, 5xx or >=500")]
+    Http(String),
+    #[error("this regular expression is too large: use a shorter one")]
+    LargeRegex,
+    #[error("not a regular expression: {0}")]
+    Regex(String),
+    #[error("there is no {what} {word:?}: {}", listed(meant.as_deref(), known))]
+    Unknown { what: &'static str, word: String, meant: Option<String>, known: String },
+}
+
 const OPS: [(&str, Op); 5] =
     [(">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::More), ("<", Op::Less), ("=", Op::Equal)];
 
 /// A state by its word; `canceled` too.
-pub(super) fn state(word: &str) -> Result<State, String> {
+pub(super) fn state(word: &str) -> Result<State, ValueError> {
     let lower = word.to_lowercase();
     let found = State::from_word(if lower == "canceled" { "cancelled" } else { &lower });
     found.ok_or_else(|| unknown("state", word, &State::ALL.map(State::as_str)))
 }
 
 /// One of the words of `is:`.
-pub(super) fn is(word: &str) -> Result<Is, String> {
+pub(super) fn is(word: &str) -> Result<Is, ValueError> {
     let found = IS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
     found.map(|(_, is)| *is).ok_or_else(|| unknown("word for is:", word, &IS.map(|(name, _)| name)))
 }
 
 /// `>10m`, `<=1h30m`.
-pub(super) fn duration(field: &str, text: &str) -> Result<Limit<Duration>, String> {
-    let (op, rest) = op(text).ok_or_else(|| format!("say whether longer or shorter: {field}:>10m or {field}:<10m"))?;
+pub(super) fn duration(field: &'static str, text: &str) -> Result<Limit<Duration>, ValueError> {
+    let (op, rest) = op(text).ok_or(ValueError::DurationSign(field))?;
     let part = (number, unit).verify_map(|(number, unit): (f64, &str)| Some(number * seconds(unit)?));
     let sum = whole(repeat(1.., part).fold(|| 0.0, |sum: f64, part| sum + part), rest);
     let bound = sum.and_then(|sum| Duration::try_from_secs_f64(sum).ok());
-    let bound = bound.ok_or_else(|| format!("{rest:?} is no duration: write 30s, 10m, 1h30m or 2d"))?;
+    let bound = bound.ok_or_else(|| ValueError::Duration(rest.to_owned()))?;
     Ok(Limit { op, bound })
 }
 
 /// `>1mb`, `<=500`.
-pub(super) fn size(text: &str) -> Result<Limit<u64>, String> {
-    let (op, rest) = op(text).ok_or_else(|| "say whether larger or smaller: size:>1mb or size:<1mb".to_owned())?;
+pub(super) fn size(text: &str) -> Result<Limit<u64>, ValueError> {
+    let (op, rest) = op(text).ok_or(ValueError::SizeSign)?;
     let size = (number, opt(unit)).verify_map(|(number, unit): (f64, Option<&str>)| Some(number * bytes(unit)?));
-    let bound = whole(size, rest).ok_or_else(|| format!("{rest:?} is no size: write 500b, 48kb, 1.5mb or 2gb"))?;
+    let bound = whole(size, rest).ok_or_else(|| ValueError::Size(rest.to_owned()))?;
     // Float to integer conversion saturates, which is what a size beyond all sizes should do.
     Ok(Limit { op, bound: bound as u64 })
 }
 
 /// `>0.1`, `<=$4`.
-pub(super) fn cost(text: &str) -> Result<Limit<Cost>, String> {
-    let (op, rest) = op(text).ok_or_else(|| "say whether more or less: cost:>0.1 or cost:<0.1".to_owned())?;
-    let bound = Cost::parse(rest).ok_or_else(|| format!("{rest:?} is no amount: write 0.1 or 12"))?;
+pub(super) fn cost(text: &str) -> Result<Limit<Cost>, ValueError> {
+    let (op, rest) = op(text).ok_or(ValueError::CostSign)?;
+    let bound = Cost::parse(rest).ok_or_else(|| ValueError::Cost(rest.to_owned()))?;
     Ok(Limit { op, bound })
 }
 
@@ -75,8 +100,8 @@ pub(super) fn own(text: &str) -> FieldTest {
 }
 
 /// `404`, `5xx`, `>=500`.
-pub(super) fn http(text: &str) -> Result<RangeInclusive<i64>, String> {
-    let bad = || format!("{text:?} is no HTTP code: write 404, 5xx or >=500");
+pub(super) fn http(text: &str) -> Result<RangeInclusive<i64>, ValueError> {
+    let bad = || ValueError::Http(text.to_owned());
     let class = take_while(3, |c: char| c.is_ascii_digit() || c == 'x' || c == 'X');
     if let Some((op, rest)) = op(text) {
         let code: i64 = rest.parse().map_err(|_| bad())?;
@@ -113,16 +138,16 @@ pub(super) fn pattern(text: &str, contains: bool) -> TextPattern {
 }
 
 /// A regular expression, any case, of bounded size.
-pub(super) fn regex(text: &str) -> Result<Regex, String> {
+pub(super) fn regex(text: &str) -> Result<Regex, ValueError> {
     let built = RegexBuilder::new(text).case_insensitive(true).size_limit(1 << 20).dfa_size_limit(1 << 20).build();
     built.map_err(|error| {
         if matches!(error, regex::Error::CompiledTooBig(_)) {
-            return "this regular expression is too large: use a shorter one".to_owned();
+            return ValueError::LargeRegex;
         }
         // The library pictures the place over several lines; its last line says what is wrong.
         let picture = error.to_string();
         let why = picture.lines().last().unwrap_or_default();
-        format!("not a regular expression: {}", why.trim_start_matches("error: "))
+        ValueError::Regex(why.trim_start_matches("error: ").to_owned())
     })
 }
 
@@ -131,14 +156,10 @@ pub(super) fn finder(text: &str) -> Finder<'static> {
     Finder::new(text.as_bytes()).into_owned()
 }
 
-/// A sentence about a word that is none of these, with the one that was probably meant.
-pub(super) fn unknown(what: &str, word: &str, known: &[&str]) -> String {
-    let shown: String = word.chars().take(40).collect();
-    let list = known.join(", ");
-    match closest(word, known) {
-        Some(close) => format!("there is no {what} {shown:?}: did you mean {close}? There are {list}"),
-        None => format!("there is no {what} {shown:?}: there are {list}"),
-    }
+/// A word that is none of these, with the one that was probably meant.
+pub(super) fn unknown(what: &'static str, word: &str, known: &[&str]) -> ValueError {
+    let meant = closest(word, known).map(str::to_owned);
+    ValueError::Unknown { what, word: word.chars().take(40).collect(), meant, known: known.join(", ") }
 }
 
 fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
@@ -153,6 +174,13 @@ fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         (distance <= 1 + lower.len() / 4).then_some(name)
     };
     begins.or_else(near).copied()
+}
+
+fn listed(meant: Option<&str>, known: &str) -> String {
+    match meant {
+        Some(meant) => format!("did you mean {meant}? There are {known}"),
+        None => format!("there are {known}"),
+    }
 }
 
 fn op(text: &str) -> Option<(Op, &str)> {
