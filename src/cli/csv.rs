@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use crate::domain::clean::{escaped, is_harmless};
+use crate::domain::cell::cell;
 use crate::domain::field;
 use crate::domain::state::PollOutcome;
 use crate::json::scan;
@@ -39,9 +39,6 @@ pub const COLUMNS: [&str; 26] = [
     "cost",
     "batch",
 ];
-
-/// What makes a cell a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// The names of the users' fields that these jobs have, in the order in which the file defines them.
 pub fn field_names<'a>(entries: impl IntoIterator<Item = &'a KnownJob>) -> Vec<String> {
@@ -121,13 +118,13 @@ impl<W: Write> Sheet<W> {
     /// Of anything: begins with this header line.
     pub fn with_header(out: W, columns: &[&str]) -> io::Result<Self> {
         let mut writer = csv::WriterBuilder::new().flexible(true).quote_style(csv::QuoteStyle::Never).from_writer(out);
-        writer.write_record(columns.iter().map(|column| quoted(column)))?;
+        writer.write_record(columns.iter().map(|column| cell(column)))?;
         Ok(Self(writer))
     }
 
     /// Adds a job's cells.
     pub fn add(&mut self, row: &[String]) -> io::Result<()> {
-        Ok(self.0.write_record(row.iter().map(|cell| quoted(&guarded(cell))))?)
+        Ok(self.0.write_record(row.iter().map(|text| cell(text)))?)
     }
 
     /// Hands everything on.
@@ -136,89 +133,6 @@ impl<W: Write> Sheet<W> {
     }
 }
 
-/// A cell that no spreadsheet takes for a formula: a leading `=`, `+`, `-`, `@`, tab or carriage return gets a `'`
-/// before it. What a terminal would obey is written out; line breaks stay, quoted by the writer, but a carriage return
-/// alone would let a cell overwrite the line that it is in. Where spreadsheets part at `;` or tabs, what follows one
-/// begins a cell: it is guarded likewise.
-fn guarded(cell: &str) -> String {
-    let mut harmless = String::with_capacity(cell.len());
-    let mut rest = cell.chars().peekable();
-    let mut parted = false;
-    while let Some(c) = rest.next() {
-        if parted && c != ' ' {
-            if c.is_ascii() && FORMULA.contains(&c) {
-                harmless.push('\'');
-            }
-            parted = false;
-        }
-        parted = parted || matches!(c, ';' | '\t' | '\n');
-        match c {
-            '\r' if rest.peek() == Some(&'\n') => harmless.push(c),
-            '\n' | '\t' => harmless.push(c),
-            c if is_harmless(c) => harmless.push(c),
-            c => harmless.push_str(&escaped(c)),
-        }
-    }
-    let formula = cell.starts_with(FORMULA);
-    if formula { format!("'{harmless}") } else { harmless }
-}
-
-/// A cell as it is written: quoted where it holds anything at which some spreadsheet parts.
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', ';', '\t', '"', '\n', '\r']) || cell.starts_with(' ') || cell.ends_with(' ') {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
-}
-
 fn text(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_at_which_some_spreadsheet_parts_is_quoted() {
-        let cases = [
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("a;b", "\"a;b\""),
-            ("a\tb", "\"a\tb\""),
-            ("a \"b\"", "\"a \"\"b\"\"\""),
-            ("a\nb", "\"a\nb\""),
-            (" a", "\" a\""),
-            ("", ""),
-        ];
-        for (cell, written) in cases {
-            assert_eq!(quoted(cell), written, "{cell:?}");
-        }
-    }
-
-    #[test]
-    fn no_cell_becomes_a_formula() {
-        let cases = [
-            ("=1+1", "'=1+1"),
-            ("+1 555", "'+1 555"),
-            ("-cmd", "'-cmd"),
-            ("-1", "'-1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("\tx", "'\tx"),
-            ("\rx", "'\\x0dx"),
-            ("a\rb\r\nc", "a\\x0db\r\nc"),
-            ("a=b", "a=b"),
-            ("a;=1+1", "a;'=1+1"),
-            ("a; =1+1", "a; '=1+1"),
-            ("a\t@SUM(A1)", "a\t'@SUM(A1)"),
-            ("a\n-cmd", "a\n'-cmd"),
-            ("a;b=c;;d", "a;b=c;;d"),
-            (";;+1", ";;'+1"),
-            ("a\u{1b}]0;t\u{7}", "a\\x1b]0;t\\x07"),
-        ];
-        for (cell, safe) in cases {
-            assert_eq!(guarded(cell), safe, "{cell:?}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod batch;
+pub mod cell;
 pub mod checksum;
 pub mod clean;
 pub mod clock;

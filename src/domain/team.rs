@@ -38,33 +38,43 @@ pub enum Server {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// No URL of this kind.
-    #[error(
-        "the address of the team's store is no PostgreSQL URL. Write it like postgres://jobdeck@db.internal/jobdeck"
-    )]
+    #[error("the address of the team's store is no PostgreSQL URL")]
     NoUrl,
     /// A password in the URL.
-    #[error(
-        "the address of the team's store holds a password. Take it out of the URL, and give it as password = {{ env = \
-         \"JOBDECK_DB_PASSWORD\" }} (or file, command) beside the URL in config.toml, in ~/.pgpass, or in PGPASSWORD"
-    )]
+    #[error("the address of the team's store holds a password")]
     Password,
     /// A part of the query that is not known.
-    #[error(
-        "the address of the team's store has the parameter `{0}`, which is not known here. Known: host, port, user, dbname, sslmode"
-    )]
+    #[error("the address of the team's store has the parameter `{0}`, which is not known here")]
     Parameter(String),
     /// A port that is none.
     #[error("the address of the team's store has a port that is no number of 1 to 65535")]
     Port,
     /// No user.
-    #[error("the address of the team's store names no user. Write postgres://USER@HOST/DATABASE, or set PGUSER")]
+    #[error("the address of the team's store names no user")]
     User,
     /// A mode that would send results unencrypted, or does not exist.
-    #[error(
-        "the address of the team's store has the sslmode `{0}`. Write sslmode=verify-full, the default beyond this \
-         machine (the certificate is always checked), or sslmode=disable for a connection that anybody on the way can read"
-    )]
+    #[error("the address of the team's store has the sslmode `{0}`")]
     SslMode(String),
+}
+
+impl AddressError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NoUrl => "write it like postgres://jobdeck@db.internal/jobdeck",
+            Self::Password => {
+                "take it out of the URL, and give it as password = { env = \"JOBDECK_DB_PASSWORD\" } (or file, command) \
+                 beside the URL in config.toml, in ~/.pgpass, or in PGPASSWORD"
+            }
+            Self::Parameter(_) => "known are host, port, user, dbname, sslmode",
+            Self::Port => "leave it out for 5432",
+            Self::User => "write postgres://USER@HOST/DATABASE, or set PGUSER",
+            Self::SslMode(_) => {
+                "write sslmode=verify-full, the default beyond this machine (the certificate is always checked), or \
+                 sslmode=disable for a connection that anybody on the way can read"
+            }
+        }
+    }
 }
 
 impl Address {

@@ -209,9 +209,9 @@ fn the_failures_of_single_files_are_reasons_of_their_own() {
     let screen = Screen::busy(120, 40).keys("e s");
     let Some(Effect::SaveText { ending: "csv", text: csv, .. }) = screen.effects.last() else { panic!("no table") };
     let expected = "jobs,files,reason,services
-2,2,\"OCR returned # characters on page # (LLMWhisperer #): document may be password protected or blank\",\"invoices\"
-1,0,\"503 upstream: CUDA OOM\",\"prod\"
-1,0,\"Login page did not load within # s: selector #user not found\",\"browser\"
+2,2,OCR returned # characters on page # (LLMWhisperer #): document may be password protected or blank,invoices
+1,0,503 upstream: CUDA OOM,prod
+1,0,Login page did not load within # s: selector #user not found,browser
 ";
     assert_eq!(String::from_utf8_lossy(csv), expected);
     let screen = Screen::busy(120, 40).keys("e Enter");

@@ -13,6 +13,7 @@ use crate::app::list::ChosenJobs;
 use crate::app::list::jobs::Jobs;
 use crate::app::scroll::{Motion, RowCursor};
 use crate::app::text::{self, TextLine, Tone};
+use crate::domain::cell::cell;
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
 use crate::domain::state::State;
@@ -206,12 +207,9 @@ fn table(reasons: &[Reason]) -> String {
 
 /// The reasons as comma-separated values.
 pub fn csv(reasons: &[Reason]) -> String {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-    // A spreadsheet takes a cell that begins like this for a formula.
-    let tamed = |text: &str| if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
     let mut out = "jobs,files,reason,services\n".to_owned();
     for reason in reasons {
-        let (pattern, services) = (quoted(&tamed(&reason.pattern)), quoted(&reason.services));
+        let (pattern, services) = (cell(&reason.pattern), cell(&reason.services));
         out.push_str(&format!("{},{},{pattern},{services}\n", reason.jobs.len(), reason.files));
     }
     out

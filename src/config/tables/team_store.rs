@@ -44,9 +44,7 @@ fn address(field: &TomlField<'_>, problems: &mut Problems) -> Option<Address> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     Address::parse(url, &variable)
         .map_err(|error| {
-            let text = error.to_string();
-            let (message, help) = text.split_once(". ").unwrap_or((&text, ""));
-            problems.add(Problem::at(field.span.clone(), message).help(help));
+            problems.add(Problem::at(field.span.clone(), error.to_string()).help(error.help()));
         })
         .ok()
 }
