@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use jobdeck::bench_api::{Clock, Header, Method, Net, Pace, Poll, Request, Sink, Token};
+use jobdeck::bench_api::{Clock, Header, Method, Net, Pace, PollSettings, Request, Sink, Token};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 use url::Url;
@@ -46,7 +46,7 @@ fuzz_target!(|raw: &[u8]| {
     };
     let limit = Duration::from_secs(10);
     let pace = Pace { interval: limit, max_interval: limit };
-    let poll = Poll {
+    let poll = PollSettings {
         pace,
         in_flight: 1,
         connect_timeout: limit,

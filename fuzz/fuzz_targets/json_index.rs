@@ -9,9 +9,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use jobdeck::bench_api::scan::{self, Kind};
+use jobdeck::bench_api::scan::{self, ValueKind};
 use jobdeck::bench_api::search::{Needle, Slice};
-use jobdeck::bench_api::{Document, Fold, Found, IndexError, Motion, Node, RowId, TreeView, VisibleRows, pretty, text};
+use jobdeck::bench_api::{
+    Document, FoldAction, IndexError, Motion, NodeId, RowId, SearchOutcome, TreeView, VisibleRows, pretty, text,
+};
 use libfuzzer_sys::fuzz_target;
 
 /// Documents of more values are only indexed: the rest takes time that grows with the square.
@@ -19,7 +21,7 @@ const SMALL: usize = 400;
 /// What is looked for. To make a needle takes longer than all the rest, so these are made once.
 static NEEDLES: LazyLock<Vec<Needle>> =
     LazyLock::new(|| ["\"", "a", "1", ",\"", "\",\"", "\\", "/"].into_iter().filter_map(Needle::new).collect());
-/// VisibleRows in a window.
+/// Rows in a window.
 const HEIGHT: u16 = 7;
 
 fuzz_target!(|data: &[u8]| {
@@ -39,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
 fn parsed(data: &[u8]) -> Option<Document> {
     match (Document::parse(Bytes::copy_from_slice(data), &AtomicBool::new(false)), scan::document(data)) {
         (Ok(document), Ok(range)) => {
-            assert_eq!(document.value_range(Node::ROOT), range);
+            assert_eq!(document.value_range(NodeId::ROOT), range);
             Some(document)
         }
         (Err(IndexError::Broken(index)), Err(scan)) => {
@@ -50,11 +52,11 @@ fn parsed(data: &[u8]) -> Option<Document> {
     }
 }
 
-fn nodes(document: &Document) -> impl Iterator<Item = Node> + use<> {
-    (0..u32::try_from(document.values()).unwrap()).map(Node)
+fn nodes(document: &Document) -> impl Iterator<Item = NodeId> + use<> {
+    (0..u32::try_from(document.values()).unwrap()).map(NodeId)
 }
 
-fn key(document: &Document, node: Node) -> Option<&[u8]> {
+fn key(document: &Document, node: NodeId) -> Option<&[u8]> {
     document.key_range(node).map(|range| &document.body()[range])
 }
 
@@ -64,9 +66,9 @@ fn check_nodes(document: &Document) {
         assert_eq!(scan::document(&value), Ok(0..value.len()));
         assert_eq!(scan::kind(&value), Some(document.kind(node)));
         assert_eq!(document.node_at(document.start(node)), node);
-        let children: Vec<Node> =
+        let children: Vec<NodeId> =
             successors(document.first_child(node), |child| document.next_sibling(*child)).collect();
-        let back: Vec<Node> =
+        let back: Vec<NodeId> =
             successors(document.last_child(node), |child| document.previous_sibling(*child)).collect();
         assert!(children.iter().eq(back.iter().rev()));
         assert_eq!(document.child_count(node), children.len() as u64);
@@ -74,9 +76,9 @@ fn check_nodes(document: &Document) {
             assert_eq!((document.parent(*child), document.index_in_parent(*child)), (Some(node), n as u64));
         }
         let values: Vec<&[u8]> = match document.kind(node) {
-            Kind::Object => scan::fields(&value).unwrap().into_iter().map(|field| field.value).collect(),
-            Kind::Array => scan::elements(&value).unwrap().into_iter().map(|range| &value[range]).collect(),
-            Kind::String | Kind::Number | Kind::Bool | Kind::Null => Vec::new(),
+            ValueKind::Object => scan::fields(&value).unwrap().into_iter().map(|field| field.value).collect(),
+            ValueKind::Array => scan::elements(&value).unwrap().into_iter().map(|range| &value[range]).collect(),
+            ValueKind::String | ValueKind::Number | ValueKind::Bool | ValueKind::Null => Vec::new(),
         };
         assert_eq!(values, children.iter().map(|child| document.value(*child)).collect::<Vec<_>>());
         if let Some(key) = key(document, node) {
@@ -93,7 +95,7 @@ fn check_pretty(document: &Document) {
     for node in nodes(document) {
         assert_eq!((key(&again, node), again.kind(node)), (key(document, node), document.kind(node)));
         assert_eq!(again.depth(node), document.depth(node));
-        if !matches!(document.kind(node), Kind::Object | Kind::Array) {
+        if !matches!(document.kind(node), ValueKind::Object | ValueKind::Array) {
             assert_eq!(again.value(node), document.value(node));
         }
     }
@@ -169,12 +171,12 @@ fn check_view(document: &Arc<Document>) {
     for motion in [Bottom, Up, HalfUp, PageUp, Top, PageDown, HalfDown, Down, Up] {
         view.go(motion, HEIGHT);
         window(&view);
-        for fold in [Fold::Toggle, Fold::Unfold, Fold::Decode, Fold::Fold] {
+        for fold in [FoldAction::Toggle, FoldAction::Unfold, FoldAction::Decode, FoldAction::Fold] {
             assert!(view.fold(fold, HEIGHT).is_none(), "no input is long");
             window(&view);
         }
     }
-    for fold in [Fold::UnfoldAll, Fold::Decode, Fold::FoldAll] {
+    for fold in [FoldAction::UnfoldAll, FoldAction::Decode, FoldAction::FoldAll] {
         let _ = view.fold(fold, HEIGHT);
         window(&view);
     }
@@ -182,10 +184,10 @@ fn check_view(document: &Arc<Document>) {
     let plain: Vec<&str> = keys.map(|key| key.trim_matches('"')).filter(|key| !key.contains(['"', '\\'])).collect();
     for needle in plain.into_iter().take(usize::from(document.body().len() % 8 == 0)) {
         if Needle::new(needle).is_some() {
-            assert_ne!(view.search(needle, HEIGHT), Found::Nowhere, "{needle}");
+            assert_ne!(view.search(needle, HEIGHT), SearchOutcome::Nowhere, "{needle}");
             window(&view);
-            assert_ne!(view.next_match(HEIGHT), Found::Nowhere, "{needle}");
-            assert_ne!(view.previous_match(HEIGHT), Found::Nowhere, "{needle}");
+            assert_ne!(view.next_match(HEIGHT), SearchOutcome::Nowhere, "{needle}");
+            assert_ne!(view.previous_match(HEIGHT), SearchOutcome::Nowhere, "{needle}");
             window(&view);
         }
     }
@@ -197,7 +199,8 @@ fn check_search(document: &Document) {
     let middle = &body[body.len() / 2..body.len().min(body.len() / 2 + 3)];
     let own = (body.len() % 8 == 1).then(|| Needle::new(&String::from_utf8_lossy(middle))).flatten();
     for needle in NEEDLES.iter().chain(&own) {
-        let there = found(|at, most| needle.forward_in(document, at, most), 0, |node| document.start(Node(node.0 + 1)));
+        let there =
+            found(|at, most| needle.forward_in(document, at, most), 0, |node| document.start(NodeId(node.0 + 1)));
         let mut back =
             found(|at, most| needle.backward_in(document, at, most), body.len(), |node| document.start(node));
         back.reverse();
@@ -205,7 +208,7 @@ fn check_search(document: &Document) {
     }
 }
 
-fn found(look: impl Fn(usize, usize) -> Slice<Node>, mut at: usize, beyond: impl Fn(Node) -> usize) -> Vec<Node> {
+fn found(look: impl Fn(usize, usize) -> Slice<NodeId>, mut at: usize, beyond: impl Fn(NodeId) -> usize) -> Vec<NodeId> {
     let mut found = Vec::new();
     // A slice that gets nowhere would be looked at for ever.
     for _ in 0..100_000 {

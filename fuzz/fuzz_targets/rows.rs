@@ -75,6 +75,7 @@ fuzz_target!(|input: (u8, u8, i64, f64, &str)| {
     bench.runtime.block_on(async {
         assert_eq!(results.load(vec![key("sound")]).await.as_ref(), Ok(&bench.sound));
         assert!(results.load_all().await.is_ok(), "{table}.{column} = {value:?}");
-        let _ = (results.load(vec![key("odd")]).await, results.history(key("odd")).await, results.kept(key("odd")).await);
+        let _ =
+            (results.load(vec![key("odd")]).await, results.history(key("odd")).await, results.kept(key("odd")).await);
     });
 });
