@@ -32,6 +32,7 @@ pub mod response;
 pub mod schedule;
 pub mod secret;
 pub mod service;
+pub mod spelling;
 pub mod state;
 pub mod stats;
 pub mod team;

@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::{ExposeSecret, SecretString};
+
+use super::spelling;
 
 /// Where a token comes from. Never the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +37,15 @@ impl TokenSource {
     }
 }
 
-/// A token. Its `Debug` is redacted; equality is of the secret itself.
+/// A token. Its `Debug` is redacted; equality is of the secret itself. Clones share it: every poll holds some.
 #[derive(Clone)]
-pub struct Token {
+pub struct Token(Arc<Secrets>);
+
+struct Secrets {
     token: SecretString,
     further: Vec<(String, SecretString)>,
+    /// How a response may write them. Made when it is first asked for, not at each poll.
+    spellings: OnceLock<Vec<Vec<u8>>>,
 }
 
 impl Token {
@@ -46,33 +53,43 @@ impl Token {
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         let fits = !text.is_empty() && text.bytes().all(|byte| byte >= 0x20 && byte != 0x7f);
-        fits.then(|| Self { token: SecretString::from(text.to_owned()), further: Vec::new() })
+        fits.then(|| Self::of(SecretString::from(text.to_owned()), Vec::new()))
+    }
+
+    fn of(token: SecretString, further: Vec<(String, SecretString)>) -> Self {
+        Self(Arc::new(Secrets { token, further, spellings: OnceLock::new() }))
     }
 
     /// The secret, for the wire and for masking replies that echo it. Nothing else may call this.
     pub fn expose(&self) -> &str {
-        self.token.expose_secret()
+        self.0.token.expose_secret()
     }
 
     /// Together with a further secret of the same service.
-    pub fn with(mut self, name: &str, secret: Self) -> Self {
-        self.further.push((name.to_owned(), secret.token));
-        self
+    pub fn with(&self, name: &str, secret: &Self) -> Self {
+        let mut further = self.0.further.clone();
+        further.push((name.to_owned(), secret.0.token.clone()));
+        Self::of(self.0.token.clone(), further)
     }
 
     /// Whether there is a further secret of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.further.iter().any(|(known, _)| known == name)
+        self.0.further.iter().any(|(known, _)| known == name)
     }
 
     /// A further secret by its name; by the same rule.
     pub fn expose_further(&self, name: &str) -> Option<&str> {
-        self.further.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.expose_secret())
+        self.0.further.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.expose_secret())
     }
 
     /// The token and every further secret; by the same rule.
     pub fn expose_all(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.expose()).chain(self.further.iter().map(|(_, secret)| secret.expose_secret()))
+        std::iter::once(self.expose()).chain(self.0.further.iter().map(|(_, secret)| secret.expose_secret()))
+    }
+
+    /// The token and every further secret in all the ways in which a response may write them, longest first.
+    pub fn spellings(&self) -> &[Vec<u8>] {
+        self.0.spellings.get_or_init(|| spelling::of_all(self.expose_all()))
     }
 }
 

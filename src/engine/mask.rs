@@ -4,26 +4,17 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::memmem;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use crate::domain::response::Headers;
 use crate::domain::secret::Token;
+use crate::domain::spelling::SHORTEST;
 use crate::net::Sink;
-
-/// A shorter token cannot be told from ordinary text: masking it would damage results.
-const SHORTEST: usize = 6;
-
-/// What a URL escapes.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// The same where a slash is let be.
-const RESERVED_IN_PATHS: &AsciiSet = &RESERVED.remove(b'/');
 
 /// Masks bytes on their way to a sink, so that no echo is ever on disk, not even if we are killed meanwhile.
 pub struct Masking<S> {
     sink: S,
-    spellings: Vec<Vec<u8>>,
+    token: Token,
     /// What may be the beginning of an echo, as it came.
     held: Vec<u8>,
     /// How many of its first bytes belong to an echo of which the beginning was handed on.
@@ -34,12 +25,12 @@ pub struct Masking<S> {
 impl<S: Sink> Masking<S> {
     /// What is pushed into it goes on into that sink.
     pub fn new(sink: S, token: &Token) -> Self {
-        Self { sink, spellings: spellings(token), held: Vec::new(), covered: 0, masked: false }
+        Self { sink, token: token.clone(), held: Vec::new(), covered: 0, masked: false }
     }
 
     /// Masks by this token instead. Before the first byte.
     pub fn mask_by(&mut self, token: &Token) {
-        self.spellings = spellings(token);
+        self.token = token.clone();
     }
 
     /// Hands on the last bytes and gives the sink back; whether any were masked. In bytes that broke off the beginning
@@ -49,7 +40,7 @@ impl<S: Sink> Masking<S> {
             let longest = self.held.len().min(spelling.len().saturating_sub(1));
             (SHORTEST..=longest).rev().find(|&len| spelling.get(..len).is_some_and(|part| self.held.ends_with(part)))
         };
-        let begun = if broken { self.spellings.iter().filter_map(begun).max() } else { None };
+        let begun = if broken { self.token.spellings().iter().filter_map(begun).max() } else { None };
         let all = self.held.len();
         self.hand_on(all, begun.map(|len| all - len..all));
         (self.sink, self.masked)
@@ -62,7 +53,7 @@ impl<S: Sink> Masking<S> {
             // What is covered stays so: a piece may be empty.
             return;
         }
-        let mut echoes = echoes(&self.held, &self.spellings);
+        let mut echoes = echoes(&self.held, self.token.spellings());
         echoes.extend(begun);
         echoes.push(0..self.covered);
         echoes.retain(|echo| echo.start < count && !echo.is_empty());
@@ -91,9 +82,17 @@ impl<S: Sink> Sink for Masking<S> {
     }
 
     fn push(&mut self, chunk: &[u8]) {
-        let longest = self.spellings.iter().map(Vec::len).max().unwrap_or(0);
-        if longest == 0 {
+        let Some(longest) = self.token.spellings().first().map(Vec::len) else {
             self.sink.push(chunk);
+            return;
+        };
+        // The first piece of most responses is the only one, and holds no echo: all but its end goes on as it is.
+        if self.held.is_empty() && self.covered == 0 && echoes(chunk, self.token.spellings()).is_empty() {
+            let (plain, end) = chunk.split_at(chunk.len().saturating_sub(longest - 1));
+            if !plain.is_empty() {
+                self.sink.push(plain);
+            }
+            self.held.extend_from_slice(end);
             return;
         }
         self.held.extend_from_slice(chunk);
@@ -107,15 +106,17 @@ impl<S: Sink> Sink for Masking<S> {
 
 /// The bytes with every spelling of the token overwritten by asterisks, length kept; None if it is not in them.
 pub fn bytes(body: &Bytes, token: &Token) -> Option<Bytes> {
-    let echoes = echoes(body, &spellings(token));
+    let echoes = echoes(body, token.spellings());
     (!echoes.is_empty()).then(|| Bytes::from(overwritten(body.to_vec(), &echoes)))
 }
 
 /// A text likewise.
 pub fn text(text: String, token: &Token) -> String {
-    match bytes(&Bytes::from(text.clone()), token) {
-        Some(masked) => String::from_utf8_lossy(&masked).into_owned(),
-        None => text,
+    let echoes = echoes(text.as_bytes(), token.spellings());
+    if echoes.is_empty() {
+        text
+    } else {
+        String::from_utf8_lossy(&overwritten(text.into_bytes(), &echoes)).into_owned()
     }
 }
 
@@ -126,7 +127,7 @@ pub fn with_query(token: &Token, url: &Url) -> Token {
         url.query().unwrap_or_default().split('&').filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
     let meant = url.query_pairs().map(|(_, value)| value.into_owned());
     let secrets = written.chain(meant).filter_map(|value| Token::new(&value));
-    secrets.fold(token.clone(), |token, secret| token.with("query", secret))
+    secrets.fold(token.clone(), |token, secret| token.with("query", &secret))
 }
 
 /// The headers likewise.
@@ -166,54 +167,6 @@ fn overwritten(mut bytes: Vec<u8>, echoes: &[Range<usize>]) -> Vec<u8> {
         bytes.iter_mut().take(echo.end).skip(echo.start).for_each(|byte| *byte = b'*');
     }
     bytes
-}
-
-/// As it is, and as JSON, HTML and URLs would spell it, each in the ways that are about.
-fn spellings(token: &Token) -> Vec<Vec<u8>> {
-    let mut spellings: Vec<Vec<u8>> = token.expose_all().flat_map(spellings_of).collect();
-    spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
-    spellings
-}
-
-fn spellings_of(plain: &str) -> Vec<Vec<u8>> {
-    if plain.len() < SHORTEST {
-        return Vec::new();
-    }
-    let json = serde_json::to_string(plain).unwrap_or_default();
-    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
-    let html = |quote: &str, apostrophe: &str| {
-        let text = plain.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        text.replace('"', quote).replace('\'', apostrophe)
-    };
-    let url = utf8_percent_encode(plain, RESERVED).to_string();
-    let path = utf8_percent_encode(plain, RESERVED_IN_PATHS).to_string();
-    let mut spellings = vec![
-        plain.to_owned(),
-        json.to_owned(),
-        json.replace('/', "\\/"),
-        json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e"),
-        html("&quot;", "&#x27;"),
-        html("&quot;", "&#39;"),
-        html("&#34;", "&#39;"),
-        lower_escapes(&url),
-        lower_escapes(&path),
-        url,
-        path,
-    ];
-    spellings.retain(|spelling| !spelling.is_empty());
-    spellings.sort_unstable();
-    spellings.dedup();
-    spellings.into_iter().map(String::into_bytes).collect()
-}
-
-/// `%2F` as `%2f`.
-fn lower_escapes(url: &str) -> String {
-    let mut parts = url.split('%');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| {
-        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
-        format!("{text}%{}{rest}", digits.to_ascii_lowercase())
-    })
 }
 
 #[cfg(test)]

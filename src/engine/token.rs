@@ -109,7 +109,7 @@ pub async fn resolve_service(service: &Service, prompts: Prompts) -> Result<Toke
 /// A token together with a further secret. One that nothing hangs on is gone without.
 fn with(service: &Service, token: Token, name: &str, secret: Result<Token, TokenError>) -> Result<Token, TokenError> {
     match secret {
-        Ok(secret) => Ok(token.with(name, secret)),
+        Ok(secret) => Ok(token.with(name, &secret)),
         Err(reason) if name == PLATFORM_TOKEN => {
             tracing::warn!("{}: polled without its {name}: {reason}", service.name);
             Ok(token)

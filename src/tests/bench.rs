@@ -98,7 +98,7 @@ impl Bench {
 
     pub(super) fn start_on(&self, purpose: Purpose, store: Store) -> Running {
         let token = Token::new(TOKEN).unwrap();
-        let token = Ok(if self.peeks { token.with(PLATFORM_TOKEN, Token::new(PLATFORM_KEY).unwrap()) } else { token });
+        let token = Ok(if self.peeks { token.with(PLATFORM_TOKEN, &Token::new(PLATFORM_KEY).unwrap()) } else { token });
         let Reload { poll, services, jobs, hooks } = self.file(&token, |_| true);
         let services = services.into_iter().map(|(service, _)| (service, token.clone())).collect();
         let (tell, facts) = unbounded_channel();
