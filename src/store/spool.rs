@@ -51,9 +51,11 @@ struct SpoolState {
 #[derive(Debug)]
 pub struct SpoolWriter {
     shared: Arc<SpoolState>,
-    name: BodyName,
+    key: JobKey,
+    seq: u64,
+    http_status: u16,
+    masked: bool,
     one_shot: bool,
-    hasher: Sha256,
     len: u64,
     /// At which length it is looked again whether there is room on the disk.
     next_look: u64,
@@ -80,7 +82,16 @@ enum Bytesink {
     Memory(Vec<u8>),
     /// The disk failed: no more files are tried.
     MemoryOnly(Vec<u8>),
-    File(File, PathBuf),
+    File(SpoolFile),
+}
+
+/// A response's file. Short ones, which are nearly all, have neither a name nor a checksum.
+#[derive(Debug)]
+struct SpoolFile {
+    file: File,
+    path: PathBuf,
+    /// Of what is in it.
+    hasher: Sha256,
 }
 
 impl Spool {
@@ -94,13 +105,13 @@ impl Spool {
     pub fn begin(&self, key: &JobKey, seq: u64, one_shot: bool) -> SpoolWriter {
         let shared = Arc::clone(&self.shared);
         let held = Held { shared: Arc::clone(&shared), count: 0 };
-        let (job, instance) = (job_digest(key), shared.instance.clone());
-        let name = BodyName { job, seq, http_status: 0, instance, sha256: None, masked: false };
         SpoolWriter {
             shared,
-            name,
+            key: key.clone(),
+            seq,
+            http_status: 0,
+            masked: false,
             one_shot,
-            hasher: Sha256::new(),
             len: 0,
             next_look: 0,
             held,
@@ -141,16 +152,17 @@ impl Spool {
 impl SpoolWriter {
     /// Tells the HTTP code, so that a successor knows it too. To be called before the first byte.
     pub fn set_status(&mut self, http_status: u16) {
-        self.name.http_status = http_status;
+        self.http_status = http_status;
     }
 
     /// Tells that our own token is masked in what follows, so that a successor can say so too.
     pub fn set_masked(&mut self) {
-        self.name.masked = true;
-        if let Bytesink::File(_, path) = &mut self.bytes {
-            let marked = path.with_file_name(self.name.to_string());
-            match std::fs::rename(&*path, &marked) {
-                Ok(()) => *path = marked,
+        self.masked = true;
+        let name = self.name(None);
+        if let Bytesink::File(file) = &mut self.bytes {
+            let marked = file.path.with_file_name(name.to_string());
+            match std::fs::rename(&file.path, &marked) {
+                Ok(()) => file.path = marked,
                 Err(error) => tracing::warn!(%error, "a reply's file cannot be renamed"),
             }
         }
@@ -158,17 +170,17 @@ impl SpoolWriter {
 
     /// Takes the next bytes.
     pub fn push(&mut self, chunk: &[u8]) {
-        self.hasher.update(chunk);
         match &mut self.bytes {
             Bytesink::Memory(memory) => {
                 memory.extend_from_slice(chunk);
                 if memory.len() > LONGEST_INLINE {
                     let memory = std::mem::take(memory);
-                    self.bytes = spill(&self.shared.dir, &self.name, memory);
+                    self.bytes = spill(&self.shared.dir, &self.name(None), memory);
                 }
             }
             Bytesink::MemoryOnly(memory) => memory.extend_from_slice(chunk),
-            Bytesink::File(file, path) => {
+            Bytesink::File(SpoolFile { file, path, hasher }) => {
+                hasher.update(chunk);
                 if let Err(error) = file.write_all(chunk) {
                     tracing::warn!(%error, "a reply goes on in memory: its file cannot be written");
                     match read_back(file, self.len) {
@@ -196,7 +208,7 @@ impl SpoolWriter {
                 let is_too_much = self.held.count_all(self.len) > MOST_IN_MEMORY - LEFT_TO_SHORT_ONES;
                 is_too_much.then(|| "the disk takes no more of it, and memory is short".to_owned())
             }
-            Bytesink::File(..) => {
+            Bytesink::File(_) => {
                 if self.len < self.next_look {
                     return None;
                 }
@@ -206,6 +218,12 @@ impl SpoolWriter {
                 is_full.then(|| "the disk is full: no more of it could be kept".to_owned())
             }
         }
+    }
+
+    /// What its file is called, with the checksum of a whole response.
+    fn name(&self, sha256: Option<Checksum>) -> BodyName {
+        let (job, instance) = (job_digest(&self.key), self.shared.instance.clone());
+        BodyName { job, seq: self.seq, http_status: self.http_status, instance, sha256, masked: self.masked }
     }
 
     /// All bytes, and the file that holds them if there is one. The file is synced by `Store::save`, on the writer's
@@ -219,9 +237,9 @@ impl SpoolWriter {
                 held.count_all(bytes.len() as u64);
                 (Bytes::from_owner(Counted { bytes, _held: held }), None)
             }
-            Bytesink::File(mut file, path) => {
-                self.name.sha256 = Some(Checksum(std::mem::take(&mut self.hasher).finalize().into()));
-                let whole = path.with_file_name(self.name.to_string());
+            Bytesink::File(SpoolFile { mut file, path, hasher }) => {
+                let name = self.name(Some(Checksum(hasher.finalize().into())));
+                let whole = path.with_file_name(name.to_string());
                 let path = std::fs::rename(&path, &whole).is_ok().then_some(whole);
                 // Only a one-shot reply has to outlive those who hold its bytes.
                 let drop_with_bytes = path.clone().filter(|_| !self.one_shot);
@@ -258,7 +276,7 @@ impl AsRef<[u8]> for Counted {
 impl Drop for SpoolWriter {
     fn drop(&mut self) {
         // What came of a one-shot reply may be all that is left of a result; anything else can be fetched again.
-        if let Bytesink::File(_, path) = &self.bytes
+        if let Bytesink::File(SpoolFile { path, .. }) = &self.bytes
             && !self.one_shot
         {
             let _ = std::fs::remove_file(path);
@@ -280,7 +298,8 @@ fn spill(dir: &StateDir, name: &BodyName, memory: Vec<u8>) -> Bytesink {
         let _ = std::fs::remove_file(path);
         return Bytesink::MemoryOnly(memory);
     }
-    Bytesink::File(file, path.to_owned())
+    let hasher = Sha256::new_with_prefix(&memory);
+    Bytesink::File(SpoolFile { file, path: path.to_owned(), hasher })
 }
 
 /// The first `len` bytes of a file, through its handle: its name may be gone.
