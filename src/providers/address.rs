@@ -49,16 +49,18 @@ pub fn add_query(url: &mut Url, pairs: &[(&str, &str)]) {
 }
 
 /// A text of the jobs file that names a job by its address: of this service's host, and nothing but an address.
-/// None if the text is an id.
-pub fn named_by_address(base: &Url, text: &str) -> Result<Option<Url>, IdError> {
+/// None if the text is an id: of a hundred thousand of those no base is made.
+pub fn named_by_address(base: impl FnOnce() -> Url, text: &str) -> Result<Option<Url>, IdError> {
+    if !text.contains("://") && !text.starts_with('/') {
+        return Ok(None);
+    }
+    let base = &base();
     let url = if text.contains("://") {
         Url::parse(text)
     } else if text.starts_with("//") {
         return Err(IdError::new("this id is an address without `https:`", "give it whole, or the id alone"));
-    } else if text.starts_with('/') {
-        base.join(text)
     } else {
-        return Ok(None);
+        base.join(text)
     };
     let Ok(url) = url else {
         return Err(IdError::new("this id is an address that cannot be read", "give the id alone"));

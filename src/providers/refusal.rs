@@ -16,15 +16,15 @@ use crate::json::scan::{self, ValueKind};
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What the response answers to, as far as a refusal has to know.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Asked<'a> {
     /// The job's endpoint.
     pub endpoint: &'a str,
     /// The job's id.
     pub id: &'a str,
     /// The path that the provider put behind the service's base: what comes before it in a redirect's target is the
-    /// base that it leads to.
-    pub path: &'a str,
+    /// base that it leads to. Made for those who ask: most responses are no redirects.
+    pub path: &'a dyn Fn() -> String,
     /// What the service calls a job.
     pub nouns: Nouns<'a>,
 }
@@ -329,7 +329,7 @@ fn redirect(asked: &Asked<'_>, reply: &Response) -> String {
         return format!("a redirect (HTTP {code}) within {origin}: not followed; check the address in the jobs file");
     }
     let path = target.path();
-    let base = path.strip_suffix(asked.path).unwrap_or(path);
+    let base = path.strip_suffix(&*(asked.path)()).unwrap_or(path);
     capped(&format!(
         "a redirect (HTTP {code}) to {origin}{path}: not followed; if that is the right address, write {origin}{base} \
          in the jobs file"

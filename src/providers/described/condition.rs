@@ -1,6 +1,6 @@
 //! Conditions over a response: a pointer alone, or compared with a literal.
 
-use super::words::normal;
+use super::words::is_same;
 use crate::json::pointer::{FoundValues, Lookup, NoPointer, Pointer, PointerId};
 use crate::json::scan::{self, ValueKind};
 use crate::providers::reply::{json_text, number};
@@ -94,7 +94,7 @@ pub fn all_hold(conditions: &[Condition], found: &FoundValues<'_>) -> bool {
 
 fn is(value: &[u8], literal: &str) -> bool {
     match scan::kind(value) {
-        Some(ValueKind::String) => scan::string(value).is_some_and(|text| normal(&text) == normal(literal)),
+        Some(ValueKind::String) => scan::string(value).is_some_and(|text| is_same(&text, literal)),
         Some(ValueKind::Number) => number(value).is_some_and(|one| number(literal.as_bytes()) == Some(one)),
         Some(ValueKind::Bool | ValueKind::Null | ValueKind::Object | ValueKind::Array) | None => {
             json_text(value) == literal

@@ -59,9 +59,9 @@ pub fn fetched(described: &Described, service: &Service, id: &str, fetch: &Fetch
                 Next::Done(refusal::result_redirected(&fetch.request.url, response))
             }
             None => {
-                let path = fetch.request.url.path();
+                let path = || fetch.request.url.path().to_owned();
                 Next::Done(refusal::refused(
-                    &Asked { endpoint: &service.endpoint, id, path, nouns: described.nouns() },
+                    &Asked { endpoint: &service.endpoint, id, path: &path, nouns: described.nouns() },
                     response,
                 ))
             }

@@ -14,26 +14,43 @@ use crate::providers::refusal::{self, Asked};
 use crate::providers::reply::{self, capped, json_text};
 use crate::providers::{cost, names, page, percent};
 
-/// What a response means, and what decided it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExplainedResponse {
-    /// What it means.
-    pub reading: Reading,
-    /// What was looked at, in order, each as a sentence.
-    pub why: Vec<String>,
+/// What was looked at, in order, each as a sentence; nothing where nobody asks, as at every poll.
+#[derive(Debug)]
+pub struct Why(Option<Vec<String>>);
+
+impl Why {
+    /// For somebody who asks.
+    pub fn asked() -> Self {
+        Self(Some(Vec::new()))
+    }
+
+    /// For nobody.
+    pub fn unasked() -> Self {
+        Self(None)
+    }
+
+    /// The sentences.
+    pub fn into_sentences(self) -> Vec<String> {
+        self.0.unwrap_or_default()
+    }
+
+    fn say(&mut self, sentence: impl FnOnce() -> String) {
+        if let Some(sentences) = &mut self.0 {
+            sentences.push(sentence());
+        }
+    }
 }
 
 /// Reads a response.
-pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -> ExplainedResponse {
-    let mut why = Vec::new();
+pub fn read(description: &Description, asked: &Asked<'_>, response: &Response, why: &mut Why) -> Reading {
     let is_success = (200..300).contains(&response.status);
-    let refused = |mut why: Vec<String>| {
+    let refused = |why: &mut Why| {
         let reading = match is_success {
             true => refusal::malformed(response),
             false => refusal::refused(asked, response),
         };
-        why.push(format!("HTTP {} is no answer about the job: {}", response.status, reading.read));
-        ExplainedResponse { reading, why }
+        why.say(|| format!("HTTP {} is no answer about the job: {}", response.status, reading.read));
+        reading
     };
     if !is_success && !description.codes.contains_key(&response.status) {
         return refused(why);
@@ -41,23 +58,22 @@ pub fn read(description: &Description, asked: &Asked<'_>, response: &Response) -
     let lookup = description.lookup.find(&response.body);
     let is_document = lookup.is_ok();
     if let Err(error) = &lookup {
-        why.push(format!("the body is no JSON: {error}"));
+        why.say(|| format!("the body is no JSON: {error}"));
     }
     let found = lookup.unwrap_or_else(|_| FoundValues::nothing());
     if is_success && let Some(reading) = not_about_it(description, asked, &found, response) {
-        why.push(reading.reason.clone().unwrap_or_default());
-        return ExplainedResponse { reading, why };
+        why.say(|| reading.reason.clone().unwrap_or_default());
+        return reading;
     }
-    let decided = decided(description, response.status, &response.body, (&found, is_document), &mut why);
+    let decided = decided(description, response.status, &response.body, (&found, is_document), why);
     if decided.state.is_none() {
         let says_anything = is_document && description.lookup.says_anything(&found);
         if !says_anything || !is_success {
             return refused(why);
         }
-        why.push("no rule holds and no word stands there: the state stays as it was".to_owned());
+        why.say(|| "no rule holds and no word stands there: the state stays as it was".to_owned());
     }
-    let answer = answer(description, response, &found, decided, &mut why);
-    ExplainedResponse { reading: Reading::answered(answer), why }
+    Reading::answered(answer(description, response, &found, decided, why))
 }
 
 /// A 2xx that is about another job, or a refusal.
@@ -85,7 +101,7 @@ fn not_about_it(
 
 /// The state that a body says, if it says one.
 pub fn state(description: &Description, http_status: u16, body: &[u8], found: &FoundValues<'_>) -> Option<State> {
-    let mut untold = Vec::new();
+    let mut untold = Why::unasked();
     let decided = decided(description, http_status, body, (found, true), &mut untold);
     let state = decided.state?;
     let over = state.is_terminal();
@@ -113,7 +129,7 @@ fn answer(
     response: &Response,
     found: &FoundValues<'_>,
     decided: Decided,
-    why: &mut Vec<String>,
+    why: &mut Why,
 ) -> Answer {
     let status = &description.status;
     let over = decided.state.is_some_and(State::is_terminal);
@@ -164,21 +180,23 @@ fn answer(
     }
 }
 
-fn word(description: &Description, found: &FoundValues<'_>, why: &mut Vec<String>) -> Option<String> {
+fn word(description: &Description, found: &FoundValues<'_>, why: &mut Why) -> Option<String> {
     let status = &description.status;
     let at = status.word.iter().find_map(|id| Some((*id, found.standing(*id)?)));
     let Some((id, value)) = at else {
         if !status.word.is_empty() {
-            why.push("no word stands where one is looked for".to_owned());
+            why.say(|| "no word stands where one is looked for".to_owned());
         }
         return None;
     };
-    let pointer = description.lookup.pointer(id).map(ToString::to_string).unwrap_or_default();
     let word = match scan::string(value) {
         Some(word) => capped(&word),
         None => capped(&json_text(value)),
     };
-    why.push(format!("the word at {pointer} is `{word}`"));
+    why.say(|| {
+        let pointer = description.lookup.pointer(id).map(ToString::to_string).unwrap_or_default();
+        format!("the word at {pointer} is `{word}`")
+    });
     (!word.is_empty()).then_some(word)
 }
 
@@ -188,13 +206,15 @@ fn decided(
     http_status: u16,
     body: &[u8],
     (found, is_document): (&FoundValues<'_>, bool),
-    why: &mut Vec<String>,
+    why: &mut Why,
 ) -> Decided {
     let word = word(description, found, why);
     let mut rules = description.rules.iter().zip(1..);
     if let Some((rule, number)) = rules.find(|(rule, _)| is_document && all_hold(&rule.when, found)) {
-        let conditions: Vec<&str> = rule.when.iter().map(super::condition::Condition::as_str).collect();
-        why.push(format!("rule {number} decides: {} ({})", rule.state, conditions.join(", ")));
+        why.say(|| {
+            let conditions: Vec<&str> = rule.when.iter().map(super::condition::Condition::as_str).collect();
+            format!("rule {number} decides: {} ({})", rule.state, conditions.join(", "))
+        });
         return Decided { state: Some(rule.state), by: Some(DecidedBy::Rule), word };
     }
     let bare = word.as_deref().map(|word| match &description.status.strip {
@@ -204,18 +224,18 @@ fn decided(
     if let Some(bare) = &bare
         && let Some(state) = description.words.state(bare)
     {
-        why.push(format!("`{bare}` is {state} by [states]"));
+        why.say(|| format!("`{bare}` is {state} by [states]"));
         return Decided { state: Some(state), by: Some(DecidedBy::Word), word };
     }
     // A web page comes from a proxy in between.
     let code = description.codes.get(&http_status).filter(|_| !page::is_markup(body.trim_ascii()));
     let state = match code {
         Some(state) => {
-            why.push(format!("HTTP {http_status} is {state} by [codes]"));
+            why.say(|| format!("HTTP {http_status} is {state} by [codes]"));
             Some((*state, Some(DecidedBy::Code)))
         }
         None if word.is_some() => {
-            why.push("no rule holds, and [states] knows no such word: unknown, and polled on".to_owned());
+            why.say(|| "no rule holds, and [states] knows no such word: unknown, and polled on".to_owned());
             Some((State::Unknown, None))
         }
         None => None,
@@ -245,7 +265,7 @@ fn counts(
 
 /// What the items make of a state: a success with failed items is none, and a failure with some that worked is a part
 /// of one. What a rule calls failed stays failed unless failed items are counted beside those that worked.
-fn adjusted(state: State, by: Option<DecidedBy>, counts: Option<ResponseCounts>, why: &mut Vec<String>) -> State {
+fn adjusted(state: State, by: Option<DecidedBy>, counts: Option<ResponseCounts>, why: &mut Why) -> State {
     let Some(counts) = counts else { return state };
     let (failed, total) = (counts.failed.unwrap_or(0.0), counts.total);
     let worked = counts.succeeded.or_else(|| total.map(|total| total - failed));
@@ -268,8 +288,7 @@ fn adjusted(state: State, by: Option<DecidedBy>, counts: Option<ResponseCounts>,
         | State::Unknown => state,
     };
     if next != state {
-        let worked = worked.unwrap_or(0.0);
-        why.push(format!("items make it {next}: {worked} worked, {failed} failed"));
+        why.say(|| format!("items make it {next}: {} worked, {failed} failed", worked.unwrap_or(0.0)));
     }
     next
 }

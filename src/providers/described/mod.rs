@@ -24,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::Url;
 
+use self::interpret::Why;
 use self::model::{BodyTemplate, Description, Endpoint};
 use self::template::{Filling, Template};
 use super::refusal::{Asked, Nouns};
@@ -161,6 +162,17 @@ impl Described {
         url.has_host().then_some((url, own_query))
     }
 
+    fn read_saying_why(&self, service: &Service, id: &str, response: &Response, why: &mut Why) -> Next {
+        let path = || {
+            let url = self.request(service, id).url;
+            let base = service.base.path().trim_end_matches('/');
+            url.path().strip_prefix(base).unwrap_or(url.path()).to_owned()
+        };
+        let asked = Asked { endpoint: &service.endpoint, id, path: &path, nouns: self.nouns() };
+        let reading = interpret::read(&self.0, &asked, response, why);
+        fetch::next(self, service, id, reading, response)
+    }
+
     /// What the service calls a job.
     fn nouns(&self) -> Nouns<'_> {
         Nouns::of(&self.0.nouns)
@@ -280,16 +292,13 @@ impl Provider for Described {
     }
 
     fn read(&self, service: &Service, id: &str, response: &Response) -> Next {
-        self.explain(service, id, response).0
+        self.read_saying_why(service, id, response, &mut Why::unasked())
     }
 
     fn explain(&self, service: &Service, id: &str, response: &Response) -> (Next, Vec<String>) {
-        let url = self.request(service, id).url;
-        let path = url.path().strip_prefix(service.base.path().trim_end_matches('/')).unwrap_or(url.path());
-        let asked = Asked { endpoint: &service.endpoint, id, path, nouns: self.nouns() };
-        let explained = interpret::read(&self.0, &asked, response);
-        let next = fetch::next(self, service, id, explained.reading, response);
-        (next, explained.why)
+        let mut why = Why::asked();
+        let next = self.read_saying_why(service, id, response, &mut why);
+        (next, why.into_sentences())
     }
 
     fn fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
@@ -297,8 +306,8 @@ impl Provider for Described {
     }
 
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError> {
-        let home = self.request(service, STAND_IN).url;
-        let Some(url) = address::named_by_address(&home, text)? else { return Ok(text.to_owned()) };
+        let home = || self.request(service, STAND_IN).url;
+        let Some(url) = address::named_by_address(home, text)? else { return Ok(text.to_owned()) };
         let known = std::iter::once(&self.0.status.url).chain(&self.0.ids);
         let id = known.into_iter().find_map(|template| {
             let (known, _) = self.filled(template, service, STAND_IN, &|_| None)?;

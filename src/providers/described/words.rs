@@ -16,8 +16,16 @@ enum Word {
 
 /// A word as words are compared: trimmed, in small letters, `-` and space as `_`.
 pub fn normal(word: &str) -> String {
-    let plain = word.trim().chars().map(|c| if c == '-' || c == ' ' { '_' } else { c });
-    plain.flat_map(char::to_lowercase).collect()
+    compared(word).collect()
+}
+
+/// Whether two words are one.
+pub fn is_same(one: &str, other: &str) -> bool {
+    compared(one).eq(compared(other))
+}
+
+fn compared(word: &str) -> impl Iterator<Item = char> {
+    word.trim().chars().map(|c| if c == '-' || c == ' ' { '_' } else { c }).flat_map(char::to_lowercase)
 }
 
 impl StateWords {

@@ -90,7 +90,7 @@ impl Provider for Unstract {
 
     /// The execution id in a status URL or path, as the service returns them.
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError> {
-        let Some(url) = address::named_by_address(&service.base, text)? else { return Ok(text.to_owned()) };
+        let Some(url) = address::named_by_address(|| service.base.clone(), text)? else { return Ok(text.to_owned()) };
         // Behind a gateway the service's own paths lack the gateway's prefix.
         let (base, path) = (service.base.path().trim_end_matches('/'), url.path().trim_end_matches('/'));
         if base != path && !(path.starts_with("/deployment/") && base.ends_with(path)) {
@@ -132,7 +132,8 @@ const OWN_QUERY: &[&str] = &["execution_id", "include_metadata", "include_metric
 const PATH: &str = "/";
 
 fn read(service: &Service, id: &str, response: &Response) -> Reading {
-    let refused = || refused(&Asked { endpoint: &service.endpoint, id, path: "", nouns: Nouns::Common }, response);
+    let refused =
+        || refused(&Asked { endpoint: &service.endpoint, id, path: &String::new, nouns: Nouns::Common }, response);
     let no_answer = || if (200..300).contains(&response.status) { malformed(response) } else { refused() };
     let Ok(object) = Object::parse(&response.body) else { return no_answer() };
     let message = UnstractMessage::of(&object);

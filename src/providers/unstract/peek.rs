@@ -46,7 +46,7 @@ pub(super) fn read(service: &Service, id: &str, response: &Response) -> Peek {
         of_this_job: reading.read == PollOutcome::NotFound,
     };
     if response.status != 200 {
-        let asked = Asked { endpoint: &service.endpoint, id, path: "", nouns: Nouns::Common };
+        let asked = Asked { endpoint: &service.endpoint, id, path: &String::new, nouns: Nouns::Common };
         return unknown(refusal::refused(&asked, response));
     }
     let object = match Object::parse(&response.body) {
