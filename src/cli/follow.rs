@@ -398,7 +398,7 @@ impl Follower {
         match gate {
             Gate::KeyRefused(why) => output::say_error(&format!(
                 "service {service}: key refused: {} (`jobdeck check` says where its token comes from)",
-                Clean::new(why)
+                Clean::from(why.to_string())
             )),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
                 let wait = human::duration(human::age(Timestamp::now(), *until));

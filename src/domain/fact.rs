@@ -174,8 +174,24 @@ pub enum Gate<At = Timestamp> {
     Throttled(At),
     /// Three polls in a row failed: the next one, alone, is tried then.
     BackingOff(At),
-    /// It refuses our token, or there is none: the reason.
-    KeyRefused(String),
+    /// It refuses our token, or there is none.
+    KeyRefused(KeyTrouble),
+}
+
+/// Why a service has no token that it takes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyTrouble {
+    /// Its source gives none.
+    #[error("{what}; {help}")]
+    Missing {
+        /// What failed, and of what: "the variable VESSL_TOKEN is not set".
+        what: String,
+        /// What to do about it.
+        help: &'static str,
+    },
+    /// The service refuses it, and says this. Foreign and not sanitised.
+    #[error("{0}")]
+    Rejected(String),
 }
 
 impl<At> Gate<At> {

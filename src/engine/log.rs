@@ -74,7 +74,9 @@ pub fn gate(service: &str, gate: &Gate, now: Timestamp) {
         Gate::BackingOff(until) => {
             tracing::warn!(job = service, "3 polls failed, next retry in {}", wait(until));
         }
-        Gate::KeyRefused(reason) => tracing::warn!(job = service, "token missing or rejected: {}", Clean::new(reason)),
+        Gate::KeyRefused(trouble) => {
+            tracing::warn!(job = service, "token missing or rejected: {}", Clean::from(trouble.to_string()));
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl ServiceEntry {
         let bucket = service.rate.map(|rate| Bucket::new(rate, Duration::ZERO));
         let (token, gate) = match token {
             Ok(token) => (Some(token), ServiceGate::default()),
-            Err(error) => (None, ServiceGate::without_token(error.to_string())),
+            Err(error) => (None, ServiceGate::without_token(error.into())),
         };
         let description = service.provider.description().map(Arc::from);
         Self {

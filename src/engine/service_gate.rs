@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::fact::Gate;
+use crate::domain::fact::{Gate, KeyTrouble};
 use crate::domain::observation::Seen;
 use crate::domain::schedule::{back_off, resume_spread};
 use crate::domain::service::Pace;
@@ -27,8 +27,8 @@ pub struct ServiceGate {
 
 impl ServiceGate {
     /// A gate that has no token to show.
-    pub fn without_token(reason: String) -> Self {
-        Self { gate: Gate::KeyRefused(reason), ..Self::default() }
+    pub fn without_token(trouble: KeyTrouble) -> Self {
+        Self { gate: Gate::KeyRefused(trouble), ..Self::default() }
     }
 
     /// Whether it is open, and why not.
@@ -99,7 +99,8 @@ impl ServiceGate {
             PollOutcome::Unauthorized => {
                 self.refusals += 1;
                 if self.refusals >= REFUSALS_TO_CLOSE {
-                    self.close(Gate::KeyRefused(seen.reading.reason.clone().unwrap_or_default()), seen.now);
+                    let said = seen.reading.reason.clone().unwrap_or_default();
+                    self.close(Gate::KeyRefused(KeyTrouble::Rejected(said)), seen.now);
                 }
             }
             PollOutcome::NotFound | PollOutcome::Rejected => {}
@@ -259,7 +260,10 @@ mod tests {
             (1, PollOutcome::Unauthorized, None),
             (2, PollOutcome::Throttled, None),
         ]);
-        assert_eq!((gate.gate(), gate.admits(at(9999), 0)), (&Gate::KeyRefused("no".to_owned()), false));
+        assert_eq!(
+            (gate.gate(), gate.admits(at(9999), 0)),
+            (&Gate::KeyRefused(KeyTrouble::Rejected("no".to_owned())), false)
+        );
         gate.reopen(at(50));
         assert!(gate.admits(at(50), 3));
     }

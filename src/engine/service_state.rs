@@ -32,8 +32,8 @@ impl EngineLoop {
         let is_final = self.schedule[service].gate_reported(gate.clone(), now);
         self.report.tell(Fact::Gate { service: name, gate: gate.clone() });
         self.refresh_service_health(service);
-        if let (Gate::KeyRefused(reason), true, Purpose::Watch) = (&gate, is_final, self.purpose) {
-            self.give_up_service(service, reason);
+        if let (Gate::KeyRefused(trouble), true, Purpose::Watch) = (&gate, is_final, self.purpose) {
+            self.give_up_service(service, &trouble.to_string());
         }
     }
 
@@ -105,7 +105,7 @@ impl EngineLoop {
             Ok(_) => true,
             Err(error) => {
                 if entry.token.is_none() {
-                    entry.gate = ServiceGate::without_token(error.to_string());
+                    entry.gate = ServiceGate::without_token(error.into());
                 }
                 true
             }

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::child::{self, ProcessGroup};
 use crate::domain::clean::Clean;
+use crate::domain::fact::KeyTrouble;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{PLATFORM_TOKEN, Service};
 
@@ -67,6 +68,12 @@ pub enum TokenErrorKind {
     NoToken,
     /// A fault of jobdeck's own.
     Internal,
+}
+
+impl From<TokenError> for KeyTrouble {
+    fn from(TokenError { kind: _, what, help }: TokenError) -> Self {
+        Self::Missing { what, help }
+    }
 }
 
 impl TokenError {

@@ -449,8 +449,7 @@ async fn two_refusals_close_a_service_and_the_others_go_on() {
         .job(ProviderName::VESSL, "job-4", [Scripted::json(200, r#"{"status":"completed","raw_output":"x"}"#)]);
     let mut running = bench.start(Purpose::Watch);
     running.until(|fact| *fact == Fact::Settled).await;
-    let closed =
-        |fact: &Fact| matches!(fact, Fact::Gate { gate: Gate::KeyRefused(why), .. } if why == "Invalid API key");
+    let closed = |fact: &Fact| matches!(fact, Fact::Gate { gate: Gate::KeyRefused(why), .. } if why.to_string() == "Invalid API key");
     assert!(running.told.iter().any(closed));
     assert_eq!((running.known(0).state, running.known(3).state), (State::Unknown, State::Succeeded));
     let reads: usize = ["job-1", "job-2", "job-3"].iter().map(|id| bench.script.reads(id)).sum();

@@ -17,7 +17,7 @@ use crate::app::{App, DashboardOptions};
 use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::checksum::Checksum;
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Fact, Gate, Health, StoreTrouble};
+use crate::domain::fact::{Fact, Gate, Health, KeyTrouble, StoreTrouble};
 use crate::domain::files::{FileCounts, FileResult};
 use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
 use crate::domain::observation::{BodyId, LastPoll, Observation, SavedBody};
@@ -547,7 +547,7 @@ screens! {
         Fact::Draining(vec![JobIx(2), JobIx(3)]),
     ]);
     a_refused_key_is_the_first_alert: Screen::busy(80, 24).told(vec![
-        Fact::Gate { service: "prod".into(), gate: Gate::KeyRefused("401".to_owned()) },
+        Fact::Gate { service: "prod".into(), gate: Gate::KeyRefused(KeyTrouble::Rejected("401".to_owned())) },
         Fact::Health { ix: JobIx(1), health: Health::KeyRefused },
     ]);
     a_throttled_service_says_until_when: Screen::busy(120, 40).told(vec![

@@ -19,8 +19,8 @@ use ratatui::widgets::{Sparkline, Widget};
 use crate::app::App;
 use crate::app::action::Action;
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Gate, StoreTrouble};
-use crate::domain::state::{PollOutcome, State};
+use crate::domain::fact::{Gate, KeyTrouble, StoreTrouble};
+use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::ui::first_row;
 use crate::ui::theme::Theme;
@@ -296,15 +296,11 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
     });
     if let Some((name, why)) = refused {
         let service = Clean::new(name);
-        // Without a poll that was refused there was no token to send.
-        let rejected = app.jobs.iter().any(|(_, row)| {
-            *row.job.service == **name
-                && row.known.last_poll.as_ref().is_some_and(|last| last.read == PollOutcome::Unauthorized)
-        });
-        // What to do about it is in the log; the header has room for what it is.
-        let (what, _) = why.split_once("; ").unwrap_or((why, ""));
-        let what = Clean::new(what.strip_prefix("the variable ").unwrap_or(what));
-        let text = if rejected { format!("{service}: token rejected") } else { format!("{service}: {what}") };
+        let text = match why {
+            KeyTrouble::Rejected(_) => format!("{service}: token rejected"),
+            // What to do about it is in the log; the header has room for what it is.
+            KeyTrouble::Missing { what, .. } => format!("{service}: {}", Clean::new(what)),
+        };
         return Some((text, theme.bad()));
     }
     let trouble = app.store_trouble.as_ref().map(|trouble| match trouble {

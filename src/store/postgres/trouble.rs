@@ -19,46 +19,42 @@ pub enum TeamTrouble {
     #[error("the team's store at {0} cannot be trusted: {1}")]
     Certificate(String, String),
     /// The server refuses the password, or has no such role.
-    #[error(
-        "the team's store refuses to let {0} in: {1}. See the password setting, ~/.pgpass and the server's pg_hba.conf"
-    )]
+    #[error("the team's store refuses to let {0} in: {1}")]
     Refused(String, String),
     /// There is no such database.
-    #[error("the team's store has no database {0}. Create it, as in `createdb {0}`, or correct the address")]
+    #[error("the team's store has no database {0}")]
     NoDatabase(String),
     /// The role may not.
-    #[error("the team's store gives no right to this: {0}. Let its owner grant it, see docs/team.md")]
+    #[error("the team's store gives no right to this: {0}")]
     NoRight(String),
     /// The tables are not there.
-    #[error("the team's store has no tables yet. Make them with `jobdeck store init`")]
+    #[error("the team's store has no tables yet")]
     NoTables,
     /// The tables are older than this jobdeck.
-    #[error(
-        "the team's store was made by an older jobdeck (schema {0}, here {1}). Bring it up to date with `jobdeck store init`"
-    )]
+    #[error("the team's store was made by an older jobdeck (schema {0}, here {1})")]
     Older(i32, i32),
     /// The tables are newer than this jobdeck.
-    #[error("the team's store was made by a newer jobdeck (schema {0}, here {1}). Update jobdeck on this machine")]
+    #[error("the team's store was made by a newer jobdeck (schema {0}, here {1})")]
     Newer(i32, i32),
     /// The server is too old.
     #[error("the team's store runs on PostgreSQL {0}; jobdeck needs 13 or later")]
     OldServer(i32),
     /// A standby.
-    #[error("the team's store is a replica that takes no writes. Name its primary server")]
+    #[error("the team's store is a replica that takes no writes")]
     Replica,
     /// Read-only.
-    #[error("the team's store is read-only: {0}. Let it take writes again, or name another server")]
+    #[error("the team's store is read-only: {0}")]
     ReadOnly(String),
     /// No connection is left.
-    #[error("the team's store has no connection left: {0}. Raise max_connections on the server, or end some jobdecks")]
+    #[error("the team's store has no connection left: {0}")]
     Full(String),
     /// No room.
-    #[error("the disk of the team's store is full: {0}. Make room on the server")]
+    #[error("the disk of the team's store is full: {0}")]
     NoRoom(String),
     /// A pooler that gives each transaction another connection.
     #[error(
         "the team's store is behind a pooler that changes the connection with every transaction, so leases and \
-         notifications do not work. Name the server itself, or a pool in session mode"
+         notifications do not work"
     )]
     Pooler,
     /// Our lease ran out: others may have taken over.
@@ -104,6 +100,40 @@ impl TeamTrouble {
         }
     }
 
+    /// What to do about it, without a full stop; None where nothing is to be done but to wait.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NoDatabase(name) => {
+                return Some(format!("Create it, as in `createdb {name}`, or correct the address"));
+            }
+            Self::Refused(..) => "See the password setting, ~/.pgpass and the server's pg_hba.conf",
+            Self::NoRight(_) => "Let its owner grant it, see docs/team.md",
+            Self::NoTables => "Make them with `jobdeck store init`",
+            Self::Older(..) => "Bring it up to date with `jobdeck store init`",
+            Self::Newer(..) => "Update jobdeck on this machine",
+            Self::Replica => "Name its primary server",
+            Self::ReadOnly(_) => "Let it take writes again, or name another server",
+            Self::Full(_) => "Raise max_connections on the server, or end some jobdecks",
+            Self::NoRoom(_) => "Make room on the server",
+            Self::Pooler => "Name the server itself, or a pool in session mode",
+            Self::Unreachable(_)
+            | Self::Certificate(..)
+            | Self::OldServer(_)
+            | Self::LeaseLost
+            | Self::Damaged(_)
+            | Self::Other(_) => return None,
+        };
+        Some(help.to_owned())
+    }
+
+    /// What failed and what to do, as one text.
+    pub fn sentence(&self) -> String {
+        match self.help() {
+            Some(help) => format!("{self}. {help}"),
+            None => self.to_string(),
+        }
+    }
+
     /// Whether trying again later is of use without anybody doing something.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -128,9 +158,8 @@ impl TeamTrouble {
 impl From<TeamTrouble> for StoreError {
     fn from(trouble: TeamTrouble) -> Self {
         let kind = if trouble.is_passing() { StoreErrorKind::Unreachable } else { StoreErrorKind::Other };
-        let text = trouble.to_string();
-        let (what, help) = text.split_once(". ").unwrap_or((&text, "It is tried again by itself"));
-        Self { kind, what: what.to_owned(), help: help.to_owned() }
+        let help = trouble.help().unwrap_or_else(|| "It is tried again by itself".to_owned());
+        Self { kind, what: trouble.to_string(), help }
     }
 }
 

@@ -207,7 +207,7 @@ impl Keeper {
         self.online = None;
         self.retry_at = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(PAUSES.1);
-        let sentence = trouble.to_string();
+        let sentence = trouble.sentence();
         let mut state = self.common.state();
         state.us = None;
         if state.trouble.as_ref() != Some(&sentence) {
