@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::action::Action;
+use super::detail::Loaded;
 use super::detail::moving::{file_title, result_of};
 use super::detail::summary::{TextContext, history, report};
-use super::detail::{Loaded, shown_body};
 use super::effect::{CopyName, Effect, JobSnapshot, TAKES, What};
 use super::list::jobs::Row;
 use super::overlay::copy_menu::{CopyItem, CopyMenu};
@@ -195,10 +195,7 @@ impl App {
         };
         let size = |bytes: usize| human::bytes(u64::try_from(bytes).unwrap_or(u64::MAX));
         let known = jobs.iter().filter_map(|ix| self.jobs.get(*ix)).map(|row| &row.known);
-        let saved: Vec<u64> = known
-            .filter(|known| shown_body(known).is_some())
-            .filter_map(|known| Some(known.saved.as_ref().or(known.evidence.as_deref())?.bytes))
-            .collect();
+        let saved: Vec<u64> = known.filter_map(|known| Some(known.kept_body()?.bytes)).collect();
         if let Some((_, file, content)) = &file {
             let result = result_of(file, content);
             add('r', "result of this file", size(result.len()), What::Text(result));
@@ -306,7 +303,7 @@ impl App {
     }
 
     pub(super) fn saved_subjects(&self, jobs: &[JobIx]) -> Vec<JobSnapshot> {
-        self.subjects(jobs).into_iter().filter(|subject| shown_body(&subject.known).is_some()).collect()
+        self.subjects(jobs).into_iter().filter(|subject| subject.known.kept_body().is_some()).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What has to be loaded for what is seen: derived from the model after each event, never remembered as a duty.
 
 use super::App;
-use super::detail::{self, Tab};
+use super::detail::Tab;
 use super::effect::{BodyPart, Effect, JobSnapshot};
 use crate::domain::fact::Fact;
 use crate::domain::job::JobIx;
@@ -76,7 +76,7 @@ impl App {
 
     fn ask_for_body(&mut self, ix: JobIx) -> Option<Effect> {
         let subject = self.subject(ix)?;
-        let body = detail::shown_body(&subject.known)?;
+        let body = subject.known.kept_body()?.body;
         self.detail.want_body(ix, body).then_some(Effect::LoadBody { subject, body })
     }
 }

@@ -328,7 +328,7 @@ impl Follower {
         if first && known.is_observed() {
             self.print(|tongue| Some(tongue.known(Timestamp::now(), &job, &known)));
         }
-        if let Some(what) = known.odd_on_disk().filter(|_| first) {
+        if let Some(what) = known.odd_on_disk.as_deref().filter(|_| first) {
             self.odd += 1;
             if self.odd <= MOST_NAMED {
                 output::say_error(&odd::sentence(&job, what));

@@ -12,7 +12,7 @@ pub const MOST_NAMED: usize = 3;
 
 /// Names the first few, and says how many there are.
 pub fn say(entries: &[KnownJob]) {
-    let mut odd = entries.iter().filter_map(|entry| Some((entry, entry.known.odd_on_disk()?)));
+    let mut odd = entries.iter().filter_map(|entry| Some((entry, entry.known.odd_on_disk.as_deref()?)));
     for (entry, what) in odd.by_ref().take(MOST_NAMED) {
         output::say_error(&sentence(&entry.job, what));
     }

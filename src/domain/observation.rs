@@ -13,9 +13,6 @@ use super::files::{FileCounts, ItemCounts};
 use super::reading::{Answer, Reading, Verdict};
 use super::state::{LostBecause, PollOutcome, State};
 
-/// Begins the warning of a job of which the database holds what jobdeck did not write.
-pub const ODD_ON_DISK: &str = "what the database holds of this job is odd: ";
-
 /// All that is known about a job. Texts are foreign and not sanitised.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observation {
@@ -37,6 +34,9 @@ pub struct Observation {
     pub error_code: Option<String>,
     /// What is odd about the last answer.
     pub warning: Option<String>,
+    /// What the database holds of the job though jobdeck wrote no such thing, and what was therefore left out. The
+    /// warning says it too.
+    pub odd_on_disk: Option<Box<str>>,
     /// Unstract: how many files, and how many failed.
     pub files: Option<FileCounts>,
     /// How many items the job works on, where the service says so. Boxed, for few do.
@@ -305,9 +305,10 @@ pub enum Applied {
 }
 
 impl Observation {
-    /// What the database holds of the job though jobdeck wrote no such thing, and what was therefore left out.
-    pub fn odd_on_disk(&self) -> Option<&str> {
-        self.warning.as_deref()?.strip_prefix(ODD_ON_DISK)
+    /// The body that holds the job's result or, where there is none, what else was kept of it: a reply that broke off or
+    /// made no sense. None if nothing was kept.
+    pub fn kept_body(&self) -> Option<&SavedBody> {
+        self.saved.as_ref().or(self.evidence.as_deref())
     }
 
     /// Whether the job was ever answered for.

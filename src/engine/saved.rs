@@ -71,12 +71,6 @@ impl From<Store> for OpenStore {
     }
 }
 
-/// The body that holds a job's result or, where there is none, what else was kept of it: a reply that broke off or
-/// made no sense. None if nothing was kept.
-pub fn best(known: &Observation) -> Option<&SavedBody> {
-    known.saved.as_ref().or(known.evidence.as_deref())
-}
-
 /// The bytes of a saved body.
 pub async fn bytes(results: &Results, saved: &SavedBody) -> Result<Bytes, StoreError> {
     results.body(saved.body).await
@@ -125,7 +119,7 @@ impl Form {
 
 /// What is in a job's best body.
 pub async fn payload(results: &Results, job: &Job, known: &Observation, body: &Bytes) -> Payload {
-    match best(known) {
+    match known.kept_body() {
         Some(saved) => form(results, &job.key, saved.body).await.extract(body),
         None => Payload::default(),
     }

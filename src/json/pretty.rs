@@ -66,6 +66,23 @@ pub fn pretty(text: &[u8], out: &mut dyn Write) -> Result<(), PrettyError> {
     Ok(())
 }
 
+/// The text's one document without white space between its tokens, everything else byte for byte as it came.
+pub fn compact(text: &[u8]) -> Result<Vec<u8>, ScanError> {
+    let document = scan::document(text)?;
+    let text = text.get(..document.end).unwrap_or_default();
+    let mut out = Vec::with_capacity(document.len());
+    let mut at = document.start;
+    while let Some(&byte) = text.get(at) {
+        let end = match byte {
+            b'{' | b'}' | b'[' | b']' | b',' | b':' => at + 1,
+            _ => scan::end_of_leaf(text, at)?,
+        };
+        out.extend_from_slice(text.get(at..end).unwrap_or_default());
+        at = scan::after_space(text, end);
+    }
+    Ok(out)
+}
+
 /// Levels that are indented; deeper ones are not indented further, or a text of brackets alone would grow a thousandfold.
 const DEEPEST: usize = 64;
 
@@ -99,6 +116,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(printed(text), expected);
         }
+    }
+
+    #[test]
+    fn compact_json_keeps_every_digit_and_every_string() {
+        let text = b"{ \"a b\\\" \\\\\" : [ 1.0e400 ,\n\t-0 , \"\xc3\xa9  x\" ] }";
+        assert_eq!(compact(text).unwrap(), "{\"a b\\\" \\\\\":[1.0e400,-0,\"\u{e9}  x\"]}".as_bytes());
+        assert!(compact(b"[1,]").is_err());
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl JobValues {
         store: Option<&Results>,
         state: &Path,
     ) -> io::Result<Self> {
-        let (Some(saved), Some(store)) = (saved::best(known), store) else { return Ok(self) };
+        let (Some(saved), Some(store)) = (known.kept_body(), store) else { return Ok(self) };
         for placeholder in [Placeholder::Body, Placeholder::Output] {
             if !wanted.contains(&placeholder) {
                 continue;

@@ -24,7 +24,7 @@ use crate::app::scroll::RowCursor;
 use crate::domain::clean::Clean;
 use crate::domain::files::FileResult;
 use crate::domain::job::JobIx;
-use crate::domain::observation::{BodyId, Observation};
+use crate::domain::observation::BodyId;
 use crate::json::index::Document;
 pub use batch::Figures;
 use raw::RawView;
@@ -140,11 +140,6 @@ pub struct Detail {
     /// Latest used last.
     bodies: Vec<(JobIx, LoadedBody)>,
     pasts: HashMap<JobIx, Past>,
-}
-
-/// The number of the body that the detail shows: the copy, else what else was kept.
-pub fn shown_body(known: &Observation) -> Option<BodyId> {
-    known.saved.as_ref().or(known.evidence.as_deref()).map(|saved| saved.body)
 }
 
 impl Detail {

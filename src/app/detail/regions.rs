@@ -86,7 +86,7 @@ impl App {
 
     fn with_preview(&self, ix: JobIx, whole: Regions) -> Regions {
         let known = self.jobs.get(ix).map(|row| &row.known);
-        let kept = known.and_then(|known| known.saved.as_ref().or(known.evidence.as_deref()));
+        let kept = known.and_then(|known| known.kept_body());
         if kept.is_none_or(|kept| kept.bytes > PREVIEW) {
             return whole;
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::jobs::Row;
 use crate::app::App;
-use crate::app::detail::{Tab, shown_body};
+use crate::app::detail::Tab;
 use crate::app::effect::Effect;
 use crate::app::event::FilesOf;
 use crate::app::layout::Pane;
@@ -97,5 +97,5 @@ impl App {
 
 /// The number of the response that holds a job's files.
 pub(super) fn reply(row: &Row) -> Option<BodyId> {
-    row.known.files.and_then(|_| shown_body(&row.known))
+    row.known.files.and_then(|_| Some(row.known.kept_body()?.body))
 }

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 pub use super::files::Replies;
 use super::tally::Tally;
-use crate::app::detail::shown_body;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Gate, Health};
 use crate::domain::files::FileResult;
@@ -288,7 +287,7 @@ impl Jobs {
             self.count_reason(&before, false);
             self.count_reason(&known, true);
         }
-        let other_reply = shown_body(&before) != shown_body(&known);
+        let other_reply = before.kept_body().map(|kept| kept.body) != known.kept_body().map(|kept| kept.body);
         let listed = self.change(ix, now, |row| {
             row.text = SearchText::new(&row.job, &known);
             row.reads = row.reads.saturating_add(1).max(reads(&known));

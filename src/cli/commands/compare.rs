@@ -130,7 +130,7 @@ async fn differing(store: &Results, before: &KnownJob, after: &KnownJob) -> Resu
 
 /// The decoded output of a job, else the raw one.
 async fn output(store: &Results, entry: &KnownJob) -> Result<Option<Bytes>, Failure> {
-    let Some(best) = saved::best(&entry.known) else { return Ok(None) };
+    let Some(best) = entry.known.kept_body() else { return Ok(None) };
     let body = saved::bytes(store, best).await?;
     if let Err(damage) = best.check(&body) {
         output::say_error(&format!("{}: {damage}", crate::cli::event_lines::named(&entry.job)));

@@ -22,6 +22,7 @@ use crate::domain::job::Job;
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::provider::Payload;
 use crate::engine::saved::{self, OpenStore, Results};
+use crate::json::pretty::compact;
 use crate::session::exporter::{JobFormat, SavedJob};
 use crate::session::jsonl::{StateLine, json};
 use crate::session::results::{FolderLayout, ResultFolder, holds};
@@ -249,8 +250,8 @@ struct Exported<'a> {
 
 /// The job's line with its decoded output as it is or, where there is none that is strict JSON, its raw output.
 fn json_line(entry: &KnownJob, payload: Payload) -> String {
-    let compact = payload.output.and_then(|decoded| compacted(&decoded));
-    let output = compact.as_deref().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let compact = payload.output.and_then(|decoded| compact(&decoded).ok());
+    let output = compact.as_deref().and_then(|text| serde_json::from_slice::<&RawValue>(text).ok());
     let raw = match output {
         Some(_) => None,
         None => payload.raw.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
@@ -258,25 +259,6 @@ fn json_line(entry: &KnownJob, payload: Payload) -> String {
     // Not the time of the export: what has not changed is the same file again.
     let at = entry.known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
     json(&Exported { job: StateLine::with_read(at, &entry.job, &entry.known), output, raw })
-}
-
-/// JSON text without white space between its tokens, otherwise digit for digit as it came.
-fn compacted(text: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(text).ok()?;
-    let mut out = String::with_capacity(text.len());
-    let (mut in_string, mut escaped) = (false, false);
-    for c in text.chars() {
-        if in_string {
-            in_string = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else if c.is_ascii_whitespace() {
-            continue;
-        } else {
-            in_string = c == '"';
-        }
-        out.push(c);
-    }
-    Some(out)
 }
 
 /// A file that is being written: it gets its name once it is whole, and goes if it never is.
@@ -387,12 +369,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-
-    #[test]
-    fn compact_json_keeps_every_digit_and_every_string() {
-        let text = b"{ \"a b\\\" \\\\\" : [ 1.0e400 ,\n\t-0 , \"\xc3\xa9  x\" ] }";
-        assert_eq!(compacted(text).unwrap(), "{\"a b\\\" \\\\\":[1.0e400,-0,\"\u{e9}  x\"]}");
-    }
 
     #[test]
     fn a_file_that_was_written_piece_by_piece_is_told_from_another_to_its_last_byte() {

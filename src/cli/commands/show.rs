@@ -54,7 +54,7 @@ async fn is_damaged(store: &Results, entry: &KnownJob, part: ShowPart) -> bool {
         ShowPart::Summary | ShowPart::Json | ShowPart::Error => return false,
         ShowPart::Body | ShowPart::Raw | ShowPart::Output | ShowPart::Files => {}
     }
-    let Some(saved) = saved::best(&entry.known) else { return false };
+    let Some(saved) = entry.known.kept_body() else { return false };
     let Ok(bytes) = saved::bytes(store, saved).await else { return false };
     let damage = saved.check(&bytes).err();
     if let Some(damage) = damage {
@@ -76,7 +76,7 @@ fn standing(entry: &KnownJob) -> String {
 
 /// The bytes to show a part of: the saved result, else what was kept of a reply that was none.
 async fn body(store: &Results, entry: &KnownJob) -> Result<Option<Bytes>, Failure> {
-    match saved::best(&entry.known) {
+    match entry.known.kept_body() {
         Some(saved) => Ok(Some(saved::bytes(store, saved).await?)),
         None => Ok(None),
     }
@@ -87,7 +87,7 @@ fn say_what_it_is(entry: &KnownJob) {
     if entry.known.saved.is_none() {
         output::say_error("no result is saved; this is the last reply that was kept, which held none or not the whole");
     }
-    if saved::best(&entry.known).is_some_and(|saved| saved.masked) {
+    if entry.known.kept_body().is_some_and(|saved| saved.masked) {
         output::say_error("our own token stood in this body and was masked before saving");
     }
 }

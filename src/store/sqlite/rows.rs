@@ -12,7 +12,7 @@ use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::checksum::Checksum;
 use crate::domain::files::{FileCounts, ItemCounts};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
-use crate::domain::observation::{BodyId, Doubtful, FieldValues, LastPoll, ODD_ON_DISK, Observation, SavedBody};
+use crate::domain::observation::{BodyId, Doubtful, FieldValues, LastPoll, Observation, SavedBody};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// Columns of an observation, from [`OBSERVATION_TABLES`].
@@ -90,6 +90,7 @@ pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<O
         fail_reason: cells.get("o.fail_reason"),
         error_code: cells.get("o.error_code"),
         warning: cells.get("o.warning"),
+        odd_on_disk: None,
         files: match (cells.get("o.files_total"), cells.get("o.files_failed")) {
             (Some(total), Some(failed)) => Some(FileCounts { total, failed }),
             (Some(_) | None, Some(_) | None) => None,
@@ -133,7 +134,7 @@ pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<O
         }
         let odd = odd.join(", ");
         tracing::warn!(job, "what the database holds of a job is odd: {odd}");
-        observation.warning = Some(format!("{ODD_ON_DISK}{odd}"));
+        set_odd(&mut observation, odd);
     }
     Ok(Some(observation))
 }
@@ -332,9 +333,14 @@ pub fn job_and_known(connection: &Connection, row: &Row<'_>, from: usize) -> rus
     let traits = JobTraits { one_shot: row.get(from + 7).unwrap_or_default(), ..JobTraits::default() };
     let job = Job { key, service, name: text(4)?, tags: Arc::default(), batch: text(6)?.map(Into::into), traits };
     tracing::warn!(%error, "what the database holds of the names of a job is odd");
-    let before = known.odd_on_disk().map(|odd| format!("{odd}, ")).unwrap_or_default();
-    known.warning = Some(format!("{ODD_ON_DISK}{before}its id or a name is no UTF-8"));
+    let before = known.odd_on_disk.as_ref().map(|odd| format!("{odd}, ")).unwrap_or_default();
+    set_odd(&mut known, format!("{before}its id or a name is no UTF-8"));
     Ok((job, known))
+}
+
+fn set_odd(known: &mut Observation, odd: String) {
+    known.warning = Some(format!("what the database holds of this job is odd: {odd}"));
+    known.odd_on_disk = Some(odd.into());
 }
 
 /// Replaces a job's reads.

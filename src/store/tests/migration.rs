@@ -110,7 +110,7 @@ async fn a_job_whose_names_are_no_text_is_listed_with_what_is_left_of_them_and_s
                 .into_iter()
                 .chain(job.name.as_deref())
                 .any(|text| text.contains("a\u{fffd}b"));
-            assert_eq!(known.odd_on_disk().is_some(), is_odd, "{damage}");
+            assert_eq!(known.odd_on_disk.is_some(), is_odd, "{damage}");
             assert_eq!(known.state, State::Succeeded, "{damage}");
             assert!(is_odd || job.key.id == "good", "{damage}");
         }

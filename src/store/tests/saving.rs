@@ -24,6 +24,7 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         fail_reason: Some("why".to_owned()),
         error_code: Some("E1".to_owned()),
         warning: Some("odd".to_owned()),
+        odd_on_disk: None,
         files: Some(FileCounts { total: 3, failed: 1 }),
         items: Some(Box::new(ItemCounts { total: Some(9), succeeded: None, failed: Some(2) })),
         cost: Some("0.0123000".into()),

@@ -71,7 +71,7 @@ pub async fn bytes(
         }
         // Where the file is, is not a matter of bytes: see `effects`.
         What::Raw | What::Body | What::Output | What::SavedPath => {
-            let saved = saved::best(&job.known).ok_or(EffectError::NothingSaved)?;
+            let saved = job.known.kept_body().ok_or(EffectError::NothingSaved)?;
             let store = store.ok_or(EffectError::NoStateDirectory)?;
             let content = load_sound(store, &job.job.key, saved).await?;
             part(what, &content).await
@@ -81,7 +81,7 @@ pub async fn bytes(
 
 /// The raw output of a job, or the whole response if there is none in it; and whether it is the output.
 pub async fn raw(store: Option<&Results>, job: &JobSnapshot) -> Result<(Bytes, bool), EffectError> {
-    let saved = saved::best(&job.known).ok_or(EffectError::NothingSaved)?;
+    let saved = job.known.kept_body().ok_or(EffectError::NothingSaved)?;
     let store = store.ok_or(EffectError::NoStateDirectory)?;
     let content = load_sound(store, &job.job.key, saved).await?;
     let is_output = content.raw.is_some();

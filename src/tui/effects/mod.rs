@@ -320,7 +320,7 @@ impl TaskContext {
 
     /// The file that holds the body alone; one is made for a body in the database.
     async fn saved_path(self: &Arc<Self>, job: &JobSnapshot) -> Result<PathBuf, EffectError> {
-        let saved = crate::engine::saved::best(&job.known).ok_or(EffectError::NothingSaved)?;
+        let saved = job.known.kept_body().ok_or(EffectError::NothingSaved)?;
         let store = self.store.as_ref().ok_or(EffectError::NoStateDirectory)?;
         if let Some(path) = store.body_path(saved.body).await? {
             return Ok(path);
