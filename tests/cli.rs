@@ -128,6 +128,71 @@ fn keys_completions_and_the_manual_come_from_the_same_tables() {
 }
 
 #[test]
+fn shells_complete_jobs_services_batches_and_commands_of_the_file() {
+    let home = tempfile::tempdir().unwrap();
+    let file = "batch = \"night\"\n".to_owned()
+        + ONE_JOB
+        + "[[commands]]\nname = \"resubmit\"\nrun = [\"true\"]\nmarked = \"each\"\n";
+    std::fs::write(home.path().join("jobs.toml"), file).unwrap();
+    let script = |shell: &str| jobdeck(home.path()).args(["completions", shell]).output().unwrap().stdout;
+    for (name, shell) in [("c.bash", "bash"), ("_jobdeck", "zsh"), ("c.fish", "fish")] {
+        std::fs::write(home.path().join(name), script(shell)).unwrap();
+    }
+    let bin = assert_cmd::cargo::cargo_bin("jobdeck");
+    let path = format!("{}:{}", bin.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let cases = [
+        ("show ", "hello prompt"),
+        ("show ", "llama/98nl"),
+        ("forget l", "llama/98nl"),
+        ("add ", "llama"),
+        ("open ", "night"),
+        ("compare n", "night"),
+        ("run ", "resubmit"),
+        ("", "watch"),
+    ];
+    let others = [("", "reference"), ("add llama ", "llama"), ("run resubmit ", "resubmit"), ("open night ", "night")];
+    for (shell, driver) in [("bash", BASH), ("zsh", ZSH), ("fish", "source c.fish; complete -C \"jobdeck $LINE\"")] {
+        let there = std::process::Command::new(shell).arg("-c").arg("true").output().is_ok();
+        if !there {
+            eprintln!("{shell} is not there: its completions were not tried");
+            continue;
+        }
+        let offers = |line: &str| {
+            let mut run = Command::new(shell);
+            if shell == "zsh" {
+                run.arg("-f");
+            }
+            run.args(["-c", driver]).current_dir(home.path()).env_clear().env("LINE", line).env("PATH", &path);
+            run.env("HOME", home.path()).env("TERM", "dumb").timeout(std::time::Duration::from_secs(60));
+            let out = run.output().unwrap();
+            String::from_utf8_lossy(&out.stdout).replace('\\', "")
+        };
+        for (line, offered) in cases {
+            let out = offers(line);
+            assert!(out.contains(offered), "{shell}, {line:?}: {out}");
+        }
+        // zsh echoes the line itself.
+        for (line, not_offered) in others.iter().filter(|_| shell != "zsh") {
+            let out = offers(line);
+            assert!(!out.contains(not_offered), "{shell}, {line:?}: {out}");
+        }
+    }
+}
+
+/// Asks bash's function for what it offers after `jobdeck $LINE`.
+const BASH: &str = "source ./c.bash; read -ra COMP_WORDS <<< \"jobdeck $LINE\"; \
+    [[ \"jobdeck $LINE\" == *' ' ]] && COMP_WORDS+=(''); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
+    _jobdeck_names jobdeck; printf '%s\\n' \"${COMPREPLY[@]}\"";
+
+/// Types into a zsh of its own, and has it list what it offers.
+const ZSH: &str = "zmodload zsh/zpty; zpty z zsh -f -i; \
+    zpty -w z \"PS1=; fpath=($PWD \\$fpath); autoload -Uz compinit; compinit -u -D; bindkey '^X' list-choices; print RE''ADY\"; \
+    zpty -r z out '*READY*'; zpty -w -n z \"jobdeck $LINE\"$'\\x18'; \
+    found=; for i in {1..100}; do zpty -r -t z part && found+=$part; \
+    [[ ${${found#*jobdeck }//$'\\n'/} == *(llama|night|resubmit|watch)* ]] && break; sleep 0.05; done; \
+    sleep 0.1; while zpty -r -t z part; do found+=$part; done; print -r -- $found; zpty -d z";
+
+#[test]
 fn status_of_jobs_that_were_never_read_needs_neither_network_nor_token_nor_state_directory() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("jobs.toml"), ONE_JOB).unwrap();

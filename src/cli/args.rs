@@ -145,6 +145,8 @@ pub enum Names {
     Services,
     /// Its batches.
     Batches,
+    /// Its commands.
+    Commands,
 }
 
 /// `demo`.

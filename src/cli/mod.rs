@@ -123,8 +123,8 @@ async fn command(args: Args) -> Result<u8, Failure> {
         CliCommand::Providers { name } => commands::providers::run(name.as_deref(), common.named()),
         CliCommand::Store(wanted) => commands::store::run(&common, wanted).await,
         CliCommand::Keys => commands::keys::run(&common),
-        CliCommand::Complete { what } => commands::completions::names(&common, what),
-        CliCommand::Completions { shell } => commands::completions::run(&mut Args::command(), shell),
+        CliCommand::Complete { what } => commands::completions::names(&common, what).await,
+        CliCommand::Completions { shell } => commands::completions::run(&Args::command(), shell),
         CliCommand::Man => commands::man::run(Args::command(), &common),
         CliCommand::Reference => commands::reference::run(Args::command()),
     }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::file_name::file_name;
+use super::part_file;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{Damage, Observation};
 use crate::domain::provider::Payload;
@@ -71,7 +71,11 @@ pub struct ResultFolder {
 impl ResultFolder {
     /// Into this directory, which is made if it is missing.
     pub fn new(dir: &Path, layout: FolderLayout, line: JobLine) -> Result<Self, ExportError> {
-        fs::create_dir_all(dir).map_err(|error| io_error("make the directory", dir, error))?;
+        fs::create_dir_all(dir).map_err(|error| match fs::metadata(dir) {
+            Ok(about) if !about.is_dir() => ExportError::NoFolder(dir.to_owned()),
+            Ok(_) | Err(_) => io_error("make the directory", dir, error),
+        })?;
+        part_file::clear(dir);
         let (dir, names, notes) = (dir.to_owned(), HashMap::new(), Vec::new());
         Ok(Self { dir, layout, line, names, written: 0, same: 0, notes })
     }
@@ -150,11 +154,7 @@ impl ResultFolder {
         if fs::symlink_metadata(path).is_ok_and(|about| !about.is_file()) {
             return Err(ExportError::NoFolder(path.to_owned()));
         }
-        let part = part(path, bytes)?;
-        fs::rename(&part, path).map_err(|error| {
-            let _ = fs::remove_file(&part);
-            io_error("write", path, error)
-        })?;
+        part_file::write(path, bytes).map_err(|error| io_error("write", path, error))?;
         self.written += 1;
         Ok(())
     }
@@ -183,11 +183,7 @@ impl ResultFolder {
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    let part = part(&path, bytes)?;
-                    fs::rename(&part, &path).map_err(|error| {
-                        let _ = fs::remove_file(&part);
-                        io_error("write", &path, error)
-                    })?;
+                    part_file::write(&path, bytes).map_err(|error| io_error("write", &path, error))?;
                     self.written += 1;
                     if number > 1 {
                         let there = dir.join(format!("{stem}{ending}"));
@@ -229,25 +225,12 @@ fn make_folder(folder: &Path) -> Result<(), ExportError> {
         Err(error) => return Err(io_error("make the directory", folder, error)),
     }
     match fs::symlink_metadata(folder) {
-        Ok(about) if about.is_dir() => Ok(()),
+        Ok(about) if about.is_dir() => {
+            part_file::clear(folder);
+            Ok(())
+        }
         Ok(_) | Err(_) => Err(ExportError::NoFolder(folder.to_owned())),
     }
-}
-
-/// The bytes in a new file beside the one that they are for, for the user alone.
-fn part(path: &Path, bytes: &[u8]) -> Result<PathBuf, ExportError> {
-    let part = path.with_file_name(format!(".{:016x}.part", fastrand::u64(..)));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&part)
-        .and_then(|mut file| file.write_all(bytes));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&part);
-        io_error("write", path, error)
-    })?;
-    Ok(part)
 }
 
 /// Whether a file has exactly these bytes and no others. A link is no file.

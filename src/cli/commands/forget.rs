@@ -54,7 +54,13 @@ pub async fn run(common: &CommonArgs, wanted: Forget) -> Result<u8, Failure> {
     let (results, entries) = meant(common, &wanted).await?;
     let mut goes = Vec::new();
     let (mut bytes, mut stays, mut asks) = (0, Vec::new(), Vec::new());
+    let on_disk: HashSet<JobKey> =
+        select::of_disk(&results, &[]).await?.into_iter().map(|entry| entry.job.key.clone()).collect();
     for entry in &entries {
+        if !on_disk.contains(&entry.job.key) {
+            stays.push(format!("{}: nothing of it is on disk", named(&entry.job)));
+            continue;
+        }
         match verdict(&results, entry, wanted.yes).await? {
             ForgetVerdict::Goes(size) => {
                 goes.push(entry);

@@ -1,0 +1,61 @@
+//! A file that is there whole or not at all: written beside its place under a lock, then renamed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Writes a file for the user alone, over an earlier one of its name.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_file_name(format!(".{:016x}.part", fastrand::u64(..)));
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).and_then(|mut file| {
+        // Says to `clear` that its writer lives. Where there are no locks, nothing is cleared either.
+        let _ = file.try_lock();
+        file.write_all(bytes)?;
+        fs::rename(&part, path)
+    });
+    written.inspect_err(|_| drop(fs::remove_file(&part)))
+}
+
+/// Takes away what writers left in a folder that were killed. What cannot be looked at stays.
+pub fn clear(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let left = is_file && entry.file_name().to_str().is_some_and(is_part);
+        if left && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a name is one that `write` makes, and no file of the user's.
+fn is_part(name: &str) -> bool {
+    let digits = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".part"));
+    digits.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_writer_left_is_taken_away_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in [".0123456789abcdef.part", ".fedcba9876543210.part", "body", ".mine.part", "0123456789abcdef.part"]
+        {
+            fs::write(at(name), "half").unwrap();
+        }
+        let living = File::open(at(".fedcba9876543210.part")).unwrap();
+        living.lock().unwrap();
+        clear(dir.path());
+        assert!(!at(".0123456789abcdef.part").exists());
+        for name in [".fedcba9876543210.part", "body", ".mine.part", "0123456789abcdef.part"] {
+            assert!(at(name).exists(), "{name}");
+        }
+        write(&at("body"), b"whole").unwrap();
+        assert_eq!(fs::read(at("body")).unwrap(), b"whole");
+        assert!(write(&dir.path().join("none/body"), b"x").is_err());
+    }
+}
