@@ -69,7 +69,7 @@ fn empty(jobs: u32) -> App {
         jobs,
         keymap: Keymap::default(),
         copies_by: "".into(),
-        columns: Vec::new(),
+        fields: Vec::new(),
         zone: TimeZone::UTC,
         view: None,
         size: (SCREEN.width, SCREEN.height),

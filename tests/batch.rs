@@ -337,3 +337,84 @@ fn a_batch_is_no_worse_than_itself_and_one_that_is_not_there_is_a_usage_error() 
     bench.run(&["compare", "octobr", "november"]).with(2).said("Did you mean october?");
     bench.run(&["compare", "october", "zebra"]).with(2).said("`jobdeck batches` lists what is there");
 }
+
+#[test]
+fn what_a_service_answers_to_a_submission_is_added_as_it_stands_and_a_refusal_is_said_in_its_words() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("skipped: there is no curl");
+        return;
+    }
+    let services = Services::start(&["--jobs", "6", "--seed", "5"]);
+    let file = std::fs::read_to_string(services.home.path().join("jobs.toml")).unwrap();
+    let of = |provider: &str| {
+        let table = file.split("[services.").find(|table| table.contains(&format!("\"{provider}\"")))?;
+        let url = table.split("url = \"").nth(1)?.split('"').next()?;
+        Some((table.split(']').next()?.to_owned(), url.to_owned()))
+    };
+    let submit = |name: &str, curl: &str| {
+        let binary = env!("CARGO_BIN_EXE_jobdeck");
+        let mut sh = Command::new("sh");
+        sh.args(["-c", &format!("curl -sS {curl} | '{binary}' add {name} - --tag sent")]);
+        sh.current_dir(services.home.path()).env("HOME", services.home.path()).output().unwrap()
+    };
+    let (invoices, url) = of("unstract").unwrap();
+    let (llama, base) = of("vessl").unwrap();
+    let sent = [
+        (&invoices, format!("-H 'Authorization: Bearer demo' -F files=@jobs.toml '{url}'")),
+        (&llama, format!("-H 'Authorization: Bearer demo' -X POST -d '{{}}' '{base}/async'")),
+    ];
+    for (name, curl) in &sent {
+        let added = submit(name, curl);
+        assert_eq!(added.status.code(), Some(0), "{name}: {added:?}");
+    }
+    let watched = services.run(&["once", "--filter", "tag:sent", "--format", "jsonl"]);
+    let states = lines(&watched.stdout);
+    assert_eq!(states.iter().filter(|line| line["type"] == "state").count(), 2, "{watched:?}");
+    let before = std::fs::read(services.home.path().join("jobs.toml")).unwrap();
+    let refused = [
+        (&invoices, format!("-F files=@jobs.toml '{url}'"), "the service began no job: "),
+        (&invoices, format!("-H 'Authorization: Bearer wrong' -X POST '{url}'"), "the service began no job: "),
+        (&llama, format!("-X POST -d '{{}}' '{base}/async'"), "the service began no job: "),
+    ];
+    for (name, curl, said) in &refused {
+        let added = submit(name, curl);
+        let err = String::from_utf8_lossy(&added.stderr).into_owned();
+        assert!(added.status.code() == Some(2) && err.contains(said), "{name}: {added:?}");
+    }
+    assert_eq!(std::fs::read(services.home.path().join("jobs.toml")).unwrap(), before, "nothing was added");
+}
+
+/// A browser that shows no window, where there is one.
+fn browser() -> Option<&'static str> {
+    let names = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
+    names.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok_and(|run| run.status.success()))
+}
+
+#[test]
+fn a_browser_reads_and_prints_the_report_and_runs_nothing_that_a_stranger_wrote() {
+    let Some(browser) = browser() else {
+        println!("skipped: there is no browser");
+        return;
+    };
+    let hostile = "</script></table><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
+    let failed = serde_json::json!({"status": "failed", "status_code": 500, "fail_reason": hostile});
+    let bench = Bench::new()
+        .job("vessl", "good", [done("x")])
+        .job("vessl", "bad", [support::script::Scripted::json(200, failed.to_string())]);
+    bench.run(&["once"]);
+    bench.run(&["report", "report.html"]).with(0);
+    let page = format!("file://{}", bench.home().join("report.html").display());
+    let see = |what: &str| {
+        let mut run = Command::new(browser);
+        run.args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000"]);
+        run.arg(format!("--user-data-dir={}", bench.home().join("browser").display()));
+        run.args([what, &page]).current_dir(bench.home()).output().unwrap()
+    };
+    let seen = see("--dump-dom");
+    let dom = String::from_utf8(seen.stdout).unwrap();
+    assert!(dom.contains("<h1>jobs") && !dom.contains("<title>owned"), "{dom}");
+    assert!(dom.contains("&lt;img src=x") && !dom.contains("<img"), "{dom}");
+    assert_eq!(dom.matches("cursor: pointer").count(), dom.matches("<th").count(), "the table can be sorted");
+    see("--print-to-pdf=report.pdf");
+    assert!(std::fs::read(bench.home().join("report.pdf")).unwrap().starts_with(b"%PDF"));
+}

@@ -84,7 +84,7 @@ fn list(jobs: u32) -> App {
         jobs,
         keymap: Keymap::default(),
         copies_by: "".into(),
-        columns: Vec::new(),
+        fields: Vec::new(),
         zone: TimeZone::UTC,
         view: None,
         size: (SCREEN.width, SCREEN.height),

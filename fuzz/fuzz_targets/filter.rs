@@ -13,9 +13,9 @@ fuzz_target!(|text: &str| {
             Err(error) => {
                 assert!(text.get(error.span.clone()).is_some(), "{error:?}");
                 assert!(error.message.chars().all(is_harmless), "{error:?}");
-                let _ = (error.excerpt(text), Filter::without(text, &error));
+                let _ = (error.excerpt(text), Filter::without(text, &error, &[]));
             }
         }
     }
-    let _ = Filter::parse_unfinished(text);
+    let _ = Filter::parse_unfinished(text, &[]);
 });

@@ -33,7 +33,10 @@ impl App {
         let before = prompt.input.before();
         let typed = last_word(before);
         let all: BTreeSet<String> = match typed.split_once(':') {
-            None => filter::fields().map(|field| format!("{field}:")).collect(),
+            None => {
+                let own = self.list.field_names().into_iter().map(|field| format!("{field}:"));
+                filter::fields().map(|field| format!("{field}:")).chain(own).collect()
+            }
             Some((field, _)) => {
                 self.values(field.trim_start_matches('!')).into_iter().map(|value| format!("{field}:{value}")).collect()
             }

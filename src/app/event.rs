@@ -103,8 +103,8 @@ pub enum Event {
     },
     /// The user's own commands, and the keys with theirs, are others from now on.
     KeysChanged(Box<Keymap>),
-    /// Other fields of the user's are columns.
-    ColumnsChanged(Vec<Field>),
+    /// The user's fields are these from now on.
+    FieldsChanged(Vec<Field>),
     /// The jobs file was changed and is not valid; the old one still applies. The errors, line by line.
     ConfigBroken(Vec<Clean>),
     /// The process was suspended and goes on; the terminal is ours again.

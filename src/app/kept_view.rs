@@ -105,7 +105,7 @@ impl App {
             SortBy::all(columns).into_iter().find(|sort| sort.word(columns) == kept.sort)
         };
         self.list.set_sort(sort.unwrap_or_default(), kept.reversed);
-        let filter = Filter::parse(&kept.filter).unwrap_or_default();
+        let filter = Filter::parse_with(&kept.filter, &self.list.field_names()).unwrap_or_default();
         self.list.want(ListFilter { filter, problems: kept.problems, group: None });
         let by = FoldBy::ALL.into_iter().find(|by| by.as_str() == kept.folded).unwrap_or_default();
         self.list.set_folds(by, kept.open.into_iter().collect());

@@ -74,8 +74,8 @@ pub struct DashboardOptions {
     pub keymap: Keymap,
     /// How a copy goes, in words.
     pub copies_by: Clean,
-    /// The user's fields that are columns of the list.
-    pub columns: Vec<Field>,
+    /// The user's fields.
+    pub fields: Vec<Field>,
     /// The user's time zone.
     pub zone: TimeZone,
     /// What `Effect::SaveView` kept the last time.
@@ -271,7 +271,7 @@ impl App {
             title: (String::new(), Duration::ZERO),
             redraw: true,
         };
-        app.list.set_columns(options.columns);
+        app.list.set_fields(options.fields);
         app.restore(&view.unwrap_or_default());
         app
     }
@@ -340,8 +340,8 @@ impl App {
                 self.keymap = *keymap;
                 Vec::new()
             }
-            Event::ColumnsChanged(columns) => {
-                self.list.set_columns(columns);
+            Event::FieldsChanged(fields) => {
+                self.list.set_fields(fields);
                 self.redraw = true;
                 Vec::new()
             }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::domain::fact::Fact;
+use crate::domain::field;
 use crate::domain::job::{Job, JobIx};
 use crate::net::Net;
 
@@ -72,6 +73,8 @@ impl EngineLoop {
         }
         self.flush_releases();
         self.claim(&again).await;
+        // Whose fields are defined otherwise were taken anew in the store.
+        again.extend(kept.iter().filter(|ix| self.has_other_fields(**ix)));
         self.reload_known(&again).await;
         added += new.len();
         if let Err(error) = self.declare(new).await {
@@ -86,6 +89,16 @@ impl EngineLoop {
         }
         tracing::info!(job = "config", "the jobs file was reloaded: +{added} jobs, {removed} removed");
         self.report.reloaded(added, removed);
+    }
+
+    fn has_other_fields(&self, ix: JobIx) -> bool {
+        let entry = &self.schedule[ix];
+        if entry.known.saved.is_none() {
+            return false;
+        }
+        let defined = &self.schedule[entry.service].service.fields;
+        let taken_by = entry.known.fields.as_ref().map(|fields| &*fields.taken_by).unwrap_or_default();
+        taken_by != field::definition(defined)
     }
 
     /// Takes a job's new declaration; true if it has to be claimed and polled again.

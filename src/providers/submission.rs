@@ -2,12 +2,26 @@
 
 use serde_json::value::RawValue;
 
+use super::page;
 use super::reply::{self, Object};
 use crate::domain::id;
 use crate::json::scan::{self, ValueKind};
 
-/// The fields that hold an id, in the order in which they are looked at.
-const ID_FIELDS: [&str; 4] = ["execution_id", "task_id", "request_id", "id"];
+/// The fields that hold an id, in the order in which they are looked at: first inside of [`INSIDE`], then beside it.
+const ID_FIELDS: [&str; 9] = [
+    "execution_id",
+    "task_id",
+    "job_id",
+    "call_id",
+    "video_id",
+    "snapshot_id",
+    "whisper_hash",
+    "request_id",
+    "id",
+];
+
+/// The fields that an answer may be wrapped in.
+const INSIDE: [&str; 3] = ["message", "data", "result"];
 
 /// One answer of a text, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +39,24 @@ pub enum NotSubmitted {
     #[error("the service began no job: {0}")]
     Refused(String),
     /// There is no id in it.
-    #[error("no job is named in this JSON (looked for message.execution_id, task_id, request_id and id)")]
+    #[error("no job is named in this JSON (looked for id, execution_id, task_id, job_id, request_id and the like, also inside of message, data and result)")]
     NoId,
+    /// It is a web page; its title, which is foreign text.
+    #[error("no job was begun: a web page came in place of the service's answer: {0}")]
+    Page(String),
     /// It is not JSON to its end.
     #[error("this is not whole JSON")]
     Broken,
 }
 
 /// The answers that a text holds, one behind the other, on one line or on many. Empty unless the text begins as a
-/// JSON object or array.
+/// JSON object or array, or is a web page.
 pub fn answers(text: &str) -> Vec<SubmissionAnswer> {
     let text = id::trimmed(text);
+    if page::is_markup(text.as_bytes()) {
+        let title = page::title(text.as_bytes()).unwrap_or_else(|| "it has no title".to_owned());
+        return vec![SubmissionAnswer { number: 1, said: Err(NotSubmitted::Page(title)) }];
+    }
     if !text.starts_with(['{', '[']) {
         return Vec::new();
     }
@@ -65,7 +86,8 @@ fn ids(json: &[u8]) -> Result<Vec<String>, NotSubmitted> {
 }
 
 fn of_object(object: &Object<'_>) -> Result<String, NotSubmitted> {
-    let inside = object.get("message").and_then(|message| Object::parse(message).ok());
+    let inside: Vec<Object<'_>> =
+        INSIDE.iter().filter_map(|key| object.get(key)).filter_map(|inside| Object::parse(inside).ok()).collect();
     let refused = object.get("success") == Some(b"false") || ["error", "errors"].iter().any(|key| says(object, key));
     let id = inside.iter().chain([object]).find_map(|object| {
         ID_FIELDS.iter().find_map(|key| object.get(key).filter(|value| !is_nested(value)).and_then(reply::text))
@@ -109,6 +131,12 @@ mod tests {
             (r#"{"id":42,"error":null}"#, "42"),
             (r#"["a"]"#, "a"),
             (r#"[{"request_id":"a"}]"#, "a"),
+            (r#"{"data":{"id":"HG7ML","actId":"x","status":"READY"}}"#, "HG7ML"),
+            (r#"{"error":null,"data":{"video_id":"v"}}"#, "v"),
+            (r#"{"result":{"status":"queued","request_id":"r"},"success":true,"errors":[]}"#, "r"),
+            (r#"{"job_id":"j"}"#, "j"),
+            (r#"{"message":"accepted","status":"processing","whisper_hash":"w|1"}"#, "w|1"),
+            (r#"{"id":"batch_1","object":"batch","errors":null,"metadata":{"id":"mine"}}"#, "batch_1"),
         ];
         for (text, id) in cases {
             assert_eq!(all(text), [Ok(vec![id.to_owned()])], "{text}");
@@ -145,6 +173,7 @@ mod tests {
             ("[]", "no job is named in this JSON"),
             (r#"{"id":{"x":1}}"#, "no job is named in this JSON"),
             (r#"{"id":"a""#, "this is not whole JSON"),
+            ("<html><head><title>502 Bad Gateway</title></head><body>x</body></html>", "no job was begun: a web page"),
         ];
         for (text, expected) in cases {
             let said = all(text);

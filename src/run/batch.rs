@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::hooks;
-use super::process::{self, Launch, ProcessEnd, RunError};
+use super::process::{self, Launch, ProcessEnd, Output, RunError};
 use super::values::JobValues;
 use crate::config::ConfigError;
 use crate::config::add::append;
@@ -98,6 +98,9 @@ pub enum AddError {
     /// It printed something else.
     #[error("what it printed are no ids: {0}")]
     NoIds(String),
+    /// It printed so much that not all of it was kept.
+    #[error("it printed more than {}: no id was added", human::bytes(process::LARGEST as u64))]
+    TooMuch,
     /// The file does not take them.
     #[error(transparent)]
     File(#[from] ConfigError),
@@ -116,6 +119,9 @@ impl Finished {
     /// How it ended, in one line.
     pub fn sentence(&self) -> String {
         let ended = match &self.result {
+            Ok(ended) if ended.status.success() && ended.out.dropped > 0 => {
+                format!("done; of what it printed, {} were not kept", human::bytes(ended.out.dropped))
+            }
             Ok(ended) if ended.status.success() => "done".to_owned(),
             Ok(ended) => {
                 let said = String::from_utf8_lossy(&ended.err.bytes);
@@ -165,7 +171,7 @@ pub fn run(
         async move {
             let result = run_once(&command, &group, &around).await;
             let added = match &result {
-                Ok(ended) if ended.status.success() => add(&command, &group, &around, &ended.out.bytes).await,
+                Ok(ended) if ended.status.success() => add(&command, &group, &around, &ended.out).await,
                 Ok(_) | Err(_) => None,
             };
             Finished { of: Clean::from(label(&group)), result, added }
@@ -229,9 +235,12 @@ async fn add(
     command: &UserCommand,
     group: &[CommandTarget],
     around: &RunContext,
-    printed: &[u8],
+    printed: &Output,
 ) -> Option<Result<Added, AddError>> {
     let adds = command.adds.as_deref()?;
+    if printed.dropped > 0 {
+        return Some(Err(AddError::TooMuch));
+    }
     let service = match (adds, group) {
         ("{service}", [target]) => target.job.service.to_string(),
         (name, _) => name.to_owned(),
@@ -241,7 +250,7 @@ async fn add(
         [target] => (target.job.tags.to_vec(), target.job.batch.clone()),
         _ => (Vec::new(), None),
     };
-    let (file, text) = (around.file.clone(), String::from_utf8_lossy(printed).into_owned());
+    let (file, text) = (around.file.clone(), String::from_utf8_lossy(&printed.bytes).into_owned());
     let work = move || {
         let ids = given::of_text(&text).map_err(|refused| AddError::NoIds(refused.join("; ")))?;
         if ids.is_empty() {

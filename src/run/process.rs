@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::child::{self, ProcessGroup};
 
 /// How much is kept of each output. What comes beyond is counted.
-const LARGEST: usize = 256 * 1024;
+pub const LARGEST: usize = 256 * 1024;
 /// After a program has ended, what it started may keep its output open: so long it is listened to.
 const AFTER_THE_END: Duration = Duration::from_millis(200);
 

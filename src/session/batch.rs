@@ -54,6 +54,6 @@ pub async fn open_store(
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
     let (store, notes) = open::store(dir, log)?;
     notes.iter().chain(&engine::environment_troubles()).for_each(|note| say(note));
-    fields::keep(&store, file).await;
+    fields::keep((&store.results(), &store.notes()), &file.services, &file.jobs).await;
     Ok(store)
 }

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::select::{self, KnownJob};
-use crate::config::JobsFile;
 use crate::domain::field;
-use crate::domain::job::JobKey;
+use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{FieldValues, Observation};
 use crate::domain::service::Service;
-use crate::engine::saved::{self, OpenStore, Results};
+use crate::engine::saved::{self, Notes, Results};
 
 /// Takes the fields of those entries anew whose definitions are others than they were taken by, and says of which jobs.
 /// What cannot be read keeps what it has.
@@ -31,18 +30,17 @@ pub async fn renew(store: &Results, services: &[Arc<Service>], entries: &mut [Kn
     renewed
 }
 
-/// The same for all jobs of a file, kept in the store. Costs nothing where no service has fields.
-pub async fn keep(store: &OpenStore, file: &JobsFile) {
-    if file.services.iter().all(|service| service.fields.is_empty()) {
+/// The same for these jobs, kept in the store. Costs nothing where no service has fields.
+pub async fn keep((results, notes): (&Results, &Notes), services: &[Arc<Service>], jobs: &[Arc<Job>]) {
+    if services.iter().all(|service| service.fields.is_empty()) {
         return;
     }
-    let results = store.results();
-    let Ok(mut entries) = select::of_file(&results, &file.jobs).await else { return };
-    let renewed = renew(&results, &file.services, &mut entries).await;
+    let Ok(mut entries) = select::of_file(results, jobs).await else { return };
+    let renewed = renew(results, services, &mut entries).await;
     if renewed.is_empty() {
         return;
     }
-    if let Err(error) = store.notes().set_fields(renewed).await {
+    if let Err(error) = notes.set_fields(renewed).await {
         tracing::warn!("failed to keep the fields of saved results: {error}");
     }
 }

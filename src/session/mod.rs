@@ -9,7 +9,7 @@ mod file_name;
 pub mod jsonl;
 pub mod open;
 pub mod owners;
-mod part_file;
+pub mod part_file;
 pub mod reload;
 pub mod results;
 pub mod select;

@@ -3,18 +3,38 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// A file that is being written, for the user alone: it goes when this is dropped, unless it was given a name.
+#[derive(Debug)]
+pub struct PartFile {
+    /// Where it stands meanwhile.
+    pub path: PathBuf,
+    /// Its lock says to [`clear`] that the writer lives. Where there are no locks, nothing is cleared either.
+    pub file: File,
+}
+
+impl PartFile {
+    /// Begins one in this folder.
+    pub fn begin(dir: &Path) -> io::Result<Self> {
+        let path = dir.join(format!(".{:016x}.part", fastrand::u64(..)));
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let _ = file.try_lock();
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for PartFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
 
 /// Writes a file for the user alone, over an earlier one of its name.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = path.with_file_name(format!(".{:016x}.part", fastrand::u64(..)));
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).and_then(|mut file| {
-        // Says to `clear` that its writer lives. Where there are no locks, nothing is cleared either.
-        let _ = file.try_lock();
-        file.write_all(bytes)?;
-        fs::rename(&part, path)
-    });
-    written.inspect_err(|_| drop(fs::remove_file(&part)))
+    let mut part = PartFile::begin(path.parent().unwrap_or(Path::new(".")))?;
+    part.file.write_all(bytes)?;
+    fs::rename(&part.path, path)
 }
 
 /// Takes away what writers left in a folder that were killed. What cannot be looked at stays.

@@ -8,12 +8,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::batch::Batch;
+use super::fields;
 use crate::config::files::watch::{self, FileChange, FileWatch, WatchError};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::hook::Hook;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
 use crate::engine::Reload;
+use crate::engine::saved::{Notes, Results};
 use crate::engine::token::{self, Prompts, Renewal};
 
 /// What became of the jobs file.
@@ -38,6 +40,8 @@ pub struct Reloads {
     gave: HashMap<Arc<str>, TokenSource>,
     /// The hooks of the user's own file, which hold besides.
     own_hooks: Vec<Arc<Hook>>,
+    /// Where the user's fields are taken anew; None where nothing is watched.
+    saved: Option<(Results, Notes)>,
 }
 
 impl Reloads {
@@ -64,6 +68,7 @@ impl Reloads {
             trouble,
             gave,
             own_hooks: batch.own_hooks.clone(),
+            saved: Some((batch.store.results(), batch.store.notes())),
         }
     }
 
@@ -94,7 +99,7 @@ impl Reloads {
     /// Asks for the tokens of a file, which may take its time: then it is said what is waited for. `ReloadNews::Ready` comes
     /// of it.
     pub fn prepare(&mut self, file: impl Future<Output = JobsFile> + Send + 'static, prompts: Prompts, say: fn(&str)) {
-        let (gave, own_hooks) = (self.gave.clone(), self.own_hooks.clone());
+        let (gave, own_hooks, saved) = (self.gave.clone(), self.own_hooks.clone(), self.saved.clone());
         self.preparing.spawn(async move {
             let JobsFile { poll, services, jobs, hooks, .. } = file.await;
             let hooks = hooks.into_iter().chain(own_hooks).collect();
@@ -106,6 +111,9 @@ impl Reloads {
                 let renewal = if holds(&service) { None } else { asked.next().map(|(_, token)| token) };
                 (service, renewal.map_or(Renewal::AsBefore, Renewal::Asked))
             };
+            if let Some((results, notes)) = saved {
+                fields::keep((&results, &notes), &services, &jobs).await;
+            }
             let services = services.into_iter().map(renew).collect();
             Reload { poll, services, jobs, hooks }
         });

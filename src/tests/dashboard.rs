@@ -482,7 +482,7 @@ fn a_field_of_the_user_s_own_is_a_column_that_sorts_and_comes_and_goes_with_the_
         width: None,
         title: None,
     };
-    screen.event(Event::ColumnsChanged(vec![field("total"), field("vendor")]));
+    screen.event(Event::FieldsChanged(vec![field("total"), field("vendor")]));
     let known = (*screen.app.jobs.get(JobIx(0)).unwrap().known).clone();
     let values = "{\"total\":1204.50}".to_owned();
     let fields = crate::domain::observation::FieldValues { taken_by: String::new(), values };
@@ -492,10 +492,10 @@ fn a_field_of_the_user_s_own_is_a_column_that_sorts_and_comes_and_goes_with_the_
     let mut screen = screen.keys("o 1");
     assert_eq!(screen.app.list.order().first(), Some(&JobIx(0)), "jobs without a value are last");
     assert!(screen.draw().contains("by total"), "{}", screen.draw());
-    screen.event(Event::ColumnsChanged(vec![field("vendor"), field("total")]));
+    screen.event(Event::FieldsChanged(vec![field("vendor"), field("total")]));
     screen.settle();
     assert!(screen.draw().contains("by total"), "the column that it is sorted by is another's place now");
-    screen.event(Event::ColumnsChanged(Vec::new()));
+    screen.event(Event::FieldsChanged(Vec::new()));
     screen.settle();
     assert!(screen.draw().contains("problems first") && !screen.draw().contains("1204.50"), "{}", screen.draw());
 }

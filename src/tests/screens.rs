@@ -71,7 +71,7 @@ impl Screen {
             jobs: 0,
             keymap: Keymap::default(),
             copies_by: "via wl-copy, else OSC 52 (up to 56 KB)".into(),
-            columns: Vec::new(),
+            fields: Vec::new(),
             zone: TimeZone::posix("GMT0").unwrap(),
             view,
             size: (width, height),

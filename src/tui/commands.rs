@@ -21,6 +21,9 @@ use crate::engine::saved::Results;
 use crate::engine::token::Prompts;
 use crate::run::batch::{self, CommandTarget, Finished, RunContext};
 
+/// Beyond so many bytes, what further runs print is not shown in the pager.
+const LARGEST_PAGE: usize = 16 * 1024 * 1024;
+
 /// What runs now. Dropping it ends all of it.
 #[derive(Debug)]
 pub struct Commands {
@@ -68,14 +71,20 @@ impl Commands {
             leaving: Arc::clone(&self.leaving),
         };
         let inputs = self.inputs.clone();
-        let had_terminal = command.mode == OutputMode::Terminal;
         self.running.spawn(async move {
+            let mut page = Vec::new();
             let mut runs = std::pin::pin!(batch::run(Arc::clone(&command), targets, Arc::new(around)));
             while let Some(finished) = runs.next().await {
+                if command.mode == OutputMode::Pager
+                    && let Ok(ended) = &finished.result
+                    && page.len() < LARGEST_PAGE
+                {
+                    page.extend_from_slice(&ended.out.bytes);
+                }
                 let command = Arc::clone(&command);
                 let _ = inputs.send(Message::CommandEnded { command, finished: Box::new(finished) });
             }
-            let _ = inputs.send(Message::CommandsEnded { had_terminal });
+            let _ = inputs.send(Message::CommandsEnded { command, page });
         });
     }
 }
@@ -107,20 +116,17 @@ impl Dashboard {
             tracing::warn!(job = %finished.of, "{said}");
         }
         self.apply(Event::CommandEnded { said: Clean::from(said), good });
-        if command.mode == OutputMode::Pager
-            && let Ok(ended) = &finished.result
-            && !ended.out.bytes.is_empty()
-        {
-            match files::keep(&self.commands.state, "pager", &command.name, &ended.out.bytes) {
-                Ok(path) => self.lend(path),
-                Err(why) => self.apply(Event::PagerFailed(why.into())),
-            }
-        }
     }
 
-    pub(super) fn on_commands_ended(&mut self, had_terminal: bool) {
-        if had_terminal {
-            self.take_back(Ok(()));
+    pub(super) fn on_commands_ended(&mut self, command: &UserCommand, page: &[u8]) {
+        match command.mode {
+            OutputMode::Background => {}
+            OutputMode::Terminal => self.take_back(Ok(())),
+            OutputMode::Pager if page.is_empty() => {}
+            OutputMode::Pager => match files::keep(&self.commands.state, "pager", &command.name, page) {
+                Ok(path) => self.lend(path),
+                Err(why) => self.apply(Event::PagerFailed(why.into())),
+            },
         }
     }
 }

@@ -75,6 +75,8 @@ impl Dashboard {
 
     pub(super) fn lend(&mut self, path: PathBuf) {
         if self.state.owner != TerminalOwner::Ours {
+            let _ = std::fs::remove_file(&path);
+            self.apply(Event::PagerFailed(EffectError::TerminalLent.into()));
             return;
         }
         self.reader.pause();

@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use super::columns;
+use super::fields;
 use super::run::Dashboard;
 use super::sources::Sources;
 use crate::app::event::Event;
@@ -18,7 +18,7 @@ impl Dashboard {
         match news {
             ReloadNews::Saved(file) => {
                 self.change_commands(&file.commands);
-                self.apply(Event::ColumnsChanged(columns(&file.services)));
+                self.apply(Event::FieldsChanged(fields(&file.services)));
                 sources.reloads.prepare(ready(file), Prompts::Refused, |waiting| tracing::info!("{waiting}"));
             }
             ReloadNews::Broken(error) => {

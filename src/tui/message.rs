@@ -42,8 +42,10 @@ pub enum Message {
     },
     /// All runs of a command are over.
     CommandsEnded {
-        /// Whether they had the terminal.
-        had_terminal: bool,
+        /// The command.
+        command: Arc<UserCommand>,
+        /// What they printed, for the pager; empty in other modes.
+        page: Vec<u8>,
     },
     /// The pager can show this file.
     PagerReady(PathBuf),

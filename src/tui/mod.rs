@@ -175,7 +175,7 @@ async fn dashboard(start: Start) -> Result<End, DashboardError> {
         jobs: start.shown.as_ref().map_or(0, |shown| u32::try_from(shown.file().jobs.len()).unwrap_or(u32::MAX)),
         keymap: start.keymap,
         copies_by: Clean::from(effects::clipboard::in_words(&ways)),
-        columns: start.shown.as_ref().map(|shown| columns(&shown.file().services)).unwrap_or_default(),
+        fields: start.shown.as_ref().map(|shown| fields(&shown.file().services)).unwrap_or_default(),
         zone: TimeZone::system(),
         view: view.as_deref().and_then(|path| std::fs::read_to_string(path).ok()),
         size: crossterm::terminal::size().unwrap_or((80, 24)),
@@ -251,15 +251,17 @@ fn begin(
     Ok((engine, reloads, Some(runner)))
 }
 
-/// The fields that are columns of the list, each name once.
-fn columns(services: &[Arc<Service>]) -> Vec<Field> {
-    let mut columns: Vec<Field> = Vec::new();
-    for field in services.iter().flat_map(|service| service.fields.iter()).filter(|field| field.column) {
-        if columns.iter().all(|column| column.name != field.name) {
-            columns.push(field.clone());
+/// The user's fields, each name once: as a column where it is one in any service.
+fn fields(services: &[Arc<Service>]) -> Vec<Field> {
+    let mut fields: Vec<Field> = Vec::new();
+    for field in services.iter().flat_map(|service| service.fields.iter()) {
+        match fields.iter_mut().find(|other| other.name == field.name) {
+            Some(other) if field.column && !other.column => *other = field.clone(),
+            Some(_) => {}
+            None => fields.push(field.clone()),
         }
     }
-    columns
+    fields
 }
 
 /// What the header calls a jobs file.

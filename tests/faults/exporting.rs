@@ -1,7 +1,8 @@
 //! Results written as they arrive, from outside: never half, never before the store has them, all of them in the end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::support::script::Scripted;
 use crate::support::{Bench, done, pending, wait_for};
 
 /// The folders below `out` that say that they are complete, by the job's id.
@@ -44,4 +45,72 @@ fn a_file_where_the_folder_should_be_is_told_before_anything_is_polled() {
     assert!(ended.code != Some(0) && ended.err.contains("out") && ended.err.contains("another directory"), "{ended:?}");
     assert_eq!(bench.script.reads("job-1"), 0);
     assert_eq!(std::fs::read_to_string(bench.home().join("out")).unwrap(), "mine");
+}
+
+/// Turns the text round, hides, joins: what a stranger's name can hold to look like another.
+const TURNS: &str = "gpj.\u{202e}exe \u{2066}a\u{2069}\u{200b}\u{feff}\u{61c}";
+
+fn misleads(text: &str) -> bool {
+    text.contains(|c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'))
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn what_turns_a_text_round_is_written_out_in_every_export_but_in_the_service_s_own_bytes() {
+    let output = serde_json::json!({"status": "COMPLETED", "message": [
+        {"file": TURNS, "status": "Success", "result": {"output": {"vendor": TURNS}}, "error": null},
+        {"file": "b.pdf", "status": "Failed", "result": null, "error": TURNS}]});
+    let failed = serde_json::json!({"status": "failed", "status_code": 500, "fail_reason": TURNS});
+    let bench = Bench::new()
+        .declared("unstract", "good", &format!("name = \"{TURNS}\"\ntags = [\"{TURNS}\"]"))
+        .job("vessl", "bad", [Scripted::json(200, failed.to_string())]);
+    bench.script.on("good", [Scripted::json(200, output.to_string())]);
+    bench.run(&["once"]);
+    let printed: [&[&str]; 9] = [
+        &["status", "--format", "csv"],
+        &["status", "--format", "jsonl"],
+        &["status"],
+        &["stats", "--by", "reason", "--format", "markdown"],
+        &["stats", "--by", "tag", "--format", "csv"],
+        &["stats", "--by", "tag"],
+        &["batches", "--format", "csv"],
+        &["show", "bad"],
+        &["show", "good", "--json"],
+    ];
+    for args in printed {
+        let ended = bench.run(args);
+        assert!(!ended.text().is_empty() && !misleads(&ended.text()) && !misleads(&ended.err), "{args:?} {ended:?}");
+    }
+    for args in [
+        &["export", "out/files"] as &[&str],
+        &["export", "out/flat", "--layout", "flat"],
+        &["export", "out/csv", "--format", "csv"],
+        &["export", "out/rows", "--format", "csv", "--rows", "files"],
+        &["export", "out/jsonl", "--format", "jsonl"],
+        &["report", "out/report.html"],
+        &["report", "out/report.md"],
+    ] {
+        std::fs::create_dir_all(bench.home().join("out")).unwrap();
+        let ended = bench.run(args).with(0);
+        assert!(!misleads(&ended.text()) && !misleads(&ended.err), "{args:?} {ended:?}");
+    }
+    let mut own_bytes = 0;
+    for path in files(&bench.home().join("out")) {
+        assert!(!misleads(path.to_str().unwrap()), "{path:?}");
+        let is_the_services = ["body", "body.json", "raw", "output.json"].iter().any(|name| path.ends_with(name))
+            || path.parent().unwrap().ends_with("files")
+            || path.starts_with(bench.home().join("out/flat"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        if is_the_services {
+            own_bytes += usize::from(misleads(&text));
+        } else {
+            assert!(!misleads(&text), "{}: {text}", path.display());
+        }
+    }
+    assert!(own_bytes >= 4, "what the service sent is there as it came");
 }

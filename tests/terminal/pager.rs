@@ -19,7 +19,7 @@ fn one_job(home: &Home) -> (Service, Terminal) {
 }
 
 #[track_caller]
-fn comes_back(terminal: &mut Terminal) {
+pub fn comes_back(terminal: &mut Terminal) {
     terminal.until("our screen", |terminal| terminal.screen().alternate_screen() && terminal.text().contains("a-job"));
     terminal.hears_again();
     terminal.press("?");

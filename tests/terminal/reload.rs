@@ -1,7 +1,9 @@
 //! The jobs file is saved while the dashboard runs: what is wrong with it can be read in full, what is right is in force.
 
+use serde_json::json;
+
 use crate::pty::Home;
-use crate::service::{Service, executing, unstract_job};
+use crate::service::{Service, completed, executing, file, unstract_job};
 
 #[test]
 fn every_error_of_a_file_that_was_broken_meanwhile_can_be_read_and_the_old_one_stays_in_force() {
@@ -24,6 +26,36 @@ fn every_error_of_a_file_that_was_broken_meanwhile_can_be_read_and_the_old_one_s
     terminal.sees_no_more("Errors in the jobs file");
     let log = std::fs::read_to_string(home.path("state/jobdeck/jobdeck.log")).unwrap();
     assert!(log.contains("unknown key `colour`") && !log.contains("vessel\""), "{log}");
+    terminal.press("q");
+    terminal.ends_well(0);
+}
+
+#[test]
+fn a_filter_knows_the_user_s_fields_and_a_changed_pointer_holds_for_what_is_saved_already() {
+    let home = Home::new();
+    let done = |id| unstract_job(id, vec![completed(json!([file("a.pdf", &json!({"total": 3}))]))]);
+    let service = Service::start(&home, vec![done("scan-1"), done("scan-2")]);
+    let good = std::fs::read_to_string(home.path("jobs.toml")).unwrap();
+    let with = |pointer: &str| {
+        let name = good.split("[services.").nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+        format!(
+            "{good}\n[services.{name}.fields]\nkind = {{ at = \"{pointer}\", column = true, width = 12, title = \"KIND\" }}\n"
+        )
+    };
+    home.write("jobs.toml", &with("/status"));
+    let mut terminal = home.terminal(&[]);
+    terminal.sees("FINISHED");
+    let requests = service.requests();
+    terminal.press("/");
+    terminal.press("ki\t");
+    terminal.sees("kind:");
+    terminal.press("comp");
+    terminal.sees("2 of 2 jobs match");
+    terminal.press("leted\r");
+    terminal.sees("2 of 2 match");
+    home.write("jobs.toml", &with("/message/0/file"));
+    terminal.sees("0 of 2 match");
+    assert_eq!(service.requests(), requests, "taken from what is saved");
     terminal.press("q");
     terminal.ends_well(0);
 }

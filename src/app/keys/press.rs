@@ -198,8 +198,10 @@ impl App {
         let Some(prompt) = &mut self.prompt else { return };
         if let PromptKind::Filter(_, selected) = prompt.kind {
             let text = prompt.input.text();
-            let filter = Filter::parse_unfinished(&text);
-            let good = filter.as_ref().map_or_else(|error| Filter::without(&text, error), |good| Some(good.clone()));
+            let own = self.list.field_names();
+            let filter = Filter::parse_unfinished(&text, &own);
+            let good =
+                filter.as_ref().map_or_else(|error| Filter::without(&text, error, &own), |good| Some(good.clone()));
             prompt.error = filter.err();
             if let Some(filter) = good {
                 self.list.want(ListFilter { filter, ..self.list.wanted().clone() });
@@ -212,7 +214,7 @@ impl App {
         let Some(prompt) = &mut self.prompt else { return Vec::new() };
         match prompt.kind {
             PromptKind::Filter(_, selected) => {
-                match Filter::parse(&prompt.input.text()) {
+                match Filter::parse_with(&prompt.input.text(), &self.list.field_names()) {
                     Ok(filter) => {
                         self.prompt = None;
                         let wanted = ListFilter { filter, ..self.list.wanted().clone() };

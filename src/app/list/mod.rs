@@ -44,7 +44,8 @@ pub struct List {
     height: usize,
     sort: SortBy,
     reversed: bool,
-    /// The user's fields that are columns.
+    /// The user's fields: all of them, and those that are columns.
+    fields: Vec<Field>,
     columns: Vec<Field>,
     wanted: ListFilter,
     changed: HashSet<JobIx>,
@@ -185,14 +186,20 @@ impl List {
         &self.columns
     }
 
-    /// Other fields are columns. A list that is sorted by one that is no more has problems first again.
-    pub fn set_columns(&mut self, columns: Vec<Field>) {
+    /// The names of the user's fields: a filter may have them.
+    pub fn field_names(&self) -> Vec<&str> {
+        self.fields.iter().map(|field| &*field.name).collect()
+    }
+
+    /// Other fields are the user's. A list that is sorted by one that is no column any more has problems first again.
+    pub fn set_fields(&mut self, fields: Vec<Field>) {
+        let columns: Vec<Field> = fields.iter().filter(|field| field.column).cloned().collect();
         if let SortBy::Field(n) = self.sort {
             let name = self.columns.get(usize::from(n)).map(|field| &field.name);
             let at = columns.iter().position(|field| Some(&field.name) == name);
             self.sort = at.and_then(|at| u8::try_from(at).ok()).map(SortBy::Field).unwrap_or_default();
         }
-        (self.columns, self.rebuild) = (columns, true);
+        (self.fields, self.columns, self.rebuild) = (fields, columns, true);
     }
 
     /// Which jobs are listed.

@@ -25,6 +25,7 @@ use crate::engine::saved::{self, OpenStore, Results};
 use crate::json::pretty::compact;
 use crate::session::exporter::{JobFormat, SavedJob};
 use crate::session::jsonl::{StateLine, json};
+use crate::session::part_file::{self, PartFile};
 use crate::session::results::{FolderLayout, ResultFolder, holds};
 use crate::session::select::KnownJob;
 
@@ -47,15 +48,15 @@ pub async fn run(common: &CommonArgs, export: ExportArgs) -> Result<u8, Failure>
             let services = common.jobs_file().map(|file| file.services).unwrap_or_default();
             let table = FieldTable::new(&export.fields, export.rows, &services)?;
             let part = fields_csv(&store, &entries, &export.dir, &table).await?;
-            target.keep(part, "csv")?;
+            target.keep(&part, &export.dir, "csv")?;
         }
         ExportFormat::Csv => {
             let part = csv(&store, &entries, &export.dir, &mut target).await?;
-            target.keep(part, "csv")?;
+            target.keep(&part, &export.dir, "csv")?;
         }
         ExportFormat::Jsonl => {
             let part = jsonl(&store, &entries, &export.dir, &mut target).await?;
-            target.keep(part, "jsonl")?;
+            target.keep(&part, &export.dir, "jsonl")?;
         }
     }
     output::say(&told(&export, &target, entries.len(), all));
@@ -174,16 +175,11 @@ async fn note_exported(state: &Path, bodies: Vec<BodyId>) {
 }
 
 /// One sheet of all jobs, with their raw output.
-async fn csv(
-    store: &Results,
-    entries: &[KnownJob],
-    dir: &Path,
-    target: &mut WrittenFiles,
-) -> Result<PartialFile, Failure> {
-    let (part, file) = PartialFile::begin(dir)?;
+async fn csv(store: &Results, entries: &[KnownJob], dir: &Path, target: &mut WrittenFiles) -> Result<PartFile, Failure> {
+    let part = begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
     let fields = csv::field_names(entries);
-    let mut sheet = Sheet::new(file, &fields, true).map_err(written)?;
+    let mut sheet = Sheet::new(&part.file, &fields, true).map_err(written)?;
     for entry in entries {
         let Some(body) = target.body(store, entry).await else { continue };
         let raw = saved::payload(store, &entry.job, &entry.known, &body).await.raw.unwrap_or_default();
@@ -195,15 +191,10 @@ async fn csv(
 }
 
 /// One sheet of some columns.
-async fn fields_csv(
-    store: &Results,
-    entries: &[KnownJob],
-    dir: &Path,
-    table: &FieldTable,
-) -> Result<PartialFile, Failure> {
-    let (part, file) = PartialFile::begin(dir)?;
+async fn fields_csv(store: &Results, entries: &[KnownJob], dir: &Path, table: &FieldTable) -> Result<PartFile, Failure> {
+    let part = begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
-    let mut sheet = Sheet::with_header(file, &table.header()).map_err(written)?;
+    let mut sheet = Sheet::with_header(&part.file, &table.header()).map_err(written)?;
     for entry in entries {
         for row in table.rows(store, entry).await? {
             sheet.add(&row).map_err(written)?;
@@ -214,14 +205,9 @@ async fn fields_csv(
 }
 
 /// One line for each job, with its output.
-async fn jsonl(
-    store: &Results,
-    entries: &[KnownJob],
-    dir: &Path,
-    target: &mut WrittenFiles,
-) -> Result<PartialFile, Failure> {
-    let (part, file) = PartialFile::begin(dir)?;
-    let mut file = BufWriter::new(file);
+async fn jsonl(store: &Results, entries: &[KnownJob], dir: &Path, target: &mut WrittenFiles) -> Result<PartFile, Failure> {
+    let part = begin(dir)?;
+    let mut file = BufWriter::new(&part.file);
     for entry in entries {
         let Some(body) = target.body(store, entry).await else { continue };
         let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
@@ -229,7 +215,13 @@ async fn jsonl(
         writeln!(file, "{line}").map_err(|error| failed("write", &part.path, &error))?;
     }
     file.flush().map_err(|error| failed("write", &part.path, &error))?;
+    drop(file);
     Ok(part)
+}
+
+fn begin(dir: &Path) -> Result<PartFile, Failure> {
+    part_file::clear(dir);
+    PartFile::begin(dir).map_err(|error| failed("write into", dir, &error))
 }
 
 async fn body(store: &Results, entry: &KnownJob) -> Result<Bytes, Failure> {
@@ -261,27 +253,6 @@ fn json_line(entry: &KnownJob, payload: Payload) -> String {
     json(&Exported { job: StateLine::with_read(at, &entry.job, &entry.known), output, raw })
 }
 
-/// A file that is being written: it gets its name once it is whole, and goes if it never is.
-#[derive(Debug)]
-struct PartialFile {
-    dir: PathBuf,
-    path: PathBuf,
-}
-
-impl PartialFile {
-    fn begin(dir: &Path) -> Result<(Self, fs::File), Failure> {
-        let path = dir.join(format!("jobs-{:016x}.part", fastrand::u64(..)));
-        let file = create_new(&path).map_err(|error| failed("write", &path, &error))?;
-        Ok((Self { dir: dir.to_owned(), path }, file))
-    }
-}
-
-impl Drop for PartialFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
 /// What was written so far.
 #[derive(Debug, Default)]
 struct WrittenFiles {
@@ -306,12 +277,12 @@ impl WrittenFiles {
     }
 
     /// Gives a file that is whole its name.
-    fn keep(&mut self, part: PartialFile, ending: &str) -> Result<(), Failure> {
+    fn keep(&mut self, part: &PartFile, dir: &Path, ending: &str) -> Result<(), Failure> {
         let is_same = |path: &Path| {
             let (about, file) = (fs::metadata(&part.path), fs::File::open(&part.path));
             about.is_ok_and(|about| file.is_ok_and(|file| holds(path, about.len(), BufReader::new(file))))
         };
-        self.place(&part.dir, ("jobs", ending), is_same, |_, path| fs::rename(&part.path, path))
+        self.place(dir, ("jobs", ending), is_same, |_, path| fs::rename(&part.path, path))
     }
 
     /// Takes the first free name for a file, and says so where one of other content has its own.
@@ -377,11 +348,11 @@ mod tests {
         let long = "x".repeat(100_000);
         let other = "x".repeat(99_999) + "y";
         for text in [long.clone(), long, other, "x".to_owned()] {
-            let (part, mut file) = PartialFile::begin(dir.path()).unwrap();
-            file.write_all(text.as_bytes()).unwrap();
-            target.keep(part, "csv").unwrap();
+            let mut part = PartFile::begin(dir.path()).unwrap();
+            part.file.write_all(text.as_bytes()).unwrap();
+            target.keep(&part, dir.path(), "csv").unwrap();
         }
-        drop(PartialFile::begin(dir.path()).unwrap());
+        drop(PartFile::begin(dir.path()).unwrap());
         assert_eq!((target.written, target.same), (3, 1));
         let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
@@ -392,7 +363,7 @@ mod tests {
     fn what_is_exported_is_for_the_user_alone() {
         let dir = tempfile::tempdir().unwrap();
         let mut target = WrittenFiles::default();
-        target.keep(PartialFile::begin(dir.path()).unwrap().0, "csv").unwrap();
+        target.keep(&PartFile::begin(dir.path()).unwrap(), dir.path(), "csv").unwrap();
         let about = fs::metadata(dir.path().join("jobs.csv")).unwrap();
         assert_eq!(about.permissions().mode() & 0o777, 0o600);
     }

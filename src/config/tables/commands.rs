@@ -67,6 +67,10 @@ fn command_of(
             let message = "`{service}` is no one service where a command runs once for all jobs";
             problems.add(Problem::at(field.span.clone(), message).help("name the service, or write marked = \"each\""));
         }
+        if mode == OutputMode::Terminal {
+            let message = "what a command prints on the terminal is not read";
+            problems.add(Problem::at(field.span.clone(), message).help("leave `adds` out, or write mode = \"background\""));
+        }
         Some(adds.to_owned())
     });
     let program = run?;
@@ -201,6 +205,7 @@ mod tests {
             ("name = 'a'\nrun = ['x']\nmode = 'window'", "`mode` has no such value"),
             ("name = 'a'\nrun = ['x', '{id}']\nmarked = 'all'", "{id} is no one value"),
             ("name = 'a'\nrun = ['x']\nmarked = 'all'\nadds = '{service}'", "`{service}` is no one service"),
+            ("name = 'a'\nrun = ['x']\nmode = 'terminal'\nadds = '{service}'", "on the terminal is not read"),
             ("name = 'a'\nrun = ['x']\nadds = 'lama'", "4:8: the file defines no service of this name"),
             ("name = 'a'\nrun = ['x']\nshell = true", "unknown key `shell` in [[commands]]"),
             ("name = 'a'\nrun = ['x']\n[[commands]]\nname = 'a'\nrun = ['y']", "called like the one at jobs.toml:1"),

@@ -81,21 +81,22 @@ impl Filter {
     }
 
     /// Reads a filter that is being typed: what is unfinished at its end narrows nothing yet, or as far as it goes.
-    pub fn parse_unfinished(text: &str) -> Result<Self, FilterError> {
-        let whole = Self::parse(text);
+    /// It may name fields of the user's own.
+    pub fn parse_unfinished(text: &str, own: &[&str]) -> Result<Self, FilterError> {
+        let whole = Self::parse_with(text, own);
         let meant = match &whole {
-            Ok(_) => typing::begun(text),
-            Err(_) => Some(typing::as_far_as_it_goes(text)),
+            Ok(_) => typing::begun(text, own),
+            Err(_) => Some(typing::as_far_as_it_goes(text, own)),
         };
-        match meant.and_then(|meant| parse::parse(&meant, &[]).ok()) {
+        match meant.and_then(|meant| parse::parse(&meant, own).ok()) {
             Some(root) => Ok(Self { source: text.to_owned(), root, finished: false }),
             None => whole,
         }
     }
 
     /// What is left of a filter without the word that this error is about; None if that is no filter either.
-    pub fn without(text: &str, error: &FilterError) -> Option<Self> {
-        Self::parse_unfinished(&typing::without(text, &error.span)).ok()
+    pub fn without(text: &str, error: &FilterError, own: &[&str]) -> Option<Self> {
+        Self::parse_unfinished(&typing::without(text, &error.span), own).ok()
     }
 
     /// The text that it was made of.

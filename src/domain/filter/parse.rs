@@ -8,7 +8,7 @@ use winnow::stream::LocatingSlice;
 use winnow::token::{any, none_of, take_while};
 use winnow::{Parser, Result as Parsed};
 
-use super::term::{Term, TextField, TextPattern};
+use super::term::{FieldTest, Term, TextField, TextPattern};
 use super::value::{self, ValueError};
 use super::{FilterError, FilterNode};
 
@@ -225,7 +225,11 @@ fn term(pieces: &[TermPiece], span: &Range<usize>, own: &[&str]) -> Result<Term,
         "batch" => values.text(TextField::Batch),
         "cost" => Ok(Term::Cost(values.each(value::cost)?)),
         own_field if own.contains(&own_field) => {
-            Ok(Term::Own(own_field.into(), values.each(|text| Ok(value::own(text)))?))
+            let tests = match values.regex()? {
+                Some(regex) => vec![FieldTest::Text(regex)],
+                None => values.each(value::own)?,
+            };
+            Ok(Term::Own(own_field.into(), tests))
         }
         _ => {
             let known: Vec<&str> = FIELDS.iter().chain(own).copied().collect();
@@ -267,17 +271,24 @@ impl ValueList<'_> {
         values.into_iter().map(|(text, span)| read(&text).map_err(|why| error(span, &why.to_string()))).collect()
     }
 
+    /// The regular expression that a `~` begins.
+    fn regex(&self) -> Result<Option<TextPattern>, FilterError> {
+        let Some(TermPiece { quoted: false, text, span, .. }) = self.pieces.first() else { return Ok(None) };
+        if !text.starts_with('~') {
+            return Ok(None);
+        }
+        let whole: String = self.pieces.iter().map(|piece| piece.text.as_str()).collect();
+        let expression = whole.strip_prefix('~').unwrap_or_default();
+        if expression.is_empty() {
+            return Err(self.missing());
+        }
+        let regex = value::regex(expression).map_err(|why| error(span.start..self.span.end, &why.to_string()))?;
+        Ok(Some(TextPattern::Regex(regex)))
+    }
+
     fn text(&self, field: TextField) -> Result<Term, FilterError> {
-        if let Some(TermPiece { quoted: false, text, span, .. }) = self.pieces.first()
-            && text.starts_with('~')
-        {
-            let whole: String = self.pieces.iter().map(|piece| piece.text.as_str()).collect();
-            let expression = whole.strip_prefix('~').unwrap_or_default();
-            if expression.is_empty() {
-                return Err(self.missing());
-            }
-            let regex = value::regex(expression).map_err(|why| error(span.start..self.span.end, &why.to_string()))?;
-            return Ok(Term::Text(field, vec![TextPattern::Regex(regex)]));
+        if let Some(regex) = self.regex()? {
+            return Ok(Term::Text(field, vec![regex]));
         }
         let contains = field == TextField::Reason;
         let patterns = self.each(|text| Ok(value::pattern(text, contains)))?;

@@ -228,14 +228,37 @@ fn what_is_still_being_typed_counts_as_far_as_it_goes() {
         ("reason:tim", "reason:tim"),
     ];
     for (typed, meant) in finished {
-        let found = Filter::parse_unfinished(typed).unwrap_or_else(|error| panic!("{typed}: {error}"));
+        let found = Filter::parse_unfinished(typed, &[]).unwrap_or_else(|error| panic!("{typed}: {error}"));
         let meant = Filter::parse(meant).unwrap();
         assert_eq!(format!("{:?}", found.root), format!("{:?}", meant.root), "{typed}");
         assert_eq!(found.source(), typed);
     }
     for broken in ["state:x", "state:fai ", "stat:failed", "is:x", "age:>ten", "age:10m", "a ) b", "or b", "http:5y"] {
-        assert_eq!(Filter::parse_unfinished(broken).unwrap_err(), Filter::parse(broken).unwrap_err(), "{broken}");
+        assert_eq!(Filter::parse_unfinished(broken, &[]).unwrap_err(), Filter::parse(broken).unwrap_err(), "{broken}");
     }
+}
+
+#[test]
+fn fields_of_the_user_s_own_are_typed_like_others() {
+    let own = ["total", "vendor"];
+    let cases = [
+        ("vendor:", ""),
+        ("vendor:ac", "vendor:ac*"),
+        ("x vendor:acme,gl", "x vendor:acme,gl*"),
+        ("vendor:~ac", "vendor:~ac"),
+        ("total:>", ""),
+        ("total:>1", "total:>1"),
+        ("total:1", "total:1*"),
+    ];
+    for (typed, meant) in cases {
+        let found = Filter::parse_unfinished(typed, &own).unwrap_or_else(|error| panic!("{typed}: {error}"));
+        let meant = Filter::parse_with(meant, &own).unwrap();
+        assert_eq!(format!("{:?}", found.root), format!("{:?}", meant.root), "{typed}");
+    }
+    for broken in ["total:>ten", "vendor:~(", "vendors:x"] {
+        assert!(Filter::parse_unfinished(broken, &own).is_err(), "{broken}");
+    }
+    assert!(Filter::parse_unfinished("vendor:ac", &[]).is_err());
 }
 
 #[test]
@@ -250,17 +273,17 @@ fn a_broken_filter_means_what_it_means_without_the_bad_word() {
         ("漢\u{3000}state:x", "漢\u{3000}"),
     ];
     for (broken, left) in cases {
-        let error = Filter::parse_unfinished(broken).expect_err(broken);
-        assert_eq!(Filter::without(broken, &error).unwrap().source(), left, "{broken}: {error}");
+        let error = Filter::parse_unfinished(broken, &[]).expect_err(broken);
+        assert_eq!(Filter::without(broken, &error, &[]).unwrap().source(), left, "{broken}: {error}");
     }
-    let error = Filter::parse_unfinished("statee:").unwrap_err();
+    let error = Filter::parse_unfinished("statee:", &[]).unwrap_err();
     assert!(error.message.contains("did you mean state?"), "{error}");
 }
 
 #[test]
 fn a_filter_that_is_finished_is_not_the_one_that_was_being_typed() {
-    assert_ne!(Filter::parse("tag:nig").unwrap(), Filter::parse_unfinished("tag:nig").unwrap());
-    assert_eq!(Filter::parse("nig").unwrap(), Filter::parse_unfinished("nig").unwrap());
+    assert_ne!(Filter::parse("tag:nig").unwrap(), Filter::parse_unfinished("tag:nig", &[]).unwrap());
+    assert_eq!(Filter::parse("nig").unwrap(), Filter::parse_unfinished("nig", &[]).unwrap());
 }
 
 #[test]
@@ -301,8 +324,8 @@ proptest::proptest! {
         if let Err(error) = Filter::parse(&text) {
             proptest::prop_assert!(text.get(error.span.clone()).is_some());
             proptest::prop_assert!(error.message.chars().all(crate::domain::clean::is_harmless));
-            let _ = Filter::parse_unfinished(&text);
-            let _ = Filter::without(&text, &error);
+            let _ = Filter::parse_unfinished(&text, &[]);
+            let _ = Filter::without(&text, &error, &[]);
         }
     }
 

@@ -11,14 +11,14 @@ const TEXTS: [&str; 7] = ["name", "id", "service", "provider", "tag", "file", "b
 
 /// The filter that has been typed as far as it goes: `state:fai` means the states that begin so, and a field without
 /// its value, a quote or a parenthesis that is still open and an `and` that nothing follows mean nothing yet.
-pub(super) fn as_far_as_it_goes(text: &str) -> String {
+pub(super) fn as_far_as_it_goes(text: &str, own: &[&str]) -> String {
     let mut text = text.to_owned();
     if quotes(&text) % 2 == 1 {
         text.push('"');
     } else {
         let word = last_word(&text);
         let kept = text.len() - word.len();
-        if let Some(meant) = word.split_once(':').and_then(|(field, value)| meant(field, value)) {
+        if let Some(meant) = word.split_once(':').and_then(|(field, value)| meant(field, value, own)) {
             text.truncate(kept);
             text.push_str(&meant);
         }
@@ -31,10 +31,12 @@ pub(super) fn as_far_as_it_goes(text: &str) -> String {
 
 /// The filter of all that its last word can become, where that is the value of a field of text: `tag:nig` means the
 /// tags that begin so. None: it has no such word at its end.
-pub(super) fn begun(text: &str) -> Option<String> {
+pub(super) fn begun(text: &str, own: &[&str]) -> Option<String> {
     let word = last_word(text);
     let (field, value) = word.split_once(':')?;
-    let begins = TEXTS.contains(&field.to_ascii_lowercase().as_str()) && !value.starts_with('~') && !value.is_empty();
+    let field = field.to_ascii_lowercase();
+    let is_text = TEXTS.contains(&&*field) || own.contains(&&*field) && !value.starts_with(['<', '>', '=']);
+    let begins = is_text && !value.starts_with('~') && !value.is_empty();
     (begins && quotes(text).is_multiple_of(2)).then(|| format!("{text}*"))
 }
 
@@ -52,9 +54,9 @@ pub(super) fn without(text: &str, bad: &Range<usize>) -> String {
 
 /// What a field with an unfinished value means: nothing, or all values that it can become. None: nothing is
 /// unfinished about it.
-fn meant(field: &str, value: &str) -> Option<String> {
+fn meant(field: &str, value: &str, own: &[&str]) -> Option<String> {
     let field = field.to_ascii_lowercase();
-    FIELDS.contains(&field.as_str()).then_some(())?;
+    (FIELDS.contains(&field.as_str()) || own.contains(&field.as_str())).then_some(())?;
     let (done, last) = value.rsplit_once(',').map_or((None, value), |(done, last)| (Some(done), last));
     if last.is_empty() {
         return Some(done.map(|done| format!("{field}:{done}")).unwrap_or_default());

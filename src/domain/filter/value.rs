@@ -41,6 +41,8 @@ pub(super) enum ValueError {
     CostSign,
     #[error("{0:?} is no amount: write 0.1 or 12")]
     Cost(String),
+    #[error("{0:?} is no number: write 0.1 or 1000")]
+    Number(String),
     #[error("{0:?} is no HTTP code: write 404, 5xx or >=500")]
     Http(String),
     #[error("this regular expression is too large: use a shorter one")]
@@ -94,9 +96,10 @@ pub(super) fn cost(text: &str) -> Result<Limit<Cost>, ValueError> {
 }
 
 /// `>1000`, `acme*`, `acme`: of a field of the user's own.
-pub(super) fn own(text: &str) -> FieldTest {
-    let limit = op(text).and_then(|(op, rest)| Some(Limit { op, bound: Cost::parse(rest)? }));
-    limit.map_or_else(|| FieldTest::Text(pattern(text, false)), FieldTest::Limit)
+pub(super) fn own(text: &str) -> Result<FieldTest, ValueError> {
+    let Some((op, rest)) = op(text) else { return Ok(FieldTest::Text(pattern(text, false))) };
+    let bound = Cost::parse(rest).ok_or_else(|| ValueError::Number(rest.to_owned()))?;
+    Ok(FieldTest::Limit(Limit { op, bound }))
 }
 
 /// `404`, `5xx`, `>=500`.

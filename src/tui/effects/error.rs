@@ -26,6 +26,9 @@ pub enum EffectError {
     /// A body whose output is none that can be decoded.
     #[error("there is no decoded output in this reply; copy the raw one")]
     NoOutput,
+    /// The pager, while a command has the terminal.
+    #[error("another program had the terminal: the pager was not started")]
+    TerminalLent,
     /// A job whose service was taken out of the file.
     #[error("the jobs file knows no service {0:?} any more")]
     NoService(Arc<str>),
