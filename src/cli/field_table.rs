@@ -52,6 +52,11 @@ impl FieldTable {
         Ok(Self { columns, rows, services })
     }
 
+    /// Whether a column is taken by a pointer of the user's own.
+    pub fn has_pointer(&self, name: &str) -> bool {
+        self.services.values().any(|service| service.fields.iter().any(|field| &*field.name == name))
+    }
+
     /// The header row.
     pub fn header(&self) -> Vec<&str> {
         let of_file: &[&str] = match self.rows {

@@ -7,21 +7,21 @@ use super::reply::{self, Object};
 use crate::domain::id;
 use crate::json::scan::{self, ValueKind};
 
-/// The fields that hold an id, in the order in which they are looked at: first inside of [`INSIDE`], then beside it.
+/// The fields that hold an id, in the order in which they are looked at.
 const ID_FIELDS: [&str; 9] = [
     "execution_id",
     "task_id",
+    "request_id",
+    "id",
     "job_id",
     "call_id",
     "video_id",
     "snapshot_id",
     "whisper_hash",
-    "request_id",
-    "id",
 ];
 
-/// The fields that an answer may be wrapped in.
-const INSIDE: [&str; 3] = ["message", "data", "result"];
+/// The fields that an answer may be wrapped in: one before what stands beside it, the others after.
+const WRAPPED: (&str, [&str; 2]) = ("message", ["data", "result"]);
 
 /// One answer of a text, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,10 +86,10 @@ fn ids(json: &[u8]) -> Result<Vec<String>, NotSubmitted> {
 }
 
 fn of_object(object: &Object<'_>) -> Result<String, NotSubmitted> {
-    let inside: Vec<Object<'_>> =
-        INSIDE.iter().filter_map(|key| object.get(key)).filter_map(|inside| Object::parse(inside).ok()).collect();
+    let inside = |key: &str| object.get(key).and_then(|inside| Object::parse(inside).ok());
+    let (first, last) = (inside(WRAPPED.0), WRAPPED.1.map(inside));
     let refused = object.get("success") == Some(b"false") || ["error", "errors"].iter().any(|key| says(object, key));
-    let id = inside.iter().chain([object]).find_map(|object| {
+    let id = first.iter().chain([object]).chain(last.iter().flatten()).find_map(|object| {
         ID_FIELDS.iter().find_map(|key| object.get(key).filter(|value| !is_nested(value)).and_then(reply::text))
     });
     match (id, refused) {

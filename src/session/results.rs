@@ -71,11 +71,7 @@ pub struct ResultFolder {
 impl ResultFolder {
     /// Into this directory, which is made if it is missing.
     pub fn new(dir: &Path, layout: FolderLayout, line: JobLine) -> Result<Self, ExportError> {
-        fs::create_dir_all(dir).map_err(|error| match fs::metadata(dir) {
-            Ok(about) if !about.is_dir() => ExportError::NoFolder(dir.to_owned()),
-            Ok(_) | Err(_) => io_error("make the directory", dir, error),
-        })?;
-        part_file::clear(dir);
+        make_root(dir)?;
         let (dir, names, notes) = (dir.to_owned(), HashMap::new(), Vec::new());
         Ok(Self { dir, layout, line, names, written: 0, same: 0, notes })
     }
@@ -218,6 +214,16 @@ impl ResultFolder {
 }
 
 /// Makes a job's folder. A link in its place may lead anywhere and is refused.
+/// Makes the directory that was named, where it is missing, and takes away what a killed export left in it.
+pub fn make_root(dir: &Path) -> Result<(), ExportError> {
+    fs::create_dir_all(dir).map_err(|error| match fs::metadata(dir) {
+        Ok(about) if !about.is_dir() => ExportError::NoFolder(dir.to_owned()),
+        Ok(_) | Err(_) => io_error("make the directory", dir, error),
+    })?;
+    part_file::clear(dir);
+    Ok(())
+}
+
 fn make_folder(folder: &Path) -> Result<(), ExportError> {
     match fs::create_dir(folder) {
         Ok(()) => return Ok(()),

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -31,4 +34,84 @@ fn every_promise_of_the_security_policy_names_a_test_that_is_there() {
     for name in named {
         assert!(code.contains(&format!("fn {name}(")), "no test is called {name}");
     }
+}
+
+const DOCUMENTS: [&str; 5] = ["README.md", "SECURITY.md", "docs/guide.md", "docs/providers.md", "docs/team.md"];
+
+/// The code blocks of a document in this language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let begins = format!("```{language}\n");
+    text.split(&begins).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned())).collect()
+}
+
+/// The words of a line as a shell has them, up to what ends the command.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, '#') if word.is_none() => break,
+            (None, '|' | '&' | ';' | '>' | '<') => break,
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[test]
+fn every_command_line_of_the_documents_is_one_that_the_program_takes() {
+    let mut tried = 0;
+    for document in DOCUMENTS {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let shown = blocks(&text, "sh").join("\n");
+        let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for line in shown.lines().chain(quoted) {
+            for at in line.match_indices("jobdeck ").map(|(at, _)| at) {
+                let begins = line[..at].trim_end();
+                let is_command = begins.is_empty() || begins.ends_with(['|', '&', ';']);
+                let words = words(&line[at..]);
+                if !is_command || words.iter().any(|word| word.contains('…') || word.starts_with('[')) {
+                    continue;
+                }
+                // What only names a subcommand lacks what follows it.
+                let is_name = words.len() == 2 && !shown.contains(line);
+                match crate::cli::args::Args::command().try_get_matches_from(&words) {
+                    Ok(_) => tried += 1,
+                    Err(error) if is_name && error.kind() == ErrorKind::MissingRequiredArgument => {}
+                    Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {}
+                    Err(error) => panic!("{document}: {line}\n{error}"),
+                }
+            }
+        }
+    }
+    assert!(tried >= 60, "{tried}");
+}
+
+#[test]
+fn every_table_of_the_guide_is_one_that_the_program_reads() {
+    let mut read = 0;
+    for document in ["README.md", "docs/guide.md", "docs/providers.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for block in blocks(&text, "toml") {
+            let is_users = ["[notify]", "[keys]", "store = "].iter().any(|table| block.contains(table));
+            if is_users || block.starts_with("[[providers.") {
+                continue;
+            }
+            // An excerpt leaves out what stands before it.
+            let service = "[services.invoices]\nprovider = \"unstract\"\ntoken = { env = \"T\" }\n\
+                           url = \"https://us-central.unstract.com/deployment/api/o/a/\"\n";
+            let before = if block.contains("[services.invoices]") { "" } else { service };
+            let file = format!("{block}\n{before}");
+            crate::config::parse(&file, Path::new("/batch/jobs.toml")).unwrap_or_else(|why| panic!("{document}: {why}"));
+            read += 1;
+        }
+    }
+    assert!(read >= 7, "{read}");
 }

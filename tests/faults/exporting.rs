@@ -114,3 +114,14 @@ fn what_turns_a_text_round_is_written_out_in_every_export_but_in_the_service_s_o
     }
     assert!(own_bytes >= 4, "what the service sent is there as it came");
 }
+
+#[test]
+fn a_pointer_that_leads_nowhere_in_all_results_is_named() {
+    let fields = "[services.vessl.fields]\nwords = \"/raw_output\"\nnone = \"/raw/output\"";
+    let bench = Bench::new().job("vessl", "one", [done("x")]).also(fields);
+    bench.run(&["once"]);
+    let said = bench.run(&["export", "out", "--format", "csv", "--fields", "words,none"]).with(0).err;
+    assert!(said.contains("no job has a value for none:"), "{said}");
+    let said = bench.run(&["export", "out", "--format", "csv", "--fields", "words"]).with(0).err;
+    assert!(!said.contains("no job has a value"), "{said}");
+}

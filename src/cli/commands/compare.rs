@@ -1,4 +1,5 @@
-//! `jobdeck compare A B`: what is worse, better or other in one batch than in another, from disk.
+//! `jobdeck compare A B`: what is worse, better or other in one batch than in another, or one job than another, from
+//! disk.
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
@@ -9,6 +10,7 @@ use crate::cli::args::CommonArgs;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, StdoutWriter};
+use crate::cli::resolve;
 use crate::domain::batch::{self, JobChange, Match, Pairs};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
@@ -23,10 +25,10 @@ const WORSE: u8 = 3;
 /// `compare`.
 #[derive(Debug, Args)]
 pub struct Compare {
-    /// The batch that was before
+    /// The batch that was before, or a job
     #[arg(value_name = "A")]
     pub before: String,
-    /// The batch that is looked at; exit code 3 where jobs of it newly failed, or are slower or dearer
+    /// The batch (or the job) that is looked at; exit code 3 where jobs of it newly failed, or are slower or dearer
     #[arg(value_name = "B")]
     pub after: String,
     /// What makes a job of B the counterpart of one of A
@@ -72,7 +74,10 @@ pub async fn run(common: &CommonArgs, wanted: Compare) -> Result<u8, Failure> {
         MatchBy::Name => Match::Name,
         MatchBy::Id => Match::Id,
     };
-    let pairs = batch::pairs(of(&wanted.before)?, of(&wanted.after)?, by, |entry| (&*entry.job, &*entry.known));
+    let pairs = match (of(&wanted.before), of(&wanted.after)) {
+        (Err(unknown), Err(_)) => two_jobs(common, &wanted).await.ok_or(unknown)?,
+        (before, after) => batch::pairs(before?, after?, by, |entry| (&*entry.job, &*entry.known)),
+    };
     let mut rows = Vec::new();
     for (name, before, after) in &pairs.both {
         let mut changes = batch::changes(&before.known, &after.known);
@@ -114,6 +119,13 @@ pub async fn run(common: &CommonArgs, wanted: Compare) -> Result<u8, Failure> {
     }
     out.flush()?;
     Ok(exit)
+}
+
+/// The two jobs where neither name is that of a batch.
+async fn two_jobs(common: &CommonArgs, wanted: &Compare) -> Option<Pairs<KnownJob>> {
+    let before = resolve::one(common, &wanted.before).await.ok()?.1;
+    let after = resolve::one(common, &wanted.after).await.ok()?.1;
+    Some(Pairs { both: vec![(after.job.title().to_owned(), before, after)], only_first: 0, only_second: 0 })
 }
 
 /// The fields that differ between the outputs of two jobs; none where one of them has no saved output.

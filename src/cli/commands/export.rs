@@ -25,8 +25,8 @@ use crate::engine::saved::{self, OpenStore, Results};
 use crate::json::pretty::compact;
 use crate::session::exporter::{JobFormat, SavedJob};
 use crate::session::jsonl::{StateLine, json};
-use crate::session::part_file::{self, PartFile};
-use crate::session::results::{FolderLayout, ResultFolder, holds};
+use crate::session::part_file::PartFile;
+use crate::session::results::{FolderLayout, ResultFolder, holds, make_root};
 use crate::session::select::KnownJob;
 
 /// Runs it.
@@ -37,10 +37,13 @@ pub async fn run(common: &CommonArgs, export: ExportArgs) -> Result<u8, Failure>
     if export.rows == ExportRows::Files && export.format != ExportFormat::Csv {
         return Err(Failure::usage("--rows goes with --format csv"));
     }
+    if export.layout == ExportLayout::Flat && export.format != ExportFormat::Files {
+        return Err(Failure::usage("--layout goes with --format files"));
+    }
     let (store, entries) = status::entries(common, export.all, export.filter.as_deref()).await?;
     let all = entries.len();
     let entries: Vec<KnownJob> = entries.into_iter().filter(|entry| entry.known.saved.is_some()).collect();
-    fs::create_dir_all(&export.dir).map_err(|error| failed("make the directory", &export.dir, &error))?;
+    make_root(&export.dir)?;
     let mut target = WrittenFiles::default();
     match export.format {
         ExportFormat::Files => files(&store, &common.state_dir()?, &entries, &export, &mut target).await?,
@@ -194,13 +197,24 @@ async fn csv(store: &Results, entries: &[KnownJob], dir: &Path, target: &mut Wri
 async fn fields_csv(store: &Results, entries: &[KnownJob], dir: &Path, table: &FieldTable) -> Result<PartFile, Failure> {
     let part = begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
-    let mut sheet = Sheet::with_header(&part.file, &table.header()).map_err(written)?;
+    let header = table.header();
+    let mut has_values = vec![false; header.len()];
+    let mut sheet = Sheet::with_header(&part.file, &header).map_err(written)?;
     for entry in entries {
         for row in table.rows(store, entry).await? {
+            has_values.iter_mut().zip(&row).for_each(|(has, cell)| *has |= !cell.is_empty());
             sheet.add(&row).map_err(written)?;
         }
     }
     sheet.finish().map_err(written)?;
+    let nowhere = header.iter().zip(has_values).filter(|(name, has)| !has && table.has_pointer(name));
+    let nowhere: Vec<&str> = nowhere.map(|(name, _)| *name).collect();
+    if !entries.is_empty() && !nowhere.is_empty() {
+        output::say_error(&format!(
+            "no job has a value for {}: does the pointer lead anywhere? `jobdeck show JOB --body` and `--output` show what it goes through",
+            nowhere.join(", ")
+        ));
+    }
     Ok(part)
 }
 
@@ -220,7 +234,6 @@ async fn jsonl(store: &Results, entries: &[KnownJob], dir: &Path, target: &mut W
 }
 
 fn begin(dir: &Path) -> Result<PartFile, Failure> {
-    part_file::clear(dir);
     PartFile::begin(dir).map_err(|error| failed("write into", dir, &error))
 }
 

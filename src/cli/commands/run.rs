@@ -97,7 +97,7 @@ fn named<'a>(commands: &'a [Arc<UserCommand>], name: &str) -> Result<&'a Arc<Use
     commands.iter().find(|command| &*command.name == name).ok_or_else(|| {
         let names: Vec<&str> = commands.iter().map(|command| &*command.name).collect();
         let known = if names.is_empty() {
-            "there is none; add [[commands]] to the jobs file or to config.toml".to_owned()
+            "[[commands]] in the jobs file or in config.toml defines one".to_owned()
         } else {
             format!("there are: {}", names.join(", "))
         };
