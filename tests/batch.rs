@@ -271,6 +271,23 @@ fn a_watch_that_begins_again_tells_what_was_known_from_what_happens() {
     assert!(again.starts_with("known     ✓ DONE  vessl/job-1"), "{again}");
 }
 
+/// Of these the reference names the first and the last.
+const SUMMED: [&str; 13] = [
+    "queued",
+    "running",
+    "succeeded",
+    "partial",
+    "failed",
+    "cancelled",
+    "lost",
+    "unknown",
+    "newly_failed",
+    "fixed",
+    "slower",
+    "dearer",
+    "other_output",
+];
+
 /// Two batches one after the other in one state directory: the jobs `kept`, `broken`, `mended` and `changed` of each.
 fn two_batches() -> Bench {
     let failed = || support::script::Scripted::json(200, r#"{"status":"failed","fail_reason":"no GPU"}"#);
@@ -320,6 +337,18 @@ fn the_batches_on_disk_are_listed_with_what_they_came_to_and_compared_job_by_job
     assert_eq!((&of("other_output")["name"], &of("other_output")["fields"][0]), (&"changed".into(), &"total".into()));
     let summary = compared.last().unwrap();
     assert_eq!((&summary["jobs"], &summary["other_output"], &summary["exit"]), (&4.into(), &1.into(), &3.into()));
+    let reference = include_str!("../docs/reference.md");
+    let figures = bench.run(&["stats", "--all", "--format", "jsonl"]).with(0).lines();
+    for line in listed.iter().chain(&compared).chain(&figures) {
+        for key in line.as_object().unwrap().keys() {
+            let is_named = reference.contains(&format!("`{key}`"))
+                || reference.contains(&format!("`{key}, "))
+                || reference.contains(&format!(", {key}`"))
+                || reference.contains(&format!(", {key}, "))
+                || SUMMED.contains(&key.as_str());
+            assert!(is_named, "{key} of {line}");
+        }
+    }
     let table = bench.run(&["compare", "october", "november"]).with(3).text();
     assert!(
         table.contains("succeeded -> failed: no GPU") && table.contains("4 jobs in both: 1 newly failed"),
@@ -399,11 +428,14 @@ fn a_browser_reads_and_prints_the_report_and_runs_nothing_that_a_stranger_wrote(
         println!("skipped: there is no browser");
         return;
     };
-    let hostile = "</script></table><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
+    let hostile =
+        "</script></table><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
     let failed = serde_json::json!({"status": "failed", "status_code": 500, "fail_reason": hostile});
-    let bench = Bench::new()
-        .job("vessl", "good", [done("x")])
-        .job("vessl", "bad", [support::script::Scripted::json(200, failed.to_string())]);
+    let bench = Bench::new().job("vessl", "good", [done("x")]).job(
+        "vessl",
+        "bad",
+        [support::script::Scripted::json(200, failed.to_string())],
+    );
     bench.run(&["once"]);
     bench.run(&["report", "report.html"]).with(0);
     let page = format!("file://{}", bench.home().join("report.html").display());

@@ -18,6 +18,7 @@ pub mod commands;
 pub mod csv;
 mod event_lines;
 mod failure;
+mod field_docs;
 mod field_table;
 mod follow;
 mod job_list;

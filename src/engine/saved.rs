@@ -13,8 +13,8 @@ use crate::providers;
 use crate::store::Store;
 
 pub use crate::store::{
-    HookQueue, NewHookEvent, Notes, Results, ServerTarget, StoreError, TeamStatus, forget_instance, init_team_store,
-    team_status,
+    HookQueue, NewHookEvent, Notes, Results, ServerTarget, StoreError, TeamStatus, VIEWS, forget_instance,
+    init_team_store, team_status,
 };
 
 /// A store that was opened to poll with. An engine takes it and writes; whoever starts the engine gets out of it what can

@@ -8,17 +8,8 @@ use crate::domain::id;
 use crate::json::scan::{self, ValueKind};
 
 /// The fields that hold an id, in the order in which they are looked at.
-const ID_FIELDS: [&str; 9] = [
-    "execution_id",
-    "task_id",
-    "request_id",
-    "id",
-    "job_id",
-    "call_id",
-    "video_id",
-    "snapshot_id",
-    "whisper_hash",
-];
+const ID_FIELDS: [&str; 9] =
+    ["execution_id", "task_id", "request_id", "id", "job_id", "call_id", "video_id", "snapshot_id", "whisper_hash"];
 
 /// The fields that an answer may be wrapped in: one before what stands beside it, the others after.
 const WRAPPED: (&str, [&str; 2]) = ("message", ["data", "result"]);
@@ -39,7 +30,9 @@ pub enum NotSubmitted {
     #[error("the service began no job: {0}")]
     Refused(String),
     /// There is no id in it.
-    #[error("no job is named in this JSON (looked for id, execution_id, task_id, job_id, request_id and the like, also inside of message, data and result)")]
+    #[error(
+        "no job is named in this JSON (looked for id, execution_id, task_id, job_id, request_id and the like, also inside of message, data and result)"
+    )]
     NoId,
     /// It is a web page; its title, which is foreign text.
     #[error("no job was begun: a web page came in place of the service's answer: {0}")]

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::hooks;
-use super::process::{self, Launch, ProcessEnd, Output, RunError};
+use super::process::{self, Launch, Output, ProcessEnd, RunError};
 use super::values::JobValues;
 use crate::config::ConfigError;
 use crate::config::add::append;
@@ -119,7 +119,7 @@ impl Finished {
     /// How it ended, in one line.
     pub fn sentence(&self) -> String {
         let ended = match &self.result {
-            Ok(ended) if ended.status.success() && ended.out.dropped > 0 => {
+            Ok(ended) if ended.status.success() && ended.out.dropped > 0 && self.added.is_none() => {
                 format!("done; of what it printed, {} were not kept", human::bytes(ended.out.dropped))
             }
             Ok(ended) if ended.status.success() => "done".to_owned(),

@@ -25,6 +25,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod views;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use ledger::{Changes, Claim};
@@ -32,6 +33,7 @@ pub use notes::{HookQueue, Notes};
 pub use results::Results;
 pub use save::{HookNews, KeptBody, NewHookEvent, PendingHook, Reads, Save, SaveBody};
 pub use spool::{Spool, SpoolWriter};
+pub use views::VIEWS;
 
 use dir::StateDir;
 use ledger::{Ledger, ReplyTo, WriteCommand};

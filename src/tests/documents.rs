@@ -72,11 +72,12 @@ fn every_command_line_of_the_documents_is_one_that_the_program_takes() {
         let text = fs::read_to_string(root().join(document)).unwrap();
         let shown = blocks(&text, "sh").join("\n");
         let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
-        for line in shown.lines().chain(quoted) {
-            for at in line.match_indices("jobdeck ").map(|(at, _)| at) {
-                let begins = line[..at].trim_end();
-                let is_command = begins.is_empty() || begins.ends_with(['|', '&', ';']);
-                let words = words(&line[at..]);
+        let lines = shown.lines().map(|line| line.split(" # ").next().unwrap_or_default());
+        for line in lines.chain(quoted) {
+            for (at, _) in line.match_indices("jobdeck ") {
+                let (begins, command) = line.split_at_checked(at).unwrap();
+                let is_command = begins.trim_end().is_empty() || begins.trim_end().ends_with(['|', '&', ';']);
+                let words = words(command);
                 if !is_command || words.iter().any(|word| word.contains('…') || word.starts_with('[')) {
                     continue;
                 }
@@ -109,7 +110,8 @@ fn every_table_of_the_guide_is_one_that_the_program_reads() {
                            url = \"https://us-central.unstract.com/deployment/api/o/a/\"\n";
             let before = if block.contains("[services.invoices]") { "" } else { service };
             let file = format!("{block}\n{before}");
-            crate::config::parse(&file, Path::new("/batch/jobs.toml")).unwrap_or_else(|why| panic!("{document}: {why}"));
+            crate::config::parse(&file, Path::new("/batch/jobs.toml"))
+                .unwrap_or_else(|why| panic!("{document}: {why}"));
             read += 1;
         }
     }

@@ -66,9 +66,11 @@ fn what_turns_a_text_round_is_written_out_in_every_export_but_in_the_service_s_o
         {"file": TURNS, "status": "Success", "result": {"output": {"vendor": TURNS}}, "error": null},
         {"file": "b.pdf", "status": "Failed", "result": null, "error": TURNS}]});
     let failed = serde_json::json!({"status": "failed", "status_code": 500, "fail_reason": TURNS});
-    let bench = Bench::new()
-        .declared("unstract", "good", &format!("name = \"{TURNS}\"\ntags = [\"{TURNS}\"]"))
-        .job("vessl", "bad", [Scripted::json(200, failed.to_string())]);
+    let bench = Bench::new().declared("unstract", "good", &format!("name = \"{TURNS}\"\ntags = [\"{TURNS}\"]")).job(
+        "vessl",
+        "bad",
+        [Scripted::json(200, failed.to_string())],
+    );
     bench.script.on("good", [Scripted::json(200, output.to_string())]);
     bench.run(&["once"]);
     let printed: [&[&str]; 9] = [

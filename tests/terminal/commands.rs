@@ -49,15 +49,25 @@ fn a_command_that_has_the_terminal_reads_from_it_and_gives_it_back() {
 fn what_a_command_does_to_the_terminal_before_it_dies_is_undone() {
     let cases = [
         ("stty raw -echo -isig min 3; kill -9 $$", "act: signal: 9"),
-        ("printf '\\033[?1049h\\033[?1003h\\033[?2004h\\033[5;9r\\033[?25l\\033]0;mine\\007'; exit 3", "act: exit code 3"),
-        ("printf '\\033(0\\033[31m'; head -c 300000 /dev/urandom | tr -d '\\033\\220-\\237'; exit 4", "act: exit code 4"),
+        (
+            "printf '\\033[?1049h\\033[?1003h\\033[?2004h\\033[5;9r\\033[?25l\\033]0;mine\\007'; exit 3",
+            "act: exit code 3",
+        ),
+        (
+            "printf '\\033(0\\033[31m'; head -c 300000 /dev/urandom | tr -d '\\033\\220-\\237'; exit 4",
+            "act: exit code 4",
+        ),
     ];
     for (script, said) in cases {
         let home = Home::new();
         let (_service, mut terminal) = dashboard(&home, "mode = \"terminal\"", script);
         terminal.press("R");
         terminal.sees(said);
-        assert!(terminal.text().contains("a-job-one") && terminal.text().contains("2 succeeded"), "{}", terminal.text());
+        assert!(
+            terminal.text().contains("a-job-one") && terminal.text().contains("2 succeeded"),
+            "{}",
+            terminal.text()
+        );
         comes_back(&mut terminal);
     }
 }
@@ -132,7 +142,11 @@ fn the_pager_shows_what_the_command_printed_for_all_marked_jobs() {
     terminal.press("\0");
     terminal.press("R");
     terminal.sees("end of it");
-    assert!(terminal.text().contains("of a-job-one") && terminal.text().contains("of a-job-two"), "{}", terminal.text());
+    assert!(
+        terminal.text().contains("of a-job-one") && terminal.text().contains("of a-job-two"),
+        "{}",
+        terminal.text()
+    );
     terminal.press("\n");
     comes_back(&mut terminal);
     assert!(told(&home, "signal: 9"));

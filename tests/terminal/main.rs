@@ -7,6 +7,7 @@
     reason = "a test may say what it means; clippy knows that only of functions that are tests themselves"
 )]
 
+mod batch;
 mod commands;
 mod copying;
 mod hangup;

@@ -178,7 +178,12 @@ async fn note_exported(state: &Path, bodies: Vec<BodyId>) {
 }
 
 /// One sheet of all jobs, with their raw output.
-async fn csv(store: &Results, entries: &[KnownJob], dir: &Path, target: &mut WrittenFiles) -> Result<PartFile, Failure> {
+async fn csv(
+    store: &Results,
+    entries: &[KnownJob],
+    dir: &Path,
+    target: &mut WrittenFiles,
+) -> Result<PartFile, Failure> {
     let part = begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
     let fields = csv::field_names(entries);
@@ -194,7 +199,12 @@ async fn csv(store: &Results, entries: &[KnownJob], dir: &Path, target: &mut Wri
 }
 
 /// One sheet of some columns.
-async fn fields_csv(store: &Results, entries: &[KnownJob], dir: &Path, table: &FieldTable) -> Result<PartFile, Failure> {
+async fn fields_csv(
+    store: &Results,
+    entries: &[KnownJob],
+    dir: &Path,
+    table: &FieldTable,
+) -> Result<PartFile, Failure> {
     let part = begin(dir)?;
     let written = |error| failed("write", &part.path, &error);
     let header = table.header();
@@ -219,7 +229,12 @@ async fn fields_csv(store: &Results, entries: &[KnownJob], dir: &Path, table: &F
 }
 
 /// One line for each job, with its output.
-async fn jsonl(store: &Results, entries: &[KnownJob], dir: &Path, target: &mut WrittenFiles) -> Result<PartFile, Failure> {
+async fn jsonl(
+    store: &Results,
+    entries: &[KnownJob],
+    dir: &Path,
+    target: &mut WrittenFiles,
+) -> Result<PartFile, Failure> {
     let part = begin(dir)?;
     let mut file = BufWriter::new(&part.file);
     for entry in entries {

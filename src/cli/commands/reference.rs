@@ -6,13 +6,12 @@ use super::{keys, man};
 use crate::app::keys::Keymap;
 use crate::cli::csv;
 use crate::cli::failure::Failure;
+use crate::cli::field_docs::{self, FieldDoc};
 use crate::cli::output::StdoutWriter;
 use crate::config;
 use crate::domain::filter::SYNTAX;
 use crate::domain::markdown::escaped;
-
-/// A field of a line or a sheet, and what it holds.
-type FieldDoc = (&'static str, &'static str);
+use crate::engine::saved::VIEWS;
 
 /// A `state` line of JSON, field by field.
 pub const STATE_FIELDS: [FieldDoc; 30] = [
@@ -62,14 +61,13 @@ const READ_FIELDS: [FieldDoc; 9] = [
 ];
 
 /// The `summary` line of JSON.
-const SUMMARY_FIELDS: [FieldDoc; 7] = [
+const SUMMARY_FIELDS: [FieldDoc; 6] = [
     ("v, type, time", "as above; `type` is `summary`, and it is the last line"),
     ("total", "how many jobs there are"),
     ("queued … unknown", "how many are in each of the eight states, which add up to `total`"),
     ("never_observed", "how many of `unknown` were never answered for"),
     ("cost", "the sum of the costs that are known, US dollars; left out where none is"),
     ("exit", "the exit code"),
-    ("", "further fields may be added"),
 ];
 
 /// Columns of CSV that are called otherwise than the fields of JSON.
@@ -95,7 +93,7 @@ fn page(mut command: clap::Command) -> String {
     table(
         &mut text,
         "Exit codes",
-        "`watch`, `once` and `status`: the first that applies. The other commands use 0, 1 and 2.",
+        "`watch`, `once` and `status`: the first that applies. `compare` uses 3 where something is worse, `show` 4; the other commands use 0, 1 and 2.",
         &man::EXIT_CODES,
     );
     text.push_str("\n## Keys\n\nAs they are by default; `config.toml` binds others by these names.\n\n| keys | name | what it does |\n|---|---|---|\n");
@@ -124,6 +122,12 @@ fn page(mut command: clap::Command) -> String {
     );
     table(&mut text, "JSON lines: read", "", &READ_FIELDS);
     table(&mut text, "JSON lines: summary", "", &SUMMARY_FIELDS);
+    table(&mut text, "JSON lines: on a hook's input", "Those of a state line, and:", &field_docs::HOOK);
+    table(&mut text, "JSON lines: export", "Those of a state line, and:", &field_docs::EXPORT);
+    table(&mut text, "JSON lines: batches", "", &field_docs::BATCH);
+    table(&mut text, "JSON lines: compare", "A line for each change:", &field_docs::CHANGE);
+    table(&mut text, "JSON lines: compare, the last", "", &field_docs::COMPARISON);
+    table(&mut text, "JSON lines: stats", "", &field_docs::GROUP);
     let meaning = |name: &str| {
         let fields = STATE_FIELDS.iter().chain(&OWN_COLUMNS);
         fields.into_iter().find(|(field, _)| *field == name).map_or("", |(_, meaning)| *meaning)
@@ -131,6 +135,14 @@ fn page(mut command: clap::Command) -> String {
     let columns: Vec<FieldDoc> = csv::COLUMNS.into_iter().map(|name| (name, meaning(name))).collect();
     let about = "Then your own fields by name, and with `export` the column `output`. No cell can become a formula.";
     table(&mut text, "CSV columns", about, &columns);
+    text.push_str(
+        "\n## Database\n\n`jobdeck.db` in the state directory is SQLite; these views may be read while jobdeck runs \
+         (`sqlite3 -readonly`). Times are UTC.\n\n| view | holds | columns |\n|---|---|---|\n",
+    );
+    for (name, holds, columns) in VIEWS {
+        let columns: Vec<String> = columns.split_whitespace().map(|column| format!("`{column}`")).collect();
+        row(&mut text, &[&format!("`{name}`"), holds, &columns.join(", ")]);
+    }
     text
 }
 
@@ -164,7 +176,7 @@ fn table(text: &mut String, title: &str, about: &str, rows: &[FieldDoc]) {
         let _ = write!(text, "{about}\n\n");
     }
     text.push_str("| | |\n|---|---|\n");
-    for (name, meaning) in rows.iter().filter(|(name, _)| !name.is_empty()) {
+    for (name, meaning) in rows {
         row(text, &[&format!("`{name}`"), meaning]);
     }
 }

@@ -69,7 +69,8 @@ fn command_of(
         }
         if mode == OutputMode::Terminal {
             let message = "what a command prints on the terminal is not read";
-            problems.add(Problem::at(field.span.clone(), message).help("leave `adds` out, or write mode = \"background\""));
+            problems
+                .add(Problem::at(field.span.clone(), message).help("leave `adds` out, or write mode = \"background\""));
         }
         Some(adds.to_owned())
     });
