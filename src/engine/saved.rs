@@ -13,7 +13,7 @@ use crate::providers;
 use crate::store::Store;
 
 pub use crate::store::{
-    HookQueue, NewHookEvent, Notes, Results, ServerTarget, StoreError, TeamStatus, VIEWS, forget_instance,
+    Caught, HookQueue, NewHookEvent, Notes, Results, ServerTarget, StoreError, TeamStatus, VIEWS, forget_instance,
     init_team_store, team_status,
 };
 
@@ -34,8 +34,8 @@ impl OpenStore {
     }
 
     /// Takes over what others saved there, for who does not poll.
-    pub async fn catch_up(&self, target: ServerTarget) -> Result<usize, StoreError> {
-        self.0.catch_up(target).await
+    pub async fn catch_up(&self, target: ServerTarget, told: impl FnMut(u64, u64)) -> Result<Caught, StoreError> {
+        self.0.catch_up(target, told).await
     }
 
     /// How many jobs are saved here and were not uploaded to the team's store yet.

@@ -119,6 +119,25 @@ impl<'a> Liveness<'a> {
     }
 }
 
+/// How an instance's lock is known beyond this directory; None where the system does not tell one start of itself from
+/// another. A copy of the directory, on this machine or on another, is another folder.
+pub fn lock_name(dir: &StateDir, instance: &str) -> Option<String> {
+    Some(format!("{}/{instance}", folder_name(dir)?))
+}
+
+/// Whether this is the name of a lock in this very directory that nobody holds any more: whoever held it is dead.
+pub fn is_released(dir: &StateDir, lock: &str) -> bool {
+    let in_folder = |folder: String| lock.strip_prefix(&folder)?.strip_prefix('/').filter(|name| !name.contains('/'));
+    let instance = folder_name(dir).and_then(in_folder);
+    instance.is_some_and(|instance| !instance.is_empty() && !is_locked(&lock_path(dir, instance)))
+}
+
+fn folder_name(dir: &StateDir) -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let (device, number) = file_id(&dir.instances())?;
+    Some(format!("{} {device}:{number}", boot.trim()))
+}
+
 /// Removes lock files that nobody holds and that are not in use for a claim, and what is left of probes.
 pub fn sweep(dir: &StateDir, still_claiming: &[String]) {
     let paths = [dir.instances(), dir.spool()].into_iter().filter_map(|place| std::fs::read_dir(place).ok());
@@ -154,5 +173,29 @@ fn is_locked(path: &Path) -> bool {
     match file.try_lock_shared() {
         Ok(()) => false,
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg_attr(not(target_os = "linux"), ignore = "needs the number of the system's start")]
+    fn a_lock_counts_as_released_only_in_the_very_directory_where_it_was_taken() {
+        let (here, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [dir, copy] = [&here, &copy].map(|dir| StateDir::new(dir.path()));
+        dir.create().unwrap();
+        copy.create().unwrap();
+        let instance = Instance::register(&dir).unwrap();
+        let lock = lock_name(&dir, instance.name()).unwrap();
+        assert!(!is_released(&dir, &lock), "it lives");
+        assert!(!is_released(&copy, &lock), "of a copy of the directory nobody can say");
+        drop(instance);
+        assert!(is_released(&dir, &lock));
+        let other_boot = lock.replacen(|digit: char| digit.is_ascii_hexdigit(), "x", 1);
+        for unknown in [other_boot, String::new(), lock.replace('/', ""), format!("{}/", folder_name(&dir).unwrap())] {
+            assert!(!is_released(&dir, &unknown), "{unknown}");
+        }
     }
 }

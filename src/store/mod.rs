@@ -39,6 +39,7 @@ use dir::StateDir;
 use ledger::{Ledger, ReplyTo, WriteCommand};
 pub use postgres::session::ServerTarget;
 use sqlite::Sqlite;
+pub use team::Caught;
 pub use team::admin::{TeamStatus, forget_instance, init_team_store, team_status};
 use team::share::{ShareOutcome, ShareStep};
 use team::{Here, Team};
@@ -88,11 +89,10 @@ impl Store {
         self.ledger.not_uploaded()
     }
 
-    /// Takes over what others have saved in the store that a team shares, for who does not poll. Answers how many jobs
-    /// are known better than before.
-    pub async fn catch_up(&self, target: ServerTarget) -> Result<usize, StoreError> {
-        let caught = team::catch_up(&Arc::new(target), Arc::clone(&self.ledger), self.spool.clone()).await?;
-        Ok(caught.len())
+    /// Takes over what others have saved in the store that a team shares, for who does not poll. Tells
+    /// meanwhile how many jobs were looked at, of how many.
+    pub async fn catch_up(&self, target: ServerTarget, told: impl FnMut(u64, u64)) -> Result<Caught, StoreError> {
+        team::catch_up(&Arc::new(target), Arc::clone(&self.ledger), self.spool.clone(), told).await
     }
 
     fn over(spool: Spool, ledger: Arc<dyn Ledger>) -> Self {

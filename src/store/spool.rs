@@ -125,6 +125,11 @@ impl Spool {
         let _ = std::fs::remove_file(spooled);
     }
 
+    /// The name of the instance.
+    pub(super) fn instance(&self) -> &str {
+        &self.shared.instance
+    }
+
     /// The state directory.
     pub(super) fn dir(&self) -> &StateDir {
         &self.shared.dir

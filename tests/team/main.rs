@@ -6,6 +6,7 @@
 mod support;
 
 mod cluster;
+mod outside;
 mod refused;
 
 use std::ffi::OsStr;

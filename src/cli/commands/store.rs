@@ -59,18 +59,23 @@ async fn status(common: &CommonArgs, target: ServerTarget) -> Result<u8, Failure
     let mut out = StdoutWriter::new();
     out.line(&format!("store      {}", Clean::new(&address)))?;
     let here = format!("here       {} saved here and not uploaded yet", human::counted(waiting, "job"));
-    let TeamStatus { server, schema, bytes, jobs, responses, instances } = match saved::team_status(target).await {
-        Ok(status) => status,
-        Err(error) => {
-            out.line("reachable  no")?;
-            out.line(&here)?;
-            out.flush()?;
-            return Err(error.into());
-        }
-    };
+    let TeamStatus { server, schema, bytes, jobs, responses, damaged, instances } =
+        match saved::team_status(target).await {
+            Ok(status) => status,
+            Err(error) => {
+                out.line("reachable  no")?;
+                out.line(&here)?;
+                out.flush()?;
+                return Err(error.into());
+            }
+        };
     out.line(&format!("reachable  yes, PostgreSQL {}, schema {schema}", Clean::new(&server)))?;
     let (jobs, responses) = (human::counted(jobs, "job"), human::counted(responses, "response"));
     out.line(&format!("size       {}, {jobs}, {responses}", human::bytes(bytes)))?;
+    if damaged > 0 {
+        let damaged = human::counted(damaged, "response");
+        out.line(&format!("damaged    {damaged}: uploaded again by a machine that has it, once jobdeck runs there"))?;
+    }
     out.line(&here)?;
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);

@@ -10,13 +10,15 @@ CREATE TABLE jobdeck.store (
 
 -- A running jobdeck. `until` is the end of its lease on all that it holds, renewed by itself; once `ended` is set it is
 -- never unset: whoever was too late registers anew. `place` is its state directory, `waiting` how many jobs that has
--- still to upload, `has_saved` whether anything here says that this instance brought it.
+-- still to upload, `has_saved` whether anything here says that this instance brought it. `lock` names the lock that its
+-- process holds there: another one over the same directory that can take it ends the lease at once.
 CREATE TABLE jobdeck.instance (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     host    text NOT NULL,
     "user"  text NOT NULL,
     pid     integer NOT NULL,
     place   text NOT NULL,
+    lock    text NOT NULL,
     version text NOT NULL,
     started timestamptz NOT NULL DEFAULT clock_timestamp(),
     until   timestamptz NOT NULL,
@@ -74,7 +76,8 @@ CREATE TABLE jobdeck.known (
 );
 CREATE INDEX known_changed ON jobdeck.known (changed, job);
 
--- A response as it was received, in chunks of at most 1 MiB, and who uploaded it.
+-- A response as it was received, in chunks of at most 1 MiB, and who uploaded it. `is_damaged`: somebody has found other
+-- bytes than its SHA-256 says, until a machine that has it uploads it again.
 CREATE TABLE jobdeck.body (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job              bigint NOT NULL REFERENCES jobdeck.job (id) ON DELETE CASCADE,
@@ -91,8 +94,10 @@ CREATE TABLE jobdeck.body (
     masked           boolean NOT NULL,
     at               bigint NOT NULL,
     instance         bigint NOT NULL,
+    is_damaged       boolean NOT NULL DEFAULT false,
     UNIQUE (job, sha256, role, is_copy)
 );
+CREATE INDEX body_damaged ON jobdeck.body (job) WHERE is_damaged;
 CREATE TABLE jobdeck.chunk (
     body bigint NOT NULL REFERENCES jobdeck.body (id) ON DELETE CASCADE,
     n    integer NOT NULL,

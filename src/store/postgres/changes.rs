@@ -10,6 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::leases::InstanceId;
 use super::session::{Session, cell};
 use super::trouble::TeamTrouble;
+use super::upload::CHUNK;
 use crate::domain::attempt::StateChange;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
@@ -59,6 +60,13 @@ impl ChangeCursor {
     /// Goes on from where an earlier reader was.
     pub fn at(from: u64) -> Self {
         Self { from, seen: HashMap::new() }
+    }
+
+    /// How many jobs have changed since, at most.
+    pub async fn ahead(&self, session: &Session) -> Result<u64, TeamTrouble> {
+        let sql = "SELECT count(*) FROM jobdeck.known WHERE changed >= $1::text::xid8";
+        let row = session.ask(session.client.query_typed_one(sql, &[(&self.from.to_string(), Type::TEXT)])).await?;
+        Ok(cell::<i64>(&row, 0)?.cast_unsigned())
     }
 
     /// The next changes that others than `us` have made. What is answered counts as read.
@@ -138,8 +146,12 @@ pub async fn body(
     session: &Session,
     BodyId(id): BodyId,
 ) -> Result<impl Stream<Item = Result<Vec<u8>, TeamTrouble>> + use<'_>, TeamTrouble> {
-    let sql = "SELECT data FROM jobdeck.chunk WHERE body = $1 ORDER BY n";
-    let rows = session.ask(session.client.query_typed_raw(sql, [(id, Type::INT8)])).await?;
+    // What stands behind its end is of a body that was damaged once.
+    let sql = format!(
+        "SELECT c.data FROM jobdeck.chunk c JOIN jobdeck.body b ON b.id = c.body \
+         WHERE b.id = $1 AND c.n::int8 * {CHUNK} < b.bytes ORDER BY c.n"
+    );
+    let rows = session.ask(session.client.query_typed_raw(&sql, [(id, Type::INT8)])).await?;
     Ok(rows.map(|row| {
         let row = row.map_err(|error| session.trouble(&error))?;
         cell(&row, 0)

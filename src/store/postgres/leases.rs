@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::types::{ToSql, Type};
 
+use super::schema;
 use super::session::{CHANNEL, FREED, Session, cell};
 use super::trouble::TeamTrouble;
 use crate::domain::job::{Job, JobKey};
@@ -34,6 +35,8 @@ pub struct Who {
     pub pid: i32,
     /// The state directory there: all instances over one upload the same.
     pub place: String,
+    /// The lock that the process holds there for as long as it lives; empty where that cannot be said.
+    pub lock: String,
 }
 
 /// What came of a claim.
@@ -64,17 +67,18 @@ pub enum Holder {
 /// Registers an instance, whose lease begins now.
 pub async fn register(session: &Session, who: &Who) -> Result<InstanceId, TeamTrouble> {
     let sql = format!(
-        "INSERT INTO jobdeck.instance (host, \"user\", pid, place, version, until) VALUES ($1, $2, $3, $4, $5, \
+        "INSERT INTO jobdeck.instance (host, \"user\", pid, place, version, lock, until) VALUES ($1, $2, $3, $4, $5, $6, \
          clock_timestamp() + interval '{} s') RETURNING id",
         LEASE.as_secs()
     );
     let version = env!("CARGO_PKG_VERSION");
-    let params: [(&(dyn ToSql + Sync), Type); 5] = [
+    let params: [(&(dyn ToSql + Sync), Type); 6] = [
         (&who.host, Type::TEXT),
         (&who.user, Type::TEXT),
         (&who.pid, Type::INT4),
         (&who.place, Type::TEXT),
         (&version, Type::TEXT),
+        (&who.lock, Type::TEXT),
     ];
     let row = session.ask(session.client.query_typed_one(&sql, &params)).await?;
     Ok(InstanceId(cell(&row, 0)?))
@@ -93,15 +97,16 @@ pub async fn forget_old(session: &Session) -> Result<u64, TeamTrouble> {
 }
 
 /// Renews an instance's lease, and says how many jobs wait for upload there. A lease that ran out, or that somebody
-/// ended, cannot be renewed: `TeamTrouble::LeaseLost`.
+/// ended, cannot be renewed: `TeamTrouble::LeaseLost`. An error too where the tables are of another version by now.
 pub async fn renew(session: &Session, InstanceId(id): InstanceId, waiting: i32) -> Result<(), TeamTrouble> {
     let sql = format!(
         "UPDATE jobdeck.instance SET until = clock_timestamp() + interval '{} s', waiting = $2 \
-         WHERE id = $1 AND ended IS NULL AND until > clock_timestamp()",
+         WHERE id = $1 AND ended IS NULL AND until > clock_timestamp() RETURNING (SELECT version FROM jobdeck.store)",
         LEASE.as_secs()
     );
-    let renewed = session.ask(session.client.execute_typed(&sql, &[(&id, Type::INT8), (&waiting, Type::INT4)])).await?;
-    if renewed == 0 { Err(TeamTrouble::LeaseLost) } else { Ok(()) }
+    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&id, Type::INT8), (&waiting, Type::INT4)];
+    let renewed = session.ask(session.client.query_typed_opt(&sql, &params)).await?.ok_or(TeamTrouble::LeaseLost)?;
+    schema::must_be_ours(cell(&renewed, 0)?)
 }
 
 /// Ends the instances whose lease ran out. Its lock makes a renewal that is under way count first.
@@ -178,8 +183,11 @@ async fn claim_within(session: &Session, us: InstanceId, jobs: &[Arc<Job>]) -> R
     let sql = "UPDATE jobdeck.lease SET instance = $1 WHERE job = ANY($2) AND instance IS DISTINCT FROM $1";
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&us.0, Type::INT8), (&free, Type::INT8_ARRAY)];
     session.ask(session.client.execute_typed(sql, &params)).await?;
-    let sql = "SELECT l.job, coalesce(k.applied, 0), coalesce(k.is_over, false), i.id, i.host, i.\"user\", i.pid, i.place \
-               FROM jobdeck.lease l LEFT JOIN jobdeck.known k ON k.job = l.job \
+    // A job that can be polled again is not over where its result is damaged: then it is polled again.
+    let sql = "SELECT l.job, coalesce(k.applied, 0), CASE WHEN k.is_over THEN j.one_shot \
+                 OR NOT coalesce(b.is_damaged, k.record->>'saved' IS NOT NULL) ELSE false END, i.id, i.host, i.\"user\", i.pid, i.place, i.lock \
+               FROM jobdeck.lease l JOIN jobdeck.job j ON j.id = l.job LEFT JOIN jobdeck.known k ON k.job = l.job \
+               LEFT JOIN jobdeck.body b ON b.id = k.saved \
                LEFT JOIN jobdeck.instance i ON i.id = l.instance AND i.ended IS NULL WHERE l.job = ANY($1)";
     let params: [(&(dyn ToSql + Sync), Type); 1] = [(&ids, Type::INT8_ARRAY)];
     let mut leased = HashMap::with_capacity(ids.len());
@@ -188,7 +196,8 @@ async fn claim_within(session: &Session, us: InstanceId, jobs: &[Arc<Job>]) -> R
         let holder = match (before.get(&job), cell::<Option<i64>>(row, 3)?) {
             (Some(before), _) => Holder::Us { before: *before },
             (None, Some(id)) => {
-                let who = Who { host: cell(row, 4)?, user: cell(row, 5)?, pid: cell(row, 6)?, place: cell(row, 7)? };
+                let (host, user, pid) = (cell(row, 4)?, cell(row, 5)?, cell(row, 6)?);
+                let who = Who { host, user, pid, place: cell(row, 7)?, lock: cell(row, 8)? };
                 Holder::Other(Some((InstanceId(id), who)))
             }
             (None, None) => Holder::Other(None),

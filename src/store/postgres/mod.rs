@@ -2,6 +2,7 @@
 //! machine's own store.
 
 pub mod changes;
+pub mod damage;
 pub mod leases;
 pub mod schema;
 pub mod session;

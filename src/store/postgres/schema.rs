@@ -26,8 +26,13 @@ pub enum Made {
 /// The store's number, if its tables are those that this jobdeck knows.
 pub async fn check(session: &Session) -> Result<String, TeamTrouble> {
     let (id, version) = version(session).await?.ok_or(TeamTrouble::NoTables)?;
+    must_be_ours(version).map(|()| id)
+}
+
+/// Whether tables of this version are those that this jobdeck knows.
+pub fn must_be_ours(version: i32) -> Result<(), TeamTrouble> {
     match version {
-        VERSION => Ok(id),
+        VERSION => Ok(()),
         older if older < VERSION => Err(TeamTrouble::Older(older, VERSION)),
         newer => Err(TeamTrouble::Newer(newer, VERSION)),
     }

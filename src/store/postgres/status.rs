@@ -16,6 +16,8 @@ pub struct TeamStatus {
     pub jobs: u64,
     /// How many responses are kept.
     pub responses: u64,
+    /// How many of these are damaged.
+    pub damaged: u64,
     /// Who is there, the oldest first.
     pub instances: Vec<InstanceStatus>,
 }
@@ -46,7 +48,8 @@ pub async fn status(session: &Session) -> Result<TeamStatus, TeamTrouble> {
     let sql = "SELECT current_setting('server_version'), (SELECT version FROM jobdeck.store), \
                (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::int8 FROM pg_class c \
                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'jobdeck' AND c.relkind = 'r'), \
-               (SELECT count(*) FROM jobdeck.job), (SELECT count(*) FROM jobdeck.body)";
+               (SELECT count(*) FROM jobdeck.job), (SELECT count(*) FROM jobdeck.body), \
+               (SELECT count(*) FROM jobdeck.body WHERE is_damaged)";
     let row = session.ask(session.client.query_typed_one(sql, &[])).await?;
     let sql = "SELECT i.id, i.\"user\", i.host, i.pid, to_char(i.started AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
                (SELECT count(*) FROM jobdeck.lease l LEFT JOIN jobdeck.known k ON k.job = l.job \
@@ -72,6 +75,7 @@ pub async fn status(session: &Session) -> Result<TeamStatus, TeamTrouble> {
         bytes: cell::<i64>(&row, 2)?.cast_unsigned(),
         jobs: cell::<i64>(&row, 3)?.cast_unsigned(),
         responses: cell::<i64>(&row, 4)?.cast_unsigned(),
+        damaged: cell::<i64>(&row, 5)?.cast_unsigned(),
         instances: rows.iter().map(instance).collect::<Result<_, TeamTrouble>>()?,
     })
 }

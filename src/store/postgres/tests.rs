@@ -54,7 +54,8 @@ async fn open(target: &Arc<ServerTarget>) -> Session {
 }
 
 async fn instance(session: &Session, user: &str) -> InstanceId {
-    let who = Who { host: "build-3".to_owned(), user: user.to_owned(), pid: 7, place: user.to_owned() };
+    let who =
+        Who { host: "build-3".to_owned(), user: user.to_owned(), pid: 7, place: user.to_owned(), lock: String::new() };
     leases::register(session, &who).await.unwrap()
 }
 
@@ -165,7 +166,7 @@ async fn a_job_has_one_holder_until_that_one_gives_it_up_or_its_lease_runs_out_b
     );
     let who = |user: &str, id| {
         let (host, user, place) = ("build-3".to_owned(), user.to_owned(), user.to_owned());
-        Holder::Other(Some((id, Who { host, user, pid: 7, place })))
+        Holder::Other(Some((id, Who { host, user, pid: 7, place, lock: String::new() })))
     };
     assert_eq!(holders(leases::claim(&mut b, ben, &jobs).await.unwrap()), [who("ana", ana), who("ana", ana)]);
     leases::release(&a, ana, &[jobs[0].key.clone()]).await.unwrap();

@@ -116,12 +116,10 @@ impl TeamTrouble {
             Self::Full(_) => "Raise max_connections on the server, or end some jobdecks",
             Self::NoRoom(_) => "Make room on the server",
             Self::Pooler => "Name the server itself, or a pool in session mode",
-            Self::Unreachable(_)
-            | Self::Certificate(..)
-            | Self::OldServer(_)
-            | Self::LeaseLost
-            | Self::Damaged(_)
-            | Self::Other(_) => return None,
+            Self::Damaged(_) => "It is taken over once a machine that has it has uploaded it again",
+            Self::Unreachable(_) | Self::Certificate(..) | Self::OldServer(_) | Self::LeaseLost | Self::Other(_) => {
+                return None;
+            }
         };
         Some(help.to_owned())
     }

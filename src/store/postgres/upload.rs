@@ -131,11 +131,20 @@ async fn add_body(
         (&us.0, Type::INT8),
     ];
     let Some(row) = session.ask(session.client.query_typed_opt(sql, &params)).await? else { return Ok(()) };
-    let body: i64 = cell(&row, 0)?;
-    let add = "INSERT INTO jobdeck.chunk (body, n, data) VALUES ($1, $2, $3)";
+    add_chunks(session, cell(&row, 0)?, bytes).await
+}
+
+/// Writes the bytes of a body, in the place of others if there are any. The server says what it has taken: other bytes
+/// than these are refused before anybody is told of them.
+pub async fn add_chunks(session: &Session, body: i64, bytes: &Bytes) -> Result<(), TeamTrouble> {
+    let add = "INSERT INTO jobdeck.chunk (body, n, data) VALUES ($1, $2, $3) \
+               ON CONFLICT (body, n) DO UPDATE SET data = excluded.data RETURNING sha256(data)";
     for (n, chunk) in (0_i32..).zip(bytes.chunks(CHUNK)) {
         let params: [(&(dyn ToSql + Sync), Type); 3] = [(&body, Type::INT8), (&n, Type::INT4), (&chunk, Type::BYTEA)];
-        session.ask(session.client.execute_typed(add, &params)).await?;
+        let taken = session.ask(session.client.query_typed_one(add, &params)).await?;
+        if cell::<&[u8]>(&taken, 0)? != Checksum::of(chunk).0 {
+            return Err(TeamTrouble::Damaged("the server has taken other bytes than were uploaded".to_owned()));
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Keeps our lease in the team's store: connects, renews, claims and gives up, and learns what became free. Whatever it
 //! cannot learn there it answers from here, at once: nobody waits for a database that does not answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,15 @@ use super::Here;
 use super::common::TeamShared;
 use super::deadline;
 use super::mover::Mover;
-use super::share::{ShareOutcome, ShareStep};
+use super::opening::{Opened, open};
+use super::share::ShareStep;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::owner::Owner;
 use crate::store::ledger::{self, Claim, ReadCommand, ReplyTo, WriteCommand};
 use crate::store::postgres::leases::{self, Holder, InstanceId, LEASE, Leased, RENEWED_EVERY, Who};
 use crate::store::postgres::session::{ServerTarget, Session};
 use crate::store::postgres::trouble::TeamTrouble;
-use crate::store::{Reads, StoreError};
+use crate::store::{Reads, StoreError, instance};
 
 /// How long a start waits for the team's store before it goes on without.
 const FIRST: Duration = Duration::from_secs(3);
@@ -60,6 +61,8 @@ pub struct Keeper {
     unconfirmed: HashMap<JobKey, Arc<Job>>,
     /// What is to be given up there once all that was saved before is uploaded.
     to_release: Vec<(u64, JobKey)>,
+    /// Instances over this directory that are dead, to be ended once all that they saved is uploaded.
+    to_end: Vec<(u64, InstanceId)>,
     retry_at: Instant,
     pause: Duration,
 }
@@ -83,6 +86,7 @@ impl Keeper {
             leased: HashMap::new(),
             unconfirmed: HashMap::new(),
             to_release: Vec::new(),
+            to_end: Vec::new(),
             retry_at: Instant::now(),
             pause: PAUSES.0,
         }
@@ -279,7 +283,7 @@ impl Keeper {
         let over_there: Vec<JobKey> =
             ours.iter().zip(&leased).filter(|(_, leased)| leased.is_over).map(|(job, _)| job.key.clone()).collect();
         let unfinished_here = self.unfinished(over_there).await?;
-        let mut orphans = Vec::new();
+        let (mut orphans, mut dead) = (Vec::new(), BTreeSet::new());
         let places = claims.iter_mut().filter(|claim| matches!(claim, Claim::Ours { .. }));
         for ((claim, job), leased) in places.zip(&ours).zip(leased) {
             let key = job.key.clone();
@@ -294,7 +298,12 @@ impl Keeper {
                     }
                     None
                 }
-                Holder::Other(Some((_, who))) => Some(self.owner(who)),
+                Holder::Other(Some((id, who))) => {
+                    if instance::is_released(self.mover.spool.dir(), &who.lock) {
+                        dead.insert(id);
+                    }
+                    Some(self.owner(who))
+                }
                 Holder::Other(None) => Some(self.somebody()),
             };
             let mut state = self.common.state();
@@ -312,6 +321,11 @@ impl Keeper {
         }
         if !orphans.is_empty() {
             self.mover.share(ShareStep::Doubt(orphans)).await?;
+        }
+        if !dead.is_empty() {
+            // What it saved last may wait here: others must find that before they may poll.
+            let number = self.common.want_upload();
+            self.to_end.extend(dead.into_iter().map(|id| (number, id)));
         }
         if !unfinished_here.is_empty() {
             self.common.wake.notify_one();
@@ -377,6 +391,12 @@ impl Keeper {
             return self.lose(&trouble);
         }
         self.to_release.retain(|(number, _)| !common.is_uploaded(*number));
+        let dead: Vec<_> = self.to_end.extract_if(.., |(number, _)| common.is_uploaded(*number)).collect();
+        for (_, dead) in dead {
+            if let Err(trouble) = within(leases::end(&online.session, dead, false)).await {
+                return self.lose(&trouble);
+            }
+        }
     }
 
     /// Uploads what waits, as far as that takes no long time, and gives all up. What waits still keeps its lease, so
@@ -423,47 +443,12 @@ impl Keeper {
     }
 }
 
-struct Opened {
-    session: Session,
-    us: InstanceId,
-    asked: Duration,
-}
-
 enum KeeperEvent {
     Asked(Option<KeeperRequest>),
     Told(Option<bool>),
     Opened(Result<Opened, TeamTrouble>),
     Uploaded,
     Woken,
-}
-
-async fn open(
-    target: Arc<ServerTarget>,
-    here: Here,
-    mover: Arc<Mover>,
-    us: Option<InstanceId>,
-) -> Result<Opened, TeamTrouble> {
-    let (session, store) = Session::open(&target).await?;
-    session.must_be_apart().await?;
-    session.listen().await?;
-    let joined = mover.share(ShareStep::Join(store)).await.map_err(|error| TeamTrouble::Other(error.to_string()))?;
-    let ShareOutcome::Joined(_, place) = joined else {
-        return Err(TeamTrouble::Other("this directory is not joined".to_owned()));
-    };
-    if let Some(us) = us {
-        let asked = deadline::now();
-        match leases::renew(&session, us, 0).await {
-            Ok(()) => return Ok(Opened { session, us, asked }),
-            Err(TeamTrouble::LeaseLost) => {}
-            Err(trouble) => return Err(trouble),
-        }
-    }
-    let pid = i32::try_from(std::process::id()).unwrap_or_default();
-    let who = Who { host: here.host, user: here.user, pid, place };
-    let asked = deadline::now();
-    let us = leases::register(&session, &who).await?;
-    leases::forget_old(&session).await?;
-    Ok(Opened { session, us, asked })
 }
 
 /// A request that nobody should wait for long.

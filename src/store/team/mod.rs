@@ -20,13 +20,14 @@ mod deadline;
 mod keeper;
 mod mover;
 mod moving;
+mod opening;
 pub mod record;
 pub mod share;
 #[cfg(test)]
 mod tests;
 mod uploads;
 
-pub use moving::catch_up;
+pub use moving::{Caught, catch_up};
 
 use common::TeamShared;
 use keeper::{Keeper, KeeperRequest};

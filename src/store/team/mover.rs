@@ -3,7 +3,8 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::oneshot;
 
 use super::share::{Import, ShareOutcome, ShareStep};
@@ -11,11 +12,12 @@ use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Keep;
 use crate::store::ledger::{self, Ledger, ReadCommand, ReplyTo, WriteCommand};
 use crate::store::postgres::changes::{self, ChangeCursor, Remote};
+use crate::store::postgres::damage::{self, Damaged};
 use crate::store::postgres::leases::{InstanceId, numbers};
 use crate::store::postgres::session::Session;
 use crate::store::postgres::trouble::TeamTrouble;
 use crate::store::postgres::upload::{Upload, upload};
-use crate::store::{KeptBody, SaveBody, Spool, StoreError};
+use crate::store::{KeptBody, SaveBody, Spool, StoreError, StoreErrorKind};
 
 /// How many jobs are uploaded in one transaction.
 const JOBS_AT_ONCE: usize = 64;
@@ -23,6 +25,8 @@ const JOBS_AT_ONCE: usize = 64;
 const BYTES_AT_ONCE: usize = 4 << 20;
 /// How many jobs are fetched at once.
 const FETCHED_AT_ONCE: usize = 64;
+/// How many of these are taken over at the same time: so many bodies may be on their way.
+const IMPORTED_AT_ONCE: usize = 16;
 
 /// Why something could not be moved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +39,16 @@ pub enum MoveError {
     Here(#[from] StoreError),
 }
 
+impl MoveError {
+    /// What failed and what to do, as one text.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Team(trouble) => trouble.sentence(),
+            Self::Here(error) => error.to_string(),
+        }
+    }
+}
+
 /// Both ends.
 #[derive(Debug)]
 pub struct Mover {
@@ -42,6 +56,24 @@ pub struct Mover {
     pub local: Arc<dyn Ledger>,
     /// Where bodies go as they arrive.
     pub spool: Spool,
+}
+
+/// What came of a page of what others saved.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// The jobs of which more is known now.
+    pub jobs: Vec<JobKey>,
+    /// Which responses are damaged there, as sentences.
+    pub damaged: Vec<String>,
+    /// Whether there may be more.
+    pub has_more: bool,
+}
+
+/// What came of one job.
+struct Taken {
+    job: Arc<Job>,
+    is_better: bool,
+    damaged: Option<TeamTrouble>,
 }
 
 impl Mover {
@@ -75,27 +107,46 @@ impl Mover {
         Ok((keys, total.saturating_sub(tickets.len())))
     }
 
-    /// Takes over the next of what others saved. Answers with the jobs, and whether there may be more.
+    /// Takes over the next of what others saved, and tells after each piece how many jobs that were.
     pub async fn import(
         &self,
         session: &Session,
         us: Option<InstanceId>,
         cursor: &mut ChangeCursor,
-    ) -> Result<(Vec<JobKey>, bool), MoveError> {
+        mut told: impl FnMut(usize),
+    ) -> Result<Imported, MoveError> {
         // Room for our own results comes before copies of those of others.
         self.spool.check()?;
         let page = cursor.next(session, us).await?;
-        let mut imported = Vec::new();
+        let mut imported = Imported { has_more: page.is_full, ..Imported::default() };
         for ids in page.jobs.chunks(FETCHED_AT_ONCE) {
-            for remote in changes::fetch(session, ids).await? {
-                let key = remote.job.key.clone();
-                if self.import_one(session, remote).await? {
-                    imported.push(key);
+            let remotes = stream::iter(changes::fetch(session, ids).await?);
+            // Several at once, so that this machine's store makes them durable together.
+            let taken = remotes.map(|remote| self.import_one(session, remote)).buffered(IMPORTED_AT_ONCE);
+            for Taken { job, is_better, damaged } in taken.try_collect::<Vec<_>>().await? {
+                if is_better {
+                    imported.jobs.push(job.key.clone());
                 }
+                imported.damaged.extend(damaged.map(|trouble| format!("{}: {}", job.label(), trouble.sentence())));
             }
+            told(ids.len());
         }
         self.share(ShareStep::Read(cursor.from)).await?;
-        Ok((imported, page.is_full))
+        Ok(imported)
+    }
+
+    /// Uploads again what is damaged there and whole here.
+    pub async fn mend(&self, session: &Session, us: InstanceId) -> Result<(), MoveError> {
+        for Damaged { job, body, sha256, keep, role } in damage::damaged(session).await? {
+            let here = self.ask(|reply| ReadCommand::Kept(job.clone(), reply)).await?;
+            let is_it = |kept: &KeptBody| (kept.saved.sha256, kept.keep, &kept.role) == (sha256, keep, &role);
+            let Some(kept) = here.into_iter().find(is_it) else { continue };
+            if let Ok(bytes) = self.whole(&kept).await {
+                damage::mend(session, us, body, &bytes).await?;
+                tracing::info!("uploaded again what was damaged in the team's store: {} bytes", bytes.len());
+            }
+        }
+        Ok(())
     }
 
     /// A step in this machine's ledger.
@@ -111,16 +162,19 @@ impl Mover {
         let mut bodies = Vec::new();
         for kept in self.ask(|reply| ReadCommand::Kept(key.clone(), reply)).await? {
             // A damaged copy must not become everybody's, nor keep the rest.
-            let bytes = self.ask(|reply| ReadCommand::Body(kept.saved.body, reply)).await;
-            let checked = bytes
-                .map_err(|error| error.to_string())
-                .and_then(|bytes| kept.saved.check(&bytes).map(|()| bytes).map_err(|damage| damage.to_string()));
-            match checked {
+            match self.whole(&kept).await {
                 Ok(bytes) => bodies.push((kept, bytes)),
                 Err(why) => tracing::error!("{} is not uploaded whole: {why}", job.label()),
             }
         }
         Ok(Upload { job, known, changes, bodies, description })
+    }
+
+    /// The bytes of a body of this machine's, if they are what they were; else why not.
+    async fn whole(&self, kept: &KeptBody) -> Result<Bytes, String> {
+        let bytes = self.ask(|reply| ReadCommand::Body(kept.saved.body, reply)).await;
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        kept.saved.check(&bytes).map(|()| bytes).map_err(|damage| damage.to_string())
     }
 
     /// What the team's store holds where it did not give way to ours.
@@ -133,7 +187,7 @@ impl Mover {
         Ok(())
     }
 
-    async fn import_one(&self, session: &Session, remote: Remote) -> Result<bool, MoveError> {
+    async fn import_one(&self, session: &Session, remote: Remote) -> Result<Taken, MoveError> {
         let Remote { job, record, description, changes, bodies, .. } = remote;
         let here = self.ask(|reply| ReadCommand::Kept(job.key.clone(), reply)).await?;
         let is_here = |kept: &KeptBody| {
@@ -143,19 +197,24 @@ impl Mover {
         let evidence = record.evidence();
         let is_wanted = |kept: &KeptBody| kept.keep == Keep::Result || Some(kept.saved.sha256) == evidence;
         let known = record.into_observation();
-        let mut fetched = Vec::new();
+        let (mut fetched, mut damaged) = (Vec::new(), None);
         for kept in bodies.into_iter().filter(|kept| is_wanted(kept) && !is_here(kept)) {
+            let id = kept.saved.body;
             match self.fetch_body(session, &job.key, known.applied, kept).await {
                 Ok(body) => fetched.push(body),
-                Err(MoveError::Team(TeamTrouble::Damaged(why))) => {
-                    tracing::error!("{} is not taken over from the team's store: {why}", job.label());
-                    return Ok(false);
+                // Without it the job's other responses are taken over, but it is not known here as a result.
+                Err(MoveError::Team(trouble @ TeamTrouble::Damaged(_))) => {
+                    tracing::error!("{}: {}", job.label(), trouble.sentence());
+                    damage::report(session, id).await?;
+                    damaged = Some(trouble);
                 }
                 Err(error) => return Err(error),
             }
         }
-        let import = Import { job: Arc::new(job), known, changes, description, bodies: fetched };
-        Ok(self.share(ShareStep::Import(Box::new(import))).await? == ShareOutcome::Imported(true))
+        let job = Arc::new(job);
+        let import = Import { job: Arc::clone(&job), known, changes, description, bodies: fetched };
+        let is_better = self.share(ShareStep::Import(Box::new(import))).await? == ShareOutcome::Imported(true);
+        Ok(Taken { job, is_better, damaged })
     }
 
     /// A body's bytes, by way of the spool, so that memory is bounded; compared with its SHA-256.
@@ -175,7 +234,10 @@ impl Mover {
         while let Some(piece) = pieces.next().await {
             writer.push(&piece?);
             if let Some(why) = writer.objection() {
-                return Err(TeamTrouble::Damaged(why).into());
+                let help = "Make room: it is copied again by itself".to_owned();
+                return Err(
+                    StoreError { kind: StoreErrorKind::NoSpace, what: format!("failed to copy: {why}"), help }.into()
+                );
             }
         }
         let (bytes, spooled) = writer.finish();

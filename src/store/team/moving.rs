@@ -9,7 +9,6 @@ use tokio::time::{Instant, sleep_until};
 use super::common::TeamShared;
 use super::mover::{MoveError, Mover};
 use super::share::{ShareOutcome, ShareStep};
-use crate::domain::job::JobKey;
 use crate::store::ledger::Ledger;
 use crate::store::postgres::changes::ChangeCursor;
 use crate::store::postgres::leases::InstanceId;
@@ -21,6 +20,15 @@ use crate::store::{Spool, StoreError};
 const LOOK: Duration = Duration::from_secs(30);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// What came of a look at what others have saved.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Caught {
+    /// How many jobs are known better than before.
+    pub jobs: usize,
+    /// Which responses are damaged there, as sentences.
+    pub damaged: Vec<String>,
+}
 
 /// A connection for moving, and how far was read on it.
 struct MovingSession {
@@ -37,19 +45,19 @@ pub async fn run(target: Arc<ServerTarget>, mover: Arc<Mover>, common: Arc<TeamS
         common.uploads().waited(left.into_iter().map(|(job, _)| job.key.clone()));
     }
     loop {
-        tokio::select! {
-            () = common.wake.notified() => {}
-            () = sleep_until(look_at) => {}
-        }
+        let is_look = tokio::select! {
+            () = common.wake.notified() => way.is_none(),
+            () = sleep_until(look_at) => true,
+        };
         look_at = Instant::now() + LOOK;
         let us = common.state().us;
         let Some(us) = us else { continue };
-        match round(&target, &mover, &common, us, &mut way).await {
+        match round(&target, &mover, &common, (us, is_look), &mut way).await {
             Ok(()) => told.clear(),
             Err(error) => {
                 way = None;
                 look_at = Instant::now() + PAUSE;
-                let error = error.to_string();
+                let error = error.sentence();
                 if told != error {
                     tracing::warn!("failed to exchange results with the team's store: {error}");
                     told = error;
@@ -63,7 +71,7 @@ async fn round(
     target: &Arc<ServerTarget>,
     mover: &Mover,
     common: &TeamShared,
-    us: InstanceId,
+    (us, is_look): (InstanceId, bool),
     way: &mut Option<MovingSession>,
 ) -> Result<(), MoveError> {
     let wanted = common.wanted();
@@ -81,10 +89,13 @@ async fn round(
         }
     }
     common.set_uploaded(wanted);
+    if is_look {
+        mover.mend(session, us).await?;
+    }
     loop {
-        let (imported, has_more) = mover.import(session, Some(us), cursor).await?;
-        common.state().changed.extend(imported);
-        if !has_more {
+        let imported = mover.import(session, Some(us), cursor, |_| ()).await?;
+        common.state().changed.extend(imported.jobs);
+        if !imported.has_more {
             return Ok(());
         }
     }
@@ -100,21 +111,31 @@ async fn connect(target: &Arc<ServerTarget>, mover: &Mover) -> Result<MovingSess
     }
 }
 
-/// Takes over what others have saved, for who looks only. Answers with the jobs.
+/// Takes over what others have saved, for who looks only.
+///
+/// It tells after each piece how many jobs were looked at, and how many there were at the start. What was taken over
+/// stays, wherever this is left.
 pub async fn catch_up(
     target: &Arc<ServerTarget>,
     local: Arc<dyn Ledger>,
     spool: Spool,
-) -> Result<Vec<JobKey>, StoreError> {
+    mut told: impl FnMut(u64, u64),
+) -> Result<Caught, StoreError> {
     let mover = Mover { local, spool };
     let moved = async {
         let MovingSession { session, mut cursor } = connect(target, &mover).await?;
-        let mut all = Vec::new();
+        let all = cursor.ahead(&session).await?;
+        let (mut caught, mut done) = (Caught::default(), 0);
         loop {
-            let (imported, has_more) = mover.import(&session, None, &mut cursor).await?;
-            all.extend(imported);
-            if !has_more {
-                return Ok(all);
+            let piece = |jobs: usize| {
+                done += jobs as u64;
+                told(done, all.max(done));
+            };
+            let imported = mover.import(&session, None, &mut cursor, piece).await?;
+            caught.jobs += imported.jobs.len();
+            caught.damaged.extend(imported.damaged);
+            if !imported.has_more {
+                return Ok(caught);
             }
         }
     };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::Here;
+use super::{Caught, Here};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{Doubt, Keep, Observation, Role};
 use crate::domain::response::Headers;
@@ -235,6 +235,197 @@ async fn a_directory_brings_all_that_it_knows_to_the_team_that_it_joins() {
     // Who looks only takes over the same, and polls nothing.
     let looking = tempfile::tempdir().unwrap();
     let (looks, _) = Store::open(looking.path()).unwrap();
-    assert_eq!(looks.catch_up((*target).clone()).await.unwrap(), 1);
+    let mut told = Vec::new();
+    let caught = looks.catch_up((*target).clone(), |done, all| told.push((done, all))).await.unwrap();
+    assert_eq!((caught, told.as_slice()), (Caught { jobs: 1, damaged: Vec::new() }, &[(1, 1)][..]));
     assert_eq!(looks.results().load(vec![one.key.clone()]).await.unwrap().remove(0).state, State::Succeeded);
+}
+
+#[tokio::test]
+async fn a_first_look_that_is_left_in_the_middle_keeps_what_it_has_and_the_next_goes_on_from_there() {
+    let Some((_, target)) = made("first_look").await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (alone, _) = Store::open(dir.path()).unwrap();
+    let jobs: Vec<Arc<Job>> = (0..1_500).map(|n| job(&format!("{n}"))).collect();
+    let body = Bytes::from(vec![b'x'; 70_000]);
+    let saves = jobs.iter().enumerate().map(|(n, one)| match n % 100 {
+        0 => alone.save(finished(one, 1, &body)),
+        _ => alone.save(Save::new(Arc::clone(one), knowing(State::Running, 1))),
+    });
+    futures_util::future::try_join_all(saves).await.unwrap();
+    alone.close().await;
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    ana.uploads().await;
+
+    let looking = tempfile::tempdir().unwrap();
+    let (looks, _) = Store::open(looking.path()).unwrap();
+    // A page and a little more, then it is left.
+    let (left, is_left) = tokio::sync::oneshot::channel();
+    let mut left = Some(left);
+    let told = |done, all| {
+        assert_eq!(all, 1_500);
+        if done > 1_000 {
+            left.take().map(|left| left.send(done));
+        }
+    };
+    tokio::select! {
+        biased;
+        done = is_left => assert!(done.unwrap() < 1_500),
+        caught = looks.catch_up((*target).clone(), told) => panic!("not left: {caught:?}"),
+    }
+    let keys: Vec<JobKey> = jobs.iter().map(|job| job.key.clone()).collect();
+    let known = |store: Store| {
+        let keys = keys.clone();
+        async move { store.results().load(keys).await.unwrap().iter().filter(|known| known.applied > 0).count() }
+    };
+    let kept = known(looks.clone()).await;
+    assert!((1_000..1_500).contains(&kept), "{kept}");
+    let mut least = u64::MAX;
+    let caught = looks.catch_up((*target).clone(), |_, all| least = least.min(all)).await.unwrap();
+    assert!(least <= 600, "it began anew: {least}");
+    assert_eq!((known(looks.clone()).await, caught.jobs + kept), (1_500, 1_500));
+    let first = looks.results().load(vec![jobs[0].key.clone()]).await.unwrap().remove(0);
+    assert_eq!(looks.results().body(first.saved.unwrap().body).await.unwrap(), body);
+}
+
+/// Other bytes in the place of all that a team's store has.
+const DAMAGE: &str = "UPDATE jobdeck.chunk SET data = decode(repeat('21', length(data)), 'hex')";
+
+#[tokio::test]
+async fn other_bytes_than_were_uploaded_are_nobodys_result_until_a_machine_that_has_them_uploads_them_again() {
+    for (plant, name) in [
+        (DAMAGE, "other_bytes"),
+        ("UPDATE jobdeck.chunk SET data = data || '\\x00'", "longer"),
+        ("DELETE FROM jobdeck.chunk WHERE n = 1", "shorter"),
+        ("INSERT INTO jobdeck.chunk SELECT body, n + 1, data FROM jobdeck.chunk WHERE n = 1", "one_chunk_more"),
+    ] {
+        let Some((cluster, target)) = made(name).await else { return };
+        let (one, result) = (job("one"), Bytes::from(vec![7; 1_500_000]));
+        let dir = tempfile::tempdir().unwrap();
+        let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+        ana.claims(&one).await;
+        ana.store.save(finished(&one, 1, &result)).await.unwrap();
+        ana.uploads().await;
+        ana.store.close().await;
+        drop(ana);
+        cluster.sql(name, plant);
+
+        let ben = Machine::start("ben", &target);
+        let is_reported = "SELECT count(*) FROM jobdeck.body WHERE is_damaged";
+        let is_read = name == "one_chunk_more";
+        if is_read {
+            // What stands behind the end is not read.
+            ben.learns(&one.key, |known| known.saved.is_some()).await;
+            continue;
+        }
+        eventually(|| async { cluster.sql(name, is_reported) == "1" }).await;
+        let known = ben.known(&one.key).await;
+        assert_eq!((known.state, known.saved.is_some()), (State::Unknown, false), "{name}");
+        assert!(matches!(ben.claims(&one).await, Claim::Theirs(_)), "it cannot be polled again");
+        let looking = tempfile::tempdir().unwrap();
+        let (looks, _) = Store::open(looking.path()).unwrap();
+        let caught = looks.catch_up((*target).clone(), |_, _| ()).await.unwrap();
+        assert!(caught.damaged[0].contains("is damaged"), "{caught:?}");
+        assert_eq!(caught.jobs, 0);
+
+        let _ana = Machine::over(dir.path(), "ana", &target);
+        let known = ben.learns(&one.key, |known| known.saved.is_some()).await;
+        assert_eq!((known.state, &body(&ben, &known).await), (State::Succeeded, &result), "{name}");
+        assert_eq!(cluster.sql(name, is_reported), "0");
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_damaged_result_can_be_asked_for_again_is_polled_again() {
+    let Some((cluster, target)) = made("asked_again").await else { return };
+    let mut one = (*job("one")).clone();
+    one.traits.one_shot = false;
+    let (one, result) = (Arc::new(one), Bytes::from_static(b"it can be had again"));
+    let ana = Machine::start("ana", &target);
+    ana.claims(&one).await;
+    ana.store.save(finished(&one, 1, &result)).await.unwrap();
+    ana.uploads().await;
+    ana.store.close().await;
+    drop(ana);
+    cluster.sql("asked_again", DAMAGE);
+    let ben = Machine::start("ben", &target);
+    eventually(|| async { ben.claims(&one).await == Claim::Ours { orphaned: false } }).await;
+    ben.store.save(finished(&one, 1, &result)).await.unwrap();
+    let cai = Machine::start("cai", &target);
+    let known = cai.learns(&one.key, |known| known.saved.is_some()).await;
+    assert_eq!(body(&cai, &known).await, result);
+}
+
+#[tokio::test]
+async fn a_result_that_arrives_at_the_server_as_other_bytes_is_refused_there_and_uploaded_again() {
+    let Some((cluster, target)) = made("corrupted").await else { return };
+    cluster.sql(
+        "corrupted",
+        "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS \
+         $$BEGIN NEW.data := set_byte(NEW.data, 0, 255 - get_byte(NEW.data, 0)); RETURN NEW; END$$; \
+         CREATE TRIGGER spoil BEFORE INSERT ON jobdeck.chunk FOR EACH ROW EXECUTE FUNCTION spoil()",
+    );
+    let (one, result) = (job("one"), Bytes::from_static(b"paid for"));
+    let (ana, ben) = (Machine::start("ana", &target), Machine::start("ben", &target));
+    ana.claims(&one).await;
+    ana.store.save(finished(&one, 1, &result)).await.unwrap();
+    // It is tried again and again.
+    eventually(|| async { cluster.sql("corrupted", "SELECT last_value > 1 FROM jobdeck.body_id_seq") == "t" }).await;
+    assert_eq!(ana.store.waiting_for_upload().await.unwrap(), 1);
+    assert_eq!(ben.known(&one.key).await.saved, None);
+    assert_eq!(cluster.sql("corrupted", "SELECT count(*) FROM jobdeck.known"), "0", "nobody is told");
+    cluster.sql("corrupted", "DROP TRIGGER spoil ON jobdeck.chunk");
+    let known = ben.learns(&one.key, |known| known.saved.is_some()).await;
+    assert_eq!(body(&ben, &known).await, result);
+}
+
+#[tokio::test]
+async fn a_copy_that_is_damaged_on_its_own_machine_does_not_become_everybodys() {
+    let Some((_, target)) = made("damaged_here").await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (alone, _) = Store::open(dir.path()).unwrap();
+    let one = job("one");
+    alone.save(finished(&one, 1, &Bytes::from(vec![7; 100_000]))).await.unwrap();
+    alone.close().await;
+    drop(alone);
+    for file in std::fs::read_dir(dir.path().join("bodies")).unwrap() {
+        std::fs::write(file.unwrap().path(), vec![8; 100_000]).unwrap();
+    }
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    ana.uploads().await;
+    let ben = Machine::start("ben", &target);
+    assert!(matches!(ben.claims(&one).await, Claim::Theirs(_)));
+    assert_eq!(ben.known(&one.key).await.saved, None);
+}
+
+#[tokio::test]
+async fn whoever_is_started_again_after_a_death_ends_the_lease_of_the_dead_at_once_and_uploads_what_that_saved_first() {
+    let Some((cluster, target)) = made("started_again").await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (saved, polled) = (job("saved"), job("polled"));
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    let ben = Machine::start("ben", &target);
+    for job in [&saved, &polled] {
+        assert_eq!(ana.claims(job).await, Claim::Ours { orphaned: false });
+        assert!(matches!(ben.claims(job).await, Claim::Theirs(_)));
+    }
+    drop(ana);
+    let (alone, _) = Store::open(dir.path()).unwrap();
+    alone.save(finished(&saved, 2, &Bytes::from_static(b"paid for"))).await.unwrap();
+    drop(alone);
+
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    eventually(|| async { ana.claims(&polled).await == Claim::Ours { orphaned: true } }).await;
+    assert_eq!(ana.known(&polled.key).await.doubt, Some(Doubt::ReaderDied), "it may have taken the result");
+    let ended = "SELECT count(*) FROM jobdeck.instance WHERE ended < until";
+    assert_eq!(cluster.sql("started_again", ended), "1", "before the lease ran out");
+    let known =
+        "SELECT count(*) FROM jobdeck.known k JOIN jobdeck.instance i ON i.ended IS NOT NULL WHERE k.saved IS NOT NULL";
+    assert_eq!(cluster.sql("started_again", known), "1");
+    ben.learns(&saved.key, |known| known.saved.is_some()).await;
+    // One that lives keeps what it has, over whatever directory another is.
+    let beside = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    assert!(matches!(beside.claims(&polled).await, Claim::Theirs(_)));
+    beside.uploads().await;
+    assert_eq!(ana.claims(&polled).await, Claim::Ours { orphaned: false });
 }
