@@ -159,13 +159,10 @@ impl App {
 
 /// Whether anything that is seen differs: not only when the last read was.
 fn differs(before: &Observation, after: &Observation) -> bool {
-    let seen = |known: &Observation| {
-        let mut known = known.clone();
-        known.applied = 0;
-        if let Some(last) = &mut known.last_poll {
-            last.at = jiff::Timestamp::UNIX_EPOCH;
-        }
-        known
-    };
-    seen(before) != seen(after)
+    let mut before = before.clone();
+    before.applied = after.applied;
+    if let (Some(last), Some(next)) = (&mut before.last_poll, &after.last_poll) {
+        last.at = next.at;
+    }
+    before != *after
 }

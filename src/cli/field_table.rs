@@ -87,7 +87,7 @@ impl FieldTable {
             }
             (ExportRows::Files, None) => Ok(Vec::new()),
             (ExportRows::Files, Some(saved)) => {
-                let body = saved::bytes(store, saved).await?;
+                let body = store.body(saved.body).await?;
                 let files = saved::payload(store, &entry.job, &entry.known, &body).await.files;
                 let service = self.services.get(&entry.job.service);
                 let rows = files.into_iter().map(|file| {

@@ -106,14 +106,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         CliCommand::Export(export) => commands::export::run(&common, export).await,
         CliCommand::Add(add) => {
             let file = config::locate(common.named())?;
-            let wanted = commands::add::AddRequest {
-                service: &add.service,
-                ids: &add.ids,
-                name: add.name.as_deref(),
-                tags: &add.tags,
-                batch: add.batch.as_deref().map(str::trim),
-            };
-            printed(|out, err| commands::add::run(&file, &wanted, &mut io::stdin().lock(), out, err))
+            printed(|out, err| commands::add::run(&file, &add, &mut io::stdin().lock(), out, err))
         }
         CliCommand::Check(check) => commands::check::run(&common, &check).await,
         CliCommand::Init { provider } => {

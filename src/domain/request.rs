@@ -1,5 +1,7 @@
 //! A request as a provider makes it, and the curl line that shows it to a person. The token is not in it.
 
+use std::fmt;
+
 use url::Url;
 
 use super::secret::TokenSource;
@@ -62,7 +64,7 @@ impl Header {
 }
 
 /// One request, everything but the token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// GET or POST.
     pub method: Method,
@@ -79,6 +81,25 @@ pub struct Request {
     /// The host whose response named this URL, if it is of another origin: none of its names is asked where it stands
     /// for a private, link-local or loopback address, unless that host's own name does.
     pub named_by: Option<String>,
+}
+
+/// A URL whose query, which may be a gateway's key or a signature, is masked.
+pub fn masked(url: &Url) -> Url {
+    let mut masked = url.clone();
+    masked.set_query(url.query().map(|_| "***"));
+    masked
+}
+
+/// Without its query and its body.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &masked(&self.url).as_str())
+            .field("headers", &self.headers)
+            .field("one_shot", &self.one_shot)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Request {
@@ -155,6 +176,8 @@ mod tests {
             own_query: vec!["execution_id".to_owned()],
             named_by: None,
         };
+        let debugged = format!("{request:?}");
+        assert!(debugged.contains("https://host/api?***") && !debugged.contains("s3cret"), "{debugged}");
         let line = request.curl(&TokenSource::Env("OPTEXITY_API_KEY".to_owned()));
         assert_eq!(
             line,

@@ -10,6 +10,7 @@ use url::Url;
 use super::field::Field;
 use super::job::JobTraits;
 use super::provider::{OneShot, ProviderRef};
+use super::request::masked;
 use super::secret::TokenSource;
 
 /// The name of the further secret with which Unstract's platform is asked how far an execution is. A service is polled
@@ -67,12 +68,10 @@ impl Service {
 /// Without the query of `base`, which may be a gateway's key.
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut base = self.base.clone();
-        base.set_query(base.query().map(|_| "***"));
         f.debug_struct("Service")
             .field("name", &self.name)
             .field("provider", &self.provider)
-            .field("base", &base.as_str())
+            .field("base", &masked(&self.base).as_str())
             .field("token", &self.token)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::domain::field::Field;
 use crate::domain::job::{Job, JobKey, ProviderName};
-use crate::domain::observation::{BodyId, Observation, Role, SavedBody};
+use crate::domain::observation::{BodyId, Observation, Role};
 use crate::domain::provider::{BodySource, Payload, ProviderRef};
 use crate::domain::service::Service;
 use crate::providers;
@@ -69,11 +69,6 @@ impl From<Store> for OpenStore {
     fn from(store: Store) -> Self {
         Self(store)
     }
-}
-
-/// The bytes of a saved body.
-pub async fn bytes(results: &Results, saved: &SavedBody) -> Result<Bytes, StoreError> {
-    results.body(saved.body).await
 }
 
 /// How a saved body is taken apart: by which provider, and as which of its job's bodies.

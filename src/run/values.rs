@@ -67,7 +67,7 @@ impl JobValues {
             if !wanted.contains(&placeholder) {
                 continue;
             }
-            let body = saved::bytes(store, saved).await.map_err(io::Error::other)?;
+            let body = store.body(saved.body).await.map_err(io::Error::other)?;
             let form = saved::form(store, &job.key, saved.body).await;
             let Some(bytes) = part(placeholder, form, body).await? else { continue };
             let folder = match self.folder.take() {

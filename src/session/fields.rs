@@ -20,7 +20,7 @@ pub async fn renew(store: &Results, services: &[Arc<Service>], entries: &mut [Kn
         let Some((service, definition)) = definitions.get(&*entry.job.service) else { continue };
         let taken_by = entry.known.fields.as_ref().map(|fields| fields.taken_by.as_str()).unwrap_or_default();
         let Some(saved) = entry.known.saved.as_ref().filter(|_| taken_by != definition) else { continue };
-        let Ok(body) = saved::bytes(store, saved).await else { continue };
+        let Ok(body) = store.body(saved.body).await else { continue };
         let form = saved::form(store, &entry.job.key, saved.body).await;
         let fields = FieldValues { taken_by: definition.clone(), values: form.fields(&service.fields, &body) };
         entry.known =

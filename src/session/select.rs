@@ -124,6 +124,6 @@ fn is_stale(known: &Observation) -> bool {
 
 async fn file_names(store: &Results, entry: &KnownJob) -> Result<Vec<String>, SessionError> {
     let Some(saved) = entry.known.saved.as_ref().filter(|_| entry.known.files.is_some()) else { return Ok(Vec::new()) };
-    let body = saved::bytes(store, saved).await?;
+    let body = store.body(saved.body).await?;
     Ok(saved::payload(store, &entry.job, &entry.known, &body).await.files.into_iter().map(|file| file.name).collect())
 }

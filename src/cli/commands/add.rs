@@ -3,36 +3,22 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use crate::cli::args::AddArgs;
 use crate::config::add::append::{self, Addition};
 use crate::config::add::given::{self, Given};
 use crate::domain::clean::Clean;
-
-/// What is asked for on the command line.
-#[derive(Debug, Clone, Copy)]
-pub struct AddRequest<'a> {
-    /// The name of a service of the file.
-    pub service: &'a str,
-    /// Ids; `-` stands for those of standard input.
-    pub ids: &'a [String],
-    /// A name for those that come without one.
-    pub name: Option<&'a str>,
-    /// Tags of each.
-    pub tags: &'a [String],
-    /// Their batch; None: the file's.
-    pub batch: Option<&'a str>,
-}
 
 /// Adds jobs and prints the label of each, one a line; those that were in the file before, and what is odd about an
 /// id, go to `err`. Returns the exit code.
 pub fn run(
     file: &Path,
-    wanted: &AddRequest<'_>,
+    wanted: &AddArgs,
     stdin: &mut dyn Read,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
     let mut given = Vec::new();
-    for id in wanted.ids {
+    for id in &wanted.ids {
         if id != "-" {
             given.push(Given { id: id.clone(), ..Given::default() });
             continue;
@@ -49,8 +35,13 @@ pub fn run(
         writeln!(err, "jobdeck: there is no id to add; give ids, or `-` and one id a line on standard input")?;
         return Ok(2);
     }
-    let AddRequest { service, name, tags, batch, .. } = *wanted;
-    let addition = Addition { service, ids: &given, name, tags, batch };
+    let addition = Addition {
+        service: &wanted.service,
+        ids: &given,
+        name: wanted.name.as_deref(),
+        tags: &wanted.tags,
+        batch: wanted.batch.as_deref().map(str::trim),
+    };
     match append::add(file, &addition) {
         Ok(done) => {
             for label in &done.added {
@@ -89,8 +80,8 @@ mod tests {
     use super::*;
 
     fn added(service: &str, ids: &[&str], stdin: &[u8], file: &Path) -> (u8, String, String) {
-        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-        let wanted = AddRequest { service, ids: &ids, name: None, tags: &[], batch: None };
+        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        let wanted = AddArgs { service: service.to_owned(), ids, name: None, tags: Vec::new(), batch: None };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut stdin = stdin;
         let code = run(file, &wanted, &mut stdin, &mut out, &mut err).unwrap();

@@ -10,6 +10,7 @@ use crate::config;
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::domain::reading::Verdict;
+use crate::domain::request::masked;
 use crate::domain::state::LostBecause;
 use crate::engine::explain::{self, Explained};
 
@@ -85,9 +86,7 @@ fn result(explained: &Explained) -> String {
                 0 => String::new(),
                 more => format!(", and {more} more behind it"),
             };
-            // A query may be a signature.
-            let mut url = request.url.clone();
-            url.set_query(url.query().map(|_| "***"));
+            let url = masked(&request.url);
             format!("{} {url}, {token} the token{once}{more}", request.method.as_str())
         }
         (None, Some(output), _) => {

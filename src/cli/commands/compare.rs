@@ -143,7 +143,7 @@ async fn differing(store: &Results, before: &KnownJob, after: &KnownJob) -> Resu
 /// The decoded output of a job, else the raw one.
 async fn output(store: &Results, entry: &KnownJob) -> Result<Option<Bytes>, Failure> {
     let Some(best) = entry.known.kept_body() else { return Ok(None) };
-    let body = saved::bytes(store, best).await?;
+    let body = store.body(best.body).await?;
     if let Err(damage) = best.check(&body) {
         output::say_error(&format!("{}: {damage}", crate::cli::event_lines::named(&entry.job)));
         return Ok(None);

@@ -136,10 +136,15 @@ pub fn words() -> JobFormat {
     JobFormat { line: state_line, summary }
 }
 
-/// A job's JSON line. Its time is not that of the export: what has not changed is the same file again.
+/// A job's JSON line.
 fn state_line(job: &Job, known: &Observation) -> String {
+    json(&line_of(job, known))
+}
+
+/// Its time is not that of the export: what has not changed is the same file again.
+fn line_of<'a>(job: &'a Job, known: &'a Observation) -> StateLine<'a> {
     let at = known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
-    json(&StateLine::with_read(at, job, known))
+    StateLine::with_read(at, job, known)
 }
 
 /// The table of all, without their outputs.
@@ -254,7 +259,7 @@ fn begin(dir: &Path) -> Result<PartFile, Failure> {
 
 async fn body(store: &Results, entry: &KnownJob) -> Result<Bytes, Failure> {
     let Some(saved) = &entry.known.saved else { return Ok(Bytes::new()) };
-    let bytes = saved::bytes(store, saved).await?;
+    let bytes = store.body(saved.body).await?;
     saved.check(&bytes).map_err(|damage| Failure::internal(damage.to_string()))?;
     Ok(bytes)
 }
@@ -276,9 +281,7 @@ fn json_line(entry: &KnownJob, payload: Payload) -> String {
         Some(_) => None,
         None => payload.raw.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
     };
-    // Not the time of the export: what has not changed is the same file again.
-    let at = entry.known.saved.as_ref().map_or(Timestamp::UNIX_EPOCH, |saved| saved.at);
-    json(&Exported { job: StateLine::with_read(at, &entry.job, &entry.known), output, raw })
+    json(&Exported { job: line_of(&entry.job, &entry.known), output, raw })
 }
 
 /// What was written so far.

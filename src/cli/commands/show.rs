@@ -55,7 +55,7 @@ async fn is_damaged(store: &Results, entry: &KnownJob, part: ShowPart) -> bool {
         ShowPart::Body | ShowPart::Raw | ShowPart::Output | ShowPart::Files => {}
     }
     let Some(saved) = entry.known.kept_body() else { return false };
-    let Ok(bytes) = saved::bytes(store, saved).await else { return false };
+    let Ok(bytes) = store.body(saved.body).await else { return false };
     let damage = saved.check(&bytes).err();
     if let Some(damage) = damage {
         output::say_error(&format!("{}: {damage}", crate::cli::event_lines::named(&entry.job)));
@@ -77,7 +77,7 @@ fn standing(entry: &KnownJob) -> String {
 /// The bytes to show a part of: the saved result, else what was kept of a reply that was none.
 async fn body(store: &Results, entry: &KnownJob) -> Result<Option<Bytes>, Failure> {
     match entry.known.kept_body() {
-        Some(saved) => Ok(Some(saved::bytes(store, saved).await?)),
+        Some(saved) => Ok(Some(store.body(saved.body).await?)),
         None => Ok(None),
     }
 }
