@@ -28,6 +28,7 @@ const LARGEST_PAGE: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Commands {
     running: JoinSet<()>,
+    killed: bool,
     leaving: Arc<AtomicBool>,
     inputs: UnboundedSender<Message>,
     store: Option<Results>,
@@ -40,13 +41,13 @@ impl Commands {
     /// Nothing runs yet.
     pub fn new(inputs: UnboundedSender<Message>, store: Option<Results>, state: PathBuf, file: PathBuf) -> Self {
         let leaving = Arc::new(AtomicBool::new(false));
-        Self { running: JoinSet::new(), leaving, inputs, store, state, file }
+        Self { running: JoinSet::new(), killed: false, leaving, inputs, store, state, file }
     }
 
-    /// Whether anything runs.
+    /// Whether anything runs that was not killed.
     pub fn is_busy(&mut self) -> bool {
         while self.running.try_join_next().is_some() {}
-        !self.running.is_empty()
+        !self.killed && !self.running.is_empty()
     }
 
     /// Begins nothing more.
@@ -57,6 +58,7 @@ impl Commands {
     /// Ends what runs.
     pub fn kill(&mut self) {
         self.leave();
+        self.killed = true;
         self.running.abort_all();
     }
 

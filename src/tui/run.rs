@@ -372,6 +372,11 @@ impl Dashboard {
                 self.commands.kill();
                 self.ask_to_end(EngineCommand::Abort);
             }
+            // The engine has ended, and the loop does once the user's commands have.
+            LoopAction::Exit if self.commands.is_busy() => {
+                let said = Clean::new("waiting for a command of yours to end");
+                self.apply(Event::CommandEnded { said, good: true });
+            }
             LoopAction::Exit => self.state.leaving = true,
         }
     }

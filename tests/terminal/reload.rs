@@ -37,9 +37,8 @@ fn a_filter_knows_the_user_s_fields_and_a_changed_pointer_holds_for_what_is_save
     let service = Service::start(&home, vec![done("scan-1"), done("scan-2")]);
     let good = std::fs::read_to_string(home.path("jobs.toml")).unwrap();
     let with = |pointer: &str| {
-        let name = good.split("[services.").nth(1).and_then(|rest| rest.split(']').next()).unwrap();
         format!(
-            "{good}\n[services.{name}.fields]\nkind = {{ at = \"{pointer}\", column = true, width = 12, title = \"KIND\" }}\n"
+            "{good}\n[services.unstract.fields]\nkind = {{ at = \"{pointer}\", column = true, width = 12, title = \"KIND\" }}\n"
         )
     };
     home.write("jobs.toml", &with("/status"));
