@@ -15,6 +15,9 @@ use crate::domain::job::ProviderName;
 /// Up to this many jobs, each has its own table and name.
 const NAMED: usize = 500;
 
+/// The table that describes the farm's provider.
+const RENDER: &str = include_str!("../../assets/demo/render-provider.toml");
+
 /// A command of the user's own: what failed is sent again, and its new id comes into this file.
 const RESUBMIT: &str = r#"[[commands]]
 name = "resubmit"
@@ -37,6 +40,7 @@ pub fn jobs_file(world: &World, address: SocketAddr) -> String {
         duration(world, interval * 4.0),
         duration(world, 10.0)
     );
+    out.push_str(RENDER);
     for service in &world.scenario.services.services {
         write_service(&mut out, service, address);
     }
@@ -56,7 +60,7 @@ fn write_service(out: &mut String, service: &DemoService, address: SocketAddr) {
     let (key, path) = match provider {
         ProviderName::UNSTRACT => ("url", format!("/deployment/api/{}/{}/", service.organization, service.api)),
         ProviderName::VESSL => ("base_url", format!("/api/v1/services/{}", service.slug)),
-        _ => ("base_url", String::new()),
+        _ => ("base_url", service.path.clone()),
     };
     let _ = writeln!(
         out,

@@ -8,12 +8,12 @@ use axum::response::Response;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::kind::JobKind;
 use super::line::{Connection, Sending, reply};
 use super::plan::DemoPhase;
-use super::scenario::JobKind;
 use super::unstract_body::{self, to_json};
 use super::world::World;
-use super::{optexity, vessl};
+use super::{llmwhisperer, optexity, render, vessl};
 
 /// The body of the terminal reply that was handed out whole. It is made again: bodies follow from the seed, and
 /// keeping those of 100,000 jobs would take half a gigabyte.
@@ -25,6 +25,8 @@ pub fn handed_out(world: &World, id: &str) -> Option<Vec<u8>> {
         JobKind::Unstract(kind) => unstract_body::body(world, job, kind, &record.names, taken.flags),
         JobKind::Vessl(kind) => vessl::answer(job, kind),
         JobKind::Optexity(kind) => optexity::answer(world, job, kind, DemoPhase::Over),
+        JobKind::Whisper(kind) => llmwhisperer::handed_out(job, kind),
+        JobKind::Render(kind) => render::handed_out(world, job, kind),
     })
 }
 

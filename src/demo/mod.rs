@@ -12,10 +12,13 @@ use tokio::sync::oneshot;
 use world::World;
 
 mod jobs_file;
+mod kind;
 mod ledger;
 mod line;
+mod llmwhisperer;
 mod optexity;
 mod plan;
+mod render;
 mod resubmit;
 mod scenario;
 #[cfg(test)]
@@ -50,7 +53,7 @@ pub struct DemoOptions {
 
 impl Default for DemoOptions {
     fn default() -> Self {
-        Self { jobs: 40, seed: None, speed: 1.0, port: None, calm: false }
+        Self { jobs: 60, seed: None, speed: 1.0, port: None, calm: false }
     }
 }
 

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::kind::{JobKind, OptexityEnd, OptexityKind};
 use super::line::{Connection, Sending, reply};
 use super::plan::{DemoPhase, Planned};
-use super::scenario::{JobKind, OptexityEnd, OptexityKind};
 use super::server::{JSON, is_right, latency, trouble};
 use super::template::{fill, hex};
 use super::unstract_body::to_json;
@@ -31,9 +31,8 @@ pub async fn status(
     struct Call {
         task_id: String,
     }
-    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-    if key.is_empty() || !is_right(key) {
-        return error(&line, 401, "Invalid API key");
+    if let Some(refusal) = refused(&line, &headers) {
+        return refusal;
     }
     let Ok(Call { task_id }) = serde_json::from_slice(&body) else {
         return error(&line, 400, "Missing required field: task_id");
@@ -54,6 +53,21 @@ pub async fn status(
         world.take(&task_id, HandedOut { flags: Flags::default(), whole: true });
     }
     reply(&line, 200, JSON, answer(&world, &met.job, kind, met.phase), Sending::Whole)
+}
+
+/// POST of what is to be done: the task that it became.
+pub async fn send(
+    State(world): State<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Connection>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refused(&line, &headers) {
+        return refusal;
+    }
+    let works = |kind: &&JobKind| of_optexity(kind).is_some_and(|kind| kind.ends == OptexityEnd::Completed);
+    let Some(kind) = world.scenario.kinds.iter().find(works) else { return error(&line, 404, "Endpoint not found") };
+    let job = world.send(kind.clone(), Vec::new());
+    reply(&line, 200, JSON, to_json(&Accepted { success: true, task_id: &job.id, status: "queued" }), Sending::Whole)
 }
 
 /// What the service says of a task that is so far.
@@ -153,8 +167,20 @@ struct Task<'a> {
 }
 
 #[derive(Serialize)]
+struct Accepted<'a> {
+    success: bool,
+    task_id: &'a str,
+    status: &'static str,
+}
+
+#[derive(Serialize)]
 struct OptexityProblem<'a> {
     error: &'a str,
+}
+
+fn refused(line: &Connection, headers: &HeaderMap) -> Option<Response> {
+    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    (key.is_empty() || !is_right(key)).then(|| error(line, 401, "Invalid API key"))
 }
 
 fn error(line: &Connection, status: u16, error: &str) -> Response {
@@ -162,8 +188,6 @@ fn error(line: &Connection, status: u16, error: &str) -> Response {
 }
 
 fn of_optexity(kind: &JobKind) -> Option<&OptexityKind> {
-    match kind {
-        JobKind::Optexity(kind) => Some(kind),
-        JobKind::Unstract(_) | JobKind::Vessl(_) => None,
-    }
+    let JobKind::Optexity(kind) = kind else { return None };
+    Some(kind)
 }

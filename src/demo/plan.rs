@@ -2,7 +2,8 @@
 
 use fastrand::Rng;
 
-use super::scenario::{JobKind, OptexityEnd, Scenario, UnstractEnd};
+use super::kind::{JobKind, OptexityEnd, UnstractEnd};
+use super::scenario::Scenario;
 use super::template::{fill, hex, uuid};
 
 /// One job of the batch. Times are seconds of the demo's clock, below zero for what was before its start.
@@ -76,7 +77,7 @@ pub fn sent(kind: JobKind, number: usize, now: f64, rng: &mut Rng) -> Planned {
     Planned { created: now, starts, ends, ..planned(kind, number, ends, rng) }
 }
 
-/// So many kinds, each as often as its weight says, by largest remainder: forty jobs show every common kind.
+/// So many kinds, each as often as its weight says, by largest remainder: sixty jobs show every common kind.
 fn portions(kinds: &[JobKind], jobs: usize) -> Vec<JobKind> {
     let total: f64 = kinds.iter().map(|kind| kind.common().weight).sum();
     let share = |kind: &JobKind| jobs as f64 * kind.common().weight / total;
@@ -107,12 +108,16 @@ fn planned(kind: JobKind, number: usize, ends: f64, rng: &mut Rng) -> Planned {
         JobKind::Unstract(kind) if kind.ends == UnstractEnd::Expired => -3.0 * 3600.0,
         // A job can be gone only after it was seen.
         JobKind::Optexity(kind) if kind.ends == OptexityEnd::Gone => ends.max(30.0),
-        JobKind::Unstract(_) | JobKind::Vessl(_) | JobKind::Optexity(_) => ends,
+        JobKind::Unstract(_) | JobKind::Vessl(_) | JobKind::Optexity(_) | JobKind::Whisper(_) | JobKind::Render(_) => {
+            ends
+        }
     };
     let id = match &kind {
         JobKind::Unstract(_) => uuid(rng),
         JobKind::Vessl(_) => std::iter::repeat_with(|| rng.digit(36)).take(12).collect(),
         JobKind::Optexity(_) => format!("task_{}", hex(rng, 10)),
+        JobKind::Whisper(_) => format!("{}|{}", hex(rng, 8), hex(rng, 32)),
+        JobKind::Render(_) => format!("rnd-{}", hex(rng, 8)),
     };
     let starts = ends - runs;
     let created = starts.min(0.0) - 2.0 - 30.0 * rng.f64();
@@ -137,11 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn forty_jobs_mostly_succeed_and_show_every_state_in_which_a_job_can_end() {
-        let jobs = batch(40, 1);
+    fn sixty_jobs_mostly_succeed_and_show_every_state_in_which_a_job_can_end() {
+        let jobs = batch(60, 1);
         let count = |state| jobs.iter().filter(|job| job.kind.state() == state).count();
         let states = [State::Succeeded, State::Partial, State::Failed, State::Cancelled, State::Lost];
-        assert_eq!(states.map(count), [27, 3, 7, 1, 2]);
+        assert_eq!(states.map(count), [41, 5, 9, 2, 3]);
     }
 
     #[test]
@@ -161,6 +166,8 @@ mod tests {
                 JobKind::Unstract(_) => job.id.len() == 36,
                 JobKind::Vessl(_) => job.id.len() == 12,
                 JobKind::Optexity(_) => job.id.starts_with("task_") && job.id.len() == 15,
+                JobKind::Whisper(_) => job.id.len() == 41 && job.id.find('|') == Some(8),
+                JobKind::Render(_) => job.id.starts_with("rnd-") && job.id.len() == 12,
             };
             assert!(fits, "{}", job.id);
         }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::line::{Connection, ConnectionListener, Sending, reply};
 use super::scenario::TroubleKind;
 use super::world::{Met, Obstacle, World};
-use super::{ledger, optexity, resubmit, unstract, vessl};
+use super::{ledger, llmwhisperer, optexity, render, resubmit, unstract, vessl};
 
 /// The content type of all answers but a proxy's.
 pub const JSON: &str = "application/json";
@@ -86,7 +86,14 @@ fn routes(world: Arc<World>) -> Router {
         .route("/deployment/api/{organization}/{api}/", get(unstract::status).post(unstract::execute))
         .route("/api/v1/services/{slug}/async", post(vessl::send))
         .route("/api/v1/services/{slug}/async/{id}/output", get(vessl::status))
+        .route("/api/v1/inference", post(optexity::send))
         .route("/api/v1/inference/call", post(optexity::status))
+        .route("/api/v2/whisper", post(llmwhisperer::send))
+        .route("/api/v2/whisper-status", get(llmwhisperer::status))
+        .route("/api/v2/whisper-retrieve", get(llmwhisperer::retrieve))
+        .route("/farm/api/jobs", post(render::send))
+        .route("/farm/api/jobs/{id}", get(render::status))
+        .route("/farm/api/files/{file}", get(render::frames))
         .route("/demo/resubmit/{id}", post(resubmit::resubmit))
         .route("/demo/ledger", get(ledger::all))
         .route("/demo/body/{id}", get(ledger::body))

@@ -12,9 +12,9 @@ use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use super::kind::{Delivery, JobKind, UnstractEnd, UnstractKind};
 use super::line::{Connection, Sending, reply, reply_then};
 use super::plan::{DemoPhase, Planned};
-use super::scenario::{Delivery, JobKind, UnstractEnd, UnstractKind};
 use super::server::{JSON, bearer, is_right, latency, trouble};
 use super::unstract_body::{DemoFile, Envelope, body, files, to_json, verdict};
 use super::world::{Flags, HandedOut, Met, World};
@@ -260,10 +260,8 @@ fn boolean(attr: &'static str, text: &str) -> Result<bool, RefusedRead> {
 }
 
 fn of_unstract(kind: &JobKind) -> Option<&Arc<UnstractKind>> {
-    match kind {
-        JobKind::Unstract(kind) => Some(kind),
-        JobKind::Vessl(_) | JobKind::Optexity(_) => None,
-    }
+    let JobKind::Unstract(kind) = kind else { return None };
+    Some(kind)
 }
 
 /// What becomes of an execution that is sent to this deployment: the first of its kinds that goes well.

@@ -6,8 +6,9 @@ use fastrand::Rng;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::kind::{UnstractEnd, UnstractKind};
 use super::plan::Planned;
-use super::scenario::{ExtractedDocument, UnstractEnd, UnstractKind};
+use super::scenario::ExtractedDocument;
 use super::template::{fill, hex, uuid};
 use super::world::{Flags, World};
 
@@ -426,6 +427,7 @@ fn rounded(seconds: f64) -> f64 {
     (seconds * 1e3).round() / 1e3
 }
 
-fn draw([low, high]: [usize; 2], rng: &mut Rng) -> usize {
+/// A number of the range.
+pub fn draw([low, high]: [usize; 2], rng: &mut Rng) -> usize {
     rng.usize(low..=high.max(low))
 }

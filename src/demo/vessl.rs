@@ -8,9 +8,9 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::kind::{JobKind, VesslEnd, VesslKind};
 use super::line::{Connection, Sending, reply};
 use super::plan::{DemoPhase, Planned};
-use super::scenario::{JobKind, VesslEnd, VesslKind};
 use super::server::{JSON, bearer, is_right, latency, trouble};
 use super::template::fill;
 use super::unstract_body::to_json;
@@ -122,11 +122,7 @@ fn error(line: &Connection, status: u16, code: &'static str, message: &'static s
 
 /// The kind, if it is one of this very service: a request of another service is not found.
 fn of_service<'a>(world: &World, kind: &'a JobKind, slug: &str) -> Option<&'a VesslKind> {
-    match kind {
-        JobKind::Vessl(kind) => {
-            let mut services = world.scenario.services.services.iter();
-            services.any(|service| service.slug == slug && service.name == kind.common.service).then_some(kind)
-        }
-        JobKind::Unstract(_) | JobKind::Optexity(_) => None,
-    }
+    let JobKind::Vessl(kind) = kind else { return None };
+    let mut services = world.scenario.services.services.iter();
+    services.any(|service| service.slug == slug && service.name == kind.common.service).then_some(kind)
 }

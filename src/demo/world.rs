@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use jiff::Timestamp;
 
+use super::kind::JobKind;
 use super::plan::{DemoPhase, Planned, plan, sent};
-use super::scenario::{JobKind, Scenario, TroubleKind};
+use super::scenario::{Scenario, TroubleKind};
 use super::{DemoError, DemoOptions};
 use crate::domain::state::State;
 

@@ -1,0 +1,194 @@
+//! LLMWhisperer: the status of a whisper, which can be read again and again, and its text, which is handed out once.
+
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Serialize;
+use url::form_urlencoded;
+
+use super::kind::{JobKind, WhisperEnd, WhisperKind};
+use super::line::{Connection, Sending, reply, reply_then};
+use super::plan::{DemoPhase, Planned};
+use super::server::{JSON, is_right, latency, trouble};
+use super::template::fill;
+use super::unstract_body::{draw, to_json};
+use super::world::{Flags, HandedOut, Met, World};
+
+/// Between two pages, as the real service has it.
+const PAGE_END: &str = "\n<<<\n";
+
+/// GET of a whisper's status.
+pub async fn status(
+    State(world): State<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Connection>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let (met, kind) = match asked(&world, &line, &headers, query.as_deref()).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return said(&line, 400, "Whisper job not found for the provided whisper hash"),
+        Err(response) => return response,
+    };
+    let id = &met.job.id;
+    if met.phase == DemoPhase::Over && kind.ends == WhisperEnd::Error {
+        world.take(id, HandedOut { flags: Flags::default(), whole: true });
+    }
+    let is_taken = world.record(id).is_some_and(|record| record.taken.is_some());
+    let body = answer(&met.job, &kind, met.phase, is_taken);
+    reply(&line, 200, JSON, body, Sending::Whole)
+}
+
+/// GET of a whisper's text: the first one takes it.
+pub async fn retrieve(
+    State(world): State<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Connection>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let (met, kind) = match asked(&world, &line, &headers, query.as_deref()).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return said(&line, 404, "Whisper job unknown"),
+        Err(response) => return response,
+    };
+    let sending = match (met.phase, kind.ends) {
+        (DemoPhase::Waiting | DemoPhase::Running(_), _) => return said(&line, 400, "Whisper not ready : processing"),
+        (DemoPhase::Over, WhisperEnd::Error) => return said(&line, 400, "Whisper not ready : error"),
+        (DemoPhase::Over, WhisperEnd::Processed | WhisperEnd::AlreadyRead) => Sending::Whole,
+        (DemoPhase::Over, WhisperEnd::Cut) => Sending::Cut,
+    };
+    let id = met.job.id.clone();
+    let first = world.take(&id, HandedOut { flags: Flags::default(), whole: false });
+    if !first || kind.ends == WhisperEnd::AlreadyRead {
+        return said(&line, 400, "Whisper already delivered");
+    }
+    let text = text(&met.job, &kind);
+    reply_then(&line, 200, JSON, text, sending, move || world.sent_whole(&id))
+}
+
+/// POST of a document: 202 and the hash by which its whisper is asked for.
+pub async fn send(
+    State(world): State<Arc<World>>,
+    ConnectInfo(line): ConnectInfo<Connection>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refused(&line, &headers) {
+        return refusal;
+    }
+    let works = |kind: &&JobKind| of_whisper(kind).is_some_and(|kind| kind.ends == WhisperEnd::Processed);
+    let Some(kind) = world.scenario.kinds.iter().find(works) else { return said(&line, 404, "Resource not found") };
+    let job = world.send(kind.clone(), Vec::new());
+    let accepted = Accepted { message: "Whisper Job Accepted", status: "processing", whisper_hash: &job.id };
+    reply(&line, 202, JSON, to_json(&accepted), Sending::Whole)
+}
+
+/// What was handed out of a whisper that is over: its text, or the status that says why there is none.
+pub fn handed_out(job: &Planned, kind: &WhisperKind) -> Vec<u8> {
+    match kind.ends {
+        WhisperEnd::Error => answer(job, kind, DemoPhase::Over, true),
+        WhisperEnd::Processed | WhisperEnd::AlreadyRead | WhisperEnd::Cut => text(job, kind),
+    }
+}
+
+fn answer(job: &Planned, kind: &WhisperKind, phase: DemoPhase, is_taken: bool) -> Vec<u8> {
+    let mut rng = job.rng(5);
+    let pages = draw(kind.pages, &mut rng);
+    let (status, done) = match phase {
+        DemoPhase::Waiting => ("accepted", 0),
+        DemoPhase::Running(share) => ("processing", (share * pages as f64) as usize),
+        DemoPhase::Over => match kind.ends {
+            WhisperEnd::Error => ("error", 0),
+            WhisperEnd::Processed | WhisperEnd::AlreadyRead | WhisperEnd::Cut if is_taken => ("retrieved", pages),
+            WhisperEnd::Processed | WhisperEnd::AlreadyRead | WhisperEnd::Cut => ("processed", pages),
+        },
+    };
+    let message = if status == "error" { &kind.message } else { "" };
+    let page = |page_no| Page {
+        execution_time_in_seconds: f64::from(rng.u32(8..60)) / 10.0,
+        message: "extraction_success",
+        page_no,
+    };
+    to_json(&Status { status, message, detail: (1..=done).map(page).collect() })
+}
+
+fn text(job: &Planned, kind: &WhisperKind) -> Vec<u8> {
+    let pages = draw(kind.pages, &mut job.rng(5));
+    let mut rng = job.rng(6);
+    let page = |page| fill(&kind.text, &mut rng, job.number, page) + PAGE_END;
+    let result_text = (1..=pages).map(page).collect();
+    to_json(&Text { result_text, confidence_metadata: [], metadata: Nothing {}, webhook_metadata: "" })
+}
+
+/// The whisper that a request is about; None if there is none, the error is a reply in place of an answer.
+async fn asked(
+    world: &World,
+    line: &Connection,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Option<(Met, Arc<WhisperKind>)>, Response> {
+    if let Some(refusal) = refused(line, headers) {
+        return Err(refusal);
+    }
+    let mut fields = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let Some((_, id)) = fields.find(|(key, _)| key == "whisper_hash") else { return Ok(None) };
+    let Some(met) = world.meet(&id) else { return Ok(None) };
+    let Some(kind) = of_whisper(&met.job.kind).cloned() else { return Ok(None) };
+    if let Some(response) = trouble(world, line, &met).await {
+        return Err(response);
+    }
+    latency(world, &met).await;
+    Ok(Some((met, kind)))
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    status: &'static str,
+    message: &'a str,
+    detail: Vec<Page>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    execution_time_in_seconds: f64,
+    message: &'static str,
+    page_no: usize,
+}
+
+#[derive(Serialize)]
+struct Text {
+    result_text: String,
+    confidence_metadata: [(); 0],
+    metadata: Nothing,
+    webhook_metadata: &'static str,
+}
+
+#[derive(Serialize)]
+struct Nothing {}
+
+#[derive(Serialize)]
+struct Accepted<'a> {
+    message: &'static str,
+    status: &'static str,
+    whisper_hash: &'a str,
+}
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+fn said(line: &Connection, status: u16, message: &'static str) -> Response {
+    reply(line, status, JSON, to_json(&Message { message }), Sending::Whole)
+}
+
+/// The gateway before the service asks for the key.
+fn refused(line: &Connection, headers: &HeaderMap) -> Option<Response> {
+    let key = headers.get("unstract-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    (key.is_empty() || !is_right(key)).then(|| said(line, 401, "Access denied due to invalid subscription key."))
+}
+
+fn of_whisper(kind: &JobKind) -> Option<&Arc<WhisperKind>> {
+    let JobKind::Whisper(kind) = kind else { return None };
+    Some(kind)
+}
