@@ -5,7 +5,8 @@
 #[expect(dead_code, reason = "it is shared with tests that need other parts of it")]
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -43,6 +44,32 @@ impl Services {
 
     fn run(&self, args: &[&str]) -> Output {
         self.jobdeck(args).output().unwrap()
+    }
+
+    /// A run that reads this from its standard input.
+    fn piped(&self, args: &[&str], input: &str) -> Output {
+        let mut command = self.jobdeck(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// The body that the services answer to a request.
+    fn asked(&self, method: &str, path: &str, header: &str) -> Vec<u8> {
+        let file = std::fs::read_to_string(self.home.path().join("jobs.toml")).unwrap();
+        let address = file.split("http://").nth(1).unwrap().split('/').next().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n{header}\r\n");
+        stream.write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes()).unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        let end = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+        reply.split_off(end + 4)
+    }
+
+    fn posted(&self, path: &str, header: &str) -> String {
+        String::from_utf8(self.asked("POST", path, header)).unwrap()
     }
 }
 
@@ -214,11 +241,56 @@ fn the_first_failure_ends_a_watch_where_that_is_asked_for() {
 
 #[test]
 fn a_check_asks_each_service_one_harmless_thing() {
-    let services = Services::start(&["--jobs", "8", "--seed", "1", "--speed", "1"]);
+    let services = Services::start(&["--jobs", "60", "--seed", "1", "--speed", "1"]);
+    assert_eq!(services.run(&["check"]).status.code(), Some(0));
     let check = services.run(&["check", "--online"]);
     let said = String::from_utf8(check.stdout).unwrap();
     assert_eq!(check.status.code(), Some(0), "{said}");
-    assert!(said.contains("OK, token accepted"), "{said}");
+    assert_eq!(said.matches("OK, token accepted").count(), 7, "{said}");
+}
+
+#[test]
+fn what_a_service_answers_to_a_submission_can_be_added_as_it_stands() {
+    let services = Services::start(&["--jobs", "0", "--seed", "1", "--speed", "20"]);
+    let cases = [
+        ("invoices", "/deployment/api/org_Kq3ZtV81nPx/invoice-extract/", "Authorization: Bearer ", "Unauthorized"),
+        ("llama", "/api/v1/services/k3v9m2q7xw1d/async", "Authorization: Bearer ", "Invalid token."),
+        ("portals", "/api/v1/inference", "x-api-key: ", "Invalid API key"),
+        ("ocr", "/api/v2/whisper", "unstract-key: ", "Access denied due to invalid subscription key."),
+        ("farm", "/farm/api/jobs", "Authorization: Bearer ", "this key opens nothing here"),
+    ];
+    for (service, path, header, refusal) in cases {
+        let add = ["add", service, "-"];
+        let refused = services.piped(&add, &services.posted(path, &format!("{header}wrong")));
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(said, format!("jobdeck: the service began no job: {refusal}\nnothing was added\n"));
+        assert_eq!(refused.status.code(), Some(2));
+        let added = services.piped(&add, &services.posted(path, &format!("{header}key")));
+        let label = String::from_utf8(added.stdout).unwrap();
+        assert_eq!((added.status.code(), added.stderr.as_slice()), (Some(0), &b""[..]));
+        assert!(label.starts_with(&format!("{service}/")) && label.lines().count() == 1, "{label}");
+    }
+    // A page where an answer was due: a proxy's, or a wrong address.
+    let bad_gateway = "<html>\r\n<head><title>502 Bad Gateway</title></head>\n<body>nginx</body></html>\n".to_owned();
+    let pages = [(bad_gateway, "502 Bad Gateway"), (services.posted("/deployment/api/x", "A: b"), "Not Found")];
+    for (page, title) in pages {
+        let refused = services.piped(&["add", "invoices", "-"], &page);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(
+            said.contains(&format!("no job was begun: a web page came in place of the service's answer: {title}")),
+            "{said}"
+        );
+        assert!(!said.contains("white space") && refused.status.code() == Some(2), "{said}");
+    }
+    assert_eq!(services.run(&["watch"]).status.code(), Some(0));
+    let status = services.run(&["status", "--format", "jsonl"]);
+    let jobs: Vec<Value> = lines(&status.stdout).into_iter().filter(|line| line["type"] == "state").collect();
+    assert_eq!(jobs.len(), 5);
+    for job in jobs {
+        let id = job["id"].as_str().unwrap().replace('|', "%7C");
+        let handed_out = services.asked("GET", &format!("/demo/body/{id}"), "A: b");
+        assert_eq!(services.run(&["show", job["job"].as_str().unwrap(), "--body"]).stdout, handed_out, "{job}");
+    }
 }
 
 #[test]

@@ -152,7 +152,7 @@ pub enum Names {
 /// `demo`.
 #[derive(Debug, ClapArgs)]
 pub struct DemoArgs {
-    /// How many jobs [default: 40]
+    /// How many jobs [default: 60]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Seed: the same batch and ids each time

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::kind::{Delivery, JobKind, UnstractEnd};
+use super::kind::{Delivery, JobKind, RenderEnd, UnstractEnd, WhisperEnd};
 use super::scenario::TroubleKind;
 use super::world::Window;
 use super::*;
@@ -305,6 +305,80 @@ fn an_optexity_task_tells_its_progress_and_its_end_and_a_gone_one_is_not_found()
     assert_eq!(answer(ask()), (404, format!(r#"{{"error":"Task not found with ID: {}"}}"#, gone.id)));
     assert_eq!(answer(call(&demo, "wrong", "")), (401, r#"{"error":"Invalid API key"}"#.to_owned()));
     assert_eq!(answer(call(&demo, "key", "{}")).0, 400);
+}
+
+#[test]
+fn a_whisper_tells_its_status_again_and_again_and_hands_its_text_out_once() {
+    let demo = over(1_000);
+    let whisper = |what: &str, id: &str| {
+        let target = format!("/api/v2/whisper-{what}?whisper_hash={}", id.replace('|', "%7C"));
+        answer(Request::new(&demo, "GET", &target).header("unstract-key", "key"))
+    };
+    let ending = |ends| {
+        let fits = |kind: &JobKind| matches!(kind, JobKind::Whisper(kind) if kind.ends == ends);
+        demo.world.batch.iter().find(|job| fits(&job.kind)).unwrap().id.clone()
+    };
+    let delivered = (400, r#"{"message":"Whisper already delivered"}"#.to_owned());
+
+    let id = ending(WhisperEnd::Processed);
+    for _ in 0..2 {
+        let (status, body) = whisper("status", &id);
+        assert!(status == 200 && body.starts_with(r#"{"status":"processed","message":"","detail":[{"#), "{body}");
+    }
+    assert_eq!((demo.reads(&id), demo.consuming_reads(&id)), (2, 0));
+    let (status, text) = whisper("retrieve", &id);
+    assert!(status == 200 && text.starts_with(r#"{"result_text":"#) && text.contains("\\n<<<\\n"), "{text}");
+    assert_eq!(demo.handed_out(&id), Some(text.into_bytes()));
+    assert_eq!(whisper("retrieve", &id), delivered);
+    assert!(whisper("status", &id).1.starts_with(r#"{"status":"retrieved""#));
+
+    let id = ending(WhisperEnd::AlreadyRead);
+    assert!(whisper("status", &id).1.starts_with(r#"{"status":"processed""#));
+    assert_eq!((whisper("retrieve", &id), demo.handed_out(&id)), (delivered.clone(), None));
+    let id = ending(WhisperEnd::Cut);
+    assert!(serde_json::from_str::<serde::de::IgnoredAny>(&whisper("retrieve", &id).1).is_err());
+    assert_eq!((whisper("retrieve", &id), demo.handed_out(&id)), (delivered, None));
+    let id = ending(WhisperEnd::Error);
+    let failed = r#"{"status":"error","message":"file is password protected","detail":[]}"#.to_owned();
+    assert_eq!(whisper("status", &id), (200, failed.clone()));
+    assert_eq!(demo.handed_out(&id), Some(failed.into_bytes()));
+    let unknown = r#"{"message":"Whisper job not found for the provided whisper hash"}"#.to_owned();
+    assert_eq!(whisper("status", "0|0"), (400, unknown));
+}
+
+#[test]
+fn a_render_counts_its_frames_and_lists_them_in_a_file_of_their_own() {
+    let mut seen = std::collections::BTreeSet::new();
+    for demo in [fresh(1_000), over(1_000)] {
+        let get = |target: &str| {
+            answer(Request::new(&demo, "GET", &format!("/farm/api/{target}")).header("Authorization", "Bearer key"))
+        };
+        for job in &demo.world.batch {
+            let JobKind::Render(kind) = &job.kind else { continue };
+            let (status, body) = get(&format!("jobs/{}", job.id));
+            let said: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let [total, done, failed] = ["total", "done", "failed"].map(|key| said["frames"][key].as_u64().unwrap());
+            assert!(status == 200 && done + failed <= total, "{body}");
+            let state = said["state"].as_str().unwrap();
+            assert_eq!(said["failures"].as_array().map_or(0, Vec::len) as u64, failed, "{body}");
+            seen.insert(format!("{state} {}", failed > 0));
+            let file = get(&format!("files/{}-frames.json", job.id));
+            assert_eq!(file.0 == 200, state == "done", "{body}");
+            if state == "done" {
+                let listed: serde_json::Value = serde_json::from_str(&file.1).unwrap();
+                let listed = listed["frames"].as_array().unwrap();
+                assert_eq!(listed.len() as u64, total);
+                assert_eq!(listed.iter().filter(|frame| frame["file"].is_null()).count() as u64, failed);
+                assert_eq!(failed > 0, kind.ends == RenderEnd::Partial, "{body}");
+                assert_eq!(demo.handed_out(&job.id), Some(file.1.into_bytes()));
+            }
+        }
+        assert_eq!(get("jobs/rnd-0"), (404, r#"{"error":{"code":"NO_RENDER","message":"no such render"}}"#.to_owned()));
+    }
+    for state in ["waiting", "loading", "rendering", "broken", "stopped", "done"] {
+        assert!(seen.contains(&format!("{state} false")), "{state}: {seen:?}");
+    }
+    assert!(seen.contains("done true") && !seen.contains("broken true"), "{seen:?}");
 }
 
 #[test]

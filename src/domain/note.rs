@@ -167,8 +167,12 @@ fn outcome(known: &Observation) -> String {
         State::Failed | State::Cancelled | State::Lost => match (reason, known.files) {
             (Some(reason), _) => reason.to_owned(),
             (None, Some(files)) if known.state == State::Cancelled => {
-                let done = files.total.saturating_sub(files.failed);
-                format!("{}: {done} of {} finished", word(known), human::counted(files.total, "file"))
+                let (word, all) = (word(known), human::counted(files.total, "file"));
+                // What did not fail may not have been begun: progress alone tells.
+                match known.progress.filter(|progress| *progress < 100.0) {
+                    Some(progress) => format!("{word}: {progress:.0}% of {all} finished"),
+                    None => format!("{word}: {} of {all} finished", files.total.saturating_sub(files.failed)),
+                }
             }
             (None, Some(files)) => format!("{} {}/{} files", word(known), files.failed, files.total),
             (None, None) if known.state == State::Failed => "no reason: the service gave none".to_owned(),
@@ -257,6 +261,11 @@ mod tests {
                 Observation { files: files(2, 1), ..job(State::Cancelled, "STOPPED") },
                 Health::Fresh,
                 "STOPPED: 1 of 2 files finished",
+            ),
+            (
+                Observation { files: files(87, 0), progress: Some(59.8), ..job(State::Cancelled, "stopped") },
+                Health::Fresh,
+                "stopped: 60% of 87 files finished",
             ),
             (
                 Observation { fail_reason: Some(" ".into()), files: files(3, 3), ..job(State::Failed, "ERROR") },

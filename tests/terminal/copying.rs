@@ -16,8 +16,8 @@ fn finished(home: &Home) -> Terminal {
     let state = home.path("state/jobdeck");
     fs::create_dir_all(&state).unwrap();
     let state = state.to_str().unwrap();
-    let mut terminal = home.terminal(&["demo", "--seed", "1", "--jobs", "40", "--speed", "100", "--state-dir", state]);
-    terminal.sees("40/40");
+    let mut terminal = home.terminal(&["demo", "--seed", "1", "--jobs", "60", "--speed", "100", "--state-dir", state]);
+    terminal.sees("60/60");
     // For two seconds after a key rows stay where they are; until then they may move under the cursor.
     terminal.settle(std::time::Duration::from_millis(200));
     terminal

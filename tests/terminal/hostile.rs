@@ -78,8 +78,8 @@ fn the_check_itself_finds_what_it_looks_for() {
 
 #[test]
 fn the_hostile_job_of_the_demo_stays_text() {
-    let mut terminal = Home::new().terminal(&["demo", "--seed", "1", "--jobs", "40", "--speed", "100"]);
-    terminal.sees("40/40");
+    let mut terminal = Home::new().terminal(&["demo", "--seed", "1", "--jobs", "60", "--speed", "100"]);
+    terminal.sees("60/60");
     terminal.press("/untrusted\r");
     terminal.until("the job", |terminal| terminal.selected().starts_with("untrusted"));
     looks_around(&mut terminal);

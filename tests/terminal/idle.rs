@@ -6,8 +6,8 @@ use crate::pty::{Home, ticks};
 
 #[test]
 fn a_dashboard_of_finished_jobs_writes_nothing_and_uses_no_processor() {
-    let mut terminal = Home::new().terminal(&["demo", "--seed", "1", "--jobs", "40", "--speed", "100"]);
-    terminal.sees("40/40");
+    let mut terminal = Home::new().terminal(&["demo", "--seed", "1", "--jobs", "60", "--speed", "100"]);
+    terminal.sees("60/60");
     // The last words: how fast it went, who was throttled.
     terminal.settle(Duration::from_millis(1500));
     let (written, before) = (terminal.raw.len(), ticks(terminal.pid()));

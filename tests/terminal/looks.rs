@@ -2,12 +2,12 @@
 
 use crate::pty::{Home, Terminal};
 
-const DEMO: &[&str] = &["demo", "--seed", "1", "--jobs", "40", "--speed", "100"];
+const DEMO: &[&str] = &["demo", "--seed", "1", "--jobs", "60", "--speed", "100"];
 
 #[track_caller]
 fn shown(home: Home, args: &[&str]) -> Terminal {
     let mut terminal = home.terminal(&[DEMO, args].concat());
-    terminal.sees("40/40");
+    terminal.sees("60/60");
     // A job whose reason, output and name are hostile or foreign, and every tab of it.
     for key in ["f", "f", "f", "]", "]", "]", "]", "?", "\x1b", "D", "\x1b", "Y"] {
         terminal.press_calmly(key);
@@ -69,7 +69,7 @@ fn without_utf_8_everything_but_foreign_text_is_ascii() {
     ];
     for (home, args) in homes {
         let mut terminal = home.terminal(&[DEMO, args].concat());
-        terminal.sees("40/40");
+        terminal.sees("60/60");
         for key in ["?", "\x1b", ":", "\x1b", "e", "\x1b", "D", "\x1b", "=", "\x1b", "f", "]", "[", "Y"] {
             terminal.press_calmly(key);
             let odd: String = terminal.text().lines().filter(|line| !line.is_ascii()).collect();
@@ -90,7 +90,7 @@ fn a_dumb_terminal_gets_no_title() {
 fn a_terminal_without_another_screen_is_cleared_first() {
     let home = Home::new();
     let mut terminal = home.terminal(DEMO);
-    terminal.sees("40/40");
+    terminal.sees("60/60");
     let raw = String::from_utf8_lossy(&terminal.raw).into_owned();
     let cleared = raw.find("\x1b[2J").expect("it is cleared");
     assert!(cleared < raw.find("jobdeck").unwrap(), "before anything is drawn");

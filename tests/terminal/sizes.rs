@@ -8,8 +8,8 @@ const WIDTHS: [u16; 15] = [1, 2, 3, 5, 9, 20, 39, 40, 60, 79, 80, 100, 159, 160,
 const HEIGHTS: [u16; 12] = [1, 2, 3, 5, 7, 8, 12, 19, 20, 24, 40, 100];
 
 fn demo() -> Terminal {
-    let mut terminal = Home::new().terminal(&["demo", "--seed", "1", "--jobs", "40", "--speed", "100"]);
-    terminal.sees("40/40");
+    let mut terminal = Home::new().terminal(&["demo", "--seed", "1", "--jobs", "60", "--speed", "100"]);
+    terminal.sees("60/60");
     terminal
 }
 
@@ -22,11 +22,11 @@ fn survives(mut terminal: Terminal) {
         terminal.press("\x1b");
         terminal.pump_for(Duration::from_millis(300));
     }
-    terminal.sees("40/40");
+    terminal.sees("60/60");
     terminal.press("q");
     terminal.ends_well(0);
     let said = terminal.text();
-    assert!(said.starts_with("demo: 40 jobs: "), "it said something else at its end: {said}");
+    assert!(said.starts_with("demo: 60 jobs: "), "it said something else at its end: {said}");
 }
 
 #[test]

@@ -107,6 +107,7 @@ mod tests {
             ("b", &["-"], "k\nl m\nb/n\n", 2, "", "line 2: \"l m\": an id has no white space inside"),
             ("b", &["-"], "k\nl m\nb/n\n", 2, "", "line 3: \"b/n\": this id begins with the name of a service"),
             ("b", &["-"], "{\"task_id\":\"v\"}{\"detail\":\"no\"}\n", 2, "", "answer 2: the service began no job: no"),
+            ("b", &["-"], "<html>\r\n<title>502 Bad Gateway</title>", 2, "", "service's answer: 502 Bad Gateway"),
             ("b", &["b/n", "{\"id\":1}"], "", 2, "", "this is JSON, not an id"),
             ("inv", &["7"], "", 0, "inv/7\n", "warning: inv/7: an execution_id of Unstract is a UUID"),
             (
