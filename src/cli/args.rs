@@ -3,12 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{ArgGroup, Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use super::commands::batches::Batches;
-use super::commands::compare::Compare;
-use super::commands::forget::Forget;
+use super::commands::add::AddArgs;
+use super::commands::batches::BatchesArgs;
+use super::commands::check::CheckArgs;
+use super::commands::compare::CompareArgs;
+use super::commands::export::ExportArgs;
+use super::commands::forget::ForgetArgs;
+use super::commands::report::ReportArgs;
+use super::commands::run::RunArgs;
+use super::commands::show::ShowArgs;
+use super::commands::stats::StatsArgs;
 use super::failure::FlagError;
 use crate::config::tables::units;
 
@@ -81,7 +87,7 @@ pub enum CliCommand {
     /// Durations, rates and costs, from local data, no network
     Stats(StatsArgs),
     /// List the batches on disk: when, how many jobs, what they came to and cost
-    Batches(Batches),
+    Batches(BatchesArgs),
     /// The dashboard over one batch as it is on disk: no jobs file, no token, no network
     Open {
         /// Its name, one of `jobdeck batches`
@@ -89,9 +95,9 @@ pub enum CliCommand {
         batch: String,
     },
     /// What one batch has newly failed, fixed, slower, dearer or with other output than another
-    Compare(Compare),
+    Compare(CompareArgs),
     /// Delete jobs from disk: only what is over, whole and exported, unless you say --yes
-    Forget(Forget),
+    Forget(ForgetArgs),
     /// Write a report to hand on (HTML or Markdown), from local data, no network
     Report(ReportArgs),
     /// Append jobs to the file, comments and order kept
@@ -225,17 +231,6 @@ pub struct OnceArgs {
     pub filter: Option<String>,
 }
 
-/// `run`.
-#[derive(Debug, ClapArgs)]
-pub struct RunArgs {
-    /// The name of the command
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// Only jobs that this filter matches
-    #[arg(long, value_name = "FILTER")]
-    pub filter: Option<String>,
-}
-
 /// `status`.
 #[derive(Debug, ClapArgs)]
 pub struct StatusArgs {
@@ -259,217 +254,6 @@ pub enum ListFormat {
     Jsonl,
     /// For spreadsheets.
     Csv,
-}
-
-/// `stats`.
-#[derive(Debug, ClapArgs)]
-pub struct StatsArgs {
-    /// Group by this
-    #[arg(long, default_value = "service")]
-    pub by: StatsBy,
-    /// How to print it
-    #[arg(long, default_value = "table")]
-    pub format: StatsFormat,
-    /// Only the jobs that match
-    #[arg(long, value_name = "F")]
-    pub filter: Option<String>,
-    /// All jobs on disk, not only the file's
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// `report`.
-#[derive(Debug, ClapArgs)]
-pub struct ReportArgs {
-    /// A file that ends in .html or .md
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// The jobs of this batch, of whatever file
-    #[arg(long, value_name = "B")]
-    pub batch: Option<String>,
-    /// Only the jobs that match
-    #[arg(long, value_name = "F")]
-    pub filter: Option<String>,
-    /// All jobs on disk, not only the file's
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// What `stats` puts jobs together by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StatsBy {
-    /// The service.
-    Service,
-    /// Each tag.
-    Tag,
-    /// The reason of a failure.
-    Reason,
-}
-
-/// The formats of `stats`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StatsFormat {
-    /// For people.
-    Table,
-    /// For spreadsheets; times in seconds.
-    Csv,
-    /// One JSON object per group; times in seconds.
-    Jsonl,
-    /// For a summary in CI.
-    Markdown,
-}
-
-/// `show`.
-#[derive(Debug, ClapArgs)]
-#[command(group = ArgGroup::new("part"))]
-pub struct ShowArgs {
-    /// service/id, or an id or a name where that is unambiguous
-    #[arg(value_name = "JOB")]
-    pub job: String,
-    /// The raw output, byte for byte
-    #[arg(long, group = "part")]
-    pub raw: bool,
-    /// The whole HTTP body as received
-    #[arg(long, group = "part")]
-    pub body: bool,
-    /// The decoded output as pretty JSON
-    #[arg(long, group = "part")]
-    pub output: bool,
-    /// One line for each file
-    #[arg(long, group = "part")]
-    pub files: bool,
-    /// The reason in full
-    #[arg(long, group = "part")]
-    pub error: bool,
-    /// The job's JSON line, as `status --format jsonl` prints it
-    #[arg(long, group = "part")]
-    pub json: bool,
-}
-
-impl ShowArgs {
-    /// What is asked for.
-    pub fn part(&self) -> ShowPart {
-        let flags = [
-            (self.raw, ShowPart::Raw),
-            (self.body, ShowPart::Body),
-            (self.output, ShowPart::Output),
-            (self.files, ShowPart::Files),
-            (self.error, ShowPart::Error),
-            (self.json, ShowPart::Json),
-        ];
-        flags.into_iter().find_map(|(set, part)| set.then_some(part)).unwrap_or(ShowPart::Summary)
-    }
-}
-
-/// What `show` prints of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShowPart {
-    /// All that is known, in words.
-    Summary,
-    /// The raw output.
-    Raw,
-    /// The HTTP body.
-    Body,
-    /// The decoded output.
-    Output,
-    /// The files.
-    Files,
-    /// The reason.
-    Error,
-    /// The JSON line.
-    Json,
-}
-
-/// `export`.
-#[derive(Debug, ClapArgs)]
-pub struct ExportArgs {
-    /// Output directory, created if missing
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
-    /// A folder per job with its body and output, or one table of all
-    #[arg(long, default_value = "files")]
-    pub format: ExportFormat,
-    /// With --format files: a folder for each job, or one file with its decoded output
-    #[arg(long, default_value = "folders")]
-    pub layout: ExportLayout,
-    /// With --format csv: these columns alone, fields of your own or columns of the whole table
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    pub fields: Vec<String>,
-    /// With --format csv: a row for each job, or for each of its files
-    #[arg(long, default_value = "jobs")]
-    pub rows: ExportRows,
-    /// Only the jobs that match
-    #[arg(long, value_name = "F")]
-    pub filter: Option<String>,
-    /// All jobs on disk, not only the file's
-    #[arg(long)]
-    pub all: bool,
-}
-
-/// How `export` lays files out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportLayout {
-    /// A folder for each job.
-    Folders,
-    /// `<service>__<name or id>.json` for each job.
-    Flat,
-}
-
-/// What `export --fields` has a row for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportRows {
-    /// Each job.
-    Jobs,
-    /// Each file of a job; pointers begin at the file.
-    Files,
-}
-
-/// The formats of `export`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    /// A folder per job.
-    Files,
-    /// `jobs.csv`, one row per job.
-    Csv,
-    /// `jobs.jsonl`, one object per job.
-    Jsonl,
-}
-
-/// `add`.
-#[derive(Debug, ClapArgs)]
-pub struct AddArgs {
-    /// A service of the file
-    #[arg(value_name = "SERVICE")]
-    pub service: String,
-    /// Ids as the service gave them; '-' reads stdin: one a line (a name after a tab), or the service's JSON answer
-    #[arg(value_name = "ID", required = true)]
-    pub ids: Vec<String>,
-    /// A name for those without one; several are numbered
-    #[arg(long)]
-    pub name: Option<String>,
-    /// A tag; may be given more than once
-    #[arg(long = "tag", value_name = "TAG")]
-    pub tags: Vec<String>,
-    /// The batch that they belong to [default: the file's]
-    #[arg(long, value_name = "B", value_parser = NonEmptyStringValueParser::new())]
-    pub batch: Option<String>,
-}
-
-/// `check`.
-#[derive(Debug, ClapArgs)]
-pub struct CheckArgs {
-    /// Also send one harmless request to each service
-    #[arg(long)]
-    pub online: bool,
-    /// Say what is made of a response that was saved, and why
-    #[arg(long, value_name = "FILE", requires = "service", conflicts_with = "online")]
-    pub reply: Option<PathBuf>,
-    /// The service that the response is of
-    #[arg(long, value_name = "S", requires = "reply")]
-    pub service: Option<String>,
-    /// The HTTP code that the response came with
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
-    pub code: u16,
 }
 
 /// The end of `--help`: what the manual page says at length.
@@ -498,6 +282,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::cli::commands::show::ShowPart;
 
     #[test]
     fn the_command_line_is_consistent() {

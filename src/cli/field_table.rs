@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::args::ExportRows;
+use super::commands::export::ExportRows;
 use super::csv;
 use super::failure::Failure;
 use crate::config::problems::known_keys;

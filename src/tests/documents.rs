@@ -73,7 +73,7 @@ fn every_command_line_of_the_documents_is_one_that_the_program_takes() {
         let shown = blocks(&text, "sh").join("\n");
         let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
         let lines = shown.lines().map(|line| line.split(" # ").next().unwrap_or_default());
-        for line in lines.chain(quoted) {
+        for (line, is_quoted) in lines.map(|line| (line, false)).chain(quoted.map(|line| (line, true))) {
             for (at, _) in line.match_indices("jobdeck ") {
                 let (begins, command) = line.split_at_checked(at).unwrap();
                 let is_command = begins.trim_end().is_empty() || begins.trim_end().ends_with(['|', '&', ';']);
@@ -82,10 +82,12 @@ fn every_command_line_of_the_documents_is_one_that_the_program_takes() {
                     continue;
                 }
                 // What only names a subcommand lacks what follows it.
-                let is_name = words.len() == 2 && !shown.contains(line);
+                let is_name = words.len() == 2 && is_quoted;
+                let stands_for_one = |word: &String| word.len() > 2 && word.chars().all(|c| c.is_ascii_uppercase());
                 match crate::cli::args::Args::command().try_get_matches_from(&words) {
                     Ok(_) => tried += 1,
                     Err(error) if is_name && error.kind() == ErrorKind::MissingRequiredArgument => {}
+                    Err(error) if error.kind() == ErrorKind::ValueValidation && words.iter().any(stands_for_one) => {}
                     Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {}
                     Err(error) => panic!("{document}: {line}\n{error}"),
                 }

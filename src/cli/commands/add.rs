@@ -3,10 +3,31 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use crate::cli::args::AddArgs;
 use crate::config::add::append::{self, Addition};
 use crate::config::add::given::{self, Given};
 use crate::domain::clean::Clean;
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+/// `add`.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// A service of the file
+    #[arg(value_name = "SERVICE")]
+    pub service: String,
+    /// Ids as the service gave them; '-' reads stdin: one a line (a name after a tab), or the service's JSON answer
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// A name for those without one; several are numbered
+    #[arg(long)]
+    pub name: Option<String>,
+    /// A tag; may be given more than once
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// The batch that they belong to [default: the file's]
+    #[arg(long, value_name = "B", value_parser = NonEmptyStringValueParser::new())]
+    pub batch: Option<String>,
+}
 
 /// Adds jobs and prints the label of each, one a line; those that were in the file before, and what is odd about an
 /// id, go to `err`. Returns the exit code.

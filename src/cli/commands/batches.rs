@@ -24,7 +24,7 @@ use crate::session::select::{self, KnownJob};
 
 /// `batches`.
 #[derive(Debug, Args)]
-pub struct Batches {
+pub struct BatchesArgs {
     /// How to print it
     #[arg(long, default_value = "table")]
     pub format: Format,
@@ -42,7 +42,7 @@ pub enum Format {
 }
 
 /// Runs it.
-pub async fn run(common: &CommonArgs, wanted: &Batches) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: &BatchesArgs) -> Result<u8, Failure> {
     let entries = on_disk(common).await?.1;
     let batches = batch::batches(entries.iter().map(|entry| (&*entry.job, &*entry.known)));
     let mut out = StdoutWriter::new();

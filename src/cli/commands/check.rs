@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::app::keys::Keymap;
-use crate::cli::args::{CheckArgs, CommonArgs};
+use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::StdoutWriter;
 use crate::cli::{output, programs};
@@ -19,6 +19,24 @@ use crate::engine;
 use crate::engine::online::{self, Answers};
 use crate::engine::token::{self, Prompts, Tokens};
 use crate::session::settings;
+use clap::Args;
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Also send one harmless request to each service
+    #[arg(long)]
+    pub online: bool,
+    /// Say what is made of a response that was saved, and why
+    #[arg(long, value_name = "FILE", requires = "service", conflicts_with = "online")]
+    pub reply: Option<PathBuf>,
+    /// The service that the response is of
+    #[arg(long, value_name = "S", requires = "reply")]
+    pub service: Option<String>,
+    /// The HTTP code that the response came with
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
+    pub code: u16,
+}
 
 /// A valid file, and the token of each of its services.
 #[derive(Debug)]

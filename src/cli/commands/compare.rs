@@ -24,7 +24,7 @@ const WORSE: u8 = 3;
 
 /// `compare`.
 #[derive(Debug, Args)]
-pub struct Compare {
+pub struct CompareArgs {
     /// The batch that was before, or a job
     #[arg(value_name = "A")]
     pub before: String,
@@ -63,7 +63,7 @@ struct ChangeRow {
 }
 
 /// Runs it.
-pub async fn run(common: &CommonArgs, wanted: Compare) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: CompareArgs) -> Result<u8, Failure> {
     let (store, entries) = batches::on_disk(common).await?;
     let of = |name: &str| {
         let is_of = |entry: &&KnownJob| entry.job.batch.as_deref() == Some(name);
@@ -122,7 +122,7 @@ pub async fn run(common: &CommonArgs, wanted: Compare) -> Result<u8, Failure> {
 }
 
 /// The two jobs where neither name is that of a batch.
-async fn two_jobs(common: &CommonArgs, wanted: &Compare) -> Option<Pairs<KnownJob>> {
+async fn two_jobs(common: &CommonArgs, wanted: &CompareArgs) -> Option<Pairs<KnownJob>> {
     let before = resolve::one(common, &wanted.before).await.ok()?.1;
     let after = resolve::one(common, &wanted.after).await.ok()?.1;
     Some(Pairs { both: vec![(after.job.title().to_owned(), before, after)], only_first: 0, only_second: 0 })
@@ -248,7 +248,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new<T>(wanted: &'a Compare, rows: &[ChangeRow], pairs: &Pairs<T>, exit: u8) -> Self {
+    fn new<T>(wanted: &'a CompareArgs, rows: &[ChangeRow], pairs: &Pairs<T>, exit: u8) -> Self {
         Self {
             v: 1,
             r#type: "comparison",

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::status;
-use crate::cli::args::{CommonArgs, ExportArgs, ExportFormat, ExportLayout, ExportRows};
+use crate::cli::args::CommonArgs;
 use crate::cli::csv::{self, Sheet};
 use crate::cli::failure::Failure;
 use crate::cli::field_table::FieldTable;
@@ -28,6 +28,62 @@ use crate::session::jsonl::{StateLine, json};
 use crate::session::part_file::PartFile;
 use crate::session::results::{FolderLayout, ResultFolder, holds, make_root};
 use crate::session::select::KnownJob;
+use clap::{Args, ValueEnum};
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Output directory, created if missing
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// A folder per job with its body and output, or one table of all
+    #[arg(long, default_value = "files")]
+    pub format: ExportFormat,
+    /// With --format files: a folder for each job, or one file with its decoded output
+    #[arg(long, default_value = "folders")]
+    pub layout: ExportLayout,
+    /// With --format csv: these columns alone, fields of your own or columns of the whole table
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// With --format csv: a row for each job, or for each of its files
+    #[arg(long, default_value = "jobs")]
+    pub rows: ExportRows,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// All jobs on disk, not only the file's
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// How `export` lays files out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportLayout {
+    /// A folder for each job.
+    Folders,
+    /// `<service>__<name or id>.json` for each job.
+    Flat,
+}
+
+/// What `export --fields` has a row for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportRows {
+    /// Each job.
+    Jobs,
+    /// Each file of a job; pointers begin at the file.
+    Files,
+}
+
+/// The formats of `export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A folder per job.
+    Files,
+    /// `jobs.csv`, one row per job.
+    Csv,
+    /// `jobs.jsonl`, one object per job.
+    Jsonl,
+}
 
 /// Runs it.
 pub async fn run(common: &CommonArgs, export: ExportArgs) -> Result<u8, Failure> {

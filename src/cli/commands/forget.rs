@@ -23,7 +23,7 @@ use crate::session::select::{self, KnownJob};
 
 /// `forget`.
 #[derive(Debug, Args)]
-pub struct Forget {
+pub struct ForgetArgs {
     /// These jobs: service/id, or an id or a name where that is unambiguous
     #[arg(value_name = "JOB", required_unless_present_any = ["before", "batch"], conflicts_with_all = ["before", "batch"])]
     pub jobs: Vec<String>,
@@ -50,7 +50,7 @@ enum ForgetVerdict {
 }
 
 /// Runs it: 0, or 1 where a job that was named stays.
-pub async fn run(common: &CommonArgs, wanted: Forget) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: ForgetArgs) -> Result<u8, Failure> {
     let (results, entries) = meant(common, &wanted).await?;
     let mut goes = Vec::new();
     let (mut bytes, mut stays, mut asks) = (0, Vec::new(), Vec::new());
@@ -100,7 +100,7 @@ pub async fn run(common: &CommonArgs, wanted: Forget) -> Result<u8, Failure> {
 }
 
 /// The jobs that are asked for. What a jobs file has is meant only by its name.
-async fn meant(common: &CommonArgs, wanted: &Forget) -> Result<(Results, Vec<KnownJob>), Failure> {
+async fn meant(common: &CommonArgs, wanted: &ForgetArgs) -> Result<(Results, Vec<KnownJob>), Failure> {
     if !wanted.jobs.is_empty() {
         let mut entries: Vec<KnownJob> = Vec::new();
         for job in &wanted.jobs {

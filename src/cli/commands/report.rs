@@ -2,21 +2,39 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::status;
-use crate::cli::args::{self, CommonArgs};
+use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::report::{Report, html, markdown};
+use clap::Args;
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A file that ends in .html or .md
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The jobs of this batch, of whatever file
+    #[arg(long, value_name = "B")]
+    pub batch: Option<String>,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// All jobs on disk, not only the file's
+    #[arg(long)]
+    pub all: bool,
+}
 
 /// Runs it.
-pub async fn run(common: &CommonArgs, wanted: args::ReportArgs) -> Result<u8, Failure> {
+pub async fn run(common: &CommonArgs, wanted: ReportArgs) -> Result<u8, Failure> {
     let write = match wanted.file.extension().and_then(|ending| ending.to_str()) {
         Some("html" | "htm") => html,
         Some("md" | "markdown") => markdown,

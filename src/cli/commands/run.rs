@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 
-use crate::cli::args::{CommonArgs, RunArgs};
+use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
 use crate::cli::odd;
 use crate::cli::output::{self, StdoutWriter};
@@ -22,6 +22,18 @@ use crate::run::batch::{self, CommandTarget, Finished, RunContext};
 use crate::run::clean_up;
 use crate::session::select::{self, KnownJob};
 use crate::session::settings;
+use clap::Args;
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The name of the command
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Only jobs that this filter matches
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Option<String>,
+}
 
 /// Runs it: 0 where every run went well, 1 where one did not.
 pub async fn run(common: &CommonArgs, wanted: &RunArgs) -> Result<u8, Failure> {

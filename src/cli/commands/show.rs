@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::cli::args::{CommonArgs, ShowArgs, ShowPart};
+use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, OutputStyle, StdoutWriter};
 use crate::cli::{job_text, resolve};
@@ -14,6 +14,68 @@ use crate::engine::saved::{self, Results};
 use crate::json;
 use crate::session::jsonl::{self, StateLine, harmless_json};
 use crate::session::select::KnownJob;
+use clap::{ArgGroup, Args};
+
+/// `show`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("part"))]
+pub struct ShowArgs {
+    /// service/id, or an id or a name where that is unambiguous
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    /// The raw output, byte for byte
+    #[arg(long, group = "part")]
+    pub raw: bool,
+    /// The whole HTTP body as received
+    #[arg(long, group = "part")]
+    pub body: bool,
+    /// The decoded output as pretty JSON
+    #[arg(long, group = "part")]
+    pub output: bool,
+    /// One line for each file
+    #[arg(long, group = "part")]
+    pub files: bool,
+    /// The reason in full
+    #[arg(long, group = "part")]
+    pub error: bool,
+    /// The job's JSON line, as `status --format jsonl` prints it
+    #[arg(long, group = "part")]
+    pub json: bool,
+}
+
+impl ShowArgs {
+    /// What is asked for.
+    pub fn part(&self) -> ShowPart {
+        let flags = [
+            (self.raw, ShowPart::Raw),
+            (self.body, ShowPart::Body),
+            (self.output, ShowPart::Output),
+            (self.files, ShowPart::Files),
+            (self.error, ShowPart::Error),
+            (self.json, ShowPart::Json),
+        ];
+        flags.into_iter().find_map(|(set, part)| set.then_some(part)).unwrap_or(ShowPart::Summary)
+    }
+}
+
+/// What `show` prints of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShowPart {
+    /// All that is known, in words.
+    Summary,
+    /// The raw output.
+    Raw,
+    /// The HTTP body.
+    Body,
+    /// The decoded output.
+    Output,
+    /// The files.
+    Files,
+    /// The reason.
+    Error,
+    /// The JSON line.
+    Json,
+}
 
 /// What `show` exits with where the part asked for is not there.
 const NOT_THERE: u8 = 4;

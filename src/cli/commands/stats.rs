@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::status;
-use crate::cli::args::{CommonArgs, StatsArgs, StatsBy as ByArg, StatsFormat};
+use crate::cli::args::CommonArgs;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
 use crate::cli::output::StdoutWriter;
@@ -18,6 +18,48 @@ use crate::domain::human;
 use crate::domain::markdown::escaped;
 use crate::session::jsonl::{json, number};
 use crate::session::select::KnownJob;
+use clap::{Args, ValueEnum};
+
+/// `stats`.
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// Group by this
+    #[arg(long, default_value = "service")]
+    pub by: StatsBy,
+    /// How to print it
+    #[arg(long, default_value = "table")]
+    pub format: StatsFormat,
+    /// Only the jobs that match
+    #[arg(long, value_name = "F")]
+    pub filter: Option<String>,
+    /// All jobs on disk, not only the file's
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What `stats` puts jobs together by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatsBy {
+    /// The service.
+    Service,
+    /// Each tag.
+    Tag,
+    /// The reason of a failure.
+    Reason,
+}
+
+/// The formats of `stats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// For people.
+    Table,
+    /// For spreadsheets; times in seconds.
+    Csv,
+    /// One JSON object per group; times in seconds.
+    Jsonl,
+    /// For a summary in CI.
+    Markdown,
+}
 
 /// How many of the slowest jobs are named.
 const SLOWEST: usize = 10;
@@ -53,9 +95,9 @@ pub async fn run(common: &CommonArgs, wanted: StatsArgs) -> Result<u8, Failure> 
     let entries = status::entries(common, wanted.all, wanted.filter.as_deref()).await?.1;
     let samples = samples(&entries);
     let by = match wanted.by {
-        ByArg::Service => GroupBy::Service,
-        ByArg::Tag => GroupBy::Tag,
-        ByArg::Reason => GroupBy::Reason,
+        StatsBy::Service => GroupBy::Service,
+        StatsBy::Tag => GroupBy::Tag,
+        StatsBy::Reason => GroupBy::Reason,
     };
     let groups = durations::groups(&samples, by);
     let total = durations::all(&samples);

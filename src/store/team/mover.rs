@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::share::{Import, ShareOutcome, ShareStep};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::Keep;
+use crate::domain::observation::{Damage, Keep};
 use crate::store::ledger::{self, Ledger, ReadCommand, ReplyTo, WriteCommand};
 use crate::store::postgres::changes::{self, ChangeCursor, Remote};
 use crate::store::postgres::damage::{self, Damaged};
@@ -37,6 +37,15 @@ pub enum MoveError {
     /// This machine's failed.
     #[error(transparent)]
     Here(#[from] StoreError),
+}
+
+/// Why a body of this machine's is not handed on.
+#[derive(Debug, thiserror::Error)]
+enum NotWhole {
+    #[error(transparent)]
+    Unread(#[from] StoreError),
+    #[error(transparent)]
+    Damaged(#[from] Damage),
 }
 
 impl MoveError {
@@ -170,11 +179,11 @@ impl Mover {
         Ok(Upload { job, known, changes, bodies, description })
     }
 
-    /// The bytes of a body of this machine's, if they are what they were; else why not.
-    async fn whole(&self, kept: &KeptBody) -> Result<Bytes, String> {
-        let bytes = self.ask(|reply| ReadCommand::Body(kept.saved.body, reply)).await;
-        let bytes = bytes.map_err(|error| error.to_string())?;
-        kept.saved.check(&bytes).map(|()| bytes).map_err(|damage| damage.to_string())
+    /// The bytes of a body of this machine's, if they are what they were.
+    async fn whole(&self, kept: &KeptBody) -> Result<Bytes, NotWhole> {
+        let bytes = self.ask(|reply| ReadCommand::Body(kept.saved.body, reply)).await?;
+        kept.saved.check(&bytes)?;
+        Ok(bytes)
     }
 
     /// What the team's store holds where it did not give way to ours.
