@@ -1,5 +1,7 @@
 //! All that is known of one job, in words.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -7,12 +9,13 @@ use super::output::OutputStyle;
 use super::style;
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
+use crate::domain::observation::SavedBody;
 use crate::domain::state::PollOutcome;
 use crate::domain::{field, human, note};
 use crate::session::select::KnownJob;
 
-/// One line a fact, the label first; a reason of many lines goes on below its label.
-pub fn lines(entry: &KnownJob, look: OutputStyle) -> Vec<String> {
+/// One line a fact, the label first, with what was fetched beside the result; a reason of many lines goes on below its label.
+pub fn lines(entry: &KnownJob, further: &BTreeMap<String, SavedBody>, look: OutputStyle) -> Vec<String> {
     let (job, known) = (&entry.job, &entry.known);
     let mut facts: Vec<(&str, String)> = Vec::new();
     let mut fact = |label, text: Option<String>| facts.extend(text.map(|text| (label, text)));
@@ -47,17 +50,10 @@ pub fn lines(entry: &KnownJob, look: OutputStyle) -> Vec<String> {
     fact("expires", when(known.expires_at.filter(|_| known.saved.is_none())));
     fact("took", note::took(known).map(human::duration));
     for (label, saved) in [("saved", known.saved.as_ref()), ("kept", known.evidence.as_deref())] {
-        let text = saved.map(|saved| {
-            let masked = if saved.masked { ", our token masked" } else { "" };
-            format!(
-                "{} ({} bytes) {}, sha256 {}{masked}",
-                human::bytes(saved.bytes),
-                saved.bytes,
-                moment(saved.at),
-                saved.sha256
-            )
-        });
-        fact(label, text);
+        fact(label, saved.map(stored));
+    }
+    for (name, saved) in further {
+        fact("beside it", Some(format!("{name}: {}", stored(saved))));
     }
     let last = known.last_poll.as_ref().map(|last| {
         let status = last.http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
@@ -77,6 +73,13 @@ pub fn lines(entry: &KnownJob, look: OutputStyle) -> Vec<String> {
         }
     }
     lines
+}
+
+/// How much was saved, when, and its checksum.
+fn stored(saved: &SavedBody) -> String {
+    let masked = if saved.masked { ", our token masked" } else { "" };
+    let size = human::bytes(saved.bytes);
+    format!("{size} ({} bytes) {}, sha256 {}{masked}", saved.bytes, moment(saved.at), saved.sha256)
 }
 
 /// A date and time here, with the zone.
@@ -126,6 +129,6 @@ llama/98
           HTTP  200
    status code  503 (of the user's own service)
      last read  never";
-        assert_eq!(lines(&entry, OutputStyle::default()).join("\n"), text);
+        assert_eq!(lines(&entry, &BTreeMap::new(), OutputStyle::default()).join("\n"), text);
     }
 }

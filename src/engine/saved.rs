@@ -1,12 +1,13 @@
 //! What was saved, out again: the door through which dashboard and commands reach the store and the bodies in it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
 
 use crate::domain::field::Field;
 use crate::domain::job::{Job, JobKey, ProviderName};
-use crate::domain::observation::{BodyId, Observation, Role};
+use crate::domain::observation::{BodyId, Keep, Observation, Role, SavedBody};
 use crate::domain::provider::{BodySource, Payload, ProviderRef};
 use crate::domain::service::Service;
 use crate::providers;
@@ -110,6 +111,50 @@ impl Form {
     pub fn fields(&self, fields: &[Field], body: &Bytes) -> String {
         providers::fields::taken(fields, body, || self.extract(body).output)
     }
+}
+
+/// All that is saved of a job's result.
+#[derive(Debug, Clone, Default)]
+pub struct Whole {
+    /// The body that holds the result.
+    pub body: Bytes,
+    /// What is in it.
+    pub payload: Payload,
+    /// What was fetched beside it.
+    pub beside: Vec<Beside>,
+}
+
+/// A further file of a job, fetched beside its result.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Its name in the provider's description.
+    pub name: String,
+    /// What was saved of it.
+    pub saved: SavedBody,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// All of a job's result, the bytes of whose best body these are.
+pub async fn whole(results: &Results, job: &Job, known: &Observation, body: Bytes) -> Result<Whole, StoreError> {
+    let payload = payload(results, job, known, &body).await;
+    let mut beside = Vec::new();
+    for (name, saved) in further(results, &job.key).await? {
+        let bytes = results.body(saved.body).await?;
+        beside.push(Beside { name, saved, bytes });
+    }
+    Ok(Whole { body, payload, beside })
+}
+
+/// What was fetched beside a job's result, by name: the last of each.
+pub async fn further(results: &Results, key: &JobKey) -> Result<BTreeMap<String, SavedBody>, StoreError> {
+    let kept = results.kept(key.clone()).await?.into_iter().filter(|kept| kept.keep == Keep::Result);
+    Ok(kept
+        .filter_map(|kept| match kept.role {
+            Role::Also(name) => Some((name, kept.saved)),
+            Role::Status | Role::Result => None,
+        })
+        .collect())
 }
 
 /// What is in a job's best body.

@@ -155,8 +155,8 @@ impl Work {
             return Ok(None);
         }
         let body = self.runtime.block_on(self.saved.body(saved.body))?;
-        let payload = self.runtime.block_on(saved::payload(&self.saved, job, known, &body));
-        self.results.write(job, known, &body, payload)?;
+        let whole = self.runtime.block_on(saved::whole(&self.saved, job, known, body))?;
+        self.results.write(job, known, whole)?;
         Ok(Some(saved.body))
     }
 }

@@ -5,15 +5,13 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::file_name::file_name;
 use super::part_file;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{Damage, Observation};
-use crate::domain::provider::Payload;
-use crate::engine::saved::StoreError;
+use crate::engine::saved::{StoreError, Whole};
 
 /// A job's JSON line, as JSON lines have it.
 pub type JobLine = fn(&Job, &Observation) -> String;
@@ -89,15 +87,15 @@ impl ResultFolder {
         }
     }
 
-    /// Writes a job's result: its saved body, and what is in that.
-    pub fn write(&mut self, job: &Job, known: &Observation, body: &Bytes, payload: Payload) -> Result<(), ExportError> {
+    /// Writes a job's result: its saved body, what is in that, and what was fetched beside it.
+    pub fn write(&mut self, job: &Job, known: &Observation, whole: Whole) -> Result<(), ExportError> {
         if let Some(saved) = &known.saved {
-            saved.check(body)?;
+            saved.check(&whole.body)?;
         }
         match self.layout {
-            FolderLayout::Folders => self.write_folder(job, known, body, payload),
+            FolderLayout::Folders => self.write_folder(job, known, whole),
             FolderLayout::Flat => {
-                let Some(output) = payload.output else { return Ok(()) };
+                let Some(output) = whole.payload.output else { return Ok(()) };
                 let stem = self.name(job);
                 let dir = self.dir.clone();
                 self.put(&dir, (&stem, "json"), &output).map(|_| ())
@@ -105,19 +103,14 @@ impl ResultFolder {
         }
     }
 
-    fn write_folder(
-        &mut self,
-        job: &Job,
-        known: &Observation,
-        body: &Bytes,
-        payload: Payload,
-    ) -> Result<(), ExportError> {
+    fn write_folder(&mut self, job: &Job, known: &Observation, whole: Whole) -> Result<(), ExportError> {
+        let Whole { body, payload, beside } = whole;
         let name = self.name(job);
         let folder = self.dir.join(name);
         make_folder(&folder)?;
-        let saved = self.put(&folder, ("body", ""), body)?;
-        if serde_json::from_slice::<&RawValue>(body).is_ok() {
-            self.put_again(&folder.join("body.json"), body, &saved)?;
+        let saved = self.put(&folder, ("body", ""), &body)?;
+        if serde_json::from_slice::<&RawValue>(&body).is_ok() {
+            self.put_again(&folder.join("body.json"), &body, &saved)?;
         }
         if let Some(raw) = payload.raw {
             self.put(&folder, ("raw", ""), &raw)?;
@@ -135,6 +128,15 @@ impl ResultFolder {
             }
             // Two files of one name are no surprise.
             self.notes.truncate(before);
+        }
+        if !beside.is_empty() {
+            // A folder of their own: a description may call a file as one of ours is called.
+            let also = folder.join("also");
+            make_folder(&also)?;
+            for further in beside {
+                further.saved.check(&further.bytes)?;
+                self.put(&also, (&file_name(&further.name), ""), &further.bytes)?;
+            }
         }
         // The last: where it is, all of it is.
         let line = self.result_line(job, known);
@@ -268,10 +270,13 @@ fn io_error(step: &'static str, path: &Path, error: io::Error) -> ExportError {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use bytes::Bytes;
+
     use super::*;
     use crate::domain::checksum::Checksum;
     use crate::domain::job::ProviderName;
     use crate::domain::observation::{BodyId, SavedBody};
+    use crate::engine::saved::Beside;
 
     fn job(service: &str, endpoint: &str, id: &str) -> Job {
         let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.into(), id: id.to_owned() };
@@ -309,8 +314,14 @@ mod tests {
         found
     }
 
-    fn payload(body: &'static [u8]) -> Payload {
-        crate::tests::extract(ProviderName::UNSTRACT, &Bytes::from_static(body))
+    fn whole(body: &'static [u8]) -> Whole {
+        let body = Bytes::from_static(body);
+        Whole { payload: crate::tests::extract(ProviderName::UNSTRACT, &body), body, beside: Vec::new() }
+    }
+
+    fn beside(name: &str, bytes: &'static [u8]) -> Beside {
+        let bytes = Bytes::from_static(bytes);
+        Beside { name: name.to_owned(), saved: known(&bytes).saved.unwrap(), bytes }
     }
 
     const BODY: &[u8] = br#"{"status":"COMPLETED","message":[
@@ -324,7 +335,7 @@ mod tests {
         let (job, known) = (job("inv", "https://h", "1"), known(BODY));
         let mut first = results(dir.path());
         assert!(!first.is_there(&job, &known));
-        first.write(&job, &known, &Bytes::from_static(BODY), payload(BODY)).unwrap();
+        first.write(&job, &known, whole(BODY)).unwrap();
         let expected = [
             "body",
             "body.json",
@@ -349,7 +360,7 @@ mod tests {
         }
         let mut second = results(dir.path());
         assert!(second.is_there(&job, &known));
-        second.write(&job, &known, &Bytes::from_static(BODY), payload(BODY)).unwrap();
+        second.write(&job, &known, whole(BODY)).unwrap();
         assert_eq!((second.written, second.same), (0, found.len()));
         assert_eq!(below(&dir.path().join("inv__1")), found);
     }
@@ -357,27 +368,57 @@ mod tests {
     #[test]
     fn what_is_not_what_was_saved_is_not_written_out() {
         let dir = tempfile::tempdir().unwrap();
-        let cut = Bytes::from_static(&BODY[..40]);
-        let error =
-            results(dir.path()).write(&job("inv", "https://h", "1"), &known(BODY), &cut, payload(BODY)).unwrap_err();
+        let cut = Whole { body: Bytes::from_static(&BODY[..40]), ..whole(BODY) };
+        let error = results(dir.path()).write(&job("inv", "https://h", "1"), &known(BODY), cut).unwrap_err();
         assert!(matches!(error, ExportError::Damaged(_)), "{error}");
         assert_eq!(below(dir.path()), Vec::<String>::new());
     }
 
     #[test]
+    fn what_was_fetched_beside_a_result_is_written_under_its_name_which_stays_in_a_folder_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (job, known) = (job("batch", "https://h", "1"), known(BODY));
+        let named = ["errors", "errors.jsonl", "body", "../up", "/etc/passwd", "nul", "A", "a", ".x", "", "é\u{1b}[2J"];
+        let further = || named.iter().map(|name| beside(name, b"x")).collect();
+        let all = Whole { beside: further(), ..whole(BODY) };
+        results(dir.path()).write(&job, &known, all.clone()).unwrap();
+        let folder = dir.path().join("batch__1");
+        let found: Vec<String> = below(&folder).into_iter().filter(|name| name.starts_with("also/")).collect();
+        assert_eq!(found.len(), named.len(), "{found:?}");
+        for name in ["also/errors", "also/errors.jsonl", "also/body", "also/_nul~", "also/A~", "also/a"] {
+            assert!(found.iter().any(|found| found.starts_with(name)), "{name}: {found:?}");
+        }
+        assert!(found.iter().all(|name| name.is_ascii() && name.split('/').count() == 2), "{found:?}");
+        assert_eq!(fs::read(folder.join("body")).unwrap(), BODY);
+        let mut second = results(dir.path());
+        second.write(&job, &known, all).unwrap();
+        assert_eq!(second.written, 0, "the same names every time");
+    }
+
+    #[test]
+    fn a_job_whose_further_file_is_damaged_is_not_called_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let damaged = Beside { bytes: Bytes::from_static(b"y"), ..beside("errors", b"x") };
+        let whole = Whole { beside: vec![damaged], ..whole(BODY) };
+        let (job, known) = (job("batch", "https://h", "1"), known(BODY));
+        let error = results(dir.path()).write(&job, &known, whole).unwrap_err();
+        assert!(matches!(error, ExportError::Damaged(_)), "{error}");
+        let found = below(&dir.path().join("batch__1"));
+        assert!(found.contains(&"body".to_owned()) && !found.contains(&"result.json".to_owned()), "{found:?}");
+    }
+
+    #[test]
     fn a_link_in_the_place_of_a_folder_or_file_leads_nowhere() {
-        for (link, makes_folder) in [("inv__1", false), ("inv__1/files", true), ("inv__1/result.json", true)] {
+        for (link, makes_folder) in
+            [("inv__1", false), ("inv__1/files", true), ("inv__1/also", true), ("inv__1/result.json", true)]
+        {
             let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             if makes_folder {
                 fs::create_dir(dir.path().join("inv__1")).unwrap();
             }
             std::os::unix::fs::symlink(elsewhere.path(), dir.path().join(link)).unwrap();
-            let written = results(dir.path()).write(
-                &job("inv", "https://h", "1"),
-                &known(BODY),
-                &Bytes::from_static(BODY),
-                payload(BODY),
-            );
+            let whole = Whole { beside: vec![beside("errors", b"x")], ..whole(BODY) };
+            let written = results(dir.path()).write(&job("inv", "https://h", "1"), &known(BODY), whole);
             assert!(matches!(written, Err(ExportError::NoFolder(_))), "{link}: {written:?}");
             assert_eq!(below(elsewhere.path()), Vec::<String>::new(), "{link}");
         }

@@ -26,7 +26,7 @@ use crate::json::pretty::compact;
 use crate::session::exporter::{JobFormat, SavedJob};
 use crate::session::jsonl::{StateLine, json};
 use crate::session::part_file::PartFile;
-use crate::session::results::{FolderLayout, ResultFolder, holds, make_root};
+use crate::session::results::{ExportError, FolderLayout, ResultFolder, holds, make_root};
 use crate::session::select::KnownJob;
 use clap::{Args, ValueEnum};
 
@@ -169,8 +169,9 @@ async fn files(
             results.same += 1;
             bodies.extend(entry.known.saved.as_ref().map(|saved| saved.body));
         } else if let Some(body) = target.body(store, entry).await {
-            let payload = saved::payload(store, &entry.job, &entry.known, &body).await;
-            match results.write(&entry.job, &entry.known, &body, payload) {
+            let whole = saved::whole(store, &entry.job, &entry.known, body).await;
+            let whole = whole.map_err(ExportError::from);
+            match whole.and_then(|whole| results.write(&entry.job, &entry.known, whole)) {
                 Ok(()) => bodies.extend(entry.known.saved.as_ref().map(|saved| saved.body)),
                 Err(error) => target.fail(entry, &error.into()),
             }
@@ -207,8 +208,6 @@ fn line_of<'a>(job: &'a Job, known: &'a Observation) -> StateLine<'a> {
 fn summary(all: &[SavedJob]) -> Vec<u8> {
     let mut entries: Vec<KnownJob> =
         all.iter().map(|(job, known)| KnownJob::new(Arc::clone(job), Arc::clone(known))).collect();
-    // The same table whoever makes it.
-    entries.sort_by_cached_key(|entry| entry.job.label());
     // The same table whoever makes it.
     entries.sort_by_cached_key(|entry| entry.job.label());
     let fields = csv::field_names(&entries);

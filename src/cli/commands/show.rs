@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{self, OutputStyle, StdoutWriter};
 use crate::cli::{job_text, resolve};
 use crate::domain::clean::Clean;
+use crate::domain::observation::SavedBody;
 use crate::domain::state::PollOutcome;
 use crate::domain::{human, note};
 use crate::engine::saved::{self, Results};
@@ -35,6 +36,9 @@ pub struct ShowArgs {
     /// One line for each file
     #[arg(long, group = "part")]
     pub files: bool,
+    /// A file that was fetched beside the result, byte for byte; without --also they are listed
+    #[arg(long, group = "part", value_name = "NAME")]
+    pub also: Option<String>,
     /// The reason in full
     #[arg(long, group = "part")]
     pub error: bool,
@@ -51,6 +55,7 @@ impl ShowArgs {
             (self.body, ShowPart::Body),
             (self.output, ShowPart::Output),
             (self.files, ShowPart::Files),
+            (self.also.is_some(), ShowPart::Also),
             (self.error, ShowPart::Error),
             (self.json, ShowPart::Json),
         ];
@@ -71,6 +76,8 @@ pub enum ShowPart {
     Output,
     /// The files.
     Files,
+    /// A file that was fetched beside the result.
+    Also,
     /// The reason.
     Error,
     /// The JSON line.
@@ -88,7 +95,8 @@ pub async fn run(common: &CommonArgs, show: ShowArgs) -> Result<u8, Failure> {
     let mut out = StdoutWriter::new();
     let missing = match show.part() {
         ShowPart::Summary => {
-            for line in job_text::lines(&entry, OutputStyle::of(common)) {
+            let further = saved::further(&store, &entry.job.key).await?;
+            for line in job_text::lines(&entry, &further, OutputStyle::of(common)) {
                 out.line(&line)?;
             }
             None
@@ -102,21 +110,23 @@ pub async fn run(common: &CommonArgs, show: ShowArgs) -> Result<u8, Failure> {
         ShowPart::Raw => print_raw(&store, &entry, &mut out).await?,
         ShowPart::Output => print_output(&store, &entry, &mut out).await?,
         ShowPart::Files => print_files(&store, &entry, &mut out).await?,
+        ShowPart::Also => print_further(further_of(&store, &entry, &show).await?.as_ref(), &store, &mut out).await?,
     };
     out.flush()?;
-    let damaged = is_damaged(&store, &entry, show.part()).await;
+    let damaged = is_damaged(&store, &entry, &show).await;
     let Some(missing) = missing else { return Ok(u8::from(damaged)) };
     output::say_error(&format!("{}: {missing} ({})", crate::cli::event_lines::named(&entry.job), standing(&entry)));
     Ok(NOT_THERE)
 }
 
 /// Whether the part came out of a body that is damaged, which is said.
-async fn is_damaged(store: &Results, entry: &KnownJob, part: ShowPart) -> bool {
-    match part {
-        ShowPart::Summary | ShowPart::Json | ShowPart::Error => return false,
-        ShowPart::Body | ShowPart::Raw | ShowPart::Output | ShowPart::Files => {}
-    }
-    let Some(saved) = entry.known.kept_body() else { return false };
+async fn is_damaged(store: &Results, entry: &KnownJob, show: &ShowArgs) -> bool {
+    let saved = match show.part() {
+        ShowPart::Summary | ShowPart::Json | ShowPart::Error => None,
+        ShowPart::Body | ShowPart::Raw | ShowPart::Output | ShowPart::Files => entry.known.kept_body().cloned(),
+        ShowPart::Also => further_of(store, entry, show).await.ok().flatten(),
+    };
+    let Some(saved) = saved else { return false };
     let Ok(bytes) = store.body(saved.body).await else { return false };
     let damage = saved.check(&bytes).err();
     if let Some(damage) = damage {
@@ -212,6 +222,24 @@ async fn print_files(
         let [status, name] = [&file.status, &file.name].map(|text| Clean::new(text));
         out.line(format!("{status}\t{name}\t{keys}\t{size}\t{cost}\t{error}").trim_end())?;
     }
+    Ok(None)
+}
+
+/// What was saved of the further file that is asked for.
+async fn further_of(store: &Results, entry: &KnownJob, show: &ShowArgs) -> Result<Option<SavedBody>, Failure> {
+    let mut further = saved::further(store, &entry.job.key).await?;
+    Ok(show.also.as_ref().and_then(|name| further.remove(name)))
+}
+
+async fn print_further(
+    saved: Option<&SavedBody>,
+    store: &Results,
+    out: &mut StdoutWriter,
+) -> Result<Option<&'static str>, Failure> {
+    let Some(saved) = saved else {
+        return Ok(Some("no file of that name was fetched beside the result; `show` without --also lists them"));
+    };
+    out.bytes(&store.body(saved.body).await?)?;
     Ok(None)
 }
 

@@ -59,10 +59,18 @@ fn one(place: &DescriptionTable<'_>, reader: &mut TemplateContext<'_>, faults: &
         }
     };
     let also = tables(place, "also", "in [[result.also]]", faults);
-    let also = also.iter().filter_map(|also| further(also, reader, faults)).collect();
+    let mut files: Vec<Also> = Vec::new();
+    for table in &also {
+        let Some(file) = further(table, reader, faults) else { continue };
+        if files.iter().any(|known| known.name.eq_ignore_ascii_case(&file.name)) {
+            let message = format!("a second file is called `{}`", file.name);
+            faults.add(table.span(), message, "each file beside a result has a name of its own");
+        }
+        files.push(file);
+    }
     let pointers = [Some(at), raw].into_iter().flatten().filter_map(|id| lookup.pointer(id)).cloned();
     let here = if fetch.is_none() { pointers.map(|pointer| reader.lookup.add(pointer)).collect() } else { Vec::new() };
-    Some(ResultPlace { when, fetch, at, raw, decode: decode.is_some(), lookup, here, states, also })
+    Some(ResultPlace { when, fetch, at, raw, decode: decode.is_some(), lookup, here, states, also: files })
 }
 
 fn fetch(place: &DescriptionTable<'_>, reader: &mut TemplateContext<'_>, faults: &mut Faults) -> Option<FetchPlace> {

@@ -53,6 +53,12 @@ fn every_mistake_is_told_with_its_place_and_what_was_meant() {
             "no name of a file",
             "letters",
         ),
+        (
+            "[result]\nurl = '{base}/r'\n[[result.also]]\nname = 'e'\nurl = '{base}/e'\n\
+             [[result.also]]\nname = 'E'\nurl = '{base}/f'\n",
+            "a second file is called `E`",
+            "of its own",
+        ),
         ("keeps = 'soon'\n", "no duration", "30m"),
         ("rate = '0/s'\n", "no rate", "400/min"),
         ("like = 'replicat'\n", "no provider \"replicat\"", "did you mean \"replicate\"?"),
