@@ -99,6 +99,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
         (self.read(service, id, response), Vec::new())
     }
 
+    /// What `fetched` answers, and what decided it, likewise.
+    fn explain_fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> (Next, Vec<String>) {
+        (self.fetched(service, id, fetch, response), Vec::new())
+    }
+
     /// The id of the job that a response to a status read names, if it names one.
     fn named_id(&self, body: &Bytes) -> Option<String> {
         let _ = body;

@@ -1,4 +1,4 @@
-//! What is made of a response that somebody saved, without asking anybody: for `check --reply`.
+//! What is made of responses that somebody saved, without asking anybody: for `check --reply`.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ pub struct Explained {
 pub fn response(service: &Service, status: u16, body: Bytes) -> Explained {
     let named = service.provider.named_id(&body);
     let id = named.as_deref().unwrap_or(service.provider.about().made_up_id);
-    let response = Response { status, headers: Headers::default(), body, broken: None, at: Timestamp::now() };
+    let response = saved(status, body);
     let next = providers::read(service, id, &response);
     let (_, mut why) = service.provider.explain(service, id, &response);
     let (reading, fetch) = match next {
@@ -40,6 +40,30 @@ pub fn response(service: &Service, status: u16, body: Bytes) -> Explained {
     let source = BodySource { role: Role::Status, http_status: status };
     let payload = providers::extract(&service.provider, &source, &response.body);
     Explained { reading, fetch, payload, why }
+}
+
+/// Reads a response to the request for the result to which the response to a status read led.
+pub fn result(service: &Service, fetch: &Fetch, status: u16, body: Bytes) -> Explained {
+    // No response to such a request is taken for another job's.
+    let id = service.provider.about().made_up_id;
+    let response = saved(status, body);
+    let (_, mut why) = service.provider.explain_fetched(service, id, fetch, &response);
+    let reading = match providers::fetched(service, id, fetch, &response) {
+        Next::Done(reading) => reading,
+        Next::Fetch(further) => {
+            let names = std::iter::once(&further.role).chain(further.then.iter().map(|(role, _)| role));
+            let names: Vec<&str> = names.filter_map(Role::name).collect();
+            why.push(format!("then what is beside it is fetched: {}", names.join(", ")));
+            further.status
+        }
+    };
+    let source = BodySource { role: Role::Result, http_status: status };
+    let payload = providers::extract(&service.provider, &source, &response.body);
+    Explained { reading, fetch: None, payload, why }
+}
+
+fn saved(status: u16, body: Bytes) -> Response {
+    Response { status, headers: Headers::default(), body, broken: None, at: Timestamp::now() }
 }
 
 /// What decided where a provider that is code read the response: it names no steps, its reading tells them.

@@ -1,4 +1,5 @@
-//! One harmless request to a service, for `check --online`: the status of a job that nobody has.
+//! Harmless requests to a service, for `check --online`: the status of a job that nobody has, and how far it is where a
+//! further key asks for that.
 
 use super::token::Tokens;
 use std::fmt;
@@ -12,7 +13,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::domain::clock::Clock;
-use crate::domain::provider::Next;
+use crate::domain::provider::{Next, Peek};
+use crate::domain::request::Request;
 use crate::domain::response::Response;
 use crate::domain::secret::Token;
 use crate::domain::service::{PollSettings, Service};
@@ -21,6 +23,7 @@ use crate::net::{Net, Sink, decode};
 use crate::providers;
 
 use super::mask;
+use super::peek::has_secrets;
 
 /// Longer than a service that is there takes to answer.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -60,47 +63,67 @@ pub enum OnlineError {
     Bad(u16, String),
 }
 
-/// What each service that was asked came to, by its name.
-pub type Answers = Vec<(Arc<str>, Result<CheckedAnswer, OnlineError>)>;
+/// What a service that was asked came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedService {
+    /// Its name.
+    pub service: Arc<str>,
+    /// What its own token came to.
+    pub answer: Result<CheckedAnswer, OnlineError>,
+    /// What its platform key came to, where it has one.
+    pub platform: Option<Result<CheckedAnswer, OnlineError>>,
+}
 
 /// Asks every service that has a token, all at once.
-pub async fn ask_all(poll: &PollSettings, services: &Tokens) -> Answers {
+pub async fn ask_all(poll: &PollSettings, services: &Tokens) -> Vec<CheckedService> {
     let net = Net::new(poll, Clock::new(Timestamp::now));
     let asked = services.iter().filter_map(|(service, token)| Some((service, token.as_ref().ok()?)));
     join_all(asked.map(|(service, token)| async {
-        let answer = timeout(LIMIT, ask(&net, service, token)).await;
-        let answer = answer.unwrap_or(Err(OnlineError::TimedOut));
-        (Arc::clone(&service.name), answer)
+        let id = service.provider.about().made_up_id;
+        let answer = response(&net, &service.provider.request(service, id), token).await;
+        let answer = answer.and_then(|response| of_status(service, id, &response));
+        let peek = service.provider.peek(service, id).filter(|request| has_secrets(request, token));
+        let platform = match peek {
+            Some(request) => {
+                let said = response(&net, &request, token).await;
+                Some(said.and_then(|response| of_peek(service.provider.peeked(service, id, &response), &response)))
+            }
+            None => None,
+        };
+        CheckedService { service: Arc::clone(&service.name), answer, platform }
     }))
     .await
 }
 
-async fn ask(net: &Net, service: &Service, token: &Token) -> Result<CheckedAnswer, OnlineError> {
-    let id = service.provider.about().made_up_id;
-    let request = service.provider.request(service, id);
+/// The response to a request, our secrets masked.
+async fn response(net: &Net, request: &Request, token: &Token) -> Result<Response, OnlineError> {
     let mut body = BodyBytes::default();
     // The sender is kept: nobody leaves.
     let (_stay, mut leave) = watch::channel(false);
-    let arrived = net
-        .send(&request, token, &mut body, &mut leave)
-        .await
-        .map_err(|no_reply| OnlineError::NoAnswer(no_reply.reason))?;
+    let arrived = timeout(LIMIT, net.send(request, token, &mut body, &mut leave)).await;
+    let arrived = match arrived {
+        Ok(arrived) => arrived.map_err(|no_reply| OnlineError::NoAnswer(no_reply.reason))?,
+        Err(_) => return Err(OnlineError::TimedOut),
+    };
     let received = body.0.freeze();
     let body = decode::decoded(arrived.headers.content_encoding.as_deref(), &received);
     let body = body.map_or(received, |decoded| decoded.bytes);
-    let reply = Response {
+    Ok(Response {
         status: arrived.status,
         headers: mask::headers(arrived.headers, token),
         body: mask::bytes(&body, token).unwrap_or(body),
         broken: arrived.broken,
         at: arrived.at,
-    };
-    let reading = match providers::read(service, id, &reply) {
+    })
+}
+
+fn of_status(service: &Service, id: &str, response: &Response) -> Result<CheckedAnswer, OnlineError> {
+    let reading = match providers::read(service, id, response) {
         Next::Done(reading) => reading,
         Next::Fetch(fetch) => fetch.status,
     };
     let reason = reading.reason.unwrap_or_else(|| "no reason given".to_owned());
-    let status = reply.status;
+    let status = response.status;
     match reading.read {
         PollOutcome::Answered | PollOutcome::NotFound => Ok(CheckedAnswer::Accepted),
         PollOutcome::Throttled => Ok(CheckedAnswer::RateLimited(status)),
@@ -109,6 +132,18 @@ async fn ask(net: &Net, service: &Service, token: &Token) -> Result<CheckedAnswe
         PollOutcome::Unreachable | PollOutcome::ServerError | PollOutcome::Malformed | PollOutcome::Rejected => {
             Err(OnlineError::Bad(status, reason))
         }
+    }
+}
+
+fn of_peek(said: Peek, response: &Response) -> Result<CheckedAnswer, OnlineError> {
+    match (said, response.status) {
+        // That nobody has such a job is said to who may ask.
+        (Peek::GoesOn(_) | Peek::Over { .. } | Peek::Unknown { of_this_job: true, .. }, _) => {
+            Ok(CheckedAnswer::Accepted)
+        }
+        (Peek::Unknown { reason, .. }, status @ (401 | 403)) => Err(OnlineError::TokenRejected(status, reason)),
+        (Peek::Unknown { .. }, status @ 429) => Ok(CheckedAnswer::RateLimited(status)),
+        (Peek::Unknown { reason, .. }, status) => Err(OnlineError::Bad(status, reason)),
     }
 }
 

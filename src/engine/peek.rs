@@ -10,6 +10,7 @@ use crate::domain::provider::Peek;
 use crate::domain::reading::Reading;
 use crate::domain::request::{HeaderPart, Request};
 use crate::domain::response::Response;
+use crate::domain::secret::Token;
 
 use super::intake::{Intake, ReceivedResponse};
 use super::poll::{PollContext, PollRequest};
@@ -38,7 +39,7 @@ pub enum Peeked {
 /// Asks, if the service has such a request and its key is there.
 pub async fn peek(poll: &PollRequest, around: &mut PollContext) -> Peeked {
     let request = poll.service.provider.peek(&poll.service, &poll.key.id).filter(|_| poll.peeks);
-    let Some(request) = request.filter(|request| has_secrets(request, poll)) else { return Peeked::NotAsked };
+    let Some(request) = request.filter(|request| has_secrets(request, &poll.token)) else { return Peeked::NotAsked };
     let mut intake = Intake::new(around.store.spool(), poll.key.clone(), poll.seq, false, poll.token.clone());
     let sent = timeout(PATIENCE, around.net.send(&request, &poll.token, &mut intake, &mut around.leave)).await;
     let arrived = match sent {
@@ -73,9 +74,9 @@ pub async fn peek(poll: &PollRequest, around: &mut PollContext) -> Peeked {
 }
 
 /// Where the key could not be read the service is polled without it.
-fn has_secrets(request: &Request, poll: &PollRequest) -> bool {
+pub fn has_secrets(request: &Request, token: &Token) -> bool {
     request.headers.iter().flat_map(|header| &header.value).all(|part| match part {
-        HeaderPart::Secret(name) => poll.token.has(name),
+        HeaderPart::Secret(name) => token.has(name),
         HeaderPart::Text(_) | HeaderPart::Token => true,
     })
 }

@@ -13,10 +13,10 @@ use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::human::counted;
 use crate::domain::id;
-use crate::domain::secret::TokenSource;
-use crate::domain::service::Service;
+use crate::domain::secret::{Token, TokenSource};
+use crate::domain::service::{PLATFORM_TOKEN, Service};
 use crate::engine;
-use crate::engine::online::{self, Answers};
+use crate::engine::online::{self, CheckedService, OnlineError};
 use crate::engine::token::{self, Prompts, Tokens};
 use crate::session::settings;
 use clap::Args;
@@ -36,6 +36,12 @@ pub struct CheckArgs {
     /// The HTTP code that the response came with
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
     pub code: u16,
+    /// The response to the request for the result to which that one leads, likewise
+    #[arg(long, value_name = "FILE", requires = "reply")]
+    pub result: Option<PathBuf>,
+    /// The HTTP code that the result's response came with
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
+    pub result_code: u16,
 }
 
 /// A valid file, and the token of each of its services.
@@ -49,13 +55,14 @@ struct Checked {
 /// Runs it: 2 where anything is wrong.
 pub async fn run(common: &CommonArgs, wanted: &CheckArgs) -> Result<u8, Failure> {
     if let (Some(reply), Some(service)) = (&wanted.reply, &wanted.service) {
-        return super::check_response::run(common.named(), service, reply, wanted.code);
+        let result = wanted.result.as_deref().map(|path| (path, wanted.result_code));
+        return super::check_response::run(common.named(), service, (reply, wanted.code), result);
     }
     let (user, keymap) = settings::read()?;
     let checked = check(&common.config, &user, &keymap).await?;
     let answers = match wanted.online {
         true => online::ask_all(&checked.file.poll, &checked.tokens).await,
-        false => Answers::new(),
+        false => Vec::new(),
     };
     let mut out = StdoutWriter::new();
     let code = report(&checked, &answers, &user, &mut out)?;
@@ -74,12 +81,13 @@ async fn check(named: &[PathBuf], user: &User, keymap: &Keymap) -> Result<Checke
 
 /// Prints what was found: the file, then a line for each service, then what is odd. Returns the exit code: 2 where a
 /// token cannot be found or a service gave a bad answer. `online` is empty where nobody was asked.
-fn report(checked: &Checked, online: &Answers, user: &User, out: &mut dyn Write) -> io::Result<u8> {
+fn report(checked: &Checked, online: &[CheckedService], user: &User, out: &mut dyn Write) -> io::Result<u8> {
     let Checked { file, tokens } = checked;
     let path = Clean::new(&file.path.to_string_lossy());
-    let answer_of = |service: &Service| online.iter().find(|(name, _)| *name == service.name).map(|(_, answer)| answer);
+    let asked = |service: &Service| online.iter().find(|asked| asked.service == service.name);
     let missing = tokens.iter().filter(|(_, token)| token.is_err()).count();
-    let bad = tokens.iter().filter(|(service, _)| answer_of(service).is_some_and(Result::is_err)).count();
+    let answers = online.iter().flat_map(|asked| [Some(&asked.answer), asked.platform.as_ref()]);
+    let bad = answers.flatten().filter(|answer| answer.is_err()).count();
     let verdict = match (missing, bad) {
         (0, 0) => "is valid".to_owned(),
         (0, bad) => format!("can be read, but {} failed", counted(bad, "request")),
@@ -95,17 +103,13 @@ fn report(checked: &Checked, online: &Answers, user: &User, out: &mut dyn Write)
     let width = tokens.iter().map(|(service, _)| service.name.chars().count()).max().unwrap_or(0);
     for (service, token) in tokens {
         let jobs = file.jobs.iter().filter(|job| job.service == service.name).count();
-        let token = match token {
-            Ok(_) => format!("token from {}", source(&service.token)),
+        let from = match token {
+            Ok(token) => format!("token from {}{}", source(&service.token), without_platform_key(service, token)),
             Err(why) => format!("NO TOKEN: {why}"),
         };
-        let answer = match answer_of(service) {
-            None => String::new(),
-            Some(Ok(answer)) => format!("; {answer}"),
-            Some(Err(why)) => format!("; FAILED: {}", Clean::from(why.to_string())),
-        };
+        let answer = asked(service).map(answers_of).unwrap_or_default();
         let jobs = counted(jobs, "job");
-        writeln!(out, "{:width$}  {:8}  {jobs:>10}  {token}{answer}", service.name, service.provider.name())?;
+        writeln!(out, "{:width$}  {:8}  {jobs:>10}  {from}{answer}", service.name, service.provider.name())?;
     }
     if file.services.is_empty() {
         writeln!(
@@ -128,6 +132,27 @@ fn report(checked: &Checked, online: &Answers, user: &User, out: &mut dyn Write)
     }
     programs::list(file, user, out)?;
     Ok(if missing + bad > 0 { 2 } else { 0 })
+}
+
+/// What a service's tokens came to, each by itself.
+fn answers_of(asked: &CheckedService) -> String {
+    let failed = |why: &OnlineError| format!("FAILED: {}", Clean::from(why.to_string()));
+    let own = match &asked.answer {
+        Ok(answer) => answer.to_string(),
+        Err(why) => failed(why),
+    };
+    let platform = match &asked.platform {
+        None => String::new(),
+        Some(Ok(answer)) => format!("; {PLATFORM_TOKEN}: {answer}"),
+        Some(Err(why)) => format!("; {PLATFORM_TOKEN} {}", failed(why)),
+    };
+    format!("; {own}{platform}")
+}
+
+/// That a service has a platform key which cannot be read: it is polled without.
+fn without_platform_key(service: &Service, token: &Token) -> String {
+    let key = service.secrets.iter().find(|(name, _)| name == PLATFORM_TOKEN && !token.has(name));
+    key.map(|(name, from)| format!(" (no {name} from {}: polled without it)", source(from))).unwrap_or_default()
 }
 
 /// How many odd ids of one service are named.
@@ -162,8 +187,7 @@ mod tests {
 
     use std::sync::Arc;
 
-    use crate::domain::secret::Token;
-    use crate::engine::online::{CheckedAnswer, OnlineError};
+    use crate::engine::online::CheckedAnswer;
     use crate::exit::FailureKind;
 
     use super::*;
@@ -178,7 +202,7 @@ mod tests {
         match runtime.block_on(check(named, &user, &keymap)) {
             Ok(checked) => {
                 let mut out = Vec::new();
-                let code = report(&checked, &Answers::new(), &user, &mut out).unwrap();
+                let code = report(&checked, &[], &user, &mut out).unwrap();
                 (code, shown(String::from_utf8(out).unwrap()), String::new())
             }
             Err(failure) => {
@@ -252,9 +276,30 @@ mod tests {
         let checked = Checked { file: config::parse(FILE, Path::new("f")).unwrap(), tokens: Vec::new() };
         let tokens = checked.file.services.iter().map(|service| (Arc::clone(service), Ok(Token::new("t").unwrap())));
         let checked = Checked { tokens: tokens.collect(), ..checked };
-        for (answer, code) in [(Ok(CheckedAnswer::Accepted), 0), (Err(OnlineError::TimedOut), 2)] {
+        let refused = || OnlineError::TokenRejected(401, "no such key".to_owned());
+        let cases = [
+            (Ok(CheckedAnswer::Accepted), None, 0, "; OK, token accepted\n"),
+            (Err(OnlineError::TimedOut), None, 2, "; FAILED: no answer within 30 s\n"),
+            (
+                Ok(CheckedAnswer::Accepted),
+                Some(Ok(CheckedAnswer::Accepted)),
+                0,
+                "accepted; platform_token: OK, token accepted\n",
+            ),
+            (
+                Ok(CheckedAnswer::Accepted),
+                Some(Err(refused())),
+                2,
+                "; OK, token accepted; platform_token FAILED: token rejected, HTTP 401: no such key\n",
+            ),
+            (Err(refused()), Some(Ok(CheckedAnswer::RateLimited(429))), 2, "key; platform_token: OK, but rate limited"),
+        ];
+        for (answer, platform, code, said) in cases {
             let mut out = Vec::new();
-            assert_eq!(report(&checked, &vec![("a".into(), answer)], &User::default(), &mut out).unwrap(), code);
+            let asked = CheckedService { service: "a".into(), answer, platform };
+            assert_eq!(report(&checked, &[asked], &User::default(), &mut out).unwrap(), code);
+            let out = String::from_utf8(out).unwrap();
+            assert!(out.contains(said), "{out}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `jobdeck check --reply`: what is made of a response that was saved, and why.
+//! `jobdeck check --reply`: what is made of responses that were saved, and why.
 
 use std::path::Path;
 
@@ -10,12 +10,18 @@ use crate::config;
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::domain::reading::Verdict;
-use crate::domain::request::masked;
+use crate::domain::request::{Request, masked};
 use crate::domain::state::LostBecause;
 use crate::engine::explain::{self, Explained};
 
-/// Prints it. Returns the exit code: 2 where there is no such service or file.
-pub fn run(jobs_file: Option<&Path>, service: &str, reply: &Path, code: u16) -> Result<u8, Failure> {
+/// Prints it: of a response to a status read and, where one is given, of one to the request for the result. Each is a file and
+/// an HTTP code. Returns the exit code: 2 where there is no such service or file, or no request for a result.
+pub fn run(
+    jobs_file: Option<&Path>,
+    service: &str,
+    (reply, code): (&Path, u16),
+    result: Option<(&Path, u16)>,
+) -> Result<u8, Failure> {
     let file = config::load(&config::locate(jobs_file)?)?;
     let Some(service) = file.services.iter().find(|known| *known.name == *service) else {
         let known: Vec<&str> = file.services.iter().map(|service| &*service.name).collect();
@@ -23,19 +29,36 @@ pub fn run(jobs_file: Option<&Path>, service: &str, reply: &Path, code: u16) -> 
         output::say_error(&format!("the file defines no service {}; it defines: {known}", Clean::new(service)));
         return Ok(2);
     };
-    let body = match std::fs::read(reply) {
-        Ok(body) => Bytes::from(body),
-        Err(error) => {
-            output::say_error(&format!("failed to read {}: {error}", Clean::new(&reply.to_string_lossy())));
-            return Ok(2);
+    let Some(body) = read(reply) else { return Ok(2) };
+    let status = explain::response(service, code, body);
+    let mut said = lines(&status);
+    let mut exit = 0;
+    match (result, &status.fetch) {
+        (None, _) => {}
+        (Some((path, code)), Some(fetch)) => {
+            let Some(body) = read(path) else { return Ok(2) };
+            said.push(String::new());
+            said.push(format!("then      HTTP {code} of {}", Clean::new(&shown(&fetch.request))));
+            said.extend(lines(&explain::result(service, fetch, code, body)));
         }
-    };
+        (Some(_), None) => exit = 2,
+    }
     let mut out = StdoutWriter::new();
-    for line in lines(&explain::response(service, code, body)) {
+    for line in said {
         out.line(&line)?;
     }
     out.flush()?;
-    Ok(0)
+    if exit != 0 {
+        output::say_error("that response leads to no request for a result, so --result is not read");
+    }
+    Ok(exit)
+}
+
+/// The bytes of a file. That there are none is said.
+fn read(path: &Path) -> Option<Bytes> {
+    let read = std::fs::read(path).map(Bytes::from);
+    let said = |error| output::say_error(&format!("failed to read {}: {error}", Clean::new(&path.to_string_lossy())));
+    read.map_err(said).ok()
 }
 
 fn lines(explained: &Explained) -> Vec<String> {
@@ -86,8 +109,7 @@ fn result(explained: &Explained) -> String {
                 0 => String::new(),
                 more => format!(", and {more} more behind it"),
             };
-            let url = masked(&request.url);
-            format!("{} {url}, {token} the token{once}{more}", request.method.as_str())
+            format!("{}, {token} the token{once}{more}", shown(request))
         }
         (None, Some(output), _) => {
             let place = &explained.payload.output_path;
@@ -97,6 +119,11 @@ fn result(explained: &Explained) -> String {
         (None, None, Some(raw)) => format!("raw, {}", human::bytes(raw.len() as u64)),
         (None, None, None) => "none".to_owned(),
     }
+}
+
+/// A request's method and address.
+fn shown(request: &Request) -> String {
+    format!("{} {}", request.method.as_str(), masked(&request.url))
 }
 
 #[cfg(test)]

@@ -302,6 +302,10 @@ impl Provider for Described {
     }
 
     fn fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
+        self.explain_fetched(service, id, fetch, response).0
+    }
+
+    fn explain_fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> (Next, Vec<String>) {
         fetch::fetched(self, service, id, fetch, response)
     }
 

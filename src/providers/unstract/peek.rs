@@ -42,8 +42,10 @@ pub(super) fn request(service: &Service, id: &str) -> Option<Request> {
 pub(super) fn read(service: &Service, id: &str, response: &Response) -> Peek {
     let unknown = |reading: Reading| Peek::Unknown {
         reason: reading.reason.unwrap_or_default(),
-        // An execution that the key may not see, or that is not there, says nothing about the others.
-        of_this_job: reading.read == PollOutcome::NotFound,
+        // An execution that the key may not see, or that is not there, says nothing about the others. The platform
+        // names neither in its sentence; a route that it does not have it answers with a page.
+        of_this_job: reading.read == PollOutcome::NotFound
+            || (response.status == 404 && reading.error_code.as_deref() == Some("not_found")),
     };
     if response.status != 200 {
         let asked = Asked { endpoint: &service.endpoint, id, path: &String::new, nouns: Nouns::Common };
@@ -129,6 +131,29 @@ mod tests {
             include_str!("../../../tests/wire/unstract-platform/platform_execution_error.json"),
         ] {
             assert_eq!(recorded(over).0, Peek::Over { acknowledged: true });
+        }
+    }
+
+    #[test]
+    fn an_execution_that_is_not_there_says_nothing_about_the_others_and_a_platform_that_is_not_there_does() {
+        let service = wire_cases::service(ProviderName::UNSTRACT, "https://h/deployment/api/org/invoices/");
+        let cases = [
+            (404, r#"{"detail":"No WorkflowExecution matches the given query."}"#, true),
+            (404, r#"{"type":"client_error","errors":[{"code":"not_found","detail":"Not found.","attr":null}]}"#, true),
+            (404, r#"{"detail":"Not Found"}"#, false),
+            (404, "<!doctype html><title>Not Found</title>", false),
+            (404, "", false),
+            (401, r#"{"errors":[{"code":"authentication_failed","detail":"Invalid platform key"}]}"#, false),
+            (403, "{}", false),
+            (500, "{}", false),
+            (200, "{}", false),
+        ];
+        for (status, body, of_this) in cases {
+            let (headers, body) = (Headers::default(), Bytes::from_static(body.as_bytes()));
+            let response = Response { status, headers, body, broken: None, at: jiff::Timestamp::UNIX_EPOCH };
+            let said = read(&service, "e748d90f-af7d-4a98-813d-4c47344ff595", &response);
+            let is_of_this = matches!(said, Peek::Unknown { of_this_job, .. } if of_this_job);
+            assert_eq!(is_of_this, of_this, "{response:?}: {said:?}");
         }
     }
 }
