@@ -7,6 +7,7 @@ use super::problems::known_keys;
 use super::*;
 use crate::domain::job::ProviderName;
 use crate::domain::secret::TokenSource;
+use crate::domain::service::Rate;
 use crate::providers::described;
 
 /// A file of one sound service, `llama`.
@@ -208,6 +209,33 @@ fn poll_sets_what_holds_for_all_services() {
     assert_eq!(file.poll.in_flight, 3);
     let pace = file.services[0].pace;
     assert_eq!((seconds(pace.interval), seconds(pace.max_interval)), (1.0, 9.0));
+}
+
+#[test]
+fn a_service_is_polled_no_more_often_than_its_provider_asks_for_whatever_the_file_says() {
+    let second = Duration::from_secs;
+    let rate = |requests, per| Some(Rate { requests, per: second(per) });
+    let cases = [
+        ("runway", "", second(5), None),
+        ("runway", "interval = '1s'\nmax_interval = '2s'", second(5), None),
+        ("runway", "interval = '9s'", second(9), None),
+        ("datalab", "", second(5), rate(400, 60)),
+        ("datalab", "rate = '1/s'", second(5), rate(1, 1)),
+        ("runpod", "endpoint = 'e'\ninterval = '1s'", second(1), rate(2000, 10)),
+        ("runpod-batch", "endpoint = 'e'", second(5), rate(2000, 10)),
+        ("vessl", "base_url = 'https://h.example'", second(5), None),
+    ];
+    for (provider, more, least, rate) in cases {
+        let text = format!("[services.s]\nprovider = '{provider}'\ntoken = {{ env = 'T' }}\n{more}\n");
+        let file = read(&text).unwrap();
+        let service = &file.services[0];
+        assert_eq!(service.rate, rate, "{text}");
+        // A least interval holds for every single pause; that of the file is one from which chance may take a tenth.
+        let shortest = crate::domain::schedule::pause(service.pace, 0, 0.0);
+        let of_provider = second(5) == least && provider == "runway";
+        let least = if of_provider { least } else { least.mul_f64(0.9) };
+        assert!(shortest + Duration::from_micros(1) >= least, "{text}: {shortest:?}");
+    }
 }
 
 #[test]

@@ -23,9 +23,17 @@ pub fn back_off(pace: Pace, failures: u32, draw: f64) -> Duration {
     bounded(pace.interval, factor, longest).mul_f64(0.5 + 0.5 * draw).max(pace.interval)
 }
 
+/// How much more or less a pause may be, as a share of it.
+const JITTER: f64 = 0.1;
+
 /// Ten per cent more or less, so that jobs declared together are not read together for ever.
 pub fn jittered(pause: Duration, draw: f64) -> Duration {
-    pause.mul_f64(0.9 + 0.2 * draw)
+    pause.mul_f64(1.0 - JITTER + 2.0 * JITTER * draw)
+}
+
+/// The interval at which no pause is shorter than this, whatever chance makes of it.
+pub fn never_below(least: Duration) -> Duration {
+    least.div_f64(1.0 - JITTER)
 }
 
 /// How far apart a service's reads resume after it was held for `held`: over as long, within 1 to 20 seconds.
@@ -46,7 +54,8 @@ fn bounded(base: Duration, factor: f64, longest: Duration) -> Duration {
     Duration::from_secs_f64((base.as_secs_f64() * factor).min(longest.as_secs_f64()))
 }
 
-/// A token bucket: this many requests in this span of time, a tenth of a second's worth (at least one) at once.
+/// A token bucket: never more than this many requests in any such span of time, a fiftieth of a second's worth (at least
+/// one) at once. What may come at once is taken off what comes evenly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
     per_second: f64,
@@ -58,8 +67,9 @@ pub struct Bucket {
 impl Bucket {
     /// A full bucket. `now` is the time since any fixed start.
     pub fn new(rate: Rate, now: Duration) -> Self {
-        let per_second = f64::from(rate.requests) / rate.per.as_secs_f64();
-        let burst = (per_second / 10.0).max(1.0);
+        let (requests, span) = (f64::from(rate.requests), rate.per.as_secs_f64());
+        let burst = (requests / span / 50.0).max(1.0);
+        let per_second = (requests - (burst - 1.0)) / span;
         Self { per_second, burst, level: burst, updated: now }
     }
 
@@ -154,5 +164,42 @@ mod tests {
         bucket.owe(4);
         assert!(bucket.take(now).is_err_and(|wait| wait >= Duration::from_secs(2)));
         assert_eq!(bucket.take(now + Duration::from_secs(3)), Ok(()));
+    }
+
+    #[test]
+    fn no_span_of_time_sees_more_requests_than_its_rate_allows_and_nearly_all_of_them_are_used() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for (requests, per) in [(400, 60), (2000, 10), (20, 1), (2, 1), (1, 60), (1000, 1), (5, 3600)] {
+            let per = Duration::from_secs(per);
+            for slowest in [Duration::ZERO, Duration::from_millis(3), per / requests * 3] {
+                let mut bucket = Bucket::new(Rate { requests, per }, Duration::ZERO);
+                // It was idle, then everything is due; whoever waits may be late.
+                let mut now = per * 3;
+                let mut sent = Vec::new();
+                while sent.len() < requests as usize * 4 {
+                    match bucket.take(now) {
+                        Ok(()) => sent.push(now),
+                        Err(wait) => now += wait + slowest.mul_f64(rng.f64()),
+                    }
+                }
+                let far_enough = |pair: (&Duration, &Duration)| *pair.1 - *pair.0 > per - Duration::from_micros(50);
+                let next = sent.iter().skip(requests as usize);
+                assert!(sent.iter().zip(next).all(far_enough), "{requests} in {per:?}, late by {slowest:?}");
+                let took = *sent.last().unwrap() - sent[0];
+                assert!(slowest > Duration::ZERO || took <= per.mul_f64(4.1), "{requests} in {per:?}: {took:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_least_interval_holds_whatever_chance_makes_of_a_pause() {
+        let least = Duration::from_secs(5);
+        let pace = Pace { interval: never_below(least), max_interval: never_below(least) };
+        for draw in [0.0, 0.1, 0.5, 1.0] {
+            for n in 0..9 {
+                assert!(pause(pace, n, draw) >= least - Duration::from_micros(1), "{n} {draw}");
+                assert!(back_off(pace, n, draw) >= least, "{n} {draw}");
+            }
+        }
     }
 }

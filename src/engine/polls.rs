@@ -231,3 +231,77 @@ impl Polls {
         self.spawn(flight, work);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::{Job, JobKey, ProviderName};
+    use crate::domain::observation::Observation;
+    use crate::domain::service::{Rate, Service};
+    use crate::engine::job_entry::JobEntry;
+    use crate::engine::service_entry::ServiceEntry;
+
+    const LIMITS: Limits = Limits { in_flight: 100, takes_results: true };
+
+    /// Services of these providers, each with so many jobs that are due.
+    fn schedule(services: &[(&str, u32, Option<Rate>)]) -> Schedule {
+        let mut schedule = Schedule::default();
+        for (provider, jobs, rate) in services {
+            let service = crate::tests::wire_cases::service(ProviderName::new(provider), "http://h/api");
+            let service = Service { name: (*provider).into(), rate: *rate, ..service };
+            schedule.add_service(ServiceEntry::new(Arc::new(service), Ok(Token::new("t").unwrap())));
+            let at = schedule.service_named(provider).unwrap();
+            for n in 0..*jobs {
+                let provider = ProviderName::new(provider);
+                let key = JobKey { provider, endpoint: "http://h".into(), id: n.to_string() };
+                let (traits, service, tags) =
+                    (crate::tests::traits(provider), provider.as_str().into(), Arc::default());
+                let job = Arc::new(Job { key, service, name: None, tags, traits, batch: None });
+                let ix = schedule.add_job(JobEntry::new(job, at, Observation::default()));
+                schedule.set_due(ix, Duration::ZERO);
+            }
+        }
+        schedule
+    }
+
+    /// Picks until nothing can be sent: whose turn it was, in order. Each response comes before the next is picked.
+    fn turns(schedule: &mut Schedule, polls: &mut Polls, now: Duration) -> Vec<String> {
+        let mut turns = Vec::new();
+        while let Some(at) = polls.pick(schedule, LIMITS, now) {
+            let job = *schedule.waiting(at).first().unwrap();
+            schedule.set_phase(job, crate::engine::job_entry::Phase::Polling);
+            turns.push(schedule[at].service.name.to_string());
+        }
+        turns
+    }
+
+    #[tokio::test]
+    async fn jobs_whose_results_do_not_last_are_polled_before_all_others_and_the_others_in_turn() {
+        let jobs = [("vessl", 2, None), ("datalab", 3, None), ("optexity", 2, None), ("replicate", 1, None)];
+        let turns = turns(&mut schedule(&jobs), &mut Polls::new(), Duration::ZERO);
+        let urgent = ["datalab", "replicate", "datalab", "datalab"];
+        assert_eq!(turns, [urgent, ["optexity", "vessl", "optexity", "vessl"]].concat());
+    }
+
+    #[tokio::test]
+    async fn a_rate_that_is_used_up_holds_back_its_service_and_no_other() {
+        let rate = |requests, per| Some(Rate { requests, per: Duration::from_secs(per) });
+        let jobs = [("datalab", 500, rate(400, 60)), ("runpod", 3000, rate(2000, 10)), ("vessl", 5, None)];
+        let (mut schedule, mut polls) = (schedule(&jobs), Polls::new());
+        let mut sent: Vec<(Duration, String)> = Vec::new();
+        let mut now = Duration::ZERO;
+        while now < Duration::from_secs(60) {
+            sent.extend(turns(&mut schedule, &mut polls, now).into_iter().map(|name| (now, name)));
+            now += Duration::from_millis(2);
+        }
+        let of = |name: &str, from: u64, until: u64| {
+            let span = Duration::from_secs(from)..Duration::from_secs(until);
+            sent.iter().filter(|(at, sent)| sent == name && span.contains(at)).count()
+        };
+        let datalab = of("datalab", 0, 60);
+        assert!((385..=400).contains(&datalab), "{datalab}");
+        let runpod = of("runpod", 0, 10);
+        assert!((1900..=2000).contains(&runpod), "{runpod}");
+        assert_eq!(of("vessl", 0, 1), 5, "whoever has no limit waits for nobody");
+    }
+}

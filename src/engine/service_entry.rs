@@ -263,6 +263,7 @@ impl ServiceEntry {
 mod tests {
     use super::*;
     use crate::domain::job::ProviderName;
+    use crate::domain::schedule;
 
     fn at(second: u64) -> Duration {
         Duration::from_secs(second)
@@ -300,5 +301,35 @@ mod tests {
         assert_eq!(entry.take_silence(at(13)), Some(Some((at(5), 1))));
         entry.poll_ended(PollOutcome::ServerError, at(14));
         assert_eq!(entry.take_silence(at(14)), Some(None), "any response is a word of it");
+    }
+
+    #[test]
+    fn results_that_do_not_last_are_polled_within_half_of_the_time_that_they_are_kept_whatever_the_file_says() {
+        let hour = Duration::from_secs(3600);
+        let paces = [
+            Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) },
+            Pace { interval: Duration::from_secs(5), max_interval: 24 * hour },
+            Pace { interval: 10 * hour, max_interval: 24 * hour },
+        ];
+        for (provider, keeps) in
+            [("datalab", Some(hour)), ("replicate", Some(hour)), ("runpod", Some(hour / 2)), ("vessl", None)]
+        {
+            for pace in paces {
+                let service = crate::tests::wire_cases::service(ProviderName::new(provider), "http://h/api");
+                let entry = ServiceEntry::new(Arc::new(Service { pace, ..service }), Err(TokenError::never_asked()));
+                assert_eq!(entry.is_urgent(), keeps.is_some(), "{provider}");
+                let Some(keeps) = keeps else {
+                    assert_eq!(entry.pace(), pace, "{provider}");
+                    continue;
+                };
+                for n in [0, 1, 7, u32::MAX] {
+                    for draw in [0.0, 0.5, 1.0] {
+                        let longest =
+                            schedule::pause(entry.pace(), n, draw).max(schedule::back_off(entry.pace(), n, draw));
+                        assert!(longest <= keeps / 2, "{provider} {pace:?} {n} {draw}: {longest:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::address;
 use super::field::{TomlField, TomlTable};
 use super::provider::{self, Chosen, Providers};
 use crate::config::problems::{Problem, Problems, known_keys};
+use crate::domain::schedule::never_below;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, PollSettings, Rate, Service};
 use crate::providers::described::Described;
@@ -152,7 +153,7 @@ fn service(
 /// What the service itself asks of those who poll it: never more often, and no more at once unless the file says so.
 fn paced(described: Option<&Described>, pace: Pace, rate: Option<Rate>) -> (Pace, Option<Rate>) {
     let Some(described) = described else { return (pace, rate) };
-    let least = described.interval().unwrap_or_default();
+    let least = never_below(described.interval().unwrap_or_default());
     let pace = Pace { interval: pace.interval.max(least), max_interval: pace.max_interval.max(least) };
     (pace, rate.or_else(|| described.rate()))
 }
