@@ -52,7 +52,7 @@ pub struct JobsFile {
     pub hooks: Vec<Arc<Hook>>,
     /// Further files that were read as one with it.
     further: Vec<PathBuf>,
-    /// What it was read from: itself, then its files of ids.
+    /// What it was read from: itself, then its files of ids, then the user's own files of its providers.
     sources: Vec<FileSource>,
     /// A digest of the texts that it was read from: the same texts are not parsed again.
     digest: Option<u64>,
@@ -173,6 +173,11 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     }
     let mut sources = vec![FileSource::file(path)];
     sources.extend(declared.sources);
+    let mut digest = declared.digest;
+    for (path, file) in providers.files_of_user() {
+        digest.add(&path, file.as_ref().map(|file| file.text.as_bytes()));
+        sources.push(FileSource::file(&path));
+    }
     Ok(JobsFile {
         path: path.to_owned(),
         batch,
@@ -182,7 +187,7 @@ pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
         jobs: declared.jobs.into_iter().map(|placed| placed.job).collect(),
         commands,
         hooks,
-        digest: Some(declared.digest.finish()),
+        digest: Some(digest.finish()),
         further: Vec::new(),
         sources,
     })

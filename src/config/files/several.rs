@@ -74,7 +74,12 @@ fn take(whole: &mut JobsFile, file: JobsFile, keys: &mut HashSet<crate::domain::
             whole.hooks.push(hook);
         }
     }
-    whole.sources.extend(file.sources);
+    for source in file.sources {
+        // They may name one provider's file.
+        if !whole.sources.contains(&source) {
+            whole.sources.push(source);
+        }
+    }
     whole.further.push(file.path);
     whole.further.extend(file.further);
     // Of the texts together nothing was kept: they are read again at the first look.
@@ -107,7 +112,10 @@ mod tests {
         assert_eq!(told, expected.map(|(label, batch)| (label.to_owned(), batch.to_owned())));
         let names: Vec<&str> = whole.services.iter().map(|service| &*service.name).collect();
         assert_eq!(names, ["a", "a@three"]);
-        assert_eq!((whole.sources.len(), whole.further.len()), (3, 2));
+        let own = whole.sources.iter().filter(|source| source.path().starts_with(directory.path())).count();
+        assert_eq!((own, whole.further.len()), (3, 2));
+        let paths: HashSet<_> = whole.sources.iter().map(crate::config::files::sources::FileSource::path).collect();
+        assert_eq!(paths.len(), whole.sources.len(), "a provider's file that each of them may mean is one");
         let bad = put("bad.toml", "colour = 1\n".to_owned());
         let error = load_all(&[one, bad, directory.path().join("none.toml")]).unwrap_err();
         assert_eq!(error.count(), 2);

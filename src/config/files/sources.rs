@@ -1,4 +1,5 @@
-//! The files that a jobs file is made of: itself, and the files of ids that it names.
+//! The files that a jobs file is made of: itself, the files of ids that it names, and the user's own files of its
+//! providers.
 
 use std::ffi::OsString;
 use std::fs::File;

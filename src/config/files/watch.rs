@@ -1,4 +1,4 @@
-//! The jobs file and its files of ids while we run: read again whenever one was saved, however that is done.
+//! The jobs file, its files of ids and of providers while we run: read again whenever one was saved, however that is done.
 //!
 //! Every folder on the way to a file is watched, links and all, and looked up again after each event. Besides, the
 //! files are looked at every few seconds: not every file system tells of changes, and not every system has a watch

@@ -1,9 +1,11 @@
 //! Providers that are descriptions: `[providers.*]` of the jobs file, the user's own files, and what a service of one
 //! has to say about it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use url::Url;
@@ -31,7 +33,12 @@ pub struct Chosen {
 pub struct Providers {
     own: Vec<OwnProvider>,
     secrets: Vec<String>,
+    /// The user's own files that were asked for, each read once; None where there is none of that name.
+    of_user: RefCell<BTreeMap<PathBuf, Option<Read>>>,
 }
+
+/// A file, or why it cannot be read.
+type Read = Result<Arc<OtherFile>, Arc<io::Error>>;
 
 /// One of `[providers.*]`.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ struct OwnProvider {
 impl Providers {
     /// Reads `[providers.*]`, whether or not a service names them.
     pub fn read(file: &TomlTable<'_>, problems: &mut Problems) -> Self {
-        let mut found = Self { own: Vec::new(), secrets: secrets_of(file) };
+        let mut found = Self { secrets: secrets_of(file), ..Self::default() };
         let help = "write each as [providers.<name>]";
         let Some(table) = file.get("providers").and_then(|field| field.table(help, problems)) else { return found };
         let fields: Vec<(TomlField<'_>, Table)> = table
@@ -97,9 +104,9 @@ impl Providers {
         if let Some(own) = self.own.iter().find(|own| own.name == word) {
             return own.described.clone().map(Chosen::of);
         }
-        match user_file(word) {
-            Some(Ok(file)) => return self.of_user(&file, word, &field.span, problems),
-            Some(Err((path, error))) => {
+        match self.file_of_user(word) {
+            Some((_, Ok(file))) => return self.of_user(&file, word, &field.span, problems),
+            Some((path, Err(error))) => {
                 let message = format!("the provider's file {} cannot be read: {error}", path.display());
                 problems.add(Problem::at(field.span, message).help("mend it, or name another provider"));
                 return None;
@@ -158,7 +165,7 @@ impl Providers {
         problems: &mut Problems,
     ) {
         let DescriptionFault { span, of, message, help } = fault;
-        let of_user = |name: &str| user_file(name).and_then(Result::ok);
+        let of_user = |name: &str| self.file_of_user(name)?.1.ok();
         let problem = match (of, span) {
             (None, span) => match file {
                 Some(file) => Problem::at(span.unwrap_or(0..0), message).within(file),
@@ -171,6 +178,21 @@ impl Providers {
             },
         };
         problems.add(problem.help(help));
+    }
+
+    /// The user's own file of this name, and its path; None if there is none.
+    fn file_of_user(&self, name: &str) -> Option<(PathBuf, Read)> {
+        let path = path_of_user(name)?;
+        let mut known = self.of_user.borrow_mut();
+        let file = known.entry(path.clone()).or_insert_with(|| read_file(&path));
+        Some((path, file.clone()?))
+    }
+
+    /// The user's own files that were asked for, with the texts that were read: a change of any may change what a jobs
+    /// file means, and so may one that appears.
+    pub fn files_of_user(&self) -> Vec<(PathBuf, Option<Arc<OtherFile>>)> {
+        let known = self.of_user.borrow();
+        known.iter().map(|(path, file)| (path.clone(), file.clone().and_then(Result::ok))).collect()
     }
 
     /// Those of the jobs file, by their names.
@@ -201,7 +223,8 @@ impl KnownDescriptions for Providers {
         if let Some(own) = self.own.iter().find(|own| own.name == name) {
             return Some(own.table.clone());
         }
-        let table = text_of_user(name).map(|text| Table::of(toml::de::DeTable::parse_recoverable(&text).0.get_ref()));
+        let file = self.file_of_user(name).and_then(|(_, file)| file.ok());
+        let table = file.map(|file| Table::of(toml::de::DeTable::parse_recoverable(&file.text).0.get_ref()));
         table.or_else(|| Shipped.table(name))
     }
 
@@ -316,27 +339,28 @@ pub fn settings(
     Some((settings, base.unwrap_or(own_base)))
 }
 
-/// The user's own description of this name, `$XDG_CONFIG_HOME/jobdeck/providers/<name>.toml`; None if there is none.
-fn user_file(name: &str) -> Option<Result<Arc<OtherFile>, (PathBuf, std::io::Error)>> {
-    let path = paths::config_dir()
-        .filter(|_| known_keys::is_service_name(name))?
-        .join("providers")
-        .join(format!("{name}.toml"));
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Some(Ok(Arc::new(OtherFile { path, text }))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => Some(Err((path, error))),
+/// Where a user's own description of this name is: `$XDG_CONFIG_HOME/jobdeck/providers/<name>.toml`.
+fn path_of_user(name: &str) -> Option<PathBuf> {
+    let dir = paths::config_dir().filter(|_| known_keys::is_service_name(name))?;
+    Some(dir.join("providers").join(format!("{name}.toml")))
+}
+
+fn read_file(path: &Path) -> Option<Read> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(Ok(Arc::new(OtherFile { path: path.to_owned(), text }))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(Err(Arc::new(error))),
     }
 }
 
 fn text_of_user(name: &str) -> Option<String> {
-    Some(user_file(name)?.ok()?.text.clone())
+    Some(read_file(&path_of_user(name)?)?.ok()?.text.clone())
 }
 
 /// The names of the user's own descriptions.
 pub fn user_names() -> Vec<String> {
     let entries = paths::config_dir().and_then(|dir| std::fs::read_dir(dir.join("providers")).ok());
-    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+    let name = |entry: io::Result<std::fs::DirEntry>| {
         let name = entry.ok()?.file_name().into_string().ok()?;
         name.strip_suffix(".toml").filter(|name| known_keys::is_service_name(name)).map(str::to_owned)
     };
