@@ -348,6 +348,52 @@ fn fields_of_the_output_are_taken_from_a_fetched_result_and_renewed_from_it() {
 }
 
 #[test]
+fn files_fetched_beside_a_result_are_listed_printed_and_exported() {
+    let tables = "[providers.mine.result]\nurl = \"{base}/results-{id}\"\n\
+                  [[providers.mine.result.also]]\nname = \"errors.jsonl\"\nurl = \"{base}/{/errors}\"\n\
+                  [[providers.mine.result.also]]\nname = \"body\"\nurl = \"{base}/{/log}\"\n";
+    let done = |more: &str| Scripted::json(200, format!(r#"{{"status": "done"{more}}}"#));
+    let bench = described("", tables)
+        .job("mine", "both", [done(r#", "errors": "errors-1", "log": "log-1""#)])
+        .job("mine", "one", [done(r#", "errors": "errors-2", "log": "log-2""#)])
+        .job("mine", "none", [done("")]);
+    bench.script.on("results-both", [Scripted::json(200, r#"{"n":1}"#)]);
+    bench.script.on("results-one", [Scripted::json(200, r#"{"n":2}"#)]);
+    bench.script.on("results-none", [Scripted::json(200, r#"{"n":3}"#)]);
+    bench.script.on("errors-1", [Scripted::typed(200, "text/plain", "line 1\n")]);
+    bench.script.on("errors-2", [Scripted::typed(200, "text/plain", "line 2\n")]);
+    bench.script.on("log-1", [Scripted::typed(200, "text/plain", "log 1")]);
+    bench.script.on("log-2", [Scripted::json(404, "{}")]);
+    bench.run(&["watch", "--export", "out"]).with(0);
+    bench.run(&["export", "again"]).with(0);
+    let cases: [(&str, &[(&str, &str)]); 3] = [
+        ("both", &[("body", "log 1"), ("errors.jsonl", "line 1\n")]),
+        ("one", &[("errors.jsonl", "line 2\n")]),
+        ("none", &[]),
+    ];
+    for (id, files) in cases {
+        let listed = bench.run(&["show", id]).with(0).text();
+        for dir in ["out", "again"] {
+            let also = bench.home().join(dir).join(format!("mine__{id}/also"));
+            let mut names: Vec<String> = std::fs::read_dir(&also)
+                .map(|entries| entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
+                .unwrap_or_default();
+            names.sort();
+            assert_eq!(names, files.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "{id} in {dir}");
+            for (name, text) in files {
+                assert_eq!(std::fs::read_to_string(also.join(name)).unwrap(), *text);
+            }
+        }
+        for (name, text) in files {
+            assert!(listed.contains(&format!("beside it  {name}: ")), "{listed}");
+            assert_eq!(bench.run(&["show", id, "--also", name]).with(0).out, text.as_bytes());
+        }
+    }
+    bench.run(&["show", "one", "--also", "body"]).with(4).said("no file of that name");
+    assert!(bench.run(&["export", "again"]).with(0).err.contains(" 0 files written"));
+}
+
+#[test]
 fn every_mistake_of_a_users_own_file_is_told_in_its_lines_all_at_once() {
     let bench = Bench::new()
         .service("a", "provider = \"own\"\ntoken = { env = \"T\" }")
@@ -405,5 +451,306 @@ fn a_secret_that_nothing_asks_for_is_a_mistake_and_an_address_may_be_called_base
             Some(expected) => assert!(said.contains(expected), "{said}"),
             None => assert!(said.is_empty(), "{said}"),
         }
+    }
+}
+
+#[test]
+fn a_check_says_of_a_platform_key_apart_from_the_token_whether_it_is_accepted_and_takes_nothing() {
+    let (unseen, accepted) = (r#"{"detail":"No WorkflowExecution matches the given query."}"#, "OK, token accepted");
+    let cases = [
+        (404, unseen, 404, unseen, 0, vec!["; OK, token accepted; platform_token: OK, token accepted"]),
+        (404, unseen, 401, "{}", 2, vec!["; OK, token accepted; platform_token FAILED: token rejected, HTTP 401"]),
+        (403, "{}", 404, unseen, 2, vec!["; FAILED: token rejected, HTTP 403", "; platform_token: OK, token accepted"]),
+        (404, unseen, 404, "<h1>Not Found</h1>", 2, vec![accepted, "platform_token FAILED: HTTP 404"]),
+        (404, unseen, 429, "{}", 0, vec![accepted, "platform_token: OK, but rate limited for now (HTTP 429)"]),
+    ];
+    for (own, own_body, key, key_body, code, said) in cases {
+        let bench = Bench::new();
+        let url = bench.script.url("/deployment/api/org/invoices/");
+        let service = format!(
+            "provider = \"unstract\"\nurl = \"{url}\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}\n\
+             platform_token = {{ command = [\"echo\", \"platform-key\"] }}"
+        );
+        let bench = bench.service("invoices", &service);
+        bench.script.on("deployment/api", [Scripted::json(own, own_body)]);
+        bench.script.on("api/v1/unstract/org/execution", [Scripted::json(key, key_body)]);
+        let check = bench.run(&["check", "--online"]).with(code);
+        for said in said {
+            assert!(check.text().contains(said), "{said}: {check:?}");
+        }
+        let asked =
+            |path: &str| bench.script.received(path).first().unwrap().header("authorization").map(str::to_owned);
+        assert_eq!(asked("deployment/api"), Some(format!("Bearer {TOKEN}")));
+        assert_eq!(asked("api/v1/unstract/org/execution"), Some("Bearer platform-key".to_owned()));
+        assert!(!format!("{check:?}").contains("platform-key"), "{check:?}");
+    }
+    let bench = Bench::new();
+    let url = bench.script.url("/deployment/api/org/invoices/");
+    let service = format!(
+        "provider = \"unstract\"\nurl = \"{url}\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}\nplatform_token = {{ env = \"UNSET\" }}"
+    );
+    let check = bench.service("invoices", &service).run(&["check"]).with(0);
+    assert!(check.text().contains("(no platform_token from the variable UNSET: polled without it)"), "{check:?}");
+}
+
+#[test]
+fn a_saved_response_to_the_request_for_the_result_is_read_behind_that_to_the_status_and_each_rule_is_named() {
+    let tables = "[providers.mine.result]\nurl = \"{base}/results/{id}?sig={/sig}\"\nat = \"/out\"\none_shot = true\n\
+                  again_on = [202]\nfails_on = [422]\nreason = [\"/why\"]\n\
+                  lost_on = [{ code = 400, when = [\"/why = taken\"] }]\n\
+                  [[providers.mine.result.also]]\nname = \"errors\"\nurl = \"{base}/errors/{/errors}\"\n";
+    let bench = described("id = [\"/id\"]", tables);
+    let done = r#"{"id": "j-1", "status": "done", "errors": "e-1", "sig": "SIGNATURE"}"#;
+    for (file, body) in [("done.json", done), ("running.json", r#"{"status": "working"}"#)] {
+        std::fs::write(bench.home().join(file), body).unwrap();
+    }
+    let first = [
+        "`done` is succeeded by [states]",
+        "/results/j-1?***, with the token, handed out once, and 1 more behind it",
+        "\n\nthen      HTTP ",
+    ];
+    let cases: [(&str, &str, &[&str]); 9] = [
+        (
+            "200",
+            r#"{"out": {"n": 1}}"#,
+            &[
+                "state     succeeded",
+                "result    at .out, 8 B",
+                "HTTP 200 holds the result",
+                "the result stands at /out in it",
+                "then what is beside it is fetched: errors",
+            ],
+        ),
+        ("200", "a,b\n1,2\n", &["state     succeeded", "result    raw, 8 B", "nothing stands at /out in it"]),
+        ("202", "{}", &["state     running", "word      fetching", "HTTP 202 is in again_on"]),
+        (
+            "422",
+            r#"{"why": "no licence"}"#,
+            &["state     failed", "reason    no licence", "HTTP 422 is in fails_on", "the reason is at /why"],
+        ),
+        ("400", r#"{"why": "taken"}"#, &["state     lost (already read)", "in lost_on (/why = taken)"]),
+        ("400", r#"{"why": "other"}"#, &["read      rejected", "in none of again_on, fails_on and lost_on: rejected"]),
+        ("302", "", &["read      rejected", "is a redirect: it is not followed"]),
+        ("503", "<h1>no</h1>", &["read      server_error", "in none of again_on"]),
+        ("200", "<html></html>", &["read      malformed", "a web page is no result: [result] looks into it at /out"]),
+    ];
+    for (code, body, said) in cases {
+        std::fs::write(bench.home().join("result"), body).unwrap();
+        let args = ["check", "--reply", "done.json", "--service", "mine", "--result", "result", "--result-code", code];
+        let text = bench.run(&args).with(0).text();
+        for said in first.iter().chain(said) {
+            assert!(text.contains(said), "{code} {body}: {said}\n{text}");
+        }
+        assert!(!text.contains("SIGNATURE"), "{text}");
+    }
+    let leads_nowhere = ["check", "--reply", "running.json", "--service", "mine", "--result", "result"];
+    bench.run(&leads_nowhere).with(2).said("leads to no request for a result");
+    let missing = ["check", "--reply", "done.json", "--service", "mine", "--result", "none"];
+    bench.run(&missing).with(2).said("failed to read none: ");
+    bench.run(&["check", "--result", "result"]).with(2).said("--reply");
+}
+
+/// When each request about a job came, in order.
+fn times(bench: &Bench, id: &str) -> Vec<std::time::Instant> {
+    bench.script.received(id).iter().map(|received| received.at).collect()
+}
+
+#[test]
+fn a_short_lived_result_is_polled_first_and_often_and_no_job_sooner_than_its_provider_allows() {
+    let described = |name: &str, keys: &str| {
+        format!(
+            "[providers.{name}]\nsettings = {{ base = \"\" }}\n{keys}\n[providers.{name}.status]\nurl = \"{{base}}/{{id}}\"\n\
+             word = [\"/status\"]\n[providers.{name}.states]\nrunning = [\"working\"]\nsucceeded = [\"done\"]\n"
+        )
+    };
+    let bench = Bench::new().poll("interval = \"1h\"\nmax_interval = \"2h\"\nin_flight = 1");
+    let base = bench.script.url("/v1");
+    let service = |name: &str, more: &str| {
+        format!("provider = \"{name}\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}\nbase = \"{base}\"\n{more}")
+    };
+    let bench = bench
+        .service("a-lasting", &service("a-lasting", ""))
+        .service("brief", &service("brief", ""))
+        .service("least", &service("least", "interval = \"1ms\"\nmax_interval = \"1ms\""))
+        .also(&described("a-lasting", ""))
+        .also(&described("brief", "keeps = \"1s\""))
+        .also(&described("least", "interval = \"500ms\""));
+    let working = || Scripted::json(200, r#"{"status":"working"}"#);
+    let bench = (0..5).fold(bench, |bench, n| bench.job("a-lasting", &format!("lasting-{n}"), [working()]));
+    let bench = (0..5).fold(bench, |bench, n| bench.job("brief", &format!("brief-{n}"), [working()]));
+    let bench = bench.job("least", "least-0", [working()]);
+    let watch = bench.start(&["watch"]);
+    bench.until_read("lasting-4", 1);
+    bench.until_read("brief-0", 3);
+    bench.until_read("least-0", 3);
+    drop(watch);
+    let first = |id: &str| times(&bench, id)[0];
+    let brief = (0..5).map(|n| first(&format!("brief-{n}"))).max().unwrap();
+    let lasting = (0..5).map(|n| first(&format!("lasting-{n}"))).min().unwrap();
+    assert!(brief < lasting, "those whose results do not last are asked first");
+    assert_eq!(bench.script.reads("lasting-0"), 1, "an hour is not over");
+    for pair in times(&bench, "least-0").windows(2) {
+        // What is sent after so long may arrive a little sooner after the one before, which took longer on its way.
+        assert!(pair[1] - pair[0] >= std::time::Duration::from_millis(450), "{pair:?}");
+    }
+}
+
+#[test]
+fn a_changed_file_of_a_provider_is_put_in_force_and_a_bad_one_is_told_and_changes_nothing() {
+    let bench = Bench::new();
+    let providers = bench.home().join(".config/jobdeck/providers");
+    std::fs::create_dir_all(&providers).unwrap();
+    let put = |name: &str, text: &str| {
+        std::fs::write(providers.join("new"), text).unwrap();
+        std::fs::rename(providers.join("new"), providers.join(name)).unwrap();
+    };
+    let base = bench.script.url("/v1");
+    let under = |states: &str| {
+        let status = "[settings]\nbase = \"\"\n[status]\nurl = \"{base}/{id}\"\nword = [\"/status\"]\n";
+        put("under.toml", &format!("{status}[states]\n{states}\n"));
+    };
+    under("running = [\"working\"]");
+    put("mine.toml", "like = \"under\"\n");
+    let service = format!("provider = \"mine\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}\nbase = \"{base}\"");
+    let reply = |word: &str| Scripted::json(200, format!(r#"{{"status":"{word}"}}"#));
+    let bench = bench
+        .service("mine", &service)
+        .job("mine", "job-1", [reply("finished")])
+        .job("mine", "job-2", [reply("over")])
+        .job("mine", "job-3", [reply("working")]);
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-3", 1);
+    // Each of the files that it is made of, the one that it is like among them.
+    put("mine.toml", "like = \"under\"\n[states]\nsucceeded = [\"finished\"]\ncolour = [\"x\"]\n");
+    for part in ["providers/mine.toml:4:1", "colour", "stays in force"] {
+        watch.until_said(part);
+    }
+    put("mine.toml", "like = \"under\"\n[states]\nsucceeded = [\"finished\"]\n");
+    support::wait_for("a success", || watch.out().contains("\"state\":\"succeeded\""));
+    under("running = [\"working\"]\nfailed = [\"over\"]");
+    support::wait_for("a failure", || watch.out().contains("\"state\":\"failed\""));
+    under("failed = [\"over\"]\ncancelled = [\"working\"]");
+    let summary = watch.end().with(3).summary();
+    let counts = ["succeeded", "failed", "cancelled"].map(|state| summary[state].as_u64());
+    assert_eq!(counts, [Some(1); 3], "{summary}");
+}
+
+#[test]
+fn a_file_of_a_provider_that_appears_is_what_its_name_means_from_then_on() {
+    let bench = Bench::new();
+    let base = bench.script.url("");
+    let service = format!("provider = \"luma\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}\nbase = \"{base}\"");
+    let bench = bench.service("video", &service).job("video", "job-1", [Scripted::json(200, r#"{"state":"odd"}"#)]);
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 1);
+    let providers = bench.home().join(".config/jobdeck/providers");
+    std::fs::create_dir_all(&providers).unwrap();
+    // A description that is like the one which it stands in for would be like itself.
+    let own = "[settings]\nbase = \"\"\n[status]\nurl = \"{base}/{id}\"\nword = [\"/state\"]\n[states]\nsucceeded = [\"odd\"]\n";
+    std::fs::write(providers.join("luma.toml"), own).unwrap();
+    assert_eq!(watch.end().with(0).summary()["succeeded"], 1);
+}
+
+#[test]
+fn a_result_that_is_redirected_ten_times_is_asked_for_once_a_poll_and_says_that_nothing_is_followed() {
+    let bench = described("", "[providers.mine.result]\nurl = \"{base}/results/{id}\"\n");
+    let hop = Scripted::json(307, "{}").header("Location", &bench.script.url("/v1/results/job-1"));
+    let bench = bench.job("mine", "job-1", [Scripted::json(200, r#"{"status":"done"}"#)]);
+    bench.script.on("results/job-1", vec![hop; 10]);
+    let once = bench.run(&["once", "--format", "jsonl"]);
+    let line = once.line(|line| line["type"] == "state").unwrap();
+    assert_eq!((line["state"].as_str(), line["read"].as_str()), (Some("running"), Some("rejected")), "{line}");
+    assert!(line["reason"].as_str().unwrap().contains("not followed; the [result] of the description"), "{line}");
+    assert_eq!(bench.script.reads("results/job-1"), 1);
+}
+
+#[test]
+fn a_result_of_100_mb_that_a_second_request_brings_is_saved_to_its_last_byte() {
+    let rows = "0123456789".repeat(10 << 20);
+    let bench = described("", "[providers.mine.result]\nurl = \"{base}/results/{id}\"\nat = \"/rows\"\n").job(
+        "mine",
+        "job-1",
+        [Scripted::json(200, r#"{"status":"done"}"#)],
+    );
+    bench.script.on("results/job-1", [Scripted::json(200, format!(r#"{{"rows":"{rows}"}}"#))]);
+    bench.run(&["once"]).with(0);
+    let raw = bench.run(&["show", "job-1", "--raw"]).with(0).out;
+    assert!(raw == rows.as_bytes(), "{} bytes", raw.len());
+}
+
+#[test]
+fn descriptions_that_are_like_each_other_in_a_circle_name_the_circle() {
+    let bench = Bench::new();
+    let providers = bench.home().join(".config/jobdeck/providers");
+    std::fs::create_dir_all(&providers).unwrap();
+    for (name, like) in [("one", "two"), ("two", "three"), ("three", "one")] {
+        std::fs::write(providers.join(format!("{name}.toml")), format!("like = \"{like}\"\n")).unwrap();
+    }
+    let service = format!("provider = \"one\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}");
+    let bench = bench.service("s", &service).also(
+        "[providers.mine]\nlike = \"other\"\n[providers.other]\nlike = \"mine\"\n[providers.self]\nlike = \"self\"\n",
+    );
+    let check = bench.run(&["check"]).with(2);
+    for circle in [
+        "`one` is like `two` is like `three` is like `one`",
+        "`mine` is like `other` is like `mine`",
+        "`self` is like `self`",
+    ] {
+        assert!(check.err.contains(&format!("{circle}: a circle")), "{circle}: {check:?}");
+    }
+}
+
+#[test]
+fn a_description_that_points_nowhere_is_a_job_that_cannot_be_reached_and_says_why() {
+    for base in ["http://127.0.0.1:1/v1", "https://no-such-host.invalid/v1", "https://[::1]:1"] {
+        let bench = described("", "");
+        let service = format!("provider = \"mine\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}\nbase = \"{base}\"");
+        let bench = bench.service("nowhere", &service).declared("nowhere", "job-1", "");
+        let once = bench.run(&["once", "--format", "jsonl"]).with(6);
+        let line = once.line(|line| line["id"] == "job-1").unwrap();
+        assert_eq!((line["read"].as_str(), line["state"].as_str()), (Some("unreachable"), Some("unknown")), "{line}");
+        assert!(line["reason"].as_str().is_some_and(|reason| !reason.contains("job-1")), "{line}");
+    }
+}
+
+#[test]
+fn no_id_and_no_value_of_a_response_leaves_its_place_in_an_address_a_body_or_a_header() {
+    let hostile = [
+        "../../admin",
+        "..",
+        "a?token=x#y",
+        "%2e%2e%2f",
+        "a b",
+        "\"},\"admin\":{\"x",
+        "{token}",
+        "//evil.example/",
+        "ü",
+        "a\\b",
+    ];
+    let status = "method = \"POST\"\nreads_only = true\nbody = { task = { id = \"{id}\" } }\n";
+    let tables = "[providers.mine.result]\nurl = \"{base}/results/{/file}/content?of={/file}\"\n";
+    for id in hostile {
+        let bench = described(status, tables);
+        let done = serde_json::json!({"status": "done", "file": id}).to_string();
+        bench.script.on("/v1/jobs/", [Scripted::json(200, done)]);
+        bench.script.on("/v1/results/", [Scripted::json(200, r#"{"n":1}"#)]);
+        let bench = bench.declared("mine", id, "");
+        bench.run(&["once"]).with(0);
+        let (asked, fetched) = (bench.script.received("/v1/jobs/"), bench.script.received("/v1/results/"));
+        assert_eq!((asked.len(), fetched.len()), (1, 1), "{id}");
+        let target = |received: &Received| {
+            let url = format!("http://h{}", received.line.split(' ').nth(1).unwrap());
+            let url = url::Url::parse(&url).unwrap();
+            assert!(!received.line.contains(TOKEN), "{id}: {}", received.line);
+            (url.path_segments().unwrap().count(), url.query_pairs().into_owned().collect::<Vec<_>>())
+        };
+        assert_eq!(target(&asked[0]), (3, Vec::new()), "{id}");
+        // Two dots are written twice over: an address cannot hold them as a segment, however they are written.
+        let of = if id == ".." { "%2E%2E" } else { id };
+        assert_eq!(target(&fetched[0]), (4, vec![("of".to_owned(), of.to_owned())]), "{id}");
+        let body: Value = serde_json::from_slice(&asked[0].body).unwrap();
+        assert_eq!(body, serde_json::json!({"task": {"id": id}}));
+        let headers: Vec<_> = asked[0].headers.iter().filter(|(_, value)| value.contains(TOKEN)).collect();
+        assert_eq!(headers.len(), 1, "{id}: {headers:?}");
     }
 }

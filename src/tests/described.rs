@@ -221,7 +221,6 @@ fn every_documented_second_response_is_read_as_it_means() {
     assert!(count >= 3);
 }
 
-/// What each description would read if it had an address, headers and words alone.
 #[test]
 fn a_result_that_is_handed_out_once_is_not_taken_for_an_empty_or_a_web_page() {
     let service = shipped_service(ProviderName::new("llmwhisperer"), Some("https://whisper.example/v2"));
@@ -301,6 +300,111 @@ fn words_alone(name: ProviderName) -> described::Described {
     }
     let text = toml::to_string(&table).unwrap();
     described::from_text(name, &text, &described::Shipped, described::Secrets::Any).unwrap()
+}
+
+/// What is read otherwise than it means: in any way, as another state, as a success that is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Misread {
+    at_all: usize,
+    state: usize,
+    false_success: usize,
+}
+
+/// What of the documented replies of all services is misread where every description lacks something.
+fn misread(lacking: &dyn Fn(&mut toml::Table)) -> Misread {
+    let mut misread = Misread::default();
+    for name in described::shipped_names() {
+        let provider = ProviderName::new(name);
+        let mut table: toml::Table =
+            toml::from_str(providers::by_name(provider).unwrap().description().unwrap()).unwrap();
+        lacking(&mut table);
+        let text = toml::to_string(&table).unwrap();
+        let left = described::from_text(provider, &text, &described::Shipped, described::Secrets::Any).ok();
+        let service = left.map(|left| service(ProviderRef::new(left.clone()), left.settings(), None));
+        for documented in documented().iter().filter(|documented| documented.provider() == provider) {
+            // Without that nothing is left that says a state: no reply of it can be read.
+            let Some(service) = &service else {
+                misread.at_all += 1;
+                misread.state += 1;
+                continue;
+            };
+            let means = documented.json["means"]["state"].as_str().unwrap();
+            let answer = match providers::read(service, &documented.id(service), &documented.response()) {
+                Next::Done(reading) => reading.answer,
+                Next::Fetch(fetch) => fetch.status.answer,
+            };
+            let read = answer.as_ref().map(state);
+            let is_other = answer.is_none() || !differences(documented, service).is_empty();
+            misread.at_all += usize::from(is_other);
+            misread.state += usize::from(read != Some(means));
+            misread.false_success += usize::from(read == Some("succeeded") && means != "succeeded");
+        }
+    }
+    misread
+}
+
+#[test]
+fn each_expression_of_the_language_is_worth_replies_that_are_misread_without_it() {
+    let of_status = |keys: &'static [&'static str]| {
+        move |table: &mut toml::Table| {
+            let status = table["status"].as_table_mut().unwrap();
+            keys.iter().for_each(|key| drop(status.remove(*key)));
+        }
+    };
+    let of_top = |key: &'static str| move |table: &mut toml::Table| drop(table.remove(key));
+    let first_word = |table: &mut toml::Table| {
+        if let Some(toml::Value::Array(words)) = table["status"].as_table_mut().unwrap().get_mut("word") {
+            words.truncate(1);
+        }
+    };
+    let no_beginnings = |table: &mut toml::Table| {
+        for words in
+            table.get_mut("states").and_then(toml::Value::as_table_mut).into_iter().flat_map(toml::Table::iter_mut)
+        {
+            if let toml::Value::Array(words) = words.1 {
+                words.retain(|word| !word.as_str().is_some_and(|word| word.ends_with('*')));
+            }
+        }
+    };
+    let own_request = |table: &mut toml::Table| {
+        let places: Vec<&mut toml::Value> = match table.get_mut("result") {
+            Some(toml::Value::Array(places)) => places.iter_mut().collect(),
+            Some(place) => vec![place],
+            None => Vec::new(),
+        };
+        for place in places.into_iter().filter_map(toml::Value::as_table_mut).filter(|place| place.contains_key("url"))
+        {
+            let when = place.remove("when");
+            place.clear();
+            place.extend(when.map(|when| ("when".to_owned(), when)));
+            place.insert("at".to_owned(), toml::Value::String("/output".to_owned()));
+        }
+    };
+    type Lacking<'a> = (&'a str, &'a dyn Fn(&mut toml::Table));
+    let expressions: [Lacking<'_>; 11] = [
+        ("`[codes]`", &of_top("codes")),
+        ("`[[rules]]`", &of_top("rules")),
+        ("`items` and `item_list`", &of_status(&["items", "item_list"])),
+        ("a second place for `word`", &first_word),
+        ("`strip`", &of_status(&["strip"])),
+        ("beginnings of words (`stage_*`)", &no_beginnings),
+        ("`id` and `rejected`", &of_status(&["id", "rejected"])),
+        ("`progress`", &of_status(&["progress"])),
+        ("`reason`", &of_status(&["reason"])),
+        ("`[result]`", &of_top("result")),
+        ("a result's own `url`", &own_request),
+    ];
+    assert_eq!(misread(&|_| {}), Misread::default());
+    println!(
+        "of {} replies\n| without | read otherwise | another state | success that is none |\n|---|---|---|---|",
+        documented().len()
+    );
+    for (name, lacking) in expressions {
+        let Misread { at_all, state, false_success } = misread(lacking);
+        println!("| {name} | {at_all} | {state} | {false_success} |");
+        // What an id and a refusal are for stands in no documented reply: it is tested apart.
+        assert!(at_all > 0 || name.contains("rejected"), "{name} is worth nothing");
+    }
 }
 
 #[test]
