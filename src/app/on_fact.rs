@@ -45,7 +45,8 @@ impl App {
                     return Vec::new();
                 }
                 self.detail.outdate_past(ix);
-                if changed {
+                // A pointer that was changed takes other values from the same result.
+                if changed || before.as_ref().is_some_and(|before| before.fields != known.fields) {
                     self.move_row(ix);
                 }
                 // When it was last read is seen of the selected job alone.

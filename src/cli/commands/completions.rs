@@ -46,7 +46,7 @@ complete -F _jobdeck_names -o nosort -o bashdefault -o default jobdeck 2>/dev/nu
 const ZSH: &str = r#"
 _jobdeck_jobs() { local -a names; names=("${(@f)$(jobdeck complete jobs 2>/dev/null)}"); compadd -a names }
 _jobdeck_services() { local -a names; names=("${(@f)$(jobdeck complete services 2>/dev/null)}"); compadd -a names }
-_jobdeck_commands() { local -a names; names=("${(@f)$(jobdeck complete commands 2>/dev/null)}"); compadd -a names }
+_jobdeck_own_commands() { local -a names; names=("${(@f)$(jobdeck complete commands 2>/dev/null)}"); compadd -a names }
 _jobdeck_batches() { local -a names; names=("${(@f)$(jobdeck complete batches 2>/dev/null)}"); compadd -a names }
 "#;
 
@@ -111,7 +111,7 @@ fn with_zsh_names(script: &str) -> String {
             ("':service ", "_jobdeck_services"),
             ("'--batch=", "_jobdeck_batches"),
             ("'*::jobs ", "_jobdeck_jobs"),
-            ("':name -- The name of the command", "_jobdeck_commands"),
+            ("':name -- The name of the command", "_jobdeck_own_commands"),
             ("':batch ", "_jobdeck_batches"),
             ("':before ", "_jobdeck_batches"),
             ("':after ", "_jobdeck_batches"),
