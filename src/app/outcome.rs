@@ -5,6 +5,19 @@ use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::domain::state::State;
 
+/// The states from left to right, in the bar, the counts and the outcome: what is finished well, what went wrong, what
+/// runs, what waits.
+pub const STACK: [State; 8] = [
+    State::Succeeded,
+    State::Partial,
+    State::Failed,
+    State::Lost,
+    State::Cancelled,
+    State::Running,
+    State::Queued,
+    State::Unknown,
+];
+
 impl App {
     /// The batch's name: that of its file without the ending.
     pub fn batch(&self) -> Clean {

@@ -33,10 +33,10 @@ pub fn note(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZon
     }
 }
 
-/// What an unfinished job that is polled as it should be does, for how long, and how far it is: `running 48s, 65%`. An
-/// unknown state is the service's own word.
-pub fn activity(known: &Observation, now: Timestamp) -> Clean {
-    let time = time(known, now).map(|time| format!(" {}", human::duration(time))).unwrap_or_default();
+/// What an unfinished job that is polled as it should be does, for how long where that is asked for, and how far it is:
+/// `running 48s, 65%`. An unknown state is the service's own word.
+pub fn activity(known: &Observation, time: Option<Duration>) -> Clean {
+    let time = time.map(|time| format!(" {}", human::duration(time))).unwrap_or_default();
     let progress = known.progress.map(|progress| format!(", {progress:.0}%")).unwrap_or_default();
     match (known.state, &known.word) {
         (State::Unknown, Some(word)) => Clean::new(word),
@@ -159,11 +159,7 @@ fn outcome(known: &Observation) -> String {
             (None, Some(reason)) => reason.to_owned(),
             (None, None) => word(known),
         },
-        State::Succeeded => match (&known.warning, known.files) {
-            (Some(warning), _) => warning.clone(),
-            (None, Some(files)) => with_cost(known, with_size(known, human::counted(files.total, "file"))),
-            (None, None) => word(known),
-        },
+        State::Succeeded => known.warning.clone().or_else(|| yield_of(known)).unwrap_or_else(|| word(known)),
         State::Failed | State::Cancelled | State::Lost => match (reason, known.files) {
             (Some(reason), _) => reason.to_owned(),
             (None, Some(files)) if known.state == State::Cancelled => {
@@ -200,18 +196,13 @@ fn files_failed(files: FileCounts) -> String {
     format!("{} of {} failed", files.failed, human::counted(files.total, "file"))
 }
 
-fn with_cost(known: &Observation, what: String) -> String {
-    match known.cost.as_deref().and_then(Cost::parse) {
-        Some(cost) => format!("{what}, {cost}"),
-        None => what,
-    }
-}
-
-fn with_size(known: &Observation, what: String) -> String {
-    match &known.saved {
-        Some(saved) => format!("{what}, {}", human::bytes(saved.bytes)),
-        None => what,
-    }
+/// `4 files, 48 KB, $0.041`; None where none of it is known.
+fn yield_of(known: &Observation) -> Option<String> {
+    let files = known.files.map(|files| human::counted(files.total, "file"));
+    let size = known.saved.as_ref().map(|saved| human::bytes(saved.bytes));
+    let cost = known.cost.as_deref().and_then(Cost::parse).map(|cost| cost.to_string());
+    let parts: Vec<String> = [files, size, cost].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 #[cfg(test)]
@@ -292,6 +283,12 @@ mod tests {
                 "4 files, 48 KB",
             ),
             (Observation { files: files(1, 0), ..job(State::Succeeded, "COMPLETED") }, Health::Fresh, "1 file"),
+            (
+                Observation { saved: saved(1_200), cost: Some("0.041".into()), ..job(State::Succeeded, "completed") },
+                Health::Fresh,
+                "1.2 KB, $0.041",
+            ),
+            (job(State::Succeeded, "completed"), Health::Fresh, "completed"),
             (
                 Observation { warning: Some("bytes missing".into()), ..job(State::Succeeded, "completed") },
                 Health::Fresh,

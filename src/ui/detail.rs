@@ -23,7 +23,7 @@ use crate::app::text;
 use crate::domain::human;
 use crate::domain::job::JobIx;
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{TextLines, Titles, frame, key_hint, say, scrollbar};
+use crate::ui::widgets::{TextLines, Titles, frame, key_hint, pane_key, say, scrollbar};
 use crate::ui::{files, raw, tree};
 
 /// Draws frame and tab.
@@ -35,7 +35,8 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
         let group = app.list.group().map(|group| group.name().to_string()).unwrap_or_default();
         let batch = app.detail.tab == Tab::Batch;
         let group = if batch { app.batch().to_string() } else { group };
-        let left = if group.is_empty() { Vec::new() } else { vec![Span::styled(group, theme.title(focused))] };
+        let key = pane_key(&app.keymap.first_key(Action::FocusDetail), theme);
+        let left = if group.is_empty() { Vec::new() } else { vec![key, Span::styled(group, theme.title(focused))] };
         frame(place, Titles { left, ..Titles::default() }, focused, theme, buf);
         let (width, height) = (inner.width.into(), inner.height.into());
         let lines = if batch { app.batch_lines(width, height) } else { app.group_lines(width, height) };
@@ -72,13 +73,13 @@ fn titles<'a>(app: &App, ix: JobIx, row: &Row, width: u16, theme: &Theme) -> Tit
         (_, _) => tab.as_str().to_owned(),
     };
     let whole: usize = Tab::ALL.into_iter().map(|tab| name(tab).len() + 3).sum();
-    let mut left = Vec::new();
+    let mut left = vec![pane_key(&app.keymap.first_key(Action::FocusDetail), theme)];
     for tab in Tab::ALL {
         let open = tab == app.detail.tab;
         // Where there is no room for all, the other tabs have three letters.
         let brief: String =
             name(tab).chars().take(if whole + 4 > usize::from(width) && !open { 3 } else { 20 }).collect();
-        if !left.is_empty() {
+        if left.len() > 1 {
             left.push(Span::styled(format!(" {} ", theme.dot()), theme.dim()));
         }
         let style = if open { theme.title(focused).add_modifier(Modifier::UNDERLINED) } else { theme.dim() };

@@ -18,6 +18,7 @@ use ratatui::widgets::{Sparkline, Widget};
 
 use crate::app::App;
 use crate::app::action::Action;
+use crate::app::outcome::STACK;
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Gate, KeyTrouble, StoreTrouble};
 use crate::domain::state::State;
@@ -25,18 +26,6 @@ use crate::domain::{human, note};
 use crate::ui::first_row;
 use crate::ui::theme::Theme;
 use crate::ui::widgets::{StackedBar, both_ends, cut};
-
-/// The states in the order of the counts, and their words.
-const COUNTED: [(State, &str); 8] = [
-    (State::Succeeded, "done"),
-    (State::Partial, "partial"),
-    (State::Failed, "failed"),
-    (State::Lost, "lost"),
-    (State::Cancelled, "cancelled"),
-    (State::Running, "running"),
-    (State::Queued, "queued"),
-    (State::Unknown, "unknown"),
-];
 
 /// The fewest cells of the bar beside words.
 const LEAST_BAR: usize = 8;
@@ -209,13 +198,14 @@ fn counts<'a>(app: &App, theme: &Theme, words: Words) -> Vec<Span<'a>> {
             Words::Symbols => spans.extend([Span::styled(symbol, style), Span::raw(format!(" {count_of}  "))]),
         }
     };
-    for (state, word) in COUNTED {
+    for state in STACK {
         let less = match (merged && state.is_problem(), state == State::Unknown) {
             (true, _) => counts.of(state),
             (false, true) => given_up,
             (false, false) => 0,
         };
         let count = counts.of(state).saturating_sub(less);
+        let word = if state == State::Succeeded { "done" } else { state.as_str() };
         add(theme.symbol(state), theme.state(state), count, word);
         if state == State::Succeeded && merged {
             let problems = app.jobs.problems();

@@ -21,13 +21,14 @@ use crate::app::list::folds::{FoldBy, Item, JobGroup};
 use crate::app::list::jobs::Row;
 use crate::app::list::sort::value;
 use crate::app::list::tally;
+use crate::app::outcome::STACK;
 use crate::app::text::Tone;
 use crate::app::{App, TimeFormat, text};
 use crate::domain::clean::Clean;
 use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{STACK, TextLines, Titles, bar_of, cut, frame, key_hint, say, scrollbar};
+use crate::ui::widgets::{TextLines, Titles, bar_of, cut, frame, key_hint, pane_key, say, scrollbar};
 
 /// Cells of each column; 0: it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +156,8 @@ fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
     let wanted = app.list.wanted();
     let narrow = wanted.is_narrow();
     let dim = |text: String| Span::styled(theme.shown(&text).into_owned(), theme.dim());
-    let mut left = vec![Span::styled("Jobs", theme.title(focused)), Span::raw(" ")];
+    let key = pane_key(&app.keymap.first_key(Action::FocusList), theme);
+    let mut left = vec![key, Span::styled("Jobs", theme.title(focused)), Span::raw(" ")];
     let count = match narrow {
         true => format!("{} of {}", human::count(listed as u64), human::count(total.into())),
         false => human::count(total.into()),

@@ -12,7 +12,7 @@ use crate::app::layout::{Frame, Pane};
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{Titles, cut, frame, key_hint};
+use crate::ui::widgets::{Titles, cut, frame, key_hint, pane_key};
 
 /// Draws frame and lines.
 pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
@@ -48,7 +48,8 @@ fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
         Level::Error => "errors",
     };
     let dim = |text: String| Span::styled(text, theme.dim());
-    let mut left = vec![Span::styled("Log", theme.title(focused)), dim(format!(" {} {level}", theme.dot()))];
+    let key = pane_key(&app.keymap.first_key(Action::FocusLog), theme);
+    let mut left = vec![key, Span::styled("Log", theme.title(focused)), dim(format!(" {} {level}", theme.dot()))];
     if !app.log.search().is_empty() {
         let hits = match app.log.hits() {
             (Some(nth), all) => format!("{} of {}", human::count(nth as u64), human::count(all as u64)),

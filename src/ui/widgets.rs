@@ -7,12 +7,13 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Scrollbar, ScrollbarOrientation, ScrollbarState, StatefulWidget, Widget};
 
 use crate::app::layout::{Frame, PaneArea};
+use crate::app::outcome::STACK;
 use crate::app::text;
 use crate::domain::state::State;
 use crate::domain::stats::StateCounts;
 use crate::ui::theme::Theme;
 
-/// The states of a batch as one bar: what is finished well, what went wrong, what runs, what waits.
+/// The states of a batch as one bar.
 #[derive(Debug, Clone, Copy)]
 pub struct StackedBar<'a> {
     /// Jobs per state.
@@ -20,18 +21,6 @@ pub struct StackedBar<'a> {
     /// How it looks.
     pub theme: &'a Theme,
 }
-
-/// The states from left to right.
-pub const STACK: [State; 8] = [
-    State::Succeeded,
-    State::Partial,
-    State::Failed,
-    State::Lost,
-    State::Cancelled,
-    State::Running,
-    State::Queued,
-    State::Unknown,
-];
 
 impl Widget for StackedBar<'_> {
     fn render(self, area: Rect, buf: &mut Buffer) {
@@ -190,6 +179,18 @@ pub fn both_ends(left: Vec<Span<'_>>, right: Vec<Span<'_>>, area: Rect, theme: &
         let cells = u16::try_from(right.width()).unwrap_or(area.width).min(area.width);
         right.render(Rect { x: area.right() - cells, width: cells, ..area }, buf);
     }
+}
+
+/// The key that goes to a pane, in front of its title: raised where it is a digit.
+pub fn pane_key(key: &str, theme: &Theme) -> Span<'static> {
+    let raised = match key {
+        "" => "",
+        "1" => theme.either("¹", "[1] "),
+        "2" => theme.either("²", "[2] "),
+        "3" => theme.either("³", "[3] "),
+        _ => return Span::styled(format!("[{key}] "), theme.accent()),
+    };
+    Span::styled(raised, theme.accent())
 }
 
 /// A span with a key in it, and what the key does.

@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::list::jobs::{Jobs, Row};
+use crate::app::outcome::STACK;
 use crate::app::overlay::durations::samples;
 use crate::app::overlay::reasons::{Reason, reasons};
 use crate::app::text::{self, LABEL, TextLine, Tone};
@@ -15,6 +16,7 @@ use crate::domain::clean::Clean;
 use crate::domain::durations;
 use crate::domain::human;
 use crate::domain::job::JobIx;
+use crate::domain::note;
 use crate::domain::percentiles::Percentiles;
 use crate::domain::state::State;
 
@@ -28,7 +30,7 @@ const BAR: usize = 10;
 const SLOWEST: usize = 8;
 /// Columns from which on there are the cost of one job and all keys.
 const WIDE: usize = 100;
-/// Rows from which on there are blank ones between the parts.
+/// Rows from which on there are blank ones between the parts, and the outcome is three rows high.
 const ROOMY: usize = 14;
 
 /// What is counted over all jobs when the page is opened, and at most once a second after that.
@@ -64,8 +66,9 @@ impl App {
 
     /// The lines of the page for this many cells.
     pub fn batch_lines(&self, width: usize, height: usize) -> Vec<TextLine> {
-        let mut parts = vec![text::wrapped(vec![self.outcome_line(width)], width, true)];
-        parts.push(text::wrapped(self.figures_line(width).into_iter().collect(), width, true));
+        let mut parts = vec![self.blocks(width, height >= ROOMY)];
+        let said = std::iter::once(self.outcome_line(width)).chain(self.figures_line(width)).collect();
+        parts.push(text::wrapped(said, width, true));
         let side = width >= TWO_COLUMNS;
         let column = if side { width * 3 / 5 } else { width };
         let next = text::wrapped(vec![self.next_line(width)], width, true);
@@ -119,32 +122,55 @@ impl App {
     fn group_job_line(&self, row: &Row, width: usize) -> TextLine {
         let name = (width / 4).clamp(10, 32);
         let (fact, _) = self.fact(row);
+        let time = note::time(&row.known, self.now.wall).map(human::duration).unwrap_or_default();
         TextLine::of(Tone::State(row.known.state), row.known.state.as_str())
             .with(Tone::Plain, &" ".repeat(LABEL.saturating_sub(row.known.state.as_str().len() + 1)))
             .with(Tone::Plain, &text::padded(&row.title, name))
-            .with(Tone::Dim, &format!(" {}", text::cut(&fact, width.saturating_sub(name + LABEL + 1), "…")))
+            .with(Tone::Dim, &format!(" {time:>6}  {}", text::cut(&fact, width.saturating_sub(name + LABEL + 9), "…")))
     }
 
-    /// ` FINISHED   37 of 60 succeeded, 13 failed, 2 lost   took 10s`.
+    /// ` 37 SUCCEEDED   8 PARTIAL   13 FAILED   2 LOST `: a block for each state, in its colour and as wide as its share,
+    /// three rows high where there is room: seen from two metres away.
+    fn blocks(&self, width: usize, tall: bool) -> Vec<TextLine> {
+        let counts = self.jobs.stats().counts();
+        let states = STACK.into_iter().map(|state| (state, counts.of(state))).filter(|(_, count)| *count > 0);
+        let blocks: Vec<(State, u32, String)> = states
+            .map(|(state, count)| {
+                let count_and_word = format!(" {} {} ", human::count(count.into()), state.as_str().to_uppercase());
+                (state, count, count_and_word)
+            })
+            .collect();
+        let least: usize = blocks.iter().map(|(.., words)| words.len() + 1).sum();
+        let Some(spare) = width.checked_sub(least + 1).filter(|_| tall) else {
+            let line = blocks.iter().fold(TextLine { indent: 1, ..TextLine::default() }, |line, (state, _, words)| {
+                line.with(Tone::Plain, " ").with(Tone::Badge(*state), words)
+            });
+            return text::wrapped(vec![line], width, true);
+        };
+        let total = usize::try_from(counts.total()).unwrap_or(usize::MAX).max(1);
+        let row = |said: bool| {
+            blocks.iter().fold(TextLine::default(), |line, (state, count, words)| {
+                let more = spare * usize::try_from(*count).unwrap_or(usize::MAX) / total;
+                let words = format!("{:^1$}", if said { words } else { "" }, words.len() + more);
+                line.with(Tone::Plain, " ").with(Tone::Badge(*state), &words)
+            })
+        };
+        vec![row(false), row(true), row(false)]
+    }
+
+    /// `37 of 60 succeeded, 2 not found or rejected   took 10s · 17:52`.
     fn outcome_line(&self, width: usize) -> TextLine {
         let tally = self.jobs.tally();
-        let (word, state, time) = if self.is_finished() {
-            let state = match (self.jobs.problems(), self.jobs.stats().counts().of(State::Succeeded)) {
-                (0, _) => State::Succeeded,
-                (_, 0) => State::Failed,
-                (_, _) => State::Partial,
-            };
-            ("FINISHED", state, self.took().map(|took| format!("took {}", human::duration(took))))
+        let time = if self.is_finished() {
+            self.took().map(|took| format!("took {}", human::duration(took)))
         } else {
-            let so_far = tally.begun.map(|begun| human::duration(human::age(begun, self.now.wall)));
-            ("RUNNING", State::Running, so_far.map(|time| format!("{time} so far")))
+            let begun = tally.begun.map(|begun| human::duration(human::age(begun, self.now.wall)));
+            begun.map(|time| format!("{time} so far"))
         };
-        let mut line = TextLine::of(Tone::Badge(state), &format!(" {word} ")).with(Tone::Plain, "  ");
-        line = line.with(Tone::Strong, &self.success());
-        for (state, count, word) in self.bad_ends() {
-            line = line
-                .with(Tone::Plain, ", ")
-                .with(Tone::State(state), &format!("{} {word}", human::count(count.into())));
+        let mut line = TextLine::of(Tone::Strong, &self.success());
+        if tally.given_up > 0 {
+            let given_up = human::count(tally.given_up.into());
+            line = line.with(Tone::Plain, &format!(", {given_up} not found or rejected"));
         }
         let unfinished = self.jobs.stats().counts().total().saturating_sub(self.jobs.over());
         if unfinished > 0 {

@@ -131,6 +131,8 @@ impl App {
                         self.list.touch(self.now.mono);
                         let rows = layout.rows(Pane::List);
                         self.list.go_to(self.list.top() + usize::from(mouse.y - first), rows);
+                        // Also of the job that was selected before: a click on it means that job.
+                        self.leave_batch();
                     }
                 }
             }

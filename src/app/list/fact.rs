@@ -1,8 +1,8 @@
 //! What a row says of its job.
 
-use crate::app::App;
 use crate::app::list::jobs::Row;
 use crate::app::text::Tone;
+use crate::app::{App, TimeFormat};
 use crate::domain::clean::Clean;
 use crate::domain::state::State;
 use crate::domain::{human, note};
@@ -19,7 +19,9 @@ impl App {
         if let Some(trouble) = note::trouble(known, &row.health, now, self.zone()) {
             return (Clean::new(&trouble), Tone::Caution);
         }
-        let activity = note::activity(known, now);
+        // Once is enough: durations have a column of their own.
+        let time = note::time(known, now).filter(|_| self.times != TimeFormat::Relative);
+        let activity = note::activity(known, time);
         if row.is_stuck(now) {
             let since = known.changed_at.or(known.first_seen).map(|since| human::duration(human::age(since, now)));
             return (format!("{activity}: stuck, no change for {}", since.unwrap_or_default()).into(), Tone::Caution);
