@@ -177,7 +177,7 @@ impl Layout {
     /// Whether the list has a row of column titles.
     pub fn has_header_row(&self) -> bool {
         let inner = self.inner(Pane::List);
-        inner.width >= HEADED && inner.height >= 6
+        inner.width >= HEADED && inner.height >= 10
     }
 
     /// The pane at a cell.
@@ -211,7 +211,7 @@ impl Layout {
 }
 
 /// From this many columns on the list has a row of column titles.
-pub const HEADED: u16 = 130;
+pub const HEADED: u16 = 98;
 
 /// The least and the greatest share of the list in per cent.
 pub const SPLITS: (u16, u16) = (20, 80);

@@ -11,6 +11,9 @@ use crate::domain::state::State;
 /// Cells of the label column, the blank in front of it included.
 pub const LABEL: usize = 12;
 
+/// The cell of a bar among others: lower than its row, so that bars of neighbouring rows stay apart.
+pub const BAR_CELL: &str = "▆";
+
 /// How a piece of text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {

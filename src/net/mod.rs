@@ -273,7 +273,7 @@ impl Net {
             (true, true) => format!("connect timed out after {:?}", self.connect_timeout),
             (false, true) => self.silence(),
             (true, false) => format!("cannot connect: {cause}"),
-            (false, false) => format!("connection broke off: {cause}"),
+            (false, false) => format!("connection dropped: {cause}"),
         }
     }
 }

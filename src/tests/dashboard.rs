@@ -11,6 +11,7 @@ use crate::app::effect::{CopyName, Effect, NoticeKind, What};
 use crate::app::event::{Content, Copied, Event, Mouse, MouseKind};
 use crate::app::keys::Keymap;
 use crate::app::layout::Pane;
+use crate::app::text::{TextLine, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact, Gate, Health, KeyTrouble};
 use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
@@ -172,9 +173,9 @@ fn mouse(kind: MouseKind, x: u16, y: u16) -> Event {
 #[test]
 fn the_mouse_selects_scrolls_and_moves_the_split_wherever_that_is() {
     let mut screen = Screen::busy(120, 40);
-    screen.event(mouse(MouseKind::Press, 5, 5));
+    screen.event(mouse(MouseKind::Press, 5, 6));
     assert_eq!(screen.app.list.at(), 1);
-    screen.event(mouse(MouseKind::WheelDown, 5, 5));
+    screen.event(mouse(MouseKind::WheelDown, 5, 6));
     assert_eq!(screen.app.list.at(), 4);
     // The line between list and detail is a row, or with list beside detail a column.
     for (width, height, keys, target) in [(120, 40, "", (80, 12)), (200, 60, "|", (70, 10)), (80, 24, "", (10, 14))] {
@@ -400,9 +401,35 @@ fn a_finished_batch_shows_its_page_until_another_job_is_selected_or_opened() {
     read.fact(Fact::Settled);
     assert_eq!(read.app.detail.tab, Tab::Output, "whoever reads a job goes on reading it");
     let shown = finished(120, 40).draw();
-    assert!(shown.contains("FINISHED") && shown.contains("1 of 5 succeeded, 1 partial, 3 failed"), "{shown}");
+    for said in ["1 SUCCEEDED", "1 PARTIAL", "3 FAILED", "1 of 5 succeeded"] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
     insta::assert_snapshot!("the_page_of_a_finished_batch", shown);
     insta::assert_snapshot!("the_page_of_a_finished_batch_at_80x24", finished(80, 24).draw());
+}
+
+#[test]
+fn a_click_on_a_job_leaves_the_page_of_a_finished_batch_also_on_the_selected_one() {
+    for (width, height) in [(60, 15), (80, 24), (120, 40), (200, 60)] {
+        let mut screen = finished(width, height);
+        let (selected, area) = (screen.app.list.selected(), screen.app.layout().inner(Pane::List));
+        let first = area.bottom() - u16::try_from(screen.app.layout().rows(Pane::List)).unwrap();
+        screen.event(mouse(MouseKind::Press, 5, area.y.saturating_sub(1)));
+        assert_eq!(screen.app.detail.tab, Tab::Batch, "the frame is no job");
+        screen.event(mouse(MouseKind::Press, 5, first));
+        assert_eq!((screen.app.detail.tab, screen.app.list.selected()), (Tab::Summary, selected), "{width}x{height}");
+    }
+}
+
+#[test]
+fn the_outcome_fills_the_row_with_a_block_for_each_state_and_wraps_where_it_does_not_fit() {
+    let block = |line: &TextLine| line.pieces.iter().any(|piece| matches!(piece.tone, Tone::Badge(_)));
+    for (width, height, rows) in [(118, 18, 3), (78, 18, 3), (58, 2, 1), (20, 8, 3)] {
+        let lines = finished(120, 40).app.batch_lines(width, height);
+        let blocks: Vec<&TextLine> = lines.iter().filter(|line| block(line)).collect();
+        assert_eq!(blocks.len(), rows, "{width}x{height}");
+        assert!(height < 18 || blocks.iter().all(|line| line.width() == width - 1), "{width}x{height}");
+    }
 }
 
 #[test]

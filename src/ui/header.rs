@@ -112,7 +112,7 @@ fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
             let at = |after: Duration| clock(app.now.wall + jiff::SignedDuration::try_from(after).unwrap_or_default());
             let middle = at((low + high) / 2);
             let mut end = vec![dim("done about ".to_owned()), Span::styled(middle, theme.strong())];
-            if at(low) != at(high) {
+            if at(low) != at(high) && width >= 80 {
                 end.push(dim(format!(" ({}–{})", at(low), at(high))));
             }
             parts.push(end);

@@ -28,7 +28,7 @@ use crate::domain::clean::Clean;
 use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{TextLines, Titles, bar_of, cut, frame, key_hint, pane_key, say, scrollbar};
+use crate::ui::widgets::{TextLines, Titles, bar_of, cut, frame, highlight, key_hint, pane_key, say, scrollbar};
 
 /// Cells of each column; 0: it is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,22 +121,13 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
         StatefulWidget::render(table, inner, buf, &mut state);
         if let Some(at) = state.selected().and_then(|at| u16::try_from(at).ok()) {
             let y = inner.y.saturating_add(at).saturating_add(layout.has_header_row().into());
-            highlight(Rect { y, height: 1, ..inner }.intersection(inner), focused, theme, buf);
+            let style = if focused { theme.selected() } else { theme.selected_away() };
+            highlight(Rect { y, height: 1, ..inner }.intersection(inner), style, theme, buf);
         }
         scrollbar(place, app.list.len(), app.list.top(), focused, theme, buf);
     }
     if let Some(area) = layout.reason {
         reason(app, area, theme, buf);
-    }
-}
-
-/// Sets off the row under the cursor. Bars keep their colours: turned round they would say nothing.
-fn highlight(row: Rect, focused: bool, theme: &Theme, buf: &mut Buffer) {
-    let style = if focused { theme.selected() } else { theme.selected_away() };
-    for at in row.intersection(buf.area).positions() {
-        if let Some(cell) = buf.cell_mut(at).filter(|cell| !theme.is_bar(cell.symbol())) {
-            cell.set_style(style);
-        }
     }
 }
 
@@ -238,15 +229,17 @@ fn group_row<'a>(app: &App, group: &JobGroup, columns: ListColumns, theme: &Them
     let count = format!(" {}", human::count(group.counts.total().into()));
     let name = text::cut(&group.name(), columns.name.saturating_sub(count.width()), theme.cut());
     let name = vec![Span::styled(name, theme.strong()), Span::styled(count, theme.dim())];
-    let cells = (columns.fact / 3).min(BAR);
-    let mut fact = bar_of(&group.counts, cells, theme);
+    let wide = columns.fact >= WORDY;
+    let mut fact = bar_of(&group.counts, (columns.fact / 3).min(BAR), theme, Theme::row_cell);
     fact.push(Span::raw("  "));
     if let Some(cost) = group.cost {
         fact.push(Span::styled(format!("{cost}  "), theme.strong()));
     }
     for state in STACK.into_iter().filter(|state| group.counts.of(*state) > 0) {
         fact.push(Span::styled(theme.symbol(state), theme.state(state)));
-        fact.push(Span::raw(format!(" {}  ", human::count(group.counts.of(state).into()))));
+        fact.push(Span::raw(format!(" {}", human::count(group.counts.of(state).into()))));
+        let word = if wide { format!(" {state}  ") } else { "  ".to_owned() };
+        fact.push(Span::styled(word, theme.dim()));
     }
     let cells = [Line::styled(sign, theme.accent()), Line::from(name), Line::from(cut(fact, columns.fact, theme))];
     TableRow::new(cells.map(Cell::from))
@@ -296,6 +289,8 @@ fn table_row<'a>(app: &App, row: &Row, columns: ListColumns, theme: &Theme) -> T
     TableRow::new(cells)
 }
 
+/// Cells from which on the counts of a group have words.
+const WORDY: usize = 80;
 /// Cells of a bar beside a fact, and the least cells of a fact that has one.
 const BAR: usize = 20;
 const BESIDE_BAR: usize = 18;

@@ -15,7 +15,7 @@ use crate::domain::human;
 use crate::domain::job::JobIx;
 use crate::ui::theme::Theme;
 use crate::ui::typed;
-use crate::ui::widgets::{cut, styled};
+use crate::ui::widgets::{cut, highlight, styled};
 
 /// Cells of a line of what is said at the end.
 const LEAVING: u16 = 64;
@@ -44,7 +44,7 @@ fn draw_look(app: &App, look: &OverlayRows, theme: &Theme, buf: &mut Buffer) {
     for (n, (row, line)) in list.rows().zip(&look.rows).enumerate() {
         Line::from(cut(styled(line, theme).spans, row.width.into(), theme)).render(row, buf);
         if look.selected == Some(n) {
-            buf.set_style(row, theme.selected());
+            highlight(row, theme.selected(), theme, buf);
         }
     }
     let foot = Rect { y: list.bottom(), height: below, ..area };

@@ -105,9 +105,18 @@ impl Theme {
         }
     }
 
+    /// A state's cell in the bar of a row, lower than it: bars of neighbouring rows stay apart.
+    pub fn row_cell(&self, state: State) -> &'static str {
+        match (self.palette, self.charset, state) {
+            (Palette::Plain, ..) | (_, Charset::Ascii, _) => self.bar_cell(state),
+            (_, Charset::Utf8, State::Queued | State::Unknown) => "▂",
+            (_, Charset::Utf8, _) => "▆",
+        }
+    }
+
     /// Whether a cell is one of a bar in colours, which keeps them under the cursor.
     pub fn is_bar(&self, cell: &str) -> bool {
-        self.palette != Palette::Plain && self.charset == Charset::Utf8 && matches!(cell, "█" | "▒" | "░")
+        self.palette != Palette::Plain && self.charset == Charset::Utf8 && matches!(cell, "▆" | "▂")
     }
 
     /// How a state looks.
@@ -144,7 +153,9 @@ impl Theme {
             Tone::Caution => self.warn(),
             Tone::Warn => self.warn().patch(self.strong()),
             Tone::State(state) => self.state(state),
-            Tone::Badge(state) => self.state(state).remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED),
+            Tone::Badge(state) => {
+                self.state(state).remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED | Modifier::BOLD)
+            }
             Tone::Fill(state) => self.fill(state),
         }
     }
@@ -255,7 +266,7 @@ impl Theme {
 
     /// The cells of a duration bar: queued, running.
     pub fn spans(&self) -> (&'static str, &'static str) {
-        (self.either("░", "."), self.either("█", "#"))
+        (self.either("▂", "."), self.either("▆", "#"))
     }
 
     /// The bars of a chart.
@@ -337,6 +348,6 @@ const ASCII: [(char, char); 14] = [
     ('▃', '-'),
     ('▄', '='),
     ('▅', '='),
-    ('▆', '+'),
-    ('▇', '+'),
+    ('▆', '#'),
+    ('▇', '#'),
 ];

@@ -29,14 +29,19 @@ impl Widget for StackedBar<'_> {
             Span::styled(empty, self.theme.dim()).render(area, buf);
             return;
         }
-        Line::from(bar_of(self.counts, area.width.into(), self.theme)).render(area, buf);
+        Line::from(bar_of(self.counts, area.width.into(), self.theme, Theme::bar_cell)).render(area, buf);
     }
 }
 
-/// A bar of these counts in the states' colours.
-pub fn bar_of(counts: &StateCounts, cells: usize, theme: &Theme) -> Vec<Span<'static>> {
+/// A bar of these counts in the states' colours, of the theme's cells for the batch or for a row.
+pub fn bar_of(
+    counts: &StateCounts,
+    cells: usize,
+    theme: &Theme,
+    cell: fn(&Theme, State) -> &'static str,
+) -> Vec<Span<'static>> {
     let shares = shares(&STACK.map(|state| u64::from(counts.of(state))), cells);
-    let span = |(state, cells)| Span::styled(theme.bar_cell(state).repeat(cells), theme.fill(state));
+    let span = |(state, cells)| Span::styled(cell(theme, state).repeat(cells), theme.fill(state));
     STACK.into_iter().zip(shares).map(span).collect()
 }
 
@@ -142,6 +147,15 @@ pub fn scrollbar(place: PaneArea, len: usize, top: usize, focused: bool, theme: 
         .thumb_symbol(theme.thumb())
         .thumb_style(theme.frame(focused))
         .render(area, buf, &mut state);
+}
+
+/// Sets off the row under a cursor. Bars keep their colours: turned round they would say nothing.
+pub fn highlight(row: Rect, style: Style, theme: &Theme, buf: &mut Buffer) {
+    for at in row.intersection(buf.area).positions() {
+        if let Some(cell) = buf.cell_mut(at).filter(|cell| !theme.is_bar(cell.symbol())) {
+            cell.set_style(style);
+        }
+    }
 }
 
 /// Spans in at most this many cells, with a sign where they were cut.

@@ -11,7 +11,7 @@ use crate::app::list::jobs::{Jobs, Row};
 use crate::app::outcome::STACK;
 use crate::app::overlay::durations::samples;
 use crate::app::overlay::reasons::{Reason, reasons};
-use crate::app::text::{self, LABEL, TextLine, Tone};
+use crate::app::text::{self, BAR_CELL, LABEL, TextLine, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::durations;
 use crate::domain::human;
@@ -142,16 +142,29 @@ impl App {
             .collect();
         let least: usize = blocks.iter().map(|(.., words)| words.len() + 1).sum();
         let Some(spare) = width.checked_sub(least + 1).filter(|_| tall) else {
-            let line = blocks.iter().fold(TextLine { indent: 1, ..TextLine::default() }, |line, (state, _, words)| {
-                line.with(Tone::Plain, " ").with(Tone::Badge(*state), words)
-            });
-            return text::wrapped(vec![line], width, true);
+            let mut rows = vec![TextLine::default()];
+            for (state, _, words) in &blocks {
+                let row = rows.pop().unwrap_or_default();
+                let full = row.width() > 0 && row.width() + words.len() + 1 > width;
+                let row = if full {
+                    rows.push(row);
+                    TextLine::default()
+                } else {
+                    row
+                };
+                rows.push(row.with(Tone::Plain, " ").with(Tone::Badge(*state), words));
+            }
+            return rows;
         };
-        let total = usize::try_from(counts.total()).unwrap_or(usize::MAX).max(1);
+        let cells = |count: u32| usize::try_from(u64::from(count) * spare as u64 / u64::from(counts.total()).max(1));
         let row = |said: bool| {
+            let mut before = 0;
             blocks.iter().fold(TextLine::default(), |line, (state, count, words)| {
-                let more = spare * usize::try_from(*count).unwrap_or(usize::MAX) / total;
-                let words = format!("{:^1$}", if said { words } else { "" }, words.len() + more);
+                // Counted from the left edge, so that together they end at the right one.
+                let from = cells(before).unwrap_or_default();
+                before += count;
+                let width = words.len() + cells(before).unwrap_or_default().saturating_sub(from);
+                let words = format!("{:^width$}", if said { words } else { "" });
                 line.with(Tone::Plain, " ").with(Tone::Badge(*state), &words)
             })
         };
@@ -222,7 +235,7 @@ impl App {
         let mut lines = vec![TextLine::of(Tone::Dim, "failed by reason")];
         for reason in reasons.iter().take(shown) {
             let jobs = reason.jobs.len();
-            let bar = "█".repeat((jobs * BAR).div_ceil(most));
+            let bar = BAR_CELL.repeat((jobs * BAR).div_ceil(most));
             let room = width.saturating_sub(BAR + 9);
             lines.push(
                 TextLine::of(Tone::Fill(State::Failed), &format!("{bar:<BAR$}"))
@@ -247,7 +260,7 @@ impl App {
             let name = width.saturating_sub(BAR + 24).clamp(10, 32);
             let cells = ((time.as_secs_f64() / most * BAR as f64).round() as usize).clamp(1, BAR);
             lines.push(
-                TextLine::of(Tone::Fill(row.known.state), &format!("{:<BAR$}", "█".repeat(cells)))
+                TextLine::of(Tone::Fill(row.known.state), &format!("{:<BAR$}", BAR_CELL.repeat(cells)))
                     .with(Tone::Strong, &format!(" {:>6}  ", human::duration(*time)))
                     .with(Tone::Plain, &text::padded(&row.title, name))
                     .with(Tone::Dim, &format!(" {}", Clean::new(&row.job.service))),

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::action::Action;
 use crate::app::keys::Keymap;
 use crate::app::list::jobs::Row;
-use crate::app::text::{self, LABEL, TextLine, Tone};
+use crate::app::text::{self, BAR_CELL, LABEL, TextLine, Tone};
 use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
@@ -148,14 +148,14 @@ fn times(row: &Row, context: TextContext<'_>, width: u16) -> Vec<TextLine> {
     if let Some(queued) = queued {
         let so_far = if ran.is_none() && !known.state.is_terminal() { " so far" } else { "" };
         line = line.with(Tone::Dim, "queued ").with(Tone::Plain, &format!("{}{so_far} ", human::duration(queued)));
-        line = line.with(Tone::Dim, &"░".repeat(wait));
+        line = line.with(Tone::Dim, &"▂".repeat(wait));
     }
     if let Some(ran) = ran {
         let word = if known.state.is_terminal() { "ran " } else { "running " };
         let gap = if queued.is_some() { " " } else { "" };
         line =
             line.with(Tone::Plain, gap).with(Tone::Dim, word).with(Tone::Plain, &format!("{} ", human::duration(ran)));
-        line = line.with(Tone::Fill(known.state), &"█".repeat(run));
+        line = line.with(Tone::Fill(known.state), &BAR_CELL.repeat(run));
     }
     if let Some(progress) = known.progress.filter(|_| !known.state.is_terminal()) {
         line = line.with(Tone::Plain, &format!(" {progress:.0}%"));

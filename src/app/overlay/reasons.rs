@@ -12,7 +12,7 @@ use crate::app::keys::Key;
 use crate::app::list::ChosenJobs;
 use crate::app::list::jobs::Jobs;
 use crate::app::scroll::{Motion, RowCursor};
-use crate::app::text::{self, TextLine, Tone};
+use crate::app::text::{self, BAR_CELL, TextLine, Tone};
 use crate::domain::cell::cell;
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
@@ -60,7 +60,7 @@ impl Reasons {
         let width = context.width(WIDTH);
         let jobs = reason.jobs.len();
         let cells = (jobs * BAR).div_ceil(most.max(1));
-        let bar = if width < 70 { String::new() } else { format!("{:<BAR$} ", "█".repeat(cells)) };
+        let bar = if width < 70 { String::new() } else { format!("{:<BAR$} ", BAR_CELL.repeat(cells)) };
         let seen = match reason.seen {
             Some((first, last)) if width >= 110 => {
                 let clock = |at| human::clock(at, context.zone).chars().take(5).collect::<String>();
