@@ -1,7 +1,7 @@
 //! The detail: the tabs in its frame, and the open tab.
 //!
 //! ```text
-//! ╭ Summary · Output · Files 3 · Raw · History ─────────────────── fax-887.pdf +1 ╮
+//! ╭ ²Summary · Output · Files 3 · Raw · History ─────────────────── fax-887.pdf +1 ╮
 //! │  FAILED   fax-887.pdf +1   invoices · 17:28                                   │
 //! │  File type not supported or file is corrupt (status 400)                      │
 //! ```

@@ -1,14 +1,14 @@
 //! The list of jobs: one row each, of which only the visible ones are made.
 //!
 //! ```text
-//! ╭ Jobs 152 ── problems first ─────────────────────────────────── 4/152 ╮
+//! ╭ ¹Jobs 152 · problems first ─────────────────────────────────── 4/152 ╮
 //! │▌✗ fax-887.pdf +1        File type not supported       invoices   28s │
-//! │ ▸ price-watch-0034      ░░░░░███████████ 65%          browser    48s │
+//! │ ▸ price-watch-0034      ▂▂▂▂▂▆▆▆▆▆▆▆▆▆▆▆ 65%          browser    48s │
 //! ```
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Constraint, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, HighlightSpacing, Paragraph, Row as TableRow, StatefulWidget, Table, TableState, Widget};
 use unicode_width::UnicodeWidthStr;
@@ -19,7 +19,7 @@ use crate::app::detail::summary::bar_cells;
 use crate::app::layout::{HEADED, Pane};
 use crate::app::list::folds::{FoldBy, Item, JobGroup};
 use crate::app::list::jobs::Row;
-use crate::app::list::sort::value;
+use crate::app::list::sort::{SortBy, value};
 use crate::app::list::tally;
 use crate::app::outcome::STACK;
 use crate::app::text::Tone;
@@ -115,7 +115,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
             .highlight_symbol(Span::styled(if focused { " " } else { theme.cursor() }, theme.accent()))
             .highlight_spacing(HighlightSpacing::Always);
         if layout.has_header_row() {
-            table = table.header(header_row(app, columns).style(theme.dim()));
+            table = table.header(header_row(app, columns, theme).style(theme.dim()));
         }
         let mut state = TableState::new().with_selected(app.list.at().checked_sub(app.list.top()));
         StatefulWidget::render(table, inner, buf, &mut state);
@@ -196,29 +196,33 @@ fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
     Titles { left, right, keys }
 }
 
-fn header_row<'a>(app: &App, columns: ListColumns) -> TableRow<'a> {
+fn header_row<'a>(app: &App, columns: ListColumns, theme: &Theme) -> TableRow<'a> {
     let time = match app.times {
         TimeFormat::Relative => "TIME",
         TimeFormat::Local => "AT",
         TimeFormat::Utc => "UTC",
     };
     let cells = [
-        (columns.name, "NAME", false),
-        (columns.fact, "WHAT", false),
-        (columns.service, "SERVICE", false),
-        (columns.id, "ID", false),
-        (columns.tags, "TAGS", false),
-        (columns.polls, "POLLS", true),
-        (columns.size, "SIZE", true),
-        (columns.cost, "COST", true),
-        (columns.time, time, true),
+        (columns.name, "NAME", false, Some(SortBy::Name)),
+        (columns.fact, "WHAT", false, None),
+        (columns.service, "SERVICE", false, Some(SortBy::Service)),
+        (columns.id, "ID", false, None),
+        (columns.tags, "TAGS", false, None),
+        (columns.polls, "POLLS", true, None),
+        (columns.size, "SIZE", true, Some(SortBy::Size)),
+        (columns.cost, "COST", true, Some(SortBy::Cost)),
+        (columns.time, time, true, Some(SortBy::Time)),
     ];
-    let cell = |(_, title, right): (usize, &'static str, bool)| {
-        Cell::from(Line::from(title).alignment(if right { Alignment::Right } else { Alignment::Left }))
+    // The column that the list is sorted by stands out.
+    let (sort, _) = app.list.sort();
+    let cell = |title: String, right: bool, by: Option<SortBy>| {
+        let style = if by == Some(sort) { theme.accent().remove_modifier(Modifier::DIM) } else { Style::new() };
+        Cell::from(Line::from(title).alignment(if right { Alignment::Right } else { Alignment::Left })).style(style)
     };
-    let mut shown: Vec<Cell<'_>> = cells.into_iter().filter(|(cells, ..)| *cells > 0).map(cell).collect();
-    let fields = app.list.columns().iter().take(columns.fields);
-    let fields = fields.map(|field| Cell::from(Clean::new(&field.heading()).to_string()));
+    let shown = cells.into_iter().filter(|(cells, ..)| *cells > 0);
+    let mut shown: Vec<Cell<'_>> = shown.map(|(_, title, right, by)| cell(title.to_owned(), right, by)).collect();
+    let fields = (0..).zip(app.list.columns()).take(columns.fields);
+    let fields = fields.map(|(n, field)| cell(Clean::new(&field.heading()).to_string(), false, Some(SortBy::Field(n))));
     shown.splice(2.min(shown.len())..2.min(shown.len()), fields);
     TableRow::new(std::iter::once(Cell::default()).chain(shown))
 }

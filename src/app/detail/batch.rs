@@ -66,6 +66,9 @@ impl App {
 
     /// The lines of the page for this many cells.
     pub fn batch_lines(&self, width: usize, height: usize) -> Vec<TextLine> {
+        if self.jobs.stats().counts().total() == 0 {
+            return Vec::new();
+        }
         let mut parts = vec![self.blocks(width, height >= ROOMY)];
         let said = std::iter::once(self.outcome_line(width)).chain(self.figures_line(width)).collect();
         parts.push(text::wrapped(said, width, true));
