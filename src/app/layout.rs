@@ -211,7 +211,7 @@ impl Layout {
 }
 
 /// From this many columns on the list has a row of column titles.
-pub const HEADED: u16 = 98;
+const HEADED: u16 = 98;
 
 /// The least and the greatest share of the list in per cent.
 pub const SPLITS: (u16, u16) = (20, 80);

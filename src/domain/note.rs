@@ -286,7 +286,7 @@ mod tests {
             (
                 Observation { saved: saved(1_200), cost: Some("0.041".into()), ..job(State::Succeeded, "completed") },
                 Health::Fresh,
-                "1.2 KB, $0.041",
+                "1.2 KB, $0.0410",
             ),
             (job(State::Succeeded, "completed"), Health::Fresh, "completed"),
             (

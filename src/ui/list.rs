@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::app::action::Action;
 use crate::app::detail::Tab;
 use crate::app::detail::summary::bar_cells;
-use crate::app::layout::{HEADED, Pane};
+use crate::app::layout::Pane;
 use crate::app::list::folds::{FoldBy, Item, JobGroup};
 use crate::app::list::jobs::Row;
 use crate::app::list::sort::{SortBy, value};
@@ -52,6 +52,8 @@ const SIGNS: usize = 3;
 const FIELD: usize = 14;
 /// The least that a fact is worth.
 const FACT: usize = 14;
+/// Cells from which on polls, sizes, costs and ids may be beside it.
+const OTHERS: usize = 130;
 
 impl ListColumns {
     /// Other columns give way before the fact does, and it before the name.
@@ -72,8 +74,8 @@ impl ListColumns {
             if fits { cells } else { 0 }
         };
         columns.service = take(10, 40);
-        // The others need a header row to be understood.
-        let least = if width < HEADED.into() { usize::MAX / 2 } else { 60 };
+        // The others come where the fact keeps room for a reason.
+        let least = if width < OTHERS { usize::MAX / 2 } else { 60 };
         columns.fields = (0..fields).take_while(|_| take(FIELD, 40) > 0).count();
         columns.size = take(7, least);
         columns.cost = take(8, least);
