@@ -67,6 +67,21 @@ fn what_never_ends_is_given_up_and_keys_are_heard_again() {
 }
 
 #[test]
+fn whoever_types_while_a_report_has_no_end_is_heard_after_a_moment_however_fast_the_keys_come() {
+    for begun in ["\x1bP1$r2 q", "\x1b]11;rgb", "\x1b_Gi=1;q"] {
+        let home = Home::new();
+        let (_service, mut terminal) = dashboard(&home);
+        terminal.press(begun);
+        terminal.until(&format!("the end after {begun:?}"), |terminal| {
+            terminal.press("q");
+            terminal.settle(Duration::from_millis(300));
+            !terminal.is_running()
+        });
+        terminal.ends_well(0);
+    }
+}
+
+#[test]
 fn esc_and_a_key_right_behind_it_are_both_unless_the_key_with_alt_is_bound() {
     let home = Home::new();
     let (_service, mut terminal) = dashboard(&home);

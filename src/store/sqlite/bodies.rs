@@ -74,8 +74,11 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
             return Ok(PlacedBody { sha256, file: Some(name.to_owned()), spooled: None });
         }
         if holds(spooled, body) && sync_file(spooled).is_ok() {
-            dir.with_folders(|| std::fs::rename(spooled, &target))?;
-            return Ok(PlacedBody { sha256, file: Some(name.to_owned()), spooled: None });
+            match dir.with_folders(|| std::fs::rename(spooled, &target)) {
+                Ok(()) => return Ok(PlacedBody { sha256, file: Some(name.to_owned()), spooled: None }),
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     let sha256 = Checksum::of(&body.bytes);
@@ -88,10 +91,8 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
         masked: body.masked,
     }
     .to_string();
-    let target = dir.bodies().join(&name);
-    if !holds(&target, body) {
-        let unfinished = dir.spool().join(format!("{name}{UNFINISHED}"));
-        dir.with_folders(|| write_anew(&unfinished, &target, &body.bytes))?;
+    if !holds(&dir.bodies().join(&name), body) {
+        dir.with_folders(|| write_anew(dir, &name, &body.bytes))?;
     }
     Ok(PlacedBody { sha256, file: Some(name), spooled: body.spooled.clone() })
 }
@@ -214,9 +215,7 @@ pub fn import(
         match std::fs::rename(path, &target) {
             // What was rescued may stand on another file system.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                let mut copy = new_file(&target)?;
-                copy.write_all(&body.bytes)?;
-                copy.sync_all()?;
+                write_anew(dir, &file_name, &body.bytes)?;
                 garbage.push(path.to_owned());
             }
             renamed => renamed?,
@@ -343,12 +342,23 @@ fn sync_file(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn write_anew(path: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
-    let _ = std::fs::remove_file(path);
-    let mut file = new_file(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(path, target));
-    if written.is_err() {
-        let _ = std::fs::remove_file(path);
+/// Writes a file of `bodies/` whole or not at all. It is begun in the spool, where the next instance looks first; where
+/// `bodies/` is on another file system, as behind a link to a larger disk, in its own folder.
+fn write_anew(dir: &StateDir, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let target = dir.bodies().join(name);
+    let begin_in = |place: PathBuf| {
+        let path = place.join(format!("{name}{UNFINISHED}"));
+        let _ = std::fs::remove_file(&path);
+        let mut file = new_file(&path)?;
+        let written =
+            file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&path, &target));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&path);
+        }
+        written
+    };
+    match begin_in(dir.spool()) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => begin_in(dir.bodies()),
+        other => other,
     }
-    written
 }

@@ -25,6 +25,8 @@ use crate::tui::terminal;
 const ANSWER: Duration = Duration::from_millis(250);
 /// What comes so soon after another program had the terminal is an answer to that program.
 const DEAF: Duration = Duration::from_millis(100);
+/// More bytes at once than a key is: what a terminal sends by itself comes in such pieces.
+const MORE_THAN_A_KEY: usize = 8;
 /// How long to leave the terminal alone while another program has it.
 const BACKGROUND: Duration = Duration::from_millis(500);
 
@@ -56,6 +58,7 @@ impl InputReader {
             ack,
             inputs,
             sequences: Sequences::default(),
+            give_up_at: None,
             paused: false,
             deaf_until: None,
             rest_until: None,
@@ -119,6 +122,8 @@ struct InputThread {
     ack: Sender<()>,
     inputs: UnboundedSender<Message>,
     sequences: Sequences,
+    /// When what is unfinished is given up.
+    give_up_at: Option<Instant>,
     paused: bool,
     /// What comes before that is dropped.
     deaf_until: Option<Instant>,
@@ -138,8 +143,10 @@ impl InputThread {
                     Ok(())
                 }
                 Woken::Time => {
-                    let tokens = self.sequences.give_up();
-                    self.tell(tokens);
+                    if self.give_up_at.take_if(|at| *at <= Instant::now()).is_some() {
+                        let tokens = self.sequences.give_up();
+                        self.tell(tokens);
+                    }
                     Ok(())
                 }
                 Woken::Keys => self.take().map_err(|error| format!("it cannot be read: {error}")),
@@ -167,6 +174,7 @@ impl InputThread {
             } else {
                 let _ = self.tty.with(|tty| tcflush(tty, QueueSelector::IFlush));
                 self.sequences = Sequences::default();
+                self.give_up_at = None;
                 self.deaf_until = Some(Instant::now() + DEAF);
             }
         }
@@ -178,7 +186,8 @@ impl InputThread {
         self.rest_until = self.rest_until.filter(|until| *until > now);
         let wish = if self.paused || self.rest_until.is_some() { PollFlags::empty() } else { PollFlags::IN };
         let rest = self.rest_until.map(|until| until - now);
-        let time = rest.into_iter().chain(self.sequences.patience()).min().map(|time| Timespec {
+        let patience = self.give_up_at.map(|at| at.saturating_duration_since(now));
+        let time = rest.into_iter().chain(patience).min().map(|time| Timespec {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or_default(),
             tv_nsec: i64::from(time.subsec_nanos()),
         });
@@ -215,7 +224,12 @@ impl InputThread {
             Err(error) => return Err(error.into()),
         };
         failpoint("input");
+        let was_in_string = self.sequences.is_in_string();
         let tokens = self.sequences.push(bytes.get(..count).unwrap_or_default());
+        // Whoever types while a control string has no end is heard after a moment, however fast the keys come.
+        if !(was_in_string && self.sequences.is_in_string() && count < MORE_THAN_A_KEY) {
+            self.give_up_at = self.sequences.patience().map(|patience| Instant::now() + patience);
+        }
         self.tell(tokens);
         Ok(())
     }

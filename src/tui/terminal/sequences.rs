@@ -82,7 +82,23 @@ impl Sequences {
             }
         }
         self.bytes.drain(..at.min(self.bytes.len()));
+        self.forget_string();
         tokens
+    }
+
+    /// Whether a control string has begun that has not ended.
+    pub fn is_in_string(&self) -> bool {
+        matches!(self.bytes.as_slice(), [0x1b, b'P' | b']' | b'_' | b'^' | b'X', _, ..])
+    }
+
+    /// Of a control string under way only the beginning is kept, and the last byte where that may begin its end:
+    /// however long it is, it takes no memory, and no byte is looked at twice.
+    fn forget_string(&mut self) {
+        if self.is_in_string() {
+            let ends_in_esc = self.bytes.len() > 3 && self.bytes.last() == Some(&0x1b);
+            self.bytes.truncate(3);
+            self.bytes.extend(ends_in_esc.then_some(0x1b));
+        }
     }
 
     /// How long what is unfinished waits for more; None if nothing is.
@@ -200,7 +216,7 @@ fn csi(rest: &[u8]) -> First {
     First::Unfinished
 }
 
-/// Ends with ST (or BEL, as OSC may). What breaks it off is looked at anew.
+/// Ends with ST (or BEL, as OSC may). What breaks it off is looked at anew; so does Ctrl-c, which stands in none.
 fn control_string(rest: &[u8]) -> First {
     for (at, byte) in rest.iter().enumerate() {
         match byte {
@@ -212,6 +228,7 @@ fn control_string(rest: &[u8]) -> First {
                     Some(_) => First::Whole(TerminalToken::ControlString, at + 2),
                 };
             }
+            0x03 => return First::Whole(Token::ControlString, at + 2),
             _ => {}
         }
     }
@@ -280,6 +297,29 @@ mod tests {
             assert_eq!(sequences.give_up(), expected, "{begun:?}");
             assert_eq!(sequences.push(b"q"), chars("q"), "{begun:?}");
         }
+    }
+
+    #[test]
+    fn a_control_string_without_an_end_takes_no_memory_and_control_c_is_heard_in_it() {
+        for begun in ["\x1b]52;c;", "\x1bP1$r", "\x1b_G", "\x1b^", "\x1bX"] {
+            for end in ["\x07", "\x1b\\", "\x03"] {
+                let mut sequences = Sequences::default();
+                assert_eq!(sequences.push(begun.as_bytes()), []);
+                for piece in [&[b'q'; 4096][..], b"q", b"qq\x1b"] {
+                    sequences.push(piece);
+                    assert!(sequences.bytes.len() <= 4, "{begun:?}");
+                }
+                // The Esc that came last began its end, or is what broke it off.
+                let (esc, end) = if end == "\x1b\\" { (false, "\\") } else { (true, end) };
+                let mut keys = sequences.push(format!("{end}j").as_bytes());
+                keys.retain(|token| *token != Token::ControlString);
+                assert_eq!(keys.last(), Some(&Token::Char('j', false)), "{begun:?} {end:?}");
+                assert_eq!(keys.len(), if esc { 2 } else { 1 }, "{begun:?} {end:?}: {keys:?}");
+            }
+        }
+        let mut sequences = Sequences::default();
+        let typed = sequences.push(b"\x1b]11;rgb\x03");
+        assert_eq!(typed, [Token::ControlString, Token::Char('\u{3}', false)]);
     }
 
     #[test]
