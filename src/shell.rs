@@ -27,6 +27,12 @@ pub fn is_ignored(number: i32) -> bool {
     false
 }
 
+/// Lets every signal through from now on: a program that blocks some hands that on to what it starts, which could then
+/// not be ended in good order.
+pub fn hold_no_signal_back() {
+    let _ = SigSet::empty().thread_set_mask();
+}
+
 /// Writes to the terminal from the background from now on, even where it is set (`stty tostop`) to stop whoever does.
 /// For what draws nothing: a line of output must not stop a process that holds claims.
 pub fn write_from_the_background() {

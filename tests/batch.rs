@@ -301,7 +301,7 @@ fn a_watch_puts_a_changed_jobs_file_in_force_and_ends_with_its_last_job() {
     let path = bench.home().join("jobs.toml");
     let first = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{first}colour = 1\nnme = \"x\"\n")).unwrap();
-    for part in ["unknown key `colour`", "unknown key `nme`", "^^^^^^", "stays in force"] {
+    for part in ["unknown key `colour`", "unknown key `nme`", "^^^^^^", "still applies"] {
         watch.until_said(part);
     }
     let bench = bench.job("vessl", "job-2", [done("x")]);

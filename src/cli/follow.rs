@@ -266,7 +266,7 @@ impl Follower {
             }
             ReloadNews::Broken(error) => {
                 output::say_error(&format!(
-                    "{error}\n\nthe jobs file was saved with errors; the one before stays in force"
+                    "{error}\n\nthe jobs file was saved with errors; the previous one still applies"
                 ));
             }
             ReloadNews::Ready(reload) => {
@@ -278,7 +278,7 @@ impl Follower {
 
     fn on_reloaded(&mut self, added: usize, removed: usize) {
         (self.reloading, self.settled) = (false, false);
-        output::say_error(&format!("the jobs file was changed and is in force: {added} added, {removed} removed"));
+        output::say_error(&format!("jobs file reloaded: {added} added, {removed} removed"));
     }
 
     /// A change of the jobs file that is on its way may bring more to follow.
@@ -397,7 +397,7 @@ impl Follower {
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
             Gate::KeyRefused(why) => output::say_error(&format!(
-                "service {service}: key refused: {} (`jobdeck check` says where its token comes from)",
+                "service {service}: {} (`jobdeck check` says where its token comes from)",
                 Clean::from(why.to_string())
             )),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {

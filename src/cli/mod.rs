@@ -73,7 +73,7 @@ fn execute(args: Args) -> Result<u8, Failure> {
         .build()
         .map_err(|error| Failure::internal(format!("failed to start the runtime: {error}")))?;
     let code = runtime.block_on(async {
-        signals::survive_file_size_limit();
+        signals::begin();
         command(args).await
     });
     // A token command or a look-up that nobody waits for any more must not keep the program from ending.

@@ -58,10 +58,15 @@ pub fn stop() {
     }
 }
 
-/// Makes a write beyond the file size limit an error of that write, not the end of the process. Needs a runtime.
-pub fn survive_file_size_limit() {
-    if let Err(error) = unix::signal(SignalKind::from_raw(Number::XFSZ.as_raw())) {
-        tracing::warn!("failed to ignore SIGXFSZ: {error}");
+/// Takes signals as a shell hands them on, whatever whoever started us does with them: none is held back, and the end of
+/// a child is told. A write beyond the file size limit is an error of that write, not the end of the process. Needs a
+/// runtime; threads that are started later do as this one.
+pub fn begin() {
+    shell::hold_no_signal_back();
+    for number in [Number::CHILD, Number::XFSZ] {
+        if let Err(error) = unix::signal(SignalKind::from_raw(number.as_raw())) {
+            tracing::warn!("failed to listen for the signal {}: {error}", number.as_raw());
+        }
     }
 }
 

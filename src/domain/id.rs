@@ -21,6 +21,12 @@ pub enum NoId {
     /// JSON.
     #[error("this is JSON, not an id")]
     Json,
+    /// A page, or an id with the quotation marks of a text or a shell around it.
+    #[error("this begins with a mark that no id begins with")]
+    Mark,
+    /// More than any id has.
+    #[error("this is longer than an id can be")]
+    Long,
     /// `null`, as a program writes an id that an answer does not hold.
     #[error("`null` stands where an answer held no id")]
     Null,
@@ -35,13 +41,16 @@ impl NoId {
         match self {
             Self::Empty => "write the id that the service gave, or take the job out",
             Self::WhiteSpace => "give one id at a time; a name follows its id after a tab, or stands in `name`",
-            Self::Invisible => "copy the id again, without what stands around it",
+            Self::Invisible | Self::Mark | Self::Long => "copy the id again, without what stands around it",
             Self::Json => "give the id alone; `jobdeck add SERVICE -` takes a service's whole answer on standard input",
             Self::Null => "see what the service answered: `jobdeck add SERVICE -` takes its whole answer",
             Self::Service => "give what follows the slash",
         }
     }
 }
+
+/// The longest id or address that is taken: servers refuse requests with longer ones.
+const LONGEST: usize = 4096;
 
 /// A text without what programs and editors put around an id: white space and byte order marks.
 pub fn trimmed(text: &str) -> &str {
@@ -56,6 +65,12 @@ pub fn read(text: &str, is_service: impl Fn(&str) -> bool) -> Result<&str, NoId>
     }
     if id.starts_with(['[', '"']) || (id.starts_with('{') && uuid(id).is_none()) {
         return Err(NoId::Json);
+    }
+    if id.starts_with(['<', '\'', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{ab}', '\u{bb}']) {
+        return Err(NoId::Mark);
+    }
+    if id.len() > LONGEST {
+        return Err(NoId::Long);
     }
     if id == "null" {
         return Err(NoId::Null);
@@ -131,6 +146,14 @@ mod tests {
             ("llama/", Ok("llama/")),
             ("/llama/7", Ok("/llama/7")),
             (" \u{feff}\t", Err(NoId::Empty)),
+            ("<html><title>502</title></html>", Err(NoId::Mark)),
+            ("<id>", Err(NoId::Mark)),
+            ("'7'", Err(NoId::Mark)),
+            ("`7`", Err(NoId::Mark)),
+            ("\u{201c}7\u{201d}", Err(NoId::Mark)),
+            ("\u{ab}7\u{bb}", Err(NoId::Mark)),
+            (&"x".repeat(LONGEST), Ok(&"x".repeat(LONGEST))),
+            (&"x".repeat(LONGEST + 1), Err(NoId::Long)),
             ("7\tscan", Err(NoId::WhiteSpace)),
             ("7 8", Err(NoId::WhiteSpace)),
             ("7\u{3000}8", Err(NoId::WhiteSpace)),

@@ -191,9 +191,10 @@ impl Doubt {
     pub const ALL: [Self; 3] = [Self::ReaderDied, Self::NoReply, Self::Cut];
 
     /// What a poll that brought no answer leaves: a one-shot service deletes a result before it answers, so whatever
-    /// came instead may have been its end. A refusal (4xx), and what a proxy says of itself, used nothing up.
+    /// came instead may have been its end. A refusal (4xx), and what a proxy says of itself, used nothing up. A change
+    /// of protocol (1xx) and "not modified" answer nothing that was asked: behind them may be what was.
     fn left_by(seen: Seen<'_>) -> Option<Self> {
-        let failed_after_it = seen.http_status.is_some_and(|code| (500..600).contains(&code));
+        let failed_after_it = seen.http_status.is_some_and(|code| matches!(code, ..200 | 304 | 500..600));
         match seen.reading.read {
             _ if seen.broken => Some(Self::Cut),
             _ if failed_after_it => Some(Self::NoReply),
@@ -425,8 +426,12 @@ impl Observation {
             self.finished_at = Some(answer.finished_at.unwrap_or(at));
         }
         // What came of the only response says more than the service's "delivered already" after it.
-        match (cause, self.doubtful.as_ref().filter(|doubtful| doubtful.http_status.is_some())) {
+        match (cause, &self.doubtful) {
             (LostBecause::NoReply, Some(doubtful)) => self.fail_reason = Some(doubtful.sentence()),
+            (LostBecause::Cut, Some(doubtful)) => {
+                let kept = if self.evidence.is_some() { "partial response kept" } else { "nothing of it could be kept" };
+                self.fail_reason = Some(format!("{}; {kept}", doubtful.sentence()));
+            }
             (LostBecause::Cut | LostBecause::NoReply | LostBecause::ReaderDied, _) => {}
             (LostBecause::AlreadyRead | LostBecause::Expired | LostBecause::Gone, _) => {
                 self.fail_reason = answer.fail_reason.clone().or_else(|| self.fail_reason.take());
@@ -604,7 +609,10 @@ pub(crate) mod tests {
     #[test]
     fn a_poll_that_was_sent_and_brought_no_sense_is_named_and_kept_and_blamed_for_a_loss_after_it() {
         use PollOutcome::{Malformed, NotFound, Rejected, ServerError, Throttled, Unauthorized, Unreachable};
-        let named = |code: Option<u16>| code.map(|code| format!("HTTP {code} at 08:00:02 UTC: why"));
+        let named = |code: Option<u16>| {
+            let what = code.map_or("no response".to_owned(), |code| format!("HTTP {code}"));
+            Some(format!("{what} at 08:00:02 UTC: why"))
+        };
         let doubtful = [
             (ServerError, Some(500)),
             (ServerError, Some(502)),
@@ -613,6 +621,8 @@ pub(crate) mod tests {
             (ServerError, Some(599)),
             (Malformed, Some(200)),
             (Malformed, Some(204)),
+            (Rejected, Some(101)),
+            (Rejected, Some(304)),
             (Unreachable, None),
         ];
         for (read, http_status) in doubtful {
@@ -633,6 +643,7 @@ pub(crate) mod tests {
             (Unauthorized, 401),
             (NotFound, 404),
             (Rejected, 400),
+            (Rejected, 307),
         ];
         for (read, code) in harmless {
             let reading = Reading::refused(read, "why");
@@ -665,7 +676,8 @@ pub(crate) mod tests {
         let before = after(&running(), Seen { broken: true, ..received(&cut, 2) }).0;
         let before = after(&before, Seen { http_status: Some(502), ..received(&page, 3) }).0;
         let lost = after(&before, received(&acknowledged(), 4)).0;
-        assert_eq!((lost.lost, lost.fail_reason), (Some(LostBecause::Cut), None));
+        let told = "HTTP 200 at 08:00:02 UTC: cut; nothing of it could be kept".to_owned();
+        assert_eq!((lost.lost, lost.fail_reason), (Some(LostBecause::Cut), Some(told)));
     }
 
     #[test]

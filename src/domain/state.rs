@@ -158,7 +158,7 @@ impl LostBecause {
         match self {
             Self::AlreadyRead => "already fetched elsewhere; no local copy",
             Self::Expired => "result expired on the server before it was fetched",
-            Self::Cut => "connection dropped during the only response; partial response kept",
+            Self::Cut => "connection dropped during the only response",
             Self::NoReply => "the response with the result never arrived",
             Self::ReaderDied => "the jobdeck that was fetching it died before the result was saved",
             Self::Gone => "no longer known to the service",

@@ -229,7 +229,8 @@ impl Net {
         if kind.http1 {
             // Sent twice by nobody but us. Over HTTP/2 a request that the server says it did not begin (GOAWAY,
             // REFUSED_STREAM) is sent again at once: that is no failure of the service.
-            builder = builder.http1_only().retry(reqwest::retry::never());
+            // What begins as no head that is known is a body, so that its bytes are kept.
+            builder = builder.http1_only().http09_responses().retry(reqwest::retry::never());
         }
         if !kind.tls {
             builder = builder.tls_certs_only([]);

@@ -58,7 +58,7 @@ impl Results {
         self.ask(|reply| ReadCommand::Kept(key, reply)).await
     }
 
-    /// A saved body: in memory, or mapped from its file.
+    /// A saved body: in memory, or mapped from its file where that is very long.
     pub async fn body(&self, body: BodyId) -> Result<Bytes, StoreError> {
         self.ask(|reply| ReadCommand::Body(body, reply)).await
     }

@@ -26,6 +26,9 @@ const MOST_IN_MEMORY: u64 = 64 << 20;
 /// How much of it is left to short responses that are coming in: they are counted when they are whole.
 const LEFT_TO_SHORT_ONES: u64 = MOST_IN_MEMORY / 8;
 
+/// Files that are kept are read into memory up to this length.
+const LONGEST_READ: u64 = 64 << 20;
+
 /// How much is written before it is looked again whether there is room on the disk.
 const LOOKED_AFTER: u64 = 4 << 20;
 
@@ -315,9 +318,16 @@ fn read_back(file: &mut File, len: u64) -> io::Result<Vec<u8>> {
     if memory.len() as u64 == len { Ok(memory) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// A file's bytes without reading them all.
-pub(super) fn map(file: &File) -> io::Result<Bytes> {
-    map_whole(file, None)
+/// The bytes of a file that is kept. Read, not mapped, but for very long ones: whoever touches a mapped byte that is no
+/// longer there, since another program has cut the file short or the disk fails, is killed by SIGBUS.
+pub(super) fn read_kept(mut file: &File) -> io::Result<Bytes> {
+    let len = file.metadata()?.len();
+    if len > LONGEST_READ {
+        return map_whole(file, None);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes.into())
 }
 
 fn map_whole(file: &File, drop_with_bytes: Option<PathBuf>) -> io::Result<Bytes> {

@@ -230,6 +230,31 @@ fn raw_heads() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
     ]
 }
 
+#[tokio::test]
+async fn a_result_that_can_be_read_once_comes_whole_however_odd_its_head_is_and_with_it_where_none_is_known() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    const BODY: &str = "{\"status\":\"COMPLETED\"}";
+    let whole = [
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {0}\r\nContent-Length: {0}\r\n\r\n{BODY}", BODY.len()),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n17;e=\"x;y\"\r\n{BODY}\r\n0\r\nX: y\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n{BODY}"),
+        format!("HTTP/1.0 200 OK\r\n\r\n{BODY}"),
+        format!("\r\nHTTP/1.1 200\r\n\r\n{BODY}"),
+        format!("HTTP/1.1 200 OK\nX: y\n\n{BODY}"),
+        format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{BODY}"),
+        format!("HTTP/1.1 200 OK\r\nnonsense\r\n: x\r\nX Y: z\r\nX: a\r\n  b\r\n\r\n{BODY}"),
+        BODY.to_owned(),
+    ];
+    let with_the_head = ["HTTP/1.2 200 OK", "HTTP/2 200", "http/1.1 200 OK", "ICY 200 OK"];
+    let with_the_head = with_the_head.map(|head| format!("{head}\r\n\r\n{BODY}"));
+    let cases = whole.iter().map(|raw| (raw, BODY)).chain(with_the_head.iter().map(|raw| (raw, raw.as_str())));
+    for (raw, body) in cases {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let came = exchange(&server, raw.as_bytes()).await;
+        assert_eq!(came, Ok((200, body.as_bytes().to_vec())), "{raw:?}");
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(150))]
     #[test]

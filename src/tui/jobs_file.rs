@@ -23,7 +23,7 @@ impl Dashboard {
             }
             ReloadNews::Broken(error) => {
                 for first in error.heads() {
-                    tracing::warn!(job = "config", "{first} (the old file is in force)");
+                    tracing::warn!(job = "config", "{first} (the previous file still applies)");
                 }
                 self.apply(Event::ConfigBroken(error.to_string().lines().map(Clean::new).collect()));
             }

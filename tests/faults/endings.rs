@@ -1,6 +1,7 @@
 //! Every way of ending but a kill loses nothing; after a kill it is known what was lost.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,39 @@ fn a_signal_waits_for_the_result_that_can_be_read_only_once_and_saves_it() {
         assert_eq!(bench.body("job-1"), RESULT.as_bytes());
         assert_eq!(bench.script.reads("job-1"), 2);
     }
+}
+
+#[test]
+fn signals_that_the_one_who_started_it_holds_back_or_ignores_are_heard_all_the_same() {
+    use nix::sys::signal::{SigHandler, SigSet, signal};
+    for (number, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let bench = slow();
+        let mut command = bench.command(&["watch", "--format", "jsonl"]);
+        #[expect(unsafe_code, reason = "these calls are safe after a fork")]
+        unsafe {
+            command.pre_exec(|| Ok(SigSet::all().thread_block()?))
+        };
+        let watch = Running::start(command);
+        bench.until_read("job-1", 2);
+        watch.signal(number);
+        watch.end().with(code);
+        assert_eq!(bench.body("job-1"), RESULT.as_bytes());
+    }
+    // Of a child's end whoever ignores it learns nothing.
+    let token = "{ command = [\"sh\", \"-c\", \"echo a-token-of-a-command\"] }";
+    let bench = Bench::new().service(
+        "other",
+        &format!("provider = \"vessl\"\nbase_url = \"http://127.0.0.1:1/x\"\ntoken = {token}"),
+    );
+    let mut command = bench.command(&["check"]);
+    #[expect(unsafe_code, reason = "this call is safe after a fork, and no handler is installed")]
+    unsafe {
+        command.pre_exec(|| {
+            signal(nix::sys::signal::Signal::SIGCHLD, SigHandler::SigIgn)?;
+            Ok(())
+        })
+    };
+    Running::start(command).end().with(0);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::domain::response::Headers;
 use crate::store::dir::{StateDir, new_file, sync_dir};
 use crate::store::instance::Liveness;
 use crate::store::name::{BodyName, UNFINISHED, job_digest};
-use crate::store::spool::{LONGEST_INLINE, map};
+use crate::store::spool::{self, LONGEST_INLINE};
 use crate::store::trouble::Trouble;
 use crate::store::{KeptBody, SaveBody};
 
@@ -200,7 +200,7 @@ pub fn import(
         keep: Keep::Evidence,
         role: Role::Status,
         broken: true,
-        bytes: map(&file)?,
+        bytes: spool::read_kept(&file)?,
         spooled: Some(path.to_owned()),
         http_status: name.http_status,
         headers: Headers::default(),

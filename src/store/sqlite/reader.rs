@@ -279,7 +279,7 @@ fn body(connection: &Connection, dir: &StateDir, BodyId(id): BodyId) -> Result<O
         .query_row([id], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?)))
         .optional()?;
     match found {
-        Some((Some(file), _)) => Ok(Some(spool::map(&File::open(dir.bodies().join(file))?)?)),
+        Some((Some(file), _)) => Ok(Some(spool::read_kept(&File::open(dir.bodies().join(file))?)?)),
         Some((None, data)) => Ok(Some(Bytes::from(data.unwrap_or_default()))),
         None => Ok(None),
     }

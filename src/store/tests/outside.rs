@@ -61,6 +61,54 @@ async fn the_database_is_locked_from_first_to_last() {
 }
 
 #[tokio::test]
+async fn a_saved_body_that_another_program_cuts_short_or_takes_away_stays_whole_for_who_looks_at_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let ways: [fn(&Path); 4] = [
+        |file| std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(0).unwrap(),
+        |file| std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(1000).unwrap(),
+        |file| std::fs::write(file, "shorter").unwrap(),
+        |file| std::fs::remove_file(file).unwrap(),
+    ];
+    for (n, way) in ways.into_iter().enumerate() {
+        let key = scan(&n.to_string());
+        let bytes = vec![b'x'; 300_000];
+        store.save(with_copy(&key, 1, bytes.clone())).await.unwrap();
+        let body = known(store.results(), &key).await.saved.unwrap().body;
+        let held = store.results().body(body).await.unwrap();
+        way(&store.results().body_path(body).await.unwrap().unwrap());
+        // A byte of a mapped file that is no longer there would end the process.
+        assert!(held == bytes, "{n}");
+    }
+}
+
+#[tokio::test]
+async fn large_bodies_are_saved_and_found_again_where_a_folder_is_a_link_to_another_disk() {
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+        println!("skipped: there is no other file system here");
+        return;
+    };
+    for folder in ["bodies", "spool"] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(other.path().join(folder)).unwrap();
+        std::os::unix::fs::symlink(other.path().join(folder), dir.path().join(folder)).unwrap();
+        let store = open(dir.path());
+        let key = scan("a");
+        let bytes = vec![b'x'; 300_000];
+        let mut spool = store.spool().begin(&key, 1, true);
+        spool.push(&bytes);
+        let (_, spooled) = spool.finish();
+        assert!(spooled.is_some());
+        let mut save = with_copy(&key, 1, bytes.clone());
+        save.body.as_mut().unwrap().spooled = spooled;
+        store.save(save).await.unwrap();
+        let body = known(store.results(), &key).await.saved.unwrap().body;
+        assert!(store.results().body(body).await.unwrap() == bytes, "{folder}");
+        assert_eq!((files_in(&dir.path().join("bodies")).len(), files_in(&dir.path().join("spool")).len()), (1, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_look_from_outside_takes_nothing_away() {
     for outsider in OUTSIDERS {
         let dir = tempfile::tempdir().unwrap();

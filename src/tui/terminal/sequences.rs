@@ -228,7 +228,7 @@ fn control_string(rest: &[u8]) -> First {
                     Some(_) => First::Whole(TerminalToken::ControlString, at + 2),
                 };
             }
-            0x03 => return First::Whole(Token::ControlString, at + 2),
+            0x03 => return First::Whole(TerminalToken::ControlString, at + 2),
             _ => {}
         }
     }
@@ -312,14 +312,14 @@ mod tests {
                 // The Esc that came last began its end, or is what broke it off.
                 let (esc, end) = if end == "\x1b\\" { (false, "\\") } else { (true, end) };
                 let mut keys = sequences.push(format!("{end}j").as_bytes());
-                keys.retain(|token| *token != Token::ControlString);
-                assert_eq!(keys.last(), Some(&Token::Char('j', false)), "{begun:?} {end:?}");
+                keys.retain(|token| *token != TerminalToken::ControlString);
+                assert_eq!(keys.last(), Some(&TerminalToken::Char('j', false)), "{begun:?} {end:?}");
                 assert_eq!(keys.len(), if esc { 2 } else { 1 }, "{begun:?} {end:?}: {keys:?}");
             }
         }
         let mut sequences = Sequences::default();
         let typed = sequences.push(b"\x1b]11;rgb\x03");
-        assert_eq!(typed, [Token::ControlString, Token::Char('\u{3}', false)]);
+        assert_eq!(typed, [TerminalToken::ControlString, TerminalToken::Char('\u{3}', false)]);
     }
 
     #[test]
