@@ -429,7 +429,8 @@ impl Observation {
         match (cause, &self.doubtful) {
             (LostBecause::NoReply, Some(doubtful)) => self.fail_reason = Some(doubtful.sentence()),
             (LostBecause::Cut, Some(doubtful)) => {
-                let kept = if self.evidence.is_some() { "partial response kept" } else { "nothing of it could be kept" };
+                let kept =
+                    if self.evidence.is_some() { "partial response kept" } else { "nothing of it could be kept" };
                 self.fail_reason = Some(format!("{}; {kept}", doubtful.sentence()));
             }
             (LostBecause::Cut | LostBecause::NoReply | LostBecause::ReaderDied, _) => {}

@@ -103,13 +103,39 @@ impl Intake {
         forget(&self.spool, written.finish().1);
     }
 
-    /// The response that arrived, and what was odd about its content coding. `arrived.broken` alone says whether it
-    /// broke off: who reads it knows whether it is whole all the same.
-    pub fn finish(self, arrived: Arrived) -> (ReceivedResponse, Option<&'static str>) {
+    /// All bytes as received; cheap, however many there are.
+    pub fn whole(self, arrived: Arrived) -> Whole {
         let Self { masking, spool, key, seq, one_shot, token, of_errors: _ } = self;
-        let Arrived { status, headers, broken, at, .. } = arrived;
-        let (written, masked) = masking.finish(broken.is_some());
+        let (written, masked) = masking.finish(arrived.broken.is_some());
         let (as_received, spooled) = written.finish();
+        Whole { as_received, spooled, masked, arrived, spool, key, seq, one_shot, token }
+    }
+}
+
+/// A response of which all bytes are here, as received but for our token.
+pub struct Whole {
+    as_received: Bytes,
+    spooled: Option<PathBuf>,
+    masked: bool,
+    arrived: Arrived,
+    spool: Spool,
+    key: JobKey,
+    seq: u64,
+    one_shot: bool,
+    token: Token,
+}
+
+impl Whole {
+    /// Why it broke off, if it did.
+    pub fn broken(&self) -> Option<&str> {
+        self.arrived.broken.as_deref()
+    }
+
+    /// The response with its content coding undone, and what was odd about that. `broken` alone says whether it broke off:
+    /// who reads it knows whether it is whole all the same.
+    pub fn decoded(self) -> (ReceivedResponse, Option<&'static str>) {
+        let Self { as_received, spooled, masked, arrived, spool, key, seq, one_shot, token } = self;
+        let Arrived { status, headers, broken, at, .. } = arrived;
         let headers = mask::headers(headers, &token);
         let broken = broken.is_some();
         let Some(DecodedBody { bytes, warning }) = decode::decoded(headers.content_encoding.as_deref(), &as_received)

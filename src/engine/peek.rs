@@ -56,7 +56,7 @@ pub async fn peek(poll: &PollRequest, around: &mut PollContext) -> Peeked {
         }
     };
     let (latency, broken) = (arrived.latency, arrived.broken.clone());
-    let (received, _) = intake.finish(arrived);
+    let (received, _) = intake.whole(arrived).decoded();
     let ReceivedResponse { status, headers, bytes, at, .. } = received.clone();
     let response = Response { status, headers, body: bytes, broken, at };
     let said = catch_unwind(AssertUnwindSafe(|| poll.service.provider.peeked(&poll.service, &poll.key.id, &response)));

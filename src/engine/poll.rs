@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::domain::attempt::Attempt;
+use crate::domain::clean::Clean;
 use crate::domain::clock::Clock;
+use crate::domain::human;
 use crate::domain::job::{JobIx, JobKey};
 use crate::domain::observation::Role;
 use crate::domain::provider::{BodySource, Fetch, Next};
@@ -23,12 +25,14 @@ use crate::net::{Arrived, Net, offload};
 use crate::providers;
 use crate::store::{Spool, Store, StoreError};
 
-use super::intake::{Intake, ReceivedResponse};
+use super::intake::{Intake, ReceivedResponse, Whole};
 use super::mask;
 use super::peek::{self, Peeked};
 
 /// More requests than one poll of a provider that makes sense has.
 const MOST_REQUESTS: usize = 32;
+/// How often it is looked whether there is memory again.
+const MEMORY_LOOK: Duration = Duration::from_millis(500);
 /// A response longer than this is read off the loop's thread.
 const LONG_BODY: u64 = 256 * 1024;
 
@@ -243,6 +247,13 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
     let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
     match around.net.send(request, &poll.token, &mut intake, leave).await {
         Ok(arrived) => {
+            if !may_be_read(&poll.key, arrived.bytes, &mut around.leave).await {
+                // What came stays in its file: the next start takes it up.
+                drop(intake);
+                let no_reply = NoReply { sent: true, reason: "memory is too short to read the response".to_owned() };
+                let next = Next::Done(providers::read_nothing(&no_reply));
+                return Exchange { next, response: None, sent: true, latency: arrived.latency };
+            }
             let mut exchange = received(poll, fetch, intake, arrived).await;
             if let (Next::Done(reading), Some(token)) = (&mut exchange.next, of_errors) {
                 // A success may hold the text of an error, too.
@@ -274,7 +285,9 @@ async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arr
     let latency = arrived.latency;
     let is_long = arrived.bytes > LONG_BODY;
     let (service, id, fetch) = (Arc::clone(&poll.service), poll.key.id.clone(), fetch.cloned());
-    let work = move || read(&service, &id, fetch.as_ref(), intake, arrived);
+    // Now, as long as there is memory for it: a thread takes some.
+    let whole = intake.whole(arrived);
+    let work = move || read(&service, &id, fetch.as_ref(), whole);
     let read = if is_long { offload::run(work).await } else { Some(work()) };
     let (response, next) = match read {
         Some((response, next)) => (Some(response), next),
@@ -283,16 +296,34 @@ async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arr
     Exchange { next, response, sent: true, latency }
 }
 
+/// Waits until there is memory to read a response of so many bytes; false if we are to leave before. A long one stands in
+/// a file, and nothing is lost by waiting.
+async fn may_be_read(key: &JobKey, bytes: u64, leave: &mut watch::Receiver<bool>) -> bool {
+    let there_is_memory = || {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        bytes as u64 <= LONG_BODY || Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+    };
+    if there_is_memory() {
+        return true;
+    }
+    tracing::warn!(
+        "{}: memory is too short to read a response of {}, which waits on disk for it",
+        Clean::new(&key.id),
+        human::bytes(bytes)
+    );
+    while !there_is_memory() {
+        let left = tokio::time::timeout(MEMORY_LOOK, leave.wait_for(|leave| *leave)).await;
+        if matches!(left, Ok(Ok(_))) {
+            return false;
+        }
+    }
+    true
+}
+
 /// A fault of ours while reading costs the reading, never the bytes.
-fn read(
-    service: &Service,
-    id: &str,
-    fetch: Option<&Fetch>,
-    intake: Intake,
-    arrived: Arrived,
-) -> (ReceivedResponse, Next) {
-    let broken = arrived.broken.clone();
-    let (mut received, warning) = intake.finish(arrived);
+fn read(service: &Service, id: &str, fetch: Option<&Fetch>, whole: Whole) -> (ReceivedResponse, Next) {
+    let broken = whole.broken().map(str::to_owned);
+    let (mut received, warning) = whole.decoded();
     let ReceivedResponse { status, headers, bytes, at, .. } = received.clone();
     let response = Response { status, headers, body: bytes, broken, at };
     let understand = || {

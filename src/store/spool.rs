@@ -251,10 +251,14 @@ impl SpoolWriter {
                 let path = std::fs::rename(&path, &whole).is_ok().then_some(whole);
                 // Only a one-shot reply has to outlive those who hold its bytes.
                 let drop_with_bytes = path.clone().filter(|_| !self.one_shot);
-                let bytes = map_whole(&file, drop_with_bytes)
-                    .or_else(|_| read_back(&mut file, self.len).map(Bytes::from))
-                    .inspect_err(|error| tracing::error!(%error, "a reply's file cannot be read back"));
-                (bytes.unwrap_or_default(), path)
+                match map_whole(&file, drop_with_bytes).or_else(|_| read_back(&mut file, self.len).map(Bytes::from)) {
+                    Ok(bytes) => (bytes, path),
+                    // Whoever does not know of the file does not delete it.
+                    Err(error) => {
+                        tracing::error!(%error, "a response's file cannot be read back; it stays in the spool");
+                        (Bytes::new(), None)
+                    }
+                }
             }
         }
     }

@@ -236,12 +236,16 @@ async fn a_result_that_can_be_read_once_comes_whole_however_odd_its_head_is_and_
     const BODY: &str = "{\"status\":\"COMPLETED\"}";
     let whole = [
         format!("HTTP/1.1 200 OK\r\nContent-Length: {0}\r\nContent-Length: {0}\r\n\r\n{BODY}", BODY.len()),
-        format!("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n17;e=\"x;y\"\r\n{BODY}\r\n0\r\nX: y\r\n\r\n"),
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n16;e=\"x;y\"\r\n{BODY}\r\n0\r\nX: y\r\n\r\n"
+        ),
         format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n{BODY}"),
         format!("HTTP/1.0 200 OK\r\n\r\n{BODY}"),
         format!("\r\nHTTP/1.1 200\r\n\r\n{BODY}"),
         format!("HTTP/1.1 200 OK\nX: y\n\n{BODY}"),
-        format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{BODY}"),
+        format!(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{BODY}"
+        ),
         format!("HTTP/1.1 200 OK\r\nnonsense\r\n: x\r\nX Y: z\r\nX: a\r\n  b\r\n\r\n{BODY}"),
         BODY.to_owned(),
     ];

@@ -224,6 +224,34 @@ fn with_few_descriptors_fewer_polls_are_sent_and_no_result_is_lost() {
 }
 
 #[test]
+fn a_result_for_which_there_is_no_memory_waits_on_disk_and_is_read_as_soon_as_there_is_or_at_the_next_start() {
+    for ends in [false, true] {
+        let (body, pause) = (large_result(40 << 20), Duration::from_secs(3));
+        let late = Scripted::json(200, body.clone()).fault(Fault::StallHead(pause));
+        let bench = Bench::new().job("unstract", "job-1", [late, acknowledged()]);
+        let watch = bench.start(&["watch", "-v"]);
+        bench.until_read("job-1", 1);
+        let limit = |current| {
+            prlimit(Some(watch.pid()), Resource::As, Rlimit { current, maximum: None }).unwrap();
+        };
+        let pages = fs::read_to_string(format!("/proc/{}/statm", watch.pid().as_raw_nonzero())).unwrap();
+        let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+        limit(Some(pages * 4096 + (20 << 20)));
+        watch.until_said("memory is too short to read a response");
+        if ends {
+            watch.signal(Signal::TERM);
+            watch.end().with(143);
+            bench.run(&["watch"]).with(0);
+        } else {
+            limit(None);
+            watch.end().with(0);
+        }
+        row("no memory for a result of 40 MiB", 1, 0, Duration::ZERO);
+        assert_eq!((bench.body("job-1") == body.as_bytes(), bench.script.reads("job-1")), (true, 1));
+    }
+}
+
+#[test]
 fn a_state_directory_that_cannot_be_made_or_written_is_said_and_no_one_shot_read_is_sent() {
     let read_only = |bench: &Bench| {
         bench.run(&["once", "--filter", "id:job-2"]);

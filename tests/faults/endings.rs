@@ -54,10 +54,8 @@ fn signals_that_the_one_who_started_it_holds_back_or_ignores_are_heard_all_the_s
     }
     // Of a child's end whoever ignores it learns nothing.
     let token = "{ command = [\"sh\", \"-c\", \"echo a-token-of-a-command\"] }";
-    let bench = Bench::new().service(
-        "other",
-        &format!("provider = \"vessl\"\nbase_url = \"http://127.0.0.1:1/x\"\ntoken = {token}"),
-    );
+    let bench = Bench::new()
+        .service("other", &format!("provider = \"vessl\"\nbase_url = \"http://127.0.0.1:1/x\"\ntoken = {token}"));
     let mut command = bench.command(&["check"]);
     #[expect(unsafe_code, reason = "this call is safe after a fork, and no handler is installed")]
     unsafe {

@@ -72,11 +72,13 @@ fn whoever_types_while_a_report_has_no_end_is_heard_after_a_moment_however_fast_
         let home = Home::new();
         let (_service, mut terminal) = dashboard(&home);
         terminal.press(begun);
-        terminal.until(&format!("the end after {begun:?}"), |terminal| {
+        for _ in 0..40 {
+            if !terminal.is_running() {
+                break;
+            }
             terminal.press("q");
             terminal.settle(Duration::from_millis(300));
-            !terminal.is_running()
-        });
+        }
         terminal.ends_well(0);
     }
 }
