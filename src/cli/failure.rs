@@ -36,6 +36,11 @@ impl Failure {
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
+
+    /// No thread can be started.
+    pub fn no_thread(error: std::io::Error) -> Self {
+        Self::internal(format!("failed to start a thread: {error}")).help("end some programs, then try again")
+    }
 }
 
 /// One line where that is possible.

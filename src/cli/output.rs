@@ -146,24 +146,25 @@ pub struct LinePrinter {
 
 impl LinePrinter {
     /// Begins to print. The other end says when standard output was closed, even while there is
-    /// nothing to print; it stays silent if that never happens.
-    pub fn start() -> (Self, UnboundedReceiver<Closed>) {
+    /// nothing to print; it stays silent if that never happens. An error where no thread can be started.
+    pub fn start() -> io::Result<(Self, UnboundedReceiver<Closed>)> {
         let (lines, queue) = mpsc::channel::<String>();
         let (closed, on_closed) = unbounded_channel();
         let (finished, done) = oneshot::channel();
         let reader_gone = closed.clone();
         let printed = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&printed);
-        std::thread::spawn(move || {
+        let of_reader = std::thread::Builder::new().name("stdout's reader".to_owned());
+        of_reader.spawn(move || {
             if wait_until_reader_leaves().is_some() {
                 let _ = reader_gone.send(Closed::ByReader);
             }
-        });
-        std::thread::spawn(move || {
+        })?;
+        std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
             print_all(&queue, &closed, &count);
             let _ = finished.send(());
-        });
-        (Self { lines, printed, done }, on_closed)
+        })?;
+        Ok((Self { lines, printed, done }, on_closed))
     }
 
     /// Prints one line, soon and in order.

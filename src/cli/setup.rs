@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 
 use super::args::CommonArgs;
 use super::failure::Failure;
@@ -53,9 +53,12 @@ pub async fn prepare(
 ) -> Result<Prepared, Failure> {
     let own_hooks = settings::read()?.0.hooks;
     let asked = common.clone();
+    let (done, read) = oneshot::channel();
+    // A pipe may give nothing for long.
+    let reading = move || drop(done.send(asked.jobs_file()));
+    std::thread::Builder::new().name("jobs file".to_owned()).spawn(reading).map_err(Failure::no_thread)?;
     let file = tokio::select! {
-        // A pipe may give nothing for long.
-        file = spawn_blocking(move || asked.jobs_file()) => file.map_err(|_| unreadable("it is a bug"))??,
+        file = read => file.map_err(|_| unreadable("it is a bug"))??,
         signal = signals.next() => {
             let why = StopCause::Signal(signal).sentence(&StateCounts::default());
             output::say_error(&format!("before the jobs file was read, {why}"));

@@ -139,15 +139,28 @@ pub enum StartError {
 /// `Fact::Ended`, after which nothing more is sent.
 pub fn start(setup: Setup, facts: mpsc::UnboundedSender<Fact>) -> Result<Engine, StartError> {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = OwnRuntime(Some(tokio::runtime::Builder::new_current_thread().enable_all().build()?));
     let run = run::EngineLoop::new(setup, facts)?;
     let work = move || {
-        runtime.block_on(run.run(inbox));
-        // A look-up or a token command that nobody waits for any more must not keep the thread.
-        runtime.shutdown_background();
+        let OwnRuntime(runtime) = &runtime;
+        if let Some(runtime) = runtime {
+            runtime.block_on(run.run(inbox));
+        }
     };
     std::thread::Builder::new().name("engine".to_owned()).spawn(work)?;
     Ok(Engine { commands })
+}
+
+/// A runtime that waits for nothing at its end: a look-up or a token command that nobody waits for any more must not keep
+/// its thread, and where no thread could be started it ends in the midst of another.
+struct OwnRuntime(Option<tokio::runtime::Runtime>);
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What is wrong with the variables that requests depend on, a sentence each; it holds no secret.

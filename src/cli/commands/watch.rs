@@ -26,7 +26,7 @@ pub async fn run(common: &CommonArgs, watch: WatchArgs) -> Result<u8, Failure> {
         WatchFormat::Plain => LineFormat::Plain(OutputStyle::of(common)),
     };
     let prepared = setup::prepare(common, watch.filter.as_deref(), deadline, &mut signals).await?;
-    let (lines, closed) = LinePrinter::start();
+    let (lines, closed) = LinePrinter::start().map_err(Failure::no_thread)?;
     let followed = match prepared {
         Prepared::Ready(ready) => {
             let Ready { batch, file, filter } = *ready;

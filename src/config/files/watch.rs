@@ -222,10 +222,16 @@ struct Folders {
 
 impl Folders {
     fn new(told: Sender<Told>) -> Self {
-        let watcher = notify::recommended_watcher(move |event| drop(told.send(Told::Event(event))));
-        // The error's own text would repeat the path.
-        let failed = watcher.as_ref().err().map(why_not);
-        Self { watcher: watcher.ok(), watched: HashMap::new(), names: None, failed }
+        let none = |why| Self { watcher: None, watched: HashMap::new(), names: None, failed: Some(why) };
+        // The library panics at each call where it cannot start its thread.
+        if let Err(error) = std::thread::Builder::new().spawn(|| {}) {
+            return none(format!("no thread can be started: {error}"));
+        }
+        match notify::recommended_watcher(move |event| drop(told.send(Told::Event(event)))) {
+            Ok(watcher) => Self { watcher: Some(watcher), watched: HashMap::new(), names: None, failed: None },
+            // The error's own text would repeat the path.
+            Err(error) => none(why_not(&error)),
+        }
     }
 
     /// Watches what leads to these files now, and nothing else.
