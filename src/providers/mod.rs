@@ -87,15 +87,16 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
 fn whole(response: &Response, read: impl Fn(&Response) -> Next) -> Next {
     let document = document_in(&response.body);
     let has_rest = document.len() < response.body.len();
+    let cut_off = |why: &String| Next::Done(Reading::refused(PollOutcome::Unreachable, reply::capped(why)));
     if let Some(why) = &response.broken
         && !has_rest
         && !holds_a_document(&response.body)
     {
-        return Next::Done(Reading::refused(PollOutcome::Unreachable, reply::capped(why)));
+        return cut_off(why);
     }
     let next = read(&Response { body: document, ..response.clone() });
     if has_rest && !is_answered(&next) {
-        return read(response);
+        return response.broken.as_ref().map_or_else(|| read(response), cut_off);
     }
     let cut = response.broken.as_ref();
     let cut = cut.map(|why| format!("the response broke off, bytes may be missing at its end ({why})"));
