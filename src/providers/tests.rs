@@ -503,6 +503,15 @@ fn a_code_without_an_answer_comes_to_what_the_contract_says() {
 }
 
 #[test]
+fn a_response_that_broke_off_behind_a_document_that_is_no_answer_is_one_that_broke_off() {
+    for body in ["{\"x\":1}{\"success\":true,\"task", "{\"x\":1}\0", "{\"x\":1} and mo"] {
+        let cut = Response { broken: Some("closed".to_owned()), ..reply(200, body.as_bytes()) };
+        let reading = read(&key(ProviderName::OPTEXITY), &cut);
+        assert_eq!((reading.read, reading.reason.as_deref()), (PollOutcome::Unreachable, Some("closed")), "{body:?}");
+    }
+}
+
+#[test]
 fn a_service_is_waited_for_as_long_as_it_asks_against_its_own_clock_and_an_hour_at_most() {
     let date = Some("Sat, 21 Nov 2026 16:00:00 GMT");
     let cases = [
