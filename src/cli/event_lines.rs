@@ -108,14 +108,7 @@ mod tests {
 
     fn job() -> Job {
         let key = JobKey { provider: ProviderName::OPTEXITY, endpoint: "https://h".into(), id: "7".to_owned() };
-        Job {
-            traits: crate::tests::traits(key.provider),
-            batch: None,
-            key,
-            service: "portals".into(),
-            name: None,
-            tags: Arc::default(),
-        }
+        crate::tests::job(key, "portals")
     }
 
     fn seen(state: State, word: &str, progress: f64) -> Observation {

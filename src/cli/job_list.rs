@@ -126,14 +126,7 @@ mod tests {
 
     fn entry(id: &str, name: Option<&str>, state: State, reason: &str) -> KnownJob {
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: id.to_owned() };
-        let job = Job {
-            traits: crate::tests::traits(key.provider),
-            batch: None,
-            key,
-            service: "llama".into(),
-            name: name.map(str::to_owned),
-            tags: Arc::default(),
-        };
+        let job = Job { name: name.map(str::to_owned), ..crate::tests::job(key, "llama") };
         let known = Observation {
             state,
             fail_reason: Some(reason.to_owned()),

@@ -100,14 +100,8 @@ mod tests {
     fn a_job_in_words_has_its_reason_in_full_and_nothing_that_a_terminal_would_obey() {
         let key =
             JobKey { provider: ProviderName::VESSL, endpoint: "https://h/s".into(), id: "9\u{1b}[2J8".to_owned() };
-        let job = Job {
-            traits: crate::tests::traits(key.provider),
-            batch: None,
-            key,
-            service: "llama".into(),
-            name: Some("hello".to_owned()),
-            tags: ["nov".to_owned()].into(),
-        };
+        let job =
+            Job { name: Some("hello".to_owned()), tags: ["nov".to_owned()].into(), ..crate::tests::job(key, "llama") };
         let known = Observation {
             state: State::Failed,
             word: Some("failed\u{202e}".to_owned()),

@@ -147,14 +147,7 @@ mod tests {
 
     fn entry(service: &str, id: &str, name: Option<&str>) -> KnownJob {
         let key = JobKey { provider: ProviderName::VESSL, endpoint: service.into(), id: id.to_owned() };
-        let job = Job {
-            traits: crate::tests::traits(key.provider),
-            batch: None,
-            key,
-            service: service.into(),
-            name: name.map(str::to_owned),
-            tags: Arc::default(),
-        };
+        let job = Job { name: name.map(str::to_owned), ..crate::tests::job(key, service) };
         KnownJob::new(Arc::new(job), Observation::default())
     }
 

@@ -232,8 +232,7 @@ mod tests {
 
     fn entry() -> JobEntry {
         let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: "http://h".into(), id: "7".to_owned() };
-        let traits = crate::tests::traits(key.provider);
-        let job = Job { key, service: "s".into(), name: None, tags: Arc::default(), traits, batch: None };
+        let job = crate::tests::job(key, "s");
         JobEntry::new(Arc::new(job), ServiceIx::default(), Observation::default())
     }
 

@@ -90,8 +90,7 @@ mod tests {
 
     fn job(service: &Service) -> Arc<Job> {
         let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: service.endpoint.clone(), id: ID.to_owned() };
-        let traits = crate::tests::traits(key.provider);
-        Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default(), traits, batch: None })
+        Arc::new(crate::tests::job(key, "s"))
     }
 
     fn service() -> Service {

@@ -297,7 +297,7 @@ mod tests {
 
     use super::*;
     use crate::domain::clock::Clock;
-    use crate::domain::job::{Job, JobKey, ProviderName};
+    use crate::domain::job::{JobKey, ProviderName};
     use crate::domain::observation::Doubt;
     use crate::domain::secret::{Token, TokenSource};
     use crate::domain::service::{Include, PollSettings, Service};
@@ -327,8 +327,7 @@ mod tests {
         let endpoint = service.endpoint.clone();
         let job = |id: usize| {
             let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.clone(), id: id.to_string() };
-            let traits = crate::tests::traits(key.provider);
-            Arc::new(Job { key, service: "s".into(), name: None, tags: Arc::default(), traits, batch: None })
+            Arc::new(crate::tests::job(key, "s"))
         };
         let list = (0..jobs).map(job).collect();
         let (clock, services) = (Clock::new(jiff::Timestamp::now), vec![(service, Ok(Token::new("secret").unwrap()))]);

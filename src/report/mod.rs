@@ -142,7 +142,6 @@ fn states(counts: &StateCounts) -> Vec<(State, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use crate::domain::job::{JobKey, ProviderName};
@@ -152,8 +151,7 @@ mod tests {
     fn job(id: &str) -> Job {
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://h".into(), id: id.to_owned() };
         let name = Some(format!("<u>{id}"));
-        let traits = crate::tests::traits(key.provider);
-        Job { key, service: "llama".into(), name, tags: Arc::default(), traits, batch: None }
+        Job { name, ..crate::tests::job(key, "llama") }
     }
 
     fn known(state: State, second: i64) -> Observation {

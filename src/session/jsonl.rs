@@ -296,12 +296,12 @@ mod tests {
 
     fn job() -> Arc<Job> {
         Arc::new(Job {
-            key: JobKey { provider: ProviderName::UNSTRACT, endpoint: "https://h".into(), id: "e7\u{202e}".to_owned() },
-            service: "invoices".into(),
             name: Some("scan 7".to_owned()),
             tags: ["nov".to_owned()].into(),
-            traits: crate::tests::traits(ProviderName::UNSTRACT),
-            batch: None,
+            ..crate::tests::job(
+                JobKey { provider: ProviderName::UNSTRACT, endpoint: "https://h".into(), id: "e7\u{202e}".to_owned() },
+                "invoices",
+            )
         })
     }
 

@@ -280,8 +280,7 @@ mod tests {
 
     fn job(service: &str, endpoint: &str, id: &str) -> Job {
         let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.into(), id: id.to_owned() };
-        let traits = crate::tests::traits(key.provider);
-        Job { traits, batch: None, key, service: service.into(), name: None, tags: [].into() }
+        crate::tests::job(key, service)
     }
 
     fn known(body: &[u8]) -> Observation {

@@ -13,7 +13,7 @@ use url::Url;
 use crate::demo::script::{Script, Scripted};
 use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact};
-use crate::domain::job::{Job, JobIx, JobKey, ProviderName};
+use crate::domain::job::{JobIx, JobKey, ProviderName};
 use crate::domain::observation::Observation;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, PollSettings, Service};
@@ -118,14 +118,7 @@ impl Bench {
             .collect();
         let job = |(provider, id): &(ProviderName, String)| {
             let key = self.key(*provider, id);
-            Arc::new(Job {
-                traits: crate::tests::traits(key.provider),
-                batch: None,
-                key,
-                service: provider.as_str().into(),
-                name: None,
-                tags: Arc::default(),
-            })
+            Arc::new(crate::tests::job(key, provider.as_str()))
         };
         let jobs = self.jobs.iter().filter(|(_, id)| has(id)).map(job).collect();
         Reload { poll: self.poll, services, jobs, hooks: Vec::new() }

@@ -602,14 +602,7 @@ fn a_copy_is_worded_as_far_as_is_known() {
 
 fn declared(ix: u32, applied: u64) -> Fact {
     let key = JobKey { provider: ProviderName::VESSL, endpoint: "".into(), id: format!("job-{ix}") };
-    let job = Arc::new(Job {
-        traits: crate::tests::traits(key.provider),
-        batch: None,
-        key,
-        service: "prod".into(),
-        name: None,
-        tags: Arc::default(),
-    });
+    let job = Arc::new(crate::tests::job(key, "prod"));
     let known = Observation { state: State::Succeeded, applied, ..Observation::default() };
     Fact::Declared { ix: JobIx(ix), job, known: Arc::new(known) }
 }

@@ -21,7 +21,9 @@ mod two_requests;
 pub mod wire_cases;
 mod wire_http;
 
-use crate::domain::job::{JobKey, JobTraits, ProviderName};
+use std::sync::Arc;
+
+use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::provider::{Next, OneShot, ProviderRef};
 use crate::domain::reading::Reading;
 use crate::domain::response::Response;
@@ -42,6 +44,12 @@ pub fn traits(name: ProviderName) -> JobTraits {
         id_noun: provider.about().id_noun,
         ..JobTraits::default()
     }
+}
+
+/// A job without a name, tags or a batch.
+pub fn job(key: JobKey, service: impl Into<Arc<str>>) -> Job {
+    let traits = traits(key.provider);
+    Job { key, service: service.into(), name: None, tags: Arc::default(), traits, batch: None }
 }
 
 /// What a response to the status read of a job comes to, for providers that ask no second time.

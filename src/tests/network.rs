@@ -13,7 +13,7 @@ use super::bench::{Bench, TOKEN, open};
 use crate::demo::script::{Script, Scripted};
 use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
-use crate::domain::job::{Job, JobKey, ProviderName};
+use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::observation::LastPoll;
 use crate::domain::request::{Header, Method, Request};
 use crate::domain::secret::{Token, TokenSource};
@@ -52,14 +52,7 @@ async fn read_at(provider: ProviderName, base: &str) -> LastPoll {
         max_response: 4 << 30,
     };
     let key = JobKey { provider, endpoint: service.endpoint.clone(), id: "job-1".to_owned() };
-    let job = Arc::new(Job {
-        traits: crate::tests::traits(key.provider),
-        batch: None,
-        key,
-        service: "s".into(),
-        name: None,
-        tags: Arc::default(),
-    });
+    let job = Arc::new(crate::tests::job(key, "s"));
     let (tell, mut facts) = unbounded_channel();
     let services = vec![(service, Ok(Token::new(TOKEN).unwrap()))];
     let (store, clock) = (open(dir.path()), Clock::new(jiff::Timestamp::now));

@@ -286,14 +286,7 @@ fn job(provider: ProviderName, name: &str, id: &str) -> Job {
         ProviderName::OPTEXITY => "browser",
         _ => "invoices",
     };
-    Job {
-        traits: crate::tests::traits(key.provider),
-        batch: None,
-        key,
-        service: service.into(),
-        name: Some(name.to_owned()),
-        tags: ["nov".to_owned()].into(),
-    }
+    Job { name: Some(name.to_owned()), tags: ["nov".to_owned()].into(), ..crate::tests::job(key, service) }
 }
 
 fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {

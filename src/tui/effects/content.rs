@@ -129,7 +129,7 @@ fn take_apart(form: &Form, body: Bytes) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::job::{Job, JobIx, ProviderName};
+    use crate::domain::job::{JobIx, ProviderName};
     use crate::domain::observation::Observation;
     use crate::domain::state::State;
 
@@ -150,9 +150,7 @@ mod tests {
         let writer = crate::store::Store::open(dir.path()).unwrap().0;
         let store = writer.results().clone();
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://x.example".into(), id: "1".into() };
-        let traits = crate::tests::traits(key.provider);
-        let (service, tags) = ("prod".into(), Vec::new().into());
-        let job = Arc::new(Job { traits, batch: None, key: key.clone(), service, name: None, tags });
+        let job = Arc::new(crate::tests::job(key.clone(), "prod"));
         let body = crate::store::SaveBody {
             keep: crate::domain::observation::Keep::Result,
             role: Default::default(),
@@ -200,14 +198,7 @@ mod tests {
         ];
         for (provider, state, before) in cases {
             let key = JobKey { provider, endpoint: "https://x.example".into(), id: "1".into() };
-            let job = Arc::new(Job {
-                traits: crate::tests::traits(key.provider),
-                batch: None,
-                key,
-                service: "prod".into(),
-                name: None,
-                tags: Vec::new().into(),
-            });
+            let job = Arc::new(crate::tests::job(key, "prod"));
             let known = Arc::new(Observation { state, ..Observation::default() });
             let subject = JobSnapshot { ix: JobIx(0), job, known };
             assert_eq!(warned("curl x".to_owned(), &subject), format!("{before}curl x"), "{provider} {state}");
