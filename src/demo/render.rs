@@ -19,7 +19,7 @@ use super::world::{Flags, HandedOut, Met, World};
 /// What the name of a file of frames ends with, behind the id of its render.
 const FILE_END: &str = "-frames.json";
 /// US dollars a frame.
-const PRICE: f64 = 0.0175;
+const PRICE: f64 = 0.004;
 /// The share of its time in which a render loads its scene.
 const LOADS: f64 = 0.08;
 
