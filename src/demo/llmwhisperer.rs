@@ -79,7 +79,7 @@ pub async fn send(
     let works = |kind: &&JobKind| of_whisper(kind).is_some_and(|kind| kind.ends == WhisperEnd::Processed);
     let Some(kind) = world.scenario.kinds.iter().find(works) else { return said(&line, 404, "Resource not found") };
     let job = world.send(kind.clone(), Vec::new());
-    let accepted = Accepted { message: "Whisper Job Accepted", status: "processing", whisper_hash: &job.id };
+    let accepted = AcceptedExtraction { message: "Whisper Job Accepted", status: "processing", whisper_hash: &job.id };
     reply(&line, 202, JSON, to_json(&accepted), Sending::Whole)
 }
 
@@ -104,12 +104,12 @@ fn answer(job: &Planned, kind: &WhisperKind, phase: DemoPhase, is_taken: bool) -
         },
     };
     let message = if status == "error" { &kind.message } else { "" };
-    let page = |page_no| Page {
+    let page = |page_no| ExtractedPage {
         execution_time_in_seconds: f64::from(rng.u32(8..60)) / 10.0,
         message: "extraction_success",
         page_no,
     };
-    to_json(&Status { status, message, detail: (1..=done).map(page).collect() })
+    to_json(&ExtractionStatus { status, message, detail: (1..=done).map(page).collect() })
 }
 
 fn text(job: &Planned, kind: &WhisperKind) -> Vec<u8> {
@@ -142,14 +142,14 @@ async fn asked(
 }
 
 #[derive(Serialize)]
-struct Status<'a> {
+struct ExtractionStatus<'a> {
     status: &'static str,
     message: &'a str,
-    detail: Vec<Page>,
+    detail: Vec<ExtractedPage>,
 }
 
 #[derive(Serialize)]
-struct Page {
+struct ExtractedPage {
     execution_time_in_seconds: f64,
     message: &'static str,
     page_no: usize,
@@ -167,19 +167,19 @@ struct Text {
 struct Nothing {}
 
 #[derive(Serialize)]
-struct Accepted<'a> {
+struct AcceptedExtraction<'a> {
     message: &'static str,
     status: &'static str,
     whisper_hash: &'a str,
 }
 
 #[derive(Serialize)]
-struct Message {
+struct WhispererMessage {
     message: &'static str,
 }
 
 fn said(line: &Connection, status: u16, message: &'static str) -> Response {
-    reply(line, status, JSON, to_json(&Message { message }), Sending::Whole)
+    reply(line, status, JSON, to_json(&WhispererMessage { message }), Sending::Whole)
 }
 
 /// The gateway before the service asks for the key.

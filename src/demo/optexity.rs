@@ -67,7 +67,13 @@ pub async fn send(
     let works = |kind: &&JobKind| of_optexity(kind).is_some_and(|kind| kind.ends == OptexityEnd::Completed);
     let Some(kind) = world.scenario.kinds.iter().find(works) else { return error(&line, 404, "Endpoint not found") };
     let job = world.send(kind.clone(), Vec::new());
-    reply(&line, 200, JSON, to_json(&Accepted { success: true, task_id: &job.id, status: "queued" }), Sending::Whole)
+    reply(
+        &line,
+        200,
+        JSON,
+        to_json(&AcceptedTask { success: true, task_id: &job.id, status: "queued" }),
+        Sending::Whole,
+    )
 }
 
 /// What the service says of a task that is so far.
@@ -167,7 +173,7 @@ struct Task<'a> {
 }
 
 #[derive(Serialize)]
-struct Accepted<'a> {
+struct AcceptedTask<'a> {
     success: bool,
     task_id: &'a str,
     status: &'static str,

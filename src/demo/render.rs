@@ -73,7 +73,7 @@ pub async fn send(
         return refuse(&line, 503, "NO_NODES", "the farm has no nodes");
     };
     let job = world.send(kind.clone(), Vec::new());
-    reply(&line, 201, JSON, to_json(&Accepted { id: &job.id, state: "waiting" }), Sending::Whole)
+    reply(&line, 201, JSON, to_json(&AcceptedRender { id: &job.id, state: "waiting" }), Sending::Whole)
 }
 
 /// What was handed out of a render that is over: its frames, or the status that says why there are none.
@@ -108,7 +108,7 @@ fn answer(world: &World, job: &Planned, kind: &RenderKind, phase: DemoPhase) -> 
     };
     let ahead = ((job.starts - clock.now()) / 4.0).ceil().max(1.0) as u32;
     let broken = is_over && kind.ends == RenderEnd::Broken;
-    to_json(&Status {
+    to_json(&RenderStatus {
         id: &job.id,
         scene: fill(&kind.scene, &mut job.rng(7), job.number, 1),
         state,
@@ -118,10 +118,13 @@ fn answer(world: &World, job: &Planned, kind: &RenderKind, phase: DemoPhase) -> 
         eta: matches!(phase, DemoPhase::Running(_)).then(|| clock.at(job.ends).to_string()),
         finished_at: is_over.then(|| clock.at(job.ends).to_string()),
         frames: Frames { total, done: over - failed.len(), failed: failed.len() },
-        failures: failed.iter().map(|frame| Failure { frame: *frame, message: message(job, kind, *frame) }).collect(),
+        failures: failed
+            .iter()
+            .map(|frame| RenderFailure { frame: *frame, message: message(job, kind, *frame) })
+            .collect(),
         cost_usd: (over as f64 * PRICE * 100.0).round() / 100.0,
         manifest: (is_over && has_frames(kind)).then(|| format!("{}{FILE_END}", job.id)),
-        error: broken.then(|| Problem { code: &kind.code, message: message(job, kind, 1) }),
+        error: broken.then(|| RenderProblem { code: &kind.code, message: message(job, kind, 1) }),
     })
 }
 
@@ -130,7 +133,7 @@ fn manifest(job: &Planned, kind: &RenderKind) -> Vec<u8> {
     let mut rng = job.rng(9);
     let frame = |frame| {
         let failed = failing.contains(&frame);
-        Frame {
+        RenderedFrame {
             frame,
             file: (!failed).then(|| format!("{}.{frame:04}.exr", job.name())),
             seconds: f64::from(rng.u32(40..900)) / 10.0,
@@ -174,7 +177,7 @@ async fn asked(
 }
 
 #[derive(Serialize)]
-struct Status<'a> {
+struct RenderStatus<'a> {
     id: &'a str,
     scene: String,
     state: &'static str,
@@ -189,12 +192,12 @@ struct Status<'a> {
     finished_at: Option<String>,
     frames: Frames,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    failures: Vec<Failure>,
+    failures: Vec<RenderFailure>,
     cost_usd: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     manifest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Problem<'a>>,
+    error: Option<RenderProblem<'a>>,
 }
 
 #[derive(Serialize)]
@@ -205,7 +208,7 @@ struct Frames {
 }
 
 #[derive(Serialize)]
-struct Failure {
+struct RenderFailure {
     frame: usize,
     message: String,
 }
@@ -213,11 +216,11 @@ struct Failure {
 #[derive(Serialize)]
 struct Manifest<'a> {
     id: &'a str,
-    frames: Vec<Frame>,
+    frames: Vec<RenderedFrame>,
 }
 
 #[derive(Serialize)]
-struct Frame {
+struct RenderedFrame {
     frame: usize,
     file: Option<String>,
     seconds: f64,
@@ -225,18 +228,18 @@ struct Frame {
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct RenderProblem<'a> {
     code: &'a str,
     message: String,
 }
 
 #[derive(Serialize)]
-struct Refusal<'a> {
-    error: Problem<'a>,
+struct RefusedRender<'a> {
+    error: RenderProblem<'a>,
 }
 
 #[derive(Serialize)]
-struct Accepted<'a> {
+struct AcceptedRender<'a> {
     id: &'a str,
     state: &'static str,
 }
@@ -247,8 +250,8 @@ fn refused(line: &Connection, headers: &HeaderMap) -> Option<Response> {
 }
 
 fn refuse(line: &Connection, status: u16, code: &'static str, message: &str) -> Response {
-    let error = Problem { code, message: message.to_owned() };
-    reply(line, status, JSON, to_json(&Refusal { error }), Sending::Whole)
+    let error = RenderProblem { code, message: message.to_owned() };
+    reply(line, status, JSON, to_json(&RefusedRender { error }), Sending::Whole)
 }
 
 fn of_render(kind: &JobKind) -> Option<&Arc<RenderKind>> {

@@ -39,9 +39,9 @@ impl TokenSource {
 
 /// A token. Its `Debug` is redacted; equality is of the secret itself. Clones share it: every poll holds some.
 #[derive(Clone)]
-pub struct Token(Arc<Secrets>);
+pub struct Token(Arc<TokenAndSecrets>);
 
-struct Secrets {
+struct TokenAndSecrets {
     token: SecretString,
     further: Vec<(String, SecretString)>,
     /// How a response may write them. Made when it is first asked for, not at each poll.
@@ -57,7 +57,7 @@ impl Token {
     }
 
     fn of(token: SecretString, further: Vec<(String, SecretString)>) -> Self {
-        Self(Arc::new(Secrets { token, further, spellings: OnceLock::new() }))
+        Self(Arc::new(TokenAndSecrets { token, further, spellings: OnceLock::new() }))
     }
 
     /// The secret, for the wire and for masking replies that echo it. Nothing else may call this.

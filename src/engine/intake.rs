@@ -104,16 +104,16 @@ impl Intake {
     }
 
     /// All bytes as received; cheap, however many there are.
-    pub fn whole(self, arrived: Arrived) -> Whole {
+    pub fn whole(self, arrived: Arrived) -> WholeResponse {
         let Self { masking, spool, key, seq, one_shot, token, of_errors: _ } = self;
         let (written, masked) = masking.finish(arrived.broken.is_some());
         let (as_received, spooled) = written.finish();
-        Whole { as_received, spooled, masked, arrived, spool, key, seq, one_shot, token }
+        WholeResponse { as_received, spooled, masked, arrived, spool, key, seq, one_shot, token }
     }
 }
 
 /// A response of which all bytes are here, as received but for our token.
-pub struct Whole {
+pub struct WholeResponse {
     as_received: Bytes,
     spooled: Option<PathBuf>,
     masked: bool,
@@ -125,7 +125,7 @@ pub struct Whole {
     token: Token,
 }
 
-impl Whole {
+impl WholeResponse {
     /// Why it broke off, if it did.
     pub fn broken(&self) -> Option<&str> {
         self.arrived.broken.as_deref()

@@ -25,7 +25,7 @@ use crate::net::{Arrived, Net, offload};
 use crate::providers;
 use crate::store::{Spool, Store, StoreError};
 
-use super::intake::{Intake, ReceivedResponse, Whole};
+use super::intake::{Intake, ReceivedResponse, WholeResponse};
 use super::mask;
 use super::peek::{self, Peeked};
 
@@ -321,7 +321,7 @@ async fn may_be_read(key: &JobKey, bytes: u64, leave: &mut watch::Receiver<bool>
 }
 
 /// A fault of ours while reading costs the reading, never the bytes.
-fn read(service: &Service, id: &str, fetch: Option<&Fetch>, whole: Whole) -> (ReceivedResponse, Next) {
+fn read(service: &Service, id: &str, fetch: Option<&Fetch>, whole: WholeResponse) -> (ReceivedResponse, Next) {
     let broken = whole.broken().map(str::to_owned);
     let (mut received, warning) = whole.decoded();
     let ReceivedResponse { status, headers, bytes, at, .. } = received.clone();

@@ -115,7 +115,7 @@ impl Form {
 
 /// All that is saved of a job's result.
 #[derive(Debug, Clone, Default)]
-pub struct Whole {
+pub struct WholeResult {
     /// The body that holds the result.
     pub body: Bytes,
     /// What is in it.
@@ -136,14 +136,14 @@ pub struct Beside {
 }
 
 /// All of a job's result, the bytes of whose best body these are.
-pub async fn whole(results: &Results, job: &Job, known: &Observation, body: Bytes) -> Result<Whole, StoreError> {
+pub async fn whole(results: &Results, job: &Job, known: &Observation, body: Bytes) -> Result<WholeResult, StoreError> {
     let payload = payload(results, job, known, &body).await;
     let mut beside = Vec::new();
     for (name, saved) in further(results, &job.key).await? {
         let bytes = results.body(saved.body).await?;
         beside.push(Beside { name, saved, bytes });
     }
-    Ok(Whole { body, payload, beside })
+    Ok(WholeResult { body, payload, beside })
 }
 
 /// What was fetched beside a job's result, by name: the last of each.

@@ -66,7 +66,7 @@ pub fn extract(provider: &ProviderRef, source: &BodySource, body: &Bytes) -> Pay
 
 /// The provider of a description that was kept with a job.
 pub fn from_description(name: ProviderName, text: &str) -> Option<ProviderRef> {
-    described::from_text(name, text, &described::Shipped, described::Secrets::Any).ok().map(ProviderRef::new)
+    described::from_text(name, text, &described::Shipped, described::KnownSecrets::Any).ok().map(ProviderRef::new)
 }
 
 /// What a request without a reply comes to.

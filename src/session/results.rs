@@ -11,7 +11,7 @@ use super::file_name::file_name;
 use super::part_file;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{Damage, Observation};
-use crate::engine::saved::{StoreError, Whole};
+use crate::engine::saved::{StoreError, WholeResult};
 
 /// A job's JSON line, as JSON lines have it.
 pub type JobLine = fn(&Job, &Observation) -> String;
@@ -88,7 +88,7 @@ impl ResultFolder {
     }
 
     /// Writes a job's result: its saved body, what is in that, and what was fetched beside it.
-    pub fn write(&mut self, job: &Job, known: &Observation, whole: Whole) -> Result<(), ExportError> {
+    pub fn write(&mut self, job: &Job, known: &Observation, whole: WholeResult) -> Result<(), ExportError> {
         if let Some(saved) = &known.saved {
             saved.check(&whole.body)?;
         }
@@ -103,8 +103,8 @@ impl ResultFolder {
         }
     }
 
-    fn write_folder(&mut self, job: &Job, known: &Observation, whole: Whole) -> Result<(), ExportError> {
-        let Whole { body, payload, beside } = whole;
+    fn write_folder(&mut self, job: &Job, known: &Observation, whole: WholeResult) -> Result<(), ExportError> {
+        let WholeResult { body, payload, beside } = whole;
         let name = self.name(job);
         let folder = self.dir.join(name);
         make_folder(&folder)?;
@@ -313,9 +313,9 @@ mod tests {
         found
     }
 
-    fn whole(body: &'static [u8]) -> Whole {
+    fn whole(body: &'static [u8]) -> WholeResult {
         let body = Bytes::from_static(body);
-        Whole { payload: crate::tests::extract(ProviderName::UNSTRACT, &body), body, beside: Vec::new() }
+        WholeResult { payload: crate::tests::extract(ProviderName::UNSTRACT, &body), body, beside: Vec::new() }
     }
 
     fn beside(name: &str, bytes: &'static [u8]) -> Beside {
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn what_is_not_what_was_saved_is_not_written_out() {
         let dir = tempfile::tempdir().unwrap();
-        let cut = Whole { body: Bytes::from_static(&BODY[..40]), ..whole(BODY) };
+        let cut = WholeResult { body: Bytes::from_static(&BODY[..40]), ..whole(BODY) };
         let error = results(dir.path()).write(&job("inv", "https://h", "1"), &known(BODY), cut).unwrap_err();
         assert!(matches!(error, ExportError::Damaged(_)), "{error}");
         assert_eq!(below(dir.path()), Vec::<String>::new());
@@ -379,7 +379,7 @@ mod tests {
         let (job, known) = (job("batch", "https://h", "1"), known(BODY));
         let named = ["errors", "errors.jsonl", "body", "../up", "/etc/passwd", "nul", "A", "a", ".x", "", "é\u{1b}[2J"];
         let further = || named.iter().map(|name| beside(name, b"x")).collect();
-        let all = Whole { beside: further(), ..whole(BODY) };
+        let all = WholeResult { beside: further(), ..whole(BODY) };
         results(dir.path()).write(&job, &known, all.clone()).unwrap();
         let folder = dir.path().join("batch__1");
         let found: Vec<String> = below(&folder).into_iter().filter(|name| name.starts_with("also/")).collect();
@@ -398,7 +398,7 @@ mod tests {
     fn a_job_whose_further_file_is_damaged_is_not_called_whole() {
         let dir = tempfile::tempdir().unwrap();
         let damaged = Beside { bytes: Bytes::from_static(b"y"), ..beside("errors", b"x") };
-        let whole = Whole { beside: vec![damaged], ..whole(BODY) };
+        let whole = WholeResult { beside: vec![damaged], ..whole(BODY) };
         let (job, known) = (job("batch", "https://h", "1"), known(BODY));
         let error = results(dir.path()).write(&job, &known, whole).unwrap_err();
         assert!(matches!(error, ExportError::Damaged(_)), "{error}");
@@ -416,7 +416,7 @@ mod tests {
                 fs::create_dir(dir.path().join("inv__1")).unwrap();
             }
             std::os::unix::fs::symlink(elsewhere.path(), dir.path().join(link)).unwrap();
-            let whole = Whole { beside: vec![beside("errors", b"x")], ..whole(BODY) };
+            let whole = WholeResult { beside: vec![beside("errors", b"x")], ..whole(BODY) };
             let written = results(dir.path()).write(&job("inv", "https://h", "1"), &known(BODY), whole);
             assert!(matches!(written, Err(ExportError::NoFolder(_))), "{link}: {written:?}");
             assert_eq!(below(elsewhere.path()), Vec::<String>::new(), "{link}");

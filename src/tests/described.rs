@@ -147,7 +147,7 @@ fn every_shipped_description_can_be_read_and_says_where_it_comes_from() {
                     ProviderName::new(name),
                     text,
                     &described::Shipped,
-                    described::Secrets::Named(&[])
+                    described::KnownSecrets::Named(&[])
                 )
                 .err()
             )
@@ -299,7 +299,7 @@ fn words_alone(name: ProviderName) -> described::Described {
         status.insert("word".to_owned(), toml::Value::String("/status".to_owned()));
     }
     let text = toml::to_string(&table).unwrap();
-    described::from_text(name, &text, &described::Shipped, described::Secrets::Any).unwrap()
+    described::from_text(name, &text, &described::Shipped, described::KnownSecrets::Any).unwrap()
 }
 
 /// What is read otherwise than it means: in any way, as another state, as a success that is none.
@@ -319,7 +319,7 @@ fn misread(lacking: &dyn Fn(&mut toml::Table)) -> Misread {
             toml::from_str(providers::by_name(provider).unwrap().description().unwrap()).unwrap();
         lacking(&mut table);
         let text = toml::to_string(&table).unwrap();
-        let left = described::from_text(provider, &text, &described::Shipped, described::Secrets::Any).ok();
+        let left = described::from_text(provider, &text, &described::Shipped, described::KnownSecrets::Any).ok();
         let service = left.map(|left| service(ProviderRef::new(left.clone()), left.settings(), None));
         for documented in documented().iter().filter(|documented| documented.provider() == provider) {
             // Without that nothing is left that says a state: no reply of it can be read.

@@ -17,7 +17,7 @@ use crate::config::problems::{OtherFile, Problem, Problems, known_keys, syntax};
 use crate::domain::job::ProviderName;
 use crate::domain::provider::ProviderRef;
 use crate::providers;
-use crate::providers::described::{self, Described, DescriptionFault, KnownDescriptions, Secrets, Shipped, Table};
+use crate::providers::described::{self, Described, DescriptionFault, KnownDescriptions, KnownSecrets, Shipped, Table};
 
 /// A provider that a service names.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ impl Providers {
             found.own.push(OwnProvider { name: field.key.to_owned(), table: table.clone(), described: None });
         }
         for (place, (field, table)) in fields.iter().enumerate() {
-            let secrets = Secrets::Named(&found.secrets);
+            let secrets = KnownSecrets::Named(&found.secrets);
             let read = described::from_table(ProviderName::new(field.key), table, &found, secrets);
             match read {
                 Ok(described) => {
@@ -143,7 +143,7 @@ impl Providers {
         if !errors.is_empty() {
             return None;
         }
-        let (table, secrets) = (Table::of(table.get_ref()), Secrets::Named(&self.secrets));
+        let (table, secrets) = (Table::of(table.get_ref()), KnownSecrets::Named(&self.secrets));
         match described::from_table(ProviderName::new(name), &table, self, secrets) {
             Ok(described) => Some(Chosen::of(described)),
             Err(faults) => {
@@ -261,7 +261,8 @@ pub fn listed(jobs_file: Option<&str>) -> Vec<ListedProvider> {
     };
     let mut all: Vec<ListedProvider> = own.own().map(|described| of(described, "file")).collect();
     let user = user_names().into_iter().filter_map(|name| {
-        described::from_text(ProviderName::new(&name), &text_of_user(&name)?, &own, Secrets::Named(&own.secrets)).ok()
+        described::from_text(ProviderName::new(&name), &text_of_user(&name)?, &own, KnownSecrets::Named(&own.secrets))
+            .ok()
     });
     all.extend(user.map(|described| of(&described, "user")));
     all.extend(providers::IN_CODE_TITLES.iter().map(|(name, title, page)| ListedProvider {

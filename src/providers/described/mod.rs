@@ -42,7 +42,7 @@ use crate::json::text::quoted;
 pub use self::fault::DescriptionFault;
 pub use self::node::Table;
 pub use self::read::{KnownDescriptions, from_table, from_text};
-pub use self::reader::Secrets;
+pub use self::reader::KnownSecrets;
 pub use self::shipped::{Shipped, names as shipped_names, text as shipped_text, value as shipped};
 #[cfg(test)]
 pub use self::{

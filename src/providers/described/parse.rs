@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::fault::{DescriptionFault, DescriptionTable, Faults, meant};
 use super::model::{Description, Endpoint, Progress, StateRule, StatusRequest, TimePlaces};
 use super::node::{DescriptionNode, NodeValue, Table};
-use super::reader::{Secrets, TemplateContext};
+use super::reader::{KnownSecrets, TemplateContext};
 use super::words::{StateWords, normal};
 use super::{items, results, units};
 use crate::domain::job::ProviderName;
@@ -62,7 +62,11 @@ pub const STATUS: &[&str] = &[
 ];
 
 /// Reads a description. `table` is whole: what it is `like` is under it already.
-pub fn parse(name: ProviderName, table: &Table, secrets: Secrets<'_>) -> Result<Description, Vec<DescriptionFault>> {
+pub fn parse(
+    name: ProviderName,
+    table: &Table,
+    secrets: KnownSecrets<'_>,
+) -> Result<Description, Vec<DescriptionFault>> {
     let mut faults = Faults::default();
     let top = DescriptionTable::new(table, "in this description", None);
     top.expect_only(TOP, &mut faults);

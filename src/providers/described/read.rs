@@ -6,7 +6,7 @@ use super::Described;
 use super::fault::{DescriptionFault, DescriptionTable, Faults, meant};
 use super::node::Table;
 use super::parse;
-use super::reader::Secrets;
+use super::reader::KnownSecrets;
 use crate::domain::job::ProviderName;
 
 /// Where descriptions are found by their names.
@@ -28,7 +28,7 @@ pub fn from_text(
     name: ProviderName,
     text: &str,
     known: &dyn KnownDescriptions,
-    secrets: Secrets<'_>,
+    secrets: KnownSecrets<'_>,
 ) -> Result<Described, Vec<DescriptionFault>> {
     let (table, errors) = toml::de::DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -48,7 +48,7 @@ pub fn from_table(
     name: ProviderName,
     table: &Table,
     known: &dyn KnownDescriptions,
-    secrets: Secrets<'_>,
+    secrets: KnownSecrets<'_>,
 ) -> Result<Described, Vec<DescriptionFault>> {
     let mut faults = Faults::default();
     let mut chain = vec![name.as_str().to_owned()];

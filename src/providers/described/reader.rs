@@ -11,7 +11,7 @@ use crate::json::pointer::{Lookup, NoPointer, Pointer, PointerId};
 
 /// The further secrets that a description may name beside `secret`.
 #[derive(Debug, Clone, Copy)]
-pub enum Secrets<'a> {
+pub enum KnownSecrets<'a> {
     /// Those that services give.
     Named(&'a [String]),
     /// Any: a description that was kept with a job was checked when it was read.
@@ -23,7 +23,7 @@ pub struct TemplateContext<'a> {
     /// The description's settings and their defaults.
     pub settings: &'a [(String, String)],
     /// What else may be named.
-    pub secrets: Secrets<'a>,
+    pub secrets: KnownSecrets<'a>,
     /// Pointers into the status response.
     pub lookup: Lookup,
 }
@@ -162,8 +162,8 @@ impl TemplateContext<'_> {
             return Some(TemplatePart::Setting(name));
         }
         let is_secret = match self.secrets {
-            Secrets::Named(known) => name == "secret" || known.contains(&name),
-            Secrets::Any => true,
+            KnownSecrets::Named(known) => name == "secret" || known.contains(&name),
+            KnownSecrets::Any => true,
         };
         if is_secret {
             return Some(TemplatePart::Secret(name));

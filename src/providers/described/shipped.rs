@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use super::Described;
 use super::node::Table;
 use super::read::{KnownDescriptions, from_text};
-use super::reader::Secrets;
+use super::reader::KnownSecrets;
 use crate::domain::job::ProviderName;
 
 /// Each by its name, in the order of the manual. A new one is a file and a line here.
@@ -67,7 +67,7 @@ pub fn value(name: ProviderName) -> Option<Described> {
     if let Some(known) = read.iter().find(|known| known.0.name == name) {
         return Some(known.clone());
     }
-    let described = from_text(name, text(name.as_str())?, &Shipped, Secrets::Named(&[]));
+    let described = from_text(name, text(name.as_str())?, &Shipped, KnownSecrets::Named(&[]));
     let described = described
         .inspect_err(|faults| tracing::error!(provider = %name, ?faults, "a shipped description cannot be read"))
         .ok()?;

@@ -14,7 +14,7 @@ const GOOD: &str = "[settings]\nbase = 'https://api.example/v1'\n[status]\nurl =
                     [states]\nrunning = ['working']\nsucceeded = ['done']\n";
 
 fn read(text: &str) -> Result<Described, Vec<DescriptionFault>> {
-    from_text(ProviderName::new("mine"), text, &Shipped, Secrets::Named(&[]))
+    from_text(ProviderName::new("mine"), text, &Shipped, KnownSecrets::Named(&[]))
 }
 
 fn asked(text: &str, id: &str) -> Request {

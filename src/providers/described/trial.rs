@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Secrets, Shipped, from_text};
+use super::{KnownSecrets, Shipped, from_text};
 use crate::domain::job::ProviderName;
 use crate::domain::observation::Role;
 use crate::domain::provider::{BodySource, Next, Provider as _, ProviderRef};
@@ -16,7 +16,7 @@ use crate::providers::address;
 /// Reads the text as a description and, if it is one, the response by it. Answers whether no secret would go to another
 /// origin than that of the status URL.
 pub fn described_by(text: &str, status: u16, body: &Bytes) -> bool {
-    let Ok(described) = from_text(ProviderName::new("trial"), text, &Shipped, Secrets::Named(&[])) else {
+    let Ok(described) = from_text(ProviderName::new("trial"), text, &Shipped, KnownSecrets::Named(&[])) else {
         return true;
     };
     let settings = described.settings().iter().cloned().collect();
