@@ -386,6 +386,14 @@ impl Disk {
         }
     }
 
+    /// Where others poll, what they save may be unknown here: whether a team's store can be reached is told even if
+    /// nothing is to be polled.
+    pub fn check_while_following(&mut self, now: Duration) {
+        if self.trouble.is_none() && now.saturating_sub(self.quick_checked) >= QUICK_CHECK_LASTS {
+            self.quick_check(now);
+        }
+    }
+
     /// Looks at the state directory between two write checks. Whether another program holds the database is known a
     /// little later: polls do not wait for that answer, which may stand behind a large result that is being saved.
     fn quick_check(&mut self, now: Duration) {

@@ -59,9 +59,9 @@ impl OpenStore {
         self.0.hook_queue()
     }
 
-    /// Gives up all claims and closes the store.
-    pub async fn close(&self) {
-        self.0.close().await;
+    /// Gives up all claims and closes the store, see [`Store::close`].
+    pub async fn close(&self) -> Option<String> {
+        self.0.close().await
     }
 }
 

@@ -42,6 +42,11 @@ pub trait Ledger: Debug + Send + Sync {
     fn not_uploaded(&self) -> Option<HashSet<JobKey>> {
         None
     }
+
+    /// Once it was closed: what did not reach the store that a team shares, and why, as a sentence; None if nothing did.
+    fn left_behind(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A write that a ledger is asked for. A step is durable before it is answered, all of it or nothing; after an error

@@ -184,11 +184,13 @@ impl Store {
         sqlite::long_log(self.spool.dir())
     }
 
-    /// Gives up all claims, unregisters the instance and waits for the ledger to end.
-    pub async fn close(&self) {
+    /// Gives up all claims, unregisters the instance and waits for the ledger to end. Answers what is saved on this
+    /// machine alone, as a sentence for the user, where that should be in the store that a team shares.
+    pub async fn close(&self) -> Option<String> {
         let (done, closed) = oneshot::channel();
         self.ledger.write(WriteCommand::Close(done));
         let _ = closed.await;
+        self.ledger.left_behind()
     }
 
     async fn order<T>(&self, command: impl FnOnce(ReplyTo<T>) -> WriteCommand) -> Result<T, StoreError> {

@@ -225,7 +225,7 @@ async fn dashboard(start: Start) -> Result<End, DashboardError> {
         hooks.leave().await;
     }
     if let Some(store) = store {
-        store.close().await;
+        end.not_uploaded = store.close().await;
     }
     Ok(end)
 }
@@ -284,6 +284,7 @@ fn summed_up(end: End) -> (DashboardOutcome, Vec<String>) {
              it is started again from this directory"
         ));
     }
+    messages.extend(end.not_uploaded);
     for failed in end.not_exported {
         messages.push(format!("not exported, tried again at the next start: {failed}"));
     }

@@ -91,6 +91,8 @@ pub struct End {
     pub jobs: HashMap<JobIx, (Arc<Job>, Arc<Observation>)>,
     /// Results that could not be written out, and why.
     pub not_exported: Vec<String>,
+    /// What is saved on this machine alone, as a sentence, where a team should have it.
+    pub not_uploaded: Option<String>,
 }
 
 #[derive(Debug)]

@@ -1,10 +1,94 @@
-//! What goes wrong outside of jobdeck: clocks that disagree, tables of another version.
+//! What goes wrong outside of jobdeck: no room on the server's disk, clocks that disagree, tables of another version.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
 
-use super::support::{Bench, done, executing, pending, result, wait_for};
-use super::{Team, scan};
+use rustix::process::Signal;
+
+use super::support::script::Scripted;
+use super::support::{Bench, Running, done, executing, large_result, pending, result, row, wait_for};
+use super::{Cluster, Team, scan};
+
+/// A file system of 24 MiB, gone with the value.
+struct Small(PathBuf);
+
+impl Small {
+    /// None, with a sentence, where nobody may mount one.
+    fn mount(cluster: &Cluster) -> Option<Self> {
+        let at = cluster.dir().join("small");
+        std::fs::create_dir(&at).ok()?;
+        let small = Self(at);
+        if !small.mount_with(&["-t", "tmpfs", "-o", "size=24m", "tmpfs"]) {
+            eprintln!("SKIPPED: the test of a server's full disk mounts a small one, which needs root.");
+            return None;
+        }
+        let owned = Command::new("chown").arg("--reference").arg(cluster.dir()).arg(&small.0).status();
+        owned.is_ok_and(|status| status.success()).then_some(small)
+    }
+
+    fn mount_with(&self, options: &[&str]) -> bool {
+        let mounted = Command::new("mount").args(options).arg(&self.0).output();
+        mounted.is_ok_and(|mounted| mounted.status.success())
+    }
+
+    fn make_room(&self) {
+        assert!(self.mount_with(&["-o", "remount,size=200m"]), "mount");
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn nothing_is_lost_while_the_servers_disk_is_full_and_it_goes_on_when_there_is_room() {
+    let large = large_result(4 << 20);
+    let mut bench = Bench::new().job("vessl", "again", [pending()]);
+    for n in 0..8 {
+        bench = bench.job("unstract", &scan(n), [executing(), Scripted::json(200, large.as_str())]);
+    }
+    let Some(mut team) = Team::over(bench) else { return };
+    let Some(small) = Small::mount(&team.cluster) else { return };
+    team.cluster.sql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", small.0.display()));
+    team.cluster.sql("postgres", "CREATE DATABASE narrow OWNER jobdeck TABLESPACE small");
+    team.url = team.cluster.url("narrow");
+    team.run("ana", &["store", "init"]).with(0);
+    team.cluster.sql("narrow", "ALTER TABLE jobdeck.chunk ALTER data SET STORAGE EXTERNAL");
+    let ana = team.start("ana", &["watch"]);
+    let log = team.cluster.dir().join("log");
+    let is_full =
+        || std::fs::read(&log).is_ok_and(|log| String::from_utf8_lossy(&log).contains("No space left on device"));
+    wait_for("the server's full disk", is_full);
+    team.bench.script.on("again", [done("x")]);
+    let ana = ana
+        .end()
+        .with(0)
+        .said("saved on this machine alone")
+        .said("the disk of the team's store is full")
+        .said("Make room on the server");
+    assert!(ana.err.contains("The next jobdeck over this state directory uploads them"), "{ana:?}");
+    let status = team.run("ana", &["store", "status"]);
+    assert!(!status.text().contains("0 jobs saved here"), "{status:?}");
+    let at = Instant::now();
+    small.make_room();
+    // An end waits a few seconds for what is to be uploaded, so it may take more than one.
+    wait_for("the uploads", || {
+        team.run("ana", &["watch"]).with(0);
+        team.cluster.sql("narrow", "SELECT count(*) FROM jobdeck.known WHERE saved IS NOT NULL") == "9"
+    });
+    for n in 0..8 {
+        assert_eq!(team.run("ben", &["show", &scan(n), "--body"]).text(), large, "{n}");
+        assert_eq!(team.bench.script.reads(&scan(n)), 2, "{n}");
+    }
+    row("a team: the server's disk is full", 1, 0, at.elapsed());
+    drop(small);
+}
 
 #[test]
 fn leases_are_by_the_servers_clock_however_wrong_those_of_the_machines_are() {
@@ -79,4 +163,43 @@ fn a_jobdeck_stops_at_tables_of_another_version_and_says_what_to_do() {
     team.bench.script.on(&scan(1), [result()]);
     ana.end().with(0);
     assert_eq!(team.summary("ben")["succeeded"], 2);
+}
+
+#[test]
+fn whoever_ends_while_the_team_store_takes_nothing_is_told_what_is_saved_on_this_machine_alone() {
+    let bench = Bench::new().job("vessl", "again", [pending(), done("x")]).job("vessl", "open", [pending()]);
+    let Some(team) = Team::over(bench) else { return };
+    team.sql("UPDATE jobdeck.store SET version = 99");
+    let ana = team.start("ana", &["watch"]);
+    wait_for("what can be polled again", || ana.out().contains("DONE"));
+    ana.signal(Signal::TERM);
+    ana.end().with(143).said("made by a newer jobdeck").said("2 jobs, saved on this machine alone");
+    team.run("ana", &["once"]).said("2 jobs, saved on this machine alone");
+    team.sql("UPDATE jobdeck.store SET version = 1");
+    team.bench.script.on("open", [done("y")]);
+    let ana = team.run("ana", &["watch"]).with(0);
+    assert!(!ana.err.contains("saved on this machine alone"), "{ana:?}");
+    assert_eq!(team.summary("ben")["succeeded"], 2);
+}
+
+#[test]
+fn without_the_setting_nothing_of_a_team_runs_and_no_database_is_asked() {
+    let bench = Bench::new().job("vessl", "again", [pending()]);
+    let database = TcpListener::bind("127.0.0.1:0").unwrap();
+    database.set_nonblocking(true).unwrap();
+    let port = database.local_addr().unwrap().port().to_string();
+    let mut command = bench.command(&["watch"]);
+    command.env("PGHOST", "127.0.0.1").env("PGPORT", port).env("PGPASSWORD", "x").env("JOBDECK_STORE", "");
+    let alone = Running::start(command);
+    bench.until_read("again", 3);
+    if cfg!(target_os = "linux") {
+        let tasks = format!("/proc/{}/task", alone.pid().as_raw_nonzero());
+        let names =
+            std::fs::read_dir(tasks).unwrap().flatten().map(|task| std::fs::read_to_string(task.path().join("comm")));
+        let names: Vec<String> = names.flatten().map(|name| name.trim().to_owned()).collect();
+        assert!(!names.is_empty() && !names.iter().any(|name| name == "team"), "{names:?}");
+    }
+    bench.script.on("again", [done("x")]);
+    alone.end().with(0);
+    assert_eq!(database.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }

@@ -4,7 +4,7 @@ use crate::cli::args::{CommonArgs, OnceArgs, Until};
 use crate::cli::failure::Failure;
 use crate::cli::follow::{self, Plan};
 use crate::cli::job_list;
-use crate::cli::output::OutputStyle;
+use crate::cli::output::{self, OutputStyle};
 use crate::cli::setup::{self, Prepared};
 use crate::cli::signals::Signals;
 use crate::engine::Purpose;
@@ -32,7 +32,9 @@ pub async fn run(common: &CommonArgs, once: OnceArgs) -> Result<u8, Failure> {
         verbose: common.verbose > 0,
     };
     let followed = follow::follow(setup, plan, &mut signals).await;
-    store.close().await;
+    if let Some(left) = store.close().await {
+        output::say_error(&left);
+    }
     let followed = followed?;
     let counts = select::counts(&followed.entries);
     let exit = exit_code(followed.signal, followed.trouble, &counts);

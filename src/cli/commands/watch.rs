@@ -39,7 +39,9 @@ pub async fn run(common: &CommonArgs, watch: WatchArgs) -> Result<u8, Failure> {
             let edits = Some(WatchedFile::of(&file, &batch, filter, output::say_error));
             let plan = Plan { until: watch.until, deadline, stream, edits, exporter, verbose: common.verbose > 0 };
             let followed = follow::follow(batch.into_setup(Purpose::Watch), plan, &mut signals).await;
-            store.close().await;
+            if let Some(left) = store.close().await {
+                output::say_error(&left);
+            }
             followed?
         }
         Prepared::Interrupted(signal, entries) => Followed { entries, signal, trouble: None, lines: Some(lines) },

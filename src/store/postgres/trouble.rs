@@ -117,9 +117,8 @@ impl TeamTrouble {
             Self::NoRoom(_) => "Make room on the server",
             Self::Pooler => "Name the server itself, or a pool in session mode",
             Self::Damaged(_) => "It is taken over once a machine that has it has uploaded it again",
-            Self::Unreachable(_) | Self::Certificate(..) | Self::OldServer(_) | Self::LeaseLost | Self::Other(_) => {
-                return None;
-            }
+            Self::Certificate(..) => "How one is made stands in docs/team.md",
+            Self::Unreachable(_) | Self::OldServer(_) | Self::LeaseLost | Self::Other(_) => return None,
         };
         Some(help.to_owned())
     }

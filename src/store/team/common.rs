@@ -46,6 +46,10 @@ pub struct TeamState {
     pub theirs: HashMap<JobKey, Arc<Owner>>,
     /// How many jobs wait for upload.
     pub waiting: usize,
+    /// Why nothing is exchanged, although there is a lease.
+    pub not_moving: Option<String>,
+    /// What did not reach the team's store before the end, as a sentence.
+    pub left_behind: Option<String>,
 }
 
 impl TeamShared {

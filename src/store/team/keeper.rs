@@ -15,7 +15,8 @@ use super::common::TeamShared;
 use super::deadline;
 use super::mover::Mover;
 use super::opening::{Opened, open};
-use super::share::ShareStep;
+use super::share::{ShareOutcome, ShareStep};
+use crate::domain::human;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::owner::Owner;
 use crate::store::ledger::{self, Claim, ReadCommand, ReplyTo, WriteCommand};
@@ -410,11 +411,17 @@ impl Keeper {
             }
         });
         let is_uploaded = self.online.is_some() && uploaded.await.is_ok();
-        let waiting = self.common.state().waiting;
-        if waiting > 0 {
-            tracing::warn!(
-                "{waiting} jobs are saved here and wait to be uploaded to the team's store by the next jobdeck"
-            );
+        if let Ok(ShareOutcome::Waiting(waiting, _)) = self.mover.share(ShareStep::Waiting(0)).await
+            && waiting > 0
+        {
+            let mut state = self.common.state();
+            let why = state.trouble.clone().or_else(|| state.not_moving.clone());
+            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+            state.left_behind = Some(format!(
+                "not uploaded to the team's store{why}: {}, saved on this machine alone. The next jobdeck over this state \
+                 directory uploads them.",
+                human::counted(waiting, "job")
+            ));
         }
         if let (Some(online), Some(us), true) = (&self.online, self.us, is_uploaded)
             && let Err(trouble) = within(leases::end(&online.session, us, true)).await
@@ -430,7 +437,8 @@ impl Keeper {
     }
 
     fn owner(&self, who: Who) -> Arc<Owner> {
-        let is_here = who.host == self.here.host;
+        // Somebody else on this machine is called by name too: a number says nothing to a team.
+        let is_here = who.host == self.here.host && who.user == self.here.user;
         let pid = u32::try_from(who.pid).unwrap_or_default();
         let instance = format!("{}@{}:{pid}", who.user, who.host).into();
         Arc::new(Owner { host: who.host.into(), user: who.user.into(), pid, instance, is_here })

@@ -163,6 +163,10 @@ impl Ledger for Team {
         true
     }
 
+    fn left_behind(&self) -> Option<String> {
+        self.common.state().left_behind.clone()
+    }
+
     fn not_uploaded(&self) -> Option<HashSet<JobKey>> {
         self.common.uploads().news(deadline::now())
     }

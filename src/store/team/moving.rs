@@ -40,7 +40,6 @@ struct MovingSession {
 pub async fn run(target: Arc<ServerTarget>, mover: Arc<Mover>, common: Arc<TeamShared>) {
     let mut way = None;
     let mut look_at = Instant::now() + LOOK;
-    let mut told = String::new();
     if let Ok(ShareOutcome::Waiting(_, left)) = mover.share(ShareStep::Waiting(usize::MAX)).await {
         common.uploads().waited(left.into_iter().map(|(job, _)| job.key.clone()));
     }
@@ -53,14 +52,15 @@ pub async fn run(target: Arc<ServerTarget>, mover: Arc<Mover>, common: Arc<TeamS
         let us = common.state().us;
         let Some(us) = us else { continue };
         match round(&target, &mover, &common, (us, is_look), &mut way).await {
-            Ok(()) => told.clear(),
+            Ok(()) => common.state().not_moving = None,
             Err(error) => {
                 way = None;
                 look_at = Instant::now() + PAUSE;
                 let error = error.sentence();
-                if told != error {
+                let mut state = common.state();
+                if state.not_moving.as_ref() != Some(&error) {
                     tracing::warn!("failed to exchange results with the team's store: {error}");
-                    told = error;
+                    state.not_moving = Some(error);
                 }
             }
         }
