@@ -2,11 +2,14 @@
 //! it takes a result now.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinSet};
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::task::JoinSet;
 
 use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::job::JobIx;
@@ -98,6 +101,9 @@ enum DiskCheck {
     Lock(Result<(), StoreError>),
 }
 
+/// A save's number and what came of it; None where it failed inside jobdeck.
+type SaveEnded = (u64, Option<SaveDone>);
+
 #[derive(Debug)]
 struct SaveDone {
     pending: Pending,
@@ -108,8 +114,12 @@ struct SaveDone {
 #[derive(Debug)]
 pub struct Disk {
     store: Store,
-    saves: JoinSet<SaveDone>,
-    saving: HashMap<Id, Pending>,
+    /// No tasks: what becomes durable in one transaction is answered one by one from the writer's thread, and wakes the
+    /// engine once, not once a task.
+    saves: FuturesUnordered<BoxFuture<'static, SaveEnded>>,
+    saving: HashMap<u64, Pending>,
+    /// The number of the last save.
+    last_save: u64,
     unsaved: BTreeMap<JobIx, Pending>,
     checks: JoinSet<DiskCheck>,
     trouble: Option<StoreError>,
@@ -198,8 +208,7 @@ fn body_of(response: ReceivedResponse, keep: Keep, role: Role) -> SaveBody {
 impl Disk {
     /// A save whose task panics.
     pub fn save_that_panics(&mut self, pending: Pending) {
-        let handle = self.saves.spawn(async { panic!("a save that panics") });
-        self.saving.insert(handle.id(), pending);
+        self.start(pending, async { panic!("a save that panics") });
     }
 }
 
@@ -208,8 +217,9 @@ impl Disk {
     pub fn new(store: Store) -> Self {
         Self {
             store,
-            saves: JoinSet::new(),
+            saves: FuturesUnordered::new(),
             saving: HashMap::new(),
+            last_save: 0,
             unsaved: BTreeMap::new(),
             checks: JoinSet::new(),
             trouble: None,
@@ -292,8 +302,15 @@ impl Disk {
     /// Starts a save. Nothing of it may be reported before it has succeeded.
     pub fn save(&mut self, pending: Pending) {
         let kept = pending.clone();
-        let handle = self.saves.spawn(pending.save(self.store.clone()));
-        self.saving.insert(handle.id(), kept);
+        self.start(kept, pending.save(self.store.clone()));
+    }
+
+    fn start(&mut self, kept: Pending, save: impl Future<Output = SaveDone> + Send + 'static) {
+        self.last_save += 1;
+        let number = self.last_save;
+        self.saving.insert(number, kept);
+        let ended = AssertUnwindSafe(save).catch_unwind().map(move |done| (number, done.ok()));
+        self.saves.push(ended.boxed());
     }
 
     /// Saves again what the disk did not take, and asks whether it takes writes again.
@@ -311,13 +328,13 @@ impl Disk {
     /// What happens next. Waits for ever if nothing is under way.
     pub async fn next(&mut self, now: impl Fn() -> Duration) -> DiskEvent {
         tokio::select! {
-            Some(done) = self.saves.join_next_with_id() => match done {
-                Ok((id, done)) => {
-                    self.saving.remove(&id);
-                    self.save_done(done)
+            Some((number, done)) = self.saves.next() => {
+                let kept = self.saving.remove(&number);
+                match done {
+                    Some(done) => self.save_done(done),
+                    None => self.save_failed(kept),
                 }
-                Err(error) => self.save_failed(error.id(), &error),
-            },
+            }
             Some(check) = self.checks.join_next() => {
                 let failed = |error| {
                     tracing::error!("internal error: a look at the state directory failed: {error}");
@@ -331,9 +348,9 @@ impl Disk {
     }
 
     /// A save that failed inside jobdeck is one that the disk did not take.
-    fn save_failed(&mut self, id: Id, error: &tokio::task::JoinError) -> DiskEvent {
-        tracing::error!("internal error: a save failed inside jobdeck: {error}");
-        let Some(pending) = self.saving.remove(&id) else {
+    fn save_failed(&mut self, kept: Option<Pending>) -> DiskEvent {
+        tracing::error!("internal error: a save failed inside jobdeck");
+        let Some(pending) = kept else {
             tracing::error!("internal error: nobody knows what it was to save");
             return DiskEvent::Nothing;
         };

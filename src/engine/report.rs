@@ -149,12 +149,12 @@ impl Reporter {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context, Wake, Waker};
+    use std::task::{Context, Waker};
 
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
+    use crate::tests::WakeCounter;
 
     #[test]
     fn polls_that_teach_nothing_are_told_together_and_a_change_at_once() {
@@ -178,28 +178,19 @@ mod tests {
         assert_eq!(told, [unchanged(1), unchanged(2)], "each job once, and none that has changed since");
     }
 
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     #[test]
     fn what_became_durable_together_wakes_who_listens_once() {
         let (tell, mut facts) = unbounded_channel();
         let mut report = Reporter::new(tell);
-        let woken = Arc::new(Woken::default());
+        let woken = Arc::new(WakeCounter::default());
         assert!(facts.poll_recv(&mut Context::from_waker(&Waker::from(Arc::clone(&woken)))).is_pending());
         for ix in 0..100 {
             report.observed(Observed { ix: JobIx(ix), previous: None, changed: true, known: Arc::default() });
         }
-        assert_eq!(woken.0.load(Ordering::Relaxed), 0, "not before the engine has to wait");
+        assert_eq!(woken.count(), 0, "not before the engine has to wait");
         let mut turn = pin!(report.tell_while_waiting(std::future::pending::<()>()));
         assert!(turn.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(woken.count(), 1);
         assert_eq!(std::iter::from_fn(|| facts.try_recv().ok()).count(), 100);
     }
 }

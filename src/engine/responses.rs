@@ -292,6 +292,9 @@ fn is_kept_already(known: &Observation, keep: Keep, response: Option<&ReceivedRe
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use tokio::sync::mpsc::unbounded_channel;
     use url::Url;
 
@@ -304,6 +307,7 @@ mod tests {
     use crate::engine::Setup;
     use crate::engine::schedule::ServiceIx;
     use crate::store::{Changes, Store};
+    use crate::tests::WakeCounter;
 
     /// An engine with this many jobs of one one-shot service, which nothing drives but the test.
     async fn run(dir: &std::path::Path, jobs: usize) -> EngineLoop {
@@ -362,6 +366,67 @@ mod tests {
         run.disk_event(event);
         let entry = &run.schedule[ix];
         assert_eq!((entry.known.doubt, &entry.phase), (Some(Doubt::NoReply), &Phase::Waiting));
+    }
+
+    #[tokio::test]
+    async fn what_becomes_durable_while_the_engine_waits_wakes_it_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run(dir.path(), 50).await;
+        for ix in (0..50).map(JobIx) {
+            let known = Observation { doubt: Some(Doubt::Cut), ..Observation::default() };
+            let step = AfterSave {
+                changed: false,
+                next: NextPoll::In(Duration::from_secs(9)),
+                news: None,
+                hooks: HookNews::default(),
+            };
+            let entry = &run.schedule[ix];
+            run.disk.save(Pending::new((ix, entry), known, Keep::Nothing, Bodies::default(), step));
+        }
+        let (store, woken) = (run.disk.store().clone(), Arc::new(WakeCounter::default()));
+        let mut saved = 0;
+        {
+            let mut next = pin!(run.disk.next(|| Duration::ZERO));
+            let waker = Waker::from(Arc::clone(&woken));
+            saved += usize::from(next.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+            // It may have woken itself to go on sending them.
+            let before = woken.count();
+            // What stands behind them in line is answered: so are they.
+            store.lock().await.unwrap();
+            assert!(woken.count() <= before + 1, "{} times", woken.count() - before);
+        }
+        while !run.disk.is_empty() {
+            let event = run.disk.next(|| Duration::ZERO).await;
+            saved += usize::from(matches!(event, DiskEvent::Saved { .. }));
+        }
+        assert_eq!(saved, 50);
+    }
+
+    #[tokio::test]
+    async fn a_poll_in_flight_holds_a_few_kilobytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path(), 1).await;
+        let entry = &run.schedule[JobIx(0)];
+        let service = &run.schedule[entry.service];
+        let poll = crate::engine::poll::PollRequest {
+            ix: JobIx(0),
+            key: entry.job.key.clone(),
+            service: Arc::clone(&service.service),
+            token: Token::new("secret").unwrap(),
+            seq: 1,
+            peeks: false,
+            clock: run.clock.clone(),
+        };
+        let leave = tokio::sync::watch::channel(false).1;
+        let around = crate::engine::poll::PollContext {
+            net: Arc::clone(&run.net),
+            store: run.disk.store().clone(),
+            leave: leave.clone(),
+            leave_result: leave,
+            fetching: unbounded_channel().0,
+        };
+        let size = size_of_val(&crate::engine::poll::poll(poll, around));
+        assert!(size <= 4096, "{size} bytes");
     }
 
     #[tokio::test]

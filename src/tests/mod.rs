@@ -22,11 +22,29 @@ pub mod wire_cases;
 mod wire_http;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::provider::{Next, OneShot, ProviderRef};
 use crate::domain::reading::Reading;
 use crate::domain::response::Response;
+
+/// Counts how often whoever waits is woken: each time costs a system call where another thread does it.
+#[derive(Debug, Default)]
+pub struct WakeCounter(AtomicUsize);
+
+impl WakeCounter {
+    /// How often it was woken so far.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl std::task::Wake for WakeCounter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// Three providers that are most unlike each other.
 pub const PROVIDERS: [ProviderName; 3] = [ProviderName::VESSL, ProviderName::OPTEXITY, ProviderName::UNSTRACT];
