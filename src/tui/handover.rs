@@ -1,6 +1,7 @@
 //! The terminal while it is another's: the shell's after Ctrl-z, the pager's, and ours again.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::process;
 
@@ -13,7 +14,17 @@ use crate::app::event::Event;
 use crate::engine::EngineCommand;
 use crate::shell;
 
+/// An interrupt that ended a program in our terminal is heard after its end at most so late.
+const LATE_INTERRUPT: Duration = Duration::from_millis(500);
+
 impl Dashboard {
+    /// Whether an interrupt is meant for the program that has the terminal, or had it just now. While it is ours, the
+    /// key is no signal.
+    pub(super) fn is_for_another(&self) -> bool {
+        let was_just_now = self.state.taken_back.is_some_and(|at| at.elapsed() < LATE_INTERRUPT);
+        self.state.owner == TerminalOwner::Lent || was_just_now
+    }
+
     pub(super) fn suspend(&mut self) {
         if !shell::can_wake_us() || self.state.owner == TerminalOwner::Gone {
             self.apply(Event::Resumed);
@@ -93,6 +104,7 @@ impl Dashboard {
             return;
         }
         self.state.owner = TerminalOwner::Ours;
+        self.state.taken_back = Some(Instant::now());
         self.take_over();
         self.reader.resume();
         if let Err(why) = ended {

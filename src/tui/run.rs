@@ -105,6 +105,8 @@ pub(super) struct Loop {
     pub(super) stopping: bool,
     /// SIGCONT after a stop that we caused, already dealt with.
     pub(super) continued: bool,
+    /// When another program last gave the terminal back.
+    pub(super) taken_back: Option<Instant>,
     pub(super) drawn: Option<Instant>,
     pub(super) ticked: Instant,
     /// Whether a key is among what was taken in since the last drawing.
@@ -134,6 +136,7 @@ impl Dashboard {
             leaving: false,
             stopping: false,
             continued: false,
+            taken_back: None,
             drawn: None,
             ticked: started,
             hurry: true,
@@ -266,7 +269,7 @@ impl Dashboard {
                 self.state.hurry |= matches!(event, Event::Key(_) | Event::Paste(_) | Event::Mouse(_));
                 self.apply(event);
             }
-            Message::Signal(Signal::INTERRUPT) if self.state.owner == TerminalOwner::Lent => {
+            Message::Signal(Signal::INTERRUPT) if self.is_for_another() => {
                 // Ctrl-c in the pager is the pager's, though the whole group hears of it.
             }
             Message::Signal(signal) => self.end_by(signal),
