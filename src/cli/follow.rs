@@ -14,7 +14,7 @@ use super::output::{self, Closed, LinePrinter};
 use super::signals::{self, Signals, Stops};
 use super::stop::{StopCause, TimeLimit, wait_until};
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Ending, Fact, Gate, Health, KeyTrouble, Silence, StoreTrouble, log_grows};
+use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, StoreTrouble, log_grows};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
@@ -396,13 +396,10 @@ impl Follower {
 
     fn on_gate(&self, service: &str, gate: &Gate) {
         match gate {
-            Gate::KeyRefused(why) => {
-                let refused = if matches!(why, KeyTrouble::Rejected(_)) { "token rejected: " } else { "" };
-                output::say_error(&format!(
-                    "service {service}: {refused}{} (`jobdeck check` says where its token comes from)",
-                    Clean::from(why.to_string())
-                ));
-            }
+            Gate::KeyRefused(why) => output::say_error(&format!(
+                "service {service}: no good token: {} (`jobdeck check` says where it comes from)",
+                Clean::from(why.to_string())
+            )),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
                 let wait = human::duration(human::age(Timestamp::now(), *until));
                 output::say_error(&format!("service {service}: waiting {wait}"));

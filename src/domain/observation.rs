@@ -191,8 +191,7 @@ impl Doubt {
     pub const ALL: [Self; 3] = [Self::ReaderDied, Self::NoReply, Self::Cut];
 
     /// What a poll that brought no answer leaves: a one-shot service deletes a result before it answers, so whatever
-    /// came instead may have been its end. A refusal (4xx), and what a proxy says of itself, used nothing up. A change
-    /// of protocol (1xx) and "not modified" answer nothing that was asked: behind them may be what was.
+    /// came instead may have been its end. A refusal (4xx), and what a proxy says of itself, used nothing up.
     fn left_by(seen: Seen<'_>) -> Option<Self> {
         let failed_after_it = seen.http_status.is_some_and(|code| matches!(code, ..200 | 304 | 500..600));
         match seen.reading.read {
@@ -429,8 +428,7 @@ impl Observation {
         match (cause, &self.doubtful) {
             (LostBecause::NoReply, Some(doubtful)) => self.fail_reason = Some(doubtful.sentence()),
             (LostBecause::Cut, Some(doubtful)) => {
-                let kept =
-                    if self.evidence.is_some() { "partial response kept" } else { "nothing of it could be kept" };
+                let kept = if self.evidence.is_some() { "partial response kept" } else { "nothing of it kept" };
                 self.fail_reason = Some(format!("{}; {kept}", doubtful.sentence()));
             }
             (LostBecause::Cut | LostBecause::NoReply | LostBecause::ReaderDied, _) => {}
@@ -446,12 +444,9 @@ impl Observation {
     }
 
     fn take_refusal(&mut self, seen: Seen<'_>) -> Keep {
-        let read = seen.reading.read;
-        let is_doubtful = match (Doubt::left_by(seen), seen.takes_result && !self.is_over()) {
-            (Some(doubt), true) => self.raise_doubt(doubt, seen),
-            (Some(_) | None, true | false) => false,
-        };
-        let is_evidence = is_doubtful || seen.broken || read == PollOutcome::Malformed;
+        let doubt = Doubt::left_by(seen).filter(|_| seen.takes_result && !self.is_over());
+        let is_doubtful = doubt.is_some_and(|doubt| self.raise_doubt(doubt, seen));
+        let is_evidence = is_doubtful || seen.broken || seen.reading.read == PollOutcome::Malformed;
         if is_evidence { Keep::Evidence } else { Keep::Nothing }
     }
 
@@ -677,7 +672,7 @@ pub(crate) mod tests {
         let before = after(&running(), Seen { broken: true, ..received(&cut, 2) }).0;
         let before = after(&before, Seen { http_status: Some(502), ..received(&page, 3) }).0;
         let lost = after(&before, received(&acknowledged(), 4)).0;
-        let told = "HTTP 200 at 08:00:02 UTC: cut; nothing of it could be kept".to_owned();
+        let told = "HTTP 200 at 08:00:02 UTC: cut; nothing of it kept".to_owned();
         assert_eq!((lost.lost, lost.fail_reason), (Some(LostBecause::Cut), Some(told)));
     }
 

@@ -247,7 +247,7 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
     let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
     match around.net.send(request, &poll.token, &mut intake, leave).await {
         Ok(arrived) => {
-            if !may_be_read(&poll.key, arrived.bytes, &mut around.leave).await {
+            if !may_be_read((&poll.key, arrived.bytes), around.store.spool(), &mut around.leave).await {
                 // What came stays in its file: the next start takes it up.
                 drop(intake);
                 let no_reply = NoReply { sent: true, reason: "memory is too short to read the response".to_owned() };
@@ -298,11 +298,8 @@ async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arr
 
 /// Waits until there is memory to read a response of so many bytes; false if we are to leave before. A long one stands in
 /// a file, and nothing is lost by waiting.
-async fn may_be_read(key: &JobKey, bytes: u64, leave: &mut watch::Receiver<bool>) -> bool {
-    let there_is_memory = || {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        bytes as u64 <= LONG_BODY || Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
-    };
+async fn may_be_read((key, bytes): (&JobKey, u64), spool: &Spool, leave: &mut watch::Receiver<bool>) -> bool {
+    let there_is_memory = || bytes <= LONG_BODY || spool.may_be_mapped(bytes);
     if there_is_memory() {
         return true;
     }

@@ -150,6 +150,11 @@ impl Spool {
         self.shared.in_memory.load(Ordering::Relaxed) + by_polls <= MOST_IN_MEMORY
     }
 
+    /// Whether a response of so many bytes could be mapped. The allocator is no one to ask: it has reserves of its own.
+    pub fn may_be_mapped(&self, bytes: u64) -> bool {
+        usize::try_from(bytes).is_ok_and(|bytes| memmap2::MmapMut::map_anon(bytes).is_ok())
+    }
+
     /// Writes a result that the store does not take to the first place that takes it: the state directory, the home
     /// directory, the temporary directory, the current one. Answers with the path of the file, which is new and 0600.
     pub fn rescue(&self, key: &JobKey, bytes: &[u8]) -> io::Result<PathBuf> {

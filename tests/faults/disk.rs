@@ -236,7 +236,7 @@ fn a_result_for_which_there_is_no_memory_waits_on_disk_and_is_read_as_soon_as_th
         };
         let pages = fs::read_to_string(format!("/proc/{}/statm", watch.pid().as_raw_nonzero())).unwrap();
         let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
-        limit(Some(pages * 4096 + (20 << 20)));
+        limit(Some(pages * 4096 + (16 << 20)));
         watch.until_said("memory is too short to read a response");
         if ends {
             watch.signal(Signal::TERM);
