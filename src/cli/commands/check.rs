@@ -101,6 +101,7 @@ fn report(checked: &Checked, online: &[CheckedService], user: &User, out: &mut d
         counted(file.jobs.len(), "job")
     )?;
     let width = tokens.iter().map(|(service, _)| service.name.chars().count()).max().unwrap_or(0);
+    let of_provider = tokens.iter().map(|(service, _)| service.provider.name().as_str().len()).fold(8, usize::max);
     for (service, token) in tokens {
         let jobs = file.jobs.iter().filter(|job| job.service == service.name).count();
         let from = match token {
@@ -109,7 +110,7 @@ fn report(checked: &Checked, online: &[CheckedService], user: &User, out: &mut d
         };
         let answer = asked(service).map(answers_of).unwrap_or_default();
         let jobs = counted(jobs, "job");
-        writeln!(out, "{:width$}  {:8}  {jobs:>10}  {from}{answer}", service.name, service.provider.name())?;
+        writeln!(out, "{:width$}  {:of_provider$}  {jobs:>10}  {from}{answer}", service.name, service.provider.name())?;
     }
     if file.services.is_empty() {
         writeln!(
@@ -221,6 +222,15 @@ mod tests {
         let expected = "/jobs.toml is valid: 1 service, 1 job\na  optexity       1 job  token from the command echo\n\
             programs that this file runs, without a shell:\n  echo  for the token of a: at the start, and when it is refused\n";
         assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
+        let longer = FILE.replace(
+            "[services.a]",
+            "[services.ocr]\nprovider = \"llmwhisperer\"\ntoken = { env = \"PATH\" }\n[services.a]",
+        );
+        let (_, out, _) = checked(&longer);
+        assert!(
+            out.contains("a    optexity           1 job  ") && out.contains("ocr  llmwhisperer      0 jobs  "),
+            "{out}"
+        );
     }
 
     #[test]
