@@ -1,8 +1,10 @@
 //! What the batch has come to, in one sentence: for whoever is elsewhere, and for whoever leaves.
 
 use super::App;
+use super::text::{TextLine, Tone};
 use crate::domain::clean::Clean;
 use crate::domain::human;
+use crate::domain::percentiles::Percentiles;
 use crate::domain::state::State;
 
 /// The states from left to right, in the bar, the counts and the outcome: what is finished well, what went wrong, what
@@ -71,6 +73,20 @@ impl App {
             text.push_str(&format!(" · {} saved", human::bytes(self.jobs.tally().bytes)));
         }
         Some(text)
+    }
+
+    /// Queued and running times, cost, saved size: `queued 1m53s, p90 4m`.
+    pub fn figures(&self) -> Vec<TextLine> {
+        let tally = self.jobs.tally();
+        let spread = |(word, times): (&str, &Percentiles)| {
+            let (median, p90) = (times.percentile(50)?, times.percentile(90)?);
+            let line = TextLine::default().with(Tone::Dim, word).with(Tone::Plain, &human::duration(median));
+            Some(line.with(Tone::Dim, ", p90 ").with(Tone::Plain, &human::duration(p90)))
+        };
+        let cost = (tally.costed > 0).then(|| TextLine::default().with(Tone::Strong, &tally.cost.to_string()));
+        let saved = TextLine::default().with(Tone::Plain, &human::bytes(tally.bytes)).with(Tone::Dim, " saved");
+        let times = [("queued ", &tally.queued), ("ran ", &tally.ran)].into_iter().filter_map(spread);
+        times.chain(cost).chain((tally.bytes > 0).then_some(saved)).collect()
     }
 
     /// `6.2/min`; None for less than a minute, of which it would say nothing.

@@ -25,7 +25,7 @@ use crate::domain::state::State;
 use crate::domain::{human, note};
 use crate::ui::first_row;
 use crate::ui::theme::Theme;
-use crate::ui::widgets::{StackedBar, both_ends, cut};
+use crate::ui::widgets::{StackedBar, both_ends, cut, styled};
 
 /// The fewest cells of the bar beside words.
 const LEAST_BAR: usize = 8;
@@ -236,23 +236,12 @@ fn numbers(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme, buf: &mut
             .style(theme.fill(State::Running))
             .render(area.intersection(buf.area), buf);
     }
-    let dim = |text: &str| Span::styled(text.to_owned(), theme.dim());
     let beside = u16::try_from(chart + 3).unwrap_or(0).min(area.width);
     let area = Rect { x: area.x + beside, width: area.width - beside, ..area };
     let mut parts: Vec<Vec<Span<'_>>> = Vec::new();
     parts.extend(app.pace().map(|pace| vec![Span::raw(format!("{pace:>9}"))]));
-    for (word, times) in [("queued", &tally.queued), ("ran", &tally.ran)] {
-        if let (Some(median), Some(p90)) = (times.percentile(50), times.percentile(90)) {
-            let (median, p90) = (human::duration(median), human::duration(p90));
-            parts.push(vec![dim(word), Span::raw(format!(" {median}")), dim(", p90 "), Span::raw(p90)]);
-        }
-    }
-    if tally.costed > 0 {
-        parts.push(vec![Span::styled(tally.cost.to_string(), theme.strong())]);
-    }
-    if tally.bytes > 0 {
-        parts.push(vec![Span::raw(human::bytes(tally.bytes)), dim(" saved")]);
-    }
+    let figures = app.figures();
+    parts.extend(figures.iter().map(|figure| styled(figure, theme).spans));
     let mut right = short(alert, area, theme);
     right.push(Span::raw(" "));
     // What is not there in full is left out.

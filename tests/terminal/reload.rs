@@ -43,7 +43,7 @@ fn a_filter_knows_the_user_s_fields_and_a_changed_pointer_holds_for_what_is_save
     };
     home.write("jobs.toml", &with("/status"));
     let mut terminal = home.terminal(&[]);
-    terminal.sees("FINISHED");
+    terminal.sees("2 SUCCEEDED");
     let requests = service.requests();
     terminal.press("/");
     terminal.press("ki\t");

@@ -17,7 +17,6 @@ use crate::domain::durations;
 use crate::domain::human;
 use crate::domain::job::JobIx;
 use crate::domain::note;
-use crate::domain::percentiles::Percentiles;
 use crate::domain::state::State;
 
 use super::Tab;
@@ -28,7 +27,7 @@ const TWO_COLUMNS: usize = 110;
 const BAR: usize = 10;
 /// How many of the slowest jobs are counted.
 const SLOWEST: usize = 8;
-/// Columns from which on there are the cost of one job and all keys.
+/// Columns from which on there are all keys.
 const WIDE: usize = 100;
 /// Rows from which on there are blank ones between the parts, and the outcome is three rows high.
 const ROOMY: usize = 14;
@@ -70,7 +69,7 @@ impl App {
             return Vec::new();
         }
         let mut parts = vec![self.blocks(width, height >= ROOMY)];
-        let said = std::iter::once(self.outcome_line(width)).chain(self.figures_line(width)).collect();
+        let said = std::iter::once(self.outcome_line(width)).chain(self.figures_line()).collect();
         parts.push(text::wrapped(said, width, true));
         let side = width >= TWO_COLUMNS;
         let column = if side { width * 3 / 5 } else { width };
@@ -199,33 +198,18 @@ impl App {
         if line.width() + tail.width() <= width { line.with(Tone::Dim, &tail) } else { line }
     }
 
-    /// Queued and running time, the pace, money, bytes.
-    fn figures_line(&self, width: usize) -> Option<TextLine> {
-        let tally = self.jobs.tally();
-        let mut line = TextLine { indent: 1, ..TextLine::default() };
-        let spread = |mut line: TextLine, word: &str, times: &Percentiles| {
-            if let (Some(median), Some(p90)) = (times.percentile(50), times.percentile(90)) {
-                line = line.with(Tone::Dim, &format!("{word} ")).with(Tone::Plain, &human::duration(median));
-                line = line.with(Tone::Dim, ", p90 ").with(Tone::Plain, &format!("{}   ", human::duration(p90)));
-            }
+    /// The pace, queued and running time, money, bytes.
+    fn figures_line(&self) -> Option<TextLine> {
+        let pace = self.pace().map(|pace| TextLine::default().with(Tone::Plain, &pace));
+        let parts: Vec<TextLine> = pace.into_iter().chain(self.figures()).collect();
+        let line = TextLine { indent: 1, ..TextLine::default() };
+        let line = parts.iter().fold(line, |mut line, part| {
+            let gap = if line.pieces.is_empty() { " " } else { "   " };
+            line = line.with(Tone::Plain, gap);
+            line.pieces.extend(part.pieces.iter().cloned());
             line
-        };
-        line = line.with(Tone::Plain, " ");
-        line = spread(line, "queued", &tally.queued);
-        line = spread(line, "ran", &tally.ran);
-        if let Some(pace) = self.pace() {
-            line = line.with(Tone::Plain, &pace).with(Tone::Plain, "   ");
-        }
-        if tally.costed > 0 {
-            let costed = usize::try_from(tally.costed).unwrap_or(usize::MAX);
-            line = line.with(Tone::Strong, &tally.cost.to_string());
-            let each = if width >= WIDE { format!(", {} a job", tally.cost.per(costed)) } else { String::new() };
-            line = line.with(Tone::Dim, &format!("{each}   "));
-        }
-        if tally.bytes > 0 {
-            line = line.with(Tone::Plain, &human::bytes(tally.bytes)).with(Tone::Dim, " saved");
-        }
-        (line.pieces.len() > 1).then_some(line)
+        });
+        (!parts.is_empty()).then_some(line)
     }
 
     fn reason_lines(&self, width: usize, room: usize) -> Vec<TextLine> {
