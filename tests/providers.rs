@@ -543,6 +543,14 @@ fn a_saved_response_to_the_request_for_the_result_is_read_behind_that_to_the_sta
         }
         assert!(!text.contains("SIGNATURE"), "{text}");
     }
+    let unknown = r#"{"error": "ref j-7 was never seen"}"#;
+    std::fs::write(bench.home().join("unknown.json"), unknown).unwrap();
+    for (id, read) in [("j-7", "not_found"), ("j-8", "rejected")] {
+        let args = ["check", "--reply", "unknown.json", "--service", "mine", "--code", "404", "--id", id];
+        assert!(bench.run(&args).with(0).text().contains(&format!("read      {read}\n")), "{id}");
+    }
+    let other = bench.run(&["check", "--reply", "done.json", "--service", "mine", "--id", "j-2"]).with(0).text();
+    assert!(other.contains("about another job"), "{other}");
     let leads_nowhere = ["check", "--reply", "running.json", "--service", "mine", "--result", "result"];
     bench.run(&leads_nowhere).with(2).said("leads to no request for a result");
     let missing = ["check", "--reply", "done.json", "--service", "mine", "--result", "none"];
@@ -622,7 +630,7 @@ fn a_changed_file_of_a_provider_is_put_in_force_and_a_bad_one_is_told_and_change
     bench.until_read("job-3", 1);
     // Each of the files that it is made of, the one that it is like among them.
     put("mine.toml", "like = \"under\"\n[states]\nsucceeded = [\"finished\"]\ncolour = [\"x\"]\n");
-    for part in ["providers/mine.toml:4:1", "colour", "stays in force"] {
+    for part in ["providers/mine.toml:4:1", "colour", "still applies"] {
         watch.until_said(part);
     }
     put("mine.toml", "like = \"under\"\n[states]\nsucceeded = [\"finished\"]\n");
@@ -665,8 +673,8 @@ fn a_result_that_is_redirected_ten_times_is_asked_for_once_a_poll_and_says_that_
 }
 
 #[test]
-fn a_result_of_100_mb_that_a_second_request_brings_is_saved_to_its_last_byte() {
-    let rows = "0123456789".repeat(10 << 20);
+fn a_large_result_that_a_second_request_brings_is_saved_to_its_last_byte() {
+    let rows = "0123456789".repeat(1 << 20);
     let bench = described("", "[providers.mine.result]\nurl = \"{base}/results/{id}\"\nat = \"/rows\"\n").job(
         "mine",
         "job-1",
@@ -727,6 +735,7 @@ fn no_id_and_no_value_of_a_response_leaves_its_place_in_an_address_a_body_or_a_h
         "ü",
         "a\\b",
     ];
+    let mut refused = 0;
     let status = "method = \"POST\"\nreads_only = true\nbody = { task = { id = \"{id}\" } }\n";
     let tables = "[providers.mine.result]\nurl = \"{base}/results/{/file}/content?of={/file}\"\n";
     for id in hostile {
@@ -735,6 +744,12 @@ fn no_id_and_no_value_of_a_response_leaves_its_place_in_an_address_a_body_or_a_h
         bench.script.on("/v1/jobs/", [Scripted::json(200, done)]);
         bench.script.on("/v1/results/", [Scripted::json(200, r#"{"n":1}"#)]);
         let bench = bench.declared("mine", id, "");
+        // What is no id at all is refused with its line, and nothing is asked.
+        if bench.run(&["check"]).code == Some(2) {
+            assert_eq!(bench.script.connections(), 0, "{id}");
+            refused += 1;
+            continue;
+        }
         bench.run(&["once"]).with(0);
         let (asked, fetched) = (bench.script.received("/v1/jobs/"), bench.script.received("/v1/results/"));
         assert_eq!((asked.len(), fetched.len()), (1, 1), "{id}");
@@ -753,4 +768,5 @@ fn no_id_and_no_value_of_a_response_leaves_its_place_in_an_address_a_body_or_a_h
         let headers: Vec<_> = asked[0].headers.iter().filter(|(_, value)| value.contains(TOKEN)).collect();
         assert_eq!(headers.len(), 1, "{id}: {headers:?}");
     }
+    assert!(refused <= 5, "{refused} of {} are refused", hostile.len());
 }

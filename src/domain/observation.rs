@@ -110,14 +110,6 @@ impl Role {
             other => other.strip_prefix("also:").map(|name| Self::Also(name.to_owned())),
         }
     }
-
-    /// The name of a further file.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::Status | Self::Result => None,
-            Self::Also(name) => Some(name),
-        }
-    }
 }
 
 impl fmt::Display for Role {

@@ -23,10 +23,11 @@ pub struct Explained {
     pub why: Vec<String>,
 }
 
-/// Reads a response to a status read of the job that it names, else of some job of this service, which came with this HTTP code.
-pub fn response(service: &Service, status: u16, body: Bytes) -> Explained {
+/// Reads a response to a status read of this job, else of the one that it names, else of some job of this service, which
+/// came with this HTTP code.
+pub fn response(service: &Service, id: Option<&str>, status: u16, body: Bytes) -> Explained {
     let named = service.provider.named_id(&body);
-    let id = named.as_deref().unwrap_or(service.provider.about().made_up_id);
+    let id = id.or(named.as_deref()).unwrap_or(service.provider.about().made_up_id);
     let response = saved(status, body);
     let next = providers::read(service, id, &response);
     let (_, mut why) = service.provider.explain(service, id, &response);
@@ -43,16 +44,21 @@ pub fn response(service: &Service, status: u16, body: Bytes) -> Explained {
 }
 
 /// Reads a response to the request for the result to which the response to a status read led.
-pub fn result(service: &Service, fetch: &Fetch, status: u16, body: Bytes) -> Explained {
+pub fn result(service: &Service, (fetch, id): (&Fetch, Option<&str>), status: u16, body: Bytes) -> Explained {
     // No response to such a request is taken for another job's.
-    let id = service.provider.about().made_up_id;
+    let id = id.unwrap_or(service.provider.about().made_up_id);
     let response = saved(status, body);
     let (_, mut why) = service.provider.explain_fetched(service, id, fetch, &response);
     let reading = match providers::fetched(service, id, fetch, &response) {
         Next::Done(reading) => reading,
         Next::Fetch(further) => {
-            let names = std::iter::once(&further.role).chain(further.then.iter().map(|(role, _)| role));
-            let names: Vec<&str> = names.filter_map(Role::name).collect();
+            let roles = std::iter::once(&further.role).chain(further.then.iter().map(|(role, _)| role));
+            let names: Vec<&str> = roles
+                .filter_map(|role| match role {
+                    Role::Also(name) => Some(name.as_str()),
+                    Role::Status | Role::Result => None,
+                })
+                .collect();
             why.push(format!("then what is beside it is fetched: {}", names.join(", ")));
             further.status
         }

@@ -36,6 +36,9 @@ pub struct CheckArgs {
     /// The HTTP code that the response came with
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
     pub code: u16,
+    /// The id of the job that was asked about [default: the one that the response names]
+    #[arg(long, value_name = "ID", requires = "reply")]
+    pub id: Option<String>,
     /// The response to the request for the result to which that one leads, likewise
     #[arg(long, value_name = "FILE", requires = "reply")]
     pub result: Option<PathBuf>,
@@ -56,7 +59,12 @@ struct Checked {
 pub async fn run(common: &CommonArgs, wanted: &CheckArgs) -> Result<u8, Failure> {
     if let (Some(reply), Some(service)) = (&wanted.reply, &wanted.service) {
         let result = wanted.result.as_deref().map(|path| (path, wanted.result_code));
-        return super::check_response::run(common.named(), service, (reply, wanted.code), result);
+        return super::check_response::run(
+            common.named(),
+            (service, wanted.id.as_deref()),
+            (reply, wanted.code),
+            result,
+        );
     }
     let (user, keymap) = settings::read()?;
     let checked = check(&common.config, &user, &keymap).await?;

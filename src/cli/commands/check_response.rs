@@ -14,11 +14,11 @@ use crate::domain::request::{Request, masked};
 use crate::domain::state::LostBecause;
 use crate::engine::explain::{self, Explained};
 
-/// Prints it: of a response to a status read and, where one is given, of one to the request for the result. Each is a file and
+/// Prints it: of a response to a status read of a job of this service, of the job that it names where no id is given, and, where one is given, of one to the request for the result. Each is a file and
 /// an HTTP code. Returns the exit code: 2 where there is no such service or file, or no request for a result.
 pub fn run(
     jobs_file: Option<&Path>,
-    service: &str,
+    (service, id): (&str, Option<&str>),
     (reply, code): (&Path, u16),
     result: Option<(&Path, u16)>,
 ) -> Result<u8, Failure> {
@@ -30,7 +30,7 @@ pub fn run(
         return Ok(2);
     };
     let Some(body) = read(reply) else { return Ok(2) };
-    let status = explain::response(service, code, body);
+    let status = explain::response(service, id, code, body);
     let mut said = lines(&status);
     let mut exit = 0;
     match (result, &status.fetch) {
@@ -39,7 +39,7 @@ pub fn run(
             let Some(body) = read(path) else { return Ok(2) };
             said.push(String::new());
             said.push(format!("then      HTTP {code} of {}", Clean::new(&shown(&fetch.request))));
-            said.extend(lines(&explain::result(service, fetch, code, body)));
+            said.extend(lines(&explain::result(service, (fetch, id), code, body)));
         }
         (Some(_), None) => exit = 2,
     }
@@ -135,7 +135,7 @@ mod tests {
     fn said(provider: ProviderName, code: u16, body: &'static str) -> Vec<String> {
         let defaults = [("base".to_owned(), "https://api.example/deployment/api/org/api/".to_owned())];
         let service = service(crate::tests::provider(provider), &defaults, None);
-        lines(&explain::response(&service, code, Bytes::from_static(body.as_bytes())))
+        lines(&explain::response(&service, None, code, Bytes::from_static(body.as_bytes())))
     }
 
     #[test]
