@@ -106,7 +106,7 @@ provider = \"optexity\"
 token = { env = \"OPTEXITY_API_KEY\" }
 [[jobs]]
 service = \"browser\"
-id = \"<task_id>\"
+id = \"TASK_ID\"
 ";
 
 /// The jobs file to use: the one named, else `./jobs.toml`, else `$XDG_CONFIG_HOME/jobdeck/jobs.toml`. The error says
