@@ -248,11 +248,12 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
     match around.net.send(request, &poll.token, &mut intake, leave).await {
         Ok(arrived) => {
             if !may_be_read((&poll.key, arrived.bytes), around.store.spool(), &mut around.leave).await {
-                // What came stays in its file: the next start takes it up.
-                drop(intake);
+                let latency = arrived.latency;
+                // What came stays in its file, to its last byte: the next start takes it up.
+                drop(intake.whole(arrived));
                 let no_reply = NoReply { sent: true, reason: "memory is too short to read the response".to_owned() };
                 let next = Next::Done(providers::read_nothing(&no_reply));
-                return Exchange { next, response: None, sent: true, latency: arrived.latency };
+                return Exchange { next, response: None, sent: true, latency };
             }
             let mut exchange = received(poll, fetch, intake, arrived).await;
             if let (Next::Done(reading), Some(token)) = (&mut exchange.next, of_errors) {
