@@ -112,7 +112,7 @@ fn a_command_beside_the_screen_has_no_terminal_and_the_job_on_its_input() {
 fn a_flood_is_bounded_and_told_and_none_of_it_is_an_id() {
     let flood = "head -c 100000000 /dev/zero | tr '\\0' 'x' & head -c 50000000 /dev/zero >&2; wait";
     for (more, said) in [
-        ("", "act: done; of what it printed, 99.7 MB were not kept"),
+        ("", "act: done; of what it printed, 100 MB were not kept"),
         ("adds = \"vessl\"", "no id was added"),
         ("mode = \"pager\"", "xxxxxxxx"),
     ] {
