@@ -215,7 +215,6 @@ impl ResultFolder {
     }
 }
 
-/// Makes a job's folder. A link in its place may lead anywhere and is refused.
 /// Makes the directory that was named, where it is missing, and takes away what a killed export left in it.
 pub fn make_root(dir: &Path) -> Result<(), ExportError> {
     fs::create_dir_all(dir).map_err(|error| match fs::metadata(dir) {
@@ -226,6 +225,7 @@ pub fn make_root(dir: &Path) -> Result<(), ExportError> {
     Ok(())
 }
 
+/// Makes a job's folder. A link in its place may lead anywhere and is refused.
 fn make_folder(folder: &Path) -> Result<(), ExportError> {
     match fs::create_dir(folder) {
         Ok(()) => return Ok(()),

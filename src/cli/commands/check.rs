@@ -34,7 +34,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "S", requires = "reply")]
     pub service: Option<String>,
     /// The HTTP code that the response came with
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "reply", value_parser = clap::value_parser!(u16).range(100..600))]
     pub code: u16,
     /// The id of the job that was asked about [default: the one that the response names]
     #[arg(long, value_name = "ID", requires = "reply")]
@@ -43,7 +43,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE", requires = "reply")]
     pub result: Option<PathBuf>,
     /// The HTTP code that the result's response came with
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(100..600))]
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "result", value_parser = clap::value_parser!(u16).range(100..600))]
     pub result_code: u16,
 }
 

@@ -14,8 +14,9 @@ use crate::domain::request::{Request, masked};
 use crate::domain::state::LostBecause;
 use crate::engine::explain::{self, Explained};
 
-/// Prints it: of a response to a status read of a job of this service, of the job that it names where no id is given, and, where one is given, of one to the request for the result. Each is a file and
-/// an HTTP code. Returns the exit code: 2 where there is no such service or file, or no request for a result.
+/// Prints it for a response to the status request of a job and, where one is given, for one to the request for its result.
+/// Each is a file and an HTTP code. Without an id the job is the one that the response names. Returns the exit code: 2
+/// where there is no such service or file, or no request for a result.
 pub fn run(
     jobs_file: Option<&Path>,
     (service, id): (&str, Option<&str>),

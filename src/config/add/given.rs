@@ -19,8 +19,8 @@ pub struct Given {
 /// The ids of a text: one a line, or in answers of a service. What is in the place of an id is not checked yet.
 /// The error is a line for each answer that names no job.
 pub fn of_text(text: &str) -> Result<Vec<Given>, Vec<String>> {
-    // A UUID in braces is no JSON, and no id begins as a web page does.
-    let is_id = |line: &str| !id::trimmed(line).starts_with('<') && id::read(line, |_| false).is_ok();
+    // A UUID in braces is no JSON.
+    let is_id = |line: &str| id::read(line, |_| false).is_ok();
     let is_list = text.lines().next().is_some_and(is_id);
     let answers = if is_list { Vec::new() } else { submission::answers(text) };
     if !answers.is_empty() {
