@@ -30,6 +30,15 @@ pub struct Damaged {
     pub role: Role,
 }
 
+/// Some that are damaged, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedPage {
+    /// Which.
+    pub damaged: Vec<Damaged>,
+    /// After which the next page begins; None: this is the last.
+    pub next: Option<BodyId>,
+}
+
 /// Notes that a response is damaged. A role that may not write leaves that to others.
 pub async fn report(session: &Session, BodyId(body): BodyId) -> Result<(), TeamTrouble> {
     let sql = "UPDATE jobdeck.body SET is_damaged = true WHERE id = $1 AND NOT is_damaged";
@@ -39,11 +48,12 @@ pub async fn report(session: &Session, BodyId(body): BodyId) -> Result<(), TeamT
     }
 }
 
-/// The responses that are damaged, the oldest first.
-pub async fn damaged(session: &Session) -> Result<Vec<Damaged>, TeamTrouble> {
+/// The next responses that are damaged, after one or from the first on.
+pub async fn damaged(session: &Session, after: Option<BodyId>) -> Result<DamagedPage, TeamTrouble> {
     let sql = "SELECT j.provider, j.endpoint, j.service_id, b.id, b.sha256, b.is_copy, b.role FROM jobdeck.body b \
-               JOIN jobdeck.job j ON j.id = b.job WHERE b.is_damaged ORDER BY b.id LIMIT $1";
-    let rows = session.ask(session.client.query_typed(sql, &[(&AT_ONCE, Type::INT8)])).await?;
+               JOIN jobdeck.job j ON j.id = b.job WHERE b.is_damaged AND b.id > $2 ORDER BY b.id LIMIT $1";
+    let after = after.map_or(0, |BodyId(body)| body);
+    let rows = session.ask(session.client.query_typed(sql, &[(&AT_ONCE, Type::INT8), (&after, Type::INT8)])).await?;
     let damaged = |row: &tokio_postgres::Row| {
         let (endpoint, sha256, role): (String, String, String) = (cell(row, 1)?, cell(row, 4)?, cell(row, 6)?);
         let provider = ProviderName::new(cell(row, 0)?);
@@ -55,7 +65,10 @@ pub async fn damaged(session: &Session) -> Result<Vec<Damaged>, TeamTrouble> {
             role: Role::from_word(&role).unwrap_or_default(),
         })
     };
-    rows.iter().map(damaged).collect()
+    let damaged: Vec<Damaged> = rows.iter().map(damaged).collect::<Result<_, _>>()?;
+    let is_full = i64::try_from(damaged.len()) == Ok(AT_ONCE);
+    let next = damaged.last().filter(|_| is_full).map(|last| last.body);
+    Ok(DamagedPage { damaged, next })
 }
 
 /// Puts the right bytes in the place of damaged ones. Everybody looks at the job again.

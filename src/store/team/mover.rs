@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 
 use super::share::{Import, ShareOutcome, ShareStep};
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{Damage, Keep};
+use crate::domain::observation::{BodyId, Damage, Keep};
 use crate::store::ledger::{self, Ledger, ReadCommand, ReplyTo, WriteCommand};
 use crate::store::postgres::changes::{self, ChangeCursor, Remote};
-use crate::store::postgres::damage::{self, Damaged};
+use crate::store::postgres::damage::{self, Damaged, DamagedPage};
 use crate::store::postgres::leases::{InstanceId, numbers};
 use crate::store::postgres::session::Session;
 use crate::store::postgres::trouble::TeamTrouble;
@@ -144,18 +144,31 @@ impl Mover {
         Ok(imported)
     }
 
-    /// Uploads again what is damaged there and whole here.
-    pub async fn mend(&self, session: &Session, us: InstanceId) -> Result<(), MoveError> {
-        for Damaged { job, body, sha256, keep, role } in damage::damaged(session).await? {
+    /// Uploads again what is damaged there and whole here, of the next responses after one. Answers with the last that
+    /// was looked at, where there may be more.
+    pub async fn mend(
+        &self,
+        session: &Session,
+        us: InstanceId,
+        after: Option<BodyId>,
+    ) -> Result<Option<BodyId>, MoveError> {
+        let DamagedPage { damaged, next } = damage::damaged(session, after).await?;
+        for Damaged { job, body, sha256, keep, role } in damaged {
             let here = self.ask(|reply| ReadCommand::Kept(job.clone(), reply)).await?;
             let is_it = |kept: &KeptBody| (kept.saved.sha256, kept.keep, &kept.role) == (sha256, keep, &role);
             let Some(kept) = here.into_iter().find(is_it) else { continue };
             if let Ok(bytes) = self.whole(&kept).await {
-                damage::mend(session, us, body, &bytes).await?;
-                tracing::info!("uploaded again what was damaged in the team's store: {} bytes", bytes.len());
+                match damage::mend(session, us, body, &bytes).await {
+                    Ok(()) => {
+                        tracing::info!("uploaded again what was damaged in the team's store: {} bytes", bytes.len());
+                    }
+                    // The others may fare better.
+                    Err(trouble @ TeamTrouble::Damaged(_)) => tracing::warn!("{}", trouble.sentence()),
+                    Err(trouble) => return Err(trouble.into()),
+                }
             }
         }
-        Ok(())
+        Ok(next)
     }
 
     /// A step in this machine's ledger.

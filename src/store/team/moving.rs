@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::common::TeamShared;
 use super::mover::{MoveError, Mover};
 use super::share::{ShareOutcome, ShareStep};
+use crate::domain::observation::BodyId;
 use crate::store::ledger::Ledger;
 use crate::store::postgres::changes::ChangeCursor;
 use crate::store::postgres::leases::InstanceId;
@@ -36,23 +37,36 @@ struct MovingSession {
     cursor: ChangeCursor,
 }
 
+/// When damaged responses are looked for: by a time of its own, which no wake puts off.
+struct Mending {
+    at: Instant,
+    /// The last that was looked at; None: from the first on.
+    after: Option<BodyId>,
+    /// What was said to have failed.
+    said: Option<String>,
+}
+
 /// Moves as long as it is polled.
 pub async fn run(target: Arc<ServerTarget>, mover: Arc<Mover>, common: Arc<TeamShared>) {
     let mut way = None;
     let mut look_at = Instant::now() + LOOK;
+    let mut mending = Mending { at: Instant::now(), after: None, said: None };
     if let Ok(ShareOutcome::Waiting(_, left)) = mover.share(ShareStep::Waiting(usize::MAX)).await {
         common.uploads().waited(left.into_iter().map(|(job, _)| job.key.clone()));
     }
     loop {
-        let is_look = tokio::select! {
-            () = common.wake.notified() => way.is_none(),
-            () = sleep_until(look_at) => true,
-        };
+        tokio::select! {
+            () = common.wake.notified() => {}
+            () = sleep_until(look_at) => {}
+        }
         look_at = Instant::now() + LOOK;
         let us = common.state().us;
         let Some(us) = us else { continue };
-        match round(&target, &mover, &common, (us, is_look), &mut way).await {
-            Ok(()) => common.state().not_moving = None,
+        match round(&target, &mover, &common, us, (&mut way, &mut mending)).await {
+            Ok(()) => {
+                look_at = look_at.min(mending.at);
+                common.state().not_moving = None;
+            }
             Err(error) => {
                 way = None;
                 look_at = Instant::now() + PAUSE;
@@ -71,8 +85,8 @@ async fn round(
     target: &Arc<ServerTarget>,
     mover: &Mover,
     common: &TeamShared,
-    (us, is_look): (InstanceId, bool),
-    way: &mut Option<MovingSession>,
+    us: InstanceId,
+    (way, mending): (&mut Option<MovingSession>, &mut Mending),
 ) -> Result<(), MoveError> {
     let wanted = common.wanted();
     if way.as_ref().is_none_or(|way| way.session.client.is_closed()) {
@@ -89,14 +103,40 @@ async fn round(
         }
     }
     common.set_uploaded(wanted);
-    if is_look {
-        mover.mend(session, us).await?;
-    }
     loop {
         let imported = mover.import(session, Some(us), cursor, |_| ()).await?;
         common.state().changed.extend(imported.jobs);
         if !imported.has_more {
-            return Ok(());
+            break;
+        }
+    }
+    if mending.at <= Instant::now() && !mending.go_on(mover, session, us).await {
+        *way = None;
+    }
+    Ok(())
+}
+
+impl Mending {
+    /// Uploads the next of what is damaged again. What fails is said once, holds nothing else up, and is tried at the
+    /// next look: false, and the connection is not to be used again, for a transaction may stand open on it.
+    async fn go_on(&mut self, mover: &Mover, session: &Session, us: InstanceId) -> bool {
+        self.at = Instant::now() + LOOK;
+        match mover.mend(session, us, self.after).await {
+            Ok(last) => {
+                if last.is_some() {
+                    self.at = Instant::now();
+                }
+                (self.after, self.said) = (last, None);
+                true
+            }
+            Err(error) => {
+                let error = error.sentence();
+                if self.said.as_ref() != Some(&error) {
+                    tracing::warn!("failed to upload again what is damaged in the team's store: {error}");
+                }
+                (self.after, self.said) = (None, Some(error));
+                false
+            }
         }
     }
 }

@@ -380,6 +380,59 @@ async fn a_result_that_arrives_at_the_server_as_other_bytes_is_refused_there_and
 }
 
 #[tokio::test]
+async fn what_can_be_uploaded_again_is_however_much_is_damaged_before_it_that_nobody_has() {
+    let Some((cluster, target)) = made("much_damaged").await else { return };
+    let (one, result) = (job("one"), Bytes::from_static(b"here still"));
+    let dir = tempfile::tempdir().unwrap();
+    let gone = Machine::start("gone", &target);
+    let jobs: Vec<Arc<Job>> = (0..101).map(|n| job(&format!("gone-{n}"))).collect();
+    let saves = jobs.iter().map(|job| gone.store.save(finished(job, 1, &result)));
+    futures_util::future::try_join_all(saves).await.unwrap();
+    gone.uploads().await;
+    gone.store.close().await;
+    drop(gone);
+    cluster.sql("much_damaged", DAMAGE);
+    cluster.sql("much_damaged", "UPDATE jobdeck.body SET is_damaged = true");
+    let (alone, _) = Store::open(dir.path()).unwrap();
+    alone.save(finished(&one, 1, &result)).await.unwrap();
+    alone.close().await;
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    ana.uploads().await;
+    ana.store.close().await;
+    drop(ana);
+    cluster.sql("much_damaged", DAMAGE);
+    cluster.sql("much_damaged", "UPDATE jobdeck.body SET is_damaged = true");
+    let _ana = Machine::over(dir.path(), "ana", &target);
+    eventually(|| async { cluster.sql("much_damaged", "SELECT count(*) FROM jobdeck.body WHERE is_damaged") == "101" })
+        .await;
+}
+
+#[tokio::test]
+async fn a_response_that_cannot_be_uploaded_again_keeps_nothing_else_from_arriving() {
+    let Some((cluster, target)) = made("not_mended").await else { return };
+    let (one, two, result) = (job("one"), job("two"), Bytes::from_static(b"paid for"));
+    let dir = tempfile::tempdir().unwrap();
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    ana.store.save(finished(&one, 1, &result)).await.unwrap();
+    ana.uploads().await;
+    ana.store.close().await;
+    drop(ana);
+    let ben = Machine::start("ben", &target);
+    ben.store.save(finished(&two, 1, &result)).await.unwrap();
+    ben.uploads().await;
+    cluster.sql("not_mended", "UPDATE jobdeck.body SET is_damaged = true");
+    cluster.sql(
+        "not_mended",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not that'; END$$; \
+         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON jobdeck.chunk FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    let known = ana.learns(&two.key, |known| known.saved.is_some()).await;
+    assert_eq!(body(&ana, &known).await, result);
+    assert_eq!(cluster.sql("not_mended", "SELECT count(*) FROM jobdeck.body WHERE is_damaged"), "2");
+}
+
+#[tokio::test]
 async fn a_copy_that_is_damaged_on_its_own_machine_does_not_become_everybodys() {
     let Some((_, target)) = made("damaged_here").await else { return };
     let dir = tempfile::tempdir().unwrap();
