@@ -103,6 +103,12 @@ impl Intake {
         forget(&self.spool, written.finish().1);
     }
 
+    /// Hands on what may still be held of a response that has arrived; whether a file holds all of it then.
+    pub fn stands_in_a_file(&mut self, arrived: &Arrived) -> bool {
+        self.masking.hand_on_rest(arrived.broken.is_some());
+        self.masking.sink().is_in_a_file()
+    }
+
     /// All bytes as received; cheap, however many there are.
     pub fn whole(self, arrived: Arrived) -> WholeResponse {
         let Self { masking, spool, key, seq, one_shot, token, of_errors: _ } = self;

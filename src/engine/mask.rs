@@ -33,9 +33,19 @@ impl<S: Sink> Masking<S> {
         self.token = token.clone();
     }
 
-    /// Hands on the last bytes and gives the sink back; whether any were masked. In bytes that broke off the beginning
-    /// of an echo is one too.
+    /// Hands on the last bytes and gives the sink back; whether any were masked.
     pub fn finish(mut self, broken: bool) -> (S, bool) {
+        self.hand_on_rest(broken);
+        (self.sink, self.masked)
+    }
+
+    /// What the bytes go into.
+    pub fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    /// Hands on the last bytes: no more come. In bytes that broke off the beginning of an echo is one too.
+    pub fn hand_on_rest(&mut self, broken: bool) {
         let begun = |spelling: &Vec<u8>| {
             let longest = self.held.len().min(spelling.len().saturating_sub(1));
             (SHORTEST..=longest).rev().find(|&len| spelling.get(..len).is_some_and(|part| self.held.ends_with(part)))
@@ -43,7 +53,6 @@ impl<S: Sink> Masking<S> {
         let begun = if broken { self.token.spellings().iter().filter_map(begun).max() } else { None };
         let all = self.held.len();
         self.hand_on(all, begun.map(|len| all - len..all));
-        (self.sink, self.masked)
     }
 
     /// Hands on this many of the bytes that are held, each that belongs to an echo masked: no echo ends behind them but
@@ -219,6 +228,8 @@ mod tests {
                     masking.push(piece);
                     masking.push(b"");
                 });
+                masking.hand_on_rest(false);
+                assert_eq!(masking.sink().0, whole, "to the last byte: {body:?} in pieces of {size}");
                 let (taken, masked) = masking.finish(false);
                 assert_eq!((Bytes::from(taken.0), masked), (whole.clone(), true), "{body:?} in pieces of {size}");
             }

@@ -247,7 +247,9 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
     let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
     match around.net.send(request, &poll.token, &mut intake, leave).await {
         Ok(arrived) => {
-            if !may_be_read((&poll.key, arrived.bytes), around.store.spool(), &mut around.leave).await {
+            let is_in_a_file = intake.stands_in_a_file(&arrived);
+            let may_be_mapped = || !is_in_a_file || around.store.spool().may_be_mapped(arrived.bytes);
+            if !may_be_read((&poll.key, arrived.bytes), may_be_mapped, &mut around.leave).await {
                 let latency = arrived.latency;
                 // What came stays in its file, to its last byte: the next start takes it up.
                 drop(intake.whole(arrived));
@@ -297,10 +299,14 @@ async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arr
     Exchange { next, response, sent: true, latency }
 }
 
-/// Waits until there is memory to read a response of so many bytes; false if we are to leave before. A long one stands in
-/// a file, and nothing is lost by waiting.
-async fn may_be_read((key, bytes): (&JobKey, u64), spool: &Spool, leave: &mut watch::Receiver<bool>) -> bool {
-    let there_is_memory = || bytes <= LONG_BODY || spool.may_be_mapped(bytes);
+/// Waits until a response of so many bytes may be mapped; false if we are to leave before. One that is mapped stands in a
+/// file to its last byte, and nothing is lost by waiting.
+async fn may_be_read(
+    (key, bytes): (&JobKey, u64),
+    may_be_mapped: impl Fn() -> bool,
+    leave: &mut watch::Receiver<bool>,
+) -> bool {
+    let there_is_memory = || bytes <= LONG_BODY || may_be_mapped();
     if there_is_memory() {
         return true;
     }
@@ -311,7 +317,8 @@ async fn may_be_read((key, bytes): (&JobKey, u64), spool: &Spool, leave: &mut wa
     );
     while !there_is_memory() {
         let left = tokio::time::timeout(MEMORY_LOOK, leave.wait_for(|leave| *leave)).await;
-        if matches!(left, Ok(Ok(_))) {
+        // Where nobody is left to say so, we are leaving.
+        if left.is_ok() {
             return false;
         }
     }
@@ -420,5 +427,24 @@ fn attempt(reading: &Reading, response: Option<&ReceivedResponse>, latency: Dura
         retry_after: reading.retry_after,
         word: reading.answer.as_ref().and_then(|answer| answer.word.clone()),
         reason: reading.reason.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::job::ProviderName;
+
+    #[tokio::test]
+    async fn a_response_for_which_there_is_no_memory_waits_until_there_is_or_we_leave() {
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://api.example".into(), id: "a".to_owned() };
+        let (leaves, mut leave) = watch::channel(false);
+        assert!(may_be_read((&key, LONG_BODY), || false, &mut leave).await, "a short one needs no mapping");
+        assert!(may_be_read((&key, LONG_BODY + 1), || true, &mut leave).await);
+        leaves.send_replace(true);
+        assert!(!may_be_read((&key, LONG_BODY + 1), || false, &mut leave).await);
+        leaves.send_replace(false);
+        drop(leaves);
+        assert!(!may_be_read((&key, LONG_BODY + 1), || false, &mut leave).await, "nobody is left to say it");
     }
 }

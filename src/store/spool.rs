@@ -212,6 +212,11 @@ impl SpoolWriter {
         self.len += chunk.len() as u64;
     }
 
+    /// Whether what was taken is in a file, and not in memory.
+    pub fn is_in_a_file(&self) -> bool {
+        matches!(self.bytes, Bytesink::File(_))
+    }
+
     /// Why it takes no more, if it does not: a response without an end must leave others their room on the disk and in
     /// memory. One that can be fetched again leaves the whole reserve to them, a one-shot one half of it.
     pub fn objection(&mut self) -> Option<String> {
