@@ -183,7 +183,8 @@ impl Doubt {
     pub const ALL: [Self; 3] = [Self::ReaderDied, Self::NoReply, Self::Cut];
 
     /// What a poll that brought no answer leaves: a one-shot service deletes a result before it answers, so whatever
-    /// came instead may have been its end. A refusal (4xx), and what a proxy says of itself, used nothing up.
+    /// came instead may have been its end. A refusal (4xx), and what a proxy says of itself, used nothing up. A change
+    /// of protocol (1xx) and "not modified" answer nothing that was asked: behind them may be what was.
     fn left_by(seen: Seen<'_>) -> Option<Self> {
         let failed_after_it = seen.http_status.is_some_and(|code| matches!(code, ..200 | 304 | 500..600));
         match seen.reading.read {

@@ -54,6 +54,9 @@ fn bounded(base: Duration, factor: f64, longest: Duration) -> Duration {
     Duration::from_secs_f64((base.as_secs_f64() * factor).min(longest.as_secs_f64()))
 }
 
+/// Seconds after which a bucket is asked again, however slow its rate: no date lies too far ahead to be said.
+const LONGEST_WAIT: f64 = 366.0 * 86_400.0;
+
 /// A token bucket: never more than this many requests in any such span of time, a fiftieth of a second's worth (at least
 /// one) at once. What may come at once is taken off what comes evenly.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,7 +71,7 @@ impl Bucket {
     /// A full bucket. `now` is the time since any fixed start.
     pub fn new(rate: Rate, now: Duration) -> Self {
         let (requests, span) = (f64::from(rate.requests), rate.per.as_secs_f64());
-        let burst = (requests / span / 50.0).max(1.0);
+        let burst = (requests / span / 50.0).clamp(1.0, requests.max(1.0));
         let per_second = (requests - (burst - 1.0)) / span;
         Self { per_second, burst, level: burst, updated: now }
     }
@@ -90,12 +93,14 @@ impl Bucket {
             self.level -= 1.0;
             return Ok(());
         }
-        Err(Duration::from_secs_f64((1.0 - self.level) / self.per_second))
+        Err(Duration::from_secs_f64(((1.0 - self.level) / self.per_second).min(LONGEST_WAIT)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy as _;
+
     use super::*;
 
     const PACE: Pace = Pace { interval: Duration::from_secs(5), max_interval: Duration::from_secs(60) };
@@ -187,6 +192,25 @@ mod tests {
                 assert!(sent.iter().zip(next).all(far_enough), "{requests} in {per:?}, late by {slowest:?}");
                 let took = *sent.last().unwrap() - sent[0];
                 assert!(slowest > Duration::ZERO || took <= per.mul_f64(4.1), "{requests} in {per:?}: {took:?}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_bucket_of_any_rate_answers_with_a_wait_that_can_be_waited(
+            requests in proptest::prop_oneof![1..9_u32, 1..=u32::MAX],
+            per in proptest::prop_oneof![(1..99_u64).prop_map(Duration::from_millis), (1..=u64::MAX).prop_map(Duration::from_secs)],
+        ) {
+            let mut bucket = Bucket::new(Rate { requests, per }, Duration::ZERO);
+            proptest::prop_assert_eq!(bucket.take(Duration::ZERO), Ok(()), "a full bucket holds one");
+            let mut now = Duration::ZERO;
+            for _ in 0..9 {
+                bucket.owe(1);
+                if let Err(wait) = bucket.take(now) {
+                    proptest::prop_assert!(wait <= Duration::from_secs_f64(LONGEST_WAIT), "{:?}", wait);
+                    now += wait;
+                }
             }
         }
     }
