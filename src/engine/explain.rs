@@ -13,6 +13,8 @@ use crate::providers;
 /// What a saved response means.
 #[derive(Debug)]
 pub struct Explained {
+    /// The id of the job that it was read for.
+    pub id: String,
     /// What it says; of a job whose result is at another address, what it says once that is fetched.
     pub reading: Reading,
     /// The request for the result, if it is at another address.
@@ -40,13 +42,11 @@ pub fn response(service: &Service, id: Option<&str>, status: u16, body: Bytes) -
     }
     let source = BodySource { role: Role::Status, http_status: status };
     let payload = providers::extract(&service.provider, &source, &response.body);
-    Explained { reading, fetch, payload, why }
+    Explained { id: id.to_owned(), reading, fetch, payload, why }
 }
 
-/// Reads a response to the request for the result to which the response to a status read led.
-pub fn result(service: &Service, (fetch, id): (&Fetch, Option<&str>), status: u16, body: Bytes) -> Explained {
-    // No response to such a request is taken for another job's.
-    let id = id.unwrap_or(service.provider.about().made_up_id);
+/// Reads a response to the request for the result to which the response to a status read of this job led.
+pub fn result(service: &Service, (fetch, id): (&Fetch, &str), status: u16, body: Bytes) -> Explained {
     let response = saved(status, body);
     let (_, mut why) = service.provider.explain_fetched(service, id, fetch, &response);
     let reading = match providers::fetched(service, id, fetch, &response) {
@@ -65,7 +65,7 @@ pub fn result(service: &Service, (fetch, id): (&Fetch, Option<&str>), status: u1
     };
     let source = BodySource { role: Role::Result, http_status: status };
     let payload = providers::extract(&service.provider, &source, &response.body);
-    Explained { reading, fetch: None, payload, why }
+    Explained { id: id.to_owned(), reading, fetch: None, payload, why }
 }
 
 fn saved(status: u16, body: Bytes) -> Response {

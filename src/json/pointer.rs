@@ -142,6 +142,11 @@ impl Lookup {
         PointerId(id)
     }
 
+    /// Whether no pointer was taken up.
+    pub fn is_empty(&self) -> bool {
+        self.pointers.is_empty()
+    }
+
     /// A pointer that was taken up.
     pub fn pointer(&self, id: PointerId) -> Option<&Pointer> {
         self.pointers.get(id.0)

@@ -9,7 +9,7 @@ use crate::domain::provider::BodySource;
 use crate::domain::reading::Answer;
 use crate::domain::service::Service;
 pub use crate::json::pointer::NoPointer;
-use crate::json::pointer::{FoundValues, Lookup, Pointer};
+use crate::json::pointer::{FoundValues, Lookup, Pointer, PointerId};
 use crate::json::scan::{self, ValueKind};
 use crate::json::text::quoted;
 
@@ -23,7 +23,7 @@ pub fn take(service: &Service, source: &BodySource, body: &Bytes, answer: &mut A
     if service.fields.is_empty() {
         return;
     }
-    let values = taken(&service.fields, body, || service.provider.extract(source, body).output);
+    let values = taken(&service.fields, body, || super::extract(&service.provider, source, body).output);
     if let Some(cost) = field::value_of(&values, "cost").filter(|value| value.amount().is_some()) {
         answer.cost = Some(cost.text().to_owned());
     }
@@ -31,11 +31,12 @@ pub fn take(service: &Service, source: &BodySource, body: &Bytes, answer: &mut A
 }
 
 /// The values of some fields in a body as a JSON object, in their order; what is not there is left out. The output is
-/// asked for only if a field begins there.
+/// asked for only if a field begins there. Where something that is no JSON stands behind the body's document, that counts.
 pub fn taken(fields: &[Field], body: &Bytes, output: impl FnOnce() -> Option<Bytes>) -> String {
     let output = fields.iter().any(|field| field.of == Of::Output).then(output).flatten();
+    let document = super::document_in(body);
     let text = |of| match of {
-        Of::Body => Some(body.as_ref()),
+        Of::Body => Some(document.as_ref()),
         Of::Output => output.as_deref(),
     };
     object(fields, text)
@@ -47,10 +48,27 @@ pub fn of_file(fields: &[Field], file: &[u8]) -> String {
 }
 
 fn object<'a>(fields: &[Field], text: impl Fn(Of) -> Option<&'a [u8]>) -> String {
-    let members = fields.iter().filter_map(|field| {
-        let mut lookup = Lookup::default();
-        let at = lookup.add(Pointer::parse(&field.at).ok()?);
-        let found = lookup.find(text(field.of)?).unwrap_or_else(|_| FoundValues::nothing());
+    // One pass over each text, however many fields it has.
+    let (mut in_body, mut in_output) = (Lookup::default(), Lookup::default());
+    let mut added = |field: &Field| {
+        let lookup = match field.of {
+            Of::Body => &mut in_body,
+            Of::Output => &mut in_output,
+        };
+        Some(lookup.add(Pointer::parse(&field.at).ok()?))
+    };
+    let places: Vec<Option<PointerId>> = fields.iter().map(&mut added).collect();
+    let found_in = |lookup: &Lookup, of| {
+        let text = if lookup.is_empty() { None } else { text(of) };
+        text.and_then(|text| lookup.find(text).ok()).unwrap_or_else(FoundValues::nothing)
+    };
+    let (in_body, in_output) = (found_in(&in_body, Of::Body), found_in(&in_output, Of::Output));
+    let members = fields.iter().zip(places).filter_map(|(field, at)| {
+        let at = at?;
+        let found = match field.of {
+            Of::Body => &in_body,
+            Of::Output => &in_output,
+        };
         let value = fold(field.fold, found.values(at).filter_map(value).collect())?;
         Some(format!("{}:{}", quoted(&field.name), json(&value)))
     });
@@ -123,5 +141,10 @@ mod tests {
         assert_eq!(taken(&fields, &body), r#"{"vendor":"acme"}"#);
         assert_eq!(of_file(&fields, br#"{"vendor":true}"#), r#"{"vendor":true}"#);
         assert_eq!(taken(&fields, &Bytes::from_static(b"no json")), "{}");
+        let both = [fields[0].clone(), field("word", Of::Body, "/status", Aggregate::First)];
+        for rest in ["", "\0", " \n\0\0", "<!-- served by b2 -->"] {
+            let body = format!("{}{rest}", r#"{"status":"completed","output":{"vendor":"acme"}}"#);
+            assert_eq!(taken(&both, &body.into()), r#"{"vendor":"acme","word":"completed"}"#, "{rest:?}");
+        }
     }
 }

@@ -40,7 +40,7 @@ pub fn run(
             let Some(body) = read(path) else { return Ok(2) };
             said.push(String::new());
             said.push(format!("then      HTTP {code} of {}", Clean::new(&shown(&fetch.request))));
-            said.extend(lines(&explain::result(service, (fetch, id), code, body)));
+            said.extend(lines(&explain::result(service, (fetch, &status.id), code, body)));
         }
         (Some(_), None) => exit = 2,
     }

@@ -4,6 +4,7 @@ use url::{Host, Url};
 
 use super::Described;
 use super::condition::{Condition, all_hold};
+use super::interpret::Why;
 use super::model::{FetchPlace, ResultPlace};
 use super::results;
 use super::template::Template;
@@ -15,7 +16,7 @@ use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{PollOutcome, State};
-use crate::json::pointer::{FoundValues, PointerId};
+use crate::json::pointer::{FoundValues, Pointer, PointerId};
 use crate::providers::refusal::{self, Asked};
 use crate::providers::{address, page, reply};
 
@@ -46,38 +47,38 @@ pub fn next(described: &Described, service: &Service, id: &str, reading: Reading
     Next::Fetch(Box::new(Fetch { request, role: Role::Result, status, step, then }))
 }
 
-/// What the response to such a request means, and what decided it, each step as a sentence.
+/// What the response to such a request means, and to who asks for it what decided it.
 pub fn fetched(
-    described: &Described,
-    service: &Service,
-    id: &str,
+    (described, service, id): (&Described, &Service, &str),
     fetch: &Fetch,
     response: &Response,
-) -> (Next, Vec<String>) {
-    let mut why = Vec::new();
+    why: &mut Why,
+) -> Next {
     let code = response.status;
     let place = described.0.results.get(fetch.step);
     let Some((place, asked)) = place.and_then(|place| Some((place, place.fetch.as_ref()?))) else {
-        return (Next::Done(fetch.status.clone()), why);
+        return Next::Done(fetch.status.clone());
     };
-    let next = match &fetch.role {
-        Role::Status | Role::Result => match of_result(place, asked, &fetch.status, response, &mut why) {
+    match &fetch.role {
+        Role::Status | Role::Result => match of_result(place, asked, &fetch.status, response, why) {
             Some(reading) => Next::Done(reading),
             None if (200..300).contains(&code) => {
                 let state = state_of(&fetch.status).unwrap_or(State::Unknown);
-                why.push(format!("HTTP {code} holds the result: the job is {state}, as the status said"));
-                why.extend(where_it_is(place, response));
+                why.say(|| format!("HTTP {code} holds the result: the job is {state}, as the status said"));
+                if let Some(at) = place.lookup.pointer(place.at).filter(|at| !at.is_whole()) {
+                    why.say(|| where_it_is(place, at, response));
+                }
                 further(fetch, None)
             }
             None if (300..400).contains(&code) => {
-                why.push(format!("HTTP {code} is a redirect: it is not followed"));
+                why.say(|| format!("HTTP {code} is a redirect: it is not followed"));
                 Next::Done(refusal::result_redirected(&fetch.request.url, response))
             }
             None => {
                 let path = || fetch.request.url.path().to_owned();
                 let asked = Asked { endpoint: &service.endpoint, id, path: &path, nouns: described.nouns() };
                 let reading = refusal::refused(&asked, response);
-                why.push(format!("HTTP {code} is in none of again_on, fails_on and lost_on: {}", reading.read));
+                why.say(|| format!("HTTP {code} is in none of again_on, fails_on and lost_on: {}", reading.read));
                 Next::Done(reading)
             }
         },
@@ -85,8 +86,7 @@ pub fn fetched(
             let missed = || format!("the file `{name}` is not here: HTTP {code}");
             further(fetch, (!(200..300).contains(&code)).then(missed))
         }
-    };
-    (next, why)
+    }
 }
 
 /// What a response comes to that is no result; None for the rest.
@@ -95,29 +95,34 @@ fn of_result(
     asked: &FetchPlace,
     status: &Reading,
     response: &Response,
-    why: &mut Vec<String>,
+    why: &mut Why,
 ) -> Option<Reading> {
     let code = response.status;
     if asked.again_on.contains(&code) {
-        why.push(format!("HTTP {code} is in again_on: the result is not there yet, and is asked for again"));
+        why.say(|| format!("HTTP {code} is in again_on: the result is not there yet, and is asked for again"));
         return Some(Fetch::waiting(status));
     }
     let found = asked.lookup.find(&response.body).unwrap_or_else(|_| FoundValues::nothing());
-    let reason = |why: &mut Vec<String>| {
+    let reason = |why: &mut Why| {
         let said = asked.reason.iter().find_map(|id| Some((*id, found.values(*id).find_map(reply::error_text)?)));
         let at = said.as_ref().and_then(|(id, _)| asked.lookup.pointer(*id));
-        why.extend(at.map(|at| format!("the reason is at {at}")));
+        if let Some(at) = at {
+            why.say(|| format!("the reason is at {at}"));
+        }
         said.map(|(_, text)| text).or_else(|| refusal::said(response))
     };
     if let Some((_, when)) = asked.lost_on.iter().find(|(lost, when)| *lost == code && all_hold(when, &found)) {
-        let conditions: Vec<&str> = when.iter().map(Condition::as_str).collect();
-        let conditions = if conditions.is_empty() { String::new() } else { format!(" ({})", conditions.join(", ")) };
-        why.push(format!("HTTP {code} is in lost_on{conditions}: the result is gone"));
+        why.say(|| {
+            let conditions: Vec<&str> = when.iter().map(Condition::as_str).collect();
+            let conditions =
+                if conditions.is_empty() { String::new() } else { format!(" ({})", conditions.join(", ")) };
+            format!("HTTP {code} is in lost_on{conditions}: the result is gone")
+        });
         let answer = Answer { verdict: Verdict::Acknowledged, fail_reason: reason(why), ..answer_of(status) };
         return Some(Reading::answered(answer));
     }
     if asked.fails_on.contains(&code) {
-        why.push(format!("HTTP {code} is in fails_on: the job failed after all"));
+        why.say(|| format!("HTTP {code} is in fails_on: the job failed after all"));
         let verdict = Verdict::State(State::Failed);
         return Some(Reading::answered(Answer { verdict, fail_reason: reason(why), ..answer_of(status) }));
     }
@@ -126,22 +131,21 @@ fn of_result(
     let is_none = (200..300).contains(&code) && at.is_some() && (body.is_empty() || page::is_markup(body));
     is_none.then(|| {
         let what = if body.is_empty() { "nothing" } else { "a web page" };
-        why.push(format!(
-            "HTTP {code} with {what} is no result: [result] looks into it at {}",
-            at.map(ToString::to_string).unwrap_or_default()
-        ));
+        why.say(|| {
+            let at = at.map(ToString::to_string).unwrap_or_default();
+            format!("HTTP {code} with {what} is no result: [result] looks into it at {at}")
+        });
         refusal::malformed(response)
     })
 }
 
 /// Where in a response the result is.
-fn where_it_is(place: &ResultPlace, response: &Response) -> Option<String> {
-    let at = place.lookup.pointer(place.at).filter(|at| !at.is_whole())?;
+fn where_it_is(place: &ResultPlace, at: &Pointer, response: &Response) -> String {
     let taken = results::taken(place, &response.body);
-    Some(match (taken.output, taken.raw) {
+    match (taken.output, taken.raw) {
         (None, None) => format!("nothing stands at {at} in it: the whole of it is the raw result"),
         (_, _) => format!("the result stands at {at} in it"),
-    })
+    }
 }
 
 /// The next file, or the end of the poll.

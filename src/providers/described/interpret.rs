@@ -34,7 +34,8 @@ impl Why {
         self.0.unwrap_or_default()
     }
 
-    fn say(&mut self, sentence: impl FnOnce() -> String) {
+    /// Says a step, which nobody words unless somebody asks.
+    pub fn say(&mut self, sentence: impl FnOnce() -> String) {
         if let Some(sentences) = &mut self.0 {
             sentences.push(sentence());
         }

@@ -302,11 +302,13 @@ impl Provider for Described {
     }
 
     fn fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> Next {
-        self.explain_fetched(service, id, fetch, response).0
+        fetch::fetched((self, service, id), fetch, response, &mut Why::unasked())
     }
 
     fn explain_fetched(&self, service: &Service, id: &str, fetch: &Fetch, response: &Response) -> (Next, Vec<String>) {
-        fetch::fetched(self, service, id, fetch, response)
+        let mut why = Why::asked();
+        let next = fetch::fetched((self, service, id), fetch, response, &mut why);
+        (next, why.into_sentences())
     }
 
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError> {
