@@ -45,7 +45,8 @@ fn setting(common: &CommonArgs) -> Result<Option<StoreSetting>, Failure> {
     let named = common.store.clone().or_else(|| env::var("JOBDECK_STORE").ok()).filter(|url| !url.is_empty());
     match named {
         Some(url) => {
-            let address = Address::parse(&url, &variable).map_err(|error| Failure::usage(format!("{error}.")))?;
+            let address = Address::parse(&url, &variable)
+                .map_err(|error| Failure::usage(error.to_string()).help(error.help()))?;
             Ok(Some(StoreSetting { address, password: None }))
         }
         None => Ok(settings::read()?.0.store),

@@ -162,15 +162,17 @@ fn a_store_that_cannot_be_used_is_named_with_what_to_do_and_a_password_in_its_ur
     let Some(mut team) = Team::over(bench) else { return };
     let good = team.url.clone();
     let cases = [
-        (good.replace("jobdeck@", "jobdeck:hunter2@"), 2, "holds a password"),
-        (good.replace("postgres://", "mysql://"), 2, "is no PostgreSQL URL"),
-        (good.replace("/deck", "/nowhere"), 1, "has no database nowhere"),
-        (good.replace("jobdeck@", "nobody@"), 1, "refuses to let nobody in"),
-        (format!("{good}?sslmode=verify-full"), 1, "cannot be reached"),
+        (good.replace("jobdeck@", "jobdeck:hunter2@"), 2, "holds a password", "take it out of the URL"),
+        (good.replace("postgres://", "mysql://"), 2, "is no PostgreSQL URL", "write it like postgres://"),
+        (good.replace("/deck", "/nowhere"), 1, "has no database nowhere", ""),
+        (good.replace("jobdeck@", "nobody@"), 1, "refuses to let nobody in", ""),
+        (format!("{good}?sslmode=verify-full"), 1, "cannot be reached", ""),
     ];
-    for (url, code, said) in cases {
+    for (url, code, said, help) in cases {
         team.url = url;
-        let ended = team.run("ana", &["store", "status"]).with(code).said(said);
+        let names = team.run("ana", &["complete", "batches"]).with(0);
+        assert!(names.err.is_empty(), "a Tab asks no server: {names:?}");
+        let ended = team.run("ana", &["store", "status"]).with(code).said(said).said(help);
         assert!(!format!("{ended:?}").contains("hunter2") && !format!("{ended:?}").contains(PASSWORD), "{ended:?}");
     }
     team.url = good;

@@ -9,7 +9,7 @@ use crate::cli::args::{CommonArgs, Names};
 use crate::cli::failure::Failure;
 use crate::cli::output::StdoutWriter;
 use crate::domain::clean::is_harmless;
-use crate::session::{select, settings};
+use crate::session::{open, select, settings};
 
 /// What bash asks beside the script that clap makes: at the places where a name of the jobs file can stand.
 const BASH: &str = r#"
@@ -133,7 +133,9 @@ pub async fn names(common: &CommonArgs, what: Names) -> Result<u8, Failure> {
     let mut names: Vec<String> = match (common.jobs_file(), what) {
         (file, Names::Batches) => {
             let declared = file.map(|file| file.jobs).unwrap_or_default();
-            let saved = match common.results().await {
+            // What is on this machine alone: a key in a shell waits for no server and runs no password's command.
+            let here = common.state_dir().and_then(|dir| open::results(&dir, common.log()));
+            let saved = match here {
                 Ok(results) => select::of_disk(&results, &declared).await.unwrap_or_default(),
                 Err(_) => Vec::new(),
             };
