@@ -274,8 +274,8 @@ impl App {
         add(Action::Durations, "durations");
         if width >= WIDE {
             add(Action::Save, "save a result");
-            add(Action::Quit, "quit");
         }
+        add(Action::Quit, "quit");
         let mut line = TextLine { indent: 7, ..TextLine::default() }.with(Tone::Dim, " next ");
         for (key, words) in hints.into_iter().filter(|(key, _)| !key.is_empty()) {
             line = line.with(Tone::Accent, &format!(" {key}")).with(Tone::Plain, &format!(" {words} "));

@@ -14,6 +14,7 @@ use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::fact::Health;
+use crate::domain::files::FileCounts;
 use crate::domain::observation::SavedBody;
 use crate::domain::state::{PollOutcome, State};
 use crate::domain::{human, note};
@@ -188,11 +189,7 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
         add("warning", Tone::Warn, Clean::new(warning).to_string());
     }
     if let Some(files) = known.files {
-        let failed = match files.failed {
-            0 => "all ok".to_owned(),
-            failed => format!("{failed} failed"),
-        };
-        add("files", plain, format!("{}, {failed}", human::counted(files.total, "file")));
+        add("files", plain, files_text(files, known.state));
     }
     let (tone, text) = poll_text(row, context);
     add("last poll", tone, text);
@@ -233,6 +230,16 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
         format!("{}  {}  {}", row.job.key.provider, Clean::new(&row.job.service), Clean::new(&row.job.key.endpoint));
     add("service", Tone::Dim, endpoint);
     out
+}
+
+/// `3 files, all ok`. What did not fail of a job that did may not have been begun.
+fn files_text(files: FileCounts, state: State) -> String {
+    let failed = match files.failed {
+        0 if state == State::Succeeded => "all ok".to_owned(),
+        0 => "none failed".to_owned(),
+        failed => format!("{failed} failed"),
+    };
+    format!("{}, {failed}", human::counted(files.total, "file"))
 }
 
 /// Short entries side by side, long ones over the whole width, in this order within each kind.
@@ -340,4 +347,22 @@ fn attempt_line(attempt: &Attempt, context: TextContext<'_>) -> TextLine {
 
 fn moment(at: Timestamp, context: TextContext<'_>) -> String {
     if context.for_report { human::stamp(at) } else { human::moment(at, context.now, context.zone) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_of_a_job_that_succeeded_all_files_are_called_ok() {
+        let cases = [
+            (State::Succeeded, 0, "3 files, all ok"),
+            (State::Failed, 0, "3 files, none failed"),
+            (State::Running, 0, "3 files, none failed"),
+            (State::Partial, 1, "3 files, 1 failed"),
+        ];
+        for (state, failed, text) in cases {
+            assert_eq!(files_text(FileCounts { total: 3, failed }, state), text);
+        }
+    }
 }
