@@ -438,7 +438,7 @@ fn a_batch_is_no_worse_than_itself_and_one_that_is_not_there_is_a_usage_error() 
     let jobs = bench.run(&["compare", "october-changed", "vessl/november-changed"]).with(0).text();
     assert!(jobs.contains("other output  changed  total") && jobs.contains("1 job in both: 1 other output"), "{jobs}");
     bench.run(&["compare", "october-broken", "november-broken"]).with(3);
-    bench.run(&["compare", "octobr", "november"]).with(2).said("Did you mean october?");
+    bench.run(&["compare", "octobr", "november"]).with(2).said("did you mean october?");
     bench.run(&["compare", "october", "zebra"]).with(2).said("`jobdeck batches` lists what is there");
 }
 

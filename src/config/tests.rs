@@ -334,6 +334,7 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
             "[services.eu.west]\nprovider = 'vessl'",
             "1:14: a table in [services.eu] = a name with a dot is written in quotes",
         ),
+        ("[services.x]\ntokne = { env = 'T' }", "2:1: unknown key `tokne` in [services.x] = did you mean `token`?"),
         ("[services.'a b']\nprovider = 'vessl'", "1:11: this is no name for a service = a name has letters"),
         ("[[services]]\nprovider = 'vessl'", "this key or table is given twice"),
         (

@@ -67,7 +67,7 @@ pub struct Program {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpandError {
     /// There is no such value for this job.
-    #[error("there is no {{{0}}} of it: nothing is saved yet")]
+    #[error("there is no {{{0}}} of it: {why}", why = .0.missing())]
     Missing(Placeholder),
     /// A text that others wrote would be read as an option.
     #[error(
@@ -199,6 +199,18 @@ impl Placeholder {
     /// Its name in the program's environment.
     pub fn variable(self) -> String {
         format!("JOBDECK_{}", self.as_str().to_ascii_uppercase())
+    }
+
+    /// Why a job may have none.
+    fn missing(self) -> &'static str {
+        match self {
+            Self::Web => "its service is not known to have a page about it",
+            Self::Output => "no output was found in what is saved of it; `{body}` is its whole response",
+            Self::Body => "nothing is saved of it",
+            Self::Service | Self::Id | Self::Name | Self::Tags | Self::State | Self::Reason | Self::Url => {
+                "it is unknown"
+            }
+        }
     }
 }
 

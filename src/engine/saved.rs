@@ -14,8 +14,8 @@ use crate::providers;
 use crate::store::Store;
 
 pub use crate::store::{
-    Caught, HookQueue, NewHookEvent, Notes, Results, ServerTarget, StoreError, TeamStatus, VIEWS, forget_instance,
-    init_team_store, team_status,
+    Caught, HookQueue, NewHookEvent, Notes, PendingHook, Results, ServerTarget, StoreError, TeamStatus, VIEWS,
+    forget_instance, init_team_store, team_status,
 };
 
 /// A store that was opened to poll with. An engine takes it and writes; whoever starts the engine gets out of it what can

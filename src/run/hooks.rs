@@ -21,7 +21,7 @@ use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Observation;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::Service;
-use crate::engine::saved::{HookQueue, NewHookEvent, Results, StoreError};
+use crate::engine::saved::{HookQueue, NewHookEvent, PendingHook, Results, StoreError};
 use crate::session::jsonl::{StateLine, json};
 
 /// Leaving waits for hooks at most so long.
@@ -357,7 +357,7 @@ impl Runner {
         let ours = events.into_iter().zip(known).filter_map(|(event, known)| {
             let hook = self.hooks.iter().find(|hook| hook.id == event.hook).map(Arc::clone)?;
             let happened = HookEvent::parse(&event.event)?;
-            let lines = line(event.at, happened, &event.job, &known);
+            let lines = line(&event, happened, &known);
             let names = BTreeSet::from([happened.as_str()]);
             Some(HookRun { hook, events: vec![event.id], names, lines, tries: event.tries })
         });
@@ -437,8 +437,9 @@ struct EventLine<'a> {
     event: &'static str,
 }
 
-fn line(at: Timestamp, event: HookEvent, job: &Job, known: &Observation) -> String {
-    json(&EventLine { state: StateLine::new(at, job, None, known), event: event.as_str() }) + "\n"
+fn line(pending: &PendingHook, event: HookEvent, known: &Observation) -> String {
+    let state = StateLine::new(pending.at, &pending.job, pending.previous, known);
+    json(&EventLine { state, event: event.as_str() }) + "\n"
 }
 
 async fn wait_until(at: Option<Instant>) {

@@ -10,6 +10,7 @@ use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{Keep, LastPoll, Observation, Role, SavedBody};
 use crate::domain::response::Headers;
+use crate::domain::state::State;
 
 /// One durable step of a job: all of it is on disk, or nothing of it.
 #[derive(Debug, Clone)]
@@ -142,4 +143,6 @@ pub struct PendingHook {
     pub at: Timestamp,
     /// How often the hook has failed for it.
     pub tries: u32,
+    /// The job's state before the change at that time; None if it changed nothing then.
+    pub previous: Option<State>,
 }

@@ -67,5 +67,5 @@ fn a_batch_is_opened_from_disk_without_file_token_or_network_and_a_report_of_it_
 
     let mut terminal = home.terminal(&["open", "nihgt"]);
     assert_eq!(terminal.ends().exit_code(), 2);
-    assert!(terminal.text().contains("Did you mean night?"), "{}", terminal.text());
+    assert!(terminal.text().contains("did you mean night?"), "{}", terminal.text());
 }

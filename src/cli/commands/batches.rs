@@ -80,13 +80,13 @@ pub fn unknown(wanted: &str, entries: &[KnownJob]) -> Failure {
     let length = wanted.chars().count();
     let is_near = |name: &&&str| {
         let (name, wanted) = (name.to_lowercase(), wanted.to_lowercase());
-        strsim::osa_distance(&name, &wanted) <= (length / 3).max(1) || (length > 2 && name.contains(&wanted))
+        strsim::osa_distance(&name, &wanted) <= length / 3 || (length > 2 && name.contains(&wanted))
     };
     let near: Vec<String> = names.iter().filter(is_near).map(|name| Clean::new(name).to_string()).collect();
     let help = if near.is_empty() {
-        "`jobdeck batches` lists what is there.".to_owned()
+        "`jobdeck batches` lists what is there".to_owned()
     } else {
-        format!("Did you mean {}?", near.join(" or "))
+        format!("did you mean {}?", near.join(" or "))
     };
     Failure::usage(format!("there is no batch {:?} on disk", Clean::new(wanted).as_str())).help(help)
 }

@@ -43,7 +43,7 @@ pub const STATE_FIELDS: [FieldDoc; 30] = [
     ("cost", "US dollars with all digits, left out where it is not known"),
     ("batch", "the jobs file's `batch`, else its name without the ending"),
     ("fields", "your own fields as an object, left out where the service has none"),
-    ("read", "`once`, `status` and `show` only: what the last poll was, null if there was none"),
+    ("read", "not of `watch`: what the last poll was, null if there was none"),
     ("reason", "`once`, `status` and `show` only: why it was not `ok`"),
 ];
 

@@ -86,9 +86,11 @@ fn service(
     }
     let table = field.table("write it as [services.<name>]", problems)?;
     let here = if is_name { format!("in [services.{name}]") } else { "in this service".to_owned() };
-    // A table inside is most often a name with a dot that was not put in quotes.
-    let dotted =
-        table.all().into_iter().find(|inner| inner.value.is_table() && !known_keys::SERVICE.contains(&inner.key));
+    // A table inside that is spelt like no key is most often a name with a dot that was not put in quotes.
+    let dotted = table
+        .all()
+        .into_iter()
+        .find(|inner| inner.value.is_table() && known_keys::meant(inner.key, known_keys::SERVICE).is_none());
     if let Some(inner) = dotted {
         problems.add(
             Problem::at(inner.key_span, format!("a table {here}"))

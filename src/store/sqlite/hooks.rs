@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{rows, values};
 use crate::domain::job::JobKey;
+use crate::domain::state::State;
 use crate::store::dir::StateDir;
 use crate::store::instance::Liveness;
 use crate::store::trouble::Trouble;
@@ -64,7 +65,8 @@ pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Re
     take_over(connection, dir, instance)?;
     let columns = rows::JOB_COLUMNS;
     let sql = format!(
-        "SELECT h.id, h.hook, h.event, h.at, h.tries, {columns} FROM hook_event h JOIN job j ON j.id = h.job \
+        "SELECT h.id, h.hook, h.event, h.at, h.tries, \
+         (SELECT c.previous FROM change c WHERE c.job = h.job AND c.at = h.at ORDER BY c.id DESC LIMIT 1), {columns} FROM hook_event h JOIN job j ON j.id = h.job \
          JOIN endpoint p ON p.id = j.endpoint LEFT JOIN declaration d ON d.job = j.id \
          WHERE h.delivered IS NULL AND h.instance = ?1 ORDER BY h.id"
     );
@@ -72,7 +74,7 @@ pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Re
     let mut found = statement.query([instance])?;
     let mut events = Vec::new();
     while let Some(row) = found.next()? {
-        let job = rows::job(row, 5)?;
+        let job = rows::job(row, 6)?;
         events.push(PendingHook {
             id: row.get(0)?,
             job: Arc::new(job),
@@ -80,6 +82,7 @@ pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Re
             event: row.get(2)?,
             at: values::time(3, row.get(3)?)?,
             tries: row.get(4)?,
+            previous: row.get::<_, Option<String>>(5)?.as_deref().and_then(State::from_word),
         });
     }
     Ok(events)
