@@ -8,7 +8,7 @@ mod documented;
 mod support;
 
 use serde_json::Value;
-use support::script::{Received, Scripted};
+use support::script::{Fault, Received, Scripted};
 use support::{Bench, TOKEN, TOKEN_VARIABLE};
 
 use documented::{Documented, SETTINGS, documented};
@@ -391,6 +391,38 @@ fn files_fetched_beside_a_result_are_listed_printed_and_exported() {
     }
     bench.run(&["show", "one", "--also", "body"]).with(4).said("no file of that name");
     assert!(bench.run(&["export", "again"]).with(0).err.contains(" 0 files written"));
+}
+
+#[test]
+fn a_result_that_is_handed_out_once_is_kept_whatever_becomes_of_the_files_beside_it() {
+    let tables = "[providers.mine.result]\nurl = \"{base}/results-{id}\"\none_shot = true\n\
+                  [[providers.mine.result.also]]\nname = \"log\"\nurl = \"{base}/{/log}\"\n\
+                  [[providers.mine.result.also]]\nname = \"page\"\nurl = \"{base}/{/page}\"\n";
+    let log = || Scripted::typed(200, "text/plain", "line 1\nline 2\n");
+    let cases = [
+        ("cut", log().fault(Fault::CutAfter(4))),
+        ("chunks", log().fault(Fault::CutChunked(4))),
+        ("closed", log().fault(Fault::NoReply)),
+        ("length", log().fault(Fault::WrongLength(500))),
+        ("error", Scripted::json(500, "{}")),
+    ];
+    let mut bench = described("", tables);
+    for (id, _) in &cases {
+        let status = format!(r#"{{"status": "done", "log": "log-{id}", "page": "page-{id}"}}"#);
+        bench = bench.job("mine", id, [Scripted::json(200, status)]);
+    }
+    for (id, log) in cases.clone() {
+        bench.script.on(&format!("results-{id}"), [Scripted::json(200, r#"{"n":1}"#), Scripted::json(404, "{}")]);
+        bench.script.on(&format!("log-{id}"), [log]);
+        bench.script.on(&format!("page-{id}"), [Scripted::typed(200, "text/plain", "page 1")]);
+    }
+    bench.run(&["watch"]).with(0);
+    for (id, _) in cases {
+        assert_eq!(bench.script.reads(&format!("results-{id}")), 1, "{id}");
+        assert_eq!(bench.run(&["show", id, "--raw"]).with(0).out, br#"{"n":1}"#, "{id}");
+        assert!(bench.known(id)["warning"].as_str().unwrap().contains("the file `log` is not here"), "{id}");
+        assert_eq!(bench.run(&["show", id, "--also", "page"]).with(0).out, b"page 1", "the next is fetched: {id}");
+    }
 }
 
 #[test]

@@ -97,6 +97,12 @@ impl Intake {
         Self { of_errors: Some(token), ..self }
     }
 
+    /// It stands in a file once it is whole, however short it is: further files are waited for before it is saved.
+    pub fn into_a_file(mut self) -> Self {
+        self.masking.sink_mut().write_in_a_file();
+        self
+    }
+
     /// No response came: what it left is taken away.
     pub fn discard(self) {
         let (written, _) = self.masking.finish(true);

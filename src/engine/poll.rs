@@ -244,6 +244,9 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
     if let Some(token) = of_errors.clone() {
         intake = intake.masking_errors_by(token);
     }
+    if request.one_shot && fetch.is_some_and(|fetch| !fetch.then.is_empty()) {
+        intake = intake.into_a_file();
+    }
     let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
     match around.net.send(request, &poll.token, &mut intake, leave).await {
         Ok(arrived) => {
@@ -257,7 +260,8 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
                 let next = Next::Done(providers::read_nothing(&no_reply));
                 return Exchange { next, response: None, sent: true, latency };
             }
-            let mut exchange = received(poll, fetch, intake, arrived).await;
+            let mut exchange =
+                whole_or_missed(fetch, received(poll, fetch, intake, arrived).await, around.store.spool());
             if let (Next::Done(reading), Some(token)) = (&mut exchange.next, of_errors) {
                 // A success may hold the text of an error, too.
                 reading.reason = reading.reason.take().map(|reason| mask::text(reason, &token));
@@ -274,14 +278,25 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
 
 /// A further file that cannot be fetched does not keep its job from ending.
 fn without_response(fetch: Option<&Fetch>, no_reply: &NoReply) -> Next {
-    let Some(Fetch { role: Role::Also(name), status, .. }) = fetch else {
-        return Next::Done(providers::read_nothing(no_reply));
+    fetch
+        .and_then(|fetch| providers::further_missed(fetch, &no_reply.reason))
+        .unwrap_or_else(|| Next::Done(providers::read_nothing(no_reply)))
+}
+
+/// The result was here before a further file was asked for: one that breaks off, or of which nothing can be made, is
+/// missing, and its job ends all the same.
+fn whole_or_missed(fetch: Option<&Fetch>, exchange: Exchange, spool: &Spool) -> Exchange {
+    let missed = match (&exchange.next, fetch) {
+        (Next::Done(reading), Some(fetch)) if reading.read != PollOutcome::Answered => {
+            providers::further_missed(fetch, reading.reason.as_deref().unwrap_or("it could not be read"))
+        }
+        (Next::Done(_) | Next::Fetch(_), _) => None,
     };
-    let mut status = status.clone();
-    if let Some(answer) = &mut status.answer {
-        answer.warning.get_or_insert_with(|| format!("{name:?} could not be fetched: {}", no_reply.reason));
+    let Some(next) = missed else { return exchange };
+    if let Some(response) = &exchange.response {
+        discard(spool, response);
     }
-    Next::Done(status)
+    Exchange { next, response: None, ..exchange }
 }
 
 async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arrived: Arrived) -> Exchange {

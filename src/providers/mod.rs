@@ -59,6 +59,11 @@ pub fn fetched(service: &Service, id: &str, fetch: &Fetch, response: &Response) 
     whole(response, |response| service.provider.fetched(service, id, fetch, response))
 }
 
+/// How a poll goes on without a further file; None where it was another response that did not come.
+pub fn further_missed(fetch: &Fetch, why: &str) -> Option<Next> {
+    described::further_missed(fetch, why)
+}
+
 /// What is in a saved body, looked through once.
 pub fn extract(provider: &ProviderRef, source: &BodySource, body: &Bytes) -> Payload {
     provider.extract(source, &document_in(body))

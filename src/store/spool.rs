@@ -59,6 +59,8 @@ pub struct SpoolWriter {
     http_status: u16,
     masked: bool,
     one_shot: bool,
+    /// Whether a short one goes into a file as well, once it is whole.
+    in_a_file: bool,
     len: u64,
     /// At which length it is looked again whether there is room on the disk.
     next_look: u64,
@@ -115,6 +117,7 @@ impl Spool {
             http_status: 0,
             masked: false,
             one_shot,
+            in_a_file: false,
             len: 0,
             next_look: 0,
             held,
@@ -212,6 +215,11 @@ impl SpoolWriter {
         self.len += chunk.len() as u64;
     }
 
+    /// Even a short one stands in a file once it is whole.
+    pub fn write_in_a_file(&mut self) {
+        self.in_a_file = true;
+    }
+
     /// Whether what was taken is in a file, and not in memory.
     pub fn is_in_a_file(&self) -> bool {
         matches!(self.bytes, Bytesink::File(_))
@@ -248,8 +256,11 @@ impl SpoolWriter {
     /// thread, so that nobody waits here. If it is not saved it goes with its bytes, but that of a one-shot reply
     /// stays until [`Spool::discard`].
     pub fn finish(mut self) -> (Bytes, Option<PathBuf>) {
-        let sink = std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new()));
-        match sink {
+        if let (Bytesink::Memory(bytes), true) = (&mut self.bytes, self.in_a_file) {
+            let bytes = std::mem::take(bytes);
+            self.bytes = spill(&self.shared.dir, &self.name(None), bytes);
+        }
+        match std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new())) {
             Bytesink::Memory(bytes) | Bytesink::MemoryOnly(bytes) => {
                 let mut held = Held { shared: Arc::clone(&self.shared), count: std::mem::take(&mut self.held.count) };
                 held.count_all(bytes.len() as u64);

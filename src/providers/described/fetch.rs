@@ -148,6 +148,12 @@ fn where_it_is(place: &ResultPlace, at: &Pointer, response: &Response) -> String
     }
 }
 
+/// How a poll goes on without a further file; None where it was another response that did not come.
+pub fn further_missed(fetch: &Fetch, why: &str) -> Option<Next> {
+    let Role::Also(name) = &fetch.role else { return None };
+    Some(further(fetch, Some(format!("the file `{name}` is not here: {why}"))))
+}
+
 /// The next file, or the end of the poll.
 fn further(fetch: &Fetch, missed: Option<String>) -> Next {
     let status = warned(fetch.status.clone(), missed.into_iter().collect());

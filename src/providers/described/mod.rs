@@ -40,6 +40,7 @@ use crate::json::pointer::PointerId;
 use crate::json::text::quoted;
 
 pub use self::fault::DescriptionFault;
+pub use self::fetch::further_missed;
 pub use self::node::Table;
 pub use self::read::{KnownDescriptions, from_table, from_text};
 pub use self::reader::KnownSecrets;
