@@ -54,9 +54,6 @@ use toast::Toast;
 /// How long the log stays open after the last problem.
 const CALM: Duration = Duration::from_secs(60);
 
-/// The shortest time between two counts over all jobs.
-const RECOUNT: Duration = Duration::from_secs(1);
-
 /// How long a row is highlighted after its state changed.
 const FRESH: Duration = Duration::from_secs(2);
 
@@ -402,23 +399,6 @@ impl App {
             }
         }
         std::mem::take(&mut self.redraw)
-    }
-
-    /// What an overlay and the batch's page show is counted anew at most once a second, if the jobs have changed.
-    fn recount(&mut self) {
-        let (at, changed) = self.counted;
-        let batch = self.detail.tab == detail::Tab::Batch;
-        if !changed || !batch && self.overlay.is_none() || self.now.mono < at + RECOUNT {
-            return;
-        }
-        if let Some(overlay) = &mut self.overlay {
-            overlay.refresh(&self.jobs);
-        }
-        if batch {
-            self.figures = detail::Figures::of(&self.jobs);
-        }
-        self.counted = (self.now.mono, false);
-        self.redraw = true;
     }
 
     /// Where everything is.

@@ -7,9 +7,12 @@ use jiff::Timestamp;
 use super::effect::Effect;
 use super::layout::{Class, Pane};
 use super::list::jobs::{Need, Row};
-use super::{App, Leaving};
+use super::{App, Leaving, detail};
 use crate::domain::fact::Gate;
 use crate::domain::{human, note};
+
+/// The shortest time between two counts over all jobs.
+const RECOUNT: Duration = Duration::from_secs(1);
 
 impl App {
     /// When something on the screen changes by time alone, on the clock of `Now::mono`; None if nothing does. An
@@ -20,7 +23,30 @@ impl App {
         }
         let toast = self.toast.as_ref().map(|toast| toast.until);
         let clocks = self.next_clock().map(|wait| self.now.mono + wait);
-        [toast, self.list.settles_at(), clocks].into_iter().flatten().min()
+        [toast, self.list.settles_at(), clocks, self.recount_at()].into_iter().flatten().min()
+    }
+
+    /// When what an overlay and the batch's page show is to be counted anew: at most once a second, if the jobs have
+    /// changed.
+    fn recount_at(&self) -> Option<Duration> {
+        let (at, changed) = self.counted;
+        let is_shown = self.detail.tab == detail::Tab::Batch || self.overlay.is_some();
+        (changed && is_shown).then_some(at + RECOUNT)
+    }
+
+    pub(super) fn recount(&mut self) {
+        if self.recount_at().is_none_or(|at| self.now.mono < at) {
+            return;
+        }
+        let batch = self.detail.tab == detail::Tab::Batch;
+        if let Some(overlay) = &mut self.overlay {
+            overlay.refresh(&self.jobs);
+        }
+        if batch {
+            self.figures = detail::Figures::of(&self.jobs);
+        }
+        self.counted = (self.now.mono, false);
+        self.redraw = true;
     }
 
     /// The time that was named has come.

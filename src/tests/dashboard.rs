@@ -409,6 +409,21 @@ fn a_finished_batch_shows_its_page_until_another_job_is_selected_or_opened() {
 }
 
 #[test]
+fn what_is_learned_late_is_counted_on_the_page_of_a_finished_batch_though_no_key_is_pressed() {
+    let mut screen = finished(120, 40);
+    screen.wait(5);
+    screen.draw();
+    let quiet = screen.app.wake_at();
+    screen.event(Event::FilesRead(Vec::new()));
+    screen.draw();
+    let due = screen.app.wake_at();
+    assert!(quiet != due && due.is_some_and(|at| at <= screen.now.mono + std::time::Duration::from_secs(1)), "{due:?}");
+    screen.wait(1);
+    screen.draw();
+    assert_eq!(screen.app.wake_at(), quiet, "once");
+}
+
+#[test]
 fn a_click_on_a_job_leaves_the_page_of_a_finished_batch_also_on_the_selected_one() {
     for (width, height) in [(60, 15), (80, 24), (120, 40), (200, 60)] {
         let mut screen = finished(width, height);

@@ -149,7 +149,7 @@ fn no_id_climbs_out_of_the_export_directory_or_takes_the_place_of_another() {
         "a\u{301}",
         "á",
         "$(touch${IFS}pwned)",
-        "`id`",
+        "run`id`",
         "*.*",
         "a:b",
         "body.json",
