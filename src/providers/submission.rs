@@ -62,19 +62,21 @@ pub fn answers(text: &str) -> Vec<SubmissionAnswer> {
 }
 
 fn ids(json: &[u8]) -> Result<Vec<String>, NotSubmitted> {
+    if scan::kind(json) != Some(ValueKind::Array) {
+        return id_in(json).map(|id| vec![id]);
+    }
+    let elements = scan::elements(json).map_err(|_| NotSubmitted::Broken)?;
+    let ids: Result<Vec<String>, _> =
+        elements.into_iter().map(|range| id_in(json.get(range).unwrap_or_default())).collect();
+    ids.and_then(|ids| if ids.is_empty() { Err(NotSubmitted::NoId) } else { Ok(ids) })
+}
+
+/// The id in an answer, or in one of a list. A list of lists is no answer to a submission.
+fn id_in(json: &[u8]) -> Result<String, NotSubmitted> {
     match scan::kind(json) {
-        Some(ValueKind::Object) => {
-            let object = Object::parse(json).map_err(|_| NotSubmitted::Broken)?;
-            of_object(&object).map(|id| vec![id])
-        }
-        Some(ValueKind::Array) => {
-            let elements = scan::elements(json).map_err(|_| NotSubmitted::Broken)?;
-            let ids: Result<Vec<Vec<String>>, _> =
-                elements.into_iter().map(|range| ids(json.get(range).unwrap_or_default())).collect();
-            ids.map(|ids| ids.concat()).and_then(|ids| if ids.is_empty() { Err(NotSubmitted::NoId) } else { Ok(ids) })
-        }
-        Some(ValueKind::String | ValueKind::Number) => reply::text(json).map(|id| vec![id]).ok_or(NotSubmitted::NoId),
-        Some(ValueKind::Bool | ValueKind::Null) | None => Err(NotSubmitted::NoId),
+        Some(ValueKind::Object) => of_object(&Object::parse(json).map_err(|_| NotSubmitted::Broken)?),
+        Some(ValueKind::String | ValueKind::Number) => reply::text(json).ok_or(NotSubmitted::NoId),
+        Some(ValueKind::Array | ValueKind::Bool | ValueKind::Null) | None => Err(NotSubmitted::NoId),
     }
 }
 
@@ -138,6 +140,15 @@ mod tests {
         assert_eq!(all("{\"id\":\"a\"}{\"id\":\"b\"}\n{\"id\":\"c\"}"), [ids(&["a"]), ids(&["b"]), ids(&["c"])]);
         assert_eq!(all("[{\"id\":\"a\"},\"b\"]"), [ids(&["a", "b"])]);
         assert!(all("98nl\n").is_empty() && all("").is_empty());
+    }
+
+    #[test]
+    fn an_answer_however_deep_names_a_job_or_none() {
+        for deep in ["[".repeat(50_000) + &"]".repeat(50_000), "{\"data\":".repeat(50_000) + "1" + &"}".repeat(50_000)]
+        {
+            let said = all(&deep);
+            assert!(said.iter().all(Result::is_err), "{} answers", said.len());
+        }
     }
 
     #[test]
