@@ -25,19 +25,16 @@ pub async fn status(
     ConnectInfo(line): ConnectInfo<Connection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let (met, kind) = match asked(&world, &line, &headers, query.as_deref()).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return said(&line, 400, "Whisper job not found for the provided whisper hash"),
-        Err(response) => return response,
-    };
+) -> Result<Response, Response> {
+    let unknown = (400, "Whisper job not found for the provided whisper hash");
+    let (met, kind) = asked(&world, &line, &headers, query.as_deref(), unknown).await?;
     let id = &met.job.id;
     if met.phase == DemoPhase::Over && kind.ends == WhisperEnd::Error {
         world.take(id, HandedOut { flags: Flags::default(), whole: true });
     }
     let is_taken = world.record(id).is_some_and(|record| record.taken.is_some());
     let body = answer(&met.job, &kind, met.phase, is_taken);
-    reply(&line, 200, JSON, body, Sending::Whole)
+    Ok(reply(&line, 200, JSON, body, Sending::Whole))
 }
 
 /// GET of a whisper's text: the first one takes it.
@@ -46,25 +43,23 @@ pub async fn retrieve(
     ConnectInfo(line): ConnectInfo<Connection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let (met, kind) = match asked(&world, &line, &headers, query.as_deref()).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return said(&line, 404, "Whisper job unknown"),
-        Err(response) => return response,
-    };
+) -> Result<Response, Response> {
+    let (met, kind) = asked(&world, &line, &headers, query.as_deref(), (404, "Whisper job unknown")).await?;
     let sending = match (met.phase, kind.ends) {
-        (DemoPhase::Waiting | DemoPhase::Running(_), _) => return said(&line, 400, "Whisper not ready : processing"),
-        (DemoPhase::Over, WhisperEnd::Error) => return said(&line, 400, "Whisper not ready : error"),
+        (DemoPhase::Waiting | DemoPhase::Running(_), _) => {
+            return Err(said(&line, 400, "Whisper not ready : processing"));
+        }
+        (DemoPhase::Over, WhisperEnd::Error) => return Err(said(&line, 400, "Whisper not ready : error")),
         (DemoPhase::Over, WhisperEnd::Processed | WhisperEnd::AlreadyRead) => Sending::Whole,
         (DemoPhase::Over, WhisperEnd::Cut) => Sending::Cut,
     };
     let id = met.job.id.clone();
     let first = world.take(&id, HandedOut { flags: Flags::default(), whole: false });
     if !first || kind.ends == WhisperEnd::AlreadyRead {
-        return said(&line, 400, "Whisper already delivered");
+        return Err(said(&line, 400, "Whisper already delivered"));
     }
     let text = text(&met.job, &kind);
-    reply_then(&line, 200, JSON, text, sending, move || world.sent_whole(&id))
+    Ok(reply_then(&line, 200, JSON, text, sending, move || world.sent_whole(&id)))
 }
 
 /// POST of a document: 202 and the hash by which its whisper is asked for.
@@ -76,9 +71,8 @@ pub async fn send(
     if let Some(refusal) = refused(&line, &headers) {
         return refusal;
     }
-    let works = |kind: &&JobKind| of_whisper(kind).is_some_and(|kind| kind.ends == WhisperEnd::Processed);
-    let Some(kind) = world.scenario.kinds.iter().find(works) else { return said(&line, 404, "Resource not found") };
-    let job = world.send(kind.clone(), Vec::new());
+    let works = |kind: &JobKind| of_whisper(kind).is_some_and(|kind| kind.ends == WhisperEnd::Processed);
+    let Some(job) = world.send_first(works) else { return said(&line, 404, "Resource not found") };
     let accepted = AcceptedExtraction { message: "Whisper Job Accepted", status: "processing", whisper_hash: &job.id };
     reply(&line, 202, JSON, to_json(&accepted), Sending::Whole)
 }
@@ -120,25 +114,28 @@ fn text(job: &Planned, kind: &WhisperKind) -> Vec<u8> {
     to_json(&Text { result_text, confidence_metadata: [], metadata: Nothing {}, webhook_metadata: "" })
 }
 
-/// The whisper that a request is about; None if there is none, the error is a reply in place of an answer.
+/// The whisper that a request is about; the error is a reply in place of an answer, with this code and sentence where
+/// there is no such whisper.
 async fn asked(
     world: &World,
     line: &Connection,
     headers: &HeaderMap,
     query: Option<&str>,
-) -> Result<Option<(Met, Arc<WhisperKind>)>, Response> {
+    unknown: (u16, &'static str),
+) -> Result<(Met, Arc<WhisperKind>), Response> {
     if let Some(refusal) = refused(line, headers) {
         return Err(refusal);
     }
     let mut fields = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let Some((_, id)) = fields.find(|(key, _)| key == "whisper_hash") else { return Ok(None) };
-    let Some(met) = world.meet(&id) else { return Ok(None) };
-    let Some(kind) = of_whisper(&met.job.kind).cloned() else { return Ok(None) };
+    let met = fields.find(|(key, _)| key == "whisper_hash").and_then(|(_, id)| world.meet(&id));
+    let Some((met, kind)) = met.and_then(|met| of_whisper(&met.job.kind).cloned().map(|kind| (met, kind))) else {
+        return Err(said(line, unknown.0, unknown.1));
+    };
     if let Some(response) = trouble(world, line, &met).await {
         return Err(response);
     }
     latency(world, &met).await;
-    Ok(Some((met, kind)))
+    Ok((met, kind))
 }
 
 #[derive(Serialize)]

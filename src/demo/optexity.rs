@@ -64,16 +64,10 @@ pub async fn send(
     if let Some(refusal) = refused(&line, &headers) {
         return refusal;
     }
-    let works = |kind: &&JobKind| of_optexity(kind).is_some_and(|kind| kind.ends == OptexityEnd::Completed);
-    let Some(kind) = world.scenario.kinds.iter().find(works) else { return error(&line, 404, "Endpoint not found") };
-    let job = world.send(kind.clone(), Vec::new());
-    reply(
-        &line,
-        200,
-        JSON,
-        to_json(&AcceptedTask { success: true, task_id: &job.id, status: "queued" }),
-        Sending::Whole,
-    )
+    let works = |kind: &JobKind| of_optexity(kind).is_some_and(|kind| kind.ends == OptexityEnd::Completed);
+    let Some(job) = world.send_first(works) else { return error(&line, 404, "Endpoint not found") };
+    let accepted = AcceptedTask { success: true, task_id: &job.id, status: "queued" };
+    reply(&line, 200, JSON, to_json(&accepted), Sending::Whole)
 }
 
 /// What the service says of a task that is so far.

@@ -29,15 +29,12 @@ pub async fn status(
     ConnectInfo(line): ConnectInfo<Connection>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Response {
-    let (met, kind) = match asked(&world, &line, &headers, &id).await {
-        Ok(found) => found,
-        Err(response) => return response,
-    };
+) -> Result<Response, Response> {
+    let (met, kind) = asked(&world, &line, &headers, &id).await?;
     if met.phase == DemoPhase::Over && !has_frames(&kind) {
         world.take(&id, HandedOut { flags: Flags::default(), whole: true });
     }
-    reply(&line, 200, JSON, answer(&world, &met.job, &kind, met.phase), Sending::Whole)
+    Ok(reply(&line, 200, JSON, answer(&world, &met.job, &kind, met.phase), Sending::Whole))
 }
 
 /// GET of the file that lists a render's frames, as often as one likes.
@@ -46,17 +43,14 @@ pub async fn frames(
     ConnectInfo(line): ConnectInfo<Connection>,
     Path(file): Path<String>,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, Response> {
     let id = file.strip_suffix(FILE_END).unwrap_or_default();
-    let (met, kind) = match asked(&world, &line, &headers, id).await {
-        Ok(found) => found,
-        Err(response) => return response,
-    };
+    let (met, kind) = asked(&world, &line, &headers, id).await?;
     if met.phase != DemoPhase::Over || !has_frames(&kind) {
-        return refuse(&line, 404, "NO_FILE", "no such file");
+        return Err(refuse(&line, 404, "NO_FILE", "no such file"));
     }
     world.take(id, HandedOut { flags: Flags::default(), whole: true });
-    reply(&line, 200, JSON, manifest(&met.job, &kind), Sending::Whole)
+    Ok(reply(&line, 200, JSON, manifest(&met.job, &kind), Sending::Whole))
 }
 
 /// POST of a scene: 201 and the render that it became.
@@ -68,11 +62,10 @@ pub async fn send(
     if let Some(refusal) = refused(&line, &headers) {
         return refusal;
     }
-    let works = |kind: &&JobKind| of_render(kind).is_some_and(|kind| kind.ends == RenderEnd::Done);
-    let Some(kind) = world.scenario.kinds.iter().find(works) else {
+    let works = |kind: &JobKind| of_render(kind).is_some_and(|kind| kind.ends == RenderEnd::Done);
+    let Some(job) = world.send_first(works) else {
         return refuse(&line, 503, "NO_NODES", "the farm has no nodes");
     };
-    let job = world.send(kind.clone(), Vec::new());
     reply(&line, 201, JSON, to_json(&AcceptedRender { id: &job.id, state: "waiting" }), Sending::Whole)
 }
 

@@ -55,10 +55,9 @@ pub async fn send(
     if let Some(refusal) = refused(&line, &headers) {
         return refusal;
     }
-    let Some(kind) = world.scenario.kinds.iter().find(|kind| of_service(&world, kind, &slug).is_some()) else {
+    let Some(job) = world.send_first(|kind| of_service(&world, kind, &slug).is_some()) else {
         return error(&line, 404, "NotFound", "Service not found.");
     };
-    let job = world.send(kind.clone(), Vec::new());
     reply(&line, 201, JSON, to_json(&Sent { id: &job.id }), Sending::Whole)
 }
 

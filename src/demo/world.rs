@@ -157,12 +157,16 @@ impl World {
         self.calm
     }
 
+    /// Adds a job that a client sends now, of the first kind that is such a one. None if there is no such kind.
+    pub fn send_first(&self, is_such: impl Fn(&JobKind) -> bool) -> Option<Arc<Planned>> {
+        let kind = self.scenario.kinds.iter().find(|kind| is_such(kind))?;
+        Some(self.send(kind.clone(), Vec::new()))
+    }
+
     /// Adds a job that a client sends now.
     pub fn send(&self, kind: JobKind, names: Vec<String>) -> Arc<Planned> {
         let mut table = self.table();
-        table.sent += 1;
-        let number = self.batch.len() + table.sent;
-        let job = Arc::new(sent(kind, number, self.clock.now(), &mut table.rng));
+        let job = self.begin(kind, &mut table);
         table.records.insert(job.id.clone(), JobRecord::new(job.clone(), names.into()));
         job
     }
@@ -175,12 +179,17 @@ impl World {
         let kind = self.scenario.kinds.iter().find(works)?;
         let name = format!("{} again", record.name);
         let mut table = self.table();
-        table.sent += 1;
-        let number = self.batch.len() + table.sent;
-        let job = Arc::new(sent(kind.clone(), number, self.clock.now(), &mut table.rng));
+        let job = self.begin(kind.clone(), &mut table);
         let record = JobRecord { name: name.clone(), ..JobRecord::new(job.clone(), record.names) };
         table.records.insert(job.id.clone(), record);
         Some((job, name))
+    }
+
+    /// The next job that is sent.
+    fn begin(&self, kind: JobKind, table: &mut JobTable) -> Arc<Planned> {
+        table.sent += 1;
+        let number = self.batch.len() + table.sent;
+        Arc::new(sent(kind, number, self.clock.now(), &mut table.rng))
     }
 
     /// Counts a read and says what it meets; None if there is no such job.
