@@ -49,8 +49,13 @@ impl EngineLoop {
         let waiting = self.schedule.all_waiting();
         self.flush_releases();
         // Claims are given up before they are asked for again; what else comes to its end meanwhile still counts.
-        while let Some(done) = self.background.join_next().await {
-            self.background_done(done);
+        // Saves go on beside them: a token's program may take its time.
+        let started = self.started;
+        while !self.background.is_empty() {
+            tokio::select! {
+                Some(done) = self.background.join_next() => self.background_done(done),
+                event = self.disk.next(|| started.elapsed()) => self.disk_event(event),
+            }
         }
         self.reload_known(&waiting).await;
         let still: Vec<JobIx> = waiting.into_iter().filter(|ix| self.schedule[*ix].phase == Phase::Waiting).collect();

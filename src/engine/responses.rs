@@ -368,20 +368,24 @@ mod tests {
         assert_eq!((entry.known.doubt, &entry.phase), (Some(Doubt::NoReply), &Phase::Waiting));
     }
 
+    /// A step that leaves a job in doubt.
+    fn doubtful(run: &EngineLoop, ix: JobIx) -> Pending {
+        let known = Observation { doubt: Some(Doubt::Cut), ..Observation::default() };
+        let step = AfterSave {
+            changed: false,
+            next: NextPoll::In(Duration::from_secs(9)),
+            news: None,
+            hooks: HookNews::default(),
+        };
+        Pending::new((ix, &run.schedule[ix]), known, Keep::Nothing, Bodies::default(), step)
+    }
+
     #[tokio::test]
     async fn what_becomes_durable_while_the_engine_waits_wakes_it_once() {
         let dir = tempfile::tempdir().unwrap();
         let mut run = run(dir.path(), 50).await;
         for ix in (0..50).map(JobIx) {
-            let known = Observation { doubt: Some(Doubt::Cut), ..Observation::default() };
-            let step = AfterSave {
-                changed: false,
-                next: NextPoll::In(Duration::from_secs(9)),
-                news: None,
-                hooks: HookNews::default(),
-            };
-            let entry = &run.schedule[ix];
-            run.disk.save(Pending::new((ix, entry), known, Keep::Nothing, Bodies::default(), step));
+            run.disk.save(doubtful(&run, ix));
         }
         let (store, woken) = (run.disk.store().clone(), Arc::new(WakeCounter::default()));
         let mut saved = 0;
@@ -400,6 +404,24 @@ mod tests {
             saved += usize::from(matches!(event, DiskEvent::Saved { .. }));
         }
         assert_eq!(saved, 50);
+    }
+
+    #[tokio::test]
+    async fn a_response_is_saved_though_what_a_pause_waits_for_at_its_end_takes_its_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run(dir.path(), 1).await;
+        let ix = JobIx(0);
+        run.schedule.set_phase(ix, Phase::Polling);
+        run.disk.save(doubtful(&run, ix));
+        let (results, key) = (run.disk.store().results().clone(), run.schedule[ix].job.key.clone());
+        // As a token's program would, but for as long as it is not saved.
+        run.background.spawn(async move {
+            while results.load(vec![key.clone()]).await.unwrap().remove(0).doubt.is_none() {}
+            crate::engine::run::Background::Done
+        });
+        run.mode = EngineMode::Suspended;
+        tokio::time::timeout(Duration::from_secs(20), run.resume()).await.unwrap();
+        assert!(run.disk.is_empty());
     }
 
     #[tokio::test]
@@ -435,15 +457,7 @@ mod tests {
         let mut run = run(dir.path(), 1).await;
         let ix = JobIx(0);
         run.schedule.set_phase(ix, Phase::Polling);
-        let known = Observation { doubt: Some(Doubt::Cut), ..Observation::default() };
-        let step = AfterSave {
-            changed: false,
-            next: NextPoll::In(Duration::from_secs(9)),
-            news: None,
-            hooks: HookNews::default(),
-        };
-        let entry = &run.schedule[ix];
-        run.disk.save_that_panics(Pending::new((ix, entry), known, Keep::Nothing, Bodies::default(), step));
+        run.disk.save_that_panics(doubtful(&run, ix));
         let event = run.disk.next(|| Duration::ZERO).await;
         run.disk_event(event);
         assert!(run.disk.is_unsaved(ix) && run.disk.trouble().is_some());

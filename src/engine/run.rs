@@ -102,7 +102,7 @@ pub struct EngineLoop {
     pub(super) clocks: (Duration, Timestamp),
     /// How many polls descriptors are left for; None: any number.
     room: Option<usize>,
-    started: Instant,
+    pub(super) started: Instant,
     next_tick: Option<Duration>,
     ending: Ending,
     setup_jobs: Vec<Arc<Job>>,
