@@ -1,9 +1,12 @@
 //! A file that is there whole or not at all: written beside its place under a lock, then renamed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// How often one is begun again that another process took for left behind.
+const TRIES: usize = 10;
 
 /// A file that is being written, for the user alone: it goes when this is dropped, unless it was given a name.
 #[derive(Debug)]
@@ -17,10 +20,27 @@ pub struct PartFile {
 impl PartFile {
     /// Begins one in this folder.
     pub fn begin(dir: &Path) -> io::Result<Self> {
+        for _ in 1..TRIES {
+            let part = Self::create(dir)?;
+            // Between the two steps another may have looked at it, and taken it away.
+            let is_taken = matches!(part.file.try_lock(), Err(TryLockError::WouldBlock));
+            if !is_taken && part.stands()? {
+                return Ok(part);
+            }
+        }
+        Self::create(dir)
+    }
+
+    fn create(dir: &Path) -> io::Result<Self> {
         let path = dir.join(format!(".{:016x}.part", fastrand::u64(..)));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let _ = file.try_lock();
         Ok(Self { path, file })
+    }
+
+    /// Whether its path leads to it still.
+    fn stands(&self) -> io::Result<bool> {
+        let inode = self.file.metadata()?.ino();
+        Ok(fs::symlink_metadata(&self.path).is_ok_and(|about| about.ino() == inode))
     }
 }
 
@@ -43,7 +63,11 @@ pub fn clear(dir: &Path) {
     for entry in entries.flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let left = is_file && entry.file_name().to_str().is_some_and(is_part);
-        if left && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+        if left
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // While the lock is held: who begins it finds it taken.
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -58,6 +82,23 @@ fn is_part(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_begun_while_another_clears_the_folder_is_there_to_the_end() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    clear(dir.path());
+                }
+            });
+            let gone = (0..2_000).filter(|_| write(&dir.path().join("body"), b"whole").is_err()).count();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(gone, 0);
+        });
+    }
 
     #[test]
     fn what_a_killed_writer_left_is_taken_away_and_nothing_else() {
