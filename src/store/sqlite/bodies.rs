@@ -92,7 +92,7 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
     }
     .to_string();
     if !holds(&dir.bodies().join(&name), body) {
-        dir.with_folders(|| write_anew(dir, &name, &body.bytes))?;
+        dir.with_folders(|| write_anew(dir, &name, &body.bytes, None))?;
     }
     Ok(PlacedBody { sha256, file: Some(name), spooled: body.spooled.clone() })
 }
@@ -215,7 +215,7 @@ pub fn import(
         match std::fs::rename(path, &target) {
             // What was rescued may stand on another file system.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                write_anew(dir, &file_name, &body.bytes)?;
+                write_anew(dir, &file_name, &body.bytes, Some(path))?;
                 garbage.push(path.to_owned());
             }
             renamed => renamed?,
@@ -343,8 +343,9 @@ fn sync_file(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a file of `bodies/` whole or not at all. It is begun in the spool, where the next instance looks first; where
-/// `bodies/` is on another file system, as behind a link to a larger disk, in its own folder.
-fn write_anew(dir: &StateDir, name: &str, bytes: &[u8]) -> io::Result<()> {
+/// `bodies/` is on another file system, as behind a link to a larger disk, in its own folder. `source` is a file that
+/// has the bytes and stays: it may stand where this one would be begun.
+fn write_anew(dir: &StateDir, name: &str, bytes: &[u8], source: Option<&Path>) -> io::Result<()> {
     let target = dir.bodies().join(name);
     let begin_in = |place: PathBuf| {
         let path = place.join(format!("{name}{UNFINISHED}"));
@@ -357,8 +358,35 @@ fn write_anew(dir: &StateDir, name: &str, bytes: &[u8]) -> io::Result<()> {
         }
         written
     };
+    if source == Some(&*dir.spool().join(format!("{name}{UNFINISHED}"))) {
+        return begin_in(dir.bodies());
+    }
     match begin_in(dir.spool()) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => begin_in(dir.bodies()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_instance_left_half_written_stays_until_its_bytes_stand_elsewhere() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = StateDir::new(root.path());
+        dir.create().unwrap();
+        let source = dir.spool().join(format!("name{UNFINISHED}"));
+        std::fs::write(&source, "paid for").unwrap();
+        // No room: it cannot be written there.
+        std::fs::remove_dir(dir.bodies()).unwrap();
+        std::fs::write(dir.bodies(), "").unwrap();
+        write_anew(&dir, "name", b"paid for", Some(&source)).unwrap_err();
+        assert_eq!(std::fs::read(&source).unwrap(), b"paid for");
+        std::fs::remove_file(dir.bodies()).unwrap();
+        std::fs::create_dir(dir.bodies()).unwrap();
+        write_anew(&dir, "name", b"paid for", Some(&source)).unwrap();
+        assert_eq!(std::fs::read(dir.bodies().join("name")).unwrap(), b"paid for");
+        assert!(source.exists());
     }
 }
