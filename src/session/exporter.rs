@@ -120,7 +120,7 @@ impl Work {
         while let Ok(saved) = arriving.recv() {
             self.all.insert(saved.0.label(), saved.clone());
             match self.write(&saved) {
-                Ok(body) => written.extend(body),
+                Ok(bodies) => written.extend(bodies),
                 Err(error) => {
                     tracing::warn!("{} is not exported yet: {error}", saved.0.label());
                     again.push(saved);
@@ -130,7 +130,7 @@ impl Work {
         let mut failed = Vec::new();
         for saved in again {
             match self.write(&saved) {
-                Ok(body) => written.extend(body),
+                Ok(bodies) => written.extend(bodies),
                 Err(error) => failed.push(format!("{}: {error}", saved.0.label())),
             }
         }
@@ -148,15 +148,15 @@ impl Work {
         failed
     }
 
-    /// Writes one; answers with its body if it was not there already.
-    fn write(&mut self, (job, known): &SavedJob) -> Result<Option<BodyId>, ExportError> {
-        let Some(saved) = &known.saved else { return Ok(None) };
-        if self.results.is_there(job, known) {
-            return Ok(None);
+    /// Writes one; answers with its bodies if it was not there already.
+    fn write(&mut self, (job, known): &SavedJob) -> Result<Vec<BodyId>, ExportError> {
+        let Some(saved) = &known.saved else { return Ok(Vec::new()) };
+        let beside = self.runtime.block_on(saved::further(&self.saved, &job.key))?;
+        if self.results.is_there(job, known, &beside) {
+            return Ok(Vec::new());
         }
         let body = self.runtime.block_on(self.saved.body(saved.body))?;
         let whole = self.runtime.block_on(saved::whole(&self.saved, job, known, body))?;
-        self.results.write(job, known, whole)?;
-        Ok(Some(saved.body))
+        self.results.write(job, known, whole)
     }
 }

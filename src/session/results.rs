@@ -1,6 +1,6 @@
 //! One job's saved result as files: where they go, what is in them, never half, never in the place of something else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::file_name::file_name;
 use super::part_file;
 use crate::domain::job::{Job, JobKey};
-use crate::domain::observation::{Damage, Observation};
+use crate::domain::observation::{BodyId, Damage, Observation, SavedBody};
 use crate::engine::saved::{StoreError, WholeResult};
 
 /// A job's JSON line, as JSON lines have it.
@@ -74,33 +74,41 @@ impl ResultFolder {
         Ok(Self { dir, layout, line, names, written: 0, same: 0, notes })
     }
 
-    /// Whether a job's result is there already, as it was saved. Reads no body.
-    pub fn is_there(&mut self, job: &Job, known: &Observation) -> bool {
+    /// Whether a job's result is there already, as it was saved, and what was fetched beside it too. Reads no body.
+    pub fn is_there(&mut self, job: &Job, known: &Observation, beside: &BTreeMap<String, SavedBody>) -> bool {
         match self.layout {
             FolderLayout::Folders => {
                 let name = self.name(job);
-                let path = self.dir.join(name).join("result.json");
+                let folder = self.dir.join(name);
                 let line = self.result_line(job, known);
-                holds(&path, line.len() as u64, line.as_bytes())
+                // A folder that an earlier jobdeck wrote has its line, and no further files.
+                holds(&folder.join("result.json"), line.len() as u64, line.as_bytes())
+                    && beside.iter().all(|(name, saved)| has_file(&folder.join("also"), &file_name(name), saved.bytes))
             }
             FolderLayout::Flat => false,
         }
     }
 
-    /// Writes a job's result: its saved body, what is in that, and what was fetched beside it.
-    pub fn write(&mut self, job: &Job, known: &Observation, whole: WholeResult) -> Result<(), ExportError> {
+    /// Writes a job's result: its saved body, what is in that, and what was fetched beside it. Answers with the bodies
+    /// that are written out by that.
+    pub fn write(&mut self, job: &Job, known: &Observation, whole: WholeResult) -> Result<Vec<BodyId>, ExportError> {
         if let Some(saved) = &known.saved {
             saved.check(&whole.body)?;
         }
+        let mut written = Vec::from_iter(known.saved.as_ref().map(|saved| saved.body));
         match self.layout {
-            FolderLayout::Folders => self.write_folder(job, known, whole),
+            FolderLayout::Folders => {
+                written.extend(whole.beside.iter().map(|further| further.saved.body));
+                self.write_folder(job, known, whole)?;
+            }
             FolderLayout::Flat => {
-                let Some(output) = whole.payload.output else { return Ok(()) };
+                let Some(output) = whole.payload.output else { return Ok(Vec::new()) };
                 let stem = self.name(job);
                 let dir = self.dir.clone();
-                self.put(&dir, (&stem, "json"), &output).map(|_| ())
+                self.put(&dir, (&stem, "json"), &output)?;
             }
         }
+        Ok(written)
     }
 
     fn write_folder(&mut self, job: &Job, known: &Observation, whole: WholeResult) -> Result<(), ExportError> {
@@ -241,6 +249,19 @@ fn make_folder(folder: &Path) -> Result<(), ExportError> {
     }
 }
 
+/// Whether a folder has a file of this length under one of the names that `put` gives.
+fn has_file(folder: &Path, stem: &str, length: u64) -> bool {
+    for number in 1_u32.. {
+        let name = if number == 1 { stem.to_owned() } else { format!("{stem}.{number}") };
+        match fs::symlink_metadata(folder.join(name)) {
+            Ok(about) if about.is_file() && about.len() == length => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
 /// Whether a file has exactly these bytes and no others. A link is no file.
 pub fn holds(path: &Path, length: u64, bytes: impl BufRead) -> bool {
     fs::symlink_metadata(path).is_ok_and(|about| about.is_file() && about.len() == length)
@@ -333,7 +354,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (job, known) = (job("inv", "https://h", "1"), known(BODY));
         let mut first = results(dir.path());
-        assert!(!first.is_there(&job, &known));
+        assert!(!first.is_there(&job, &known, &BTreeMap::new()));
         first.write(&job, &known, whole(BODY)).unwrap();
         let expected = [
             "body",
@@ -358,7 +379,7 @@ mod tests {
             assert_eq!(about.permissions().mode() & 0o777, 0o600, "{name}");
         }
         let mut second = results(dir.path());
-        assert!(second.is_there(&job, &known));
+        assert!(second.is_there(&job, &known, &BTreeMap::new()));
         second.write(&job, &known, whole(BODY)).unwrap();
         assert_eq!((second.written, second.same), (0, found.len()));
         assert_eq!(below(&dir.path().join("inv__1")), found);
@@ -392,6 +413,30 @@ mod tests {
         let mut second = results(dir.path());
         second.write(&job, &known, all).unwrap();
         assert_eq!(second.written, 0, "the same names every time");
+    }
+
+    #[test]
+    fn a_folder_without_the_further_files_is_not_all_of_a_result() {
+        let dir = tempfile::tempdir().unwrap();
+        let (job, known) = (job("batch", "https://h", "1"), known(BODY));
+        results(dir.path()).write(&job, &known, whole(BODY)).unwrap();
+        let further = BTreeMap::from([("errors".to_owned(), beside("errors", b"x").saved)]);
+        let mut again = results(dir.path());
+        assert!(again.is_there(&job, &known, &BTreeMap::new()) && !again.is_there(&job, &known, &further));
+        let all = WholeResult { beside: vec![beside("errors", b"x")], ..whole(BODY) };
+        assert_eq!(again.write(&job, &known, all).unwrap().len(), 2);
+        assert!(again.is_there(&job, &known, &further));
+    }
+
+    #[test]
+    fn where_outputs_alone_are_written_what_has_none_does_not_count_as_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let line: JobLine = |job, _| job.label();
+        let mut flat = ResultFolder::new(dir.path(), FolderLayout::Flat, line).unwrap();
+        for (id, body, count) in [("1", BODY, 1), ("2", b"no json", 0)] {
+            let written = flat.write(&job("inv", "https://h", id), &known(body), whole(body)).unwrap();
+            assert_eq!((written.len(), flat.written), (count, 1), "{id}");
+        }
     }
 
     #[test]

@@ -133,8 +133,8 @@ impl From<ExportLayout> for FolderLayout {
 
 /// What was done, in one line.
 fn told(export: &ExportArgs, target: &WrittenFiles, saved: usize, all: usize) -> String {
-    let WrittenFiles { written, same, failed, path } = target;
-    let saved = saved - failed;
+    let WrittenFiles { written, same, failed, left, path } = target;
+    let saved = saved - failed - left;
     let what = match export.format {
         ExportFormat::Files => {
             let written = human::counted(*written, "file");
@@ -145,13 +145,18 @@ fn told(export: &ExportArgs, target: &WrittenFiles, saved: usize, all: usize) ->
             format!("{}{already}", path.display())
         }
     };
-    let without = match all - saved - failed {
+    let without = match all - saved - failed - left {
         0 => String::new(),
         1 => "; 1 has no saved result".to_owned(),
         without => format!("; {without} have no saved result"),
     };
     let failed = if *failed > 0 { format!("; {failed} could not be exported") } else { String::new() };
-    format!("exported {saved} of {all} jobs to {what}{without}{failed}")
+    let left = match left {
+        0 => String::new(),
+        1 => "; 1 has no decoded output: `--layout folders` has its response".to_owned(),
+        left => format!("; {left} have no decoded output: `--layout folders` has their responses"),
+    };
+    format!("exported {saved} of {all} jobs to {what}{without}{left}{failed}")
 }
 
 /// A folder or file for each job, and one table of all.
@@ -165,14 +170,16 @@ async fn files(
     let mut results = ResultFolder::new(&export.dir, export.layout.into(), state_line)?;
     let mut bodies = Vec::new();
     for entry in entries {
-        if results.is_there(&entry.job, &entry.known) {
+        let beside = saved::further(store, &entry.job.key).await?;
+        if results.is_there(&entry.job, &entry.known, &beside) {
             results.same += 1;
-            bodies.extend(entry.known.saved.as_ref().map(|saved| saved.body));
+            bodies.extend(entry.known.saved.iter().chain(beside.values()).map(|saved| saved.body));
         } else if let Some(body) = target.body(store, entry).await {
             let whole = saved::whole(store, &entry.job, &entry.known, body).await;
             let whole = whole.map_err(ExportError::from);
             match whole.and_then(|whole| results.write(&entry.job, &entry.known, whole)) {
-                Ok(()) => bodies.extend(entry.known.saved.as_ref().map(|saved| saved.body)),
+                Ok(written) if written.is_empty() => target.left += 1,
+                Ok(written) => bodies.extend(written),
                 Err(error) => target.fail(entry, &error.into()),
             }
         }
@@ -346,7 +353,9 @@ struct WrittenFiles {
     same: usize,
     /// Jobs that could not be exported.
     failed: usize,
-    /// The last of them.
+    /// Jobs of which there is nothing to write in the layout that was asked for.
+    left: usize,
+    /// The last of what was written.
     path: PathBuf,
 }
 

@@ -17,7 +17,7 @@ use crate::config;
 use crate::domain::human::{self, counted};
 use crate::domain::job::JobKey;
 use crate::domain::observation::Keep;
-use crate::engine::saved::Results;
+use crate::engine::saved::{self, Results};
 use crate::session::open;
 use crate::session::select::{self, KnownJob};
 
@@ -172,8 +172,16 @@ async fn verdict(results: &Results, entry: &KnownJob, yes: bool) -> Result<Forge
         Some(copy) if copy.exported => {}
         Some(_) | None => return Ok(ForgetVerdict::Asks("it was never exported")),
     }
-    let whole = results.body(saved.body).await.is_ok_and(|body| saved.check(&body).is_ok());
-    Ok(if whole { ForgetVerdict::Goes(size) } else { ForgetVerdict::Asks("what is saved of it is damaged") })
+    let further = saved::further(results, &entry.job.key).await?;
+    if !further.values().all(|saved| is_result(saved.body).is_some_and(|copy| copy.exported)) {
+        return Ok(ForgetVerdict::Asks("what was fetched beside its result was never exported"));
+    }
+    for saved in further.values().chain([saved]) {
+        if !results.body(saved.body).await.is_ok_and(|body| saved.check(&body).is_ok()) {
+            return Ok(ForgetVerdict::Asks("what is saved of it is damaged"));
+        }
+    }
+    Ok(ForgetVerdict::Goes(size))
 }
 
 /// How many jobs are named that stay, where they were not.
