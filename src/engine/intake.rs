@@ -98,8 +98,8 @@ impl Intake {
     }
 
     /// It stands in a file once it is whole, however short it is: further files are waited for before it is saved.
-    pub fn into_a_file(mut self) -> Self {
-        self.masking.sink_mut().write_in_a_file();
+    pub fn spilled_at_end(mut self) -> Self {
+        self.masking.sink_mut().spill_at_end();
         self
     }
 

@@ -245,7 +245,7 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
         intake = intake.masking_errors_by(token);
     }
     if request.one_shot && fetch.is_some_and(|fetch| !fetch.then.is_empty()) {
-        intake = intake.into_a_file();
+        intake = intake.spilled_at_end();
     }
     let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
     match around.net.send(request, &poll.token, &mut intake, leave).await {

@@ -60,7 +60,7 @@ pub struct SpoolWriter {
     masked: bool,
     one_shot: bool,
     /// Whether a short one goes into a file as well, once it is whole.
-    in_a_file: bool,
+    spills_at_end: bool,
     len: u64,
     /// At which length it is looked again whether there is room on the disk.
     next_look: u64,
@@ -117,7 +117,7 @@ impl Spool {
             http_status: 0,
             masked: false,
             one_shot,
-            in_a_file: false,
+            spills_at_end: false,
             len: 0,
             next_look: 0,
             held,
@@ -216,8 +216,8 @@ impl SpoolWriter {
     }
 
     /// Even a short one stands in a file once it is whole.
-    pub fn write_in_a_file(&mut self) {
-        self.in_a_file = true;
+    pub fn spill_at_end(&mut self) {
+        self.spills_at_end = true;
     }
 
     /// Whether what was taken is in a file, and not in memory.
@@ -256,7 +256,7 @@ impl SpoolWriter {
     /// thread, so that nobody waits here. If it is not saved it goes with its bytes, but that of a one-shot reply
     /// stays until [`Spool::discard`].
     pub fn finish(mut self) -> (Bytes, Option<PathBuf>) {
-        if let (Bytesink::Memory(bytes), true) = (&mut self.bytes, self.in_a_file) {
+        if let (Bytesink::Memory(bytes), true) = (&mut self.bytes, self.spills_at_end) {
             let bytes = std::mem::take(bytes);
             self.bytes = spill(&self.shared.dir, &self.name(None), bytes);
         }
