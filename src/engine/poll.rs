@@ -257,16 +257,15 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
                 // What came stays in its file, to its last byte: the next start takes it up.
                 drop(intake.whole(arrived));
                 let no_reply = NoReply { sent: true, reason: "memory is too short to read the response".to_owned() };
-                let next = Next::Done(providers::read_nothing(&no_reply));
+                let next = without_response(fetch, &no_reply);
                 return Exchange { next, response: None, sent: true, latency };
             }
-            let mut exchange =
-                whole_or_missed(fetch, received(poll, fetch, intake, arrived).await, around.store.spool());
+            let mut exchange = received(poll, fetch, intake, arrived).await;
             if let (Next::Done(reading), Some(token)) = (&mut exchange.next, of_errors) {
                 // A success may hold the text of an error, too.
                 reading.reason = reading.reason.take().map(|reason| mask::text(reason, &token));
             }
-            exchange
+            whole_or_missed(fetch, exchange, around.store.spool())
         }
         Err(no_reply) => {
             intake.discard();
