@@ -34,6 +34,7 @@ impl App {
         (changed && is_shown).then_some(at + RECOUNT)
     }
 
+    /// Counts it anew, if it is time.
     pub(super) fn recount(&mut self) {
         if self.recount_at().is_none_or(|at| self.now.mono < at) {
             return;

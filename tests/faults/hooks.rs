@@ -34,7 +34,7 @@ fn hook(more: &str) -> String {
 fn a_hook_is_run_once_for_each_event_of_the_jobs_that_it_is_about() {
     let bench = Bench::new()
         .job("vessl", "good", [pending(), done("x")])
-        .job("vessl", "bad", [failed("it broke")])
+        .job("vessl", "bad", [pending(), failed("it broke")])
         .job("vessl", "other", [failed("this too")])
         .also(&hook("on = [\"failed\", \"lost\"]\nfilter = \"!id:other\""));
     script(&bench, "");
@@ -42,6 +42,7 @@ fn a_hook_is_run_once_for_each_event_of_the_jobs_that_it_is_about() {
     let said = log(&bench);
     assert_eq!(runs(&bench), 1, "{said}");
     assert!(said.contains("\"id\":\"bad\"") && said.contains("\"fail_reason\":\"it broke\""), "{said}");
+    assert!(said.contains("\"previous\":\"queued\",\"provider_status\""), "the state before: {said}");
     assert!(said.contains("\"type\":\"state\"") && said.contains("end failed"), "{said}");
     bench.run(&["watch"]).with(3);
     bench.run(&["once"]).with(3);

@@ -66,7 +66,8 @@ pub fn undelivered(connection: &Connection, dir: &StateDir, instance: i64) -> Re
     let columns = rows::JOB_COLUMNS;
     let sql = format!(
         "SELECT h.id, h.hook, h.event, h.at, h.tries, \
-         (SELECT c.previous FROM change c WHERE c.job = h.job AND c.at = h.at ORDER BY c.id DESC LIMIT 1), {columns} FROM hook_event h JOIN job j ON j.id = h.job \
+         (SELECT c.previous FROM change c WHERE c.job = h.job AND c.at = h.at ORDER BY c.id DESC LIMIT 1), {columns} \
+         FROM hook_event h JOIN job j ON j.id = h.job \
          JOIN endpoint p ON p.id = j.endpoint LEFT JOIN declaration d ON d.job = j.id \
          WHERE h.delivered IS NULL AND h.instance = ?1 ORDER BY h.id"
     );
