@@ -1,8 +1,8 @@
 //! The wire: one client that sends a request and returns what came back. Follows no redirect, decodes nothing by
 //! itself, and keeps what came of a reply that breaks off.
 
-use std::collections::HashMap;
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +31,11 @@ const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
 /// A connection idle for longer is not used again: most servers and balancers close theirs after a minute, and a
 /// request sent at that moment is a request of which nobody knows whether it arrived.
 const POOL_IDLE: Duration = Duration::from_secs(50);
-/// The HTTP library's own limit is a hundred.
+/// How many headers a reply may have that can be read once; any other has the HTTP library's hundred at first, for it
+/// clears the room for all of them at every reply.
 const MOST_HEADERS: usize = 1000;
+/// How the HTTP library says that there were more.
+const TOO_MANY_HEADERS: &str = "message head is too large";
 /// A process that was stopped finds its timers due before its sockets were read: silence is believed only after
 /// another moment of it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -104,11 +107,13 @@ pub struct Net {
     read_timeout: Duration,
     max_response: u64,
     clock: Clock,
-    clients: Mutex<HashMap<ClientKind, reqwest::Client>>,
+    clients: Mutex<Vec<(ClientKind, reqwest::Client)>>,
+    /// Whether a reply had more headers than the HTTP library takes by itself.
+    many_headers: AtomicBool,
 }
 
 /// What sets clients apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ClientKind {
     /// One cut HTTP/2 connection would take every reply on it along, so one-shot services get HTTP/1.1.
     http1: bool,
@@ -118,13 +123,16 @@ struct ClientKind {
     loopback: bool,
     /// Names of a network that the world cannot reach are not found.
     outer: bool,
+    /// Replies may have [`MOST_HEADERS`].
+    many_headers: bool,
 }
 
 impl Net {
     /// Clients with these limits, and a clock that says when a reply came. Nothing is made yet.
     pub fn new(poll: &PollSettings, clock: Clock) -> Self {
         let PollSettings { connect_timeout, read_timeout, max_response, .. } = *poll;
-        Self { connect_timeout, read_timeout, max_response, clock, clients: Mutex::default() }
+        let (clients, many_headers) = Default::default();
+        Self { connect_timeout, read_timeout, max_response, clock, clients, many_headers }
     }
 
     /// Makes the client that a URL needs, so that a missing certificate bundle is reported before the first poll.
@@ -136,6 +144,24 @@ impl Net {
     /// following silence may last `read_timeout`; nothing bounds the time of the whole. A body ends at `max_response`
     /// bytes, or where the sink takes no more: as one that broke off.
     pub async fn send(
+        &self,
+        request: &Request,
+        token: &Token,
+        sink: &mut (dyn Sink + Send),
+        leave: &mut watch::Receiver<bool>,
+    ) -> Result<Arrived, NoReply> {
+        loop {
+            let took_many_headers = self.many_headers.load(Ordering::Relaxed);
+            let reply = self.send_once(request, token, sink, leave).await;
+            let is_to_be_repeated =
+                reply.is_err() && !request.one_shot && !took_many_headers && self.many_headers.load(Ordering::Relaxed);
+            if !is_to_be_repeated {
+                return reply;
+            }
+        }
+    }
+
+    async fn send_once(
         &self,
         request: &Request,
         token: &Token,
@@ -161,12 +187,14 @@ impl Net {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
         let started = Instant::now();
+        let mut left = std::pin::pin!(cancelled(leave));
         let mut response = tokio::select! {
+            biased;
             response = within(self.head_limit(), builder.send()) => match response {
                 Some(response) => response.map_err(|error| self.no_reply(&error))?,
                 None => return Err(NoReply { sent: true, reason: self.silence() }),
             },
-            () = cancelled(leave) => return Err(NoReply { sent: true, reason: "left before the reply came".to_owned() }),
+            () = &mut left => return Err(NoReply { sent: true, reason: "left before the reply came".to_owned() }),
         };
         let at = self.clock.now();
         let status = response.status().as_u16();
@@ -176,7 +204,7 @@ impl Net {
         let broken = loop {
             let chunk = tokio::select! {
                 chunk = within(self.read_timeout, response.chunk()) => chunk,
-                () = cancelled(leave) => break Some("left before the reply was whole".to_owned()),
+                () = &mut left => break Some("left before the reply was whole".to_owned()),
             };
             match chunk {
                 Some(Ok(Some(bytes))) => {
@@ -196,13 +224,19 @@ impl Net {
     }
 
     fn client(&self, url: &Url, one_shot: bool, outer: bool) -> Result<reqwest::Client, ClientError> {
-        let kind = ClientKind { http1: one_shot, tls: url.scheme() == "https", loopback: is_loopback(url), outer };
+        let kind = ClientKind {
+            http1: one_shot,
+            tls: url.scheme() == "https",
+            loopback: is_loopback(url),
+            outer,
+            many_headers: one_shot || self.many_headers.load(Ordering::Relaxed),
+        };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&kind) {
+        if let Some((_, client)) = clients.iter().find(|(known, _)| *known == kind) {
             return Ok(client.clone());
         }
         let client = self.build(kind)?;
-        clients.insert(kind, client.clone());
+        clients.push((kind, client.clone()));
         Ok(client)
     }
 
@@ -216,7 +250,6 @@ impl Net {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             // A reply that can be read once is not thrown away over how its head is written.
-            .http1_max_headers(MOST_HEADERS)
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
@@ -226,6 +259,9 @@ impl Net {
             true => builder.dns_resolver(resolve::OuterResolver),
             false => builder.dns_resolver(resolve::SystemResolver),
         };
+        if kind.many_headers {
+            builder = builder.http1_max_headers(MOST_HEADERS);
+        }
         if kind.http1 {
             // Sent twice by nobody but us. Over HTTP/2 a request that the server says it did not begin (GOAWAY,
             // REFUSED_STREAM) is sent again at once: that is no failure of the service.
@@ -247,6 +283,10 @@ impl Net {
             self.clients.lock().unwrap_or_else(PoisonError::into_inner).clear();
             let reason = "no file descriptor is left for a connection: raise the limit (ulimit -n)".to_owned();
             return NoReply { sent: false, reason };
+        }
+        if root_cause(error) == TOO_MANY_HEADERS {
+            // From now on they are taken.
+            self.many_headers.store(true, Ordering::Relaxed);
         }
         NoReply { sent: !(error.is_connect() || error.is_builder()), reason: self.sentence(error) }
     }

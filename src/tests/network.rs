@@ -136,6 +136,17 @@ async fn a_decompression_bomb_takes_bounded_memory_and_what_came_of_it_is_kept()
 }
 
 #[tokio::test]
+async fn a_response_with_hundreds_of_headers_is_read_at_the_first_poll_also_where_it_could_be_read_again() {
+    let plain = Scripted::json(200, r#"{"status":"completed","status_code":200,"output":{}}"#);
+    let reply = (0..300).fold(plain, |reply, n| reply.header(&format!("X-{n}"), "y"));
+    let bench = Bench::new().job(ProviderName::VESSL, "job-1", [reply]);
+    let mut running = bench.start(Purpose::Once);
+    running.until(|fact| *fact == Fact::Settled).await;
+    assert_eq!(running.known(0).state, State::Succeeded);
+    running.drain().await;
+}
+
+#[tokio::test]
 async fn a_service_that_fails_for_a_thousand_jobs_is_tried_one_read_at_a_time() {
     let mut bench = Bench::new();
     bench.poll.pace = Pace { interval: Duration::from_millis(200), max_interval: Duration::from_secs(2) };
