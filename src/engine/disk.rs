@@ -56,7 +56,8 @@ pub struct Bodies {
 #[derive(Debug, Clone)]
 pub struct Pending {
     ix: JobIx,
-    save: Save,
+    /// Shared with the store, which has it until it is on disk.
+    save: Arc<Save>,
     step: AfterSave,
     /// Whether what it brings was shown already, marked as unsaved.
     shown: bool,
@@ -161,13 +162,15 @@ impl Pending {
         let attempts = entry.attempts.clone();
         let hooks = step.hooks.clone();
         let save = Save { change, attempts, body, further, hooks, ..Save::new(Arc::clone(&entry.job), observation) };
-        Self { ix, save, step, shown: false, attempts_loaded: entry.attempts_loaded }
+        Self { ix, save: Arc::new(save), step, shown: false, attempts_loaded: entry.attempts_loaded }
     }
 
     /// With the provider's description, by which its result stays readable.
     pub fn described(mut self, description: Option<Arc<str>>) -> Self {
         let is_result = self.save.body.as_ref().is_some_and(|body| body.keep == Keep::Result);
-        self.save.description = description.filter(|_| is_result);
+        if is_result {
+            Arc::make_mut(&mut self.save).description = description;
+        }
         self
     }
 
@@ -179,13 +182,14 @@ impl Pending {
         if !self.attempts_loaded
             && let Ok((mut attempts, _)) = store.results().history(self.save.job.key.clone()).await
         {
-            for attempt in std::mem::take(&mut self.save.attempts) {
+            let save = Arc::make_mut(&mut self.save);
+            for attempt in std::mem::take(&mut save.attempts) {
                 Attempt::push(&mut attempts, attempt);
             }
-            self.save.attempts = attempts;
+            save.attempts = attempts;
             self.attempts_loaded = true;
         }
-        let result = store.save(self.save.clone()).await;
+        let result = store.save(Arc::clone(&self.save)).await;
         SaveDone { pending: self, result }
     }
 }
@@ -331,7 +335,10 @@ impl Disk {
             Some((number, done)) = self.saves.next() => {
                 let kept = self.saving.remove(&number);
                 match done {
-                    Some(done) => self.save_done(done),
+                    Some(done) => {
+                        drop(kept);
+                        self.save_done(done)
+                    }
                     None => self.save_failed(kept),
                 }
             }
@@ -367,7 +374,7 @@ impl Disk {
                 if self.trouble.is_some() && !self.is_write_checking {
                     self.check_write();
                 }
-                let attempts = std::mem::take(&mut pending.save.attempts);
+                let attempts = Arc::unwrap_or_clone(pending.save).attempts;
                 let attempts_loaded = pending.attempts_loaded;
                 let step = (!pending.shown).then_some(pending.step);
                 DiskEvent::Saved { ix, known: Box::new(known), attempts, attempts_loaded, step }

@@ -54,7 +54,7 @@ pub trait Ledger: Debug + Send + Sync {
 #[derive(Debug)]
 pub enum WriteCommand {
     /// Save a step of a job; answers with the observation as it then is.
-    Save(Box<Save>, ReplyTo<Observation>),
+    Save(Arc<Save>, ReplyTo<Observation>),
     /// Claim these jobs, in their order: ours if free, already ours, or a dead instance's.
     Claim(Vec<Arc<Job>>, ReplyTo<Vec<Claim>>),
     /// Note when jobs were last polled, and give up our claims on these.

@@ -143,15 +143,16 @@ impl Store {
 
     /// Saves one step durably and answers with the observation as it now is. Steps that wait at the same time are
     /// committed together. After an error the same step can be saved again.
-    pub async fn save(&self, save: Save) -> Result<Observation, StoreError> {
-        self.order(|reply| WriteCommand::Save(Box::new(save), reply)).await
+    pub async fn save(&self, save: impl Into<Arc<Save>>) -> Result<Observation, StoreError> {
+        let save = save.into();
+        self.order(|reply| WriteCommand::Save(save, reply)).await
     }
 
     /// Saves without waiting for it: what is saved later is behind it in the queue. A failure is reported to nobody;
     /// that the store takes nothing shows with whatever is saved next.
     pub fn post(&self, save: Save) {
         let (reply, _) = oneshot::channel();
-        self.ledger.write(WriteCommand::Save(Box::new(save), reply));
+        self.ledger.write(WriteCommand::Save(Arc::new(save), reply));
     }
 
     /// What others have changed since this was last asked, or since the store was opened.

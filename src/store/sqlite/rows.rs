@@ -1,9 +1,9 @@
 //! Rows as domain types, and back.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::cells::Cells;
 use super::values::{Nanoseconds, doubt_from_word, duration, nanoseconds, opt_word, time, word};
@@ -141,9 +141,11 @@ pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<O
 
 /// What is known of a job; None if nothing is.
 pub fn read_observation(connection: &Connection, job: i64) -> rusqlite::Result<Option<Observation>> {
-    let columns = OBSERVATION_COLUMNS.join(", ");
+    static SELECT: LazyLock<String> = LazyLock::new(|| {
+        format!("SELECT {} FROM {OBSERVATION_TABLES} WHERE o.job = ?1", OBSERVATION_COLUMNS.join(", "))
+    });
     let observation = connection
-        .prepare_cached(&format!("SELECT {columns} FROM {OBSERVATION_TABLES} WHERE o.job = ?1"))?
+        .prepare_cached(&SELECT)?
         .query_row([job], |row| observation(connection, row))
         .optional()?;
     Ok(observation.flatten())
@@ -153,56 +155,54 @@ pub fn read_observation(connection: &Connection, job: i64) -> rusqlite::Result<O
 pub fn write_observation(connection: &Connection, job: i64, o: &Observation) -> rusqlite::Result<()> {
     let last = o.last_poll.as_ref();
     let count = |count: Option<u64>| count.map(u64::cast_signed);
+    // By their place: looked up by name, each would cost more than to bind it.
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO observation (job, state, word, lost, http_status, service_status_code, progress, \
              fail_reason, error_code, warning, files_total, files_failed, items_total, items_succeeded, items_failed, \
              cost, title, fields, fields_by, created_at, first_seen, running_since, finished_at, eta, expires_at, changed_at, \
              saved, evidence, applied, doubt, doubt_http_status, doubt_at, doubt_reason, read, read_http_status, read_reason, read_at) \
-             VALUES (:job, :state, :word, :lost, :http_status, :service_status_code, :progress, :fail_reason, \
-             :error_code, :warning, :files_total, :files_failed, :items_total, :items_succeeded, :items_failed, :cost, \
-             :title, :fields, :fields_by, :created_at, :first_seen, :running_since, :finished_at, :eta, :expires_at, :changed_at, \
-             :saved, :evidence, :applied, :doubt, :doubt_http_status, :doubt_at, :doubt_reason, :read, :read_http_status, :read_reason, :read_at)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
-        .execute(named_params! {
-            ":job": job,
-            ":state": o.state.as_str(),
-            ":word": o.word,
-            ":lost": o.lost.map(LostBecause::as_str),
-            ":http_status": o.http_status,
-            ":service_status_code": o.service_status_code,
-            ":progress": o.progress,
-            ":fail_reason": o.fail_reason,
-            ":error_code": o.error_code,
-            ":warning": o.warning,
-            ":files_total": o.files.map(|files| files.total),
-            ":files_failed": o.files.map(|files| files.failed),
-            ":items_total": o.items.as_ref().and_then(|items| count(items.total)),
-            ":items_succeeded": o.items.as_ref().and_then(|items| count(items.succeeded)),
-            ":items_failed": o.items.as_ref().and_then(|items| count(items.failed)),
-            ":cost": o.cost.as_deref(),
-            ":title": o.title.as_deref(),
-            ":fields": o.fields.as_ref().map(|fields| &fields.values),
-            ":fields_by": o.fields.as_ref().map(|fields| &fields.taken_by),
-            ":created_at": o.created_at.map(nanoseconds),
-            ":first_seen": o.first_seen.map(nanoseconds),
-            ":running_since": o.running_since.map(nanoseconds),
-            ":finished_at": o.finished_at.map(nanoseconds),
-            ":eta": o.eta.map(nanoseconds),
-            ":expires_at": o.expires_at.map(nanoseconds),
-            ":changed_at": o.changed_at.map(nanoseconds),
-            ":saved": o.saved.as_ref().map(|saved| saved.body.0),
-            ":evidence": o.evidence.as_ref().map(|saved| saved.body.0),
-            ":applied": o.applied.cast_signed(),
-            ":doubt": o.doubt.map(|doubt| doubt.cause().as_str()),
-            ":doubt_http_status": o.doubtful.as_ref().and_then(|poll| poll.http_status),
-            ":doubt_at": o.doubtful.as_ref().map(|poll| nanoseconds(poll.at)),
-            ":doubt_reason": o.doubtful.as_ref().map(|poll| &poll.reason),
-            ":read": last.map(|poll| poll.read.as_str()),
-            ":read_http_status": last.and_then(|poll| poll.http_status),
-            ":read_reason": last.and_then(|poll| poll.reason.as_deref()),
-            ":read_at": last.map(|poll| nanoseconds(poll.at)),
-        })?;
+        .execute(params![
+            job,
+            o.state.as_str(),
+            o.word,
+            o.lost.map(LostBecause::as_str),
+            o.http_status,
+            o.service_status_code,
+            o.progress,
+            o.fail_reason,
+            o.error_code,
+            o.warning,
+            o.files.map(|files| files.total),
+            o.files.map(|files| files.failed),
+            o.items.as_ref().and_then(|items| count(items.total)),
+            o.items.as_ref().and_then(|items| count(items.succeeded)),
+            o.items.as_ref().and_then(|items| count(items.failed)),
+            o.cost.as_deref(),
+            o.title.as_deref(),
+            o.fields.as_ref().map(|fields| &fields.values),
+            o.fields.as_ref().map(|fields| &fields.taken_by),
+            o.created_at.map(nanoseconds),
+            o.first_seen.map(nanoseconds),
+            o.running_since.map(nanoseconds),
+            o.finished_at.map(nanoseconds),
+            o.eta.map(nanoseconds),
+            o.expires_at.map(nanoseconds),
+            o.changed_at.map(nanoseconds),
+            o.saved.as_ref().map(|saved| saved.body.0),
+            o.evidence.as_ref().map(|saved| saved.body.0),
+            o.applied.cast_signed(),
+            o.doubt.map(|doubt| doubt.cause().as_str()),
+            o.doubtful.as_ref().and_then(|poll| poll.http_status),
+            o.doubtful.as_ref().map(|poll| nanoseconds(poll.at)),
+            o.doubtful.as_ref().map(|poll| &poll.reason),
+            last.map(|poll| poll.read.as_str()),
+            last.and_then(|poll| poll.http_status),
+            last.and_then(|poll| poll.reason.as_deref()),
+            last.map(|poll| nanoseconds(poll.at)),
+        ])?;
     Ok(())
 }
 

@@ -47,6 +47,15 @@ enum Failed {
     Aborted(Trouble),
 }
 
+/// How the steps of a transaction stand beside each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    /// One that fails takes all others along: for each savepoint SQLite copies every page that it touches.
+    Together,
+    /// Each in a savepoint.
+    Apart,
+}
+
 impl Writer {
     /// Makes the directory, registers an instance and opens the database. The string is a note for the user.
     pub fn open(dir: StateDir, reader: Sender<ReaderOrder>) -> Result<(Self, Option<String>), Trouble> {
@@ -134,8 +143,7 @@ impl Writer {
         }
     }
 
-    /// Runs all tx in one transaction, each in a savepoint, and commits it. The outcomes are durable, in files that
-    /// stand in their places.
+    /// Runs all steps in one transaction and commits it. The outcomes are durable, in files that stand in their places.
     fn commit(&mut self, batch: &[WriteCommand]) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
         match self.try_commit(batch) {
             Err(Failed::Aborted(Trouble::Replaced)) => self.try_commit(batch),
@@ -147,20 +155,26 @@ impl Writer {
         self.database.be_open().map_err(Failed::NotBegun)?;
         // Before the transaction: nobody else should wait for a large body to be written.
         let placed = self.place_bodies(batch);
-        let result = self.transact(batch, placed);
+        let mut result = self.transact(batch, placed, Steps::Together);
+        if matches!(result, Ok(None)) {
+            let placed = self.place_bodies(batch);
+            result = self.transact(batch, placed, Steps::Apart);
+        }
         if let Err(Failed::NotBegun(trouble) | Failed::Aborted(trouble)) = &result {
             self.database.learn_from(trouble);
         }
-        result
+        result.map(Option::unwrap_or_default)
     }
 
+    /// None: a step failed, and took the others along.
     fn transact(
         &mut self,
         batch: &[WriteCommand],
         placed: Vec<Result<Vec<PlacedBody>, Trouble>>,
-    ) -> Result<Vec<Result<StepOutcome, StoreError>>, Failed> {
+        steps: Steps,
+    ) -> Result<Option<Vec<Result<StepOutcome, StoreError>>>, Failed> {
         let root = self.dir.root();
-        let Some(open) = self.database.current() else { return Ok(Vec::new()) };
+        let Some(open) = self.database.current() else { return Ok(Some(Vec::new())) };
         let connection = &open.connection;
         let run = |sql: &str| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         run("BEGIN IMMEDIATE").map_err(|error| Failed::NotBegun(error.into()))?;
@@ -176,6 +190,9 @@ impl Writer {
             let garbage = tx.garbage.len();
             let outcome = (|| {
                 let placed = placed?;
+                if steps == Steps::Together {
+                    return step(&mut tx, command, &placed);
+                }
                 run("SAVEPOINT step")?;
                 let outcome = step(&mut tx, command, &placed);
                 if outcome.is_ok() {
@@ -190,6 +207,10 @@ impl Writer {
                 if connection.is_autocommit() || trouble.spoils_connection() {
                     let _ = run("ROLLBACK");
                     return Err(Failed::Aborted(outcome.err().unwrap_or(Trouble::Replaced)));
+                }
+                if steps == Steps::Together {
+                    let _ = run("ROLLBACK");
+                    return Ok(None);
                 }
                 // Without effect where the savepoint was not reached.
                 let _ = run("ROLLBACK TO step").and_then(|_| run("RELEASE step"));
@@ -207,7 +228,7 @@ impl Writer {
         for path in tx.garbage {
             let _ = std::fs::remove_file(path);
         }
-        Ok(outcomes)
+        Ok(Some(outcomes))
     }
 
     fn place_bodies(&self, batch: &[WriteCommand]) -> Vec<Result<Vec<PlacedBody>, Trouble>> {
@@ -325,7 +346,11 @@ fn step(tx: &mut Tx<'_>, command: &WriteCommand, placed: &[PlacedBody]) -> Resul
 
 fn respond(command: WriteCommand, outcome: Result<StepOutcome, StoreError>) {
     match (command, outcome) {
-        (WriteCommand::Save(_, reply), Ok(StepOutcome::Saved(observation))) => drop(reply.send(Ok(*observation))),
+        (WriteCommand::Save(save, reply), Ok(StepOutcome::Saved(observation))) => {
+            // Whoever waits has it for itself then.
+            drop(save);
+            drop(reply.send(Ok(*observation)));
+        }
         (WriteCommand::Save(_, reply), Err(error)) => drop(reply.send(Err(error))),
         (WriteCommand::Claim(_, reply), Ok(StepOutcome::Claimed(claims))) => drop(reply.send(Ok(claims))),
         (WriteCommand::Claim(_, reply), Err(error)) => drop(reply.send(Err(error))),
