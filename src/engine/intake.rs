@@ -2,12 +2,13 @@
 //! Nothing looks into the bytes before they are whole in memory or in a file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::domain::job::JobKey;
-use crate::domain::response::Headers;
+use crate::domain::job::Job;
+use crate::domain::response::{Headers, Response};
 use crate::domain::secret::Token;
 use crate::net::decode::{self, DecodedBody};
 use crate::net::{Arrived, Sink};
@@ -19,7 +20,7 @@ use super::mask::{self, Masking};
 pub struct Intake {
     masking: Masking<SpoolWriter>,
     spool: Spool,
-    key: JobKey,
+    job: Arc<Job>,
     seq: u64,
     one_shot: bool,
     token: Token,
@@ -87,9 +88,9 @@ impl Sink for Intake {
 
 impl Intake {
     /// For the response to request `seq` of a job; `one_shot`: it may be the only one.
-    pub fn new(spool: &Spool, key: JobKey, seq: u64, one_shot: bool, token: Token) -> Self {
-        let masking = Masking::new(spool.begin(&key, seq, one_shot), &token);
-        Self { masking, spool: spool.clone(), key, seq, one_shot, token, of_errors: None }
+    pub fn new(spool: &Spool, job: Arc<Job>, seq: u64, one_shot: bool, token: Token) -> Self {
+        let masking = Masking::new(spool.begin(&job.key, seq, one_shot), &token);
+        Self { masking, spool: spool.clone(), job, seq, one_shot, token, of_errors: None }
     }
 
     /// What is no result is masked by this token.
@@ -117,10 +118,10 @@ impl Intake {
 
     /// All bytes as received; cheap, however many there are.
     pub fn whole(self, arrived: Arrived) -> WholeResponse {
-        let Self { masking, spool, key, seq, one_shot, token, of_errors: _ } = self;
+        let Self { masking, spool, job, seq, one_shot, token, of_errors: _ } = self;
         let (written, masked) = masking.finish(arrived.broken.is_some());
         let (as_received, spooled) = written.finish();
-        WholeResponse { as_received, spooled, masked, arrived, spool, key, seq, one_shot, token }
+        WholeResponse { as_received, spooled, masked, arrived, spool, job, seq, one_shot, token }
     }
 }
 
@@ -131,28 +132,41 @@ pub struct WholeResponse {
     masked: bool,
     arrived: Arrived,
     spool: Spool,
-    key: JobKey,
+    job: Arc<Job>,
     seq: u64,
     one_shot: bool,
     token: Token,
 }
 
-impl WholeResponse {
-    /// Why it broke off, if it did.
-    pub fn broken(&self) -> Option<&str> {
-        self.arrived.broken.as_deref()
-    }
+/// A response to be read, and what is to be remembered of it.
+pub struct DecodedResponse {
+    /// What providers read.
+    pub response: Response,
+    /// What was odd about its content coding.
+    pub warning: Option<&'static str>,
+    spooled: Option<PathBuf>,
+    masked: bool,
+}
 
-    /// The response with its content coding undone, and what was odd about that. `broken` alone says whether it broke off:
-    /// who reads it knows whether it is whole all the same.
-    pub fn decoded(self) -> (ReceivedResponse, Option<&'static str>) {
-        let Self { as_received, spooled, masked, arrived, spool, key, seq, one_shot, token } = self;
+impl DecodedResponse {
+    /// What is kept of it. `is_whole`: who read it knows that it is one whole document, though it may have broken off.
+    pub fn received(self, is_whole: bool) -> ReceivedResponse {
+        let Self { response, spooled, masked, .. } = self;
+        let Response { status, headers, body: bytes, broken, at } = response;
+        ReceivedResponse { status, headers, bytes, spooled, broken: broken.is_some() && !is_whole, masked, at }
+    }
+}
+
+impl WholeResponse {
+    /// The response with its content coding undone.
+    pub fn decoded(self) -> DecodedResponse {
+        let Self { as_received, spooled, masked, arrived, spool, job, seq, one_shot, token } = self;
         let Arrived { status, headers, broken, at, .. } = arrived;
         let headers = mask::headers(headers, &token);
-        let broken = broken.is_some();
         let Some(DecodedBody { bytes, warning }) = decode::decoded(headers.content_encoding.as_deref(), &as_received)
         else {
-            return (ReceivedResponse { status, headers, bytes: as_received, spooled, broken, masked, at }, None);
+            let response = Response { status, headers, body: as_received, broken, at };
+            return DecodedResponse { response, warning: None, spooled, masked };
         };
         forget(&spool, spooled);
         let (bytes, masked) = match mask::bytes(&bytes, &token) {
@@ -160,14 +174,14 @@ impl WholeResponse {
             None => (bytes, masked),
         };
         // A long body goes into a file again.
-        let mut again = spool.begin(&key, seq, one_shot);
+        let mut again = spool.begin(&job.key, seq, one_shot);
         again.set_status(status);
         if masked {
             again.set_masked();
         }
         again.push(&bytes);
-        let (bytes, spooled) = again.finish();
-        (ReceivedResponse { status, headers, bytes, spooled, broken, masked, at }, warning)
+        let (body, spooled) = again.finish();
+        DecodedResponse { response: Response { status, headers, body, broken, at }, warning, spooled, masked }
     }
 }
 

@@ -2,6 +2,7 @@
 //! own word that it goes on puts the taking request off; whatever else becomes of this one, that follows at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -9,7 +10,6 @@ use tokio::time::timeout;
 use crate::domain::provider::Peek;
 use crate::domain::reading::Reading;
 use crate::domain::request::{HeaderPart, Request};
-use crate::domain::response::Response;
 use crate::domain::secret::Token;
 
 use super::intake::{Intake, ReceivedResponse};
@@ -38,9 +38,9 @@ pub enum Peeked {
 
 /// Asks, if the service has such a request and its key is there.
 pub async fn peek(poll: &PollRequest, around: &mut PollContext) -> Peeked {
-    let request = poll.service.provider.peek(&poll.service, &poll.key.id).filter(|_| poll.peeks);
+    let request = poll.service.provider.peek(&poll.service, &poll.job.key.id).filter(|_| poll.peeks);
     let Some(request) = request.filter(|request| has_secrets(request, &poll.token)) else { return Peeked::NotAsked };
-    let mut intake = Intake::new(around.store.spool(), poll.key.clone(), poll.seq, false, poll.token.clone());
+    let mut intake = Intake::new(around.store.spool(), Arc::clone(&poll.job), poll.seq, false, poll.token.clone());
     let sent = timeout(PATIENCE, around.net.send(&request, &poll.token, &mut intake, &mut around.leave)).await;
     let arrived = match sent {
         Ok(Ok(arrived)) => arrived,
@@ -55,11 +55,11 @@ pub async fn peek(poll: &PollRequest, around: &mut PollContext) -> Peeked {
             return Peeked::Ask { acknowledged: false, failed };
         }
     };
-    let (latency, broken) = (arrived.latency, arrived.broken.clone());
-    let (received, _) = intake.whole(arrived).decoded();
-    let ReceivedResponse { status, headers, bytes, at, .. } = received.clone();
-    let response = Response { status, headers, body: bytes, broken, at };
-    let said = catch_unwind(AssertUnwindSafe(|| poll.service.provider.peeked(&poll.service, &poll.key.id, &response)));
+    let latency = arrived.latency;
+    let decoded = intake.whole(arrived).decoded();
+    let peeked = || poll.service.provider.peeked(&poll.service, &poll.job.key.id, &decoded.response);
+    let said = catch_unwind(AssertUnwindSafe(peeked));
+    let received = decoded.received(false);
     if let (true, Some(path)) = (!matches!(said, Ok(Peek::GoesOn(_))), &received.spooled) {
         around.store.spool().discard(path);
     }

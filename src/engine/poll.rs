@@ -12,7 +12,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::clean::Clean;
 use crate::domain::clock::Clock;
 use crate::domain::human;
-use crate::domain::job::{JobIx, JobKey};
+use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Role;
 use crate::domain::provider::{BodySource, Fetch, Next};
 use crate::domain::reading::{Reading, Verdict};
@@ -42,7 +42,7 @@ pub struct PollRequest {
     /// The job's number.
     pub ix: JobIx,
     /// The job.
-    pub key: JobKey,
+    pub job: Arc<Job>,
     /// Its service.
     pub service: Arc<Service>,
     /// The service's token.
@@ -124,7 +124,7 @@ struct Exchange {
 /// over.
 pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
     let sent_at = poll.clock.now();
-    let mut request = poll.service.provider.request(&poll.service, &poll.key.id);
+    let mut request = poll.service.provider.request(&poll.service, &poll.job.key.id);
     let mut fetch: Option<Fetch> = None;
     let mut seq = poll.seq;
     let mut before: Vec<(Role, ReceivedResponse)> = Vec::new();
@@ -238,8 +238,8 @@ struct PollStep<'a> {
 
 async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollContext) -> Exchange {
     let PollStep { request, fetch, seq } = asked;
-    let (key, token) = (poll.key.clone(), poll.token.clone());
-    let mut intake = Intake::new(around.store.spool(), key, seq, request.one_shot, token);
+    let (job, token) = (Arc::clone(&poll.job), poll.token.clone());
+    let mut intake = Intake::new(around.store.spool(), job, seq, request.one_shot, token);
     let of_errors = fetch.map(|_| mask::with_query(&poll.token, &request.url));
     if let Some(token) = of_errors.clone() {
         intake = intake.masking_errors_by(token);
@@ -252,7 +252,7 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
         Ok(arrived) => {
             let is_in_a_file = intake.stands_in_a_file(&arrived);
             let may_be_mapped = || !is_in_a_file || around.store.spool().may_be_mapped(arrived.bytes);
-            if !may_be_read((&poll.key, arrived.bytes), may_be_mapped, &mut around.leave).await {
+            if !may_be_read((&poll.job.key, arrived.bytes), may_be_mapped, &mut around.leave).await {
                 let latency = arrived.latency;
                 // What came stays in its file, to its last byte: the next start takes it up.
                 drop(intake.whole(arrived));
@@ -301,10 +301,10 @@ fn whole_or_missed(fetch: Option<&Fetch>, exchange: Exchange, spool: &Spool) -> 
 async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arrived: Arrived) -> Exchange {
     let latency = arrived.latency;
     let is_long = arrived.bytes > LONG_BODY;
-    let (service, id, fetch) = (Arc::clone(&poll.service), poll.key.id.clone(), fetch.cloned());
+    let (service, job, fetch) = (Arc::clone(&poll.service), Arc::clone(&poll.job), fetch.cloned());
     // Now, as long as there is memory for it: a thread takes some.
     let whole = intake.whole(arrived);
-    let work = move || read(&service, &id, fetch.as_ref(), whole);
+    let work = move || read(&service, &job.key.id, fetch.as_ref(), whole);
     let read = if is_long { offload::run(work).await } else { Some(work()) };
     let (response, next) = match read {
         Some((response, next)) => (Some(response), next),
@@ -341,16 +341,13 @@ async fn may_be_read(
 
 /// A fault of ours while reading costs the reading, never the bytes.
 fn read(service: &Service, id: &str, fetch: Option<&Fetch>, whole: WholeResponse) -> (ReceivedResponse, Next) {
-    let broken = whole.broken().map(str::to_owned);
-    let (mut received, warning) = whole.decoded();
-    let ReceivedResponse { status, headers, bytes, at, .. } = received.clone();
-    let response = Response { status, headers, body: bytes, broken, at };
+    let decoded = whole.decoded();
     let understand = || {
         let mut next = match fetch {
-            Some(fetch) => providers::fetched(service, id, fetch, &response),
-            None => providers::read(service, id, &response),
+            Some(fetch) => providers::fetched(service, id, fetch, &decoded.response),
+            None => providers::read(service, id, &decoded.response),
         };
-        take_fields(service, fetch, &response, &mut next);
+        take_fields(service, fetch, &decoded.response, &mut next);
         next
     };
     let mut next = catch_unwind(AssertUnwindSafe(understand)).unwrap_or_else(|_| {
@@ -361,11 +358,11 @@ fn read(service: &Service, id: &str, fetch: Option<&Fetch>, whole: WholeResponse
         Next::Done(reading) => reading,
         Next::Fetch(fetch) => &mut fetch.status,
     };
-    if let (Some(answer), Some(warning)) = (&mut reading.answer, warning) {
+    if let (Some(answer), Some(warning)) = (&mut reading.answer, decoded.warning) {
         answer.warning.get_or_insert_with(|| warning.to_owned());
     }
-    received.broken &= reading.read != PollOutcome::Answered;
-    (received, next)
+    let is_whole = reading.read == PollOutcome::Answered;
+    (decoded.received(is_whole), next)
 }
 
 /// Takes the user's fields from the response that holds the result of a job that is over.

@@ -432,7 +432,7 @@ mod tests {
         let service = &run.schedule[entry.service];
         let poll = crate::engine::poll::PollRequest {
             ix: JobIx(0),
-            key: entry.job.key.clone(),
+            job: Arc::clone(&entry.job),
             service: Arc::clone(&service.service),
             token: Token::new("secret").unwrap(),
             seq: 1,

@@ -293,8 +293,8 @@ impl EngineLoop {
         self.schedule.set_phase(ix, Phase::Polling);
         let entry = &mut self.schedule[ix];
         entry.seq += 1;
-        let (key, seq) = (entry.job.key.clone(), entry.seq);
-        let poll = PollRequest { ix, key, service, token, seq, peeks, clock: self.clock.clone() };
+        let (job, seq) = (Arc::clone(&entry.job), entry.seq);
+        let poll = PollRequest { ix, job, service, token, seq, peeks, clock: self.clock.clone() };
         self.polls.send(poll, at, is_one_shot, self.net.clone(), self.disk.store().clone());
     }
 

@@ -99,6 +99,9 @@ fn whole(response: &Response, read: impl Fn(&Response) -> Next) -> Next {
     {
         return cut_off(why);
     }
+    if response.broken.is_none() && !has_rest {
+        return read(response);
+    }
     let next = read(&Response { body: document, ..response.clone() });
     if has_rest && !is_answered(&next) {
         return response.broken.as_ref().map_or_else(|| read(response), cut_off);
