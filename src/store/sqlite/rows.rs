@@ -144,10 +144,8 @@ pub fn read_observation(connection: &Connection, job: i64) -> rusqlite::Result<O
     static SELECT: LazyLock<String> = LazyLock::new(|| {
         format!("SELECT {} FROM {OBSERVATION_TABLES} WHERE o.job = ?1", OBSERVATION_COLUMNS.join(", "))
     });
-    let observation = connection
-        .prepare_cached(&SELECT)?
-        .query_row([job], |row| observation(connection, row))
-        .optional()?;
+    let observation =
+        connection.prepare_cached(&SELECT)?.query_row([job], |row| observation(connection, row)).optional()?;
     Ok(observation.flatten())
 }
 
