@@ -9,31 +9,23 @@ use crate::domain::state::{LostBecause, State};
 /// A range to draw from, both ends included.
 pub type Range<T> = [T; 2];
 
-/// A kind of job.
 #[derive(Debug, Clone)]
 pub enum JobKind {
-    /// An execution.
     Unstract(Arc<UnstractKind>),
-    /// A request.
     Vessl(Arc<VesslKind>),
-    /// A task.
     Optexity(Arc<OptexityKind>),
-    /// A whisper.
     Whisper(Arc<WhisperKind>),
-    /// A render.
     Render(Arc<RenderKind>),
 }
 
 /// What every kind of job has.
 #[derive(Debug, Deserialize)]
 pub struct CommonSettings {
-    /// Its service's name.
     pub service: String,
     /// How often it occurs, in proportion to the others.
     pub weight: f64,
     /// The job's name, with placeholders.
     pub name: String,
-    /// Its tags.
     pub tags: Vec<String>,
     /// Seconds that it runs.
     pub runs: Range<f64>,
@@ -42,18 +34,14 @@ pub struct CommonSettings {
 /// A kind of Unstract execution.
 #[derive(Debug, Deserialize)]
 pub struct UnstractKind {
-    /// What every kind has.
     #[serde(flatten)]
     pub common: CommonSettings,
-    /// How it ends.
     pub ends: UnstractEnd,
     /// What is extracted: a name of `documents`.
     pub document: Option<String>,
     /// In place of a document: the tool's output is plain text.
     pub text: Option<String>,
-    /// Name of a file.
     pub file: String,
-    /// How many files.
     pub files: Range<usize>,
     /// How many of them fail.
     #[serde(default)]
@@ -133,10 +121,8 @@ pub enum Delivery {
 /// A kind of VESSL request.
 #[derive(Debug, Deserialize)]
 pub struct VesslKind {
-    /// What every kind has.
     #[serde(flatten)]
     pub common: CommonSettings,
-    /// How it ends.
     pub ends: VesslEnd,
     /// The code that the user's own service answered.
     pub status_code: Option<u16>,
@@ -164,10 +150,8 @@ pub enum VesslEnd {
 /// A kind of Optexity task.
 #[derive(Debug, Deserialize)]
 pub struct OptexityKind {
-    /// What every kind has.
     #[serde(flatten)]
     pub common: CommonSettings,
-    /// How it ends.
     pub ends: OptexityEnd,
     /// Where it goes.
     pub end_point: String,
@@ -207,10 +191,8 @@ pub enum OptexityEnd {
 /// A kind of whisper, of LLMWhisperer.
 #[derive(Debug, Deserialize)]
 pub struct WhisperKind {
-    /// What every kind has.
     #[serde(flatten)]
     pub common: CommonSettings,
-    /// How it ends.
     pub ends: WhisperEnd,
     /// How many pages its document has.
     pub pages: Range<usize>,
@@ -239,10 +221,8 @@ pub enum WhisperEnd {
 /// A kind of render, of the farm that only a description knows.
 #[derive(Debug, Deserialize)]
 pub struct RenderKind {
-    /// What every kind has.
     #[serde(flatten)]
     pub common: CommonSettings,
-    /// How it ends.
     pub ends: RenderEnd,
     /// What is rendered.
     pub scene: String,
@@ -274,7 +254,6 @@ pub enum RenderEnd {
 }
 
 impl JobKind {
-    /// What every kind has.
     pub fn common(&self) -> &CommonSettings {
         match self {
             Self::Unstract(kind) => &kind.common,

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Path, State};
 use axum::response::Response;
-use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::kind::JobKind;
 use super::line::{Connection, Sending, reply};
 use super::plan::DemoPhase;
-use super::unstract_body::{self, to_json};
 use super::world::World;
-use super::{llmwhisperer, optexity, render, vessl};
+use super::{llmwhisperer, optexity, render, unstract_body, vessl};
 
 /// The body of the terminal reply that was handed out whole. It is made again: bodies follow from the seed, and
 /// keeping those of 100,000 jobs would take half a gigabyte.
@@ -21,13 +20,14 @@ pub fn handed_out(world: &World, id: &str) -> Option<Vec<u8>> {
     let record = world.record(id)?;
     let taken = record.taken.filter(|taken| taken.whole)?;
     let job = &record.job;
-    Some(match &job.kind {
+    let body = match &job.kind {
         JobKind::Unstract(kind) => unstract_body::body(world, job, kind, &record.names, taken.flags),
         JobKind::Vessl(kind) => vessl::answer(job, kind),
         JobKind::Optexity(kind) => optexity::answer(world, job, kind, DemoPhase::Over),
         JobKind::Whisper(kind) => llmwhisperer::handed_out(job, kind),
         JobKind::Render(kind) => render::handed_out(world, job, kind),
-    })
+    };
+    Some(body.to_string().into_bytes())
 }
 
 /// GET /demo/ledger: one JSON line for each job of the batch.
@@ -36,17 +36,17 @@ pub async fn all(State(world): State<Arc<World>>, ConnectInfo(line): ConnectInfo
     for job in &world.batch {
         let Some(record) = world.record(&job.id) else { continue };
         let body = handed_out(&world, &job.id);
-        lines.extend(to_json(&LedgerEntry {
-            id: &job.id,
-            service: &job.kind.common().service,
-            expected: job.kind.state().as_str(),
-            lost_because: job.kind.lost().map(|cause| cause.as_str()),
-            reads: record.reads,
-            consuming_reads: record.consuming,
-            bytes: body.as_ref().map(Vec::len),
-            sha256: body.as_deref().map(sha256),
-        }));
-        lines.push(b'\n');
+        let entry = json!({
+            "id": job.id,
+            "service": job.kind.common().service,
+            "expected": job.kind.state().as_str(),
+            "lost_because": job.kind.lost().map(|cause| cause.as_str()),
+            "reads": record.reads,
+            "consuming_reads": record.consuming,
+            "bytes": body.as_ref().map(Vec::len),
+            "sha256": body.as_deref().map(sha256),
+        });
+        lines.extend(format!("{entry}\n").into_bytes());
     }
     reply(&line, 200, "application/jsonl", lines, Sending::Whole)
 }
@@ -61,18 +61,6 @@ pub async fn body(
         Some(body) => reply(&line, 200, "application/octet-stream", body, Sending::Whole),
         None => reply(&line, 404, "text/plain", b"nothing was handed out whole\n".to_vec(), Sending::Whole),
     }
-}
-
-#[derive(Serialize)]
-struct LedgerEntry<'a> {
-    id: &'a str,
-    service: &'a str,
-    expected: &'static str,
-    lost_because: Option<&'static str>,
-    reads: u32,
-    consuming_reads: u32,
-    bytes: Option<usize>,
-    sha256: Option<String>,
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -15,14 +15,17 @@ use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
 use futures_util::stream;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+
+/// The content type of all answers but a proxy's.
+pub const JSON: &str = "application/json";
 
 /// A loopback listener.
 #[derive(Debug)]
 pub struct ConnectionListener(pub TcpListener);
 
-/// One connection.
 #[derive(Debug)]
 pub struct Wire {
     stream: TcpStream,
@@ -53,6 +56,19 @@ enum SendStep {
     Wait(Duration),
     Break,
     Done(Box<dyn FnOnce() + Send>),
+}
+
+/// A JSON reply of that code, at once and whole.
+pub fn json(line: &Connection, status: u16, body: &Value) -> Response {
+    reply(line, status, JSON, body.to_string().into(), Sending::Whole)
+}
+
+/// The object without those of its members that are null.
+pub fn without_nulls(mut object: Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.retain(|_, value| !value.is_null());
+    }
+    object
 }
 
 /// A reply of that code and type, sent in that way.

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde::Serialize;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::kind::{JobKind, WhisperEnd, WhisperKind};
-use super::line::{Connection, Sending, reply, reply_then};
+use super::line::{Connection, JSON, Sending, json, reply_then};
 use super::plan::{DemoPhase, Planned};
-use super::server::{JSON, is_right, latency, trouble};
-use super::template::fill;
-use super::unstract_body::{draw, to_json};
+use super::server::{is_right, latency, trouble};
+use super::template::{draw, fill};
 use super::world::{Flags, HandedOut, Met, World};
 
 /// Between two pages, as the real service has it.
@@ -33,8 +32,7 @@ pub async fn status(
         world.take(id, HandedOut { flags: Flags::default(), whole: true });
     }
     let is_taken = world.record(id).is_some_and(|record| record.taken.is_some());
-    let body = answer(&met.job, &kind, met.phase, is_taken);
-    Ok(reply(&line, 200, JSON, body, Sending::Whole))
+    Ok(json(&line, 200, &answer(&met.job, &kind, met.phase, is_taken)))
 }
 
 /// GET of a whisper's text: the first one takes it.
@@ -58,8 +56,8 @@ pub async fn retrieve(
     if !first || kind.ends == WhisperEnd::AlreadyRead {
         return Err(said(&line, 400, "Whisper already delivered"));
     }
-    let text = text(&met.job, &kind);
-    Ok(reply_then(&line, 200, JSON, text, sending, move || world.sent_whole(&id)))
+    let text = text(&met.job, &kind).to_string();
+    Ok(reply_then(&line, 200, JSON, text.into(), sending, move || world.sent_whole(&id)))
 }
 
 /// POST of a document: 202 and the hash by which its whisper is asked for.
@@ -73,19 +71,19 @@ pub async fn send(
     }
     let works = |kind: &JobKind| of_whisper(kind).is_some_and(|kind| kind.ends == WhisperEnd::Processed);
     let Some(job) = world.send_first(works) else { return said(&line, 404, "Resource not found") };
-    let accepted = AcceptedExtraction { message: "Whisper Job Accepted", status: "processing", whisper_hash: &job.id };
-    reply(&line, 202, JSON, to_json(&accepted), Sending::Whole)
+    let accepted = json!({ "message": "Whisper Job Accepted", "status": "processing", "whisper_hash": job.id });
+    json(&line, 202, &accepted)
 }
 
 /// What was handed out of a whisper that is over: its text, or the status that says why there is none.
-pub fn handed_out(job: &Planned, kind: &WhisperKind) -> Vec<u8> {
+pub fn handed_out(job: &Planned, kind: &WhisperKind) -> Value {
     match kind.ends {
         WhisperEnd::Error => answer(job, kind, DemoPhase::Over, true),
         WhisperEnd::Processed | WhisperEnd::AlreadyRead | WhisperEnd::Cut => text(job, kind),
     }
 }
 
-fn answer(job: &Planned, kind: &WhisperKind, phase: DemoPhase, is_taken: bool) -> Vec<u8> {
+fn answer(job: &Planned, kind: &WhisperKind, phase: DemoPhase, is_taken: bool) -> Value {
     let mut rng = job.rng(5);
     let pages = draw(kind.pages, &mut rng);
     let (status, done) = match phase {
@@ -98,20 +96,19 @@ fn answer(job: &Planned, kind: &WhisperKind, phase: DemoPhase, is_taken: bool) -
         },
     };
     let message = if status == "error" { &kind.message } else { "" };
-    let page = |page_no| ExtractedPage {
-        execution_time_in_seconds: f64::from(rng.u32(8..60)) / 10.0,
-        message: "extraction_success",
-        page_no,
+    let page = |page_no| {
+        let seconds = f64::from(rng.u32(8..60)) / 10.0;
+        json!({ "execution_time_in_seconds": seconds, "message": "extraction_success", "page_no": page_no })
     };
-    to_json(&ExtractionStatus { status, message, detail: (1..=done).map(page).collect() })
+    json!({ "status": status, "message": message, "detail": (1..=done).map(page).collect::<Value>() })
 }
 
-fn text(job: &Planned, kind: &WhisperKind) -> Vec<u8> {
+fn text(job: &Planned, kind: &WhisperKind) -> Value {
     let pages = draw(kind.pages, &mut job.rng(5));
     let mut rng = job.rng(6);
     let page = |page| fill(&kind.text, &mut rng, job.number, page) + PAGE_END;
-    let result_text = (1..=pages).map(page).collect();
-    to_json(&Text { result_text, confidence_metadata: [], metadata: Nothing {}, webhook_metadata: "" })
+    let result_text: String = (1..=pages).map(page).collect();
+    json!({ "result_text": result_text, "confidence_metadata": [], "metadata": {}, "webhook_metadata": "" })
 }
 
 /// The whisper that a request is about; the error is a reply in place of an answer, with this code and sentence where
@@ -138,45 +135,8 @@ async fn asked(
     Ok((met, kind))
 }
 
-#[derive(Serialize)]
-struct ExtractionStatus<'a> {
-    status: &'static str,
-    message: &'a str,
-    detail: Vec<ExtractedPage>,
-}
-
-#[derive(Serialize)]
-struct ExtractedPage {
-    execution_time_in_seconds: f64,
-    message: &'static str,
-    page_no: usize,
-}
-
-#[derive(Serialize)]
-struct Text {
-    result_text: String,
-    confidence_metadata: [(); 0],
-    metadata: Nothing,
-    webhook_metadata: &'static str,
-}
-
-#[derive(Serialize)]
-struct Nothing {}
-
-#[derive(Serialize)]
-struct AcceptedExtraction<'a> {
-    message: &'static str,
-    status: &'static str,
-    whisper_hash: &'a str,
-}
-
-#[derive(Serialize)]
-struct WhispererMessage {
-    message: &'static str,
-}
-
-fn said(line: &Connection, status: u16, message: &'static str) -> Response {
-    reply(line, status, JSON, to_json(&WhispererMessage { message }), Sending::Whole)
+fn said(line: &Connection, status: u16, message: &str) -> Response {
+    json(line, status, &json!({ "message": message }))
 }
 
 /// The gateway before the service asks for the key.

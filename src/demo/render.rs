@@ -6,14 +6,13 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::kind::{JobKind, RenderEnd, RenderKind};
-use super::line::{Connection, Sending, reply};
+use super::line::{Connection, json, without_nulls};
 use super::plan::{DemoPhase, Planned};
-use super::server::{JSON, bearer, is_right, latency, trouble};
-use super::template::fill;
-use super::unstract_body::{draw, to_json};
+use super::server::{bearer, is_right, latency, trouble};
+use super::template::{draw, fill};
 use super::world::{Flags, HandedOut, Met, World};
 
 /// What the name of a file of frames ends with, behind the id of its render.
@@ -34,7 +33,7 @@ pub async fn status(
     if met.phase == DemoPhase::Over && !has_frames(&kind) {
         world.take(&id, HandedOut { flags: Flags::default(), whole: true });
     }
-    Ok(reply(&line, 200, JSON, answer(&world, &met.job, &kind, met.phase), Sending::Whole))
+    Ok(json(&line, 200, &answer(&world, &met.job, &kind, met.phase)))
 }
 
 /// GET of the file that lists a render's frames, as often as one likes.
@@ -50,7 +49,7 @@ pub async fn frames(
         return Err(refuse(&line, 404, "NO_FILE", "no such file"));
     }
     world.take(id, HandedOut { flags: Flags::default(), whole: true });
-    Ok(reply(&line, 200, JSON, manifest(&met.job, &kind), Sending::Whole))
+    Ok(json(&line, 200, &manifest(&met.job, &kind)))
 }
 
 /// POST of a scene: 201 and the render that it became.
@@ -66,11 +65,11 @@ pub async fn send(
     let Some(job) = world.send_first(works) else {
         return refuse(&line, 503, "NO_NODES", "the farm has no nodes");
     };
-    reply(&line, 201, JSON, to_json(&AcceptedRender { id: &job.id, state: "waiting" }), Sending::Whole)
+    json(&line, 201, &json!({ "id": job.id, "state": "waiting" }))
 }
 
 /// What was handed out of a render that is over: its frames, or the status that says why there are none.
-pub fn handed_out(world: &World, job: &Planned, kind: &RenderKind) -> Vec<u8> {
+pub fn handed_out(world: &World, job: &Planned, kind: &RenderKind) -> Value {
     if has_frames(kind) { manifest(job, kind) } else { answer(world, job, kind, DemoPhase::Over) }
 }
 
@@ -79,7 +78,7 @@ fn has_frames(kind: &RenderKind) -> bool {
 }
 
 /// What the farm says of a render that is so far.
-fn answer(world: &World, job: &Planned, kind: &RenderKind, phase: DemoPhase) -> Vec<u8> {
+fn answer(world: &World, job: &Planned, kind: &RenderKind, phase: DemoPhase) -> Value {
     let clock = world.clock;
     let (total, failing) = plan(job, kind);
     let share = match (phase, kind.ends) {
@@ -101,39 +100,38 @@ fn answer(world: &World, job: &Planned, kind: &RenderKind, phase: DemoPhase) -> 
     };
     let ahead = ((job.starts - clock.now()) / 4.0).ceil().max(1.0) as u32;
     let broken = is_over && kind.ends == RenderEnd::Broken;
-    to_json(&RenderStatus {
-        id: &job.id,
-        scene: fill(&kind.scene, &mut job.rng(7), job.number, 1),
-        state,
-        ahead: (phase == DemoPhase::Waiting).then_some(ahead),
-        submitted_at: clock.at(job.created).to_string(),
-        started_at: (phase != DemoPhase::Waiting).then(|| clock.at(job.starts).to_string()),
-        eta: matches!(phase, DemoPhase::Running(_)).then(|| clock.at(job.ends).to_string()),
-        finished_at: is_over.then(|| clock.at(job.ends).to_string()),
-        frames: Frames { total, done: over - failed.len(), failed: failed.len() },
-        failures: failed
-            .iter()
-            .map(|frame| RenderFailure { frame: *frame, message: message(job, kind, *frame) })
-            .collect(),
-        cost_usd: (over as f64 * PRICE * 100.0).round() / 100.0,
-        manifest: (is_over && has_frames(kind)).then(|| format!("{}{FILE_END}", job.id)),
-        error: broken.then(|| RenderProblem { code: &kind.code, message: message(job, kind, 1) }),
-    })
+    let failures: Vec<Value> =
+        failed.iter().map(|frame| json!({ "frame": frame, "message": message(job, kind, *frame) })).collect();
+    without_nulls(json!({
+        "id": job.id,
+        "scene": fill(&kind.scene, &mut job.rng(7), job.number, 1),
+        "state": state,
+        "ahead": (phase == DemoPhase::Waiting).then_some(ahead),
+        "submitted_at": clock.at(job.created).to_string(),
+        "started_at": (phase != DemoPhase::Waiting).then(|| clock.at(job.starts).to_string()),
+        "eta": matches!(phase, DemoPhase::Running(_)).then(|| clock.at(job.ends).to_string()),
+        "finished_at": is_over.then(|| clock.at(job.ends).to_string()),
+        "frames": { "total": total, "done": over - failed.len(), "failed": failed.len() },
+        "failures": (!failures.is_empty()).then_some(failures),
+        "cost_usd": (over as f64 * PRICE * 100.0).round() / 100.0,
+        "manifest": (is_over && has_frames(kind)).then(|| format!("{}{FILE_END}", job.id)),
+        "error": broken.then(|| problem(&kind.code, &message(job, kind, 1))),
+    }))
 }
 
-fn manifest(job: &Planned, kind: &RenderKind) -> Vec<u8> {
+fn manifest(job: &Planned, kind: &RenderKind) -> Value {
     let (total, failing) = plan(job, kind);
     let mut rng = job.rng(9);
     let frame = |frame| {
         let failed = failing.contains(&frame);
-        RenderedFrame {
-            frame,
-            file: (!failed).then(|| format!("{}.{frame:04}.exr", job.name())),
-            seconds: f64::from(rng.u32(40..900)) / 10.0,
-            error: failed.then(|| message(job, kind, frame)),
-        }
+        json!({
+            "frame": frame,
+            "file": (!failed).then(|| format!("{}.{frame:04}.exr", job.name())),
+            "seconds": f64::from(rng.u32(40..900)) / 10.0,
+            "error": failed.then(|| message(job, kind, frame)),
+        })
     };
-    to_json(&Manifest { id: &job.id, frames: (1..=total).map(frame).collect() })
+    json!({ "id": job.id, "frames": (1..=total).map(frame).collect::<Value>() })
 }
 
 /// How many frames a render has, and which of them fail.
@@ -169,82 +167,17 @@ async fn asked(
     Ok((met, kind))
 }
 
-#[derive(Serialize)]
-struct RenderStatus<'a> {
-    id: &'a str,
-    scene: String,
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ahead: Option<u32>,
-    submitted_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    eta: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finished_at: Option<String>,
-    frames: Frames,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    failures: Vec<RenderFailure>,
-    cost_usd: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    manifest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<RenderProblem<'a>>,
-}
-
-#[derive(Serialize)]
-struct Frames {
-    total: usize,
-    done: usize,
-    failed: usize,
-}
-
-#[derive(Serialize)]
-struct RenderFailure {
-    frame: usize,
-    message: String,
-}
-
-#[derive(Serialize)]
-struct Manifest<'a> {
-    id: &'a str,
-    frames: Vec<RenderedFrame>,
-}
-
-#[derive(Serialize)]
-struct RenderedFrame {
-    frame: usize,
-    file: Option<String>,
-    seconds: f64,
-    error: Option<String>,
-}
-
-#[derive(Serialize)]
-struct RenderProblem<'a> {
-    code: &'a str,
-    message: String,
-}
-
-#[derive(Serialize)]
-struct RefusedRender<'a> {
-    error: RenderProblem<'a>,
-}
-
-#[derive(Serialize)]
-struct AcceptedRender<'a> {
-    id: &'a str,
-    state: &'static str,
-}
-
 fn refused(line: &Connection, headers: &HeaderMap) -> Option<Response> {
     let fits = bearer(headers).is_some_and(is_right);
     (!fits).then(|| refuse(line, 401, "WHO_ARE_YOU", "this key opens nothing here"))
 }
 
-fn refuse(line: &Connection, status: u16, code: &'static str, message: &str) -> Response {
-    let error = RenderProblem { code, message: message.to_owned() };
-    reply(line, status, JSON, to_json(&RefusedRender { error }), Sending::Whole)
+fn refuse(line: &Connection, status: u16, code: &str, message: &str) -> Response {
+    json(line, status, &json!({ "error": problem(code, message) }))
+}
+
+fn problem(code: &str, message: &str) -> Value {
+    json!({ "code": code, "message": message })
 }
 
 fn of_render(kind: &JobKind) -> Option<&Arc<RenderKind>> {

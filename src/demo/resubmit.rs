@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Path, State};
 use axum::response::Response;
+use serde_json::json;
 
-use super::line::{Connection, Sending, reply};
-use super::server::JSON;
+use super::line::{Connection, Sending, json, reply};
 use super::world::World;
 
 /// Answers with the new job's id and, after a tab, its name.
@@ -20,6 +20,6 @@ pub async fn resubmit(
         Some((job, name)) => {
             reply(&line, 200, "text/plain; charset=utf-8", format!("{}\t{name}\n", job.id).into(), Sending::Whole)
         }
-        None => reply(&line, 404, JSON, br#"{"detail":"the demo has no job of this id"}"#.to_vec(), Sending::Whole),
+        None => json(&line, 404, &json!({ "detail": "the demo has no job of this id" })),
     }
 }

@@ -63,7 +63,6 @@ pub struct Received {
     pub line: String,
     /// Headers in their order, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
     pub body: Vec<u8>,
     /// When its head was complete.
     pub at: Instant,

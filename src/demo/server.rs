@@ -11,15 +11,14 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::line::{Connection, ConnectionListener, Sending, reply};
+use super::line::{Connection, ConnectionListener, JSON, Sending, json, reply};
 use super::scenario::TroubleKind;
 use super::world::{Met, Obstacle, World};
 use super::{ledger, llmwhisperer, optexity, render, resubmit, unstract, vessl};
 
-/// The content type of all answers but a proxy's.
-pub const JSON: &str = "application/json";
 /// The token that every service refuses.
 const WRONG_TOKEN: &str = "wrong";
 /// A batch above this is for measuring: no delays.
@@ -110,27 +109,24 @@ async fn unknown_route(ConnectInfo(line): ConnectInfo<Connection>, request: Requ
                     <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n";
         return html(&line, 404, page);
     }
-    let body = if path.starts_with("/api/v1/services/") {
-        r#"{"code":"NotFound","message":"Not found."}"#
-    } else {
-        r#"{"detail":"Not Found"}"#
-    };
-    reply(&line, 404, JSON, body.into(), Sending::Whole)
+    if path.starts_with("/api/v1/services/") {
+        return vessl::error(&line, 404, "NotFound", "Not found.");
+    }
+    json(&line, 404, &json!({ "detail": "Not Found" }))
 }
 
 async fn wrong_method(ConnectInfo(line): ConnectInfo<Connection>, request: Request) -> Response {
     if request.uri().path().starts_with("/deployment/") {
         return unstract::wrong_method(&line, request.method());
     }
-    reply(&line, 405, JSON, br#"{"detail":"Method Not Allowed"}"#.to_vec(), Sending::Whole)
+    json(&line, 405, &json!({ "detail": "Method Not Allowed" }))
 }
 
 fn troubled(line: &Connection, kind: TroubleKind, seconds: f64) -> Response {
     let whole = seconds.ceil().max(1.0);
     match kind {
         TroubleKind::Throttled => {
-            let response = reply(line, 429, JSON, br#"{"detail":"Rate limit exceeded"}"#.to_vec(), Sending::Whole);
-            retry_after(response, &whole.to_string())
+            retry_after(json(line, 429, &json!({ "detail": "Rate limit exceeded" })), &whole.to_string())
         }
         TroubleKind::ThrottledUntil => {
             let until = SystemTime::now() + Duration::from_secs_f64(whole + 1.0);

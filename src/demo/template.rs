@@ -47,6 +47,11 @@ pub fn uuid(rng: &mut Rng) -> String {
     )
 }
 
+/// A number of the range.
+pub fn draw([low, high]: [usize; 2], rng: &mut Rng) -> usize {
+    rng.usize(low..=high.max(low))
+}
+
 fn value(spec: &str, rng: &mut Rng, n: usize, i: usize) -> Option<String> {
     match spec {
         "n" => return Some(n.to_string()),

@@ -10,13 +10,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::kind::{Delivery, JobKind, UnstractEnd, UnstractKind};
-use super::line::{Connection, Sending, reply, reply_then};
-use super::plan::{DemoPhase, Planned};
-use super::server::{JSON, bearer, is_right, latency, trouble};
-use super::unstract_body::{DemoFile, Envelope, body, files, to_json, verdict};
+use super::line::{Connection, JSON, Sending, json, reply, reply_then};
+use super::plan::DemoPhase;
+use super::server::{bearer, is_right, latency, trouble};
+use super::unstract_body::{body, files, verdict};
 use super::world::{Flags, HandedOut, Met, World};
 
 /// GET (and HEAD, which takes the result just as well).
@@ -46,7 +46,7 @@ pub async fn status(
         DemoPhase::Over => return finished(&world, &line, met, kind, asked.flags, &method).await,
     };
     latency(&world, met).await;
-    reply(&line, 422, JSON, to_json(&Envelope::<Option<()>> { status: word, message: None }), Sending::Whole)
+    json(&line, 422, &json!({ "status": word, "message": null }))
 }
 
 /// POST: starts an execution, and waits for its end if the form's `timeout` is above zero.
@@ -71,42 +71,30 @@ pub async fn execute(
     }
     let status_api = format!("/deployment/api/{organization}/{api}/?execution_id={}", job.id);
     let flags = form_flags(&form);
-    let execution = match job.phase(world.clock.now()) {
+    let (word, result) = match job.phase(world.clock.now()) {
         DemoPhase::Over if timeout > 0 => {
             world.take(&job.id, HandedOut { flags, whole: true });
             let record = world.record(&job.id);
             let names = record.as_ref().map_or(&[][..], |record| &record.names);
-            let (word, _) = verdict(kind.ends);
-            Execution {
-                execution_status: word,
-                result: files(&world, &job, &kind, names, flags),
-                ..queued(&job, status_api)
-            }
+            (verdict(kind.ends).0, files(&world, &job, &kind, names, flags))
         }
-        DemoPhase::Running(_) => Execution { execution_status: "EXECUTING", ..queued(&job, status_api) },
-        DemoPhase::Waiting | DemoPhase::Over => queued(&job, status_api),
+        DemoPhase::Running(_) => ("EXECUTING", Value::Null),
+        DemoPhase::Waiting | DemoPhase::Over => ("PENDING", Value::Null),
     };
-    reply(&line, 200, JSON, to_json(&Started { message: execution }), Sending::Whole)
+    let message = json!({
+        "execution_id": job.id,
+        "execution_status": word,
+        "status_api": status_api,
+        "error": null,
+        "result": result,
+    });
+    json(&line, 200, &json!({ "message": message }))
 }
 
 /// A method that the deployment does not have.
 pub fn wrong_method(line: &Connection, method: &Method) -> Response {
     let detail = format!("Method \"{method}\" not allowed.");
     RefusedRead { code: "method_not_allowed", ..RefusedRead::client(405, detail) }.reply(line)
-}
-
-#[derive(Serialize)]
-struct Started {
-    message: Execution,
-}
-
-#[derive(Serialize)]
-struct Execution {
-    execution_id: String,
-    execution_status: &'static str,
-    status_api: String,
-    error: Option<String>,
-    result: Option<Vec<DemoFile>>,
 }
 
 struct StatusRead {
@@ -126,20 +114,6 @@ struct RefusedRead {
     attr: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct RefusedReply<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    errors: [RefusedBecause<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct RefusedBecause<'a> {
-    code: &'static str,
-    detail: &'a str,
-    attr: Option<&'static str>,
-}
-
 impl RefusedRead {
     fn client(status: u16, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, kind: "client_error", code: "error", detail: detail.into(), attr: None }
@@ -150,8 +124,8 @@ impl RefusedRead {
     }
 
     fn reply(&self, line: &Connection) -> Response {
-        let because = RefusedBecause { code: self.code, detail: &self.detail, attr: self.attr };
-        reply(line, self.status, JSON, to_json(&RefusedReply { kind: self.kind, errors: [because] }), Sending::Whole)
+        let because = json!({ "code": self.code, "detail": self.detail, "attr": self.attr });
+        json(line, self.status, &json!({ "type": self.kind, "errors": [because] }))
     }
 }
 
@@ -185,10 +159,9 @@ async fn finished(
     let first = world.take(&id, HandedOut { flags, whole: false });
     latency(world, met).await;
     if !first || kind.ends == UnstractEnd::AlreadyRead {
-        let gone = Envelope { status: word, message: "Result already acknowledged" };
-        return reply(line, 406, JSON, to_json(&gone), Sending::Whole);
+        return json(line, 406, &json!({ "status": word, "message": "Result already acknowledged" }));
     }
-    let body = body(world, &met.job, kind, &met.names, flags);
+    let body = body(world, &met.job, kind, &met.names, flags).to_string().into_bytes();
     if method == Method::HEAD {
         return reply(line, code, JSON, body, Sending::Whole);
     }
@@ -270,10 +243,6 @@ fn sent_kind(world: &World, organization: &str, api: &str) -> Option<Arc<Unstrac
     let service = services.find(|service| service.organization == organization && service.api == api)?;
     let mut kinds = world.scenario.kinds.iter().filter_map(of_unstract);
     kinds.find(|kind| kind.common.service == service.name && kind.ends == UnstractEnd::Completed).cloned()
-}
-
-fn queued(job: &Planned, status_api: String) -> Execution {
-    Execution { execution_id: job.id.clone(), execution_status: "PENDING", status_api, error: None, result: None }
 }
 
 fn form_flags(form: &[u8]) -> Flags {

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::kind::{JobKind, VesslEnd, VesslKind};
-use super::line::{Connection, Sending, reply};
+use super::line::{Connection, json, without_nulls};
 use super::plan::{DemoPhase, Planned};
-use super::server::{JSON, bearer, is_right, latency, trouble};
+use super::server::{bearer, is_right, latency, trouble};
 use super::template::fill;
-use super::unstract_body::to_json;
 use super::world::{Flags, HandedOut, World};
 
 /// GET of a request's output.
@@ -35,14 +33,14 @@ pub async fn status(
     }
     latency(&world, met).await;
     let body = match met.phase {
-        DemoPhase::Waiting => to_json(&StatusBody::new("pending")),
-        DemoPhase::Running(_) => to_json(&StatusBody::new("in_progress")),
+        DemoPhase::Waiting => json!({ "status": "pending" }),
+        DemoPhase::Running(_) => json!({ "status": "in_progress" }),
         DemoPhase::Over => {
             world.take(&id, HandedOut { flags: Flags::default(), whole: true });
             answer(&met.job, kind)
         }
     };
-    reply(&line, 200, JSON, body, Sending::Whole)
+    json(&line, 200, &body)
 }
 
 /// POST of a request: 201 and its id.
@@ -58,11 +56,11 @@ pub async fn send(
     let Some(job) = world.send_first(|kind| of_service(&world, kind, &slug).is_some()) else {
         return error(&line, 404, "NotFound", "Service not found.");
     };
-    reply(&line, 201, JSON, to_json(&Sent { id: &job.id }), Sending::Whole)
+    json(&line, 201, &json!({ "id": job.id }))
 }
 
 /// The body that a request answers when it is over.
-pub fn answer(job: &Planned, kind: &VesslKind) -> Vec<u8> {
+pub fn answer(job: &Planned, kind: &VesslKind) -> Value {
     let mut rng = job.rng(3);
     let raw_output = kind.text.as_ref().map(|text| match kind.rows {
         None => fill(text, &mut rng, job.number, 1),
@@ -71,43 +69,19 @@ pub fn answer(job: &Planned, kind: &VesslKind) -> Vec<u8> {
             format!("[{}]", rows.join(","))
         }
     });
-    let output = raw_output.as_ref().filter(|_| kind.json).and_then(|raw| RawValue::from_string(raw.clone()).ok());
+    let output: Option<Value> = raw_output.as_ref().filter(|_| kind.json).and_then(|raw| serde_json::from_str(raw).ok());
     let status = match kind.ends {
         VesslEnd::Completed => "completed",
         VesslEnd::Failed => "failed",
     };
     let fail_reason = kind.fail_reason.as_ref().map(|reason| fill(reason, &mut rng, job.number, 1));
-    to_json(&StatusBody { status, status_code: kind.status_code, raw_output, output, fail_reason })
-}
-
-#[derive(Serialize)]
-struct StatusBody {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status_code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    raw_output: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fail_reason: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Sent<'a> {
-    id: &'a str,
-}
-
-#[derive(Serialize)]
-struct VesslProblem {
-    code: &'static str,
-    message: &'static str,
-}
-
-impl StatusBody {
-    fn new(status: &'static str) -> Self {
-        Self { status, status_code: None, raw_output: None, output: None, fail_reason: None }
-    }
+    without_nulls(json!({
+        "status": status,
+        "status_code": kind.status_code,
+        "raw_output": raw_output,
+        "output": output,
+        "fail_reason": fail_reason,
+    }))
 }
 
 fn refused(line: &Connection, headers: &HeaderMap) -> Option<Response> {
@@ -115,8 +89,9 @@ fn refused(line: &Connection, headers: &HeaderMap) -> Option<Response> {
     (!fits).then(|| error(line, 401, "Unauthorized", "Invalid token."))
 }
 
-fn error(line: &Connection, status: u16, code: &'static str, message: &'static str) -> Response {
-    reply(line, status, JSON, to_json(&VesslProblem { code, message }), Sending::Whole)
+/// The service's way to refuse.
+pub fn error(line: &Connection, status: u16, code: &str, message: &str) -> Response {
+    json(line, status, &json!({ "code": code, "message": message }))
 }
 
 /// The kind, if it is one of this very service: a request of another service is not found.

@@ -50,7 +50,6 @@ pub struct Flags {
 /// A job as one read meets it.
 #[derive(Debug, Clone)]
 pub struct Met {
-    /// The job.
     pub job: Arc<Planned>,
     /// Names of the files that were sent with it; empty: those of the scenario.
     pub names: Arc<[String]>,
@@ -63,7 +62,6 @@ pub struct Met {
 /// What is known of a job's reads.
 #[derive(Debug, Clone)]
 pub struct JobRecord {
-    /// The job.
     pub job: Arc<Planned>,
     /// See [`Met::names`].
     pub names: Arc<[String]>,
@@ -73,7 +71,6 @@ pub struct JobRecord {
     pub reads: u32,
     /// Reads that met the job when it was over: the first of them takes the result.
     pub consuming: u32,
-    /// What was handed out.
     pub taken: Option<HandedOut>,
 }
 
