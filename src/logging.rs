@@ -23,16 +23,12 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 /// After so many bytes of our own the file's size is looked at again.
 const LOOKED_AT_EVERY: usize = 16 * 1024;
 
-/// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEvent {
-    /// When.
     pub at: Timestamp,
-    /// How severe.
     pub level: Level,
     /// Who it is about: a job or a service; empty for the program itself.
     pub source: Clean,
-    /// What happened.
     pub text: Clean,
 }
 

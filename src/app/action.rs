@@ -7,23 +7,16 @@ use super::scroll::Motion;
 pub enum Action {
     /// Move the cursor or the window; to the last line of the log resumes following.
     Go(Motion),
-    /// Focus the next pane.
     NextPane,
-    /// Focus the previous pane.
     PreviousPane,
-    /// Focus the list.
     FocusList,
-    /// Focus the detail.
     FocusDetail,
-    /// Focus the log.
     FocusLog,
     /// Open what the cursor is on.
     Open,
     /// One step back; never quits.
     Back,
-    /// Select the next problem.
     NextProblem,
-    /// Select the previous problem.
     PreviousProblem,
     /// Copy the raw output, byte for byte.
     CopyRaw,
@@ -41,9 +34,7 @@ pub enum Action {
     Turn,
     /// Copy the path under the cursor.
     CopyPath,
-    /// Save to a file.
     Save,
-    /// Open in the pager.
     Pager,
     /// Write a report of the listed jobs.
     Report,
@@ -53,11 +44,8 @@ pub enum Action {
     FileErrors,
     /// Filter the list, or search in detail and log.
     Find,
-    /// Next match.
     NextMatch,
-    /// Previous match.
     PreviousMatch,
-    /// Toggle showing problems only.
     ProblemsOnly,
     /// Sort by the next column.
     SortBy,
@@ -65,15 +53,10 @@ pub enum Action {
     Mark,
     /// Next tab of the detail.
     NextTab,
-    /// Tab before.
     PreviousTab,
-    /// Fold.
     Fold,
-    /// Unfold.
     Unfold,
-    /// Fold everything.
     FoldAll,
-    /// Unfold everything.
     UnfoldAll,
     /// Read the string under the cursor as JSON.
     Decode,
@@ -95,7 +78,6 @@ pub enum Action {
     ReadNow,
     /// Send no new read, or go on.
     Pause,
-    /// Mouse on or off.
     Mouse,
     /// Log: show less severe lines too.
     MoreLog,
@@ -103,11 +85,9 @@ pub enum Action {
     LessLog,
     /// Every action by name.
     Palette,
-    /// The help page.
     Help,
     /// Draw the whole screen again.
     Redraw,
-    /// Suspend to the shell.
     Suspend,
     /// Quit after the one-shot reads in flight.
     Quit,

@@ -27,7 +27,6 @@ pub enum Effect {
     LoadHistory(JobIx),
     /// Load a saved body, off the drawing thread; answered by `Event::BodyLoaded`.
     LoadBody {
-        /// The job.
         subject: JobSnapshot,
         /// The store's number of the body.
         body: BodyId,
@@ -37,29 +36,24 @@ pub enum Effect {
     ReadFiles(Vec<(JobIx, Arc<Job>, BodyId)>),
     /// Build the index of a JSON text, off the drawing thread; answered by `Event::TreeReady`.
     BuildTree {
-        /// The job.
         ix: JobIx,
         /// The store's number of the body.
         body: BodyId,
         /// Which part of it the text is.
         part: BodyPart,
-        /// The text.
         text: Bytes,
     },
     /// Decode a long string that holds JSON, off the drawing thread; answered by `Event::Decoded`.
     Decode {
-        /// The job.
         ix: JobIx,
         /// The store's number of the body.
         body: BodyId,
         /// In which part of it the string is.
         part: BodyPart,
-        /// The work.
         decode: Decode,
     },
     /// Copy; answered by `Event::Copied`.
     Copy {
-        /// What of them.
         what: What,
         /// Of these jobs; of more than one, each followed by a line break. Empty for a text.
         jobs: Vec<JobSnapshot>,
@@ -68,7 +62,6 @@ pub enum Effect {
     },
     /// Save to a file in the working directory, never over another; answered by `Event::Saved`.
     SaveFile {
-        /// What of them.
         what: What,
         /// Of these jobs, one file each.
         jobs: Vec<JobSnapshot>,
@@ -79,7 +72,6 @@ pub enum Effect {
         name: String,
         /// Its ending, without the dot.
         ending: &'static str,
-        /// The text.
         text: Bytes,
     },
     /// Write a report of these jobs to a new file in the working directory; answered by `Event::Saved`.
@@ -91,16 +83,12 @@ pub enum Effect {
     },
     /// Show in the pager; an `Event::Resumed` or `Event::PagerFailed` follows.
     OpenPager {
-        /// What of it.
         what: What,
-        /// Of this job.
         job: JobSnapshot,
     },
     /// Run a command of the user's own; answered by an `Event::CommandEnded` for each run.
     RunCommand {
-        /// Which.
         command: Arc<UserCommand>,
-        /// Over these jobs.
         jobs: Vec<JobSnapshot>,
     },
     /// Suspend to the shell; `Event::Resumed` follows.
@@ -111,7 +99,6 @@ pub enum Effect {
     SetMouse(bool),
     /// Tell the user who is elsewhere.
     Notify(Notice),
-    /// Set the terminal's title.
     SetTitle(String),
     /// Keep the state of the view for the next start; it comes back in `DashboardOptions::view`.
     SaveView(String),
@@ -119,7 +106,6 @@ pub enum Effect {
     Drain,
     /// Ask the engine to end at once; `Fact::Ended` follows.
     Abort,
-    /// Leave the dashboard.
     Exit,
 }
 
@@ -128,12 +114,10 @@ pub enum Effect {
 pub struct CopyName {
     /// The job, the file, or how many jobs.
     pub whose: Clean,
-    /// What of it.
     pub part: &'static str,
 }
 
 impl CopyName {
-    /// The name of a copy.
     pub fn new(whose: impl Into<Clean>, part: &'static str) -> Self {
         Self { whose: whose.into(), part }
     }
@@ -148,11 +132,8 @@ impl fmt::Display for CopyName {
 /// A job as it stood when an effect was asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobSnapshot {
-    /// Its place.
     pub ix: JobIx,
-    /// Its declaration.
     pub job: Arc<Job>,
-    /// What was known of it.
     pub known: Arc<Observation>,
 }
 
@@ -166,7 +147,6 @@ impl JobSnapshot {
 /// A part of a body that is shown as its own tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BodyPart {
-    /// The decoded output.
     Output,
     /// The n-th file of an Unstract body, from 0.
     File(usize),
@@ -183,7 +163,6 @@ pub enum What {
     Output,
     /// The curl command of the status read, the key as a variable.
     Curl,
-    /// The path of the saved file.
     SavedPath,
     /// A bug report: the Markdown of each job, and its curl command under it.
     Report(HashMap<JobIx, String>),
@@ -194,9 +173,7 @@ pub enum What {
 /// A word to the user who is elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The occasion.
     pub kind: NoticeKind,
-    /// One line.
     pub text: Clean,
 }
 

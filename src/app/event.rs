@@ -29,7 +29,6 @@ pub struct Now {
 /// Something that has happened.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A key was pressed.
     Key(Key),
     /// Text was pasted. Foreign text, line breaks included.
     Paste(String),
@@ -52,7 +51,6 @@ pub enum Event {
     Tick,
     /// `Effect::LoadBody` ended.
     BodyLoaded {
-        /// The job.
         ix: JobIx,
         /// The store's number of the body.
         body: BodyId,
@@ -63,18 +61,15 @@ pub enum Event {
     FilesRead(Vec<FilesOf>),
     /// `Effect::BuildTree` ended.
     TreeReady {
-        /// The job.
         ix: JobIx,
         /// The store's number of the body.
         body: BodyId,
-        /// Which part of it.
         part: BodyPart,
         /// Its index, or a sentence why there is none (with the byte at which it is no JSON).
         tree: Result<Arc<Document>, Clean>,
     },
     /// `Effect::Decode` ended.
     Decoded {
-        /// The job.
         ix: JobIx,
         /// The store's number of the body.
         body: BodyId,
@@ -87,7 +82,6 @@ pub enum Event {
     Copied {
         /// What was copied, as the effect called it.
         of: CopyName,
-        /// How it ended.
         copied: Copied,
     },
     /// `Effect::SaveFile` ended: the path, or a sentence why not.
@@ -118,11 +112,9 @@ pub enum Event {
 pub struct Content {
     /// The whole body as received.
     pub body: Bytes,
-    /// Its `Content-Type`.
     pub content_type: Option<Clean>,
     /// Why it is no JSON, with the byte at which it is none.
     pub fault: Option<Clean>,
-    /// Whether it broke off.
     pub broken: bool,
     /// How it differs from what was saved, if it does.
     pub damage: Option<Clean>,
@@ -146,7 +138,6 @@ impl Content {
 /// The files in a job's saved reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FilesOf {
-    /// The job.
     pub ix: JobIx,
     /// The store's number of the reply.
     pub body: BodyId,
@@ -157,7 +148,6 @@ pub struct FilesOf {
 /// What the mouse did, in cells from the upper left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mouse {
-    /// What.
     pub kind: MouseKind,
     /// Column.
     pub x: u16,
@@ -180,16 +170,12 @@ pub enum MouseKind {
     WheelDown,
 }
 
-/// One line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// When.
     pub at: Timestamp,
-    /// How severe.
     pub level: Level,
     /// Who it is about: a job's title, a service, a room.
     pub source: Clean,
-    /// What happened.
     pub text: Clean,
 }
 
@@ -211,21 +197,17 @@ pub enum Level {
 pub enum Copied {
     /// A tool took it: "copied 3.1 KB (wl-copy)".
     By {
-        /// Its size.
         bytes: u64,
-        /// The tool.
         tool: Clean,
     },
     /// It went to the terminal, which does not answer: "sent 3.1 KB by OSC 52, the terminal must allow it".
     Sent {
-        /// Its size.
         bytes: u64,
     },
     /// It is too large for OSC 52: the saved file's path was copied, or sent, instead.
     Path {
         /// The size that was too large.
         bytes: u64,
-        /// The path.
         path: Clean,
     },
     /// Nothing was copied, and why: a sentence.

@@ -32,7 +32,6 @@ impl LineInput {
         Self { before: text.to_owned(), after: String::new() }
     }
 
-    /// The whole text.
     pub fn text(&self) -> String {
         format!("{}{}", self.before, self.after)
     }
@@ -42,7 +41,6 @@ impl LineInput {
         &self.before
     }
 
-    /// A key was pressed.
     pub fn key(&mut self, key: Key) -> Typed {
         let length = self.before.len() + self.after.len();
         match (key.code, key.ctrl) {

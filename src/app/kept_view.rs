@@ -18,7 +18,6 @@ use crate::domain::observation::BodyId;
 /// How many views are kept.
 const KEPT: usize = 2000;
 
-/// What is kept.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct KeptView {

@@ -5,11 +5,8 @@ pub use ratatui::layout::Rect;
 /// A pane that can have the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pane {
-    /// The jobs.
     List,
-    /// The selected job.
     Detail,
-    /// The log.
     Log,
 }
 
@@ -80,7 +77,6 @@ pub enum LogSize {
 /// What the layout depends on besides the terminal's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wish {
-    /// The pane with the focus.
     pub focus: Pane,
     /// Whether it has the whole screen.
     pub zoom: bool,
@@ -114,7 +110,6 @@ pub enum Frame {
 pub struct PaneArea {
     /// The pane with its frame.
     pub rect: Rect,
-    /// The frame.
     pub frame: Frame,
 }
 
@@ -141,13 +136,10 @@ pub struct Layout {
     pub header: Rect,
     /// Keys, toasts and input, one row.
     pub footer: Rect,
-    /// The list.
     pub list: Option<PaneArea>,
     /// The reason of the selected job, below a list that hides its detail.
     pub reason: Option<Rect>,
-    /// The detail.
     pub detail: Option<PaneArea>,
-    /// The log.
     pub log: Option<PaneArea>,
     /// Whether list and detail are side by side.
     pub beside: bool,

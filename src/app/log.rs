@@ -10,7 +10,6 @@ use super::scroll::{self, Motion};
 /// How many lines are kept on the screen's side; all of them are in the log file.
 pub const KEPT: usize = 2000;
 
-/// The log.
 #[derive(Debug)]
 pub struct Log {
     lines: VecDeque<LogLine>,

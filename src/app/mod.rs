@@ -67,19 +67,15 @@ pub struct DashboardOptions {
     pub file: Result<Clean, Vec<Clean>>,
     /// How many jobs are in it: they come as facts.
     pub jobs: u32,
-    /// The keys in use.
     pub keymap: Keymap,
     /// How a copy goes, in words.
     pub copies_by: Clean,
-    /// The user's fields.
     pub fields: Vec<Field>,
-    /// The user's time zone.
     pub zone: TimeZone,
     /// What `Effect::SaveView` kept the last time.
     pub view: Option<String>,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
-    /// When it starts.
     pub now: Now,
 }
 
@@ -89,20 +85,15 @@ pub enum TimeFormat {
     /// How long ago.
     #[default]
     Relative,
-    /// The user's clock.
     Local,
-    /// Coordinated universal time.
     Utc,
 }
 
 /// A line that is being typed in the footer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// What for.
     pub kind: PromptKind,
-    /// The line.
     pub input: LineInput,
-    /// What is wrong with it.
     pub error: Option<FilterError>,
 }
 
@@ -111,7 +102,6 @@ pub struct Prompt {
 pub enum PromptKind {
     /// A filter of the list; what was wanted and selected before it, for `Esc`.
     Filter(Box<ListFilter>, Option<JobIx>),
-    /// A search in this pane.
     Search(Pane),
 }
 
@@ -123,7 +113,6 @@ pub enum Leaving {
     No,
     /// The one-shot reads in flight are waited for.
     Draining {
-        /// Since when.
         since: Duration,
         /// Which they are; None as long as the engine has not said.
         reads: Option<Vec<JobIx>>,
@@ -139,7 +128,6 @@ pub enum Leaving {
 pub struct App {
     /// The jobs file's name, or why there is none.
     pub file: Result<Clean, Vec<Clean>>,
-    /// The keys in use.
     pub keymap: Keymap,
     /// How a copy goes, in words.
     pub copies_by: Clean,
@@ -149,27 +137,20 @@ pub struct App {
     pub now: Now,
     /// When it started.
     born: Now,
-    /// The jobs.
     pub jobs: Jobs,
-    /// The list of them.
     pub list: List,
-    /// The detail of each.
     pub detail: Detail,
-    /// The log.
     pub log: Log,
-    /// The pane that has the focus.
     pub focus: Pane,
     /// Whether it has the whole screen.
     pub zoom: bool,
     /// What is shown over the panes.
     pub overlay: Option<Box<dyn Overlay>>,
-    /// What is being typed.
     pub prompt: Option<Prompt>,
     /// In which form times are shown.
     pub times: TimeFormat,
     /// Whether the mouse is ours.
     pub mouse: bool,
-    /// Whether polling is paused.
     pub paused: bool,
     /// A word to the user.
     pub toast: Option<Toast>,
@@ -401,7 +382,6 @@ impl App {
         std::mem::take(&mut self.redraw)
     }
 
-    /// Where everything is.
     pub fn layout(&self) -> Layout {
         let (width, height) = self.size;
         let class = Class::of(width, height);
@@ -435,7 +415,6 @@ impl App {
         total > 0 && self.loading.is_none() && self.jobs.over() == total
     }
 
-    /// The selected job.
     pub fn selected(&self) -> Option<(JobIx, &Row)> {
         let ix = self.list.selected()?;
         Some((ix, self.jobs.get(ix)?))

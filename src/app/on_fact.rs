@@ -16,7 +16,6 @@ use crate::domain::observation::Observation;
 const IN_FLIGHT: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 impl App {
-    /// Takes in a fact.
     pub(super) fn learn(&mut self, fact: Fact) -> Vec<Effect> {
         let now = self.monotonic_now();
         match fact {

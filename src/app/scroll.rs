@@ -24,7 +24,6 @@ impl Motion {
 /// A cursor on one of some rows, and the window around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RowCursor {
-    /// The row.
     pub at: usize,
     /// The first row that is seen.
     pub top: usize,

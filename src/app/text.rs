@@ -30,7 +30,6 @@ pub enum Tone {
     Caution,
     /// Something is wrong.
     Warn,
-    /// In a state's colour.
     State(State),
     /// In a state's colour, reversed.
     Badge(State),
@@ -41,13 +40,10 @@ pub enum Tone {
 /// Harmless text of one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StyledText {
-    /// The text.
     pub text: String,
-    /// How it looks.
     pub tone: Tone,
 }
 
-/// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TextLine {
     /// Its pieces, from left to right.
@@ -87,7 +83,6 @@ impl TextLine {
         self.pieces.iter().map(|piece| piece.text.width()).sum()
     }
 
-    /// Its text.
     pub fn text(&self) -> String {
         self.pieces.iter().fold(String::new(), |mut text, piece| {
             let _ = write!(text, "{}", piece.text);

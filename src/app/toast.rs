@@ -14,9 +14,7 @@ const TOAST: Duration = Duration::from_secs(6);
 /// A word to the user that goes away by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toast {
-    /// The word.
     pub text: Clean,
-    /// Whether something went wrong.
     pub bad: bool,
     pub(super) until: Duration,
     /// Until when no key takes it away.

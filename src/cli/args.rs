@@ -67,7 +67,6 @@ impl CommonArgs {
     }
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
     /// The dashboard with simulated services: no account, no file, no network

@@ -32,7 +32,6 @@ pub enum LineFormat {
 /// A read that was not `ok`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotOk {
-    /// Its outcome.
     pub read: PollOutcome,
     /// HTTP code; None if no reply came.
     pub http_status: Option<u16>,

@@ -19,7 +19,6 @@ const FIRST: [&str; 3] = ["job", "name", "state"];
 /// The columns of a file, behind those.
 const OF_FILE: [&str; 2] = ["file", "file_status"];
 
-/// What is asked for.
 #[derive(Debug)]
 pub struct FieldTable {
     columns: Vec<String>,
@@ -57,7 +56,6 @@ impl FieldTable {
         self.services.values().any(|service| service.fields.iter().any(|field| &*field.name == name))
     }
 
-    /// The header row.
     pub fn header(&self) -> Vec<&str> {
         let of_file: &[&str] = match self.rows {
             ExportRows::Jobs => &[],

@@ -31,7 +31,6 @@ use crate::session::watch_file::WatchedFile;
 /// How to follow an engine.
 #[derive(Debug)]
 pub struct Plan {
-    /// When to leave.
     pub until: Until,
     /// When to leave in any case.
     pub deadline: Option<TimeLimit>,
@@ -48,15 +47,12 @@ pub struct Plan {
 /// Where lines go, and in which language.
 #[derive(Debug)]
 pub struct LineStream {
-    /// The language.
     pub tongue: LineFormat,
-    /// The printer.
     pub lines: LinePrinter,
     /// Says when nobody reads any more.
     pub closed: UnboundedReceiver<Closed>,
 }
 
-/// How it went.
 #[derive(Debug)]
 pub struct Followed {
     /// The jobs and what is known of them now, in the engine's order.

@@ -17,7 +17,6 @@ use crate::session::open;
 const SAID_EVERY: Duration = Duration::from_secs(2);
 
 impl CommonArgs {
-    /// The state directory.
     pub fn state_dir(&self) -> Result<PathBuf, SessionError> {
         open::state_dir(self.state_dir.as_deref())
     }

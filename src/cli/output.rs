@@ -25,7 +25,6 @@ use crate::stderr;
 /// How data is made up for whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutputStyle {
-    /// Whether colours are wanted.
     pub colour: bool,
     /// Whether only ASCII symbols may be drawn.
     pub ascii: bool,
@@ -83,7 +82,6 @@ impl StdoutWriter {
         self.bear(done)
     }
 
-    /// Prints one line.
     pub fn line(&mut self, line: &str) -> io::Result<()> {
         let done = writeln!(self.inner, "{line}");
         self.bear(done)
@@ -226,7 +224,6 @@ pub fn say(message: &str) {
     }
 }
 
-/// Says what went wrong.
 pub fn say_error(message: &str) {
     say(&format!("jobdeck: {message}"));
 }

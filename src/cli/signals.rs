@@ -24,7 +24,6 @@ impl Signals {
         Ok(Self { streams: signals::endings(&[Signal::INTERRUPT, Signal::TERMINATE])? })
     }
 
-    /// The next of them.
     pub fn next(&mut self) -> impl Future<Output = Signal> + '_ {
         NextSignal(self)
     }
@@ -40,7 +39,6 @@ impl Stops {
         unix::signal(SignalKind::from_raw(Number::TSTP.as_raw())).map(Self)
     }
 
-    /// The next of them.
     pub async fn next(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending().await

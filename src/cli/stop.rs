@@ -25,11 +25,9 @@ impl TimeLimit {
 /// What made an end before the jobs', as it is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopCause {
-    /// A signal.
     Signal(Signal),
     /// The time was up that was given.
     TimedOut(Duration),
-    /// A job failed.
     FirstFailure,
 }
 

@@ -21,11 +21,8 @@ use crate::domain::hook::Hook;
 pub struct User {
     /// `[keys]`: the actions that get other keys, in the file's order.
     pub keys: Vec<UserBinding>,
-    /// Colours.
     pub theme: ThemeChoice,
-    /// Symbols.
     pub charset: CharsetChoice,
-    /// How text is copied.
     pub clipboard: Clipboard,
     /// When and how the user is called.
     pub notify: Notify,
@@ -46,7 +43,6 @@ pub struct UserBinding {
     pub keys: Vec<String>,
 }
 
-/// The theme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ThemeChoice {
     /// The sixteen colours of the terminal.
@@ -56,29 +52,21 @@ pub enum ThemeChoice {
     Cvd,
 }
 
-/// The symbols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CharsetChoice {
-    /// By locale and terminal.
     #[default]
     Auto,
-    /// Unicode.
     Utf8,
-    /// ASCII only.
     Ascii,
 }
 
-/// How text is copied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Clipboard {
     /// By where we run.
     #[default]
     Auto,
-    /// OSC 52.
     Osc52,
-    /// The buffer of tmux.
     Tmux,
-    /// A native tool.
     Native,
     /// This program with these arguments, which gets the text on its standard input. No shell.
     Command(Vec<String>),
@@ -87,7 +75,6 @@ pub enum Clipboard {
 /// When the user is called, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notify {
-    /// At the first failure.
     pub first_failure: bool,
     /// When all jobs are finished.
     pub finished: bool,

@@ -16,7 +16,6 @@ pub struct Attempt {
     pub first: Timestamp,
     /// When the last of them was sent.
     pub last: Timestamp,
-    /// How many they are.
     pub count: u32,
     /// What they came to.
     pub read: PollOutcome,

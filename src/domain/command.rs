@@ -51,7 +51,6 @@ pub enum OutputMode {
     Background,
     /// To the terminal, which is the command's own meanwhile.
     Terminal,
-    /// To the pager.
     Pager,
 }
 
@@ -143,15 +142,12 @@ impl Program {
 /// A value of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Placeholder {
-    /// Its service's name.
     Service,
-    /// Its id.
     Id,
     /// Its name, or its id where it has none.
     Name,
     /// Its tags, commas between.
     Tags,
-    /// Its state.
     State,
     /// Why it failed; empty where it did not.
     Reason,
@@ -166,7 +162,6 @@ pub enum Placeholder {
 }
 
 impl Placeholder {
-    /// All of them.
     pub const ALL: [Self; 10] = [
         Self::Service,
         Self::Id,

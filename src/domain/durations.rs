@@ -18,13 +18,9 @@ pub const BARS: usize = 12;
 /// The figures of one job. `job` is whatever the caller knows it by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample<'a, T> {
-    /// The job.
     pub job: T,
-    /// Its service's name.
     pub service: &'a str,
-    /// Its tags.
     pub tags: &'a [String],
-    /// Its state.
     pub state: State,
     /// Why it is not a plain success. Foreign text.
     pub reason: Option<&'a str>,
@@ -34,7 +30,6 @@ pub struct Sample<'a, T> {
     pub ran: Option<Duration>,
     /// When it was over.
     pub finished_at: Option<Timestamp>,
-    /// What it cost.
     pub cost: Option<Cost>,
 }
 
@@ -66,7 +61,6 @@ pub fn queued(known: &Observation) -> Option<Duration> {
 /// What jobs are put together by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GroupBy {
-    /// The service.
     #[default]
     Service,
     /// Each of a job's tags.
@@ -134,7 +128,6 @@ pub struct Spread {
     pub median: Duration,
     /// Nine of ten are no longer.
     pub p90: Duration,
-    /// The longest.
     pub longest: Duration,
     /// How many lie in each of [`BARS`] spans of equal length from zero to the longest.
     pub histogram: [u32; BARS],

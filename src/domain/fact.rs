@@ -45,7 +45,6 @@ pub enum Fact {
     /// A job is on the list: at the start, and after a reload of the jobs file. Also sent again for a job whose
     /// name or tags changed.
     Declared {
-        /// Its place.
         ix: JobIx,
         /// What the file says.
         job: Arc<Job>,
@@ -63,7 +62,6 @@ pub enum Fact {
     },
     /// Something was learned about a job, and saved; what a read that changed nothing brings is only when it was.
     Observed {
-        /// The job.
         ix: JobIx,
         /// Its state before; None if it had never been observed.
         previous: Option<State>,
@@ -74,20 +72,16 @@ pub enum Fact {
     },
     /// A read was not `ok`, and the one before was another.
     NotOk {
-        /// The job.
         ix: JobIx,
-        /// Its outcome.
         read: PollOutcome,
         /// HTTP code; None if no reply came.
         http_status: Option<u16>,
-        /// Why.
         reason: String,
         /// When it is read again; None if it is not.
         retry_in: Option<Duration>,
     },
     /// How well a job is being read changed.
     Health {
-        /// The job.
         ix: JobIx,
         /// How well.
         health: Health,
@@ -96,7 +90,6 @@ pub enum Fact {
     Gate {
         /// The service's name in the jobs file.
         service: Arc<str>,
-        /// How.
         gate: Gate,
     },
     /// A service has not answered for a while though polls of it are in flight; None: it has answered again, or nothing
@@ -116,14 +109,11 @@ pub enum Fact {
     NextRead(Option<Timestamp>),
     /// A job was not polled though the user asked for it.
     Refused {
-        /// The job.
         ix: JobIx,
-        /// Why.
         why: Refusal,
     },
     /// What was asked for with `EngineCommand::History`.
     History {
-        /// The job.
         ix: JobIx,
         /// Its last reads, oldest first.
         attempts: Vec<Attempt>,
@@ -236,7 +226,6 @@ pub enum Refusal {
     Throttled {
         /// The service's name in the jobs file.
         service: Arc<str>,
-        /// Until when.
         until: Timestamp,
     },
 }

@@ -39,7 +39,6 @@ impl Field {
 pub enum Of {
     /// The saved body.
     Body,
-    /// The decoded output.
     Output,
 }
 
@@ -51,7 +50,6 @@ pub enum Aggregate {
     First,
     /// The exact sum of those that are numbers.
     Sum,
-    /// How many there are.
     Count,
     /// The least.
     Min,
@@ -125,7 +123,6 @@ pub fn values(object: &str) -> BTreeMap<String, FieldValue> {
     members.into_iter().filter_map(|(name, text)| Some((name, value(text.get())?))).collect()
 }
 
-/// The value of one field.
 pub fn value_of(object: &str, name: &str) -> Option<FieldValue> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(object).ok()?;
     value(members.get(name)?.get())

@@ -43,7 +43,6 @@ pub enum HookEvent {
 }
 
 impl HookEvent {
-    /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         let others = [Self::Over, Self::FirstFailure, Self::Finished, Self::Stuck];
         State::ALL.into_iter().map(Self::State).chain(others)
@@ -69,7 +68,6 @@ impl HookEvent {
 /// What a response brought about.
 #[derive(Debug, Clone, Copy)]
 pub struct Transition<'a> {
-    /// Of which job.
     pub job: &'a Job,
     /// What was known before.
     pub before: &'a Observation,

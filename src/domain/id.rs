@@ -18,7 +18,6 @@ pub enum NoId {
     /// A control character, or one that cannot be seen.
     #[error("this id holds a control character or one that cannot be seen")]
     Invisible,
-    /// JSON.
     #[error("this is JSON, not an id")]
     Json,
     /// A page, or an id with the quotation marks of a text or a shell around it.

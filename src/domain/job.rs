@@ -38,7 +38,6 @@ impl ProviderName {
         })
     }
 
-    /// The name.
     pub fn as_str(self) -> &'static str {
         self.0
     }
@@ -108,7 +107,6 @@ impl Ord for JobKey {
 /// A job as the jobs file declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Job {
-    /// What it is.
     pub key: JobKey,
     /// The name of its service in this file.
     pub service: Arc<str>,

@@ -179,7 +179,6 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    /// Every doubt.
     pub const ALL: [Self; 3] = [Self::ReaderDied, Self::NoReply, Self::Cut];
 
     /// What a poll that brought no answer leaves: a one-shot service deletes a result before it answers, so whatever
@@ -241,7 +240,6 @@ impl Doubtful {
 /// What our last read was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastPoll {
-    /// Its outcome.
     pub read: PollOutcome,
     /// HTTP code; None if no reply came.
     pub http_status: Option<u16>,
@@ -279,7 +277,6 @@ pub struct Seen<'a> {
 /// What must be done with the body of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// Nothing.
     Nothing,
     /// It is the job's result: save it before anything of it is shown.
     Result,

@@ -12,7 +12,6 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// One more.
     pub fn add(&mut self, duration: Duration) {
         *self.slots.entry(slot(duration)).or_default() += 1;
         self.count += 1;
@@ -26,7 +25,6 @@ impl Percentiles {
         }
     }
 
-    /// How many there are.
     pub fn count(&self) -> u32 {
         self.count
     }

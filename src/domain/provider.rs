@@ -23,9 +23,7 @@ use super::state::State;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; {help}")]
 pub struct IdError {
-    /// What is wrong with it.
     pub what: &'static str,
-    /// What to do.
     pub help: &'static str,
 }
 
@@ -49,7 +47,6 @@ pub enum OneShot {
 
 /// How a service speaks. Pure: no network, no disk, no clock.
 pub trait Provider: fmt::Debug + Send + Sync {
-    /// Its name.
     fn name(&self) -> ProviderName;
 
     /// Texts about it, for people.
@@ -190,14 +187,12 @@ pub enum Next {
 pub enum Peek {
     /// The job goes on: there is nothing to take yet, and this is how far it is.
     GoesOn(Box<Reading>),
-    /// It is over.
     Over {
         /// Whether its result was handed out before.
         acknowledged: bool,
     },
     /// It cannot be decided.
     Unknown {
-        /// Why.
         reason: String,
         /// Whether that is so of this job alone.
         of_this_job: bool,

@@ -29,7 +29,6 @@ impl Reading {
         Self { read, reason: Some(reason.into()), error_code: None, retry_after: None, answer: None }
     }
 
-    /// A reading that is an answer.
     pub fn answered(answer: Answer) -> Self {
         Self { read: PollOutcome::Answered, reason: None, error_code: None, retry_after: None, answer: Some(answer) }
     }
@@ -59,7 +58,6 @@ impl Verdict {
 /// What a service said about a job.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {
-    /// The state.
     pub verdict: Verdict,
     /// The service's own word, trimmed, otherwise as it came.
     pub word: Option<String>,
@@ -85,7 +83,6 @@ pub struct Answer {
     pub title: Option<String>,
     /// When the service accepted the job, by its own clock.
     pub created_at: Option<Timestamp>,
-    /// When it started it.
     pub started_at: Option<Timestamp>,
     /// When it finished it. None while the job is not over.
     pub finished_at: Option<Timestamp>,

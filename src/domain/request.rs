@@ -9,9 +9,7 @@ use super::secret::TokenSource;
 /// The HTTP methods that providers use. Never HEAD: Unstract deletes a result on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// GET.
     Get,
-    /// POST.
     Post,
 }
 
@@ -28,7 +26,6 @@ impl Method {
 /// A header of a request, its secrets left as places for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Its name.
     pub name: String,
     /// What it consists of, one piece after the other.
     pub value: Vec<HeaderPart>,
@@ -72,7 +69,6 @@ pub struct Request {
     pub url: Url,
     /// Its headers; one that takes the token along is among them.
     pub headers: Vec<Header>,
-    /// A JSON body.
     pub body: Option<String>,
     /// Whether the reply may be the only one: HTTP/1.1, identity encoding, never cancelled.
     pub one_shot: bool,

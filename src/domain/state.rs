@@ -194,7 +194,6 @@ pub enum PollOutcome {
 }
 
 impl PollOutcome {
-    /// Every outcome.
     pub const ALL: [Self; 8] = [
         Self::Answered,
         Self::Throttled,

@@ -37,7 +37,6 @@ impl StateCounts {
         self.by_state.get(place(state)).copied().unwrap_or_default()
     }
 
-    /// All jobs.
     pub fn total(&self) -> u32 {
         self.by_state.iter().sum()
     }
@@ -123,7 +122,6 @@ impl Stats {
         Self { counts: StateCounts::default(), started, finishes: VecDeque::new(), finished_here: 0 }
     }
 
-    /// Jobs per state.
     pub fn counts(&self) -> &StateCounts {
         &self.counts
     }

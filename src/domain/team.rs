@@ -13,13 +13,11 @@ const PORT: u16 = 5432;
 /// A PostgreSQL database. Shown without anything that could be secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Which server.
     pub server: Server,
     /// Its port; for a socket the number in the socket's name.
     pub port: u16,
     /// The role.
     pub user: String,
-    /// The database.
     pub database: String,
     /// Whether the connection is encrypted, and the server's certificate checked.
     pub tls: bool,

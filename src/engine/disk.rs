@@ -67,9 +67,7 @@ pub struct Pending {
 /// What has become of a save.
 #[derive(Debug)]
 pub enum DiskEvent {
-    /// It is on disk.
     Saved {
-        /// The job.
         ix: JobIx,
         /// What is known now, as it is on disk.
         known: Box<Observation>,
@@ -82,9 +80,7 @@ pub enum DiskEvent {
     },
     /// The disk did not take it; it can be read again, so it may be shown, marked as unsaved.
     Shown {
-        /// The job.
         ix: JobIx,
-        /// What is known of it.
         known: Box<Observation>,
         /// What is done now.
         step: AfterSave,

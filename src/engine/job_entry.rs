@@ -55,7 +55,6 @@ pub struct Denials {
 pub struct JobEntry {
     /// What the jobs file declares.
     pub job: Arc<Job>,
-    /// Its service.
     pub service: ServiceIx,
     /// What is known, and on disk unless the store fails.
     pub known: Arc<Observation>,

@@ -66,7 +66,6 @@ pub enum OnlineError {
 /// What a service that was asked came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedService {
-    /// Its name.
     pub service: Arc<str>,
     /// What its own token came to.
     pub answer: Result<CheckedAnswer, OnlineError>,

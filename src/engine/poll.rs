@@ -41,13 +41,10 @@ const LONG_BODY: u64 = 256 * 1024;
 pub struct PollRequest {
     /// The job's number.
     pub ix: JobIx,
-    /// The job.
     pub job: Arc<Job>,
-    /// Its service.
     pub service: Arc<Service>,
     /// The service's token.
     pub token: Token,
-    /// The request's number.
     pub seq: u64,
     /// Whether it may be asked first how far the job is, where that takes nothing.
     pub peeks: bool,

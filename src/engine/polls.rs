@@ -19,7 +19,6 @@ use super::schedule::{Schedule, ServiceIx};
 /// A poll in flight: a changed jobs file may give its job to another service, or its service another token.
 #[derive(Debug, Clone)]
 pub struct InFlight {
-    /// The job.
     pub ix: JobIx,
     /// The number of its first request.
     pub seq: u64,
@@ -43,7 +42,6 @@ pub struct Limits {
 pub enum PollEvent {
     /// Its job is over by its status, and its result is being fetched.
     Fetching(Box<Fetching>),
-    /// It has ended.
     Ended(InFlight, Box<PollResult>),
 }
 

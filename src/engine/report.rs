@@ -20,7 +20,6 @@ const TOLD_TOGETHER: Duration = Duration::from_millis(200);
 /// What is known of a job, to be reported.
 #[derive(Debug)]
 pub struct Observed {
-    /// The job.
     pub ix: JobIx,
     /// Its state before; None if it had never been observed.
     pub previous: Option<State>,

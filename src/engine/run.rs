@@ -77,7 +77,6 @@ enum Turn {
     Tick,
 }
 
-/// The engine.
 #[derive(Debug)]
 pub struct EngineLoop {
     pub(super) purpose: Purpose,

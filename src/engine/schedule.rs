@@ -97,7 +97,6 @@ impl Schedule {
         self.jobs().zip(&self.jobs).map(|(ix, entry)| (&entry.job.key, ix)).collect()
     }
 
-    /// Adds a service.
     pub fn add_service(&mut self, entry: ServiceEntry) {
         self.services.push(entry);
     }

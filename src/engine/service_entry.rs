@@ -32,7 +32,6 @@ const NO_PEEK_FOR: Duration = Duration::from_secs(5 * 60);
 pub struct ServiceEntry {
     /// What the jobs file says.
     pub service: Arc<Service>,
-    /// Its token.
     pub token: Option<Token>,
     /// Whether it may be polled.
     pub gate: ServiceGate,

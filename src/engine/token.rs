@@ -47,7 +47,6 @@ pub enum Prompts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}; {help}")]
 pub struct TokenError {
-    /// Which kind of failure.
     pub kind: TokenErrorKind,
     /// What failed, and of what: "the variable VESSL_TOKEN is not set".
     pub what: String,
@@ -95,7 +94,6 @@ pub type Tokens = Vec<(Arc<Service>, Result<Token, TokenError>)>;
 pub enum Renewal {
     /// Its source is the same and gave a token before: that one holds.
     AsBefore,
-    /// It was asked for.
     Asked(Result<Token, TokenError>),
 }
 

@@ -93,7 +93,6 @@ impl Document {
         self.starts.bytes() + self.shape.bytes() + self.milestones.capacity() * size_of::<Milestone>()
     }
 
-    /// What a value is.
     pub fn kind(&self, node: NodeId) -> ValueKind {
         match self.body.get(self.value_start(node)) {
             Some(b'{') => ValueKind::Object,

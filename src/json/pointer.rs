@@ -49,7 +49,6 @@ impl Pointer {
         if steps.len() > DEEPEST { Err(NoPointer::TooDeep) } else { Ok(Self(steps)) }
     }
 
-    /// Whether it is the whole.
     pub fn is_whole(&self) -> bool {
         self.0.is_empty()
     }
@@ -152,7 +151,6 @@ impl Lookup {
         self.pointers.get(id.0)
     }
 
-    /// Whether a pointer is the whole.
     pub fn is_whole(&self, id: PointerId) -> bool {
         self.pointer(id).is_some_and(Pointer::is_whole)
     }

@@ -17,7 +17,6 @@ use crate::json::scan;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RowId {
     tree: usize,
-    /// The value.
     pub node: NodeId,
 }
 
@@ -105,12 +104,10 @@ impl VisibleRows {
         self.trees.get(place.tree).and_then(|tree| tree.host)
     }
 
-    /// The first row.
     pub fn first(&self) -> RowId {
         self.first_of(0)
     }
 
-    /// The last row.
     pub fn last(&self) -> RowId {
         match self.trees.first().and_then(|tree| tree.document.last_child(NodeId::ROOT)) {
             Some(node) => self.last_within(RowId { tree: 0, node }),

@@ -9,7 +9,6 @@ use std::ops::Range;
 
 use crate::json::cursor::JsonCursor;
 
-/// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
     /// `{…}`
@@ -32,7 +31,6 @@ pub enum ValueKind {
 pub struct ScanError {
     /// Offset in the whole text.
     pub at: usize,
-    /// What is wrong there.
     pub what: &'static str,
 }
 

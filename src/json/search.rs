@@ -45,7 +45,6 @@ impl Needle {
         Some(Self { text: text.to_owned(), regex, longest: 12 * text.chars().count() })
     }
 
-    /// The text.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -15,7 +15,6 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 /// A body whose content coding was undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodedBody {
-    /// The body.
     pub bytes: Bytes,
     /// What was odd about the coding though the body is whole.
     pub warning: Option<&'static str>,

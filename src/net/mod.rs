@@ -25,7 +25,6 @@ pub mod environment;
 pub mod offload;
 mod resolve;
 
-/// Sent with every request.
 const USER_AGENT: &str = concat!("jobdeck/", env!("CARGO_PKG_VERSION"));
 
 /// A connection idle for longer is not used again: most servers and balancers close theirs after a minute, and a

@@ -8,7 +8,6 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::{environment, offload};
 use crate::domain::inner::is_inner;
 
-/// Looks names up.
 #[derive(Debug)]
 pub struct SystemResolver;
 

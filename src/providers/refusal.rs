@@ -20,7 +20,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 pub struct Asked<'a> {
     /// The job's endpoint.
     pub endpoint: &'a str,
-    /// The job's id.
     pub id: &'a str,
     /// The path that the provider put behind the service's base: what comes before it in a redirect's target is the
     /// base that it leads to. Made for those who ask: most responses are no redirects.

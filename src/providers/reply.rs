@@ -85,7 +85,6 @@ impl<'a> Object<'a> {
 pub struct Said {
     /// The sentence.
     pub text: Option<String>,
-    /// The code beside it.
     pub code: Option<String>,
 }
 

@@ -19,7 +19,6 @@ const WRAPPED: (&str, [&str; 2]) = ("message", ["data", "result"]);
 pub struct SubmissionAnswer {
     /// The answer's number in the text.
     pub number: usize,
-    /// What it says.
     pub said: Result<Vec<String>, NotSubmitted>,
 }
 
@@ -29,7 +28,6 @@ pub enum NotSubmitted {
     /// The service refused; its own sentence, which is foreign text.
     #[error("the service began no job: {0}")]
     Refused(String),
-    /// There is no id in it.
     #[error(
         "no job is named in this JSON (looked for id, execution_id, task_id, job_id, request_id and the like, also inside of message, data and result)"
     )]

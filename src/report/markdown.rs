@@ -11,7 +11,6 @@ use crate::domain::markdown::escaped;
 /// How many jobs of one reason are named.
 const MOST_NAMED: usize = 10;
 
-/// The whole text.
 pub fn markdown(report: &Report<'_>) -> String {
     let mut text = format!("# {}\n\n{}\n", escaped(&shown(&report.title)), escaped(&report.outcome()));
     let all = durations::all(&report.samples());

@@ -29,11 +29,9 @@ pub use markdown::markdown;
 pub struct Report<'a> {
     /// What the batch is called.
     pub title: String,
-    /// When the report is made.
     pub made_at: Timestamp,
     /// In which zone its times are.
     pub zone: TimeZone,
-    /// Where results are saved.
     pub saved_in: String,
     /// The jobs in their order, and what is known of each.
     pub jobs: Vec<(&'a Job, &'a Observation)>,

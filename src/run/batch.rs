@@ -35,16 +35,13 @@ const AT_ONCE: usize = 4;
 /// A job that a command is run for.
 #[derive(Debug, Clone)]
 pub struct CommandTarget {
-    /// The job.
     pub job: Arc<Job>,
-    /// What is known of it.
     pub known: Arc<Observation>,
 }
 
 /// What a run needs besides its jobs.
 #[derive(Debug, Clone)]
 pub struct RunContext {
-    /// The saved bodies.
     pub store: Option<Results>,
     /// The services of the jobs file, by name.
     pub services: HashMap<Arc<str>, Arc<Service>>,
@@ -63,7 +60,6 @@ pub struct RunContext {
 pub struct Finished {
     /// What it was for: a job's label, or how many jobs.
     pub of: Clean,
-    /// How it ended.
     pub result: Result<ProcessEnd, CommandError>,
     /// What became of the ids that it printed; None where it adds none, or failed.
     pub added: Option<Result<Added, AddError>>,
@@ -87,7 +83,6 @@ pub enum CommandError {
     /// It was not begun any more.
     #[error("not begun, since jobdeck is leaving")]
     Leaving,
-    /// It did not run.
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -104,13 +99,11 @@ pub enum AddError {
     /// The file does not take them.
     #[error(transparent)]
     File(#[from] ConfigError),
-    /// An internal error.
     #[error("failed to add them: {0}")]
     Internal(String),
 }
 
 impl Finished {
-    /// Whether everything went well.
     pub fn is_good(&self) -> bool {
         let added = self.added.as_ref().is_none_or(Result::is_ok);
         added && self.result.as_ref().is_ok_and(|ended| ended.status.success())

@@ -31,7 +31,6 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// How often a hook is run for one event, as the store counts.
 const MOST_TRIES: u32 = 3;
 
-/// What hooks need.
 #[derive(Debug)]
 pub struct HookContext {
     /// Where events are kept.

@@ -23,9 +23,7 @@ const AFTER_THE_END: Duration = Duration::from_millis(200);
 /// A program that is about to be run.
 #[derive(Debug, Default)]
 pub struct Launch {
-    /// The program.
     pub path: PathBuf,
-    /// Its arguments.
     pub arguments: Vec<String>,
     /// Variables that it gets besides ours.
     pub variables: Vec<(String, String)>,
@@ -37,12 +35,9 @@ pub struct Launch {
     pub has_terminal: bool,
 }
 
-/// How it ended.
 #[derive(Debug)]
 pub struct ProcessEnd {
-    /// Its exit status.
     pub status: ExitStatus,
-    /// What it printed.
     pub out: Output,
     /// What it said on standard error.
     pub err: Output,
@@ -63,17 +58,13 @@ pub enum RunError {
     /// It could not be started.
     #[error("failed to start {}: {error}; see that it is there and may be run", path.display())]
     Start {
-        /// The program.
         path: PathBuf,
-        /// Why.
         error: io::Error,
     },
     /// It could not be waited for.
     #[error("failed to wait for {}: {error}", path.display())]
     Wait {
-        /// The program.
         path: PathBuf,
-        /// Why.
         error: io::Error,
     },
 }

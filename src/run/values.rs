@@ -82,7 +82,6 @@ impl JobValues {
         Ok(self)
     }
 
-    /// One value.
     pub fn get(&self, placeholder: Placeholder) -> Option<String> {
         self.by_name.get(&placeholder).cloned()
     }

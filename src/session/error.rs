@@ -27,9 +27,7 @@ pub enum SessionError {
     /// The state directory is there and cannot be listed.
     #[error("failed to open the state directory {}: {error}", .dir.display())]
     Unreadable {
-        /// The directory.
         dir: PathBuf,
-        /// Why.
         error: io::Error,
     },
     /// The store did not open, or did not answer.
@@ -38,7 +36,6 @@ pub enum SessionError {
     /// The jobs file or config.toml is missing or not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Certificates cannot be loaded.
     #[error(transparent)]
     Start(#[from] StartError),
     /// Commands of the user that take each other's names or keys.
@@ -49,7 +46,6 @@ pub enum SessionError {
     Filter {
         /// As it was given.
         text: String,
-        /// Why.
         error: FilterError,
     },
     /// The filter of the command line leaves nothing.

@@ -24,9 +24,7 @@ pub type SummaryTable = fn(&[SavedJob]) -> Vec<u8>;
 /// How the front end writes a job.
 #[derive(Debug, Clone, Copy)]
 pub struct JobFormat {
-    /// A job's JSON line.
     pub line: JobLine,
-    /// The table of all.
     pub summary: SummaryTable,
 }
 

@@ -143,7 +143,6 @@ pub struct ReadLine<'a> {
 }
 
 impl<'a> ReadLine<'a> {
-    /// The line of a read.
     pub fn new(
         now: Timestamp,
         job: &'a Arc<Job>,

@@ -18,7 +18,6 @@ pub struct PartFile {
 }
 
 impl PartFile {
-    /// Begins one in this folder.
     pub fn begin(dir: &Path) -> io::Result<Self> {
         for _ in 1..TRIES {
             let part = Self::create(dir)?;

@@ -34,9 +34,7 @@ pub enum ExportError {
     Io {
         /// Completes "failed to".
         step: &'static str,
-        /// Where.
         path: PathBuf,
-        /// What it says.
         error: io::Error,
     },
     /// Something that may lead elsewhere is where a folder or file should be.
@@ -58,7 +56,6 @@ pub struct ResultFolder {
     line: JobLine,
     /// Whose a name is. Two files may call two services the same.
     names: HashMap<String, JobKey>,
-    /// Files that were written.
     pub written: usize,
     /// Files that were there already.
     pub same: usize,

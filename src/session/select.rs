@@ -22,7 +22,6 @@ use crate::engine::saved::{self, Results};
 pub struct KnownJob {
     /// What the file (or its last declaration on disk) says.
     pub job: Arc<Job>,
-    /// What is known.
     pub known: Arc<Observation>,
     /// How well it is being read; fresh where nothing reads.
     pub health: Health,

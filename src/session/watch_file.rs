@@ -35,7 +35,6 @@ impl WatchedFile {
         Self { reloads, store: batch.store.results(), filter, say }
     }
 
-    /// The next news of the file.
     pub async fn next(&mut self) -> ReloadNews {
         self.reloads.next().await
     }

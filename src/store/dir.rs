@@ -27,12 +27,10 @@ impl StateDir {
         Self { root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()) }
     }
 
-    /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The database.
     pub fn database(&self) -> PathBuf {
         self.root.join("jobdeck.db")
     }
@@ -118,7 +116,6 @@ impl StateDir {
 /// Device and number of a file.
 pub type FileId = (u64, u64);
 
-/// Which file is at a path.
 pub fn file_id(path: &Path) -> Option<FileId> {
     std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }

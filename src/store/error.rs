@@ -4,7 +4,6 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}. {help}")]
 pub struct StoreError {
-    /// Which kind of failure.
     pub kind: StoreErrorKind,
     /// What failed, and of what: "failed to save a result: disk full".
     pub what: String,
@@ -21,7 +20,6 @@ pub enum StoreErrorKind {
     NotWritable,
     /// Another program holds the database.
     Busy,
-    /// The database is damaged.
     Damaged,
     /// The database was made by a later jobdeck.
     Newer,
@@ -32,7 +30,6 @@ pub enum StoreErrorKind {
     /// The store that a team shares cannot be reached: what is saved here is uploaded later, and polls that can be made
     /// only once wait.
     Unreachable,
-    /// The store was closed.
     Closed,
     /// Anything else that the file system or the database says.
     Other,

@@ -102,7 +102,6 @@ pub enum ReadCommand {
     History(JobKey, ReplyTo<(Vec<Attempt>, Vec<StateChange>)>),
     /// All bodies of a job, oldest first.
     Kept(JobKey, ReplyTo<Vec<KeptBody>>),
-    /// The bytes of a body.
     Body(BodyId, ReplyTo<Bytes>),
     /// Where a body is a separate file on this machine, if it is.
     BodyPath(BodyId, ReplyTo<Option<PathBuf>>),
@@ -124,10 +123,8 @@ pub enum Claim {
     Theirs(Arc<Owner>),
 }
 
-/// What others have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changes {
-    /// Nothing.
     Nothing,
     /// What is known of these jobs.
     Of(Vec<JobKey>),

@@ -20,7 +20,6 @@ pub const UNFINISHED: &str = ".unfinished";
 pub struct BodyName {
     /// Which job, see [`job_digest`].
     pub job: String,
-    /// The request's number.
     pub seq: u64,
     /// HTTP code of the reply; 0 if not known.
     pub http_status: u16,

@@ -23,7 +23,6 @@ pub struct Save {
     pub change: Option<StateChange>,
     /// Its last reads, all of them: replaces what is stored, unless there are none.
     pub attempts: Vec<Attempt>,
-    /// The body to keep.
     pub body: Option<SaveBody>,
     /// Further results that belong to the same step: the status response beside that of the result, files beside it.
     pub further: Vec<SaveBody>,
@@ -68,13 +67,10 @@ pub struct HookNews {
 pub struct NewHookEvent {
     /// Which hook, by its definition.
     pub hook: String,
-    /// What happened.
     pub event: String,
-    /// When.
     pub at: Timestamp,
 }
 
-/// A body to keep.
 #[derive(Debug, Clone)]
 pub struct SaveBody {
     /// Copy or evidence (never `Keep::Nothing`).
@@ -101,9 +97,7 @@ pub struct SaveBody {
 /// by one.
 #[derive(Debug, Clone)]
 pub struct Reads {
-    /// The job.
     pub job: JobKey,
-    /// The last of them.
     pub last: LastPoll,
     /// The job's last reads.
     pub attempts: Vec<Attempt>,
@@ -111,7 +105,6 @@ pub struct Reads {
     pub complete: bool,
 }
 
-/// A body that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBody {
     /// Its number, size and so on; the HTTP code is 0 where a dead instance left it and the code is not known.
@@ -120,7 +113,6 @@ pub struct KeptBody {
     pub keep: Keep,
     /// What it is of its job.
     pub role: Role,
-    /// Whether it broke off.
     pub broken: bool,
     /// Whether it was written out.
     pub exported: bool,
@@ -131,15 +123,11 @@ pub struct KeptBody {
 /// An event that a hook has not been run for yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingHook {
-    /// Its number.
     pub id: i64,
-    /// Which job.
     pub job: Arc<Job>,
     /// Which hook, by its definition.
     pub hook: String,
-    /// What happened.
     pub event: String,
-    /// When.
     pub at: Timestamp,
     /// How often the hook has failed for it.
     pub tries: u32,

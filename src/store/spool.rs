@@ -136,7 +136,6 @@ impl Spool {
         &self.shared.instance
     }
 
-    /// The state directory.
     pub(super) fn dir(&self) -> &StateDir {
         &self.shared.dir
     }
@@ -184,7 +183,6 @@ impl SpoolWriter {
         }
     }
 
-    /// Takes the next bytes.
     pub fn push(&mut self, chunk: &[u8]) {
         match &mut self.bytes {
             Bytesink::Memory(memory) => {

@@ -14,7 +14,6 @@ const LONGEST_PATH: usize = 490;
 /// What a step of the store can fail of.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// SQLite says so.
     #[error(transparent)]
     Sql(#[from] rusqlite::Error),
     /// The file system says so.

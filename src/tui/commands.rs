@@ -38,7 +38,6 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Nothing runs yet.
     pub fn new(inputs: UnboundedSender<Message>, store: Option<Results>, state: PathBuf, file: PathBuf) -> Self {
         let leaving = Arc::new(AtomicBool::new(false));
         Self { running: JoinSet::new(), killed: false, leaving, inputs, store, state, file }

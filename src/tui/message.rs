@@ -11,10 +11,8 @@ use crate::domain::command::UserCommand;
 use crate::exit::Signal;
 use crate::run::batch::Finished;
 
-/// One of them.
 #[derive(Debug)]
 pub enum Message {
-    /// Something for the app.
     Event(Event),
     /// A signal that ends us.
     Signal(Signal),
@@ -24,25 +22,20 @@ pub enum Message {
     Resized,
     /// SIGTSTP, or something to read while another program has the terminal.
     Stop,
-    /// SIGCONT.
     Continued,
     /// A copy ended, perhaps with something to send to the terminal.
     Copied {
         /// What was copied, in words.
         of: CopyName,
-        /// How it ended.
         outcome: clipboard::CopyOutcome,
     },
     /// A run of a command of the user's own is over.
     CommandEnded {
-        /// Its name.
         command: Arc<UserCommand>,
-        /// How it ended.
         finished: Box<Finished>,
     },
     /// All runs of a command are over.
     CommandsEnded {
-        /// The command.
         command: Arc<UserCommand>,
         /// What they printed, for the pager; empty in other modes.
         page: Vec<u8>,

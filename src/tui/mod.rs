@@ -58,15 +58,12 @@ use terminal::input::InputReader;
 pub struct Start {
     /// The jobs, or what is wrong with the jobs file: that is shown then, and nothing is polled.
     pub shown: Result<DashboardSource, ConfigError>,
-    /// The state directory.
     pub state: PathBuf,
-    /// The user's own settings.
     pub user: User,
     /// The keys, those of commands among them.
     pub keymap: Keymap,
     /// The same without commands: those of a changed jobs file are added to it.
     pub own_keys: Keymap,
-    /// How it looks.
     pub theme: Theme,
     /// Lines for the log pane.
     pub log: UnboundedReceiver<LoggedEvent>,
@@ -87,9 +84,7 @@ pub enum DashboardSource {
         name: String,
         /// The services that they are of.
         file: JobsFile,
-        /// What is saved.
         results: Results,
-        /// The jobs.
         jobs: Vec<(Arc<Job>, Arc<Observation>)>,
     },
 }

@@ -46,18 +46,15 @@ const ESC: Key = Key { code: KeyCode::Esc, ctrl: false, alt: false };
 /// How much of one kind is taken in before the screen gets its turn.
 const BATCH: usize = 4096;
 
-/// Whose the terminal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TerminalOwner {
     /// Ours.
     Ours,
-    /// The pager's.
     Lent,
     /// Nobody's: it is gone, or was given back for good.
     Gone,
 }
 
-/// The dashboard at work.
 #[derive(Debug)]
 pub struct Dashboard {
     pub app: App,
@@ -87,7 +84,6 @@ pub struct End {
     pub ending: Option<Ending>,
     /// What is said of the batch on the normal screen.
     pub farewell: Option<String>,
-    /// All jobs.
     pub jobs: HashMap<JobIx, (Arc<Job>, Arc<Observation>)>,
     /// Results that could not be written out, and why.
     pub not_exported: Vec<String>,

@@ -26,7 +26,6 @@ use crate::ui::theme::Theme;
 use crate::ui::widgets::{TextLines, Titles, frame, key_hint, pane_key, say, scrollbar};
 use crate::ui::{files, raw, tree};
 
-/// Draws frame and tab.
 pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     let Some(place) = app.layout().detail else { return };
     let focused = super::is_focused(app, Pane::Detail);

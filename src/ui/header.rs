@@ -30,7 +30,6 @@ use crate::ui::widgets::{StackedBar, both_ends, cut, styled};
 /// The fewest cells of the bar beside words.
 const LEAST_BAR: usize = 8;
 
-/// Draws the header's rows.
 pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let row = |n: u16| Rect { y: area.y + n, height: u16::from(n < area.height), ..area };
     if area.height < 2 {

@@ -96,7 +96,6 @@ impl ListColumns {
     }
 }
 
-/// Draws frame and rows.
 pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     let layout = app.layout();
     let Some(place) = layout.list else { return };

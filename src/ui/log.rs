@@ -14,7 +14,6 @@ use crate::domain::human;
 use crate::ui::theme::Theme;
 use crate::ui::widgets::{Titles, cut, frame, key_hint, pane_key};
 
-/// Draws frame and lines.
 pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     let Some(place) = app.layout().log else { return };
     let focused = super::is_focused(app, Pane::Log);

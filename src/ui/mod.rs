@@ -23,7 +23,6 @@ use crate::app::App;
 use crate::app::layout::{Class, Pane};
 use theme::Theme;
 
-/// Draws the whole dashboard.
 pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     draw_into(app, theme, frame.buffer_mut());
 }
@@ -55,7 +54,6 @@ pub fn draw_into(app: &App, theme: &Theme, buf: &mut Buffer) {
     }
 }
 
-/// Whether a pane has the focus.
 fn is_focused(app: &App, pane: Pane) -> bool {
     app.focus == pane && app.overlay.is_none()
 }

@@ -23,11 +23,9 @@ pub enum Charset {
     /// Symbols, borders and blocks of Unicode.
     #[default]
     Utf8,
-    /// ASCII only.
     Ascii,
 }
 
-/// Which colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Palette {
     /// The terminal's sixteen.
@@ -39,7 +37,6 @@ pub enum Palette {
     Plain,
 }
 
-/// How everything looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Theme {
     charset: Charset,
@@ -119,7 +116,6 @@ impl Theme {
         self.palette != Palette::Plain && self.charset == Charset::Utf8 && matches!(cell, "▆" | "▂")
     }
 
-    /// How a state looks.
     pub fn state(&self, state: State) -> Style {
         match state {
             State::Queued => self.dim(),
@@ -304,7 +300,6 @@ impl Theme {
         }
     }
 
-    /// How the tree looks.
     pub fn tree(&self) -> TreeStyles {
         TreeStyles {
             plain: self.dim(),

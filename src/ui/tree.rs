@@ -25,11 +25,8 @@ use crate::json::text;
 pub struct TreeStyles {
     /// Punctuation, indices, sizes.
     pub plain: Style,
-    /// Keys of objects.
     pub key: Style,
-    /// String values.
     pub string: Style,
-    /// Numbers.
     pub number: Style,
     /// `true`, `false`, `null`.
     pub word: Style,

@@ -16,9 +16,7 @@ use crate::ui::theme::Theme;
 /// The states of a batch as one bar.
 #[derive(Debug, Clone, Copy)]
 pub struct StackedBar<'a> {
-    /// Jobs per state.
     pub counts: &'a StateCounts,
-    /// How it looks.
     pub theme: &'a Theme,
 }
 
@@ -48,13 +46,11 @@ pub fn bar_of(
 /// Text lines from one on, what is searched for set off.
 #[derive(Debug, Clone, Copy)]
 pub struct TextLines<'a> {
-    /// The lines.
     pub lines: &'a [text::TextLine],
     /// The first one that is drawn.
     pub top: usize,
     /// What is searched for; empty if nothing.
     pub search: &'a str,
-    /// How it looks.
     pub theme: &'a Theme,
 }
 
@@ -97,7 +93,6 @@ pub struct Titles<'a> {
     pub keys: Vec<Span<'a>>,
 }
 
-/// Draws a pane's frame.
 pub fn frame(place: PaneArea, titles: Titles<'_>, focused: bool, theme: &Theme, buf: &mut Buffer) {
     let area = place.rect.intersection(buf.area);
     let block = match place.frame {

@@ -40,7 +40,6 @@ pub enum Loaded<T> {
     No,
     /// On its way.
     Asked,
-    /// Here.
     Ready(T),
     /// Not available, and why.
     Failed(Clean),
@@ -79,7 +78,6 @@ pub struct ViewState {
     pub file: Option<usize>,
     /// Whether texts are cut at the right edge instead of being wrapped.
     pub cut: bool,
-    /// What is searched for.
     pub search: String,
     /// What is kept of the raw tab: of which body, the first byte that is seen, and whether lines are wrapped.
     pub raw: Option<(BodyId, usize, bool)>,
@@ -105,7 +103,6 @@ pub struct LoadedBody {
     pub body: BodyId,
     /// It, and what is in it.
     pub content: Loaded<Arc<Content>>,
-    /// The raw tab.
     pub raw: Option<RawView>,
     /// The tree of the decoded output.
     pub output: Loaded<TreeView>,
@@ -129,7 +126,6 @@ const KEPT: usize = 8;
 /// How many bytes of bodies are kept in memory, unless a single one is longer.
 const KEPT_BYTES: usize = 64 << 20;
 
-/// The detail.
 #[derive(Debug, Default)]
 pub struct Detail {
     /// The open tab, of whatever job is selected.

@@ -29,7 +29,6 @@ pub enum CellStyle {
 pub struct StyledCells {
     /// Harmless text.
     pub text: Clean,
-    /// How it looks.
     pub look: CellStyle,
 }
 

@@ -23,7 +23,6 @@ const PREVIEW: u64 = 1 << 20;
 pub struct Regions {
     /// Lines over everything, wrapped.
     pub head: Vec<TextLine>,
-    /// Where they are.
     pub head_area: Rect,
     /// The text, the bytes, the tree or the table of files with its header row.
     pub main: Rect,
@@ -35,7 +34,6 @@ pub struct Regions {
     pub title: Rect,
     /// Why the file failed, wrapped.
     pub error: Vec<TextLine>,
-    /// Where that is.
     pub error_area: Rect,
     /// The tree of the file, or the preview.
     pub below: Rect,

@@ -22,7 +22,6 @@ use crate::domain::{human, note};
 /// What the texts are made of besides the job.
 #[derive(Debug, Clone, Copy)]
 pub struct TextContext<'a> {
-    /// The wall clock.
     pub now: Timestamp,
     /// In which times are shown.
     pub zone: &'a TimeZone,
@@ -30,7 +29,6 @@ pub struct TextContext<'a> {
     pub same_reason: u32,
     /// The longest that a job of the batch took: the scale of its bars.
     pub longest: Duration,
-    /// The keys.
     pub keymap: &'a Keymap,
     /// Whether it is for a report: nothing is cut, times have their date, and no keys are named.
     pub for_report: bool,
@@ -39,9 +37,7 @@ pub struct TextContext<'a> {
 /// A job's polls and changes of state, oldest first.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
-    /// The polls.
     pub attempts: Vec<Attempt>,
-    /// The changes.
     pub changes: Vec<StateChange>,
 }
 
@@ -52,7 +48,6 @@ pub struct SummaryEntry {
     pub label: &'static str,
     /// Harmless text.
     pub text: String,
-    /// How it looks.
     pub tone: Tone,
 }
 

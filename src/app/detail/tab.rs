@@ -1,6 +1,5 @@
 //! The tabs of the detail.
 
-/// A tab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Tab {
     /// The batch that the job belongs to.
@@ -22,7 +21,6 @@ impl Tab {
     /// Every tab, from left to right.
     pub const ALL: [Self; 6] = [Self::Batch, Self::Summary, Self::Output, Self::Files, Self::Raw, Self::History];
 
-    /// Its title.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Batch => "Batch",

@@ -19,21 +19,13 @@ use crate::json::text;
 /// How far the cursor or the window goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Motion {
-    /// One row up.
     Up,
-    /// One row down.
     Down,
-    /// Half a window up.
     HalfUp,
-    /// Half a window down.
     HalfDown,
-    /// A window up.
     PageUp,
-    /// A window down.
     PageDown,
-    /// To the first row.
     Top,
-    /// To the last row.
     Bottom,
 }
 
@@ -83,7 +75,6 @@ pub struct DecodedString {
     document: Arc<Document>,
 }
 
-/// How a search went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchOutcome {
     /// The cursor is on a match. `wrapped`: it was found past the end (or the beginning).

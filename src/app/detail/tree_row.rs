@@ -16,7 +16,6 @@ pub struct TreeRow {
     pub fold: FoldMark,
     /// A key (decoded) or an element's number.
     pub label: Option<Label>,
-    /// What the value is.
     pub kind: ValueKind,
     /// The value's text: a scalar's, or a size such as `{3}` and `[11]`.
     pub text: Clean,

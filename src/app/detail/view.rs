@@ -59,7 +59,6 @@ pub trait View {
         false
     }
 
-    /// What the cursor is on.
     fn under_cursor(&self) -> Option<UnderCursor> {
         None
     }
@@ -176,7 +175,6 @@ impl View for TextView<'_> {
 pub struct TableView<'a> {
     /// The names, in the order of the rows.
     pub names: Vec<String>,
-    /// The cursor.
     pub cursor: &'a mut RowCursor,
     /// What is searched for.
     pub needle: &'a mut String,

@@ -11,11 +11,8 @@ use crate::domain::command::UserCommand;
 /// An action, its name and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedAction<'a> {
-    /// What is meant.
     pub action: Action,
-    /// Its name.
     pub name: &'a str,
-    /// What it does.
     pub help: Cow<'a, str>,
 }
 
@@ -35,7 +32,6 @@ pub enum CommandConflict {
     NoKey {
         /// Where it is declared.
         place: String,
-        /// Its name.
         command: Arc<str>,
     },
     /// Its key means something already.
@@ -43,9 +39,7 @@ pub enum CommandConflict {
     Key {
         /// Where it is declared.
         place: String,
-        /// Its name.
         command: Arc<str>,
-        /// The key.
         key: Key,
         /// Whose key it is, and where that is declared.
         other: String,
@@ -55,7 +49,6 @@ pub enum CommandConflict {
     Name {
         /// Where it is declared.
         place: String,
-        /// Its name.
         command: Arc<str>,
         /// Where the other is declared.
         other: String,

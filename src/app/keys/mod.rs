@@ -19,9 +19,7 @@ pub use table::table;
 pub struct Key {
     /// Which key; a shifted letter is its upper case.
     pub code: KeyCode,
-    /// With Ctrl.
     pub ctrl: bool,
-    /// With Alt.
     pub alt: bool,
 }
 
@@ -95,13 +93,9 @@ impl fmt::Display for Key {
 /// Where a key means something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyContext {
-    /// In every pane.
     Everywhere,
-    /// In the list.
     List,
-    /// In the detail.
     Detail,
-    /// In the log.
     Log,
 }
 
@@ -120,7 +114,6 @@ impl KeyContext {
 /// One line of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyBinding {
-    /// What is meant.
     pub action: Action,
     /// Its keys unless the user has bound others, as [`Key::parse`] reads them.
     pub keys: &'static [&'static str],
@@ -142,7 +135,6 @@ impl KeyBinding {
     }
 }
 
-/// The keys in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keymap {
     bound: Vec<(Action, Vec<Key>)>,

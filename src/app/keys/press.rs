@@ -23,7 +23,6 @@ const AWAY: Duration = Duration::from_secs(60);
 const UNREAD: Duration = Duration::from_secs(2);
 
 impl App {
-    /// A key was pressed.
     pub(in crate::app) fn press(&mut self, key: Key) -> Vec<Effect> {
         self.redraw = true;
         let now = self.now.mono;

@@ -15,7 +15,6 @@ pub enum FoldBy {
     /// Nothing: every row is a job.
     #[default]
     Nothing,
-    /// The service.
     Service,
     /// The first of a job's tags.
     Tag,
@@ -58,7 +57,6 @@ impl FoldBy {
 pub enum Item {
     /// A group, by its number.
     Group(usize),
-    /// A job.
     Job(JobIx),
 }
 
@@ -78,7 +76,6 @@ pub struct JobGroup {
 }
 
 impl JobGroup {
-    /// What it is called.
     pub fn name(&self) -> Clean {
         if self.key.is_empty() { Clean::from("no tag") } else { Clean::new(&self.key) }
     }
@@ -119,7 +116,6 @@ impl GroupFolds {
         &self.open
     }
 
-    /// Whether a group is open.
     pub fn is_open(&self, group: &JobGroup) -> bool {
         self.open.contains(&group.key)
     }

@@ -16,12 +16,10 @@ use crate::domain::observation::{BodyId, Observation};
 use crate::domain::stats::Stats;
 use crate::domain::{durations, human, note, reason};
 
-/// One job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// What the file says.
     pub job: Arc<Job>,
-    /// What is known.
     pub known: Arc<Observation>,
     /// What it is called on the screen: its name, else its first file, else the ends of its id.
     pub title: Clean,
@@ -51,7 +49,6 @@ struct Found {
 pub enum Need {
     /// Its result is lost.
     Lost,
-    /// It failed.
     Failed,
     /// Some of it failed.
     Partial,
@@ -61,9 +58,7 @@ pub enum Need {
     Stale,
     /// Its state has a name that we don't know.
     Odd,
-    /// It runs.
     Running,
-    /// It waits.
     Queued,
     /// It was never read.
     Unread,
@@ -157,7 +152,6 @@ impl Row {
     }
 }
 
-/// All jobs.
 #[derive(Debug)]
 pub struct Jobs {
     rows: Vec<Option<Row>>,
@@ -196,7 +190,6 @@ impl Jobs {
         self.rows.len()
     }
 
-    /// Every job with its place.
     pub fn iter(&self) -> impl Iterator<Item = (JobIx, &Row)> {
         let numbered = self.rows.iter().zip(0u32..);
         numbered.filter_map(|(row, ix)| row.as_ref().map(|row| (JobIx(ix), row)))

@@ -29,10 +29,8 @@ pub use sort::SortBy;
 /// How long rows stand still after a key press in the list.
 pub const HANDS_OFF: Duration = Duration::from_secs(2);
 
-/// The list.
 #[derive(Debug, Default)]
 pub struct List {
-    /// The listed jobs.
     order: Vec<JobIx>,
     folds: GroupFolds,
     selected: Option<JobIx>,
@@ -72,7 +70,6 @@ pub struct ListFilter {
 pub struct ChosenJobs {
     /// What they have in common.
     pub heading: Clean,
-    /// Which they are.
     pub jobs: HashSet<JobIx>,
 }
 
@@ -90,12 +87,10 @@ impl ListFilter {
 }
 
 impl List {
-    /// The listed jobs, in order.
     pub fn order(&self) -> &[JobIx] {
         &self.order
     }
 
-    /// How the list is folded.
     pub fn folds(&self) -> &GroupFolds {
         &self.folds
     }

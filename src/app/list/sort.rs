@@ -17,7 +17,6 @@ pub enum SortBy {
     Status,
     /// What the job is called.
     Name,
-    /// The service.
     Service,
     /// The time of the row, the longest first.
     Time,

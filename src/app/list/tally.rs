@@ -18,7 +18,6 @@ const ENOUGH: u32 = 20;
 /// How many times the 90th percentile is slow.
 const SLOW: u32 = 3;
 
-/// The counts.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     /// How long the jobs waited that have started.
@@ -45,7 +44,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a job.
     pub fn add(&mut self, row: &Row) {
         let known = &row.known;
         self.given_up += u32::from(row.gave_up().is_some());

@@ -13,7 +13,6 @@ use crate::domain::job::JobIx;
 
 const WIDTH: u16 = 60;
 
-/// The question.
 #[derive(Debug)]
 pub struct Confirm {
     number: u16,

@@ -11,29 +11,22 @@ use crate::domain::job::JobIx;
 
 const WIDTH: u16 = 64;
 
-/// A choice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CopyItem {
-    /// Its key.
     pub key: char,
-    /// What it is.
     pub name: &'static str,
     /// Its size or its beginning; empty if not known.
     pub detail: String,
     /// What should be known before it is chosen; mostly empty.
     pub warning: &'static str,
-    /// What is copied.
     pub what: What,
 }
 
-/// The menu.
 #[derive(Debug)]
 pub struct CopyMenu {
-    /// Of what.
     pub title: Clean,
     /// The jobs that are meant.
     pub jobs: Vec<JobIx>,
-    /// The choices.
     pub items: Vec<CopyItem>,
     cursor: RowCursor,
 }

@@ -30,7 +30,6 @@ fn shown_name(name: &str) -> Clean {
     if name.is_empty() { Clean::from("no tag") } else { Clean::new(name) }
 }
 
-/// The table.
 #[derive(Debug, Default)]
 pub struct Durations {
     by: GroupBy,

@@ -10,7 +10,6 @@ use crate::app::text::{self, TextLine, Tone};
 
 const WIDTH: u16 = 150;
 
-/// The errors.
 #[derive(Debug, Default)]
 pub struct FileErrors {
     top: usize,

@@ -13,7 +13,6 @@ use crate::domain::filter::SYNTAX;
 const COLUMN: u16 = 76;
 const TWO: u16 = 2 * COLUMN + 2;
 
-/// The page.
 #[derive(Debug)]
 pub struct Help {
     top: usize,

@@ -67,14 +67,12 @@ pub trait Overlay: fmt::Debug {
     /// What the user can press, for the footer; `Esc` is added.
     fn hints(&self) -> Vec<(Press, &'static str)>;
 
-    /// How it looks.
     fn look(&self, context: &OverlayContext<'_>) -> OverlayRows;
 }
 
 /// A key for the footer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Press {
-    /// That of an action.
     Of(Action),
     /// One that cannot be bound.
     Fixed(&'static str),
@@ -83,9 +81,7 @@ pub enum Press {
 /// What an overlay answers to a key.
 #[derive(Debug, PartialEq)]
 pub enum KeyOutcome {
-    /// It stays.
     Stay,
-    /// It is closed.
     Close,
     /// It stays, and is to be filled anew.
     Refresh,
@@ -98,7 +94,6 @@ pub enum KeyOutcome {
 /// What an overlay wants the dashboard to do.
 #[derive(Debug, PartialEq)]
 pub enum OverlayRequest {
-    /// An action.
     Act(Action),
     /// The action of this number among those that match what was typed.
     Choose(String, usize),
@@ -114,7 +109,6 @@ pub enum OverlayRequest {
     SaveText(String, &'static str, bytes::Bytes),
     /// List these jobs only.
     List(ChosenJobs),
-    /// Select this job.
     Select(JobIx),
     /// Sort the list; the same column again reverses it.
     Sort(SortBy),
@@ -122,18 +116,14 @@ pub enum OverlayRequest {
     Mark(Vec<JobIx>),
 }
 
-/// What overlays look at.
 #[derive(Debug, Clone, Copy)]
 pub struct OverlayContext<'a> {
-    /// The jobs.
     pub jobs: &'a Jobs,
-    /// The keys.
     pub keymap: &'a Keymap,
     /// How a copy goes, in words.
     pub copies_by: &'a Clean,
     /// What is wrong with the jobs file.
     pub file_errors: &'a [Clean],
-    /// The wall clock.
     pub now: Timestamp,
     /// In which times are shown.
     pub zone: &'a TimeZone,
@@ -164,13 +154,11 @@ pub struct OverlayRows {
     pub width: u16,
     /// The line that is typed in, after this sign.
     pub input: Option<(&'static str, LineInput)>,
-    /// The visible rows.
     pub rows: Vec<TextLine>,
     /// Which of them is under the cursor.
     pub selected: Option<usize>,
     /// How many rows there is always room for.
     pub height: usize,
-    /// Below the rows.
     pub below: Vec<TextLine>,
 }
 
@@ -205,7 +193,6 @@ impl App {
         Rect { x: 0, y: top, width, height: height.saturating_sub(top + layout.footer.height) }
     }
 
-    /// What overlays look at.
     pub fn overlay_context(&self) -> OverlayContext<'_> {
         let area = self.overlay_area();
         let none: &[Clean] = &[];
@@ -225,7 +212,6 @@ impl App {
         self.overlay.as_deref().map(|overlay| overlay.look(&self.overlay_context()))
     }
 
-    /// Opens an overlay.
     pub(super) fn show(&mut self, mut overlay: impl Overlay + 'static) {
         overlay.refresh(&self.jobs);
         self.overlay = Some(Box::new(overlay));

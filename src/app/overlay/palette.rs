@@ -16,7 +16,6 @@ use crate::app::text::{TextLine, Tone};
 
 const WIDTH: u16 = 90;
 
-/// The palette.
 #[derive(Debug, Default)]
 pub struct CommandPalette {
     input: LineInput,

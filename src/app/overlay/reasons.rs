@@ -29,7 +29,6 @@ pub struct Reason {
     pub pattern: Clean,
     /// The services that gave it.
     pub services: String,
-    /// The jobs.
     pub jobs: Vec<JobIx>,
     /// How many of their files, where it is a reason of files.
     pub files: usize,
@@ -37,7 +36,6 @@ pub struct Reason {
     pub seen: Option<(Timestamp, Timestamp)>,
 }
 
-/// The table.
 #[derive(Debug, Default)]
 pub struct Reasons {
     reasons: Vec<Reason>,

@@ -10,7 +10,6 @@ use crate::domain::clean::Clean;
 
 const WIDTH: u16 = 46;
 
-/// The menu.
 #[derive(Debug)]
 pub struct SortMenu {
     cursor: RowCursor,

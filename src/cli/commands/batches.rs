@@ -41,7 +41,6 @@ pub enum Format {
     Jsonl,
 }
 
-/// Runs it.
 pub async fn run(common: &CommonArgs, wanted: &BatchesArgs) -> Result<u8, Failure> {
     let entries = on_disk(common).await?.1;
     let batches = batch::batches(entries.iter().map(|entry| (&*entry.job, &*entry.known)));

@@ -62,7 +62,6 @@ struct ChangeRow {
     fields: Vec<String>,
 }
 
-/// Runs it.
 pub async fn run(common: &CommonArgs, wanted: CompareArgs) -> Result<u8, Failure> {
     let (store, entries) = batches::on_disk(common).await?;
     let of = |name: &str| {

@@ -85,7 +85,6 @@ pub enum ExportFormat {
     Jsonl,
 }
 
-/// Runs it.
 pub async fn run(common: &CommonArgs, export: ExportArgs) -> Result<u8, Failure> {
     if !export.fields.is_empty() && export.format != ExportFormat::Csv {
         return Err(Failure::usage("--fields goes with --format csv"));
@@ -200,7 +199,6 @@ pub fn words() -> JobFormat {
     JobFormat { line: state_line, summary }
 }
 
-/// A job's JSON line.
 fn state_line(job: &Job, known: &Observation) -> String {
     json(&line_of(job, known))
 }

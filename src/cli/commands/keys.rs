@@ -25,7 +25,6 @@ pub fn run(common: &CommonArgs) -> Result<u8, Failure> {
 pub struct KeyLine {
     /// Its keys, a blank between; `:` where it has none and is reached by name.
     pub keys: String,
-    /// Its name.
     pub name: String,
     /// What it does, and in which pane if not in all.
     pub help: String,

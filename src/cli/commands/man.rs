@@ -55,7 +55,6 @@ pub const ENVIRONMENT: [(&str, &str); 4] = [
     ("SSL_CERT_FILE, SSL_CERT_DIR", "where the CA certificates are, if not where the system has them"),
 ];
 
-/// Prints it.
 pub fn run(command: clap::Command, common: &CommonArgs) -> Result<u8, Failure> {
     let page = page(command, &settings::keymap(common.jobs_file().ok().as_ref())?)
         .map_err(|error| Failure::internal(format!("failed to write the page: {error}")))?;

@@ -78,7 +78,6 @@ const OWN_COLUMNS: [FieldDoc; 4] = [
     ("saved_sha256", "its SHA-256"),
 ];
 
-/// Prints it.
 pub fn run(command: clap::Command) -> Result<u8, Failure> {
     let mut out = StdoutWriter::new();
     out.bytes(page(command).as_bytes())?;

@@ -33,7 +33,6 @@ pub struct ReportArgs {
     pub all: bool,
 }
 
-/// Runs it.
 pub async fn run(common: &CommonArgs, wanted: ReportArgs) -> Result<u8, Failure> {
     let write = match wanted.file.extension().and_then(|ending| ending.to_str()) {
         Some("html" | "htm") => html,

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use crate::config;
 
-/// Prints it.
 pub fn run(out: &mut dyn Write) -> io::Result<u8> {
     out.write_all(config::SCHEMA.as_bytes())?;
     Ok(0)

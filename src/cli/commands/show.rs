@@ -48,7 +48,6 @@ pub struct ShowArgs {
 }
 
 impl ShowArgs {
-    /// What is asked for.
     pub fn part(&self) -> ShowPart {
         let flags = [
             (self.raw, ShowPart::Raw),
@@ -72,13 +71,10 @@ pub enum ShowPart {
     Raw,
     /// The HTTP body.
     Body,
-    /// The decoded output.
     Output,
-    /// The files.
     Files,
     /// A file that was fetched beside the result.
     Also,
-    /// The reason.
     Error,
     /// The JSON line.
     Json,
@@ -89,7 +85,6 @@ const NOT_THERE: u8 = 4;
 
 const NO_BODY: &str = "no body is saved";
 
-/// Runs it.
 pub async fn run(common: &CommonArgs, show: ShowArgs) -> Result<u8, Failure> {
     let (store, entry) = resolve::one(common, &show.job).await?;
     let mut out = StdoutWriter::new();

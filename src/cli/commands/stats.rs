@@ -90,7 +90,6 @@ const CSV_COLUMNS: [&str; 18] = [
     "success_percent",
 ];
 
-/// Runs it.
 pub async fn run(common: &CommonArgs, wanted: StatsArgs) -> Result<u8, Failure> {
     let entries = status::entries(common, wanted.all, wanted.filter.as_deref()).await?.1;
     let samples = samples(&entries);

@@ -26,7 +26,6 @@ pub enum StoreCommand {
     },
 }
 
-/// Runs it.
 pub async fn run(common: &CommonArgs, wanted: StoreCommand) -> Result<u8, Failure> {
     let target = team_store::target(common).await?.ok_or_else(|| {
         Failure::usage(

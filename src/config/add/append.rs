@@ -24,11 +24,9 @@ use crate::providers;
 pub struct Addition<'a> {
     /// The name of a service of the file.
     pub service: &'a str,
-    /// The jobs.
     pub ids: &'a [Given],
     /// A name for those that have none; of several, `<name> 1`, `<name> 2` and so on.
     pub name: Option<&'a str>,
-    /// Tags of each.
     pub tags: &'a [String],
     /// Their batch; that of the file where none is named.
     pub batch: Option<&'a str>,

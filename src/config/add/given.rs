@@ -10,7 +10,6 @@ use crate::providers::submission::{self, SubmissionAnswer};
 pub struct Given {
     /// The id, or its address, as the service gave it.
     pub id: String,
-    /// The job's own name.
     pub name: Option<String>,
     /// Where it stood, such as `line 3`; empty where that goes without saying.
     pub place: String,

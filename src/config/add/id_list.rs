@@ -2,7 +2,6 @@
 
 use crate::domain::id::{self, NoId};
 
-/// An id of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListedId<'a> {
     /// The line, counted from 1.

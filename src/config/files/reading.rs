@@ -16,9 +16,7 @@ const LARGEST_PIPED: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Unreadable {
-    /// What is wrong.
     pub what: String,
-    /// What to do.
     pub help: &'static str,
 }
 
@@ -28,7 +26,6 @@ impl Unreadable {
     }
 }
 
-/// Reads a file whole.
 pub fn read(path: &Path) -> Result<String, Unreadable> {
     let bytes = bytes(path)?;
     String::from_utf8(bytes).map_err(|error| {

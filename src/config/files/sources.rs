@@ -20,7 +20,6 @@ pub struct FileSource {
 pub struct BadPattern(&'static str);
 
 impl FileSource {
-    /// One file.
     pub fn file(path: &Path) -> Self {
         Self { path: path.to_owned(), pattern: None }
     }

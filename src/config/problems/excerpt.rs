@@ -23,9 +23,7 @@ pub struct Excerpts<'a> {
 /// A place in a text, both counted from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// Line.
     pub line: usize,
-    /// Column.
     pub column: usize,
 }
 

@@ -26,9 +26,7 @@ pub struct Problem {
 /// A further file that the one under reading names.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OtherFile {
-    /// Where it is.
     pub path: PathBuf,
-    /// What is in it.
     pub text: String,
 }
 
@@ -69,12 +67,10 @@ impl Problems {
         Self { of_syntax: list.len(), list }
     }
 
-    /// One more.
     pub fn add(&mut self, problem: Problem) {
         self.list.push(problem);
     }
 
-    /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

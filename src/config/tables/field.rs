@@ -35,7 +35,6 @@ impl<'a> TomlTable<'a> {
         Self { table, header: (0, 0) }
     }
 
-    /// The table itself.
     pub fn raw(&self) -> &'a DeTable<'a> {
         self.table
     }
@@ -45,7 +44,6 @@ impl<'a> TomlTable<'a> {
         self.header.0..self.header.1
     }
 
-    /// One field.
     pub fn get(&self, key: &str) -> Option<TomlField<'a>> {
         self.table.get_key_value(key).map(|(key, value)| TomlField::of(key, value))
     }

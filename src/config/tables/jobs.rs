@@ -24,7 +24,6 @@ pub type KnownServices<'a> = HashMap<&'a str, Option<Arc<Service>>>;
 /// A job, and where its id is.
 #[derive(Debug, Clone)]
 pub struct PlacedJob {
-    /// The job.
     pub job: Arc<Job>,
     /// Where its id is in the jobs file, or the name of the file of ids.
     pub span: Range<usize>,
@@ -37,7 +36,6 @@ pub struct PlacedJob {
 pub struct Declared {
     /// The jobs in the file's order.
     pub jobs: Vec<PlacedJob>,
-    /// The files of ids.
     pub sources: Vec<FileSource>,
     /// Of their texts, and of what was added before.
     pub digest: Digest,

@@ -22,7 +22,6 @@ use crate::providers::described::{self, Described, DescriptionFault, KnownDescri
 /// A provider that a service names.
 #[derive(Debug, Clone)]
 pub struct Chosen {
-    /// The value.
     pub provider: ProviderRef,
     /// Its description, if it is one.
     pub described: Option<Described>,
@@ -237,7 +236,6 @@ impl KnownDescriptions for Providers {
 /// A provider as a list of them shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedProvider {
-    /// Its name.
     pub name: String,
     /// What people call the service.
     pub title: String,

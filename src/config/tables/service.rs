@@ -17,7 +17,6 @@ use crate::providers::described::Described;
 /// From where the paths in a file are counted.
 #[derive(Debug, Clone, Default)]
 pub struct PathBase {
-    /// The file's directory.
     pub directory: PathBuf,
     /// What `~` stands for.
     pub home: Option<PathBuf>,

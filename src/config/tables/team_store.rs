@@ -10,7 +10,6 @@ use crate::domain::team::Address;
 /// A team's store as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSetting {
-    /// Where it is.
     pub address: Address,
     /// Where its password comes from; None: as PostgreSQL's own programs have it.
     pub password: Option<TokenSource>,
@@ -18,7 +17,6 @@ pub struct StoreSetting {
 
 const EXAMPLE: &str = "\"postgres://jobdeck@db.internal/jobdeck\"";
 
-/// Reads it.
 pub fn team_store(file: &TomlTable<'_>, place: &PathBase, problems: &mut Problems) -> Option<StoreSetting> {
     let field = file.get("store")?;
     if field.value.is_str() {

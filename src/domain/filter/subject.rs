@@ -10,7 +10,6 @@ use crate::domain::state::PollOutcome;
 pub struct FilterSubject<'a> {
     /// What the jobs file says.
     pub job: &'a Job,
-    /// What is known.
     pub known: &'a Observation,
     /// Its text; made again whenever one of the two changes.
     pub text: &'a SearchText,
@@ -42,7 +41,6 @@ pub struct SearchText {
 }
 
 impl SearchText {
-    /// The text of a job.
     pub fn new(job: &Job, known: &Observation) -> Self {
         let mut text = String::new();
         let mut line = |part: &str| {
@@ -71,7 +69,6 @@ impl SearchText {
         self.part(0, self.title)
     }
 
-    /// The id.
     pub fn id(&self) -> &str {
         self.part(self.title + 1, self.id)
     }
@@ -81,7 +78,6 @@ impl SearchText {
         self.part(self.id + 1, self.service)
     }
 
-    /// The tags.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         self.part(self.service + 1, self.tags).lines()
     }

@@ -5,7 +5,6 @@ use crate::json::pointer::{FoundValues, Lookup, NoPointer, Pointer, PointerId};
 use crate::json::scan::{self, ValueKind};
 use crate::providers::reply::{json_text, number};
 
-/// One condition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     at: PointerId,

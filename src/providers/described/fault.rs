@@ -13,9 +13,7 @@ pub struct DescriptionFault {
     pub span: Option<Range<usize>>,
     /// In which of those that it is `like` that is; None: in itself.
     pub of: Option<String>,
-    /// What is wrong.
     pub message: String,
-    /// What to do.
     pub help: String,
 }
 
@@ -25,7 +23,6 @@ pub struct DescriptionTable<'a> {
     table: &'a Table,
     /// Where it is, for messages: `in [status]`.
     place: &'a str,
-    /// Where the table is.
     span: Option<&'a Range<usize>>,
 }
 
@@ -34,7 +31,6 @@ pub struct DescriptionTable<'a> {
 pub struct Faults(pub Vec<DescriptionFault>);
 
 impl Faults {
-    /// One more.
     pub fn add(&mut self, span: Option<Range<usize>>, message: impl Into<String>, help: impl Into<String>) {
         self.0.push(DescriptionFault { span, of: None, message: message.into(), help: help.into() });
     }
@@ -58,7 +54,6 @@ impl<'a> DescriptionTable<'a> {
         Self { table, place, span }
     }
 
-    /// Where the table is.
     pub fn span(&self) -> Option<Range<usize>> {
         self.span.cloned()
     }
@@ -74,7 +69,6 @@ impl<'a> DescriptionTable<'a> {
         }
     }
 
-    /// A member.
     pub fn get(&self, key: &str) -> Option<&'a Member> {
         self.table.get(key)
     }
@@ -84,7 +78,6 @@ impl<'a> DescriptionTable<'a> {
         self.table.0.iter()
     }
 
-    /// A table.
     pub fn table(&self, key: &str, place: &'a str, faults: &mut Faults) -> Option<DescriptionTable<'a>> {
         let member = self.get(key)?;
         match &member.node.value {
@@ -93,7 +86,6 @@ impl<'a> DescriptionTable<'a> {
         }
     }
 
-    /// A text.
     pub fn text(&self, key: &str, faults: &mut Faults) -> Option<&'a str> {
         let member = self.get(key)?;
         match &member.node.value {
@@ -122,7 +114,6 @@ impl<'a> DescriptionTable<'a> {
         }
     }
 
-    /// A number.
     pub fn number(&self, key: &str, faults: &mut Faults) -> Option<f64> {
         let member = self.get(key)?;
         match &member.node.value {

@@ -139,7 +139,6 @@ fn of_result(
     })
 }
 
-/// Where in a response the result is.
 fn where_it_is(place: &ResultPlace, at: &Pointer, response: &Response) -> String {
     let taken = results::taken(place, &response.body);
     match (taken.output, taken.raw) {

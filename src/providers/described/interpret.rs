@@ -29,7 +29,6 @@ impl Why {
         Self(None)
     }
 
-    /// The sentences.
     pub fn into_sentences(self) -> Vec<String> {
         self.0.unwrap_or_default()
     }
@@ -42,7 +41,6 @@ impl Why {
     }
 }
 
-/// Reads a response.
 pub fn read(description: &Description, asked: &Asked<'_>, response: &Response, why: &mut Why) -> Reading {
     let is_success = (200..300).contains(&response.status);
     let refused = |why: &mut Why| {

@@ -12,7 +12,6 @@ use crate::providers::reply::{self, error_text, number};
 /// How many items there are, as far as a response says.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ResponseCounts {
-    /// All.
     pub total: Option<f64>,
     /// Those that worked.
     pub succeeded: Option<f64>,

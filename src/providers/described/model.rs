@@ -12,10 +12,8 @@ use crate::domain::service::Rate;
 use crate::domain::state::State;
 use crate::json::pointer::{Lookup, PointerId};
 
-/// A provider's description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Description {
-    /// Its name.
     pub name: ProviderName,
     /// What people call the service.
     pub title: String,
@@ -36,7 +34,6 @@ pub struct Description {
     pub settings: Vec<(String, String)>,
     /// The status read.
     pub status: StatusRequest,
-    /// Its words.
     pub words: StateWords,
     /// Looked at before the word, in order.
     pub rules: Vec<StateRule>,
@@ -44,7 +41,6 @@ pub struct Description {
     pub codes: BTreeMap<u16, State>,
     /// Where the result is: the first whose conditions hold.
     pub results: Vec<ResultPlace>,
-    /// The job's page.
     pub web: Option<Template>,
     /// Addresses beside the status URL that name a job.
     pub ids: Vec<Template>,
@@ -74,7 +70,6 @@ pub enum Endpoint {
     /// The status URL without the id.
     #[default]
     Status,
-    /// The base.
     Base,
     /// Scheme, host and port.
     Origin,
@@ -85,11 +80,8 @@ pub enum Endpoint {
 pub struct StatusRequest {
     /// GET, or a POST that only reads.
     pub method: Method,
-    /// Where to.
     pub url: Template,
-    /// Headers.
     pub headers: Vec<(String, Template)>,
-    /// A JSON body.
     pub body: Option<BodyTemplate>,
     /// Whether it hands the result out once.
     pub one_shot: bool,
@@ -115,29 +107,22 @@ pub struct StatusRequest {
     pub cost: Option<PointerId>,
     /// Counters of its items.
     pub items: Option<Items>,
-    /// A list of its items.
     pub item_list: Option<ItemList>,
-    /// Its times.
     pub times: TimePlaces,
 }
 
 /// A JSON body with holes in its texts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BodyTemplate {
-    /// A text.
     Text(Template),
     /// Anything else that stands for itself, as JSON.
     Literal(String),
-    /// A list.
     List(Vec<BodyTemplate>),
-    /// An object.
     Object(Vec<(String, BodyTemplate)>),
 }
 
-/// Where the progress is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// Where.
     pub at: PointerId,
     /// What is whole; None: a fraction below 1 is one, above it is percent.
     pub scale: Option<f64>,
@@ -160,7 +145,6 @@ impl PartialEq for RegexPattern {
 /// Counters of a job's items. What several places count is added up.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Items {
-    /// All.
     pub total: Vec<PointerId>,
     /// Those that worked.
     pub succeeded: Vec<PointerId>,
@@ -173,19 +157,14 @@ pub struct Items {
 /// A list of items in a response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemList {
-    /// Where the list is.
     pub at: PointerId,
     /// Pointers into an item.
     pub lookup: Lookup,
     /// An item's name.
     pub name: Option<PointerId>,
-    /// When it failed.
     pub failed: Vec<Condition>,
-    /// Why.
     pub reason: Vec<PointerId>,
-    /// Its output.
     pub output: Option<PointerId>,
-    /// Its cost.
     pub cost: Option<PointerId>,
 }
 
@@ -204,7 +183,6 @@ pub struct TimePlaces {
     pub expected: Vec<PointerId>,
 }
 
-/// A rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateRule {
     /// All of these hold.
@@ -213,7 +191,6 @@ pub struct StateRule {
     pub state: State,
 }
 
-/// Where a result is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResultPlace {
     /// When it is this one.
@@ -230,7 +207,6 @@ pub struct ResultPlace {
     pub lookup: Lookup,
     /// The same two in the status response, if the result is in it.
     pub here: Vec<PointerId>,
-    /// In which states there is one.
     pub states: Vec<State>,
     /// Further files beside it.
     pub also: Vec<Also>,
@@ -239,7 +215,6 @@ pub struct ResultPlace {
 /// A request for a result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FetchPlace {
-    /// Where to.
     pub url: Template,
     /// Its headers; None: those of the status read.
     pub headers: Option<Vec<(String, Template)>>,
@@ -262,9 +237,7 @@ pub struct FetchPlace {
 /// A further file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Also {
-    /// What it is called.
     pub name: String,
-    /// Where it is.
     pub url: Template,
     /// Whether the token goes along.
     pub token: bool,

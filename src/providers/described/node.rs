@@ -8,13 +8,11 @@ use toml::de::{DeTable, DeValue};
 /// A value and where it is in the text of its description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DescriptionNode {
-    /// What it is.
     pub value: NodeValue,
     /// Its bytes in the text.
     pub span: Option<Range<usize>>,
 }
 
-/// What a value is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeValue {
     /// A string.
@@ -29,7 +27,6 @@ pub enum NodeValue {
     Moment(String),
     /// An array.
     List(Vec<DescriptionNode>),
-    /// A table.
     Table(Table),
 }
 
@@ -40,11 +37,8 @@ pub struct Table(pub Vec<Member>);
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
-    /// The key.
     pub key: String,
-    /// Where the key is.
     pub key_span: Option<Range<usize>>,
-    /// Its value.
     pub node: DescriptionNode,
 }
 
@@ -82,7 +76,6 @@ impl Table {
         Self(members)
     }
 
-    /// A member.
     pub fn get(&self, key: &str) -> Option<&Member> {
         self.0.iter().find(|member| member.key == key)
     }

@@ -366,7 +366,6 @@ pub fn tables<'a>(
     nodes.iter().filter_map(table).collect()
 }
 
-/// The states of a key.
 pub fn states_of(fields: &DescriptionTable<'_>, key: &str, faults: &mut Faults) -> Vec<State> {
     let texts = fields.texts(key, faults);
     texts.into_iter().filter_map(|(word, span)| state(word, span, faults)).collect()

@@ -74,7 +74,6 @@ pub fn holes(text: &str) -> Result<Vec<Hole>, NoTemplate> {
 
 /// What fills the holes of an address or a body.
 pub struct Filling<'a> {
-    /// The job's id.
     pub id: &'a str,
     /// A setting's value.
     pub setting: &'a dyn Fn(&str) -> Option<String>,
@@ -83,7 +82,6 @@ pub struct Filling<'a> {
 }
 
 impl Template {
-    /// The pointers in it.
     pub fn pointers(&self) -> impl Iterator<Item = PointerId> {
         self.0.iter().filter_map(|part| match part {
             TemplatePart::Pointer(id) => Some(*id),

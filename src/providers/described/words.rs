@@ -8,7 +8,6 @@ pub struct StateWords(Vec<(Word, State)>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Word {
-    /// This word.
     Is(String),
     /// Every word that begins so: `stage_*`.
     Begins(String),

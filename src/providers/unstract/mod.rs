@@ -24,7 +24,6 @@ use crate::domain::service::Service;
 use crate::domain::state::State;
 use crate::json::scan::{self, ValueKind};
 
-/// Unstract.
 #[derive(Debug)]
 pub struct Unstract;
 
@@ -273,7 +272,6 @@ struct FilesSummary {
     finished_at: Option<Timestamp>,
     /// What each file cost.
     costs: Vec<String>,
-    /// The first file's name.
     title: Option<String>,
 }
 

@@ -37,7 +37,6 @@ pub struct ChangeCursor {
 pub struct Remote {
     /// The job as it was declared.
     pub job: Job,
-    /// What is known.
     pub record: SharedRecord,
     /// The description of its provider.
     pub description: Option<String>,
@@ -50,7 +49,6 @@ pub struct Remote {
 /// What changed since, a page of it.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The jobs.
     pub jobs: Vec<i64>,
     /// Whether there may be more.
     pub is_full: bool,

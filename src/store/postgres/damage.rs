@@ -18,7 +18,6 @@ const AT_ONCE: i64 = 100;
 /// A response that is damaged there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damaged {
-    /// Whose.
     pub job: JobKey,
     /// Its number in the store.
     pub body: BodyId,
@@ -33,7 +32,6 @@ pub struct Damaged {
 /// Some that are damaged, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DamagedPage {
-    /// Which.
     pub damaged: Vec<Damaged>,
     /// After which the next page begins; None: this is the last.
     pub next: Option<BodyId>,

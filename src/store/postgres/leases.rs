@@ -27,7 +27,6 @@ pub struct InstanceId(pub i64);
 /// A jobdeck somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
-    /// The machine.
     pub host: String,
     /// The user there.
     pub user: String,

@@ -32,7 +32,6 @@ pub const FREED: &str = "freed";
 /// A server and who we are there. Its `Debug` shows no password.
 #[derive(Debug, Clone)]
 pub struct ServerTarget {
-    /// Where it is.
     pub address: Address,
     /// The password, where one is needed.
     pub password: Option<Token>,

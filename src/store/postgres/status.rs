@@ -3,12 +3,9 @@
 use super::session::{Session, cell};
 use super::trouble::TeamTrouble;
 
-/// The status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TeamStatus {
-    /// The server's version.
     pub server: String,
-    /// The tables' version.
     pub schema: i32,
     /// Bytes that the tables take.
     pub bytes: u64,
@@ -25,13 +22,9 @@ pub struct TeamStatus {
 /// A jobdeck that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceStatus {
-    /// Its number.
     pub id: i64,
-    /// Its user.
     pub user: String,
-    /// Its machine.
     pub host: String,
-    /// Its process.
     pub pid: i32,
     /// Since when, UTC.
     pub since: String,

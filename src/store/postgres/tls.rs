@@ -15,7 +15,6 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client;
 
-/// Makes encrypted connections.
 #[derive(Clone)]
 pub struct Tls(Arc<ClientConfig>);
 

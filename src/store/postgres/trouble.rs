@@ -42,13 +42,11 @@ pub enum TeamTrouble {
     /// A standby.
     #[error("the team's store is a replica that takes no writes")]
     Replica,
-    /// Read-only.
     #[error("the team's store is read-only: {0}")]
     ReadOnly(String),
     /// No connection is left.
     #[error("the team's store has no connection left: {0}")]
     Full(String),
-    /// No room.
     #[error("the disk of the team's store is full: {0}")]
     NoRoom(String),
     /// A pooler that gives each transaction another connection.

@@ -25,7 +25,6 @@ pub const CHUNK: usize = 1 << 20;
 pub struct Upload {
     /// The job and its declaration.
     pub job: Arc<Job>,
-    /// What is known of it.
     pub known: Observation,
     /// Its changes, all of them.
     pub changes: Vec<StateChange>,

@@ -35,10 +35,8 @@ pub struct Database {
     suspect: Arc<AtomicBool>,
 }
 
-/// An open database.
 #[derive(Debug)]
 pub struct OpenDatabase {
-    /// The connection.
     pub connection: Connection,
     /// Our instance's number in it.
     pub instance: i64,
@@ -76,7 +74,6 @@ impl Database {
         Arc::clone(&self.instance)
     }
 
-    /// The name of that instance.
     pub fn instance_name(&self) -> &str {
         self.instance.name()
     }

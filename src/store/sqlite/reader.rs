@@ -38,7 +38,6 @@ pub enum ReaderOrder {
     Disconnect(oneshot::Sender<()>),
 }
 
-/// The reader's own state.
 #[derive(Debug)]
 pub struct SqliteReader {
     dir: StateDir,

@@ -21,14 +21,11 @@ use crate::store::name::{BodyName, job_digest};
 use crate::store::trouble::Trouble;
 use crate::store::{NewHookEvent, Reads, Save};
 
-/// A transaction in progress.
 #[derive(Debug)]
 pub struct Tx<'a> {
     /// The writer's connection, inside a transaction.
     pub connection: &'a Connection,
-    /// The state directory.
     pub dir: &'a StateDir,
-    /// Our instance's number.
     pub instance: i64,
     /// Whether `bodies/` was looked through for what dead instances left, since the database was opened.
     pub looked_through: &'a mut bool,

@@ -21,7 +21,6 @@ use crate::store::{PendingHook, StoreError};
 /// At most this many steps in one transaction: more would make the first wait for the last.
 const LARGEST_BATCH: usize = 512;
 
-/// The writer's own state.
 #[derive(Debug)]
 pub struct Writer {
     dir: StateDir,

@@ -18,7 +18,6 @@ use crate::store::{Changes, StoreError, StoreErrorKind};
 pub struct TeamShared {
     /// Until when our lease is good.
     pub lease: SharedDeadline,
-    /// Wakes the mover.
     pub wake: Notify,
     /// Tells the keeper that the mover has nothing more to upload.
     pub uploaded: Notify,

@@ -47,7 +47,6 @@ pub enum KeeperRequest {
     Close(oneshot::Sender<()>),
 }
 
-/// The keeper's own state.
 pub struct Keeper {
     target: Arc<ServerTarget>,
     here: Here,

@@ -16,7 +16,6 @@ use crate::store::postgres::trouble::TeamTrouble;
 pub struct Opened {
     /// Listens.
     pub session: Session,
-    /// Who we are.
     pub us: InstanceId,
     /// When the lease was asked for, by our clock.
     pub asked: Duration,

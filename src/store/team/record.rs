@@ -195,11 +195,9 @@ pub struct Standing {
     pub polled_at: Option<i64>,
     /// Whether a copy is held.
     pub has_copy: bool,
-    /// Who polls the job.
     pub holder: Polled,
 }
 
-/// Who polls a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polled {
     /// Jobdecks over the state directory that speaks.

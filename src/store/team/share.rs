@@ -8,7 +8,6 @@ use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 use crate::store::SaveBody;
 
-/// A step of it.
 #[derive(Debug)]
 pub enum ShareStep {
     /// This directory belongs to the team's store of this number from now on. If it belonged to another one, or to
@@ -55,7 +54,6 @@ pub struct Import {
     pub job: Arc<Job>,
     /// What is known. Its bodies are found by their SHA-256.
     pub known: Observation,
-    /// Its changes.
     pub changes: Vec<StateChange>,
     /// The description of its provider.
     pub description: Option<String>,

@@ -40,18 +40,14 @@ pub enum ClipboardMethod {
 /// Where we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClipboardHost {
-    /// Inside tmux.
     pub tmux: bool,
     /// At the far end of an SSH connection.
     pub ssh: bool,
-    /// Under Wayland.
     pub wayland: bool,
-    /// Under X.
     pub x11: bool,
 }
 
 impl ClipboardHost {
-    /// As the environment tells.
     pub fn from_environment() -> Self {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         Self {
@@ -124,7 +120,6 @@ pub fn is_on_path(name: &str) -> bool {
 /// What came of a copy: what to tell the user, and what to send to the terminal first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyOutcome {
-    /// What to tell.
     pub copied: Copied,
     /// A control sequence for the terminal; what the message says is true only once it is written.
     pub sequence: Option<Vec<u8>>,

@@ -35,12 +35,9 @@ pub enum EffectError {
     /// A saved body is not what was saved.
     #[error("{damage}; `jobdeck show {id} --body` prints what is left")]
     Damaged {
-        /// What is wrong with it.
         damage: Damage,
-        /// The job's id.
         id: String,
     },
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A text that cannot be printed.
@@ -52,9 +49,7 @@ pub enum EffectError {
     /// A new file in the working directory.
     #[error("failed to save to {}: {error}", dir.display())]
     Save {
-        /// Where.
         dir: PathBuf,
-        /// Why.
         error: io::Error,
     },
     /// Every file name that is tried is that of another file.
@@ -63,9 +58,7 @@ pub enum EffectError {
     /// Some of several files were saved.
     #[error("saved {saved} of {of} files, then: {error}")]
     Partly {
-        /// How many were.
         saved: usize,
-        /// Of how many.
         of: usize,
         /// What became of the next.
         error: Box<Self>,
@@ -73,28 +66,21 @@ pub enum EffectError {
     /// A file in the state directory.
     #[error("failed to write to {}: {error}", dir.display())]
     Keep {
-        /// Where.
         dir: PathBuf,
-        /// Why.
         error: io::Error,
     },
     /// The pager cannot be started.
     #[error("failed to start the pager {program:?}: {error}. Set PAGER to one that is there.")]
     PagerStart {
-        /// Its name.
         program: String,
-        /// Why.
         error: io::Error,
     },
     /// It cannot be waited for.
     #[error("failed to wait for the pager {program:?}: {error}")]
     PagerWait {
-        /// Its name.
         program: String,
-        /// Why.
         error: io::Error,
     },
-    /// Our own task failed.
     #[error(transparent)]
     Task(#[from] JoinError),
 }

@@ -45,7 +45,6 @@ const HANDFUL: usize = 32;
 pub enum LoopAction {
     /// Stop the process until the shell wants it again.
     Suspend,
-    /// Draw every cell anew.
     ClearScreen,
     /// Take the mouse, or give it back.
     SetMouse(bool),
@@ -57,11 +56,9 @@ pub enum LoopAction {
     Abort,
     /// Run a command of the user's own over these jobs.
     RunCommand(Arc<UserCommand>, Vec<JobSnapshot>),
-    /// Leave.
     Exit,
 }
 
-/// What carries effects out.
 #[derive(Debug)]
 pub struct EffectRunner {
     shared: Arc<TaskContext>,
@@ -72,7 +69,6 @@ pub struct EffectRunner {
     indexing: Option<(JobIx, Arc<AtomicBool>)>,
 }
 
-/// What the tasks share.
 #[derive(Debug)]
 struct TaskContext {
     store: Option<Results>,
@@ -82,14 +78,12 @@ struct TaskContext {
     inputs: UnboundedSender<Message>,
 }
 
-/// What it needs.
 #[derive(Debug)]
 pub struct Config {
     /// The saved bodies; None without a jobs file.
     pub store: Option<Results>,
     /// The services of the jobs file.
     pub services: Vec<Arc<Service>>,
-    /// The state directory.
     pub state: PathBuf,
     /// Where the view is kept; None without a jobs file.
     pub view: Option<PathBuf>,
@@ -97,7 +91,6 @@ pub struct Config {
     pub clipboard: Clipboard,
     /// Notifications and title.
     pub notifier: Notifier,
-    /// Where results go.
     pub inputs: UnboundedSender<Message>,
 }
 
@@ -115,7 +108,6 @@ impl EffectRunner {
         self.engine = Some(engine);
     }
 
-    /// Whether there is an engine.
     pub fn has_engine(&self) -> bool {
         self.engine.is_some()
     }

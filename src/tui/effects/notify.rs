@@ -13,9 +13,7 @@ use crate::domain::clean::Clean;
 pub enum Messages {
     /// Not at all.
     None,
-    /// By OSC 9.
     Osc9,
-    /// By OSC 777.
     Osc777,
 }
 

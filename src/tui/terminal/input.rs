@@ -30,7 +30,6 @@ const MORE_THAN_A_KEY: usize = 8;
 /// How long to leave the terminal alone while another program has it.
 const BACKGROUND: Duration = Duration::from_millis(500);
 
-/// The reader thread.
 #[derive(Debug)]
 pub struct InputReader {
     commands: Sender<ReaderCommand>,
