@@ -1,8 +1,11 @@
 //! Programs that are started beside the screen: in their own session, so that none of them reads the terminal or
 //! writes on it, and ended with all that they have started.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process_group, setsid};
 use tokio::process::{Child, Command};
@@ -15,6 +18,16 @@ pub fn detached(program: impl AsRef<OsStr>) -> Command {
         command.pre_exec(|| setsid().map(drop).map_err(io::Error::from));
     }
     command
+}
+
+/// Whether a program can be started: by its path or, where it is a mere name, from `PATH`.
+pub fn can_be_started(program: &Path) -> bool {
+    let may_run =
+        |path: &Path| path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0);
+    if program.components().count() > 1 {
+        return may_run(program);
+    }
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| may_run(&folder.join(program))))
 }
 
 /// The processes of a child that was started by [`detached`]; they are killed when this is dropped, unless they were

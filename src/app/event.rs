@@ -196,14 +196,9 @@ pub enum Level {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Copied {
     /// A tool took it: "copied 3.1 KB (wl-copy)".
-    By {
-        bytes: u64,
-        tool: Clean,
-    },
+    By { bytes: u64, tool: Clean },
     /// It went to the terminal, which does not answer: "sent 3.1 KB by OSC 52, the terminal must allow it".
-    Sent {
-        bytes: u64,
-    },
+    Sent { bytes: u64 },
     /// It is too large for OSC 52: the saved file's path was copied, or sent, instead.
     Path {
         /// The size that was too large.

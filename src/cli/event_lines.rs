@@ -76,7 +76,7 @@ impl LineFormat {
     pub fn summary(self, now: Timestamp, jobs: &StateCounts, exit: u8) -> String {
         match self {
             Self::Jsonl => json(&SummaryLine::new(now, jobs, exit)),
-            Self::Plain(_) => format!("{} (exit code {exit})", style::counts(jobs)),
+            Self::Plain(_) => format!("{} (exit code {exit})", jobs.sentence()),
         }
     }
 }

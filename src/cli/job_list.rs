@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_segmentation::UnicodeSegmentation;
@@ -30,7 +29,7 @@ pub fn print(entries: &[KnownJob], format: ListFormat, look: OutputStyle, exit: 
             for line in table(entries, look, now) {
                 out.line(&line)?;
             }
-            out.line(&style::counts(&counts))?;
+            out.line(&counts.sentence())?;
         }
         ListFormat::Jsonl => {
             for entry in entries {
@@ -52,24 +51,14 @@ pub fn print(entries: &[KnownJob], format: ListFormat, look: OutputStyle, exit: 
 }
 
 fn table(entries: &[KnownJob], look: OutputStyle, now: Timestamp) -> Vec<String> {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["STATE", "JOB", "NAME", "AGE", "TOOK", "SAVED", "NOTE"]);
-    for entry in entries {
-        table.add_row(cells(entry, look, now));
-    }
-    for (place, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if (3..6).contains(&place) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let header = ["STATE", "JOB", "NAME", "AGE", "TOOK", "SAVED", "NOTE"];
+    let rows = entries.iter().map(|entry| cells(entry, look, now)).collect();
     let states = std::iter::once(None).chain(entries.iter().map(|entry| Some(entry.known.state)));
-    table
-        .lines()
+    style::columns(&header, rows, 3..6)
+        .into_iter()
         .zip(states)
         .map(|(line, state)| {
-            let line = cut(line.trim_end(), look);
+            let line = cut(&line, look);
             let (Some(state), true) = (state, look.colour) else { return line };
             let mark = style::mark(state, look);
             line.replacen(&mark, &style::painted(&mark, state, look), 1)
@@ -77,14 +66,14 @@ fn table(entries: &[KnownJob], look: OutputStyle, now: Timestamp) -> Vec<String>
         .collect()
 }
 
-fn cells(entry: &KnownJob, look: OutputStyle, now: Timestamp) -> [String; 7] {
+fn cells(entry: &KnownJob, look: OutputStyle, now: Timestamp) -> Vec<String> {
     let known = &entry.known;
     let dash = || "-".to_owned();
     let age = note::since(known).map_or_else(dash, |seen| human::duration(human::age(seen, now)));
     let took = took(known, now).map_or_else(dash, human::duration);
     let saved = known.saved.as_ref().map_or_else(dash, |saved| human::bytes(saved.bytes));
     let note = note::note(known, &entry.health, now, &TimeZone::system()).to_string();
-    [
+    vec![
         style::mark(known.state, look),
         Clean::new(&entry.job.label()).to_string(),
         entry.job.name.as_deref().map(Clean::new).unwrap_or_default().to_string(),

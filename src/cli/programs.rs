@@ -1,11 +1,10 @@
 //! Every program that a jobs file and config.toml would run, when, and whether it is there.
 
-use std::env;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::child::can_be_started;
 use crate::config::JobsFile;
 use crate::config::user::{Clipboard, User};
 use crate::domain::clean::Clean;
@@ -29,7 +28,7 @@ fn section(heading: &str, rows: Vec<ProgramRow>, out: &mut dyn Write) -> io::Res
     }
     writeln!(out, "{heading}")?;
     for (program, when) in rows {
-        let missing = if is_there(Path::new(&program)) { "" } else { "  (NOT THERE, or it may not be run)" };
+        let missing = if can_be_started(Path::new(&program)) { "" } else { "  (NOT THERE, or it may not be run)" };
         writeln!(out, "  {}  {}{missing}", Clean::from(program), Clean::from(when))?;
     }
     Ok(())
@@ -76,16 +75,6 @@ fn hooks(all: &[Arc<Hook>]) -> impl Iterator<Item = ProgramRow> {
         let of = if hook.filter.is_empty() { String::new() } else { format!(" of {}", hook.filter.source()) };
         (hook.program.path().to_string_lossy().into_owned(), format!("by itself, at {}{of}", on.join(", ")))
     })
-}
-
-/// Whether a program can be started: by its path or, where it is a mere name, from `PATH`.
-fn is_there(program: &Path) -> bool {
-    let may_run =
-        |path: &Path| path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0);
-    if program.components().count() > 1 {
-        return may_run(program);
-    }
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| may_run(&folder.join(program))))
 }
 
 #[cfg(test)]

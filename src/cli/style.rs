@@ -1,8 +1,9 @@
-//! How commands put things for people: a state's symbol, label and colour, the counts of a batch.
+//! How commands put things for people: tables, a state's symbol, label and colour.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::output::OutputStyle;
 use crate::domain::state::State;
-use crate::domain::stats::StateCounts;
 use crate::ui::theme::{Charset, Palette, Theme};
 
 /// A state's symbol and label, such as `✗ FAIL`, without colour. At most six cells.
@@ -20,31 +21,17 @@ pub fn painted(text: &str, state: State, look: OutputStyle) -> String {
     Theme::new(Charset::Utf8, palette).painted(text, state)
 }
 
-/// The counts of a batch in words: `9 jobs: 5 succeeded, 1 partial, 2 failed, 1 lost`.
-pub fn counts(jobs: &StateCounts) -> String {
-    jobs.sentence()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::observation::Observation;
-
-    #[test]
-    fn counts_name_only_what_there_is() {
-        let seen =
-            |state| Observation { state, first_seen: Some(jiff::Timestamp::UNIX_EPOCH), ..Observation::default() };
-        let never = Observation::default();
-        let cases = [
-            (vec![], "0 jobs"),
-            (vec![never.clone()], "1 job: 1 never observed"),
-            (vec![seen(State::Lost), seen(State::Succeeded), seen(State::Lost)], "3 jobs: 1 succeeded, 2 lost"),
-            (vec![never, seen(State::Unknown)], "2 jobs: 1 unknown, 1 never observed"),
-        ];
-        for (jobs, text) in cases {
-            let mut counted = StateCounts::default();
-            jobs.iter().for_each(|known| counted.add(known));
-            assert_eq!(counts(&counted), text);
+/// Lines of columns two cells apart; those from `right` on stand at the right.
+pub fn columns(header: &[impl ToString], rows: Vec<Vec<String>>, right: std::ops::Range<usize>) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().map(ToString::to_string));
+    table.add_rows(rows);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if right.contains(&place) {
+            column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
 }

@@ -117,9 +117,8 @@ pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User
     file.expect_only(known_keys::USER, "at the top of the file", &mut problems);
     let user = User {
         keys: keys(&file, &Excerpts::new(text), actions, &mut problems),
-        theme: word(&file, "theme", &[("default", ThemeChoice::Default), ("cvd", ThemeChoice::Cvd)], &mut problems),
-        charset: word(
-            &file,
+        theme: file.one_of("theme", &[("default", ThemeChoice::Default), ("cvd", ThemeChoice::Cvd)], &mut problems),
+        charset: file.one_of(
             "charset",
             &[("auto", CharsetChoice::Auto), ("utf8", CharsetChoice::Utf8), ("ascii", CharsetChoice::Ascii)],
             &mut problems,
@@ -185,23 +184,12 @@ fn one_or_many<'a>(field: &TomlField<'a>, problems: &mut Problems) -> Vec<(&'a s
     }
 }
 
-/// One of a few words.
-fn word<T: Copy + Default>(file: &TomlTable<'_>, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
-    let Some(field) = file.get(key) else { return T::default() };
-    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-    let all = format!("\"{}\"", known.join("\" or \""));
-    let Some(given) = field.text(&all, problems) else { return T::default() };
-    let found = words.iter().find(|(word, _)| *word == given.trim());
-    if found.is_none() {
-        problems.add(Problem::at(field.span, format!("`{key}` has no such value")).help(format!("write {all}")));
-    }
-    found.map(|(_, value)| *value).unwrap_or_default()
-}
+const ARGV: &str = "a program and its arguments, as in [\"notify-send\", \"jobdeck\"]";
 
 fn clipboard(file: &TomlTable<'_>, problems: &mut Problems) -> Clipboard {
     let Some(field) = file.get("clipboard") else { return Clipboard::Auto };
     if field.value.is_array() {
-        return command(&field, problems).map_or(Clipboard::Auto, Clipboard::Command);
+        return field.argv(ARGV, problems).map_or(Clipboard::Auto, Clipboard::Command);
     }
     match field.value.as_str().map(str::trim) {
         Some("auto") => Clipboard::Auto,
@@ -209,9 +197,10 @@ fn clipboard(file: &TomlTable<'_>, problems: &mut Problems) -> Clipboard {
         Some("tmux") => Clipboard::Tmux,
         Some("native") => Clipboard::Native,
         Some(_) | None => {
-            problems.add(
-                Problem::at(field.span, "`clipboard` has no such value")
-                    .help("write \"auto\", \"osc52\", \"tmux\", \"native\" or a command like [\"wl-copy\"]"),
+            field.wrong(
+                "`clipboard` has no such value",
+                "write \"auto\", \"osc52\", \"tmux\", \"native\" or a command like [\"wl-copy\"]",
+                problems,
             );
             Clipboard::Auto
         }
@@ -235,18 +224,8 @@ fn notify(file: &TomlTable<'_>, problems: &mut Problems) -> Notify {
             }
         }
     }
-    notify.command = table.get("command").and_then(|field| command(&field, problems));
+    notify.command = table.get("command").and_then(|field| field.argv(ARGV, problems));
     notify
-}
-
-fn command(field: &TomlField<'_>, problems: &mut Problems) -> Option<Vec<String>> {
-    let example = "a program and its arguments, as in [\"notify-send\", \"jobdeck\"]";
-    let argv = field.texts(example, problems)?;
-    if argv.first().is_none_or(|(program, _)| program.trim().is_empty()) {
-        problems.add(Problem::at(field.span.clone(), "this command names no program").help(format!("write {example}")));
-        return None;
-    }
-    Some(argv.into_iter().map(|(word, _)| word.to_owned()).collect())
 }
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
 //! What was handed out, for those who check that nothing was lost: counters and bodies, also over HTTP under `/demo`.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Path, State};
 use axum::response::Response;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::kind::JobKind;
 use super::line::{Connection, Sending, reply};
 use super::plan::DemoPhase;
 use super::world::World;
 use super::{llmwhisperer, optexity, render, unstract_body, vessl};
+use crate::domain::checksum::Checksum;
 
 /// The body of the terminal reply that was handed out whole. It is made again: bodies follow from the seed, and
 /// keeping those of 100,000 jobs would take half a gigabyte.
@@ -44,7 +43,7 @@ pub async fn all(State(world): State<Arc<World>>, ConnectInfo(line): ConnectInfo
             "reads": record.reads,
             "consuming_reads": record.consuming,
             "bytes": body.as_ref().map(Vec::len),
-            "sha256": body.as_deref().map(sha256),
+            "sha256": body.as_deref().map(|body| Checksum::of(body).to_string()),
         });
         lines.extend(format!("{entry}\n").into_bytes());
     }
@@ -61,12 +60,4 @@ pub async fn body(
         Some(body) => reply(&line, 200, "application/octet-stream", body, Sending::Whole),
         None => reply(&line, 404, "text/plain", b"nothing was handed out whole\n".to_vec(), Sending::Whole),
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

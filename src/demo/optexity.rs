@@ -116,8 +116,7 @@ pub fn answer(world: &World, job: &Planned, kind: &OptexityKind, phase: DemoPhas
     if kind.screenshot {
         let (task_id, signature) = (&job.id, hex(&mut rng, 64));
         let folder = format!("https://storage.example.com/optexity-runs/{task_id}");
-        task["final_screenshot"] =
-            format!("{folder}/final.png?X-Amz-Expires=3600&X-Amz-Signature={signature}").into();
+        task["final_screenshot"] = format!("{folder}/final.png?X-Amz-Expires=3600&X-Amz-Signature={signature}").into();
     }
     without_nulls(task)
 }

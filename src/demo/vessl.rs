@@ -69,7 +69,8 @@ pub fn answer(job: &Planned, kind: &VesslKind) -> Value {
             format!("[{}]", rows.join(","))
         }
     });
-    let output: Option<Value> = raw_output.as_ref().filter(|_| kind.json).and_then(|raw| serde_json::from_str(raw).ok());
+    let output: Option<Value> =
+        raw_output.as_ref().filter(|_| kind.json).and_then(|raw| serde_json::from_str(raw).ok());
     let status = match kind.ends {
         VesslEnd::Completed => "completed",
         VesslEnd::Failed => "failed",

@@ -29,6 +29,11 @@ impl Checksum {
     }
 }
 
+/// The first sixteen hex digits of the SHA-256 of a text: enough to tell names apart.
+pub fn short_digest(text: &[u8]) -> String {
+    Checksum::of(text).to_string().chars().take(16).collect()
+}
+
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

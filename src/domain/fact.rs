@@ -108,10 +108,7 @@ pub enum Fact {
     /// When the next read is due; None if none is.
     NextRead(Option<Timestamp>),
     /// A job was not polled though the user asked for it.
-    Refused {
-        ix: JobIx,
-        why: Refusal,
-    },
+    Refused { ix: JobIx, why: Refusal },
     /// What was asked for with `EngineCommand::History`.
     History {
         ix: JobIx,
@@ -128,6 +125,16 @@ pub enum Fact {
     Suspended,
     /// The engine has ended.
     Ended(Ending),
+}
+
+impl Fact {
+    /// What is known of a job from now on, where the fact says that.
+    pub fn learned(&self) -> Option<(JobIx, &Arc<Observation>)> {
+        if let Self::Declared { ix, known, .. } | Self::Observed { ix, known, .. } = self {
+            return Some((*ix, known));
+        }
+        None
+    }
 }
 
 /// How well a job is being read.

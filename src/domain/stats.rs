@@ -264,6 +264,22 @@ mod tests {
     }
 
     #[test]
+    fn counts_name_only_what_there_is() {
+        let never = Observation::default();
+        let cases = [
+            (vec![], "0 jobs"),
+            (vec![never.clone()], "1 job: 1 never observed"),
+            (vec![job(State::Lost), job(State::Succeeded), job(State::Lost)], "3 jobs: 1 succeeded, 2 lost"),
+            (vec![never, job(State::Unknown)], "2 jobs: 1 unknown, 1 never observed"),
+        ];
+        for (jobs, text) in cases {
+            let mut counts = StateCounts::default();
+            jobs.iter().for_each(|known| counts.add(known));
+            assert_eq!(counts.sentence(), text);
+        }
+    }
+
+    #[test]
     fn counts_follow_every_change_and_add_up() {
         let mut stats = Stats::new(at(0));
         stats.declared(&Observation::default());

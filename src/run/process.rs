@@ -57,16 +57,10 @@ pub struct Output {
 pub enum RunError {
     /// It could not be started.
     #[error("failed to start {}: {error}; see that it is there and may be run", path.display())]
-    Start {
-        path: PathBuf,
-        error: io::Error,
-    },
+    Start { path: PathBuf, error: io::Error },
     /// It could not be waited for.
     #[error("failed to wait for {}: {error}", path.display())]
-    Wait {
-        path: PathBuf,
-        error: io::Error,
-    },
+    Wait { path: PathBuf, error: io::Error },
 }
 
 impl Output {

@@ -26,10 +26,7 @@ pub enum SessionError {
     },
     /// The state directory is there and cannot be listed.
     #[error("failed to open the state directory {}: {error}", .dir.display())]
-    Unreadable {
-        dir: PathBuf,
-        error: io::Error,
-    },
+    Unreadable { dir: PathBuf, error: io::Error },
     /// The store did not open, or did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),

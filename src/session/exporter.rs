@@ -63,29 +63,11 @@ impl Exporter {
 
     /// Takes a result that a fact tells of: it is durable by then.
     pub fn on_fact(&mut self, fact: &Fact) {
-        let (ix, known) = match fact {
-            Fact::Declared { ix, job, known } => {
-                self.known.entry(*ix).or_insert_with(|| (Arc::clone(job), None)).0 = Arc::clone(job);
-                (ix, known)
-            }
-            Fact::Observed { ix, known, .. } => (ix, known),
-            Fact::Withdrawn(_)
-            | Fact::NotOk { .. }
-            | Fact::Health { .. }
-            | Fact::Gate { .. }
-            | Fact::Reloaded { .. }
-            | Fact::StoreTrouble(_)
-            | Fact::LogGrows(_)
-            | Fact::NextRead(_)
-            | Fact::Refused { .. }
-            | Fact::History { .. }
-            | Fact::Settled
-            | Fact::Draining(_)
-            | Fact::Suspended
-            | Fact::Unanswered { .. }
-            | Fact::Ended(_) => return,
-        };
-        let (Some((job, last)), Some(saved)) = (self.known.get_mut(ix), &known.saved) else { return };
+        if let Fact::Declared { ix, job, .. } = fact {
+            self.known.entry(*ix).or_insert_with(|| (Arc::clone(job), None)).0 = Arc::clone(job);
+        }
+        let Some((ix, known)) = fact.learned() else { return };
+        let (Some((job, last)), Some(saved)) = (self.known.get_mut(&ix), &known.saved) else { return };
         if last.replace(saved.body) != Some(saved.body) {
             let _ = self.jobs.send((Arc::clone(job), Arc::clone(known)));
         }

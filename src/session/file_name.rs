@@ -1,6 +1,6 @@
 //! Names of files made of foreign text: they stay in their directory, on every system, and no two jobs share one.
 
-use sha2::{Digest, Sha256};
+use crate::domain::checksum::short_digest;
 
 /// Bytes that a name made of foreign text may have at most; a number and an ending still fit behind it.
 const LONGEST: usize = 120;
@@ -31,12 +31,7 @@ pub fn file_name(text: &str) -> String {
         name.insert(0, '_');
     }
     let as_it_is = name == text && !name.contains(|c: char| c.is_ascii_uppercase());
-    if as_it_is { name } else { format!("{name}~{}", mark(text)) }
-}
-
-/// Sixteen hex digits of the text's SHA-256.
-fn mark(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    if as_it_is { name } else { format!("{name}~{}", short_digest(text.as_bytes())) }
 }
 
 #[cfg(test)]

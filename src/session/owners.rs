@@ -25,29 +25,14 @@ pub struct PollOwners {
 impl PollOwners {
     /// Learns from a fact who polls a job.
     pub fn on_fact(&mut self, fact: &Fact) {
-        match fact {
-            // Of another machine's processes nothing can be seen here.
-            Fact::Health { ix, health: Health::Following(owner) } if owner.is_here => {
-                self.pids.insert(*ix, owner.pid);
-            }
-            Fact::Health { ix, .. } | Fact::Withdrawn(ix) => {
-                self.pids.remove(ix);
-            }
-            Fact::Declared { .. }
-            | Fact::Observed { .. }
-            | Fact::NotOk { .. }
-            | Fact::Gate { .. }
-            | Fact::Reloaded { .. }
-            | Fact::StoreTrouble(_)
-            | Fact::LogGrows(_)
-            | Fact::Unanswered { .. }
-            | Fact::NextRead(_)
-            | Fact::Refused { .. }
-            | Fact::History { .. }
-            | Fact::Settled
-            | Fact::Suspended
-            | Fact::Draining(_)
-            | Fact::Ended(_) => {}
+        if let Fact::Health { ix, .. } | Fact::Withdrawn(ix) = fact {
+            self.pids.remove(ix);
+        }
+        // Of another machine's processes nothing can be seen here.
+        if let Fact::Health { ix, health: Health::Following(owner) } = fact
+            && owner.is_here
+        {
+            self.pids.insert(*ix, owner.pid);
         }
     }
 

@@ -32,7 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("cli", &["report", "run", "session", "app", "ui", "engine", "config", "demo", "json", "domain"]),
     // What both name besides.
     ("tui", &["logging", "exit", "shell", "stderr", "fd_writer"]),
-    ("cli", &["logging", "exit", "shell", "stderr", "fd_writer"]),
+    ("cli", &["logging", "exit", "shell", "child", "stderr", "fd_writer"]),
 ];
 
 /// What one file may name that the rest of its room may not: the command that starts the dashboard.

@@ -23,6 +23,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::app::event::Now;
 use crate::app::keys::Keymap;
 use crate::app::{App, DashboardOptions};
+use crate::child;
 use crate::config::user::User;
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
@@ -157,11 +158,8 @@ async fn dashboard(start: Start) -> Result<End, DashboardError> {
     let guard = Guard::take().map_err(no_terminal)?;
     let screen = terminal::screen().map_err(no_terminal)?;
     let reader = InputReader::start(inputs.clone()).map_err(no_terminal)?;
-    let ways = effects::clipboard::ways(
-        &start.user.clipboard,
-        ClipboardHost::from_environment(),
-        effects::clipboard::is_on_path,
-    );
+    let ways =
+        effects::clipboard::ways(&start.user.clipboard, ClipboardHost::from_environment(), child::can_be_started);
     let app = App::new(DashboardOptions {
         file: match &start.shown {
             Ok(shown) => Ok(Clean::new(&file_name(&shown.title()))),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
 use crate::cli::odd;
 use crate::cli::output::{self, StdoutWriter};
+use crate::cli::style;
 use crate::domain::batch::{self, BatchOutcome};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
@@ -90,21 +90,6 @@ pub fn unknown(wanted: &str, entries: &[KnownJob]) -> Failure {
     Failure::usage(format!("there is no batch {:?} on disk", Clean::new(wanted).as_str())).help(help)
 }
 
-/// Lines of columns two cells apart; those from `right` on stand at the right.
-pub fn columns(header: &[&str], rows: Vec<Vec<String>>, right: std::ops::Range<usize>) -> Vec<String> {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header);
-    table.add_rows(rows);
-    for (place, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if right.contains(&place) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect()
-}
-
 fn table(batches: &[BatchOutcome]) -> Vec<String> {
     let day = |at: Option<Timestamp>| {
         let shown = |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string();
@@ -118,7 +103,7 @@ fn table(batches: &[BatchOutcome]) -> Vec<String> {
         let jobs = batch.counts.total().to_string();
         vec![Clean::new(name).to_string(), day(batch.first), day(batch.last), jobs, cost, outcome]
     };
-    columns(&["BATCH", "FIRST", "LAST", "JOBS", "COST", "OUTCOME"], batches.iter().map(row).collect(), 3..5)
+    style::columns(&["BATCH", "FIRST", "LAST", "JOBS", "COST", "OUTCOME"], batches.iter().map(row).collect(), 3..5)
 }
 
 fn csv_row(batch: &BatchOutcome) -> Vec<String> {

@@ -10,7 +10,7 @@ use crate::cli::args::CommonArgs;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, StdoutWriter};
-use crate::cli::resolve;
+use crate::cli::{resolve, style};
 use crate::domain::batch::{self, JobChange, Match, Pairs};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
@@ -96,7 +96,7 @@ pub async fn run(common: &CommonArgs, wanted: CompareArgs) -> Result<u8, Failure
                     let change = row.change.as_str().replace('_', " ");
                     vec![change, Clean::new(&row.name).to_string(), Clean::new(&row.shown).to_string()]
                 };
-                let lines = batches::columns(&["CHANGE", "JOB", "WHAT"], rows.iter().map(cells).collect(), 0..0);
+                let lines = style::columns(&["CHANGE", "JOB", "WHAT"], rows.iter().map(cells).collect(), 0..0);
                 lines.iter().try_for_each(|line| out.line(line))?;
                 out.line("")?;
             }

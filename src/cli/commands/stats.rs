@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -11,6 +10,7 @@ use crate::cli::args::CommonArgs;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
 use crate::cli::output::StdoutWriter;
+use crate::cli::style;
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::durations::{self, DurationGroup, GroupBy, Sample, Spread};
@@ -185,19 +185,9 @@ fn rows<T>(groups: &[DurationGroup<T>], total: &DurationGroup<T>, by: GroupBy) -
 }
 
 fn table<T>(groups: &[DurationGroup<T>], total: &DurationGroup<T>, by: GroupBy) -> Vec<String> {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(std::iter::once(by.as_str().to_uppercase()).chain(COLUMNS.map(str::to_owned)));
-    for row in rows(groups, total, by) {
-        table.add_row(row);
-    }
-    for (place, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if place > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect()
+    let header: Vec<String> = std::iter::once(by.as_str().to_uppercase()).chain(COLUMNS.map(str::to_owned)).collect();
+    let right = 1..header.len();
+    style::columns(&header, rows(groups, total, by), right)
 }
 
 fn markdown<T>(groups: &[DurationGroup<T>], total: &DurationGroup<T>, by: GroupBy) -> Vec<String> {

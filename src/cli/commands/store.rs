@@ -1,12 +1,11 @@
 //! `jobdeck store`: the store that a team shares, made, looked at, and rid of a machine that does not come back.
 
 use clap::Subcommand;
-use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, StdoutWriter};
-use crate::cli::team_store;
+use crate::cli::{style, team_store};
 use crate::domain::clean::Clean;
 use crate::domain::human;
 use crate::engine::saved::{self, OpenStore, ServerTarget, TeamStatus};
@@ -76,24 +75,23 @@ async fn status(common: &CommonArgs, target: ServerTarget) -> Result<u8, Failure
         out.line(&format!("damaged    {damaged}: uploaded again by a machine that has it, once jobdeck runs there"))?;
     }
     out.line(&here)?;
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["INSTANCE", "WHO", "PID", "SINCE", "JOBS", "TO UPLOAD", "LEASE"]);
-    for instance in &instances {
-        let who = Clean::new(&format!("{}@{}", instance.user, instance.host));
-        table.add_row([
+    let rows = instances.iter().map(|instance| {
+        let who = format!("{}@{}", instance.user, instance.host);
+        vec![
             instance.id.to_string(),
-            who.to_string(),
+            Clean::from(who).to_string(),
             instance.pid.to_string(),
             Clean::new(&instance.since).to_string(),
             instance.jobs.to_string(),
             instance.waiting.to_string(),
             format!("{} s", instance.lease_seconds),
-        ]);
-    }
+        ]
+    });
+    let header = ["INSTANCE", "WHO", "PID", "SINCE", "JOBS", "TO UPLOAD", "LEASE"];
     out.line(&format!("instances  {}", instances.len()))?;
     if !instances.is_empty() {
-        out.line(&table.to_string())?;
+        let lines = style::columns(&header, rows.collect(), 0..0);
+        lines.iter().try_for_each(|line| out.line(line))?;
     }
     out.flush()?;
     Ok(0)

@@ -12,12 +12,12 @@ const HOST_EXAMPLE: &str = "\"https://host.example\"";
 /// The base of an Unstract deployment: `url`, or `base_url` with `organization_id` and `api_name`. What is wrong with
 /// it goes to `problems`.
 pub fn deployment(service: &TomlTable<'_>, place: &str, problems: &mut Problems) -> Option<Url> {
-    let insecure = service.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false);
+    let insecure = service.is_insecure();
     let parts = ["base_url", "organization_id", "api_name"].map(|key| service.get(key));
     if let Some(field) = service.get("url") {
         for part in parts.into_iter().flatten() {
             let message = format!("`{}` beside `url` {place}", part.key);
-            problems.add(Problem::at(part.key_span, message).help("`url` says it all: take one of the two out"));
+            part.wrong_key(message, "`url` says it all: take one of the two out", problems);
         }
         return whole(&field, address(&field, UNSTRACT_EXAMPLE, insecure, problems)?, problems);
     }
@@ -44,9 +44,10 @@ pub fn deployment(service: &TomlTable<'_>, place: &str, problems: &mut Problems)
     let (organization, api) = (segment(organization, problems), segment(api, problems));
     let mut url = address(base_url, HOST_EXAMPLE, insecure, problems)?;
     if url.path().contains("/deployment/api") {
-        problems.add(
-            Problem::at(base_url.span.clone(), "`base_url` holds the path of a deployment already")
-                .help("write it as `url`, without organization_id and api_name"),
+        base_url.wrong(
+            "`base_url` holds the path of a deployment already",
+            "write it as `url`, without organization_id and api_name",
+            problems,
         );
         return None;
     }
@@ -58,17 +59,15 @@ pub fn deployment(service: &TomlTable<'_>, place: &str, problems: &mut Problems)
 fn whole(field: &TomlField<'_>, mut url: Url, problems: &mut Problems) -> Option<Url> {
     let segments: Vec<&str> = url.path_segments()?.filter(|segment| !segment.is_empty()).collect();
     if !matches!(segments.as_slice(), [.., "deployment", "api", _, _]) {
-        problems.add(
-            Problem::at(field.span.clone(), "`url` is no deployment's URL")
-                .help(format!("write it as the web page shows it: {UNSTRACT_EXAMPLE}")),
+        field.wrong(
+            "`url` is no deployment's URL",
+            format!("write it as the web page shows it: {UNSTRACT_EXAMPLE}"),
+            problems,
         );
         return None;
     }
     if url.query_pairs().any(|(key, _)| key == "execution_id") {
-        problems.add(
-            Problem::at(field.span.clone(), "`url` holds an execution_id")
-                .help("leave it out here and give it as a job's id"),
-        );
+        field.wrong("`url` holds an execution_id", "leave it out here and give it as a job's id", problems);
         return None;
     }
     if !url.path().ends_with('/') {
@@ -83,7 +82,7 @@ fn segment<'a>(field: &TomlField<'a>, problems: &mut Problems) -> Option<&'a str
     let word = field.word("\"org_x\"", problems)?;
     if word.contains(['/', '\\', '?', '#']) || word == "." || word == ".." {
         let message = format!("`{}` is no single part of a path", field.key);
-        problems.add(Problem::at(field.span.clone(), message).help("for a whole address write `url` instead"));
+        field.wrong(message, "for a whole address write `url` instead", problems);
         return None;
     }
     Some(word)
@@ -95,7 +94,7 @@ pub fn address(field: &TomlField<'_>, example: &str, insecure: bool, problems: &
     let text = field.word(example, problems)?;
     let key = field.key;
     let mut refuse = |message: String, help: &str| {
-        problems.add(Problem::at(field.span.clone(), message).help(help.to_owned()));
+        field.wrong(message, help.to_owned(), problems);
     };
     let mut url = match Url::parse(text) {
         Err(error) => {

@@ -31,7 +31,7 @@ pub fn commands(
         let Some(command) = command_of(&table, services, path, place, problems) else { continue };
         if let Some(twin) = commands.iter().find(|other| other.name == command.name) {
             let message = format!("this command is called like the one at {}", twin.place);
-            problems.add(Problem::at(table.span(), message).help("give one of the two another name"));
+            table.wrong(message, "give one of the two another name", problems);
             continue;
         }
         commands.push(Arc::new(command));
@@ -46,15 +46,15 @@ fn command_of(
     place: String,
     problems: &mut Problems,
 ) -> Option<UserCommand> {
-    let name = required(table, "name", problems).and_then(|field| name(&field, problems));
-    let run = required(table, "run", problems).and_then(|field| program(&field, path, problems));
+    let name = table.required("name", "a command", HELP, problems).and_then(|field| name(&field, problems));
+    let run = table.required("run", "a command", HELP, problems).and_then(|field| program(&field, path, problems));
     let key = table.get("key").and_then(|field| field.word("\"R\"", problems)).map(str::to_owned);
     let when = filter(table, "when", problems);
-    let marked =
-        word(table, "marked", &[("each", Marked::Each), ("all", Marked::All), ("refuse", Marked::Refuse)], problems);
+    let marked = [("each", Marked::Each), ("all", Marked::All), ("refuse", Marked::Refuse)];
+    let marked = table.one_of("marked", &marked, problems);
     let modes =
         [("background", OutputMode::Background), ("terminal", OutputMode::Terminal), ("pager", OutputMode::Pager)];
-    let mode = word(table, "mode", &modes, problems);
+    let mode = table.one_of("mode", &modes, problems);
     let adds = table.get("adds").and_then(|field| {
         let adds = field.word("\"invoices\" or \"{service}\"", problems)?;
         if let Some(services) = services
@@ -65,12 +65,11 @@ fn command_of(
         }
         if marked == Marked::All && adds == "{service}" {
             let message = "`{service}` is no one service where a command runs once for all jobs";
-            problems.add(Problem::at(field.span.clone(), message).help("name the service, or write marked = \"each\""));
+            field.wrong(message, "name the service, or write marked = \"each\"", problems);
         }
         if mode == OutputMode::Terminal {
             let message = "what a command prints on the terminal is not read";
-            problems
-                .add(Problem::at(field.span.clone(), message).help("leave `adds` out, or write mode = \"background\""));
+            field.wrong(message, "leave `adds` out, or write mode = \"background\"", problems);
         }
         Some(adds.to_owned())
     });
@@ -80,10 +79,7 @@ fn command_of(
         && let Some(placeholder) = program.placeholders().next()
     {
         let message = format!("{{{placeholder}}} is no one value where a command runs once for all jobs");
-        problems.add(
-            Problem::at(field.span, message)
-                .help("take it from the JSON lines on standard input, or write marked = \"each\""),
-        );
+        field.wrong(message, "take it from the JSON lines on standard input, or write marked = \"each\"", problems);
     }
     Some(UserCommand {
         name: name?,
@@ -99,19 +95,11 @@ fn command_of(
     })
 }
 
-fn required<'a>(table: &TomlTable<'a>, key: &'static str, problems: &mut Problems) -> Option<TomlField<'a>> {
-    let field = table.get(key);
-    if field.is_none() {
-        problems.add(Problem::at(table.span(), format!("a command needs `{key}`")).help(HELP));
-    }
-    field
-}
-
 fn name(field: &TomlField<'_>, problems: &mut Problems) -> Option<Arc<str>> {
     let name = field.word("\"resubmit\"", problems)?;
     if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
         let help = "write letters, digits, `-`, `_` and `.`, as in \"resubmit\"";
-        problems.add(Problem::at(field.span.clone(), "this is no name for a command").help(help));
+        field.wrong("this is no name for a command", help, problems);
         return None;
     }
     Some(name.into())
@@ -139,7 +127,7 @@ pub fn program(field: &TomlField<'_>, path: &Path, problems: &mut Problems) -> O
     let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
     let program = Program::new(argv.into_iter().map(|(word, _)| word.to_owned()).collect(), &folder);
     if program.is_none() {
-        problems.add(Problem::at(field.span.clone(), "this names no program").help(format!("write {example}")));
+        field.wrong("this names no program", format!("write {example}"), problems);
     }
     program
 }
@@ -149,9 +137,10 @@ pub fn filter(table: &TomlTable<'_>, key: &str, problems: &mut Problems) -> Filt
     let Some(field) = table.get(key) else { return Filter::default() };
     let Some(text) = field.text("\"state:failed,lost\"", problems) else { return Filter::default() };
     Filter::parse(text).unwrap_or_else(|error| {
-        problems.add(
-            Problem::at(field.span, format!("this filter was not understood: {error}"))
-                .help("write it as after `/` in the dashboard, for example \"state:failed tag:nightly\""),
+        field.wrong(
+            format!("this filter was not understood: {error}"),
+            "write it as after `/` in the dashboard, for example \"state:failed tag:nightly\"",
+            problems,
         );
         Filter::default()
     })
@@ -159,18 +148,6 @@ pub fn filter(table: &TomlTable<'_>, key: &str, problems: &mut Problems) -> Filt
 
 fn flag(table: &TomlTable<'_>, key: &str, problems: &mut Problems) -> bool {
     table.get(key).and_then(|field| field.flag(problems)).unwrap_or_default()
-}
-
-fn word<T: Copy + Default>(table: &TomlTable<'_>, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
-    let Some(field) = table.get(key) else { return T::default() };
-    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-    let all = format!("\"{}\"", known.join("\" or \""));
-    let Some(given) = field.text(&all, problems) else { return T::default() };
-    let found = words.iter().find(|(word, _)| *word == given);
-    if found.is_none() {
-        problems.add(Problem::at(field.span, format!("`{key}` has no such value")).help(format!("write {all}")));
-    }
-    found.map(|(_, value)| *value).unwrap_or_default()
 }
 
 #[cfg(test)]

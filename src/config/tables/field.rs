@@ -66,6 +66,38 @@ impl<'a> TomlTable<'a> {
             });
         }
     }
+
+    /// A field that must stand; `what` begins the sentence: `a command`.
+    pub fn required(&self, key: &str, what: &str, help: &str, problems: &mut Problems) -> Option<TomlField<'a>> {
+        let field = self.get(key);
+        if field.is_none() {
+            self.wrong(format!("{what} needs `{key}`"), help, problems);
+        }
+        field
+    }
+
+    /// One of a few words; the default where the key does not stand.
+    pub fn one_of<T: Copy + Default>(&self, key: &str, words: &[(&str, T)], problems: &mut Problems) -> T {
+        let Some(field) = self.get(key) else { return T::default() };
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let all = format!("\"{}\"", known.join("\" or \""));
+        let Some(given) = field.text(&all, problems) else { return T::default() };
+        let found = words.iter().find(|(word, _)| *word == given.trim());
+        if found.is_none() {
+            field.wrong(format!("`{key}` has no such value"), format!("write {all}"), problems);
+        }
+        found.map(|(_, value)| *value).unwrap_or_default()
+    }
+
+    /// Whether plain http is allowed; what is wrong with the key is told where it is read.
+    pub fn is_insecure(&self) -> bool {
+        self.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false)
+    }
+
+    /// Something is wrong with the table as a whole.
+    pub fn wrong(&self, message: impl Into<String>, help: impl Into<String>, problems: &mut Problems) {
+        problems.add(Problem::at(self.span(), message).help(help));
+    }
 }
 
 impl<'a> TomlField<'a> {
@@ -108,7 +140,7 @@ impl<'a> TomlField<'a> {
         let word = self.text(example, problems)?.trim();
         if word.is_empty() {
             let message = format!("{} is empty", known_keys::quoted(self.key));
-            problems.add(Problem::at(self.span.clone(), message).help(format!("write it like {example}")));
+            self.wrong(message, format!("write it like {example}"), problems);
             return None;
         }
         Some(word)
@@ -135,6 +167,26 @@ impl<'a> TomlField<'a> {
         (texts.len() == array.len()).then_some(texts)
     }
 
+    /// A program and its arguments.
+    pub fn argv(&self, example: &str, problems: &mut Problems) -> Option<Vec<String>> {
+        let argv = self.texts(example, problems)?;
+        if argv.first().is_none_or(|(program, _)| program.trim().is_empty()) {
+            self.wrong("this command names no program", format!("write {example}"), problems);
+            return None;
+        }
+        Some(argv.into_iter().map(|(word, _)| word.to_owned()).collect())
+    }
+
+    /// Something is wrong with the value.
+    pub fn wrong(&self, message: impl Into<String>, help: impl Into<String>, problems: &mut Problems) {
+        problems.add(Problem::at(self.span.clone(), message).help(help));
+    }
+
+    /// Something is wrong with the key.
+    pub fn wrong_key(&self, message: impl Into<String>, help: impl Into<String>, problems: &mut Problems) {
+        problems.add(Problem::at(self.key_span.clone(), message).help(help));
+    }
+
     /// true or false.
     pub fn flag(&self, problems: &mut Problems) -> Option<bool> {
         let flag = self.value.as_bool();
@@ -154,7 +206,7 @@ impl<'a> TomlField<'a> {
             Ok(count) if count > 0 => Some(count),
             Ok(_) | Err(_) => {
                 let message = format!("{} must be a whole number above zero", known_keys::quoted(self.key));
-                problems.add(Problem::at(self.span.clone(), message).help("leave the key out for the default"));
+                self.wrong(message, "leave the key out for the default", problems);
                 None
             }
         }
@@ -182,14 +234,14 @@ impl<'a> TomlField<'a> {
         parsed
             .map_err(|error| {
                 let message = format!("{} {error}", known_keys::quoted(self.key));
-                problems.add(Problem::at(self.span.clone(), message).help(error.help()));
+                self.wrong(message, error.help(), problems);
             })
             .ok()
     }
 
     fn must_be(&self, what: &str, help: &str, problems: &mut Problems) {
         let message = format!("{} must be {what}, not {}", known_keys::quoted(self.key), kind(self.value));
-        problems.add(Problem::at(self.span.clone(), message).help(help));
+        self.wrong(message, help, problems);
     }
 }
 

@@ -23,13 +23,13 @@ pub fn hooks(file: &TomlTable<'_>, text: &str, path: &Path, problems: &mut Probl
         table.expect_only(known_keys::HOOK, "in [[hooks]]", problems);
         let line = excerpts.position(table.span().start).line;
         let place = format!("{}:{line}", path.file_name().unwrap_or_default().to_string_lossy());
-        let on = required(&table, "on", problems).and_then(|field| events(&field, problems));
-        let run = required(&table, "run", problems).and_then(|field| {
+        let on = table.required("on", "a hook", HELP, problems).and_then(|field| events(&field, problems));
+        let run = table.required("run", "a hook", HELP, problems).and_then(|field| {
             let program = program(&field, path, problems)?;
             if let Some(placeholder) = program.placeholders().next() {
                 let message =
                     format!("{{{placeholder}}} is no value of a hook, which may be run for many jobs at once");
-                problems.add(Problem::at(field.span, message).help("take it from the JSON lines on standard input"));
+                field.wrong(message, "take it from the JSON lines on standard input", problems);
             }
             Some(program)
         });
@@ -39,7 +39,7 @@ pub fn hooks(file: &TomlTable<'_>, text: &str, path: &Path, problems: &mut Probl
         let id = id(&on, filter.source(), program.argv());
         if let Some(twin) = hooks.iter().find(|other| other.id == id) {
             let message = format!("this hook is the same as the one at {}", twin.place);
-            problems.add(Problem::at(table.span(), message).help("keep one of them"));
+            table.wrong(message, "keep one of them", problems);
             continue;
         }
         hooks.push(Arc::new(Hook { id, on, filter, program, batch, place }));
@@ -47,19 +47,11 @@ pub fn hooks(file: &TomlTable<'_>, text: &str, path: &Path, problems: &mut Probl
     hooks
 }
 
-fn required<'a>(table: &TomlTable<'a>, key: &'static str, problems: &mut Problems) -> Option<TomlField<'a>> {
-    let field = table.get(key);
-    if field.is_none() {
-        problems.add(Problem::at(table.span(), format!("a hook needs `{key}`")).help(HELP));
-    }
-    field
-}
-
 fn events(field: &TomlField<'_>, problems: &mut Problems) -> Option<Vec<HookEvent>> {
     let example = "[\"failed\", \"lost\"]";
     let words = field.texts(example, problems)?;
     if words.is_empty() {
-        problems.add(Problem::at(field.span.clone(), "this hook is run at nothing").help(format!("write {example}")));
+        field.wrong("this hook is run at nothing", format!("write {example}"), problems);
     }
     let known: Vec<&str> = HookEvent::all().map(HookEvent::as_str).collect();
     let mut events = Vec::new();

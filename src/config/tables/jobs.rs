@@ -182,14 +182,14 @@ impl EntryDefaults<'_> {
                     refused += 1;
                     if refused <= MOST_REFUSED {
                         let message = format!("{file}, line {}: {what}", listed.line);
-                        problems.add(Problem::at(field.span.clone(), message).help(help));
+                        field.wrong(message, help, problems);
                     }
                 }
             }
         }
         if refused > MOST_REFUSED {
             let message = format!("{file}: {} more lines are no ids", refused - MOST_REFUSED);
-            problems.add(Problem::at(field.span.clone(), message).help("give one id a line, a name after a tab"));
+            field.wrong(message, "give one id a line, a name after a tab", problems);
         }
     }
 }
@@ -207,11 +207,7 @@ fn id_file(field: &TomlField<'_>, place: &PathBase, problems: &mut Problems) -> 
     } else {
         FileSource::pattern(&place.directory, Path::new(text)).map_err(|error| error.to_string())
     };
-    source
-        .map_err(|what| {
-            problems.add(Problem::at(field.span.clone(), what).help("write it like \"ids.txt\" or \"ids/*.txt\""))
-        })
-        .ok()
+    source.map_err(|what| field.wrong(what, "write it like \"ids.txt\" or \"ids/*.txt\"", problems)).ok()
 }
 
 fn service(table: &TomlTable<'_>, known: &KnownServices<'_>, problems: &mut Problems) -> Option<Arc<Service>> {
@@ -262,7 +258,7 @@ fn ids<'a>(table: &TomlTable<'a>, problems: &mut Problems) -> Option<Ids<'a>> {
     };
     for other in others {
         let message = format!("`{}` beside `{}`: a job has one id", other.key, field.key);
-        problems.add(Problem::at(other.key_span.clone(), message).help("keep one of them; `ids` takes many"));
+        other.wrong_key(message, "keep one of them; `ids` takes many", problems);
     }
     match field.key {
         "ids_file" => Some(Ids::Listed(field.clone())),
@@ -272,7 +268,7 @@ fn ids<'a>(table: &TomlTable<'a>, problems: &mut Problems) -> Option<Ids<'a>> {
         }
         _ if field.value.is_array() => {
             let message = format!("`{}` takes one id", field.key);
-            problems.add(Problem::at(field.key_span.clone(), message).help("write `ids` for many at once"));
+            field.wrong_key(message, "write `ids` for many at once", problems);
             None
         }
         _ => {

@@ -62,13 +62,11 @@ impl Providers {
         for (field, table) in &fields {
             if !known_keys::is_service_name(field.key) {
                 let message = "this is no name for a provider";
-                problems.add(
-                    Problem::at(field.key_span.clone(), message).help("a name has letters, digits, `-`, `_` and `.`"),
-                );
+                field.wrong_key(message, "a name has letters, digits, `-`, `_` and `.`", problems);
             }
             if providers::in_code(ProviderName::new(field.key)) {
                 let message = format!("`{}` is a provider that jobdeck speaks by itself", field.key);
-                problems.add(Problem::at(field.key_span.clone(), message).help("give yours another name"));
+                field.wrong_key(message, "give yours another name", problems);
             }
             found.own.push(OwnProvider { name: field.key.to_owned(), table: table.clone(), described: None });
         }
@@ -107,7 +105,7 @@ impl Providers {
             Some((_, Ok(file))) => return self.of_user(&file, word, &field.span, problems),
             Some((path, Err(error))) => {
                 let message = format!("the provider's file {} cannot be read: {error}", path.display());
-                problems.add(Problem::at(field.span, message).help("mend it, or name another provider"));
+                field.wrong(message, "mend it, or name another provider", problems);
                 return None;
             }
             None => {}
@@ -123,7 +121,7 @@ impl Providers {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => "write \"vessl\", \"optexity\" or \"unstract\", or one that `jobdeck providers` lists".to_owned(),
         };
-        problems.add(Problem::at(field.span, format!("unknown provider {here}")).help(help));
+        field.wrong(format!("unknown provider {here}"), help, problems);
         None
     }
 
@@ -294,7 +292,7 @@ pub fn settings(
     here: &str,
     problems: &mut Problems,
 ) -> Option<(BTreeMap<String, String>, Url)> {
-    let insecure = service.get("insecure").and_then(|field| field.value.as_bool()).unwrap_or(false);
+    let insecure = service.is_insecure();
     let mut settings = BTreeMap::new();
     let mut base = None;
     let mut complete = true;
@@ -305,7 +303,7 @@ pub fn settings(
         let given: Vec<TomlField<'_>> = aliases.iter().filter_map(|key| service.get(key)).collect();
         if let [first, second] = given.as_slice() {
             let message = format!("`{}` beside `{}` {here}", second.key, first.key);
-            problems.add(Problem::at(second.key_span.clone(), message).help("they mean the same: keep one of them"));
+            second.wrong_key(message, "they mean the same: keep one of them", problems);
         }
         let value = match given.first() {
             Some(field) if is_address => {
@@ -332,7 +330,7 @@ pub fn settings(
     }
     let Some((own_base, _)) = described.addresses(&settings) else {
         let help = "see `jobdeck providers NAME` for what its url is made of";
-        problems.add(Problem::at(service.span(), format!("the status URL {here} is no address")).help(help));
+        service.wrong(format!("the status URL {here} is no address"), help, problems);
         return None;
     };
     Some((settings, base.unwrap_or(own_base)))

@@ -71,7 +71,7 @@ fn pointer(field: &Given<'_>, problems: &mut Problems) -> Option<(Of, String)> {
     match providers::fields::check_pointer(at) {
         Ok(()) => Some((of, at.to_owned())),
         Err(error) => {
-            problems.add(Problem::at(field.span.clone(), error.to_string()).help(format!("write it like {EXAMPLE}")));
+            field.wrong(error.to_string(), format!("write it like {EXAMPLE}"), problems);
             None
         }
     }
@@ -86,7 +86,7 @@ fn fold(field: &Given<'_>, problems: &mut Problems) -> Option<Aggregate> {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => format!("one of {}", words.join(", ")),
         };
-        problems.add(Problem::at(field.span.clone(), "there is no such fold").help(help));
+        field.wrong("there is no such fold", help, problems);
     }
     fold
 }

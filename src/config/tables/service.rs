@@ -78,9 +78,10 @@ fn service(
     let name = field.key;
     let is_name = known_keys::is_service_name(name);
     if !is_name {
-        problems.add(
-            Problem::at(field.key_span.clone(), "this is no name for a service")
-                .help("a name has letters, digits, `-`, `_` and `.` (with a dot in quotes: [services.\"eu.llama\"])"),
+        field.wrong_key(
+            "this is no name for a service",
+            "a name has letters, digits, `-`, `_` and `.` (with a dot in quotes: [services.\"eu.llama\"])",
+            problems,
         );
     }
     let table = field.table("write it as [services.<name>]", problems)?;
@@ -91,9 +92,10 @@ fn service(
         .into_iter()
         .find(|inner| inner.value.is_table() && known_keys::meant(inner.key, known_keys::SERVICE).is_none());
     if let Some(inner) = dotted {
-        problems.add(
-            Problem::at(inner.key_span, format!("a table {here}"))
-                .help("a name with a dot is written in quotes: [services.\"eu.llama\"]"),
+        inner.wrong_key(
+            format!("a table {here}"),
+            "a name with a dot is written in quotes: [services.\"eu.llama\"]",
+            problems,
         );
         return None;
     }
@@ -120,10 +122,14 @@ fn service(
         let stray = |key: &&&str| !described.settings().iter().any(|(name, _)| name == **key);
         for stray in known_keys::UNSTRACT_ONLY.iter().filter(stray).filter_map(|key| table.get(key)) {
             let message = format!("`{}` {here}, which is no unstract service", stray.key);
-            problems.add(Problem::at(stray.key_span, message).help(match stray.key {
-                "url" => "write it as `base_url`",
-                _ => "take it out",
-            }));
+            stray.wrong_key(
+                message,
+                match stray.key {
+                    "url" => "write it as `base_url`",
+                    _ => "take it out",
+                },
+                problems,
+            );
         }
     }
     let (settings, base) = match &described {
@@ -176,7 +182,7 @@ fn secrets(
                 [] => format!("provider \"{}\" has no place for a further secret: take it out", chosen.provider.name()),
                 known => format!("its provider has a place for {}", known.join(", ")),
             };
-            problems.add(Problem::at(stray.key_span.clone(), message).help(help));
+            stray.wrong_key(message, help, problems);
         }
     }
     let secret = |field: TomlField<'_>| Some((field.key.to_owned(), source(&field, "token", how, place, problems)?));
@@ -230,7 +236,7 @@ pub fn source(
     problems: &mut Problems,
 ) -> Option<TokenSource> {
     if field.value.is_str() {
-        problems.add(Problem::at(field.span.clone(), format!("a {what} is never written in the file")).help(how));
+        field.wrong(format!("a {what} is never written in the file"), how, problems);
         return None;
     }
     let table = field.table(how, problems)?;
@@ -251,7 +257,7 @@ pub fn source(
         }
         [_, second, ..] => {
             let message = format!("`{}` is one source too many for a {what}", second.key);
-            problems.add(Problem::at(second.key_span.clone(), message).help("keep one of env, file and command"));
+            second.wrong_key(message, "keep one of env, file and command", problems);
             None
         }
     }
@@ -262,9 +268,10 @@ fn token_source(source: &TomlField<'_>, place: &PathBase, problems: &mut Problem
         "env" => {
             let name = source.word("\"VESSL_TOKEN\"", problems)?;
             if name.starts_with('$') || name.contains(['=', '\0', ' ']) {
-                problems.add(
-                    Problem::at(source.span.clone(), "this is no name of an environment variable")
-                        .help("write the name alone, without $ and without a value: env = \"VESSL_TOKEN\""),
+                source.wrong(
+                    "this is no name of an environment variable",
+                    "write the name alone, without $ and without a value: env = \"VESSL_TOKEN\"",
+                    problems,
                 );
                 return None;
             }
@@ -273,22 +280,13 @@ fn token_source(source: &TomlField<'_>, place: &PathBase, problems: &mut Problem
         "file" => {
             let path = source.word("\"~/.vessl-token\"", problems)?;
             expanded(path, place)
-                .map_err(|error| {
-                    problems.add(Problem::at(source.span.clone(), error.to_string()).help("write the whole path"))
-                })
+                .map_err(|error| source.wrong(error.to_string(), "write the whole path", problems))
                 .ok()
                 .map(TokenSource::File)
         }
         _ => {
             let example = "command = [\"pass\", \"show\", \"vessl\"]: the program and its arguments, no shell";
-            let argv = source.texts(example, problems)?;
-            if argv.first().is_none_or(|(program, _)| program.trim().is_empty()) {
-                problems.add(
-                    Problem::at(source.span.clone(), "this command names no program").help(format!("write {example}")),
-                );
-                return None;
-            }
-            Some(TokenSource::Command(argv.into_iter().map(|(word, _)| word.to_owned()).collect()))
+            source.argv(example, problems).map(TokenSource::Command)
         }
     }
 }

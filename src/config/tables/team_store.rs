@@ -42,7 +42,7 @@ fn address(field: &TomlField<'_>, problems: &mut Problems) -> Option<Address> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     Address::parse(url, &variable)
         .map_err(|error| {
-            problems.add(Problem::at(field.span.clone(), error.to_string()).help(error.help()));
+            field.wrong(error.to_string(), error.help(), problems);
         })
         .ok()
 }

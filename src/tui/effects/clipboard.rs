@@ -60,7 +60,7 @@ impl ClipboardHost {
 }
 
 /// The ways to try, in this order. `is_there` tells whether a program is on the PATH.
-pub fn ways(wish: &Clipboard, place: ClipboardHost, is_there: impl Fn(&str) -> bool) -> Vec<ClipboardMethod> {
+pub fn ways(wish: &Clipboard, place: ClipboardHost, is_there: impl Fn(&Path) -> bool) -> Vec<ClipboardMethod> {
     let tool = |line: &str| {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
         ClipboardMethod::Tool(argv.first().cloned().unwrap_or_default(), argv)
@@ -75,7 +75,7 @@ pub fn ways(wish: &Clipboard, place: ClipboardHost, is_there: impl Fn(&str) -> b
             (true, "pbcopy", "pbcopy"),
             (true, "clip.exe", "clip.exe"),
         ];
-        let here = tools.into_iter().filter(|(here, name, _)| *here && is_there(name));
+        let here = tools.into_iter().filter(|(here, name, _)| *here && is_there(Path::new(name)));
         here.map(|(_, _, line)| tool(line)).collect()
     };
     match wish {
@@ -105,16 +105,6 @@ pub fn in_words(ways: &[ClipboardMethod]) -> String {
     };
     let names: Vec<String> = ways.iter().map(name).collect();
     if names.is_empty() { NO_PROGRAM.to_owned() } else { format!("via {}", names.join(", else ")) }
-}
-
-/// Whether a program is on the PATH and may be run.
-pub fn is_on_path(name: &str) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let Some(path) = env::var_os("PATH") else { return false };
-    env::split_paths(&path).any(|dir| {
-        let file = dir.join(name).metadata();
-        file.is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-    })
 }
 
 /// What came of a copy: what to tell the user, and what to send to the terminal first.
@@ -236,7 +226,10 @@ mod tests {
             ClipboardMethod::Tool(name, _) => name,
             ClipboardMethod::Osc52 => "OSC 52".to_owned(),
         };
-        ways(&Clipboard::Auto, place, |name| programs.contains(&name)).into_iter().map(named).collect()
+        ways(&Clipboard::Auto, place, |name| programs.iter().any(|there| Path::new(there) == name))
+            .into_iter()
+            .map(named)
+            .collect()
     }
 
     #[test]

@@ -34,10 +34,7 @@ pub enum EffectError {
     NoService(Arc<str>),
     /// A saved body is not what was saved.
     #[error("{damage}; `jobdeck show {id} --body` prints what is left")]
-    Damaged {
-        damage: Damage,
-        id: String,
-    },
+    Damaged { damage: Damage, id: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A text that cannot be printed.
@@ -48,10 +45,7 @@ pub enum EffectError {
     NoDirectory(io::Error),
     /// A new file in the working directory.
     #[error("failed to save to {}: {error}", dir.display())]
-    Save {
-        dir: PathBuf,
-        error: io::Error,
-    },
+    Save { dir: PathBuf, error: io::Error },
     /// Every file name that is tried is that of another file.
     #[error("failed to save to {}: every name for this job is taken", .0.display())]
     NamesTaken(PathBuf),
@@ -65,22 +59,13 @@ pub enum EffectError {
     },
     /// A file in the state directory.
     #[error("failed to write to {}: {error}", dir.display())]
-    Keep {
-        dir: PathBuf,
-        error: io::Error,
-    },
+    Keep { dir: PathBuf, error: io::Error },
     /// The pager cannot be started.
     #[error("failed to start the pager {program:?}: {error}. Set PAGER to one that is there.")]
-    PagerStart {
-        program: String,
-        error: io::Error,
-    },
+    PagerStart { program: String, error: io::Error },
     /// It cannot be waited for.
     #[error("failed to wait for the pager {program:?}: {error}")]
-    PagerWait {
-        program: String,
-        error: io::Error,
-    },
+    PagerWait { program: String, error: io::Error },
     #[error(transparent)]
     Task(#[from] JoinError),
 }

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::error::EffectError;
+use crate::domain::checksum::short_digest;
 
 /// How many names are tried before giving up.
 const TRIES: u32 = 10_000;
@@ -41,7 +40,7 @@ pub fn keep(state: &Path, folder: &str, name: &str, bytes: &[u8]) -> Result<Path
     let dir = state.join(folder);
     let failed = |error: io::Error| EffectError::Keep { dir: dir.clone(), error };
     make(&dir).map_err(failed)?;
-    let path = dir.join(format!("{}-{}.{}", stem(name), digest(bytes), ending(bytes)));
+    let path = dir.join(format!("{}-{}.{}", stem(name), short_digest(bytes), ending(bytes)));
     replace(&path, bytes).map_err(failed)?;
     path.canonicalize().map_err(failed)
 }
@@ -50,7 +49,7 @@ pub fn keep(state: &Path, folder: &str, name: &str, bytes: &[u8]) -> Result<Path
 pub fn view_path(state: &Path, jobs_file: &Path) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     let whole = jobs_file.canonicalize().unwrap_or_else(|_| jobs_file.to_owned());
-    state.join("views").join(digest(whole.as_os_str().as_bytes()))
+    state.join("views").join(short_digest(whole.as_os_str().as_bytes()))
 }
 
 /// Writes a small file as a whole or not at all, readable by the user alone.
@@ -84,10 +83,6 @@ fn stem(text: &str) -> String {
 fn ending(bytes: &[u8]) -> &'static str {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if matches!(first, Some(b'{' | b'[')) { "json" } else { "txt" }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

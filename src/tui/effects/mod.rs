@@ -26,6 +26,7 @@ use super::failpoint::failpoint;
 use super::message::Message;
 use crate::app::effect::{BodyPart, CopyName, Effect, JobSnapshot, What};
 use crate::app::event::{Copied, Event, FilesOf};
+use crate::child;
 use crate::config::user::Clipboard;
 use crate::domain::clean::Clean;
 use crate::domain::command::UserCommand;
@@ -254,7 +255,7 @@ impl EffectRunner {
 impl TaskContext {
     async fn copy(self: Arc<Self>, what: What, jobs: Vec<JobSnapshot>, mut of: CopyName) -> Message {
         failpoint("task");
-        let ways = clipboard::ways(&self.clipboard, ClipboardHost::from_environment(), clipboard::is_on_path);
+        let ways = clipboard::ways(&self.clipboard, ClipboardHost::from_environment(), child::can_be_started);
         let copied = match (&what, jobs.as_slice()) {
             (What::Raw, [job]) => content::raw(self.store.as_ref(), job).await.map(|(bytes, is_output)| {
                 if !is_output && job.known.saved.is_some() {
