@@ -63,6 +63,13 @@ pub fn json(line: &Connection, status: u16, body: &Value) -> Response {
     reply(line, status, JSON, body.to_string().into(), Sending::Whole)
 }
 
+/// Sets a member of an object.
+pub fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Value::Object(members) = object {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
 /// The object without those of its members that are null.
 pub fn without_nulls(mut object: Value) -> Value {
     if let Value::Object(members) = &mut object {

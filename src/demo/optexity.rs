@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::kind::{JobKind, OptexityEnd, OptexityKind};
-use super::line::{Connection, json, without_nulls};
+use super::line::{Connection, json, set, without_nulls};
 use super::plan::{DemoPhase, Planned};
 use super::server::{is_right, latency, trouble};
 use super::template::{fill, hex};
@@ -79,8 +79,8 @@ pub fn answer(world: &World, job: &Planned, kind: &OptexityKind, phase: DemoPhas
     let share = match phase {
         DemoPhase::Waiting => {
             if world.clock.now() >= job.starts - ALLOCATED {
-                task["status"] = "allocated".into();
-                task["allocated_at"] = at(job.starts - ALLOCATED).into();
+                set(&mut task, "status", "allocated");
+                set(&mut task, "allocated_at", at(job.starts - ALLOCATED));
             }
             return task;
         }
@@ -88,11 +88,11 @@ pub fn answer(world: &World, job: &Planned, kind: &OptexityKind, phase: DemoPhas
         DemoPhase::Over if kind.ends == OptexityEnd::Gone => Some(0.99),
         DemoPhase::Over => None,
     };
-    task["started_at"] = at(job.starts).into();
+    set(&mut task, "started_at", at(job.starts));
     if let Some(share) = share {
-        task["status"] = "running".into();
-        task["progress"] = ((share * 20.0) as u32 * 5).into();
-        task["estimated_completion"] = at(job.ends).into();
+        set(&mut task, "status", "running");
+        set(&mut task, "progress", (share * 20.0) as u32 * 5);
+        set(&mut task, "estimated_completion", at(job.ends));
         return task;
     }
     let (status, ended) = match kind.ends {
@@ -102,21 +102,22 @@ pub fn answer(world: &World, job: &Planned, kind: &OptexityKind, phase: DemoPhas
         OptexityEnd::Killed => ("killed", "completed_at"),
         OptexityEnd::Cancelled => ("cancelled", "completed_at"),
     };
-    task["status"] = status.into();
-    task[ended] = at(job.ends).into();
+    set(&mut task, "status", status);
+    set(&mut task, ended, at(job.ends));
     let mut filled = |text: &Option<String>| text.as_ref().map(|text| fill(text, &mut rng, job.number, 1));
     let result: Option<Value> = match (filled(&kind.result), filled(&kind.result_text)) {
         (Some(json), _) => serde_json::from_str(&json).ok(),
         (None, text) => text.map(Value::from),
     };
-    task["result"] = result.into();
-    task["error"] = filled(&kind.error).into();
-    task["error_code"] = kind.error_code.clone().into();
-    task["execution_time"] = format!("{:.1} seconds", job.ends - job.starts).into();
+    set(&mut task, "result", result);
+    set(&mut task, "error", filled(&kind.error));
+    set(&mut task, "error_code", kind.error_code.clone());
+    set(&mut task, "execution_time", format!("{:.1} seconds", job.ends - job.starts));
     if kind.screenshot {
         let (task_id, signature) = (&job.id, hex(&mut rng, 64));
-        let folder = format!("https://storage.example.com/optexity-runs/{task_id}");
-        task["final_screenshot"] = format!("{folder}/final.png?X-Amz-Expires=3600&X-Amz-Signature={signature}").into();
+        let picture = format!("https://storage.example.com/optexity-runs/{task_id}/final.png");
+        let signed = format!("{picture}?X-Amz-Expires=3600&X-Amz-Signature={signature}");
+        set(&mut task, "final_screenshot", signed);
     }
     without_nulls(task)
 }

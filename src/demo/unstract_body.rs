@@ -6,7 +6,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::kind::{UnstractEnd, UnstractKind};
-use super::line::without_nulls;
+use super::line::{set, without_nulls};
 use super::plan::Planned;
 use super::scenario::ExtractedDocument;
 use super::template::{draw, fill, hex, uuid};
@@ -121,7 +121,7 @@ impl OneFile<'_> {
             },
         });
         if let Some(text) = extracted_text {
-            made["extracted_text"] = text.into();
+            set(&mut made, "extracted_text", text);
         }
         made
     }
@@ -144,11 +144,11 @@ impl OneFile<'_> {
             "processing_failed": null,
         });
         if self.is_filtered() {
-            metadata["file_execution_id"] = file_execution_id.as_str().into();
-            metadata["workflow_start_time"] = self.start_time().into();
-            metadata["tags"] = json!([]);
+            set(&mut metadata, "file_execution_id", file_execution_id.as_str());
+            set(&mut metadata, "workflow_start_time", self.start_time());
+            set(&mut metadata, "tags", json!([]));
             if self.flags.metadata || self.flags.metrics {
-                metadata["usage"] = json!({
+                let usage = json!({
                     "file_execution_id": file_execution_id,
                     "embedding_tokens": null,
                     "prompt_tokens": null,
@@ -156,6 +156,7 @@ impl OneFile<'_> {
                     "total_tokens": null,
                     "cost_in_dollars": null,
                 });
+                set(&mut metadata, "usage", usage);
             }
         }
         json!({
