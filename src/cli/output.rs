@@ -2,7 +2,7 @@
 //!
 //! A closed standard output (`watch | head`) is no error: what is printed after it goes nowhere.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -215,6 +215,14 @@ fn wait_until_reader_leaves() -> Option<()> {
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
     while rustix::event::poll(&mut polled, None).is_err_and(|error| error == rustix::io::Errno::INTR) {}
     polled.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)).then_some(())
+}
+
+/// Asks whoever sits at the terminal; no answer is a no.
+pub fn ask(question: &str) -> io::Result<bool> {
+    say(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Says something to the person at the terminal, on standard error.

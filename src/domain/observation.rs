@@ -73,6 +73,8 @@ pub struct Observation {
     pub doubtful: Option<Box<Doubtful>>,
     /// What our last read was.
     pub last_poll: Option<LastPoll>,
+    /// Whether a command of the user's own has sent it again: further jobs came of it.
+    pub sent_again: bool,
 }
 
 /// The values of the user's fields of one job.

@@ -75,6 +75,11 @@ impl EngineLoop {
         self.claim(&again).await;
         // Whose fields are defined otherwise were taken anew in the store.
         again.extend(kept.iter().filter(|ix| self.has_other_fields(**ix)));
+        // What a command has sent again was added to the file.
+        let sent_again = self.disk.store().results().sent_again().await.unwrap_or_default();
+        let places = self.schedule.places();
+        let new_of = sent_again.iter().filter_map(|key| places.get(key).copied());
+        again.extend(new_of.filter(|ix| kept.contains(ix) && !self.schedule[*ix].known.sent_again));
         self.reload_known(&again).await;
         added += new.len();
         if let Err(error) = self.declare(new).await {

@@ -368,22 +368,18 @@ impl EngineLoop {
         let is_well = !self.disk.fails_to_save();
         let entries = self.schedule.jobs().filter(|_| is_well).collect::<Vec<_>>();
         let reads: Vec<_> = entries.into_iter().filter_map(|ix| self.schedule[ix].take_unwritten()).collect();
-        // The front end's hooks still need the store; it is closed after them.
-        let has_hooks = !self.hooks.list.is_empty();
-        let claimed = self.schedule.jobs().filter(|ix| has_hooks && !self.schedule[*ix].known.is_over());
+        // Whoever hears of the end closes the store: hooks and what is written out as it arrives still need it.
+        let claimed = self.schedule.jobs().filter(|ix| !self.schedule[*ix].known.is_over());
         let claimed: Vec<_> = claimed.map(|ix| self.schedule[ix].job.key.clone()).collect();
         let store = self.disk.store().clone();
-        let close = async {
+        let release = async {
             if !reads.is_empty() || !claimed.is_empty() {
                 let released = store.release(claimed, reads).await;
                 released.unwrap_or_else(|error| tracing::warn!("{error}"));
             }
-            if !has_hooks {
-                store.close().await;
-            }
         };
         // A store that does not answer must not keep the process: the system gives the claims up at its end.
-        let _ = tokio::time::timeout(TICK * 5, close).await;
+        let _ = tokio::time::timeout(TICK * 5, release).await;
         self.ending.store_failed |= !is_well;
         self.report.tell_unchanged();
         self.report.tell(Fact::Ended(self.ending.clone()));

@@ -25,7 +25,7 @@ use crate::domain::human;
 use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
-use crate::engine::saved::Results;
+use crate::engine::saved::{Notes, Results, StoreError};
 use crate::engine::token::{self, Prompts, TokenError};
 use crate::session::jsonl::{StateLine, json};
 
@@ -43,6 +43,8 @@ pub struct CommandTarget {
 #[derive(Debug, Clone)]
 pub struct RunContext {
     pub store: Option<Results>,
+    /// Where it is noted what was sent again; None where nothing can be written.
+    pub notes: Option<Notes>,
     /// The services of the jobs file, by name.
     pub services: HashMap<Arc<str>, Arc<Service>>,
     /// The state directory, for private files.
@@ -68,6 +70,15 @@ pub struct Finished {
 /// Why a command was not run.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
+    /// The job has no such value.
+    #[error("left out: {0}")]
+    NoValue(ExpandError),
+    /// Somebody has sent it again since the one who asks has looked.
+    #[error("left out: it was sent again meanwhile, and what came of it is in the jobs file")]
+    SentAgain,
+    /// Whether somebody has cannot be looked up.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Its arguments cannot be made of this job.
     #[error(transparent)]
     Arguments(#[from] ExpandError),
@@ -107,6 +118,11 @@ impl Finished {
     pub fn is_good(&self) -> bool {
         let added = self.added.as_ref().is_none_or(Result::is_ok);
         added && self.result.as_ref().is_ok_and(|ended| ended.status.success())
+    }
+
+    /// Whether there was nothing to run it for.
+    pub fn is_left_out(&self) -> bool {
+        matches!(self.result, Err(CommandError::NoValue(_) | CommandError::SentAgain))
     }
 
     /// How it ended, in one line.
@@ -188,6 +204,15 @@ async fn run_once(
     if around.leaving.load(Ordering::Relaxed) {
         return Err(CommandError::Leaving);
     }
+    if command.adds.is_some()
+        && let Some(store) = &around.store
+    {
+        let known = store.load(group.iter().map(|target| target.job.key.clone()).collect()).await?;
+        // Whoever knew of it has asked for it all the same.
+        if group.iter().zip(known).any(|(target, known)| known.sent_again && !target.known.sent_again) {
+            return Err(CommandError::SentAgain);
+        }
+    }
     let service = |target: &CommandTarget| around.services.get(&target.job.service).cloned();
     let wanted: Vec<_> = command.program.placeholders().collect();
     let values = match (command.marked, group) {
@@ -197,7 +222,12 @@ async fn run_once(
         }
         (Marked::Each | Marked::Refuse | Marked::All, _) => JobValues::default(),
     };
-    let arguments = command.program.arguments(|placeholder| values.get(placeholder))?;
+    let arguments = match command.program.arguments(|placeholder| values.get(placeholder)) {
+        Err(missing @ ExpandError::Missing(_)) if command.marked != Marked::All => {
+            return Err(CommandError::NoValue(missing));
+        }
+        arguments => arguments?,
+    };
     let mut variables = values.variables();
     if command.token {
         let services: BTreeSet<_> = group.iter().map(|target| Arc::clone(&target.job.service)).collect();
@@ -234,6 +264,11 @@ async fn add(
     if printed.dropped > 0 {
         return Some(Err(AddError::TooMuch));
     }
+    let ids = match given::of_text(&String::from_utf8_lossy(&printed.bytes)) {
+        Ok(ids) if ids.is_empty() => return Some(Ok(Added::default())),
+        Ok(ids) => ids,
+        Err(refused) => return Some(Err(AddError::NoIds(refused.join("; ")))),
+    };
     let service = match (adds, group) {
         ("{service}", [target]) => target.job.service.to_string(),
         (name, _) => name.to_owned(),
@@ -243,12 +278,14 @@ async fn add(
         [target] => (target.job.tags.to_vec(), target.job.batch.clone()),
         _ => (Vec::new(), None),
     };
-    let (file, text) = (around.file.clone(), String::from_utf8_lossy(&printed.bytes).into_owned());
+    // Before they are in the file: whoever finds them there can know.
+    if let Some(notes) = &around.notes
+        && let Err(error) = notes.note_sent_again(group.iter().map(|target| Arc::clone(&target.job)).collect()).await
+    {
+        tracing::warn!("that jobs were sent again cannot be noted: {error}");
+    }
+    let file = around.file.clone();
     let work = move || {
-        let ids = given::of_text(&text).map_err(|refused| AddError::NoIds(refused.join("; ")))?;
-        if ids.is_empty() {
-            return Ok(Added::default());
-        }
         let addition = Addition { service: &service, ids: &ids, name: None, tags: &tags, batch: batch.as_deref() };
         Ok(append::add(&file, &addition)?)
     };

@@ -40,7 +40,7 @@ impl JobValues {
         let reason = known.fail_reason.as_deref().unwrap_or_default();
         let url = service.map(address).unwrap_or_default();
         let web = service.and_then(|service| service.provider.web(service, &job.key.id));
-        let by_name = HashMap::from([
+        let mut by_name = HashMap::from([
             (Placeholder::Service, job.service.to_string()),
             (Placeholder::Id, job.key.id.clone()),
             (Placeholder::Name, job.title().to_owned()),
@@ -48,8 +48,8 @@ impl JobValues {
             (Placeholder::State, known.state.as_str().to_owned()),
             (Placeholder::Reason, reason.to_owned()),
             (Placeholder::Url, url),
-            (Placeholder::Web, web.map(String::from).unwrap_or_default()),
         ]);
+        by_name.extend(web.map(|page| (Placeholder::Web, String::from(page))));
         Self { by_name, folder: None }
     }
 

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -28,6 +29,12 @@ pub struct JobFormat {
     pub summary: SummaryTable,
 }
 
+/// After this time without a result, what was written is noted: a note is a write of its own to the store.
+const NOTED_AFTER: Duration = Duration::from_millis(500);
+
+/// So much is noted at once in any case.
+const NOTED_AT_ONCE: usize = 256;
+
 /// Writes results while they arrive.
 #[derive(Debug)]
 pub struct Exporter {
@@ -50,6 +57,7 @@ impl Exporter {
             saved: store.results(),
             notes: store.notes(),
             runtime,
+            written: Vec::new(),
             all: BTreeMap::new(),
         };
         std::thread::Builder::new()
@@ -89,6 +97,8 @@ struct Work {
     saved: saved::Results,
     notes: Notes,
     runtime: Handle,
+    /// What was written out, or found to be, and not noted yet.
+    written: Vec<BodyId>,
     /// Every job that has a result, by its name.
     all: BTreeMap<String, SavedJob>,
 }
@@ -96,24 +106,36 @@ struct Work {
 impl Work {
     fn run(mut self, arriving: &Receiver<SavedJob>) -> Vec<String> {
         let mut again = Vec::new();
-        let mut written = Vec::new();
-        while let Ok(saved) = arriving.recv() {
-            self.all.insert(saved.0.label(), saved.clone());
-            match self.write(&saved) {
-                Ok(bodies) => written.extend(bodies),
-                Err(error) => {
-                    tracing::warn!("{} is not exported yet: {error}", saved.0.label());
-                    again.push(saved);
+        loop {
+            let next = if self.written.is_empty() {
+                arriving.recv().map_err(RecvTimeoutError::from)
+            } else {
+                arriving.recv_timeout(NOTED_AFTER)
+            };
+            let saved = match next {
+                Ok(saved) => saved,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.note();
+                    continue;
                 }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            self.all.insert(saved.0.label(), saved.clone());
+            if let Err(error) = self.write(&saved) {
+                tracing::warn!("{} is not exported yet: {error}", saved.0.label());
+                again.push(saved);
+            }
+            if self.written.len() >= NOTED_AT_ONCE {
+                self.note();
             }
         }
         let mut failed = Vec::new();
         for saved in again {
-            match self.write(&saved) {
-                Ok(bodies) => written.extend(bodies),
-                Err(error) => failed.push(format!("{}: {error}", saved.0.label())),
+            if let Err(error) = self.write(&saved) {
+                failed.push(format!("{}: {error}", saved.0.label()));
             }
         }
+        self.note();
         let all: Vec<SavedJob> = self.all.values().cloned().collect();
         let table = (self.summary)(&all);
         if let Err(error) = self.results.replace(&self.dir.join("summary.csv"), &table) {
@@ -122,21 +144,31 @@ impl Work {
         for note in &self.results.notes {
             tracing::warn!("{note}");
         }
-        if let Err(error) = self.runtime.block_on(self.notes.note_exported(written)) {
-            tracing::debug!("{error}");
-        }
         failed
     }
 
-    /// Writes one; answers with its bodies if it was not there already.
-    fn write(&mut self, (job, known): &SavedJob) -> Result<Vec<BodyId>, ExportError> {
-        let Some(saved) = &known.saved else { return Ok(Vec::new()) };
+    /// Notes what `forget` may delete.
+    fn note(&mut self) {
+        if self.written.is_empty() {
+            return;
+        }
+        if let Err(error) = self.runtime.block_on(self.notes.note_exported(std::mem::take(&mut self.written))) {
+            tracing::warn!("what was written out is not noted: {error}");
+        }
+    }
+
+    /// Writes one, unless it is there already.
+    fn write(&mut self, (job, known): &SavedJob) -> Result<(), ExportError> {
+        let Some(saved) = &known.saved else { return Ok(()) };
         let beside = self.runtime.block_on(saved::further(&self.saved, &job.key))?;
         if self.results.is_there(job, known, &beside) {
-            return Ok(Vec::new());
+            // A run that was killed may not have come to note it.
+            self.written.extend(beside.values().chain([saved]).map(|saved| saved.body));
+            return Ok(());
         }
         let body = self.runtime.block_on(self.saved.body(saved.body))?;
         let whole = self.runtime.block_on(saved::whole(&self.saved, job, known, body))?;
-        self.results.write(job, known, whole)
+        self.written.extend(self.results.write(job, known, whole)?);
+        Ok(())
     }
 }

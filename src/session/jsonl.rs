@@ -46,6 +46,8 @@ pub struct StateLine<'a> {
     finished_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    sent_again: bool,
     saved: Option<SavedBytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<Box<RawValue>>,
@@ -87,6 +89,7 @@ impl<'a> StateLine<'a> {
             running_since: known.running_since.map(utc),
             finished_at: known.finished_at.map(utc),
             expires_at: known.expires_at.map(utc),
+            sent_again: known.sent_again,
             saved: known.saved.as_ref().map(SavedBytes::from),
             cost: known.cost.as_deref().and_then(Cost::parse).and_then(number),
             batch: job.batch.as_deref(),
@@ -347,6 +350,7 @@ mod tests {
         let known = Observation {
             cost: Some("0.10".into()),
             expires_at: Some(at("2026-11-22T10:00:00Z")),
+            sent_again: true,
             fields: Some(Box::new(FieldValues { taken_by: String::new(), values: "{\"total\":12.50}".to_owned() })),
             ..partial()
         };

@@ -63,6 +63,8 @@ pub enum WriteCommand {
     Declare(Vec<Arc<Job>>, ReplyTo<()>),
     /// Keep what the user's fields hold of jobs.
     SetFields(Vec<(JobKey, FieldValues)>, ReplyTo<()>),
+    /// Note that these jobs were sent again.
+    NoteSentAgain(Vec<Arc<Job>>, ReplyTo<()>),
     /// Note that these bodies were exported.
     NoteExported(Vec<BodyId>, ReplyTo<()>),
     /// The events of hooks that this instance has to deliver, oldest first, those of dead instances among them.
@@ -98,6 +100,8 @@ pub enum ReadCommand {
     Load(Vec<JobKey>, ReplyTo<Vec<Observation>>),
     /// Every job with its last declaration, in the order in which they were first seen.
     LoadAll(ReplyTo<Vec<(Job, Observation)>>),
+    /// The jobs that were sent again.
+    SentAgain(ReplyTo<Vec<JobKey>>),
     /// A job's last polls and its changes, oldest first.
     History(JobKey, ReplyTo<(Vec<Attempt>, Vec<StateChange>)>),
     /// All bodies of a job, oldest first.

@@ -1,11 +1,11 @@
 //! The few things that a front end may write beside an engine: values of the user's own fields, what was exported,
-//! which hooks were run. None of them touches what is known of a job.
+//! what was sent again, which hooks were run. None of them touches what is known of a job.
 
 use std::sync::Arc;
 
 use super::ledger::{Ledger, WriteCommand, order};
 use super::{NewHookEvent, PendingHook, StoreError};
-use crate::domain::job::JobKey;
+use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, FieldValues};
 
 /// Notes about results. Cheap to clone.
@@ -36,6 +36,11 @@ impl Notes {
     pub async fn forget(&self, jobs: Vec<JobKey>) -> Result<(), StoreError> {
         order(&*self.ledger, |reply| WriteCommand::Forget(jobs, reply)).await?;
         order(&*self.ledger, WriteCommand::Compact).await
+    }
+
+    /// Notes that further jobs came of these: who is asked to send them again can say so.
+    pub async fn note_sent_again(&self, jobs: Vec<Arc<Job>>) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| WriteCommand::NoteSentAgain(jobs, reply)).await
     }
 
     /// Notes that these bodies were written out, as `forget` wants to know.

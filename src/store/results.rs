@@ -48,6 +48,11 @@ impl Results {
         }
     }
 
+    /// The jobs that commands of the user's own have sent again.
+    pub async fn sent_again(&self) -> Result<Vec<JobKey>, StoreError> {
+        self.ask(ReadCommand::SentAgain).await
+    }
+
     /// A job's last polls and its changes, oldest first.
     pub async fn history(&self, key: JobKey) -> Result<(Vec<Attempt>, Vec<StateChange>), StoreError> {
         self.ask(|reply| ReadCommand::History(key, reply)).await

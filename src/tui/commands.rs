@@ -17,7 +17,7 @@ use crate::app::effect::JobSnapshot;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
 use crate::domain::command::{OutputMode, UserCommand};
-use crate::engine::saved::Results;
+use crate::engine::saved::{Notes, Results};
 use crate::engine::token::Prompts;
 use crate::run::batch::{self, CommandTarget, Finished, RunContext};
 
@@ -32,15 +32,22 @@ pub struct Commands {
     leaving: Arc<AtomicBool>,
     inputs: UnboundedSender<Message>,
     store: Option<Results>,
+    /// None over a batch that is only looked at.
+    notes: Option<Notes>,
     state: PathBuf,
     /// The jobs file, to which ids are appended.
     file: PathBuf,
 }
 
 impl Commands {
-    pub fn new(inputs: UnboundedSender<Message>, store: Option<Results>, state: PathBuf, file: PathBuf) -> Self {
+    pub fn new(
+        inputs: UnboundedSender<Message>,
+        (store, notes): (Option<Results>, Option<Notes>),
+        state: PathBuf,
+        file: PathBuf,
+    ) -> Self {
         let leaving = Arc::new(AtomicBool::new(false));
-        Self { running: JoinSet::new(), killed: false, leaving, inputs, store, state, file }
+        Self { running: JoinSet::new(), killed: false, leaving, inputs, store, notes, state, file }
     }
 
     /// Whether anything runs that was not killed.
@@ -65,6 +72,7 @@ impl Commands {
         let targets = jobs.into_iter().map(|JobSnapshot { job, known, .. }| CommandTarget { job, known }).collect();
         let around = RunContext {
             store: self.store.clone(),
+            notes: self.notes.clone(),
             services,
             state: self.state.clone(),
             file: self.file.clone(),

@@ -34,6 +34,7 @@ use crate::domain::job::Job;
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::domain::stats::StateCounts;
+use crate::engine::saved::OpenStore;
 use crate::engine::saved::Results;
 use crate::engine::{self, Engine, Purpose};
 use crate::exit::{FailureKind, Signal};
@@ -175,9 +176,13 @@ async fn dashboard(start: Start) -> Result<End, DashboardError> {
         now: Now { wall: Timestamp::now(), mono: started.elapsed() },
     });
     let own = UserSettings { keymap: start.own_keys, commands: start.user.commands };
+    let store = match &start.shown {
+        Ok(DashboardSource::File(batch) | DashboardSource::Demo(batch)) => Some(batch.store.clone()),
+        Ok(DashboardSource::Saved { .. }) | Err(_) => None,
+    };
     let commands = Commands::new(
         inputs.clone(),
-        start.shown.as_ref().ok().map(|shown| shown.results()),
+        (start.shown.as_ref().ok().map(|shown| shown.results()), store.as_ref().map(OpenStore::notes)),
         start.state.clone(),
         start.shown.as_ref().map(|shown| shown.file().path.clone()).unwrap_or_default(),
     );
@@ -194,10 +199,6 @@ async fn dashboard(start: Start) -> Result<End, DashboardError> {
         Dashboard::new(app, start.theme, screen, guard, reader, effects, commands, own, started, inputs);
     dashboard.draw_if_due();
     let (says, facts) = unbounded_channel();
-    let store = match &start.shown {
-        Ok(DashboardSource::File(batch) | DashboardSource::Demo(batch)) => Some(batch.store.clone()),
-        Ok(DashboardSource::Saved { .. }) | Err(_) => None,
-    };
     let (reloads, hooks) = match start.shown {
         Ok(shown) => {
             let (engine, reloads, hooks) = begin(shown, says)?;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
 
-use crate::support::{Bench, TOKEN, done, pending};
+use crate::support::{Bench, TOKEN, done, pending, result};
 
 /// Two jobs that are over and one that is not, and a command over them, which runs this script.
 fn bench(command: &str, script: &str) -> Bench {
@@ -61,6 +61,44 @@ fn what_it_prints_is_added_to_the_jobs_file() {
     assert_eq!(ran.text(), "vessl/again-one\n");
     let file = std::fs::read_to_string(bench.home().join("jobs.toml")).unwrap();
     assert!(file.contains("again-one"), "{file}");
+}
+
+#[test]
+fn what_was_sent_again_is_not_sent_a_second_time_unless_it_is_asked_for() {
+    let adds = "run = [\"./act.sh\", \"{id}\"]\nadds = \"{service}\"\nwhen = \"id:one,two\"\nconfirm = true\n\
+                [[commands]]\nname = \"look\"\nrun = [\"echo\", \"{id}\"]";
+    let bench = bench(adds, "echo \"$1-$(date +%N)\"; [ $1 != two ]");
+    bench.run(&["run", "act"]).with(1).said("vessl/one: done, 1 job added").said("vessl/two: exit code 1");
+    let ran = bench.run(&["run", "act", "--filter", "id:one"]).with(2);
+    ran.said("1 of 1 left out: sent again already; --again sends them once more").said("no job to run `act` for");
+    // What failed to be sent was not sent; and what sends nothing is for all.
+    let ran =
+        bench.run(&["run", "act"]).with(1).said("1 of 3 left out: sent again already").said("vessl/two: exit code 1");
+    assert_eq!(ran.text(), "");
+    bench.run(&["run", "look", "--filter", "id:one"]).with(0);
+    let again = bench.run(&["run", "act", "--filter", "id:one", "--again", "--yes"]).with(0);
+    assert!(again.text().starts_with("vessl/one-"), "{again:?}");
+}
+
+#[test]
+fn a_job_without_the_value_that_is_asked_for_is_left_out_and_named() {
+    for (value, is_of_all) in [("output", false), ("body", false), ("web", false), ("reason", true)] {
+        let bench = Bench::new()
+            .job("unstract", "good", [result()])
+            .job("vessl", "waits", [pending()])
+            .also(&format!("[[commands]]\nname = \"act\"\nrun = [\"echo\", \"{{id}}\", \"{{{value}}}\"]"));
+        bench.run(&["once"]);
+        if is_of_all {
+            bench.run(&["run", "act"]).with(0);
+            continue;
+        }
+        let why = format!("vessl/waits: left out: there is no {{{value}}} of it: ");
+        let ran = bench.run(&["run", "act"]).said(&why);
+        let (code, lines) = if value == "web" { (2, 0) } else { (0, 1) };
+        assert_eq!((ran.code, ran.text().lines().count()), (Some(code), lines), "{value} {ran:?}");
+        let alone = bench.run(&["run", "act", "--filter", "id:waits"]).with(2);
+        alone.said(&why).said("there is no job to run `act` for");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `jobdeck forget`: deletes what is over, whole and exported, and gives the space back to the disk.
 
-use std::collections::HashSet;
-use std::io::{self, BufRead, IsTerminal};
+use std::collections::{BTreeSet, HashSet};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,6 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{self, StdoutWriter};
 use crate::cli::resolve;
 use crate::config;
+use crate::domain::clean::Clean;
 use crate::domain::human::{self, counted};
 use crate::domain::job::JobKey;
 use crate::domain::observation::Keep;
@@ -33,7 +34,7 @@ pub struct ForgetArgs {
     /// The jobs of this batch
     #[arg(long, value_name = "B")]
     pub batch: Option<String>,
-    /// Without a question, and also what was never exported or is not whole
+    /// Without a question (`--before` alone needs it where nobody can be asked), and also what was never exported or is not whole
     #[arg(long)]
     pub yes: bool,
 }
@@ -85,8 +86,17 @@ pub async fn run(common: &CommonArgs, wanted: ForgetArgs) -> Result<u8, Failure>
     }
     out.flush()?;
     let what = format!("{}, {}", counted(goes.len(), "job"), human::bytes(bytes));
-    if !wanted.yes && io::stdin().is_terminal() && !confirmed(&what)? {
-        output::say("nothing was forgotten");
+    let of = batches_of(&goes);
+    if !wanted.yes && io::stdin().is_terminal() {
+        if !output::ask(&format!("forget {what}{of}? Their results are gone then."))? {
+            output::say("nothing was forgotten");
+            return Ok(1);
+        }
+    } else if !wanted.yes && !are_named && wanted.batch.is_none() {
+        output::say_error(&format!(
+            "nothing was forgotten: this would forget {what}{of}, which no jobs file here has. Name a batch with --batch, \
+             or the jobs; --yes forgets without a question, and also what was never exported"
+        ));
         return Ok(1);
     }
     let keys: Vec<JobKey> = goes.iter().map(|entry| entry.job.key.clone()).collect();
@@ -97,6 +107,18 @@ pub async fn run(common: &CommonArgs, wanted: ForgetArgs) -> Result<u8, Failure>
     done?;
     output::say(&format!("forgot {what}"));
     Ok(u8::from(are_named && goes.len() < entries.len()))
+}
+
+/// Whose these are: ` of the batches "dec", "nov"`; empty where they have none.
+fn batches_of(entries: &[&KnownJob]) -> String {
+    let names: BTreeSet<&str> = entries.iter().filter_map(|entry| entry.job.batch.as_deref()).collect();
+    let shown: Vec<String> = names.iter().take(NAMED).map(|name| format!("\"{}\"", Clean::new(name))).collect();
+    let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+    match names.len() {
+        0 => String::new(),
+        1 => format!(" of the batch {}", shown.join(", ")),
+        _ => format!(" of the batches {}{more}", shown.join(", ")),
+    }
 }
 
 /// The jobs that are asked for. What a jobs file has is meant only by its name.
@@ -184,7 +206,7 @@ async fn verdict(results: &Results, entry: &KnownJob, yes: bool) -> Result<Forge
     Ok(ForgetVerdict::Goes(size))
 }
 
-/// How many jobs are named that stay, where they were not.
+/// How many jobs or batches are named, where they were not.
 const NAMED: usize = 5;
 
 fn say_some(lines: &[String], all: bool) {
@@ -193,11 +215,4 @@ fn say_some(lines: &[String], all: bool) {
     if lines.len() > most {
         output::say_error(&format!("and {} more stay", lines.len() - most));
     }
-}
-
-fn confirmed(what: &str) -> Result<bool, Failure> {
-    output::say(&format!("forget {what}? Their results are gone then. [y/N]"));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

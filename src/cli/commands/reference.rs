@@ -14,7 +14,7 @@ use crate::domain::markdown::escaped;
 use crate::engine::saved::VIEWS;
 
 /// A `state` line of JSON, field by field.
-pub const STATE_FIELDS: [FieldDoc; 30] = [
+pub const STATE_FIELDS: [FieldDoc; 31] = [
     ("v", "1: the version of these lines"),
     ("type", "`state`"),
     ("time", "when the line was made, UTC, RFC 3339, as all times here"),
@@ -39,6 +39,7 @@ pub const STATE_FIELDS: [FieldDoc; 30] = [
     ("running_since", "since when it runs"),
     ("finished_at", "when it was over"),
     ("expires_at", "when the service lets go of it, where it says so"),
+    ("sent_again", "true where a command of your own with `adds` has sent it again"),
     ("saved", "`bytes` and `sha256` of the saved result; null if there is none"),
     ("cost", "US dollars with all digits, left out where it is not known"),
     ("batch", "the jobs file's `batch`, else its name without the ending"),

@@ -1,6 +1,6 @@
 //! `jobdeck run NAME`: a command of the user's own over jobs, without a screen.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +20,7 @@ use crate::engine::token::Prompts;
 use crate::exit::Signal;
 use crate::run::batch::{self, CommandTarget, Finished, RunContext};
 use crate::run::clean_up;
+use crate::session::open;
 use crate::session::select::{self, KnownJob};
 use crate::session::settings;
 use clap::Args;
@@ -33,11 +34,19 @@ pub struct RunArgs {
     /// Only jobs that this filter matches
     #[arg(long, value_name = "FILTER")]
     pub filter: Option<String>,
+    /// Also for jobs that were sent again already, by a command with `adds`
+    #[arg(long)]
+    pub again: bool,
+    /// Without the question that `confirm = true` asks on a terminal
+    #[arg(long)]
+    pub yes: bool,
 }
+
+/// How many jobs are named that are left out.
+const NAMED: usize = 5;
 
 /// Runs it: 0 where every run went well, 1 where one did not.
 pub async fn run(common: &CommonArgs, wanted: &RunArgs) -> Result<u8, Failure> {
-    let mut signals = Signals::listen()?;
     let file = common.jobs_file()?;
     let (user, keymap) = settings::read()?;
     let commands = settings::commands(&user, Some(&file), &keymap)?.1;
@@ -54,20 +63,42 @@ pub async fn run(common: &CommonArgs, wanted: &RunArgs) -> Result<u8, Failure> {
         let when = Clean::new(command.when.source());
         output::say_error(&format!("{} of {all} left out: `{}` is for `{when}`", all - meant.len(), command.name));
     }
+    let is_new = |entry: &KnownJob| wanted.again || command.adds.is_none() || !entry.known.sent_again;
+    let (meant, sent_again): (Vec<_>, Vec<_>) = meant.into_iter().partition(is_new);
+    if !sent_again.is_empty() {
+        let count = sent_again.len();
+        output::say_error(&format!("{count} of {all} left out: sent again already; --again sends them once more"));
+    }
     if meant.is_empty() {
-        return Err(Failure::usage(format!("there is no job to run `{}` for", command.name))
-            .help("`jobdeck status` lists them"));
+        return Err(nothing_to_do(command));
     }
     if command.marked == Marked::Refuse && meant.len() > 1 {
         let name = &command.name;
         return Err(Failure::usage(format!("`{name}` is for one job at a time")).help("narrow the filter to one"));
     }
+    let jobs = counted(meant.len(), "job");
+    if command.confirm
+        && !wanted.yes
+        && io::stdin().is_terminal()
+        && !output::ask(&format!("{} {jobs}?", Clean::new(&command.name)))?
+    {
+        output::say("nothing was run");
+        return Ok(1);
+    }
+    let mut signals = Signals::listen()?;
     let state = common.state_dir()?;
     clean_up(&state);
+    // Only what sends jobs again has something to note.
+    let written = if command.adds.is_some() { Some(open::store(&state, common.log())?) } else { None };
+    let notes = written.as_ref().map(|(store, said)| {
+        said.iter().for_each(|note| output::say_error(note));
+        store.notes()
+    });
     let services = file.services.iter().map(|service| (Arc::clone(&service.name), Arc::clone(service))).collect();
     let leaving = Arc::new(AtomicBool::new(false));
     let around = RunContext {
         store: Some(store.clone()),
+        notes,
         services,
         state,
         file: file.path.clone(),
@@ -76,7 +107,8 @@ pub async fn run(common: &CommonArgs, wanted: &RunArgs) -> Result<u8, Failure> {
     };
     let targets = meant.into_iter().map(|KnownJob { job, known, .. }| CommandTarget { job, known }).collect();
     let mut runs = pin!(batch::run(Arc::clone(command), targets, Arc::new(around)));
-    let (mut failed, mut ended_by, mut out) = (0_usize, None::<Signal>, StdoutWriter::new());
+    let (mut failed, mut left_out, mut ran) = (0_usize, 0_usize, 0_usize);
+    let (mut ended_by, mut out) = (None::<Signal>, StdoutWriter::new());
     loop {
         tokio::select! {
             biased;
@@ -90,7 +122,14 @@ pub async fn run(common: &CommonArgs, wanted: &RunArgs) -> Result<u8, Failure> {
                 output::say_error(&format!("{signal}: waiting for what runs (a signal now kills it)"));
             }
             finished = runs.next() => match finished {
+                Some(finished) if finished.is_left_out() => {
+                    left_out += 1;
+                    if left_out <= NAMED {
+                        output::say_error(&format!("{}: {}", finished.of, finished.sentence()));
+                    }
+                }
                 Some(finished) => {
+                    ran += 1;
                     failed += usize::from(!finished.is_good());
                     report(command, &finished, &mut out)?;
                 }
@@ -99,10 +138,23 @@ pub async fn run(common: &CommonArgs, wanted: &RunArgs) -> Result<u8, Failure> {
         }
     }
     out.flush()?;
+    if let Some((store, _)) = written {
+        store.close().await;
+    }
+    if left_out > NAMED {
+        output::say_error(&format!("and {} more left out", left_out - NAMED));
+    }
     if failed > 0 {
         output::say_error(&format!("{} failed", counted(failed, "run")));
     }
+    if ran == 0 && ended_by.is_none() {
+        return Err(nothing_to_do(command));
+    }
     Ok(ended_by.map_or(u8::from(failed > 0), Signal::exit_code))
+}
+
+fn nothing_to_do(command: &UserCommand) -> Failure {
+    Failure::usage(format!("there is no job to run `{}` for", command.name)).help("`jobdeck status` lists them")
 }
 
 fn named<'a>(commands: &'a [Arc<UserCommand>], name: &str) -> Result<&'a Arc<UserCommand>, Failure> {

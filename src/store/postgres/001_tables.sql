@@ -34,7 +34,8 @@ CREATE TABLE jobdeck.description (
     text   text NOT NULL
 );
 
--- A job's identity, and what a jobs file last said about it. `tags` is a JSON array of strings.
+-- A job's identity, what a jobs file last said about it, and whether a command has sent it again. `tags` is a JSON array
+-- of strings.
 CREATE TABLE jobdeck.job (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     provider    text NOT NULL,
@@ -45,6 +46,7 @@ CREATE TABLE jobdeck.job (
     name        text,
     tags        text NOT NULL,
     batch       text,
+    sent_again  boolean NOT NULL DEFAULT false,
     description text REFERENCES jobdeck.description (sha256),
     UNIQUE (provider, endpoint, service_id)
 );

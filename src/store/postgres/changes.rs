@@ -111,7 +111,7 @@ impl ChangeCursor {
 /// What is known of these jobs.
 pub async fn fetch(session: &Session, ids: &[i64]) -> Result<Vec<Remote>, TeamTrouble> {
     let sql = "SELECT j.id, j.provider, j.endpoint, j.service_id, j.one_shot, j.service, j.name, j.tags, j.batch, \
-               d.text, k.record::text FROM jobdeck.job j JOIN jobdeck.known k ON k.job = j.id \
+               d.text, k.record::text, j.sent_again FROM jobdeck.job j JOIN jobdeck.known k ON k.job = j.id \
                LEFT JOIN jobdeck.description d ON d.sha256 = j.description WHERE j.id = ANY($1) ORDER BY j.id";
     let params: [(&(dyn ToSql + Sync), Type); 1] = [(&ids, Type::INT8_ARRAY)];
     let rows = session.ask(session.client.query_typed(sql, &params)).await?;
@@ -121,13 +121,14 @@ pub async fn fetch(session: &Session, ids: &[i64]) -> Result<Vec<Remote>, TeamTr
     for row in &rows {
         let id: i64 = cell(row, 0)?;
         let text: String = cell(row, 10)?;
-        let record = match serde_json::from_str(&text) {
+        let mut record: SharedRecord = match serde_json::from_str(&text) {
             Ok(record) => record,
             Err(error) => {
                 tracing::warn!("what the team's store knows of a job is left out: {error}");
                 continue;
             }
         };
+        record.sent_again = cell(row, 11)?;
         found.push(Remote {
             job: job(row)?,
             record,

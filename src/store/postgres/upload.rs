@@ -82,6 +82,7 @@ async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) ->
         .collect();
     let writes = uploads.iter().zip(&ids).zip(&taken).filter(|(_, taken)| **taken);
     try_join_all(writes.map(|((upload, id), _)| write_known(session, us, *id, upload))).await?;
+    note_sent_again(session, us, uploads, &ids).await?;
     try_join_all(uploads.iter().zip(&ids).map(|(upload, id)| add_changes(session, us, *id, &upload.changes))).await?;
     Ok(taken)
 }
@@ -96,6 +97,24 @@ async fn describe(session: &Session, uploads: &[Upload], ids: &[i64]) -> Result<
         session.ask(session.client.execute_typed(sql, &params)).await?;
     }
     Ok(())
+}
+
+/// Notes which jobs were sent again. Whoever reads changes finds it, also where what is known of the job stands.
+async fn note_sent_again(
+    session: &Session,
+    us: InstanceId,
+    uploads: &[Upload],
+    ids: &[i64],
+) -> Result<(), TeamTrouble> {
+    let again = uploads.iter().zip(ids).filter(|(upload, _)| upload.known.sent_again);
+    let again: Vec<i64> = again.map(|(_, id)| *id).collect();
+    if again.is_empty() {
+        return Ok(());
+    }
+    let sql = "WITH new AS (UPDATE jobdeck.job SET sent_again = true WHERE id = ANY($1) AND NOT sent_again RETURNING id) \
+               UPDATE jobdeck.known k SET changed = pg_current_xact_id(), revision = revision + 1, instance = $2 \
+               FROM new WHERE k.job = new.id";
+    session.ask(session.client.execute_typed(sql, &[(&again, Type::INT8_ARRAY), (&us.0, Type::INT8)])).await.map(drop)
 }
 
 /// Adds a body unless it is there.

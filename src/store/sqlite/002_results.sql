@@ -11,6 +11,9 @@ CREATE TABLE description (
 ALTER TABLE job ADD COLUMN description INTEGER REFERENCES description (id);
 -- Whether its service hands a result out only once; NULL where the provider's word decides.
 ALTER TABLE job ADD COLUMN one_shot INTEGER;
+-- When a command of the user's own last sent it again: further jobs came of it.
+ALTER TABLE job ADD COLUMN sent_again_at INTEGER;
+CREATE INDEX job_sent_again ON job (id) WHERE sent_again_at IS NOT NULL;
 
 -- The batch that the jobs file named; NULL for jobs of the first edition.
 ALTER TABLE declaration ADD COLUMN batch TEXT;
@@ -37,7 +40,7 @@ ALTER TABLE observation ADD COLUMN doubt_reason TEXT;
 
 -- What the body is: 'status' (the response of the status poll), 'result' (of a separate request), 'also:<name>'.
 ALTER TABLE body ADD COLUMN role TEXT NOT NULL DEFAULT 'status';
--- When it was last written out by `export` or as it arrived.
+-- When it was first written out by `export` or as it arrived.
 ALTER TABLE body ADD COLUMN exported_at INTEGER;
 
 -- On which machine an instance runs, and as which user.

@@ -100,6 +100,10 @@ impl SqliteReader {
                 let all = self.said("read what is known of all jobs", load_all);
                 let _ = reply.send(all.map(Option::unwrap_or_default));
             }
+            ReadCommand::SentAgain(reply) => {
+                let found = self.said("read which jobs were sent again", sent_again);
+                let _ = reply.send(found.map(Option::unwrap_or_default));
+            }
             ReadCommand::History(key, reply) => {
                 let history = self.said("read a job's history", |connection| history(connection, &key));
                 let _ = reply.send(history.map(Option::unwrap_or_default));
@@ -237,6 +241,16 @@ fn load_all(connection: &Connection) -> Result<Vec<(Job, Observation)>, Trouble>
         all.push(rows::job_and_known(connection, row, OBSERVATION_COLUMNS.len())?);
     }
     Ok(all)
+}
+
+fn sent_again(connection: &Connection) -> Result<Vec<JobKey>, Trouble> {
+    let sql = format!(
+        "SELECT {JOB_COLUMNS} FROM job j JOIN endpoint p ON p.id = j.endpoint LEFT JOIN declaration d ON d.job = j.id \
+         WHERE j.sent_again_at IS NOT NULL"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let jobs = statement.query_map([], |row| rows::job(row, 0))?;
+    Ok(jobs.filter_map(Result::ok).map(|job| job.key).collect())
 }
 
 fn history(connection: &Connection, key: &JobKey) -> Result<(Vec<Attempt>, Vec<StateChange>), Trouble> {

@@ -16,7 +16,7 @@ use crate::domain::observation::{BodyId, Doubtful, FieldValues, LastPoll, Observ
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
 /// Columns of an observation, from [`OBSERVATION_TABLES`].
-pub const OBSERVATION_COLUMNS: [&str; 48] = [
+pub const OBSERVATION_COLUMNS: [&str; 49] = [
     "o.job",
     "o.state",
     "o.word",
@@ -65,7 +65,11 @@ pub const OBSERVATION_COLUMNS: [&str; 48] = [
     "e.at",
     "e.masked",
     "o.saved",
+    SENT_AGAIN,
 ];
+
+/// What is noted beside what is polled, so that no save takes it back.
+const SENT_AGAIN: &str = "(SELECT sent_again_at FROM job WHERE id = o.job)";
 
 /// Where they come from.
 pub const OBSERVATION_TABLES: &str =
@@ -122,6 +126,7 @@ pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<O
         saved: saved_of(&mut cells, ["s.id", "s.bytes", "s.sha256", "s.http_status", "s.at", "s.masked"]),
         evidence: saved_of(&mut cells, ["e.id", "e.bytes", "e.sha256", "e.http_status", "e.at", "e.masked"])
             .map(Box::new),
+        sent_again: cells.get::<i64>(SENT_AGAIN).is_some(),
     };
     let claims_a_body = cells.get::<i64>("o.saved").is_some();
     let mut odd = cells.into_odd();
@@ -149,7 +154,7 @@ pub fn read_observation(connection: &Connection, job: i64) -> rusqlite::Result<O
     Ok(observation.flatten())
 }
 
-/// Writes what is known of a job; `saved` and `evidence` by their body's number.
+/// Writes what is known of a job but whether it was sent again; `saved` and `evidence` by their body's number.
 pub fn write_observation(connection: &Connection, job: i64, o: &Observation) -> rusqlite::Result<()> {
     let last = o.last_poll.as_ref();
     let count = |count: Option<u64>| count.map(u64::cast_signed);
@@ -268,6 +273,14 @@ pub fn declare(connection: &Connection, declared: &Job) -> rusqlite::Result<i64>
         .prepare_cached("UPDATE job SET one_shot = ?2 WHERE id = ?1")?
         .execute(params![job, declared.traits.one_shot])?;
     Ok(job)
+}
+
+/// Notes that a job was sent again.
+pub fn note_sent_again(connection: &Connection, job: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE job SET sent_again_at = ?2 WHERE id = ?1")?
+        .execute([job, nanoseconds(Timestamp::now())])?;
+    Ok(())
 }
 
 /// Keeps the description of the provider that a job was polled with.

@@ -71,16 +71,20 @@ impl Tx<'_> {
                 Keep::Nothing => {}
             }
         }
+        let told = import.known.sent_again && !stands.sent_again;
+        if told {
+            rows::note_sent_again(self.connection, job)?;
+        }
         let is_waiting = self.connection.prepare_cached("SELECT 1 FROM upload WHERE job = ?1")?.exists([job])?;
         if is_waiting || (one_shot && stands.saved.is_some()) {
-            return Ok(false);
+            return Ok(told);
         }
         let mut next = Observation { applied: import.known.applied.max(stands.applied), ..import.known.clone() };
         next.saved = match &import.known.saved {
             Some(saved) => match numbered(self.connection, job, true, saved.sha256)? {
                 Some(saved) => Some(saved),
                 // Without its bytes it is no result.
-                None => return Ok(false),
+                None => return Ok(told),
             },
             None => stands.saved.clone(),
         };
@@ -91,6 +95,7 @@ impl Tx<'_> {
         if next.fields.is_none() {
             next.fields = stands.fields.clone();
         }
+        next.sent_again |= stands.sent_again;
         if let Some(description) = &import.description {
             rows::describe(self.connection, job, description)?;
         }

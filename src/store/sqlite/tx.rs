@@ -50,6 +50,7 @@ impl Tx<'_> {
         next.applied = next.applied.max(stands.applied);
         next.saved = stands.saved;
         next.evidence = stands.evidence;
+        next.sent_again = stands.sent_again;
         let mut placed = placed.iter();
         if let Some(body) = &save.body
             && let Some(placed) = placed.next()
@@ -180,11 +181,27 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Notes that these jobs were sent again.
+    pub fn note_sent_again(&mut self, jobs: &[Arc<Job>]) -> Result<(), Trouble> {
+        for job in jobs {
+            let job = rows::declare(self.connection, job)?;
+            if rows::read_observation(self.connection, job)?.is_none() {
+                rows::write_observation(self.connection, job, &Observation::default())?;
+            }
+            rows::note_sent_again(self.connection, job)?;
+            share::note_saved(self.connection, job)?;
+        }
+        Ok(())
+    }
+
     /// Notes that these bodies were written out.
     pub fn note_exported(&mut self, bodies: &[BodyId]) -> Result<(), Trouble> {
         let now = values::nanoseconds(jiff::Timestamp::now());
         for body in bodies {
-            self.connection.prepare_cached("UPDATE body SET exported_at = ?2 WHERE id = ?1")?.execute([body.0, now])?;
+            // What is noted already costs no write.
+            self.connection
+                .prepare_cached("UPDATE body SET exported_at = ?2 WHERE id = ?1 AND exported_at IS NULL")?
+                .execute([body.0, now])?;
         }
         Ok(())
     }

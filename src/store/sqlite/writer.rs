@@ -99,6 +99,7 @@ impl Writer {
                     | WriteCommand::Declare(..)
                     | WriteCommand::Forget(..)
                     | WriteCommand::SetFields(..)
+                    | WriteCommand::NoteSentAgain(..)
                     | WriteCommand::NoteExported(..)
                     | WriteCommand::HookEvents(_)
                     | WriteCommand::HookEndings(_)
@@ -298,6 +299,7 @@ impl WriteCommand {
             Self::Release(..) => "give up claims",
             Self::Declare(..) => "save what the jobs file says",
             Self::SetFields(..) => "save the values of fields",
+            Self::NoteSentAgain(..) => "note what was sent again",
             Self::NoteExported(..) => "note what was exported",
             Self::HookEvents(_) | Self::HookEndings(_) => "look for events of hooks",
             Self::AddHookEvents(..) => "save events of hooks",
@@ -319,6 +321,7 @@ fn step(tx: &mut Tx<'_>, command: &WriteCommand, placed: &[PlacedBody]) -> Resul
         WriteCommand::Release(keys, reads, _) => tx.release(keys, reads).map(|()| StepOutcome::Nothing),
         WriteCommand::Declare(jobs, _) => tx.declare(jobs).map(|()| StepOutcome::Nothing),
         WriteCommand::SetFields(fields, _) => tx.set_fields(fields).map(|()| StepOutcome::Nothing),
+        WriteCommand::NoteSentAgain(jobs, _) => tx.note_sent_again(jobs).map(|()| StepOutcome::Nothing),
         WriteCommand::NoteExported(bodies, _) => tx.note_exported(bodies).map(|()| StepOutcome::Nothing),
         WriteCommand::HookEvents(_) => {
             Ok(StepOutcome::HookEvents(hooks::undelivered(tx.connection, tx.dir, tx.instance)?))
@@ -363,6 +366,7 @@ fn respond(command: WriteCommand, outcome: Result<StepOutcome, StoreError>) {
             WriteCommand::Release(_, _, reply)
             | WriteCommand::Declare(_, reply)
             | WriteCommand::SetFields(_, reply)
+            | WriteCommand::NoteSentAgain(_, reply)
             | WriteCommand::NoteExported(_, reply)
             | WriteCommand::AddHookEvents(_, _, reply)
             | WriteCommand::NoteHookEvents(_, _, reply)

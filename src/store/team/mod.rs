@@ -124,6 +124,10 @@ impl Ledger for Team {
                 self.common.uploads().saved(key, || self.local.write(command));
                 self.common.wake.notify_one();
             }
+            WriteCommand::NoteSentAgain(..) => {
+                self.local.write(command);
+                self.common.wake.notify_one();
+            }
             WriteCommand::Declare(..)
             | WriteCommand::SetFields(..)
             | WriteCommand::NoteExported(..)

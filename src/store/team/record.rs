@@ -40,6 +40,9 @@ pub struct SharedRecord {
     doubt: Option<String>,
     doubtful: Option<PollRecord>,
     last_poll: Option<PollRecord>,
+    /// Beside the record in the team's store: whoever sends a job again need not be who polls it.
+    #[serde(skip)]
+    pub sent_again: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,6 +104,7 @@ impl From<&Observation> for SharedRecord {
                 reason: poll.reason,
                 at: poll.at,
             }),
+            sent_again: known.sent_again,
         }
     }
 }
@@ -157,6 +161,7 @@ impl SharedRecord {
                 let read = PollOutcome::from_word(&poll.read?)?;
                 Some(LastPoll { read, http_status: poll.http_status, reason: poll.reason, at: poll.at })
             }),
+            sent_again: self.sent_again,
         }
     }
 }
@@ -272,6 +277,7 @@ mod tests {
             doubt: Some(Doubt::Cut),
             doubtful: Some(Box::new(Doubtful { http_status: Some(502), at: at(6), reason: "page".to_owned() })),
             last_poll: Some(LastPoll { read: PollOutcome::Throttled, http_status: None, reason: None, at: at(7) }),
+            sent_again: false,
         }
     }
 

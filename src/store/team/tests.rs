@@ -124,6 +124,10 @@ async fn what_one_machine_saves_every_machine_has_byte_for_byte() {
         let known = ben.learns(&job.key, |known| known.saved.is_some()).await;
         assert_eq!((known.state, &body(&ben, &known).await), (State::Succeeded, result));
     }
+    // Of a result that nobody may replace too, the others learn that it was sent again.
+    ben.store.notes().note_sent_again(vec![Arc::clone(&short)]).await.unwrap();
+    let known = ana.learns(&short.key, |known| known.sent_again).await;
+    assert_eq!(body(&ana, &known).await, results[0]);
     // What is known is told of a moment later, and once.
     eventually(|| async {
         matches!(ben.store.changes().await.unwrap(), Changes::Of(keys) if keys.contains(&long.key))

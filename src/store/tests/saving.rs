@@ -48,6 +48,7 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
         }),
         saved: None,
         evidence: None,
+        sent_again: false,
     };
     let store = open(dir.path());
     let save = Save { change: Some(change()), attempts: vec![attempt(), attempt()], ..step(&job, full.clone()) };
@@ -61,6 +62,22 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
     );
     assert_eq!(store.results().load_all().await.unwrap(), [((*super::job(&job)).clone(), full)]);
     assert_eq!(store.results().history(job).await.unwrap(), (vec![attempt(), attempt()], vec![change()]));
+}
+
+#[tokio::test]
+async fn that_a_job_was_sent_again_is_known_from_then_on_whatever_is_saved_of_it_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, other) = (open(dir.path()), open(dir.path()));
+    for id in ["a", "b"] {
+        store.save(step(&scan(id), knowing(State::Failed, 1))).await.unwrap();
+    }
+    assert_eq!(store.results().sent_again().await.unwrap(), []);
+    other.notes().note_sent_again(jobs_of(vec![scan("a"), scan("new")])).await.unwrap();
+    assert!(store.save(step(&scan("a"), knowing(State::Failed, 2))).await.unwrap().sent_again);
+    assert_eq!(store.results().sent_again().await.unwrap(), [scan("a"), scan("new")]);
+    for (id, expected) in [("a", true), ("b", false), ("new", true)] {
+        assert_eq!(known(&view(dir.path()), &scan(id)).await.sent_again, expected, "{id}");
+    }
 }
 
 #[tokio::test]
