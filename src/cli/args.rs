@@ -16,7 +16,7 @@ use super::commands::run::RunArgs;
 use super::commands::show::ShowArgs;
 use super::commands::stats::StatsArgs;
 use super::failure::FlagError;
-use crate::config::tables::units;
+use crate::domain::units;
 
 /// Follows batches of jobs on hosted services without losing a result.
 #[derive(Debug, Parser)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::config::ConfigError;
-use crate::config::tables::units::UnitError;
+use crate::domain::units::UnitError;
 use crate::engine::StartError;
 use crate::engine::saved::StoreError;
 use crate::exit::FailureKind;

@@ -37,3 +37,4 @@ pub mod state;
 pub mod stats;
 pub mod team;
 pub mod timeline;
+pub mod units;

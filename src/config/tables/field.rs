@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::units::{self, UnitError};
 use crate::config::problems::{Problem, Problems, known_keys};
 use crate::domain::service::Rate;
+use crate::domain::units::{self, UnitError};
 
 /// A table and where it begins.
 #[derive(Debug, Clone, Copy)]

@@ -9,4 +9,3 @@ pub mod provider;
 pub mod result_fields;
 pub mod service;
 pub mod team_store;
-pub mod units;

@@ -1,11 +1,11 @@
-//! Durations and rates as people write them: "500ms", "1m 30s", "20/s", "100/min".
+//! Durations, rates and sizes as people write them: "500ms", "1m 30s", "20/s", "2000/10s", "500 MB".
 
 use std::time::Duration;
 
 use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::SpanParser;
 
-use crate::domain::service::Rate;
+use super::service::Rate;
 
 /// Why a text is no duration or rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,23 +66,20 @@ pub fn duration(text: &str) -> Result<Duration, UnitError> {
     }
 }
 
-/// A rate above zero.
+/// A rate above zero, in an hour at most: `20/s`, `100/min`, `2000/10s`.
 pub fn rate(text: &str) -> Result<Rate, UnitError> {
     let no_rate = UnitError::NoRate;
     let (requests, per) = text.split_once('/').ok_or(no_rate)?;
-    let seconds = match per.trim() {
-        "s" | "sec" | "second" => 1,
-        "m" | "min" | "minute" => 60,
-        "h" | "hour" => 3600,
-        _ => return Err(no_rate),
-    };
+    let per = per.trim();
+    let per = if per.starts_with(|c: char| c.is_ascii_digit()) { duration(per) } else { duration(&format!("1{per}")) };
+    let per = per.ok().filter(|per| *per <= Duration::from_secs(3600)).ok_or(no_rate)?;
     let requests = requests.trim();
     if requests.is_empty() || !requests.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(no_rate);
     }
     match requests.parse() {
         Ok(0) => Err(UnitError::NotAboveZero),
-        Ok(requests) => Ok(Rate { requests, per: Duration::from_secs(seconds) }),
+        Ok(requests) => Ok(Rate { requests, per }),
         Err(_) => Err(UnitError::TooLarge),
     }
 }
@@ -168,12 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_so_many_requests_in_a_second_a_minute_or_an_hour() {
+    fn a_rate_is_so_many_requests_in_a_time_of_an_hour_at_most() {
         let cases = [
             ("20/s", Some((20, 1))),
             ("100/min", Some((100, 60))),
             (" 100 / m ", Some((100, 60))),
             ("7/h", Some((7, 3600))),
+            ("2000/10s", Some((2000, 10))),
             ("0/s", None),
             ("-1/s", None),
             ("+1/s", None),
