@@ -21,8 +21,6 @@ mod plan;
 mod render;
 mod resubmit;
 mod scenario;
-#[cfg(test)]
-pub mod script;
 pub mod serve;
 mod server;
 mod template;

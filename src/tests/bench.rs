@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use url::Url;
 
-use crate::demo::script::{Script, Scripted};
+use super::script::{Script, Scripted};
 use crate::domain::clock::Clock;
 use crate::domain::fact::{Ending, Fact};
 use crate::domain::job::{JobIx, JobKey, ProviderName};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::bench::Bench;
-use crate::demo::script::Scripted;
+use super::script::Scripted;
 use crate::domain::fact::{Fact, Gate, Health};
 use crate::domain::job::JobIx;
 use crate::domain::job::ProviderName;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bench::{Bench, TOKEN};
-use crate::demo::script::{Fault, Scripted};
+use super::script::{Fault, Scripted};
 use crate::domain::fact::{Fact, Gate, Health, Refusal};
 use crate::domain::job::{JobIx, ProviderName};
 use crate::domain::observation::{LastPoll, Observation};

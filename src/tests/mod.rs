@@ -17,6 +17,7 @@ mod peek;
 mod properties;
 mod reload;
 mod screens;
+pub mod script;
 mod two_requests;
 pub mod wire_cases;
 mod wire_http;

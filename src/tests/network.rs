@@ -10,7 +10,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use url::Url;
 
 use super::bench::{Bench, TOKEN, open};
-use crate::demo::script::{Script, Scripted};
+use super::script::{Script, Scripted};
 use crate::domain::clock::Clock;
 use crate::domain::fact::Fact;
 use crate::domain::job::{JobKey, ProviderName};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-use crate::demo::script::{Fault, Script, Scripted};
+use super::script::{Fault, Script, Scripted};
 use crate::store::Results;
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::bench::{Bench, PLATFORM_KEY, TOKEN};
-use crate::demo::script::{Fault, Scripted};
+use super::script::{Fault, Scripted};
 use crate::domain::fact::Fact;
 use crate::domain::files::FileCounts;
 use crate::domain::job::ProviderName;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bench::{Bench, Running, TOKEN};
-use crate::demo::script::{Fault, Scripted};
+use super::script::{Fault, Scripted};
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx, ProviderName};
 use crate::domain::secret::Token;

@@ -1,6 +1,6 @@
 //! A loopback server that answers, byte for byte and fault by fault, what a test wrote down for each job.
 //!
-//! Raw TCP, because a real HTTP library is too polite to misbehave. For tests only: the demo is [`Demo`](super::Demo).
+//! Raw TCP, because a real HTTP library is too polite to misbehave. `tests/` includes it by its path.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};

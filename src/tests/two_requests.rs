@@ -7,7 +7,7 @@ use bytes::Bytes;
 use url::Url;
 
 use super::bench::Bench;
-use crate::demo::script::{Fault, Scripted};
+use super::script::{Fault, Scripted};
 use crate::domain::fact::Fact;
 use crate::domain::job::{JobIx, ProviderName};
 use crate::domain::observation::{Observation, Role};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::script::{Fault, Script, Scripted};
 use super::wire_cases::{Case, cases, service};
-use crate::demo::script::{Fault, Script, Scripted};
 use crate::domain::clock::Clock;
 use crate::domain::job::{JobKey, ProviderName};
 use crate::domain::response::Response;

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-#[path = "../../src/demo/script.rs"]
+#[path = "../../src/tests/script.rs"]
 pub mod script;
 
 use script::{Script, Scripted};
