@@ -15,7 +15,7 @@ use crate::domain::{field, human, note};
 use crate::session::select::KnownJob;
 
 /// One line a fact, the label first, with what was fetched beside the result; a reason of many lines goes on below its label.
-pub fn lines(entry: &KnownJob, further: &BTreeMap<String, SavedBody>, look: OutputStyle) -> Vec<String> {
+pub fn lines(entry: &KnownJob, also: &BTreeMap<String, SavedBody>, look: OutputStyle) -> Vec<String> {
     let (job, known) = (&entry.job, &entry.known);
     let mut facts: Vec<(&str, String)> = Vec::new();
     let mut fact = |label, text: Option<String>| facts.extend(text.map(|text| (label, text)));
@@ -52,7 +52,7 @@ pub fn lines(entry: &KnownJob, further: &BTreeMap<String, SavedBody>, look: Outp
     for (label, saved) in [("saved", known.saved.as_ref()), ("kept", known.evidence.as_deref())] {
         fact(label, saved.map(stored));
     }
-    for (name, saved) in further {
+    for (name, saved) in also {
         fact("beside it", Some(format!("{name}: {}", stored(saved))));
     }
     let last = known.last_poll.as_ref().map(|last| {

@@ -121,12 +121,12 @@ pub struct WholeResult {
     /// What is in it.
     pub payload: Payload,
     /// What was fetched beside it.
-    pub beside: Vec<Beside>,
+    pub also: Vec<AlsoFile>,
 }
 
 /// A further file of a job, fetched beside its result.
 #[derive(Debug, Clone)]
-pub struct Beside {
+pub struct AlsoFile {
     /// Its name in the provider's description.
     pub name: String,
     /// What was saved of it.
@@ -138,16 +138,16 @@ pub struct Beside {
 /// All of a job's result, the bytes of whose best body these are.
 pub async fn whole(results: &Results, job: &Job, known: &Observation, body: Bytes) -> Result<WholeResult, StoreError> {
     let payload = payload(results, job, known, &body).await;
-    let mut beside = Vec::new();
-    for (name, saved) in further(results, &job.key).await? {
+    let mut also = Vec::new();
+    for (name, saved) in also_files(results, &job.key).await? {
         let bytes = results.body(saved.body).await?;
-        beside.push(Beside { name, saved, bytes });
+        also.push(AlsoFile { name, saved, bytes });
     }
-    Ok(WholeResult { body, payload, beside })
+    Ok(WholeResult { body, payload, also })
 }
 
 /// What was fetched beside a job's result, by name: the last of each.
-pub async fn further(results: &Results, key: &JobKey) -> Result<BTreeMap<String, SavedBody>, StoreError> {
+pub async fn also_files(results: &Results, key: &JobKey) -> Result<BTreeMap<String, SavedBody>, StoreError> {
     let kept = results.kept(key.clone()).await?.into_iter().filter(|kept| kept.keep == Keep::Result);
     Ok(kept
         .filter_map(|kept| match kept.role {

@@ -160,10 +160,10 @@ impl Work {
     /// Writes one, unless it is there already.
     fn write(&mut self, (job, known): &SavedJob) -> Result<(), ExportError> {
         let Some(saved) = &known.saved else { return Ok(()) };
-        let beside = self.runtime.block_on(saved::further(&self.saved, &job.key))?;
-        if self.results.is_there(job, known, &beside) {
+        let also = self.runtime.block_on(saved::also_files(&self.saved, &job.key))?;
+        if self.results.is_there(job, known, &also) {
             // A run that was killed may not have come to note it.
-            self.written.extend(beside.values().chain([saved]).map(|saved| saved.body));
+            self.written.extend(also.values().chain([saved]).map(|saved| saved.body));
             return Ok(());
         }
         let body = self.runtime.block_on(self.saved.body(saved.body))?;

@@ -72,7 +72,7 @@ impl ResultFolder {
     }
 
     /// Whether a job's result is there already, as it was saved, and what was fetched beside it too. Reads no body.
-    pub fn is_there(&mut self, job: &Job, known: &Observation, beside: &BTreeMap<String, SavedBody>) -> bool {
+    pub fn is_there(&mut self, job: &Job, known: &Observation, also: &BTreeMap<String, SavedBody>) -> bool {
         match self.layout {
             FolderLayout::Folders => {
                 let name = self.name(job);
@@ -80,7 +80,7 @@ impl ResultFolder {
                 let line = self.result_line(job, known);
                 // A folder that an earlier jobdeck wrote has its line, and no further files.
                 holds(&folder.join("result.json"), line.len() as u64, line.as_bytes())
-                    && beside.iter().all(|(name, saved)| has_file(&folder.join("also"), &file_name(name), saved.bytes))
+                    && also.iter().all(|(name, saved)| has_file(&folder.join("also"), &file_name(name), saved.bytes))
             }
             FolderLayout::Flat => false,
         }
@@ -95,7 +95,7 @@ impl ResultFolder {
         let mut written = Vec::from_iter(known.saved.as_ref().map(|saved| saved.body));
         match self.layout {
             FolderLayout::Folders => {
-                written.extend(whole.beside.iter().map(|further| further.saved.body));
+                written.extend(whole.also.iter().map(|file| file.saved.body));
                 self.write_folder(job, known, whole)?;
             }
             FolderLayout::Flat => {
@@ -109,7 +109,7 @@ impl ResultFolder {
     }
 
     fn write_folder(&mut self, job: &Job, known: &Observation, whole: WholeResult) -> Result<(), ExportError> {
-        let WholeResult { body, payload, beside } = whole;
+        let WholeResult { body, payload, also } = whole;
         let name = self.name(job);
         let folder = self.dir.join(name);
         make_folder(&folder)?;
@@ -134,13 +134,13 @@ impl ResultFolder {
             // Two files of one name are no surprise.
             self.notes.truncate(before);
         }
-        if !beside.is_empty() {
+        if !also.is_empty() {
             // A folder of their own: a description may call a file as one of ours is called.
-            let also = folder.join("also");
-            make_folder(&also)?;
-            for further in beside {
-                further.saved.check(&further.bytes)?;
-                self.put(&also, (&file_name(&further.name), ""), &further.bytes)?;
+            let dir = folder.join("also");
+            make_folder(&dir)?;
+            for file in also {
+                file.saved.check(&file.bytes)?;
+                self.put(&dir, (&file_name(&file.name), ""), &file.bytes)?;
             }
         }
         // The last: where it is, all of it is.
@@ -294,7 +294,7 @@ mod tests {
     use crate::domain::checksum::Checksum;
     use crate::domain::job::ProviderName;
     use crate::domain::observation::{BodyId, SavedBody};
-    use crate::engine::saved::Beside;
+    use crate::engine::saved::AlsoFile;
 
     fn job(service: &str, endpoint: &str, id: &str) -> Job {
         let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: endpoint.into(), id: id.to_owned() };
@@ -333,12 +333,12 @@ mod tests {
 
     fn whole(body: &'static [u8]) -> WholeResult {
         let body = Bytes::from_static(body);
-        WholeResult { payload: crate::tests::extract(ProviderName::UNSTRACT, &body), body, beside: Vec::new() }
+        WholeResult { payload: crate::tests::extract(ProviderName::UNSTRACT, &body), body, also: Vec::new() }
     }
 
-    fn beside(name: &str, bytes: &'static [u8]) -> Beside {
+    fn also(name: &str, bytes: &'static [u8]) -> AlsoFile {
         let bytes = Bytes::from_static(bytes);
-        Beside { name: name.to_owned(), saved: known(&bytes).saved.unwrap(), bytes }
+        AlsoFile { name: name.to_owned(), saved: known(&bytes).saved.unwrap(), bytes }
     }
 
     const BODY: &[u8] = br#"{"status":"COMPLETED","message":[
@@ -396,8 +396,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (job, known) = (job("batch", "https://h", "1"), known(BODY));
         let named = ["errors", "errors.jsonl", "body", "../up", "/etc/passwd", "nul", "A", "a", ".x", "", "é\u{1b}[2J"];
-        let further = || named.iter().map(|name| beside(name, b"x")).collect();
-        let all = WholeResult { beside: further(), ..whole(BODY) };
+        let further = || named.iter().map(|name| also(name, b"x")).collect();
+        let all = WholeResult { also: further(), ..whole(BODY) };
         results(dir.path()).write(&job, &known, all.clone()).unwrap();
         let folder = dir.path().join("batch__1");
         let found: Vec<String> = below(&folder).into_iter().filter(|name| name.starts_with("also/")).collect();
@@ -417,10 +417,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (job, known) = (job("batch", "https://h", "1"), known(BODY));
         results(dir.path()).write(&job, &known, whole(BODY)).unwrap();
-        let further = BTreeMap::from([("errors".to_owned(), beside("errors", b"x").saved)]);
+        let further = BTreeMap::from([("errors".to_owned(), also("errors", b"x").saved)]);
         let mut again = results(dir.path());
         assert!(again.is_there(&job, &known, &BTreeMap::new()) && !again.is_there(&job, &known, &further));
-        let all = WholeResult { beside: vec![beside("errors", b"x")], ..whole(BODY) };
+        let all = WholeResult { also: vec![also("errors", b"x")], ..whole(BODY) };
         assert_eq!(again.write(&job, &known, all).unwrap().len(), 2);
         assert!(again.is_there(&job, &known, &further));
     }
@@ -439,8 +439,8 @@ mod tests {
     #[test]
     fn a_job_whose_further_file_is_damaged_is_not_called_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let damaged = Beside { bytes: Bytes::from_static(b"y"), ..beside("errors", b"x") };
-        let whole = WholeResult { beside: vec![damaged], ..whole(BODY) };
+        let damaged = AlsoFile { bytes: Bytes::from_static(b"y"), ..also("errors", b"x") };
+        let whole = WholeResult { also: vec![damaged], ..whole(BODY) };
         let (job, known) = (job("batch", "https://h", "1"), known(BODY));
         let error = results(dir.path()).write(&job, &known, whole).unwrap_err();
         assert!(matches!(error, ExportError::Damaged(_)), "{error}");
@@ -458,7 +458,7 @@ mod tests {
                 fs::create_dir(dir.path().join("inv__1")).unwrap();
             }
             std::os::unix::fs::symlink(elsewhere.path(), dir.path().join(link)).unwrap();
-            let whole = WholeResult { beside: vec![beside("errors", b"x")], ..whole(BODY) };
+            let whole = WholeResult { also: vec![also("errors", b"x")], ..whole(BODY) };
             let written = results(dir.path()).write(&job("inv", "https://h", "1"), &known(BODY), whole);
             assert!(matches!(written, Err(ExportError::NoFolder(_))), "{link}: {written:?}");
             assert_eq!(below(elsewhere.path()), Vec::<String>::new(), "{link}");

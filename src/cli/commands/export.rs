@@ -169,10 +169,10 @@ async fn files(
     let mut results = ResultFolder::new(&export.dir, export.layout.into(), state_line)?;
     let mut bodies = Vec::new();
     for entry in entries {
-        let beside = saved::further(store, &entry.job.key).await?;
-        if results.is_there(&entry.job, &entry.known, &beside) {
+        let also = saved::also_files(store, &entry.job.key).await?;
+        if results.is_there(&entry.job, &entry.known, &also) {
             results.same += 1;
-            bodies.extend(entry.known.saved.iter().chain(beside.values()).map(|saved| saved.body));
+            bodies.extend(entry.known.saved.iter().chain(also.values()).map(|saved| saved.body));
         } else if let Some(body) = target.body(store, entry).await {
             let whole = saved::whole(store, &entry.job, &entry.known, body).await;
             let whole = whole.map_err(ExportError::from);
@@ -369,49 +369,30 @@ impl WrittenFiles {
         output::say_error(&format!("{} is not exported: {}", crate::cli::event_lines::named(&entry.job), failure));
     }
 
-    /// Gives a file that is whole its name.
+    /// Gives a file that is whole the first name that is free, and says so where one of other content has its own.
     fn keep(&mut self, part: &PartFile, dir: &Path, ending: &str) -> Result<(), Failure> {
         let is_same = |path: &Path| {
             let (about, file) = (fs::metadata(&part.path), fs::File::open(&part.path));
             about.is_ok_and(|about| file.is_ok_and(|file| holds(path, about.len(), BufReader::new(file))))
         };
-        self.place(dir, ("jobs", ending), is_same, |_, path| fs::rename(&part.path, path))
-    }
-
-    /// Takes the first free name for a file, and says so where one of other content has its own.
-    fn place(
-        &mut self,
-        dir: &Path,
-        (stem, ending): (&str, &str),
-        is_same: impl Fn(&Path) -> bool,
-        put: impl FnOnce(fs::File, &Path) -> io::Result<()>,
-    ) -> Result<(), Failure> {
+        let name = |number| if number == 1 { format!("jobs.{ending}") } else { format!("jobs.{number}.{ending}") };
         for number in 1_u32.. {
-            let name = if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}.{number}.{ending}") };
-            let path = dir.join(name);
-            match create_new(&path) {
-                Ok(file) => {
-                    put(file, &path).map_err(|error| failed("write", &path, &error))?;
+            self.path = dir.join(name(number));
+            match create_new(&self.path).and_then(|_| fs::rename(&part.path, &self.path)) {
+                Ok(()) => {
                     self.written += 1;
-                    self.path.clone_from(&path);
                     if number > 1 {
-                        let there = dir.join(format!("{stem}.{ending}"));
-                        output::say(&format!(
-                            "{} holds something else and was left; see {}",
-                            there.display(),
-                            path.display()
-                        ));
+                        let (there, here) = (dir.join(name(1)), self.path.display());
+                        output::say(&format!("{} holds something else and was left; see {here}", there.display()));
                     }
                     return Ok(());
                 }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    if is_same(&path) {
-                        self.same += 1;
-                        self.path = path;
-                        return Ok(());
-                    }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && is_same(&self.path) => {
+                    self.same += 1;
+                    return Ok(());
                 }
-                Err(error) => return Err(failed("write", &path, &error)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed("write", &self.path, &error)),
             }
         }
         Ok(())

@@ -194,11 +194,11 @@ async fn verdict(results: &Results, entry: &KnownJob, yes: bool) -> Result<Forge
         Some(copy) if copy.exported => {}
         Some(_) | None => return Ok(ForgetVerdict::Asks("it was never exported")),
     }
-    let further = saved::further(results, &entry.job.key).await?;
-    if !further.values().all(|saved| is_result(saved.body).is_some_and(|copy| copy.exported)) {
+    let also = saved::also_files(results, &entry.job.key).await?;
+    if !also.values().all(|saved| is_result(saved.body).is_some_and(|copy| copy.exported)) {
         return Ok(ForgetVerdict::Asks("what was fetched beside its result was never exported"));
     }
-    for saved in further.values().chain([saved]) {
+    for saved in also.values().chain([saved]) {
         if !results.body(saved.body).await.is_ok_and(|body| saved.check(&body).is_ok()) {
             return Ok(ForgetVerdict::Asks("what is saved of it is damaged"));
         }

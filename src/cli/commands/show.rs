@@ -90,8 +90,8 @@ pub async fn run(common: &CommonArgs, show: ShowArgs) -> Result<u8, Failure> {
     let mut out = StdoutWriter::new();
     let missing = match show.part() {
         ShowPart::Summary => {
-            let further = saved::further(&store, &entry.job.key).await?;
-            for line in job_text::lines(&entry, &further, OutputStyle::of(common)) {
+            let also = saved::also_files(&store, &entry.job.key).await?;
+            for line in job_text::lines(&entry, &also, OutputStyle::of(common)) {
                 out.line(&line)?;
             }
             None
@@ -105,7 +105,7 @@ pub async fn run(common: &CommonArgs, show: ShowArgs) -> Result<u8, Failure> {
         ShowPart::Raw => print_raw(&store, &entry, &mut out).await?,
         ShowPart::Output => print_output(&store, &entry, &mut out).await?,
         ShowPart::Files => print_files(&store, &entry, &mut out).await?,
-        ShowPart::Also => print_further(further_of(&store, &entry, &show).await?.as_ref(), &store, &mut out).await?,
+        ShowPart::Also => print_also(also_of(&store, &entry, &show).await?.as_ref(), &store, &mut out).await?,
     };
     out.flush()?;
     let damaged = is_damaged(&store, &entry, &show).await;
@@ -119,7 +119,7 @@ async fn is_damaged(store: &Results, entry: &KnownJob, show: &ShowArgs) -> bool 
     let saved = match show.part() {
         ShowPart::Summary | ShowPart::Json | ShowPart::Error => None,
         ShowPart::Body | ShowPart::Raw | ShowPart::Output | ShowPart::Files => entry.known.kept_body().cloned(),
-        ShowPart::Also => further_of(store, entry, show).await.ok().flatten(),
+        ShowPart::Also => also_of(store, entry, show).await.ok().flatten(),
     };
     let Some(saved) = saved else { return false };
     let Ok(bytes) = store.body(saved.body).await else { return false };
@@ -220,13 +220,13 @@ async fn print_files(
     Ok(None)
 }
 
-/// What was saved of the further file that is asked for.
-async fn further_of(store: &Results, entry: &KnownJob, show: &ShowArgs) -> Result<Option<SavedBody>, Failure> {
-    let mut further = saved::further(store, &entry.job.key).await?;
-    Ok(show.also.as_ref().and_then(|name| further.remove(name)))
+/// What was saved of the file beside the result that is asked for.
+async fn also_of(store: &Results, entry: &KnownJob, show: &ShowArgs) -> Result<Option<SavedBody>, Failure> {
+    let mut also = saved::also_files(store, &entry.job.key).await?;
+    Ok(show.also.as_ref().and_then(|name| also.remove(name)))
 }
 
-async fn print_further(
+async fn print_also(
     saved: Option<&SavedBody>,
     store: &Results,
     out: &mut StdoutWriter,
