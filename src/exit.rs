@@ -42,7 +42,6 @@ const REAL_TIME: std::ops::RangeInclusive<i32> = 1..=0;
 impl Signal {
     /// SIGINT, or `Ctrl-c`.
     pub const INTERRUPT: Self = Self { number: Number::INT.as_raw() };
-    /// SIGTERM.
     pub const TERMINATE: Self = Self { number: Number::TERM.as_raw() };
     /// SIGHUP: the terminal is gone.
     pub const HANGUP: Self = Self { number: Number::HUP.as_raw() };

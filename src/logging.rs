@@ -42,12 +42,10 @@ impl fmt::Display for LoggedEvent {
     }
 }
 
-/// Where lines go.
 #[derive(Debug, Default)]
 pub struct Targets {
     /// The state directory; None: no file.
     pub state_dir: Option<PathBuf>,
-    /// The log pane.
     pub pane: Option<UnboundedSender<LoggedEvent>>,
     /// Whether stderr gets them too. Never while a dashboard has the terminal.
     pub stderr: bool,

@@ -28,7 +28,6 @@ confirm = true
 adds = "{service}"
 "#;
 
-/// The jobs file (TOML).
 pub fn jobs_file(world: &World, address: SocketAddr) -> String {
     let mut out = String::from("# Made by `jobdeck demo --serve`: these services live until it ends.\n\n");
     // A large batch is read more slowly, so that a read of every job fits into the interval.

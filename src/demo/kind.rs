@@ -31,7 +31,6 @@ pub struct CommonSettings {
     pub runs: Range<f64>,
 }
 
-/// A kind of Unstract execution.
 #[derive(Debug, Deserialize)]
 pub struct UnstractKind {
     #[serde(flatten)]
@@ -49,12 +48,10 @@ pub struct UnstractKind {
     /// Why they fail, one of these.
     #[serde(default)]
     pub reasons: Vec<String>,
-    /// How the result is sent.
     #[serde(default)]
     pub delivery: Delivery,
 }
 
-/// How an Unstract execution ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnstractEnd {
@@ -68,7 +65,6 @@ pub enum UnstractEnd {
     ErrorWithoutFiles,
     /// HTTP 500, COMPLETED, a file failed for want of its tool.
     ToolMissing,
-    /// STOPPED.
     Stopped,
     /// COMPLETED long ago, the result is gone.
     Expired,
@@ -107,7 +103,6 @@ impl UnstractEnd {
     }
 }
 
-/// How a result is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
@@ -118,7 +113,6 @@ pub enum Delivery {
     Trickle,
 }
 
-/// A kind of VESSL request.
 #[derive(Debug, Deserialize)]
 pub struct VesslKind {
     #[serde(flatten)]
@@ -137,17 +131,14 @@ pub struct VesslKind {
     pub fail_reason: Option<String>,
 }
 
-/// How a VESSL request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VesslEnd {
     /// `completed`, whatever the status_code.
     Completed,
-    /// `failed`
     Failed,
 }
 
-/// A kind of Optexity task.
 #[derive(Debug, Deserialize)]
 pub struct OptexityKind {
     #[serde(flatten)]
@@ -170,19 +161,14 @@ pub struct OptexityKind {
     pub screenshot: bool,
 }
 
-/// How an Optexity task ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptexityEnd {
-    /// `completed`
     Completed,
-    /// `success`
     Success,
-    /// `failed`
     Failed,
     /// `killed`: its time-out.
     Killed,
-    /// `cancelled`
     Cancelled,
     /// Seen once, then the service knows it no more.
     Gone,
@@ -204,13 +190,10 @@ pub struct WhisperKind {
     pub message: String,
 }
 
-/// How a whisper ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhisperEnd {
-    /// `processed`
     Processed,
-    /// `error`
     Error,
     /// `processed`, and somebody else takes the text before a reader asks for it.
     AlreadyRead,
@@ -224,9 +207,7 @@ pub struct RenderKind {
     #[serde(flatten)]
     pub common: CommonSettings,
     pub ends: RenderEnd,
-    /// What is rendered.
     pub scene: String,
-    /// How many frames.
     pub frames: Range<usize>,
     /// How many of them fail.
     #[serde(default)]
@@ -239,17 +220,14 @@ pub struct RenderKind {
     pub code: String,
 }
 
-/// How a render ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenderEnd {
-    /// `done`
     Done,
     /// `done`, some frames failed.
     Partial,
     /// `broken`, not one frame is there.
     Broken,
-    /// `stopped`
     Stopped,
 }
 

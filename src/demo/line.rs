@@ -22,7 +22,6 @@ use tokio::net::{TcpListener, TcpStream};
 /// The content type of all answers but a proxy's.
 pub const JSON: &str = "application/json";
 
-/// A loopback listener.
 #[derive(Debug)]
 pub struct ConnectionListener(pub TcpListener);
 

@@ -25,10 +25,8 @@ pub struct Planned {
     pub ends: f64,
 }
 
-/// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DemoPhase {
-    /// Not started.
     Waiting,
     /// Started; the share of its time that has passed, below 1.
     Running(f64),

@@ -16,7 +16,6 @@ const OPTEXITY: &str = include_str!("../../assets/demo/optexity.toml");
 const LLMWHISPERER: &str = include_str!("../../assets/demo/llmwhisperer.toml");
 const RENDER: &str = include_str!("../../assets/demo/render.toml");
 
-/// Everything in `assets/demo`.
 #[derive(Debug)]
 pub struct Scenario {
     /// Services, trouble and times.
@@ -35,7 +34,6 @@ pub struct ServicesFile {
     pub horizon: f64,
     /// Share of the batch that is over within the first seconds.
     pub early: f64,
-    /// The services.
     pub services: Vec<DemoService>,
     /// Trouble of whole services.
     pub troubles: Vec<Outage>,
@@ -43,13 +41,11 @@ pub struct ServicesFile {
     pub sporadic: Sporadic,
 }
 
-/// A simulated service.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DemoService {
     /// Its name in the jobs file.
     pub name: String,
-    /// The name of its provider.
     pub provider: String,
     /// Unstract: organization_id.
     #[serde(default)]
@@ -69,7 +65,6 @@ pub struct DemoService {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
-    /// Which service.
     pub service: String,
     /// In which way.
     pub kind: TroubleKind,
@@ -120,7 +115,6 @@ pub struct ExtractedDocument {
 }
 
 impl DemoService {
-    /// Its provider's name.
     pub fn provider(&self) -> ProviderName {
         ProviderName::new(&self.provider)
     }

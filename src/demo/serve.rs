@@ -9,11 +9,8 @@ use super::{Demo, DemoError, DemoOptions};
 /// The signal that ended the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// SIGINT.
     Interrupt,
-    /// SIGTERM.
     Terminate,
-    /// SIGHUP.
     HangUp,
 }
 

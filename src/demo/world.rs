@@ -39,11 +39,8 @@ pub struct DemoClock {
 /// What a read asked for besides the extraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flags {
-    /// `include_metadata`
     pub metadata: bool,
-    /// `include_metrics`
     pub metrics: bool,
-    /// `include_extracted_text`
     pub extracted_text: bool,
 }
 
@@ -53,7 +50,6 @@ pub struct Met {
     pub job: Arc<Planned>,
     /// Names of the files that were sent with it; empty: those of the scenario.
     pub names: Arc<[String]>,
-    /// How far it is.
     pub phase: DemoPhase,
     /// Which read of the job this is, from 1.
     pub read: u32,
@@ -95,7 +91,6 @@ pub enum Obstacle {
 /// A time during which a service answers every read in one way.
 #[derive(Debug, Clone)]
 pub struct Window {
-    /// The service's name.
     pub service: String,
     /// In which way.
     pub kind: TroubleKind,

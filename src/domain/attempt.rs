@@ -29,7 +29,6 @@ pub struct Attempt {
     pub retry_after: Option<Duration>,
     /// The service's own word.
     pub word: Option<String>,
-    /// Why it was not `ok`.
     pub reason: Option<String>,
 }
 

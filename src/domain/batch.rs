@@ -22,7 +22,6 @@ const DEARER: i64 = 10;
 /// How many levels of an output are looked into; what is nested deeper is compared as text.
 const DEEPEST: u8 = 100;
 
-/// What a batch came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchOutcome {
     /// Its name; None for jobs of no batch.
@@ -175,7 +174,6 @@ pub fn changes(before: &Observation, after: &Observation) -> Vec<JobChange> {
     changes
 }
 
-/// What a job cost.
 pub fn cost(known: &Observation) -> Option<Cost> {
     known.cost.as_deref().and_then(Cost::parse)
 }

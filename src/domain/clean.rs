@@ -15,7 +15,6 @@ impl Clean {
         Self(cleaned(text).into())
     }
 
-    /// The harmless text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -15,7 +15,6 @@ impl Clock {
         Self(Arc::new(read))
     }
 
-    /// What it shows.
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }

@@ -6,20 +6,17 @@ use std::sync::Arc;
 
 use super::filter::Filter;
 
-/// One of `[[commands]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserCommand {
     /// What it is called in the palette, the help and on the command line.
     pub name: Arc<str>,
     /// Its key as it is written; None: it has none.
     pub key: Option<String>,
-    /// What is run.
     pub program: Program,
     /// Which jobs it is for; the empty filter lets all through.
     pub when: Filter,
     /// What it does where several jobs are marked.
     pub marked: Marked,
-    /// Whether it asks first.
     pub confirm: bool,
     /// Where its output goes.
     pub mode: OutputMode,
@@ -87,7 +84,6 @@ impl Program {
         named.then(|| Self { argv, folder: folder.to_owned() })
     }
 
-    /// What is started.
     pub fn path(&self) -> PathBuf {
         let program = Path::new(self.argv.first().map_or("", String::as_str));
         let is_from_path = program.components().count() == 1 && !program.starts_with(".");

@@ -98,11 +98,9 @@ pub struct DurationGroup<T> {
     pub jobs: Vec<T>,
     /// How many are over.
     pub finished: usize,
-    /// How many succeeded.
     pub succeeded: usize,
     /// Waiting times.
     pub queued: Option<Spread>,
-    /// Running times.
     pub ran: Option<Spread>,
     /// Finishes per minute, from the first finish to the last; None with fewer than two.
     pub per_minute: Option<f64>,
@@ -119,7 +117,6 @@ impl<T> DurationGroup<T> {
     }
 }
 
-/// How durations are spread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spread {
     /// How many there are; at least one.

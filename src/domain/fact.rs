@@ -83,7 +83,6 @@ pub enum Fact {
     /// How well a job is being read changed.
     Health {
         ix: JobIx,
-        /// How well.
         health: Health,
     },
     /// A whole service is read differently from now on.
@@ -108,7 +107,10 @@ pub enum Fact {
     /// When the next read is due; None if none is.
     NextRead(Option<Timestamp>),
     /// A job was not polled though the user asked for it.
-    Refused { ix: JobIx, why: Refusal },
+    Refused {
+        ix: JobIx,
+        why: Refusal,
+    },
     /// What was asked for with `EngineCommand::History`.
     History {
         ix: JobIx,
@@ -123,7 +125,6 @@ pub enum Fact {
     Draining(Vec<JobIx>),
     /// All claims are given up and nothing is in flight; sent once after a suspend, before the process may stop.
     Suspended,
-    /// The engine has ended.
     Ended(Ending),
 }
 

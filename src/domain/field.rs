@@ -13,7 +13,6 @@ use super::cost::Cost;
 pub struct Field {
     /// Its name: a column, a key to sort by, a word of the filter.
     pub name: Arc<str>,
-    /// What the pointer begins at.
     pub of: Of,
     /// A JSON pointer, `*` for any element.
     pub at: String,
@@ -37,7 +36,6 @@ impl Field {
 /// What a pointer begins at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Of {
-    /// The saved body.
     Body,
     Output,
 }

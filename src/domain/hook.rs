@@ -10,7 +10,6 @@ use super::job::Job;
 use super::observation::Observation;
 use super::state::State;
 
-/// One of `[[hooks]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {
     /// What it is kept under: the same as long as it is defined the same.
@@ -19,7 +18,6 @@ pub struct Hook {
     pub on: Vec<HookEvent>,
     /// Of which jobs.
     pub filter: Filter,
-    /// What is run.
     pub program: Program,
     /// At most one run in so long, with all that came meanwhile.
     pub batch: Duration,

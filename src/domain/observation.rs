@@ -245,7 +245,6 @@ pub struct LastPoll {
     pub read: PollOutcome,
     /// HTTP code; None if no reply came.
     pub http_status: Option<u16>,
-    /// Why it was not `ok`.
     pub reason: Option<String>,
     /// When it was sent.
     pub at: Timestamp,

@@ -219,7 +219,6 @@ pub struct Fetch {
 pub struct BodySource {
     /// Which response.
     pub role: Role,
-    /// HTTP code.
     pub http_status: u16,
 }
 

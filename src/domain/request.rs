@@ -36,7 +36,6 @@ pub struct Header {
 pub enum HeaderPart {
     /// Literal text.
     Text(String),
-    /// The service's token.
     Token,
     /// A further secret of the service, by its name.
     Secret(String),

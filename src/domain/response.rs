@@ -21,13 +21,9 @@ pub struct Response {
 /// The reply headers that mean something to jobdeck, as sent. Foreign text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// `Content-Type`.
     pub content_type: Option<String>,
-    /// `Content-Encoding`.
     pub content_encoding: Option<String>,
-    /// `Retry-After`.
     pub retry_after: Option<String>,
-    /// `Date`.
     pub date: Option<String>,
     /// `Location`. May be signed: never logged or stored whole.
     pub location: Option<String>,

@@ -132,7 +132,6 @@ pub enum LostBecause {
 }
 
 impl LostBecause {
-    /// Every cause.
     pub const ALL: [Self; 6] =
         [Self::AlreadyRead, Self::Expired, Self::Cut, Self::NoReply, Self::ReaderDied, Self::Gone];
 

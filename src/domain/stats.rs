@@ -106,7 +106,6 @@ impl StateCounts {
     }
 }
 
-/// The numbers of a run.
 #[derive(Debug, Clone)]
 pub struct Stats {
     counts: StateCounts,

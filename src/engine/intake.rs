@@ -16,7 +16,6 @@ use crate::store::{Spool, SpoolWriter};
 
 use super::mask::{self, Masking};
 
-/// What takes a response in.
 pub struct Intake {
     masking: Masking<SpoolWriter>,
     spool: Spool,
@@ -31,7 +30,6 @@ pub struct Intake {
 /// A response whose bytes are held.
 #[derive(Debug, Clone)]
 pub struct ReceivedResponse {
-    /// HTTP code.
     pub status: u16,
     /// The headers that matter, our token masked.
     pub headers: Headers,

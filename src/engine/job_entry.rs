@@ -50,7 +50,6 @@ pub struct Denials {
     rejected: Option<Duration>,
 }
 
-/// One job in the engine.
 #[derive(Debug)]
 pub struct JobEntry {
     /// What the jobs file declares.

@@ -41,7 +41,6 @@ mod service_state;
 pub mod token;
 pub mod view;
 
-/// What an engine runs for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Until the user leaves; jobs that were given up are still read at `max_interval` where the contract says so.
@@ -52,10 +51,8 @@ pub enum Purpose {
     Once,
 }
 
-/// All that an engine needs.
 #[derive(Debug)]
 pub struct Setup {
-    /// What it runs for.
     pub purpose: Purpose,
     /// What holds for all services.
     pub poll: PollSettings,
@@ -86,7 +83,6 @@ pub enum EngineCommand {
     Reload(Box<Reload>),
     /// The process is about to be stopped: finish the one-shot reads, give up the claims, say `Fact::Suspended`.
     Suspend,
-    /// It goes on.
     Resume,
     /// Start no new read, finish the one-shot reads in flight, save, end with `Fact::Ended`.
     Drain,
@@ -120,7 +116,6 @@ impl Engine {
     }
 }
 
-/// Why an engine cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Its runtime or its thread cannot be made.

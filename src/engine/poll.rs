@@ -36,14 +36,11 @@ const MEMORY_LOOK: Duration = Duration::from_millis(500);
 /// A response longer than this is read off the loop's thread.
 const LONG_BODY: u64 = 256 * 1024;
 
-/// What one poll needs.
 #[derive(Debug, Clone)]
 pub struct PollRequest {
-    /// The job's number.
     pub ix: JobIx,
     pub job: Arc<Job>,
     pub service: Arc<Service>,
-    /// The service's token.
     pub token: Token,
     pub seq: u64,
     /// Whether it may be asked first how far the job is, where that takes nothing.
@@ -52,7 +49,6 @@ pub struct PollRequest {
     pub clock: Clock,
 }
 
-/// What one poll came to.
 #[derive(Debug)]
 pub struct PollResult {
     /// What the last response said.
@@ -93,7 +89,6 @@ pub struct PollContext {
 /// A job that is over by its status, and whose result is being fetched.
 #[derive(Debug)]
 pub struct Fetching {
-    /// The job's number.
     pub ix: JobIx,
     /// The number of the status request.
     pub seq: u64,

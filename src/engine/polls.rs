@@ -45,7 +45,6 @@ pub enum PollEvent {
     Ended(InFlight, Box<PollResult>),
 }
 
-/// The polls in flight.
 #[derive(Debug)]
 pub struct Polls {
     tasks: JoinSet<(InFlight, PollResult)>,
@@ -75,12 +74,10 @@ impl Polls {
         }
     }
 
-    /// Whether none is in flight.
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// How many are in flight.
     pub fn len(&self) -> usize {
         self.tasks.len()
     }

@@ -143,7 +143,6 @@ impl EngineLoop {
         })
     }
 
-    /// Runs to the end.
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<EngineCommand>) {
         let jobs = std::mem::take(&mut self.setup_jobs);
         if let Err(error) = self.declare(jobs).await {

@@ -67,7 +67,6 @@ impl Schedule {
         (0..).map(JobIx).take(self.jobs.len())
     }
 
-    /// Every job's entry.
     pub fn entries(&self) -> &[JobEntry] {
         &self.jobs
     }
@@ -77,12 +76,10 @@ impl Schedule {
         (0..self.services.len()).map(ServiceIx)
     }
 
-    /// Every service's entry.
     pub fn service_entries(&self) -> impl Iterator<Item = &ServiceEntry> {
         self.services.iter()
     }
 
-    /// Every service's entry.
     pub fn service_entries_mut(&mut self) -> impl Iterator<Item = &mut ServiceEntry> {
         self.services.iter_mut()
     }

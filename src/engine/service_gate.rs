@@ -15,7 +15,6 @@ const REFUSALS_TO_CLOSE: u32 = 2;
 /// The longest that a service may make us wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// One service's gate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceGate {
     gate: Gate<Duration>,

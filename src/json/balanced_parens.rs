@@ -61,7 +61,6 @@ impl BalancedParensBuilder {
 }
 
 impl BalancedParens {
-    /// Number of nodes.
     pub fn nodes(&self) -> usize {
         self.parens.ones()
     }

@@ -78,7 +78,6 @@ impl Document {
         Ok(Self { body, starts, shape, milestones })
     }
 
-    /// The text, as it came.
     pub fn body(&self) -> &Bytes {
         &self.body
     }

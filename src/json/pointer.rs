@@ -12,7 +12,6 @@ use super::text::quoted;
 /// The longest path: deeper is no answer of a service, and it bounds the recursion below.
 const DEEPEST: usize = 32;
 
-/// A JSON pointer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Pointer(Vec<Step>);
 

@@ -61,12 +61,10 @@ impl RankSelectBuilder {
 }
 
 impl RankSelect {
-    /// Number of bits.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Number of ones.
     pub fn ones(&self) -> usize {
         self.ones
     }

@@ -116,12 +116,10 @@ impl VisibleRows {
         }
     }
 
-    /// The row below.
     pub fn next(&self, place: RowId) -> Option<RowId> {
         if self.is_open(place) { self.first_child(place) } else { self.after(place) }
     }
 
-    /// The row above.
     pub fn previous(&self, place: RowId) -> Option<RowId> {
         let tree = self.trees.get(place.tree)?;
         match tree.document.previous_sibling(place.node) {

@@ -11,17 +11,12 @@ use crate::json::cursor::JsonCursor;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
-    /// `{…}`
     Object,
-    /// `[…]`
     Array,
-    /// `"…"`
     String,
     /// A number, `NaN` and `Infinity` included.
     Number,
-    /// `true` or `false`.
     Bool,
-    /// `null`
     Null,
 }
 

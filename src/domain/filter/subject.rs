@@ -73,7 +73,6 @@ impl SearchText {
         self.part(self.title + 1, self.id)
     }
 
-    /// The service's name.
     pub fn service(&self) -> &str {
         self.part(self.id + 1, self.service)
     }
