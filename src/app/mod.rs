@@ -2,7 +2,6 @@
 
 pub mod action;
 mod actions;
-mod commands;
 mod complete;
 mod copying;
 pub mod detail;
@@ -18,6 +17,7 @@ pub mod log;
 mod on_fact;
 pub mod outcome;
 pub mod overlay;
+mod own_commands;
 pub mod scroll;
 pub mod text;
 mod timers;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::args::Until;
 use super::event_lines::{LineFormat, NotOk, named};
 use super::failure::Failure;
-use super::odd::{self, MOST_NAMED};
+use super::odd_rows::{self, MOST_NAMED};
 use super::output::{self, Closed, LinePrinter};
 use super::signals::{self, Signals, Stops};
 use super::stop::{StopCause, TimeLimit, wait_until};
@@ -327,7 +327,7 @@ impl Follower {
         if let Some(what) = known.odd_on_disk.as_deref().filter(|_| first) {
             self.odd += 1;
             if self.odd <= MOST_NAMED {
-                output::say_error(&odd::sentence(&job, what));
+                output::say_error(&odd_rows::sentence(&job, what));
             } else if self.odd == MOST_NAMED + 1 {
                 output::say_error("and of further jobs likewise: `jobdeck status` says of how many");
             }

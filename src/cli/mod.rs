@@ -24,7 +24,7 @@ mod follow;
 mod job_list;
 mod job_text;
 mod locale;
-mod odd;
+mod odd_rows;
 mod open;
 mod output;
 mod programs;

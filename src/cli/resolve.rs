@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::CommonArgs;
 use super::event_lines::named;
 use super::failure::Failure;
-use super::odd;
+use super::odd_rows;
 use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::id;
@@ -21,12 +21,12 @@ pub async fn one(common: &CommonArgs, wanted: &str) -> Result<(Results, KnownJob
     let jobs = declared.as_ref().map(|file| file.jobs.as_slice()).unwrap_or_default();
     let called: Vec<Arc<Job>> = jobs.iter().filter(|job| is_called(job, wanted)).cloned().collect();
     let called = select::of_file(&store, &called).await?;
-    odd::say(&called);
+    odd_rows::say(&called);
     if let Some(entry) = among(called, wanted)? {
         return Ok((store, entry));
     }
     let of_disk = select::of_disk(&store, jobs).await?;
-    odd::say(&of_disk);
+    odd_rows::say(&of_disk);
     let everything: Vec<Arc<Job>> = jobs.iter().cloned().chain(of_disk.iter().map(|entry| entry.job.clone())).collect();
     if let Some(entry) = among(of_disk, wanted)? {
         return Ok((store, entry));

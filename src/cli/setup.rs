@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::args::CommonArgs;
 use super::failure::Failure;
-use super::odd;
+use super::odd_rows;
 use super::output;
 use super::signals::Signals;
 use super::stop::{StopCause, TimeLimit, wait_until};
@@ -76,7 +76,7 @@ pub async fn prepare(
         None => select::with_jobs(file.clone(), |_| true),
         Some(filter) => {
             let entries = select::of_file(&results, &file.jobs).await?;
-            odd::say(&entries);
+            odd_rows::say(&entries);
             let entries = select::matching(&results, entries, Some(filter), Timestamp::now()).await;
             if entries.is_err() {
                 store.close().await;

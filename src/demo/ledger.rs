@@ -6,8 +6,8 @@ use axum::extract::{ConnectInfo, Path, State};
 use axum::response::Response;
 use serde_json::json;
 
+use super::connection::{Connection, Sending, reply};
 use super::kind::JobKind;
-use super::line::{Connection, Sending, reply};
 use super::plan::DemoPhase;
 use super::world::World;
 use super::{llmwhisperer, optexity, render, unstract_body, vessl};

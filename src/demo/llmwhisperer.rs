@@ -8,8 +8,8 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::connection::{Connection, JSON, Sending, json, reply_then};
 use super::kind::{JobKind, WhisperEnd, WhisperKind};
-use super::line::{Connection, JSON, Sending, json, reply_then};
 use super::plan::{DemoPhase, Planned};
 use super::server::{is_right, latency, trouble};
 use super::template::{draw, fill};

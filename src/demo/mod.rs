@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 
 use world::World;
 
+mod connection;
 mod jobs_file;
 mod kind;
 mod ledger;
-mod line;
 mod llmwhisperer;
 mod optexity;
 mod plan;

@@ -8,8 +8,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::connection::{Connection, json, set, without_nulls};
 use super::kind::{JobKind, OptexityEnd, OptexityKind};
-use super::line::{Connection, json, set, without_nulls};
 use super::plan::{DemoPhase, Planned};
 use super::server::{is_right, latency, trouble};
 use super::template::{fill, hex};

@@ -8,8 +8,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::connection::{Connection, json, without_nulls};
 use super::kind::{JobKind, RenderEnd, RenderKind};
-use super::line::{Connection, json, without_nulls};
 use super::plan::{DemoPhase, Planned};
 use super::server::{bearer, is_right, latency, trouble};
 use super::template::{draw, fill};

@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, Path, State};
 use axum::response::Response;
 use serde_json::json;
 
-use super::line::{Connection, Sending, json, reply};
+use super::connection::{Connection, Sending, json, reply};
 use super::world::World;
 
 /// Answers with the new job's id and, after a tab, its name.

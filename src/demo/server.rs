@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::line::{Connection, ConnectionListener, JSON, Sending, json, reply};
+use super::connection::{Connection, ConnectionListener, JSON, Sending, json, reply};
 use super::scenario::TroubleKind;
 use super::world::{Met, Obstacle, World};
 use super::{ledger, llmwhisperer, optexity, render, resubmit, unstract, vessl};

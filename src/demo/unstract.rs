@@ -12,8 +12,8 @@ use memchr::memmem;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use super::connection::{Connection, JSON, Sending, json, reply, reply_then};
 use super::kind::{Delivery, JobKind, UnstractEnd, UnstractKind};
-use super::line::{Connection, JSON, Sending, json, reply, reply_then};
 use super::plan::DemoPhase;
 use super::server::{bearer, is_right, latency, trouble};
 use super::unstract_body::{body, files, verdict};

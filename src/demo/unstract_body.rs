@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use super::connection::{set, without_nulls};
 use super::kind::{UnstractEnd, UnstractKind};
-use super::line::{set, without_nulls};
 use super::plan::Planned;
 use super::scenario::ExtractedDocument;
 use super::template::{draw, fill, hex, uuid};

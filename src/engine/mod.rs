@@ -30,7 +30,7 @@ mod poll;
 mod polls;
 mod recovery;
 mod reload;
-mod report;
+mod reporter;
 mod responses;
 mod run;
 pub mod saved;

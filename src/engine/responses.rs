@@ -21,7 +21,7 @@ use super::intake::ReceivedResponse;
 use super::job_entry::{NextPoll, Phase};
 use super::poll::{Fetching, PollResult};
 use super::polls::{InFlight, PollEvent};
-use super::report::Observed;
+use super::reporter::Observed;
 use super::run::{EngineLoop, EngineMode};
 use super::{Purpose, log};
 

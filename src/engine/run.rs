@@ -26,7 +26,7 @@ use super::hook_news::Hooks;
 use super::job_entry::Phase;
 use super::poll::PollRequest;
 use super::polls::{Limits, PollEvent, Polls};
-use super::report::Reporter;
+use super::reporter::Reporter;
 use super::schedule::{Schedule, ServiceIx};
 use super::service_entry::ServiceEntry;
 use super::{EngineCommand, Purpose, Setup, StartError};

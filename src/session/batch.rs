@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::error::SessionError;
-use super::{fields, open};
+use super::{open, renew_fields};
 use crate::config::JobsFile;
 use crate::domain::clock::Clock;
 use crate::domain::hook::Hook;
@@ -54,6 +54,6 @@ pub async fn open_store(
     engine::check_certificates(file.services.iter().map(AsRef::as_ref))?;
     let (store, notes) = open::store(dir, log)?;
     notes.iter().chain(&engine::environment_troubles()).for_each(|note| say(note));
-    fields::keep((&store.results(), &store.notes()), &file.services, &file.jobs).await;
+    renew_fields::keep((&store.results(), &store.notes()), &file.services, &file.jobs).await;
     Ok(store)
 }

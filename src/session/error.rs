@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::app::keys::commands::CommandConflict;
+use crate::app::keys::own_keys::CommandConflict;
 use crate::config::ConfigError;
 use crate::domain::clean::Clean;
 use crate::domain::filter::FilterError;

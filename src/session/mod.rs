@@ -4,13 +4,13 @@
 pub mod batch;
 pub mod error;
 pub mod exporter;
-pub mod fields;
 mod file_name;
 pub mod jsonl;
 pub mod open;
 pub mod owners;
 pub mod part_file;
 pub mod reload;
+pub mod renew_fields;
 pub mod results;
 pub mod select;
 pub mod settings;

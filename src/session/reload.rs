@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::batch::Batch;
-use super::fields;
+use super::renew_fields;
 use crate::config::files::watch::{self, FileChange, FileWatch, WatchError};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::hook::Hook;
@@ -112,7 +112,7 @@ impl Reloads {
                 (service, renewal.map_or(Renewal::AsBefore, Renewal::Asked))
             };
             if let Some((results, notes)) = saved {
-                fields::keep((&results, &notes), &services, &jobs).await;
+                renew_fields::keep((&results, &notes), &services, &jobs).await;
             }
             let services = services.into_iter().map(renew).collect();
             Reload { poll, services, jobs, hooks }

@@ -1,11 +1,11 @@
 //! The dashboard put together: the loop, the terminal guard, effects.
 
-mod commands;
 mod effects;
 mod failpoint;
 mod handover;
 mod jobs_file;
 mod message;
+mod own_commands;
 mod run;
 mod signals;
 mod sources;
@@ -46,10 +46,10 @@ use crate::session::owners::PollOwners;
 use crate::session::reload::Reloads;
 use crate::stderr;
 use crate::ui::theme::Theme;
-use commands::Commands;
 use effects::clipboard::ClipboardHost;
 use effects::notify::Notifier;
 use effects::{Config, EffectRunner};
+use own_commands::Commands;
 use run::{Dashboard, End};
 use sources::{Sources, UserSettings};
 use terminal::Guard;

@@ -16,10 +16,10 @@ use ratatui::layout::{Position, Rect};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 
-use super::commands::Commands;
 use super::effects::{EffectRunner, LoopAction, clipboard};
 use super::failpoint::failpoint;
 use super::message::Message;
+use super::own_commands::Commands;
 use super::sources::{Sources, UserSettings};
 use super::terminal::input::InputReader;
 use super::terminal::{self, Guard, Screen, tty};

@@ -1,6 +1,6 @@
 //! Keys, and what they mean: the keymap in use.
 
-pub mod commands;
+pub mod own_keys;
 pub mod press;
 mod table;
 

@@ -9,7 +9,7 @@ use super::help::key_names;
 use super::{KeyOutcome, Overlay, OverlayContext, OverlayRequest, OverlayRows, Press, in_full, window};
 use crate::app::action::Action;
 use crate::app::input::{LineInput, Typed};
-use crate::app::keys::commands::NamedAction;
+use crate::app::keys::own_keys::NamedAction;
 use crate::app::keys::{Key, Keymap};
 use crate::app::scroll::{Motion, RowCursor};
 use crate::app::text::{TextLine, Tone};

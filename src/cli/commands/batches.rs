@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::cli::args::CommonArgs;
 use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
-use crate::cli::odd;
+use crate::cli::odd_rows;
 use crate::cli::output::{self, StdoutWriter};
 use crate::cli::style;
 use crate::domain::batch::{self, BatchOutcome};
@@ -69,7 +69,7 @@ pub async fn on_disk(common: &CommonArgs) -> Result<(Results, Vec<KnownJob>), Fa
     let declared = common.jobs_file().map(|file| file.jobs).unwrap_or_default();
     let store = common.results().await?;
     let entries = select::of_disk(&store, &declared).await?;
-    odd::say(&entries);
+    odd_rows::say(&entries);
     Ok((store, entries))
 }
 

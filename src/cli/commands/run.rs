@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
-use crate::cli::odd;
+use crate::cli::odd_rows;
 use crate::cli::output::{self, StdoutWriter};
 use crate::cli::signals::Signals;
 use crate::domain::clean::Clean;
@@ -55,7 +55,7 @@ pub async fn run(common: &CommonArgs, wanted: &RunArgs) -> Result<u8, Failure> {
     let store = common.results().await?;
     let now = Timestamp::now();
     let entries = select::of_file(&store, &file.jobs).await?;
-    odd::say(&entries);
+    odd_rows::say(&entries);
     let chosen = select::matching(&store, entries, filter.as_ref(), now).await?;
     let all = chosen.len();
     let meant = select::matches(&store, chosen, &command.when, now).await?;

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use crate::cli::args::{CommonArgs, StatusArgs};
 use crate::cli::failure::Failure;
 use crate::cli::job_list;
-use crate::cli::odd;
+use crate::cli::odd_rows;
 use crate::cli::output::OutputStyle;
 use crate::engine::saved::Results;
 use crate::exit::exit_code;
-use crate::session::fields;
+use crate::session::renew_fields;
 use crate::session::select::{self, KnownJob};
 
 /// Runs it; the exit code is by the table.
@@ -37,8 +37,8 @@ pub async fn entries(
     let filter = select::filter(filter, &services)?;
     let store = common.results().await?;
     let mut entries = if all { select::of_disk(&store, &jobs).await? } else { select::of_file(&store, &jobs).await? };
-    odd::say(&entries);
-    fields::renew(&store, &services, &mut entries).await;
+    odd_rows::say(&entries);
+    renew_fields::renew(&store, &services, &mut entries).await;
     let entries = select::matching(&store, entries, filter.as_ref(), Timestamp::now()).await?;
     Ok((store, entries))
 }

@@ -3,7 +3,7 @@
 use super::condition::{Condition, all_hold};
 use super::fault::{DescriptionTable, Faults};
 use super::model::{ItemList, Items};
-use super::reader::TemplateContext;
+use super::parse_values::TemplateContext;
 use crate::domain::files::FileResult;
 use crate::json::pointer::{FoundValues, Lookup, PointerId};
 use crate::json::scan;

@@ -5,11 +5,11 @@ mod fault;
 mod fetch;
 mod interpret;
 mod items;
+mod like;
 mod model;
 mod node;
 mod parse;
-mod read;
-mod reader;
+mod parse_values;
 mod results;
 mod shipped;
 mod template;
@@ -41,9 +41,9 @@ use crate::json::text::quoted;
 
 pub use self::fault::DescriptionFault;
 pub use self::fetch::further_missed;
+pub use self::like::{KnownDescriptions, from_table, from_text};
 pub use self::node::Table;
-pub use self::read::{KnownDescriptions, from_table, from_text};
-pub use self::reader::KnownSecrets;
+pub use self::parse_values::KnownSecrets;
 pub use self::shipped::{Shipped, names as shipped_names, text as shipped_text, value as shipped};
 #[cfg(test)]
 pub use self::{

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::fault::{DescriptionFault, DescriptionTable, Faults, meant};
 use super::model::{Description, Endpoint, Progress, StateRule, StatusRequest, TimePlaces};
 use super::node::{DescriptionNode, NodeValue, Table};
-use super::reader::{KnownSecrets, TemplateContext};
+use super::parse_values::{KnownSecrets, TemplateContext};
 use super::words::{StateWords, normal};
 use super::{items, results, units};
 use crate::domain::job::ProviderName;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::fault::{DescriptionTable, Faults};
 use super::model::{Also, FetchPlace, ResultPlace};
 use super::parse::{states_of, tables};
-use super::reader::TemplateContext;
+use super::parse_values::TemplateContext;
 use crate::domain::state::State;
 use crate::json::pointer::{Lookup, Pointer};
 use crate::json::scan;

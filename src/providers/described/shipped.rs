@@ -3,9 +3,9 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::Described;
+use super::like::{KnownDescriptions, from_text};
 use super::node::Table;
-use super::read::{KnownDescriptions, from_text};
-use super::reader::KnownSecrets;
+use super::parse_values::KnownSecrets;
 use crate::domain::job::ProviderName;
 
 /// Each by its name, in the order of the manual. A new one is a file and a line here.

@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Here;
-use super::common::TeamShared;
 use super::deadline;
 use super::mover::Mover;
 use super::opening::{Opened, open};
 use super::share::{ShareOutcome, ShareStep};
+use super::state::TeamShared;
 use crate::domain::human;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::owner::Owner;

@@ -15,23 +15,23 @@ use crate::domain::job::JobKey;
 use crate::domain::owner::Owner;
 
 pub mod admin;
-mod common;
 mod deadline;
 mod keeper;
+mod move_loop;
 mod mover;
-mod moving;
 mod opening;
 pub mod record;
 pub mod share;
+mod state;
 #[cfg(test)]
 mod tests;
 mod uploads;
 
-pub use moving::{Caught, catch_up};
+pub use move_loop::{Caught, catch_up};
 
-use common::TeamShared;
 use keeper::{Keeper, KeeperRequest};
 use mover::Mover;
+use state::TeamShared;
 
 /// Who we are on this machine.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ impl Team {
         let keeper = Keeper::new(Arc::clone(&target), here, Arc::clone(&mover), Arc::clone(&common));
         let (handle, shared) = (runtime.handle().clone(), Arc::clone(&common));
         let work = move || {
-            let moving = runtime.spawn(moving::run(target, mover, shared));
+            let moving = runtime.spawn(move_loop::run(target, mover, shared));
             runtime.block_on(keeper.run(inbox));
             moving.abort();
             runtime.shutdown_background();

@@ -6,7 +6,7 @@ use super::Described;
 use super::fault::{DescriptionFault, DescriptionTable, Faults, meant};
 use super::node::Table;
 use super::parse;
-use super::reader::KnownSecrets;
+use super::parse_values::KnownSecrets;
 use crate::domain::job::ProviderName;
 
 /// Where descriptions are found by their names.

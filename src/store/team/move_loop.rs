@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::common::TeamShared;
 use super::mover::{MoveError, Mover};
 use super::share::{ShareOutcome, ShareStep};
+use super::state::TeamShared;
 use crate::domain::observation::BodyId;
 use crate::store::ledger::Ledger;
 use crate::store::postgres::changes::ChangeCursor;
