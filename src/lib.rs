@@ -84,8 +84,8 @@ pub mod bench_api {
     pub use crate::domain::request::{Header, Method, Request};
     pub use crate::domain::response::{Headers, Response};
     pub use crate::domain::schedule;
-    pub use crate::domain::secret::Token;
-    pub use crate::domain::service::{Pace, PollSettings, Service};
+    pub use crate::domain::secret::{Token, TokenSource};
+    pub use crate::domain::service::{Include, Pace, PollSettings, Service};
     pub use crate::domain::state::{PollOutcome, State};
     pub use crate::engine::mask::Masking;
     pub use crate::json::index::{Document, IndexError, NodeId};

@@ -8,6 +8,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use bytes::Bytes;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use jobdeck::bench_api::{
-    App, Charset, Clean, DashboardOptions, Document, Event, Fact, Job, JobIx, JobKey, JobTraits, Key, Keymap, Now,
-    Observation, Palette, State, Theme, draw_into, names,
+    App, Charset, Clean, Clock, DashboardOptions, Document, Event, Fact, Headers, Include, Job, JobIx, JobKey,
+    JobTraits, Key, Keymap, Net, Next, Now, Observation, Palette, PollSettings, ProviderName, Response, Service, Sink,
+    State, Theme, Token, TokenSource, Verdict, by_name, draw_into, names, read,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -27,6 +29,12 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Counts what is held more, or less.
+fn held_more(bytes: usize, fewer: usize) {
+    let _ = HELD.try_with(|held| held.set(held.get() + bytes.cast_signed() - fewer.cast_signed()));
 }
 
 #[global_allocator]
@@ -36,15 +44,18 @@ static ALLOCATOR: Counting = Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        held_more(layout.size(), 0);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        held_more(0, layout.size());
         unsafe { System.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        held_more(size, layout.size());
         unsafe { System.realloc(at, layout, size) }
     }
 }
@@ -56,6 +67,15 @@ fn allocations<T>(work: impl FnOnce() -> T) -> usize {
     let after = COUNT.get();
     drop(made);
     after - before
+}
+
+/// How many bytes what it makes holds.
+fn bytes_held<T>(work: impl FnOnce() -> T) -> usize {
+    let before = HELD.get();
+    let made = work();
+    let after = HELD.get();
+    drop(made);
+    (after - before).unsigned_abs()
 }
 
 const SCREEN: Rect = Rect { x: 0, y: 0, width: 120, height: 40 };
@@ -180,4 +200,89 @@ fn plain_text_is_made_clean_with_one_allocation_or_two() {
     let plain = "page 3 did not load within 60s ".repeat(100);
     let made = allocations(|| Clean::new(&plain));
     assert!(made <= 2, "{made}");
+}
+
+#[test]
+fn a_job_of_the_list_holds_a_kilobyte() {
+    let (few, many) = (bytes_held(|| list(1_000)), bytes_held(|| list(21_000)));
+    let each = (many - few) / 20_000;
+    assert!(each <= 1_100, "{each} bytes");
+}
+
+/// A service that answers every request with the same response, for ever.
+fn same_response(body: &'static str) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let length = body.len();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
+        let response = format!("{head}: {length}\r\n\r\n{body}");
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
+            while let Ok(length @ 1..) = stream.read(&mut piece) {
+                seen.extend_from_slice(&piece[..length]);
+                if seen.ends_with(b"\r\n\r\n") {
+                    seen.clear();
+                    stream.write_all(response.as_bytes()).unwrap();
+                }
+            }
+        }
+    });
+    address
+}
+
+struct Taken(Vec<u8>);
+
+impl Sink for Taken {
+    fn begin(&mut self, _status: u16) {
+        self.0.clear();
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        self.0.extend_from_slice(chunk);
+    }
+}
+
+#[test]
+fn a_poll_takes_as_many_allocations_as_it_did_and_its_service_no_more_for_having_been_polled_before() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let address = same_response(r#"{"id":"x","status":"in_progress","output":null}"#);
+    let base = format!("http://{address}/s");
+    let provider = by_name(ProviderName::VESSL).unwrap();
+    let poll = PollSettings::default();
+    let service = Service {
+        name: "s".into(),
+        provider,
+        endpoint: base.as_str().into(),
+        settings: [("base".to_owned(), base.clone())].into(),
+        base: base.parse().unwrap(),
+        token: TokenSource::Env("TOKEN".to_owned()),
+        secrets: Vec::new(),
+        pace: poll.pace,
+        in_flight: None,
+        rate: None,
+        include: Include::default(),
+        alert_after: None,
+        fields: Arc::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let net = Net::new(&poll, Clock::new(Timestamp::now));
+    let (token, mut taken) = (Token::new("s3cret-token").unwrap(), Taken(Vec::new()));
+    let (_stay, mut leave) = tokio::sync::watch::channel(false);
+    let mut poll = |id: &str| {
+        let request = service.provider.request(&service, id);
+        let arrived = runtime.block_on(net.send(&request, &token, &mut taken, &mut leave)).unwrap();
+        let body = Bytes::copy_from_slice(&taken.0);
+        let headers = Headers { date: None, ..arrived.headers };
+        let response = Response { status: arrived.status, headers, body, broken: None, at: arrived.at };
+        let Next::Done(reading) = read(&service, id, &response) else { panic!("it runs on") };
+        assert_eq!(reading.answer.unwrap().verdict, Verdict::State(State::Running));
+    };
+    // The client is made, its connection is open.
+    (0..20).for_each(|_| poll("job-1"));
+    let each = allocations(|| (0..200).for_each(|_| poll("job-1"))) / 200;
+    assert!(each <= 80, "{each} allocations a poll");
+    let held = bytes_held(|| (0..200).for_each(|_| poll("job-1")));
+    assert!(held < 4096, "{held} bytes");
 }

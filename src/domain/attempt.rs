@@ -56,6 +56,8 @@ impl Attempt {
         if list.len() >= KEPT {
             list.remove(0);
         }
+        // Most jobs have one line or two: room for four by habit would be more than all else that is known of them.
+        list.reserve_exact(1);
         list.push(attempt);
     }
 }

@@ -22,6 +22,9 @@ use super::job_entry::{JobEntry, NextPoll};
 
 /// How long a successful write to the store is believed.
 const WRITE_CHECK_LASTS: Duration = Duration::from_secs(60);
+/// How many saves are under way before polls wait for them: enough for the largest transactions to follow each other,
+/// and a few megabytes of what is known of their jobs.
+const MOST_SAVES: usize = 2048;
 /// How long a look at the state directory is believed.
 const QUICK_CHECK_LASTS: Duration = Duration::from_secs(1);
 
@@ -266,7 +269,7 @@ impl Disk {
 
     /// Whether there is memory for what one more poll may bring, beside those in flight: else it waits for the disk.
     pub fn has_room(&self, in_flight: usize) -> bool {
-        self.store.spool().has_room(in_flight)
+        self.saving.len() < MOST_SAVES && self.store.spool().has_room(in_flight)
     }
 
     /// Whether no save is under way.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::domain::job::JobIx;
 use crate::domain::secret::Token;
@@ -37,6 +37,9 @@ pub struct Limits {
     pub takes_results: bool,
 }
 
+/// A task that has ended.
+type Joined = Result<(Id, (InFlight, Box<PollResult>)), JoinError>;
+
 /// What becomes of a poll.
 #[derive(Debug)]
 pub enum PollEvent {
@@ -47,7 +50,7 @@ pub enum PollEvent {
 
 #[derive(Debug)]
 pub struct Polls {
-    tasks: JoinSet<(InFlight, PollResult)>,
+    tasks: JoinSet<(InFlight, Box<PollResult>)>,
     in_flight: HashMap<Id, InFlight>,
     one_shots: BTreeSet<JobIx>,
     leave: watch::Sender<bool>,
@@ -155,7 +158,9 @@ impl Polls {
 
     fn spawn(&mut self, flight: InFlight, work: impl Future<Output = PollResult> + Send + 'static) {
         let own = flight.clone();
-        let handle = self.tasks.spawn(async move { (own, work.await) });
+        // Some kilobytes that the runtime would move at each step of a task's life.
+        let work = Box::pin(work);
+        let handle = self.tasks.spawn(async move { (own, Box::new(work.await)) });
         self.in_flight.insert(handle.id(), flight);
     }
 
@@ -165,35 +170,52 @@ impl Polls {
         loop {
             let joined = tokio::select! {
                 biased;
-                Some(fetching) = self.fetching.1.recv() => {
-                    if fetching.takes_result {
-                        self.one_shots.insert(fetching.ix);
-                    }
-                    return PollEvent::Fetching(Box::new(fetching));
-                }
+                Some(fetching) = self.fetching.1.recv() => return self.fetches(fetching),
                 Some(joined) = self.tasks.join_next_with_id() => joined,
                 else => return std::future::pending().await,
             };
-            let (id, ended) = match joined {
-                Ok((id, ended)) => (id, Ok(ended)),
-                Err(error) => (error.id(), Err(error)),
-            };
-            let known = self.in_flight.remove(&id);
-            let (flight, result) = match (ended, known) {
-                (Ok((flight, result)), _) => (flight, result),
-                (Err(error), Some(flight)) => {
-                    tracing::error!("internal error: a poll failed inside jobdeck: {error}");
-                    let result = poll::failed(flight.seq, now());
-                    (flight, result)
-                }
-                (Err(error), None) => {
-                    tracing::error!("internal error: a poll that nobody knows failed: {error}");
-                    continue;
-                }
-            };
-            self.one_shots.remove(&flight.ix);
-            return PollEvent::Ended(flight, Box::new(result));
+            if let Some(event) = self.ended(joined, &now) {
+                return event;
+            }
         }
+    }
+
+    /// What has happened already.
+    pub fn next_at_once(&mut self, now: impl Fn() -> Timestamp) -> Option<PollEvent> {
+        if let Ok(fetching) = self.fetching.1.try_recv() {
+            return Some(self.fetches(fetching));
+        }
+        let joined = self.tasks.try_join_next_with_id()?;
+        self.ended(joined, now)
+    }
+
+    fn fetches(&mut self, fetching: Fetching) -> PollEvent {
+        if fetching.takes_result {
+            self.one_shots.insert(fetching.ix);
+        }
+        PollEvent::Fetching(Box::new(fetching))
+    }
+
+    fn ended(&mut self, joined: Joined, now: impl Fn() -> Timestamp) -> Option<PollEvent> {
+        let (id, ended) = match joined {
+            Ok((id, ended)) => (id, Ok(ended)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let known = self.in_flight.remove(&id);
+        let (flight, result) = match (ended, known) {
+            (Ok((flight, result)), _) => (flight, result),
+            (Err(error), Some(flight)) => {
+                tracing::error!("internal error: a poll failed inside jobdeck: {error}");
+                let result = poll::failed(flight.seq, now());
+                (flight, Box::new(result))
+            }
+            (Err(error), None) => {
+                tracing::error!("internal error: a poll that nobody knows failed: {error}");
+                return None;
+            }
+        };
+        self.one_shots.remove(&flight.ix);
+        Some(PollEvent::Ended(flight, result))
     }
 
     /// Those whose response can be fetched again are dropped from now on, or (false) waited for again.

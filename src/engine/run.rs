@@ -185,7 +185,13 @@ impl EngineLoop {
                     is_heard = command.is_some();
                     self.command(command.unwrap_or(EngineCommand::Drain)).await;
                 }
-                Turn::Poll(event) => self.poll_event(event),
+                Turn::Poll(event) => {
+                    self.poll_event(event);
+                    // All that have ended before the next are sent: a turn for each would cost more than what it does.
+                    while let Some(event) = self.polls.next_at_once(|| self.clock.now()) {
+                        self.poll_event(event);
+                    }
+                }
                 Turn::Disk(event) => self.disk_event(event),
                 Turn::Background(done) => self.background_done(done),
                 Turn::Tick => self.tick().await,

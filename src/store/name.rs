@@ -79,7 +79,7 @@ pub fn job_digest(key: &JobKey) -> String {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }
-    let mut digest = format!("{:x}", hasher.finalize());
+    let mut digest = Checksum(hasher.finalize().into()).to_string();
     digest.truncate(32);
     digest
 }
