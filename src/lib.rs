@@ -11,6 +11,8 @@ mod exit;
 mod fd_writer;
 mod json;
 mod logging;
+mod memory;
+mod named_file;
 mod net;
 mod providers;
 mod report;
@@ -35,6 +37,7 @@ use color_eyre::config::{HookBuilder, Theme};
 
 /// Runs the program with these arguments (the first is the program's name) and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    memory::begin();
     report_faults();
     // It can only fail if it was done before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -484,7 +484,7 @@ impl Follower {
         if let Some(cut) = self.cut {
             output::say_error(&cut.sentence(&select::counts(&entries)));
         }
-        let failed = matches!(self.store_trouble, Some(StoreTrouble::Local(_)))
+        let failed = matches!(self.store_trouble, Some(StoreTrouble::Local(_) | StoreTrouble::Memory(_)))
             || self.ending.store_failed
             || self.output_failed
             || !self.ended;

@@ -12,11 +12,13 @@ use super::observation::Observation;
 use super::owner::Owner;
 use super::state::{PollOutcome, State};
 
-/// Which store cannot be used, and a sentence that says why.
+/// Why results cannot be taken in or shared, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreTrouble {
     /// This machine's: nothing is saved.
     Local(String),
+    /// None: memory is too short to take a result in.
+    Memory(String),
     /// The one that a team shares: what is saved here is uploaded later.
     Team(String),
 }
@@ -26,6 +28,7 @@ impl StoreTrouble {
     pub fn begun(&self) -> String {
         match self {
             Self::Local(why) => format!("{why} (one-shot polls wait until it can be written again)"),
+            Self::Memory(why) => format!("{why} (one-shot polls wait until there is more)"),
             Self::Team(why) => format!("{why} (one-shot polls wait until it answers)"),
         }
     }
@@ -34,6 +37,7 @@ impl StoreTrouble {
     pub fn ended(&self) -> &'static str {
         match self {
             Self::Local(_) => "the store can be written again",
+            Self::Memory(_) => "there is enough memory again",
             Self::Team(_) => "the team's store answers again",
         }
     }

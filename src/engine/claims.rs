@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Observation;
-use crate::store::{Changes, Claim, Reads, StoreError};
+use crate::store::{Changes, Claim, Reads, StoreError, StoreErrorKind};
 
 use super::Purpose;
 use super::job_entry::{JobEntry, Phase};
@@ -27,6 +27,8 @@ const TRIED_AT_ONCE: usize = 256;
 pub struct Claims {
     to_release: Vec<JobIx>,
     to_renew: BTreeSet<JobIx>,
+    /// Jobs of ours of which a dead instance left something that could not be looked through yet.
+    to_recover: BTreeSet<JobIx>,
 }
 
 impl Claims {
@@ -129,7 +131,7 @@ impl EngineLoop {
         for (place, (ix, claim)) in list.iter().zip(claims).enumerate() {
             match claim {
                 Claim::Ours { orphaned } => {
-                    if orphaned {
+                    if orphaned || self.claims.to_recover.contains(ix) {
                         orphans.push(*ix);
                     }
                     self.schedule.set_due(*ix, now + Duration::from_nanos(place as u64));
@@ -143,8 +145,21 @@ impl EngineLoop {
         for ix in &orphans {
             let entry = &self.schedule[*ix];
             let service = Arc::clone(&self.schedule[entry.service].service);
-            if let Err(error) = recover(self.disk.store(), &mut self.hooks, &service, &Arc::clone(&entry.job)).await {
+            let recovered = recover(self.disk.store(), &mut self.hooks, &service, &Arc::clone(&entry.job)).await;
+            let waits = matches!(&recovered, Err(error) if error.kind == StoreErrorKind::NoMemory);
+            if let Err(error) = recovered
+                && !self.claims.to_recover.contains(ix)
+            {
                 tracing::warn!("what was left behind of {} cannot be read: {error}", entry.job.label());
+            }
+            if waits {
+                // It may be the result: the job is not polled before it was looked at.
+                self.claims.to_recover.insert(*ix);
+                let phase = if self.purpose == Purpose::Once { Phase::Done } else { Phase::Unclaimed };
+                self.schedule.set_phase(*ix, phase);
+                self.refresh_health(*ix);
+            } else {
+                self.claims.to_recover.remove(ix);
             }
         }
         let mut news = orphans;

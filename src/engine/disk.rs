@@ -457,9 +457,11 @@ impl Disk {
         }
     }
 
-    /// Whether what comes cannot be saved on this machine: that a team's store cannot be reached is no reason.
+    /// Whether what comes cannot be saved on this machine: that a team's store cannot be reached is no reason, nor that
+    /// there is no memory for further results.
     pub fn fails_to_save(&self) -> bool {
-        self.trouble.as_ref().is_some_and(|why| why.kind != StoreErrorKind::Unreachable)
+        let saves = |why: &StoreError| matches!(why.kind, StoreErrorKind::Unreachable | StoreErrorKind::NoMemory);
+        self.trouble.as_ref().is_some_and(|why| !saves(why))
     }
 
     /// The store cannot be written, for this reason.

@@ -1,6 +1,7 @@
 //! A response on its way in: our token masked, its bytes kept as they arrive, its content coding undone at the end.
 //! Nothing looks into the bytes before they are whole in memory or in a file.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,11 +11,14 @@ use jiff::Timestamp;
 use crate::domain::job::Job;
 use crate::domain::response::{Headers, Response};
 use crate::domain::secret::Token;
-use crate::net::decode::{self, DecodedBody};
+use crate::net::decode::{self, Decoded};
 use crate::net::{Arrived, Sink};
-use crate::store::{Spool, SpoolWriter};
+use crate::store::{Spool, SpoolWriter, Spooled};
 
 use super::mask::{self, Masking};
+
+/// A response longer than this is read off the loop's thread.
+const LONG_BODY: u64 = 256 * 1024;
 
 pub struct Intake {
     masking: Masking<SpoolWriter>,
@@ -105,28 +109,20 @@ impl Intake {
     /// No response came: what it left is taken away.
     pub fn discard(self) {
         let (written, _) = self.masking.finish(true);
-        forget(&self.spool, written.finish().1);
+        written.discard();
     }
 
-    /// Hands on what may still be held of a response that has arrived; whether a file holds all of it then.
-    pub fn stands_in_a_file(&mut self, arrived: &Arrived) -> bool {
-        self.masking.hand_on_rest(arrived.broken.is_some());
-        self.masking.sink().is_in_a_file()
-    }
-
-    /// All bytes as received; cheap, however many there are.
+    /// No more bytes come.
     pub fn whole(self, arrived: Arrived) -> WholeResponse {
         let Self { masking, spool, job, seq, one_shot, token, of_errors: _ } = self;
         let (written, masked) = masking.finish(arrived.broken.is_some());
-        let (as_received, spooled) = written.finish();
-        WholeResponse { as_received, spooled, masked, arrived, spool, job, seq, one_shot, token }
+        WholeResponse { as_received: written.finish(), masked, arrived, spool, job, seq, one_shot, token }
     }
 }
 
 /// A response of which all bytes are here, as received but for our token.
 pub struct WholeResponse {
-    as_received: Bytes,
-    spooled: Option<PathBuf>,
+    as_received: Spooled,
     masked: bool,
     arrived: Arrived,
     spool: Spool,
@@ -155,36 +151,70 @@ impl DecodedResponse {
     }
 }
 
-impl WholeResponse {
-    /// The response with its content coding undone.
-    pub fn decoded(self) -> DecodedResponse {
-        let Self { as_received, spooled, masked, arrived, spool, job, seq, one_shot, token } = self;
-        let Arrived { status, headers, broken, at, .. } = arrived;
-        let headers = mask::headers(headers, &token);
-        let Some(DecodedBody { bytes, warning }) = decode::decoded(headers.content_encoding.as_deref(), &as_received)
-        else {
-            let response = Response { status, headers, body: as_received, broken, at };
-            return DecodedResponse { response, warning: None, spooled, masked };
-        };
-        forget(&spool, spooled);
-        let (bytes, masked) = match mask::bytes(&bytes, &token) {
-            Some(clean) => (clean, true),
-            None => (bytes, masked),
-        };
-        // A long body goes into a file again.
-        let mut again = spool.begin(&job.key, seq, one_shot);
-        again.set_status(status);
-        if masked {
-            again.set_masked();
-        }
-        again.push(&bytes);
-        let (body, spooled) = again.finish();
-        DecodedResponse { response: Response { status, headers, body, broken, at }, warning, spooled, masked }
-    }
-}
+/// Why a response cannot be read now, and the response.
+pub type NoRoom = (io::Error, WholeResponse);
 
-fn forget(spool: &Spool, spooled: Option<PathBuf>) {
-    if let Some(path) = spooled {
-        spool.discard(&path);
+/// The bytes of a response, the file that holds them, whether our token is masked in them, and what was odd.
+type DecodedBytes = (Bytes, Option<PathBuf>, bool, Option<&'static str>);
+
+impl WholeResponse {
+    /// Whether taking it in may take long: it has many bytes, or may come to have.
+    pub fn is_long(&self) -> bool {
+        self.arrived.bytes > LONG_BODY || self.arrived.headers.content_encoding.is_some()
+    }
+
+    /// The response with its content coding undone. An error where there is no room for it, in memory or on disk: nothing is
+    /// lost by that, for it stands in a file then if it is the only one of its job.
+    pub fn decoded(mut self) -> Result<DecodedResponse, Box<NoRoom>> {
+        let (body, spooled, masked, warning) = match self.bytes() {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                self.as_received.stay();
+                return Err(Box::new((why, self)));
+            }
+        };
+        let Arrived { status, headers, broken, at, .. } = self.arrived;
+        let headers = mask::headers(headers, &self.token);
+        let response = Response { status, headers, body, broken, at };
+        Ok(DecodedResponse { response, warning, spooled, masked })
+    }
+
+    fn bytes(&self) -> io::Result<DecodedBytes> {
+        let (as_received, spooled) = self.as_received.bytes()?;
+        let encoding = self.arrived.headers.content_encoding.as_deref();
+        if !decode::may_be_coded(encoding, &as_received) {
+            return Ok((as_received, spooled, self.masked, None));
+        }
+        // A long body goes into a file again.
+        let writer = self.spool.begin(&self.job.key, self.seq, self.one_shot);
+        let mut again = Masking::new(writer, &self.token);
+        again.begin(self.arrived.status);
+        if self.masked {
+            again.masked();
+        }
+        let decoded = decode::decode(encoding, &as_received, |piece| {
+            again.push(piece);
+            again.objection().map_or(Ok(()), |why| Err(io::Error::other(why)))
+        });
+        let (written, masked) = again.finish(false);
+        let warning = match decoded {
+            Ok(Some(Decoded { warning })) => warning,
+            undecoded => {
+                written.discard();
+                return undecoded.map(|_| (as_received, spooled, self.masked, None));
+            }
+        };
+        let written = written.finish();
+        let (bytes, again) = match written.bytes() {
+            Ok(all) => all,
+            Err(error) => {
+                written.discard();
+                return Err(error);
+            }
+        };
+        if let Some(path) = spooled {
+            self.spool.discard(&path);
+        }
+        Ok((bytes, again, masked || self.masked, warning))
     }
 }

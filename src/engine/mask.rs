@@ -39,18 +39,13 @@ impl<S: Sink> Masking<S> {
         (self.sink, self.masked)
     }
 
-    /// What the bytes go into.
-    pub fn sink(&self) -> &S {
-        &self.sink
-    }
-
-    /// The same, to be told more than bytes.
+    /// What the bytes go into, to be told more than bytes.
     pub fn sink_mut(&mut self) -> &mut S {
         &mut self.sink
     }
 
     /// Hands on the last bytes: no more come. In bytes that broke off the beginning of an echo is one too.
-    pub fn hand_on_rest(&mut self, broken: bool) {
+    fn hand_on_rest(&mut self, broken: bool) {
         let begun = |spelling: &Vec<u8>| {
             let longest = self.held.len().min(spelling.len().saturating_sub(1));
             (SHORTEST..=longest).rev().find(|&len| spelling.get(..len).is_some_and(|part| self.held.ends_with(part)))
@@ -93,6 +88,10 @@ impl<S: Sink> Masking<S> {
 impl<S: Sink> Sink for Masking<S> {
     fn begin(&mut self, status: u16) {
         self.sink.begin(status);
+    }
+
+    fn masked(&mut self) {
+        self.note();
     }
 
     fn push(&mut self, chunk: &[u8]) {
@@ -234,7 +233,7 @@ mod tests {
                     masking.push(b"");
                 });
                 masking.hand_on_rest(false);
-                assert_eq!(masking.sink().0, whole, "to the last byte: {body:?} in pieces of {size}");
+                assert_eq!(masking.sink.0, whole, "to the last byte: {body:?} in pieces of {size}");
                 let (taken, masked) = masking.finish(false);
                 assert_eq!((Bytes::from(taken.0), masked), (whole.clone(), true), "{body:?} in pieces of {size}");
             }

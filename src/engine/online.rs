@@ -106,7 +106,7 @@ async fn response(net: &Net, request: &Request, token: &Token) -> Result<Respons
     };
     let received = body.0.freeze();
     let body = decode::decoded(arrived.headers.content_encoding.as_deref(), &received);
-    let body = body.map_or(received, |decoded| decoded.bytes);
+    let body = body.ok().flatten().map_or(received, |decoded| decoded.bytes);
     Ok(Response {
         status: arrived.status,
         headers: mask::headers(arrived.headers, token),

@@ -56,7 +56,9 @@ pub async fn peek(poll: &PollRequest, around: &mut PollContext) -> Peeked {
         }
     };
     let latency = arrived.latency;
-    let decoded = intake.whole(arrived).decoded();
+    let Ok(decoded) = intake.whole(arrived).decoded() else {
+        return Peeked::Ask { acknowledged: false, failed: Some("there was no room to read its response".to_owned()) };
+    };
     let peeked = || poll.service.provider.peeked(&poll.service, &poll.job.key.id, &decoded.response);
     let said = catch_unwind(AssertUnwindSafe(peeked));
     let received = decoded.received(false);

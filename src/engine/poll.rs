@@ -11,8 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::attempt::Attempt;
 use crate::domain::clean::Clean;
 use crate::domain::clock::Clock;
-use crate::domain::human;
-use crate::domain::job::{Job, JobIx, JobKey};
+use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::Role;
 use crate::domain::provider::{BodySource, Fetch, Next};
 use crate::domain::reading::{Reading, Verdict};
@@ -21,20 +20,20 @@ use crate::domain::response::{NoReply, Response};
 use crate::domain::secret::Token;
 use crate::domain::service::Service;
 use crate::domain::state::PollOutcome;
-use crate::net::{Arrived, Net, offload};
+use crate::net::{Net, offload};
 use crate::providers;
 use crate::store::{Spool, Store, StoreError};
 
-use super::intake::{Intake, ReceivedResponse, WholeResponse};
+use super::intake::{Intake, NoRoom, ReceivedResponse, WholeResponse};
 use super::mask;
 use super::peek::{self, Peeked};
 
 /// More requests than one poll of a provider that makes sense has.
 const MOST_REQUESTS: usize = 32;
-/// How often it is looked whether there is memory again.
-const MEMORY_LOOK: Duration = Duration::from_millis(500);
-/// A response longer than this is read off the loop's thread.
-const LONG_BODY: u64 = 256 * 1024;
+/// How soon it is tried again to read a response for which there is no room.
+const ROOM_LOOK: Duration = Duration::from_millis(500);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Clone)]
 pub struct PollRequest {
@@ -242,17 +241,16 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
     let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
     match around.net.send(request, &poll.token, &mut intake, leave).await {
         Ok(arrived) => {
-            let is_in_a_file = intake.stands_in_a_file(&arrived);
-            let may_be_mapped = || !is_in_a_file || around.store.spool().may_be_mapped(arrived.bytes);
-            if !may_be_read((&poll.job.key, arrived.bytes), may_be_mapped, &mut around.leave).await {
-                let latency = arrived.latency;
-                // What came stays in its file, to its last byte: the next start takes it up.
-                drop(intake.whole(arrived));
-                let no_reply = NoReply { sent: true, reason: "memory is too short to read the response".to_owned() };
-                let next = without_response(fetch, &no_reply);
+            let latency = arrived.latency;
+            // Boxed: a poll that waits for its response is not to hold what reading one takes.
+            let read = Box::pin(received(poll, fetch, intake.whole(arrived), &mut around.leave)).await;
+            let Some(read) = read else {
+                let reason = "there was no room to read the response".to_owned();
+                let next = without_response(fetch, &NoReply { sent: true, reason });
                 return Exchange { next, response: None, sent: true, latency };
-            }
-            let mut exchange = received(poll, fetch, intake, arrived).await;
+            };
+            let (response, next) = read;
+            let mut exchange = Exchange { next, response, sent: true, latency };
             if let (Next::Done(reading), Some(token)) = (&mut exchange.next, of_errors) {
                 // A success may hold the text of an error, too.
                 reading.reason = reading.reason.take().map(|reason| mask::text(reason, &token));
@@ -290,50 +288,52 @@ fn whole_or_missed(fetch: Option<&Fetch>, exchange: Exchange, spool: &Spool) -> 
     Exchange { next, response: None, ..exchange }
 }
 
-async fn received(poll: &PollRequest, fetch: Option<&Fetch>, intake: Intake, arrived: Arrived) -> Exchange {
-    let latency = arrived.latency;
-    let is_long = arrived.bytes > LONG_BODY;
-    let (service, job, fetch) = (Arc::clone(&poll.service), Arc::clone(&poll.job), fetch.cloned());
-    // Now, as long as there is memory for it: a thread takes some.
-    let whole = intake.whole(arrived);
-    let work = move || read(&service, &job.key.id, fetch.as_ref(), whole);
-    let read = if is_long { offload::run(work).await } else { Some(work()) };
-    let (response, next) = match read {
-        Some((response, next)) => (Some(response), next),
-        None => (None, Next::Done(Reading::refused(PollOutcome::Malformed, "the response could not be taken in"))),
-    };
-    Exchange { next, response, sent: true, latency }
-}
-
-/// Waits until a response of so many bytes may be mapped; false if we are to leave before. One that is mapped stands in a
-/// file to its last byte, and nothing is lost by waiting.
-async fn may_be_read(
-    (key, bytes): (&JobKey, u64),
-    may_be_mapped: impl Fn() -> bool,
+/// Reads a response as soon as there is room for it, in memory and on disk; None if we are to leave before. Meanwhile it
+/// waits in its file, where the next start finds it.
+async fn received(
+    poll: &PollRequest,
+    fetch: Option<&Fetch>,
+    mut whole: WholeResponse,
     leave: &mut watch::Receiver<bool>,
-) -> bool {
-    let there_is_memory = || bytes <= LONG_BODY || may_be_mapped();
-    if there_is_memory() {
-        return true;
-    }
-    tracing::warn!(
-        "{}: memory is too short to read a response of {}, which waits on disk for it",
-        Clean::new(&key.id),
-        human::bytes(bytes)
-    );
-    while !there_is_memory() {
-        let left = tokio::time::timeout(MEMORY_LOOK, leave.wait_for(|leave| *leave)).await;
-        // Where nobody is left to say so, we are leaving.
-        if left.is_ok() {
-            return false;
+) -> Option<(Option<ReceivedResponse>, Next)> {
+    let mut pause = ROOM_LOOK;
+    loop {
+        let (service, job, fetch) = (Arc::clone(&poll.service), Arc::clone(&poll.job), fetch.cloned());
+        let is_long = whole.is_long();
+        let work = move || read(&service, &job.key.id, fetch.as_ref(), whole);
+        let worked = if is_long { offload::run(work).await } else { Some(work()) };
+        let why = match worked {
+            Some(Ok((response, next))) => return Some((Some(response), next)),
+            Some(Err(no_room)) => {
+                let why;
+                (why, whole) = *no_room;
+                why
+            }
+            None => {
+                let reading = Reading::refused(PollOutcome::Malformed, "the response could not be taken in");
+                return Some((None, Next::Done(reading)));
+            }
+        };
+        if pause == ROOM_LOOK {
+            let id = Clean::new(&poll.job.key.id);
+            tracing::warn!("{id}: no room to read a response, which waits on disk for it: {why}");
         }
+        // Where nobody is left to say so, we are leaving.
+        if tokio::time::timeout(pause, leave.wait_for(|leave| *leave)).await.is_ok() {
+            return None;
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    true
 }
 
 /// A fault of ours while reading costs the reading, never the bytes.
-fn read(service: &Service, id: &str, fetch: Option<&Fetch>, whole: WholeResponse) -> (ReceivedResponse, Next) {
-    let decoded = whole.decoded();
+fn read(
+    service: &Service,
+    id: &str,
+    fetch: Option<&Fetch>,
+    whole: WholeResponse,
+) -> Result<(ReceivedResponse, Next), Box<NoRoom>> {
+    let decoded = whole.decoded()?;
     let understand = || {
         let mut next = match fetch {
             Some(fetch) => providers::fetched(service, id, fetch, &decoded.response),
@@ -354,7 +354,7 @@ fn read(service: &Service, id: &str, fetch: Option<&Fetch>, whole: WholeResponse
         answer.warning.get_or_insert_with(|| warning.to_owned());
     }
     let is_whole = reading.read == PollOutcome::Answered;
-    (decoded.received(is_whole), next)
+    Ok((decoded.received(is_whole), next))
 }
 
 /// Takes the user's fields from the response that holds the result of a job that is over.
@@ -430,24 +430,5 @@ fn attempt(reading: &Reading, response: Option<&ReceivedResponse>, latency: Dura
         retry_after: reading.retry_after,
         word: reading.answer.as_ref().and_then(|answer| answer.word.clone()),
         reason: reading.reason.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::job::ProviderName;
-
-    #[tokio::test]
-    async fn a_response_for_which_there_is_no_memory_waits_until_there_is_or_we_leave() {
-        let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://api.example".into(), id: "a".to_owned() };
-        let (leaves, mut leave) = watch::channel(false);
-        assert!(may_be_read((&key, LONG_BODY), || false, &mut leave).await, "a short one needs no mapping");
-        assert!(may_be_read((&key, LONG_BODY + 1), || true, &mut leave).await);
-        leaves.send_replace(true);
-        assert!(!may_be_read((&key, LONG_BODY + 1), || false, &mut leave).await);
-        leaves.send_replace(false);
-        drop(leaves);
-        assert!(!may_be_read((&key, LONG_BODY + 1), || false, &mut leave).await, "nobody is left to say it");
     }
 }

@@ -25,7 +25,12 @@ pub async fn recover(store: &Store, hooks: &mut Hooks, service: &Service, job: &
         return Ok(false);
     }
     for kept in store.results().kept(job.key.clone()).await?.into_iter().rev() {
+        store.spool().check_memory()?;
         let bytes = store.results().body(kept.saved.body).await?;
+        let bytes = match decode::decoded(kept.headers.content_encoding.as_deref(), &bytes) {
+            Ok(decoded) => decoded.map_or(bytes, |decoded| decoded.bytes),
+            Err(_) => return Err(StoreError::no_memory("read a response that was left behind")),
+        };
         let Some(save) = result_in(&known, service, job, &kept, bytes) else { continue };
         let (attempts, _) = store.results().history(job.key.clone()).await?;
         let change = hook::Transition { job, before: &known, after: &save.observation, gives_up: false };
@@ -38,9 +43,8 @@ pub async fn recover(store: &Store, hooks: &mut Hooks, service: &Service, job: &
 }
 
 /// The step that saves these bytes, if they are a whole response that says how the job ended.
-fn result_in(known: &Observation, service: &Service, job: &Arc<Job>, kept: &KeptBody, bytes: Bytes) -> Option<Save> {
+fn result_in(known: &Observation, service: &Service, job: &Arc<Job>, kept: &KeptBody, body: Bytes) -> Option<Save> {
     let saved = &kept.saved;
-    let body = decode::decoded(kept.headers.content_encoding.as_deref(), &bytes).map_or(bytes, |decoded| decoded.bytes);
     // The code is not known of what was rescued. Whether it is whole is for the provider to say, as of any that broke off.
     let status = if saved.http_status == 0 { 200 } else { saved.http_status };
     let broken = Some("jobdeck ended before it was taken in".to_owned());

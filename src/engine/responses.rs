@@ -483,7 +483,7 @@ mod tests {
             bytes: {
                 let mut writer = spool.begin(key, 1, false);
                 writer.push(&[b'x'; EACH]);
-                writer.finish().0
+                writer.finish().bytes().unwrap().0
             },
             spooled: None,
             masked: false,

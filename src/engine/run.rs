@@ -17,7 +17,6 @@ use crate::domain::job::{Job, JobIx};
 use crate::domain::secret::Token;
 use crate::domain::service::PollSettings;
 use crate::net::Net;
-use crate::store::{StoreError, StoreErrorKind};
 
 use super::claims::Claims;
 use super::descriptors;
@@ -459,20 +458,14 @@ impl EngineLoop {
     /// Says that the store fails, or does no more: once each.
     pub(super) fn tell_store_trouble(&mut self) {
         let Some(trouble) = self.disk.take_news() else { return };
-        match &trouble {
-            Some(reason) => {
-                tracing::error!("{reason}; polls that can be made only once wait until it can be written again");
-            }
-            None => {
-                tracing::info!("the store can be written again");
-                self.claims.renew_all(&self.schedule);
-            }
+        let trouble = trouble.map(StoreTrouble::from);
+        if let Some(trouble) = &trouble {
+            tracing::error!("{}", trouble.begun());
+        } else {
+            tracing::info!("results can be saved again");
+            self.claims.renew_all(&self.schedule);
         }
-        let told = |why: StoreError| match why.kind == StoreErrorKind::Unreachable {
-            true => StoreTrouble::Team(why.to_string()),
-            false => StoreTrouble::Local(why.to_string()),
-        };
-        self.report.tell(Fact::StoreTrouble(trouble.map(told)));
+        self.report.tell(Fact::StoreTrouble(trouble));
         for service in self.schedule.services() {
             self.refresh_service_health(service);
         }

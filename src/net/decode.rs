@@ -1,16 +1,23 @@
-//! Content-Encoding undone by ourselves, after the bytes as received are safe: a wrong label loses nothing.
+//! Content-Encoding undone by ourselves, after the bytes as received are safe: a wrong label loses nothing. Piece by piece,
+//! so that a short body that becomes a long one takes no memory.
 
-use std::io::Read;
+use std::cell::Cell;
+use std::io::{self, BufReader, Read};
 
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, ZlibDecoder};
 
-mod gzip;
+use inflate::{Framing, Inflating};
+
+mod inflate;
 
 /// The longest body that decoding may come to: what would grow beyond it stays as received.
 const LONGEST: u64 = 256 * 1024 * 1024;
+/// How many codings may lie over one another.
+const MOST_CODINGS: usize = 4;
 /// How gzip begins.
 const GZIP: &[u8] = &[0x1f, 0x8b];
+/// How much is decoded at once.
+const PIECE: usize = 64 * 1024;
 
 /// A body whose content coding was undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,40 +27,91 @@ pub struct DecodedBody {
     pub warning: Option<&'static str>,
 }
 
-/// The body decoded by its Content-Encoding; None where it has none, is wrongly labelled, cut short or a bomb: then the
-/// bytes as received are the body. What begins as gzip does is tried as gzip whatever the label says: no JSON does.
-pub fn decoded(encoding: Option<&str>, body: &Bytes) -> Option<DecodedBody> {
+/// That a body could be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decoded {
+    /// What was odd about the coding though the body is whole.
+    pub warning: Option<&'static str>,
+}
+
+/// Whether decoding is worth a try.
+pub fn may_be_coded(encoding: Option<&str>, body: &[u8]) -> bool {
+    encoding.is_some() || body.starts_with(GZIP)
+}
+
+/// Decodes a body by its Content-Encoding into `take`. None where it has none, is wrongly labelled, cut short or a bomb:
+/// then the bytes as received are the body, and what was taken is worth nothing. What begins as gzip does is tried as
+/// gzip whatever the label says: no JSON does. An error is that of `take`.
+pub fn decode(
+    encoding: Option<&str>,
+    body: &[u8],
+    take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Option<Decoded>> {
+    decode_within(LONGEST, encoding, body, take)
+}
+
+/// The same into memory; an error where there is not enough of it.
+pub fn decoded(encoding: Option<&str>, body: &Bytes) -> io::Result<Option<DecodedBody>> {
     decoded_within(LONGEST, encoding, body)
 }
 
-fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<DecodedBody> {
-    let codings = encoding.unwrap_or_default().split(',').map(|coding| coding.trim().to_ascii_lowercase());
-    let codings: Vec<String> = codings.filter(|coding| !coding.is_empty() && coding != "identity").collect();
-    // A body that its label called gzip was tried as that: a bomb is not to go off twice.
-    if body.starts_with(GZIP) && !matches!(codings.last().map(String::as_str), Some("gzip" | "x-gzip")) {
-        return gzip::decoded(longest, body);
-    }
-    // Listed in the order in which they were applied.
-    codings.iter().rev().try_fold(None, |inner: Option<DecodedBody>, coding| {
-        let (bytes, warning) = inner.map_or_else(|| (body.clone(), None), |inner| (inner.bytes, inner.warning));
-        let outer = undone(longest, coding, &bytes)?;
-        Some(Some(DecodedBody { warning: outer.warning.or(warning), ..outer }))
-    })?
-}
-
-fn undone(longest: u64, coding: &str, body: &Bytes) -> Option<DecodedBody> {
-    match coding {
-        "gzip" | "x-gzip" => gzip::decoded(longest, body),
-        "deflate" => read_bounded(longest, ZlibDecoder::new(body.as_ref()))
-            .or_else(|| read_bounded(longest, DeflateDecoder::new(body.as_ref()))),
-        _ => None,
-    }
-}
-
-fn read_bounded(longest: u64, decoder: impl Read) -> Option<DecodedBody> {
+fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> io::Result<Option<DecodedBody>> {
     let mut out = Vec::new();
-    decoder.take(longest + 1).read_to_end(&mut out).ok()?;
-    (out.len() as u64 <= longest).then(|| DecodedBody { bytes: Bytes::from(out), warning: None })
+    let decoded = decode_within(longest, encoding, body, |piece| {
+        out.try_reserve(piece.len())?;
+        out.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(decoded.map(|Decoded { warning }| DecodedBody { bytes: out.into(), warning }))
+}
+
+fn decode_within(
+    longest: u64,
+    encoding: Option<&str>,
+    body: &[u8],
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Option<Decoded>> {
+    let warning = Cell::new(None);
+    let Some(mut decoder) = decoder(encoding, body, &warning) else { return Ok(None) };
+    let mut piece = vec![0; PIECE];
+    let mut length = 0;
+    loop {
+        match decoder.read(&mut piece) {
+            Ok(0) => return Ok(Some(Decoded { warning: warning.get() })),
+            Ok(read) => {
+                length += read as u64;
+                if length > longest {
+                    return Ok(None);
+                }
+                take(piece.get(..read).unwrap_or_default())?;
+            }
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
+/// What undoes the codings of a body, the last first; None where there are none, or some that are not known.
+fn decoder<'a>(
+    encoding: Option<&str>,
+    body: &'a [u8],
+    warning: &'a Cell<Option<&'static str>>,
+) -> Option<Box<dyn Read + 'a>> {
+    let codings = encoding.unwrap_or_default().split(',').map(|coding| coding.trim().to_ascii_lowercase());
+    let mut codings: Vec<String> = codings.filter(|coding| !coding.is_empty() && coding != "identity").collect();
+    if body.starts_with(GZIP) && !matches!(codings.last().map(String::as_str), Some("gzip" | "x-gzip")) {
+        codings = vec!["gzip".to_owned()];
+    }
+    if codings.is_empty() || codings.len() > MOST_CODINGS {
+        return None;
+    }
+    codings.iter().rev().try_fold(Box::new(body) as Box<dyn Read + 'a>, |inner, coding| {
+        let framing = match coding.as_str() {
+            "gzip" | "x-gzip" => Framing::Gzip,
+            "deflate" => Framing::Deflate,
+            _ => return None,
+        };
+        Some(Box::new(Inflating::new(BufReader::new(inner), framing, warning)) as Box<dyn Read + 'a>)
+    })
 }
 
 #[cfg(test)]
@@ -69,6 +127,14 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(bytes).unwrap();
         Bytes::from(encoder.finish().unwrap())
+    }
+
+    fn decoded(encoding: Option<&str>, body: &Bytes) -> Option<DecodedBody> {
+        super::decoded(encoding, body).unwrap()
+    }
+
+    fn decoded_within(longest: u64, encoding: Option<&str>, body: &Bytes) -> Option<DecodedBody> {
+        super::decoded_within(longest, encoding, body).unwrap()
     }
 
     fn clean(bytes: &'static [u8]) -> Option<DecodedBody> {

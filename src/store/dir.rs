@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, getrlimit};
+
 use super::trouble::Trouble;
 use crate::domain::job::JobKey;
 
@@ -96,8 +98,11 @@ impl StateDir {
         if free < LEAST_FREE_BYTES {
             return Err(Trouble::LittleSpace(free));
         }
+        if let Some(limit) = getrlimit(Resource::Fsize).current.filter(|limit| *limit < LEAST_FREE_BYTES) {
+            return Err(Trouble::ShortFiles(limit));
+        }
         let path = self.spool().join(format!("{:016x}.probe", fastrand::u64(..)));
-        // A byte, because there may be room for names alone, or a limit on the size of files.
+        // A byte, because there may be room for names alone.
         let written = self.with_folders(|| new_file(&path))?.write_all(b"x");
         match std::fs::remove_file(&path) {
             // Another instance that opens the directory sweeps such files away.

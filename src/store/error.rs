@@ -1,5 +1,10 @@
 //! What the store can fail of, as data: which kind, what failed, and what to do about it.
 
+use crate::domain::fact::StoreTrouble;
+
+/// What to do where memory is short.
+pub(super) const MORE_MEMORY: &str = "End other programs, or raise the limit on memory (ulimit -v)";
+
 /// A failure of the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}. {help}")]
@@ -16,6 +21,8 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// There is no room on the disk, or none for files of this size.
     NoSpace,
+    /// Memory is short.
+    NoMemory,
     /// We may not write there.
     NotWritable,
     /// Another program holds the database.
@@ -37,11 +44,29 @@ pub enum StoreErrorKind {
     Internal,
 }
 
+impl From<StoreError> for StoreTrouble {
+    fn from(why: StoreError) -> Self {
+        if why.kind == StoreErrorKind::Unreachable {
+            Self::Team(why.to_string())
+        } else if why.kind == StoreErrorKind::NoMemory {
+            Self::Memory(why.to_string())
+        } else {
+            Self::Local(why.to_string())
+        }
+    }
+}
+
 impl StoreError {
     /// The store ends, or has ended.
     pub fn closed() -> Self {
         let what = "failed to use the state directory: it was closed".to_owned();
         Self { kind: StoreErrorKind::Closed, what, help: "Start jobdeck again".to_owned() }
+    }
+
+    /// There is not enough memory. `what` completes "failed to".
+    pub fn no_memory(what: &str) -> Self {
+        let what = format!("failed to {what}: memory is short");
+        Self { kind: StoreErrorKind::NoMemory, what, help: MORE_MEMORY.to_owned() }
     }
 
     /// A fault of jobdeck's own. `what` completes "failed to".

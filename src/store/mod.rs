@@ -32,7 +32,7 @@ pub use ledger::{Changes, Claim};
 pub use notes::{HookQueue, Notes};
 pub use results::Results;
 pub use save::{HookNews, KeptBody, NewHookEvent, PendingHook, Reads, Save, SaveBody};
-pub use spool::{Spool, SpoolWriter};
+pub use spool::{Spool, SpoolWriter, Spooled};
 pub use views::VIEWS;
 
 use dir::StateDir;
@@ -160,9 +160,10 @@ impl Store {
         self.order(WriteCommand::Changes).await
     }
 
-    /// Tries to write (a row and a sync) and asks for the free space: whether one-shot polls may be sent. An error,
+    /// Tries to write (a row and a sync) and asks for the free space and memory: whether one-shot polls may be sent. An error,
     /// once, also if claims ceased to count: jobs are to be claimed again.
     pub async fn probe(&self) -> Result<(), StoreError> {
+        self.spool.check_memory()?;
         self.order(WriteCommand::Probe).await
     }
 
@@ -172,7 +173,7 @@ impl Store {
         self.order(WriteCommand::Lock).await
     }
 
-    /// Asks for the free space, makes a file without a sync, and looks whether our claims still count: cheap enough to
+    /// Asks for the free space and memory, makes a file without a sync, and looks whether our claims still count: cheap enough to
     /// be done before every one-shot poll, where [`probe`](Self::probe) is not.
     pub fn quick_check(&self) -> Result<(), StoreError> {
         self.spool.check()?;

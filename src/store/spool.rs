@@ -15,6 +15,7 @@ use super::dir::{self, LEAST_FREE_BYTES, StateDir, new_file};
 use super::name::{BodyName, job_digest};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
+use crate::memory;
 
 /// Bodies up to this many bytes stay in memory and in the database; longer ones are files.
 pub const LONGEST_INLINE: usize = 64 << 10;
@@ -25,6 +26,16 @@ const MOST_IN_MEMORY: u64 = 64 << 20;
 
 /// How much of it is left to short responses that are coming in: they are counted when they are whole.
 const LEFT_TO_SHORT_ONES: u64 = MOST_IN_MEMORY / 8;
+
+/// Below this, one-shot polls are withheld: what sixteen responses hold on their way to their files, and what saving them
+/// takes.
+const LEAST_MEMORY: u64 = 32 << 20;
+
+/// What reading a response takes besides twice its length.
+const BESIDE_A_RESPONSE: u64 = 16 << 20;
+
+/// What those may hold of it for which no file can be made.
+const MOST_FROM_FILES: u64 = MOST_IN_MEMORY - LEFT_TO_SHORT_ONES;
 
 /// Files that are kept are read into memory up to this length.
 const LONGEST_READ: u64 = 64 << 20;
@@ -65,6 +76,8 @@ pub struct SpoolWriter {
     /// At which length it is looked again whether there is room on the disk.
     next_look: u64,
     held: Held,
+    /// Why no more is taken, if its file takes no more and is too long for memory.
+    refused: Option<String>,
     bytes: Bytesink,
 }
 
@@ -121,6 +134,7 @@ impl Spool {
             len: 0,
             next_look: 0,
             held,
+            refused: None,
             bytes: Bytesink::Memory(Vec::new()),
         }
     }
@@ -142,19 +156,20 @@ impl Spool {
 
     /// Whether there is room for a response's file and one can be made. Nothing is synced.
     pub fn check(&self) -> Result<(), StoreError> {
+        self.check_memory()?;
         let dir = &self.shared.dir;
         dir.try_a_file().map_err(|error| error.say("write to the state directory", dir.root()))
+    }
+
+    /// Whether there is the memory that taking a result in and saving it needs.
+    pub fn check_memory(&self) -> Result<(), StoreError> {
+        if memory::has(LEAST_MEMORY) { Ok(()) } else { Err(StoreError::no_memory("prepare for a result")) }
     }
 
     /// Whether there is memory for what one more poll may bring, beside so many in flight and what is not durable yet.
     pub fn has_room(&self, in_flight: usize) -> bool {
         let by_polls = (in_flight as u64 + 1) * LONGEST_INLINE as u64;
         self.shared.in_memory.load(Ordering::Relaxed) + by_polls <= MOST_IN_MEMORY
-    }
-
-    /// Whether a response of so many bytes could be mapped. The allocator is no one to ask: it has reserves of its own.
-    pub fn may_be_mapped(&self, bytes: u64) -> bool {
-        usize::try_from(bytes).is_ok_and(|bytes| memmap2::MmapMut::map_anon(bytes).is_ok())
     }
 
     /// Writes a result that the store does not take to the first place that takes it: the state directory, the home
@@ -194,19 +209,24 @@ impl SpoolWriter {
             }
             Bytesink::MemoryOnly(memory) => memory.extend_from_slice(chunk),
             Bytesink::File(SpoolFile { file, path, hasher }) => {
-                hasher.update(chunk);
                 if let Err(error) = file.write_all(chunk) {
-                    tracing::warn!(%error, "a reply goes on in memory: its file cannot be written");
-                    match read_back(file, self.len) {
-                        Ok(mut memory) => {
+                    let may_be_held = self.shared.in_memory.load(Ordering::Relaxed) + self.len < MOST_FROM_FILES;
+                    match may_be_held.then(|| read_back(file, self.len)) {
+                        Some(Ok(mut memory)) => {
+                            tracing::warn!(%error, "a reply goes on in memory: its file cannot be written");
                             memory.extend_from_slice(chunk);
                             let _ = std::fs::remove_file(&*path);
                             self.bytes = Bytesink::MemoryOnly(memory);
                         }
-                        // What was written stays where it is; a file that can be neither written nor read is the
-                        // end of what a program can do.
-                        Err(error) => tracing::error!(%error, "a reply's file cannot be read back"),
+                        // What was written stays where it is.
+                        Some(Err(_)) | None => {
+                            let _ = file.set_len(self.len);
+                            self.refused = Some(format!("no more of it could be kept: {error}"));
+                            return;
+                        }
                     }
+                } else {
+                    hasher.update(chunk);
                 }
             }
         }
@@ -218,18 +238,16 @@ impl SpoolWriter {
         self.spills_at_end = true;
     }
 
-    /// Whether what was taken is in a file, and not in memory.
-    pub fn is_in_a_file(&self) -> bool {
-        matches!(self.bytes, Bytesink::File(_))
-    }
-
     /// Why it takes no more, if it does not: a response without an end must leave others their room on the disk and in
     /// memory. One that can be fetched again leaves the whole reserve to them, a one-shot one half of it.
     pub fn objection(&mut self) -> Option<String> {
+        if self.refused.is_some() {
+            return self.refused.clone();
+        }
         match self.bytes {
             Bytesink::Memory(_) => None,
             Bytesink::MemoryOnly(_) => {
-                let is_too_much = self.held.count_all(self.len) > MOST_IN_MEMORY - LEFT_TO_SHORT_ONES;
+                let is_too_much = self.held.count_all(self.len) > MOST_FROM_FILES;
                 is_too_much.then(|| "the disk takes no more of it, and memory is short".to_owned())
             }
             Bytesink::File(_) => {
@@ -250,35 +268,100 @@ impl SpoolWriter {
         BodyName { job, seq: self.seq, http_status: self.http_status, instance, sha256, masked: self.masked }
     }
 
-    /// All bytes, and the file that holds them if there is one. The file is synced by `Store::save`, on the writer's
-    /// thread, so that nobody waits here. If it is not saved it goes with its bytes, but that of a one-shot reply
-    /// stays until [`Spool::discard`].
-    pub fn finish(mut self) -> (Bytes, Option<PathBuf>) {
+    /// What came is worth nothing.
+    pub fn discard(mut self) {
+        self.one_shot = false;
+    }
+
+    /// No more bytes come. Of a file the name says from now on that it is whole.
+    pub fn finish(mut self) -> Spooled {
         if let (Bytesink::Memory(bytes), true) = (&mut self.bytes, self.spills_at_end) {
             let bytes = std::mem::take(bytes);
             self.bytes = spill(&self.shared.dir, &self.name(None), bytes);
         }
-        match std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new())) {
+        let place = match std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new())) {
             Bytesink::Memory(bytes) | Bytesink::MemoryOnly(bytes) => {
                 let mut held = Held { shared: Arc::clone(&self.shared), count: std::mem::take(&mut self.held.count) };
                 held.count_all(bytes.len() as u64);
-                (Bytes::from_owner(Counted { bytes, _held: held }), None)
+                Place::Memory(Bytes::from_owner(Counted { bytes, _held: held }))
             }
-            Bytesink::File(SpoolFile { mut file, path, hasher }) => {
-                let name = self.name(Some(Checksum(hasher.finalize().into())));
-                let whole = path.with_file_name(name.to_string());
-                let path = std::fs::rename(&path, &whole).is_ok().then_some(whole);
-                // Only a one-shot reply has to outlive those who hold its bytes.
-                let drop_with_bytes = path.clone().filter(|_| !self.one_shot);
-                match map_whole(&file, drop_with_bytes).or_else(|_| read_back(&mut file, self.len).map(Bytes::from)) {
-                    Ok(bytes) => (bytes, path),
-                    // Whoever does not know of the file does not delete it.
-                    Err(error) => {
-                        tracing::error!(%error, "a response's file cannot be read back; it stays in the spool");
-                        (Bytes::new(), None)
-                    }
+            Bytesink::File(file) => self.place_of(file, self.len),
+        };
+        Spooled { place, writer: self }
+    }
+
+    fn place_of(&self, SpoolFile { file, path, hasher }: SpoolFile, len: u64) -> Place {
+        let name = self.name(Some(Checksum(hasher.finalize().into())));
+        let whole = path.with_file_name(name.to_string());
+        let path = std::fs::rename(&path, &whole).is_ok().then_some(whole);
+        // Only a one-shot response has to outlive those who hold its bytes.
+        Place::File { file, len, path: Arc::new(SpooledPath { path, goes_with_bytes: !self.one_shot }) }
+    }
+}
+
+/// A response that came to its end. What is in a file takes no memory until somebody wants its bytes.
+#[derive(Debug)]
+pub struct Spooled {
+    place: Place,
+    /// What knows how its file is called.
+    writer: SpoolWriter,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Bytes),
+    File { file: File, len: u64, path: Arc<SpooledPath> },
+}
+
+/// The file of a response, that goes with the last who holds its bytes, or stays. Once it is saved it is elsewhere.
+#[derive(Debug)]
+struct SpooledPath {
+    path: Option<PathBuf>,
+    goes_with_bytes: bool,
+}
+
+impl Spooled {
+    /// All bytes, and the file that holds them if there is one. The file is synced by `Store::save`, on the writer's
+    /// thread, so that nobody waits here. That of a one-shot response stays until it is saved or [`Spool::discard`] is
+    /// told, any other goes with its bytes. An error where memory is too short for reading it: nothing is lost by that,
+    /// and it can be asked for again.
+    pub fn bytes(&self) -> io::Result<(Bytes, Option<PathBuf>)> {
+        match &self.place {
+            Place::Memory(bytes) => Ok((bytes.clone(), None)),
+            Place::File { file, len, path } => {
+                if !memory::has(len.saturating_mul(2).saturating_add(BESIDE_A_RESPONSE)) {
+                    return Err(io::ErrorKind::OutOfMemory.into());
                 }
+                let mapped = map_whole(file, Some(Arc::clone(path)));
+                let bytes = mapped.or_else(|_| read_back(&mut file.try_clone()?, *len).map(Bytes::from))?;
+                Ok((bytes, path.path.clone()))
             }
+        }
+    }
+
+    /// It is worth nothing.
+    pub fn discard(self) {
+        if let Place::File { path, .. } = self.place
+            && let Some(path) = &path.path
+        {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// A one-shot response that has to wait stands in a file from now on, so that it outlives us.
+    pub fn stay(&mut self) {
+        if let (Place::Memory(bytes), true) = (&self.place, self.writer.one_shot)
+            && let Bytesink::File(file) = spill(&self.writer.shared.dir, &self.writer.name(None), bytes.to_vec())
+        {
+            self.place = self.writer.place_of(file, bytes.len() as u64);
+        }
+    }
+}
+
+impl Drop for SpooledPath {
+    fn drop(&mut self) {
+        if let (Some(path), true) = (&self.path, self.goes_with_bytes) {
+            let _ = std::fs::remove_file(path);
         }
     }
 }
@@ -348,34 +431,27 @@ pub(super) fn read_kept(mut file: &File) -> io::Result<Bytes> {
     if len > LONGEST_READ {
         return map_whole(file, None);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(len).unwrap_or_default())?;
     file.read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
 
-fn map_whole(file: &File, drop_with_bytes: Option<PathBuf>) -> io::Result<Bytes> {
+fn map_whole(file: &File, path: Option<Arc<SpooledPath>>) -> io::Result<Bytes> {
     #[expect(unsafe_code, reason = "a body file is 0600, written once and never changed afterwards, only renamed")]
     let map = unsafe { memmap2::Mmap::map(file) }?;
-    Ok(Bytes::from_owner(Mapped { map, drop_with_bytes }))
+    Ok(Bytes::from_owner(Mapped { map, _path: path }))
 }
 
-/// A mapped file that may go with its last holder. Once it is saved it is elsewhere and is safe.
+/// A mapped file.
 struct Mapped {
     map: memmap2::Mmap,
-    drop_with_bytes: Option<PathBuf>,
+    _path: Option<Arc<SpooledPath>>,
 }
 
 impl AsRef<[u8]> for Mapped {
     fn as_ref(&self) -> &[u8] {
         &self.map
-    }
-}
-
-impl Drop for Mapped {
-    fn drop(&mut self) {
-        if let Some(path) = &self.drop_with_bytes {
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 
@@ -399,7 +475,7 @@ mod tests {
                     let mut short = begin(0);
                     short.push(&chunk[..32 << 10]);
                     short.push(&chunk[..16 << 10]);
-                    short.finish().0
+                    short.finish().bytes().unwrap().0
                 })
                 .collect();
             let waiting_bytes: usize = waiting.iter().map(Bytes::len).sum();
@@ -419,7 +495,7 @@ mod tests {
             let all = held + waiting_bytes;
             assert!(why.contains("memory is short") && (50 << 20..=56 << 20).contains(&all), "{why}: {all}");
             assert!(spool.has_room(100) && !spool.has_room(200), "the rest is for what is short");
-            let first = writers.into_iter().next().unwrap().finish().0;
+            let first = writers.into_iter().next().unwrap().finish().bytes().unwrap().0;
             assert_eq!(first.len(), chunk.len() * (whole + 1), "what came is not lost by that");
             let as_much = spool.shared.in_memory.load(Ordering::Relaxed);
             assert_eq!(as_much, (first.len() + waiting_bytes) as u64, "only what is still held counts");

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use super::error::MORE_MEMORY;
 use super::{StoreError, StoreErrorKind};
 use crate::domain::observation::BodyId;
 
@@ -25,6 +26,9 @@ pub enum Trouble {
     /// The file system is almost full: bytes that are free.
     #[error("only {} MiB are free", .0 >> 20)]
     LittleSpace(u64),
+    /// The system lets us write files of so many bytes only.
+    #[error("files may have {} KiB only", .0 >> 10)]
+    ShortFiles(u64),
     /// The directory, or what is in it, is not the one in which our claims are.
     #[error("it was taken away or replaced")]
     Replaced,
@@ -67,7 +71,8 @@ impl Trouble {
     fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Newer(_) => StoreErrorKind::Newer,
-            Self::LittleSpace(_) => StoreErrorKind::NoSpace,
+            Self::LittleSpace(_) | Self::ShortFiles(_) => StoreErrorKind::NoSpace,
+            _ if self.is_lack_of_memory() => StoreErrorKind::NoMemory,
             Self::Replaced => StoreErrorKind::ClaimsLost,
             Self::NoSuchBody(_) => StoreErrorKind::NotFound,
             Self::Io(error) if is_lack_of_room(error) => StoreErrorKind::NoSpace,
@@ -89,10 +94,23 @@ impl Trouble {
         }
     }
 
+    fn is_lack_of_memory(&self) -> bool {
+        match self {
+            Self::Io(error) => error.kind() == io::ErrorKind::OutOfMemory,
+            Self::Sql(_) => self.code() == Some(ErrorCode::OutOfMemory),
+            Self::Newer(_) | Self::LittleSpace(_) | Self::ShortFiles(_) | Self::Replaced | Self::NoSuchBody(_) => false,
+        }
+    }
+
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Sql(error) => error.sqlite_error_code(),
-            Self::Io(_) | Self::Newer(_) | Self::LittleSpace(_) | Self::Replaced | Self::NoSuchBody(_) => None,
+            Self::Io(_)
+            | Self::Newer(_)
+            | Self::LittleSpace(_)
+            | Self::ShortFiles(_)
+            | Self::Replaced
+            | Self::NoSuchBody(_) => None,
         }
     }
 
@@ -101,7 +119,9 @@ impl Trouble {
         let root = root.display();
         match self {
             Self::Newer(_) => format!("{root} was written by a newer jobdeck: use that one, or another --state-dir"),
+            _ if self.is_lack_of_memory() => MORE_MEMORY.to_owned(),
             Self::LittleSpace(_) => format!("Free some space where {root} is: 64 MiB are needed"),
+            Self::ShortFiles(_) => "Raise the limit on file sizes (ulimit -f): 64 MiB are needed".to_owned(),
             Self::Replaced => "The jobs are claimed again in what is there now".to_owned(),
             Self::NoSuchBody(_) => "It was replaced meanwhile: look at the job again".to_owned(),
             Self::Io(error) if is_lack_of_room(error) => {

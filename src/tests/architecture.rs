@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 /// Which rooms each room may name, as in `ARCHITECTURE.md`.
 const TABLE: &[(&str, &[&str])] = &[
     ("main", &[]),
-    ("lib", &["app", "cli", "config", "domain", "json", "providers", "stderr", "ui"]),
+    ("lib", &["app", "cli", "config", "domain", "json", "memory", "providers", "stderr", "ui"]),
     ("domain", &[]),
     ("json", &["domain"]),
     ("providers", &["json", "domain"]),
     ("net", &["domain", "tls"]),
-    ("store", &["domain", "tls"]),
-    ("engine", &["child", "providers", "net", "store", "domain"]),
-    ("config", &["providers", "domain"]),
+    ("store", &["domain", "memory", "tls"]),
+    ("engine", &["child", "named_file", "providers", "net", "store", "domain"]),
+    ("config", &["named_file", "providers", "domain"]),
     ("demo", &["domain"]),
     ("child", &[]),
+    ("memory", &[]),
+    ("named_file", &[]),
     ("fd_writer", &[]),
     ("stderr", &["fd_writer"]),
     ("logging", &["domain", "stderr"]),
@@ -32,7 +34,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("cli", &["report", "run", "session", "app", "ui", "engine", "config", "demo", "json", "domain"]),
     // What both name besides.
     ("tui", &["logging", "exit", "shell", "stderr", "fd_writer"]),
-    ("cli", &["logging", "exit", "shell", "child", "stderr", "fd_writer"]),
+    ("cli", &["logging", "exit", "shell", "child", "stderr", "fd_writer", "named_file"]),
 ];
 
 /// What one file may name that the rest of its room may not: the command that starts the dashboard.

@@ -55,7 +55,7 @@ async fn fetched(case: &Case, script: &Script, net: &Net) -> (JobKey, Response) 
     let arrived = net.send(&request, &token, &mut body, &mut leave).await.expect(&case.name);
     assert_eq!((body.status, arrived.status), (case.status(), case.status()), "{}", case.name);
     let received = bytes::Bytes::from(body.bytes);
-    let decoded = decode::decoded(arrived.headers.content_encoding.as_deref(), &received);
+    let decoded = decode::decoded(arrived.headers.content_encoding.as_deref(), &received).unwrap();
     let decoded = decoded.map_or(received, |decoded| decoded.bytes);
     let reply = Response {
         status: arrived.status,

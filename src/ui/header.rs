@@ -283,6 +283,7 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
     }
     let trouble = app.store_trouble.as_ref().map(|trouble| match trouble {
         StoreTrouble::Local(_) => "cannot save: polling for results is on hold",
+        StoreTrouble::Memory(_) => "memory is short: polling for results is on hold",
         StoreTrouble::Team(_) => "no connection to the team's store: polling for results is on hold",
     });
     if let Some(trouble) = trouble {

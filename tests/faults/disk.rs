@@ -223,31 +223,75 @@ fn with_few_descriptors_fewer_polls_are_sent_and_no_result_is_lost() {
     }
 }
 
+/// Leaves a running process so much address space beside what it has.
+fn limit_memory(watch: &Running, more: Option<u64>) {
+    let pages = fs::read_to_string(format!("/proc/{}/statm", watch.pid().as_raw_nonzero())).unwrap();
+    let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+    let current = more.map(|more| pages * 4096 + more);
+    prlimit(Some(watch.pid()), Resource::As, Rlimit { current, maximum: None }).unwrap();
+}
+
+/// A response packed by gzip, which makes little of it.
+fn packed(body: &str) -> Scripted {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(body.as_bytes()).unwrap();
+    Scripted::json(200, gzip.finish().unwrap()).header("Content-Encoding", "gzip")
+}
+
 #[test]
 fn a_result_for_which_there_is_no_memory_waits_on_disk_and_is_read_as_soon_as_there_is_or_at_the_next_start() {
-    for ends in [false, true] {
+    for (ends, is_packed) in [(false, false), (true, false), (false, true), (true, true)] {
         let (body, pause) = (large_result(40 << 20), Duration::from_secs(3));
-        let late = Scripted::json(200, body.clone()).fault(Fault::StallHead(pause));
+        let sent = if is_packed { packed(&body) } else { Scripted::json(200, body.clone()) };
+        let late = sent.fault(Fault::StallHead(pause));
         let bench = Bench::new().job("unstract", "job-1", [late, acknowledged()]);
         let watch = bench.start(&["watch", "-v"]);
         bench.until_read("job-1", 1);
-        let limit = |current| {
-            prlimit(Some(watch.pid()), Resource::As, Rlimit { current, maximum: None }).unwrap();
-        };
-        let pages = fs::read_to_string(format!("/proc/{}/statm", watch.pid().as_raw_nonzero())).unwrap();
-        let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
-        limit(Some(pages * 4096 + (16 << 20)));
-        watch.until_said("memory is too short to read a response");
+        limit_memory(&watch, Some(16 << 20));
+        watch.until_said("no room to read a response, which waits on disk");
         if ends {
             watch.signal(Signal::TERM);
             watch.end().with(143);
             bench.run(&["watch"]).with(0);
         } else {
-            limit(None);
+            limit_memory(&watch, None);
             watch.end().with(0);
         }
         row("no memory for a result of 40 MiB", 1, 0, Duration::ZERO);
         assert_eq!((bench.body("job-1") == body.as_bytes(), bench.script.reads("job-1")), (true, 1));
+    }
+}
+
+#[test]
+fn while_memory_is_short_no_result_is_asked_for_and_the_others_go_on() {
+    let bench = Bench::new().job("unstract", "job-1", [executing()]).job("vessl", "job-2", [pending()]);
+    let watch = bench.start(&["watch", "--format", "jsonl"]);
+    bench.until_read("job-1", 2);
+    limit_memory(&watch, Some(16 << 20));
+    watch.until_said("memory is short. End other programs, or raise the limit on memory");
+    let reads = bench.script.reads("job-1");
+    bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());
+    bench.until_read("job-2", bench.script.reads("job-2") + 3);
+    assert_eq!(bench.script.reads("job-1"), reads, "withheld");
+    bench.script.on("job-2", [done("x")]);
+    limit_memory(&watch, None);
+    watch.end().with(0).said("there is enough memory again");
+    assert_eq!(bench.body("job-1"), RESULT.as_bytes());
+}
+
+#[test]
+fn where_files_are_limited_to_less_than_a_result_may_need_no_result_is_asked_for() {
+    for bytes in [0, 1 << 20, (64 << 20) - 1] {
+        let bench = Bench::new().job("unstract", "job-1", [executing()]);
+        let watch = bench.start(&["watch", "--format", "jsonl"]);
+        bench.until_read("job-1", 1);
+        limit_file_size(&watch, Some(bytes));
+        watch.until_said(WITHHELD);
+        let reads = bench.script.reads("job-1");
+        bench.script.on("job-1", [vec![executing(); reads], vec![result(), acknowledged()]].concat());
+        limit_file_size(&watch, Some(64 << 20));
+        watch.end().with(0).said("Raise the limit on file sizes (ulimit -f): 64 MiB are needed");
+        assert_eq!((bench.body("job-1"), bench.script.reads("job-1")), (RESULT.into(), reads + 1), "{bytes}");
     }
 }
 

@@ -223,11 +223,14 @@ struct Folders {
 impl Folders {
     fn new(told: Sender<Told>) -> Self {
         let none = |why| Self { watcher: None, watched: HashMap::new(), names: None, failed: Some(why) };
-        // The library panics at each call where it cannot start its thread.
-        if let Err(error) = std::thread::Builder::new().spawn(|| {}) {
-            return none(format!("no thread can be started: {error}"));
-        }
-        match notify::recommended_watcher(move |event| drop(told.send(Told::Event(event)))) {
+        let alive = Arc::new(told);
+        let in_thread = Arc::clone(&alive);
+        match notify::recommended_watcher(move |event| drop(in_thread.send(Told::Event(event)))) {
+            // The library does not say that its thread could not be started: it panics at each call, the last included.
+            Ok(watcher) if Arc::strong_count(&alive) == 1 => {
+                std::mem::forget(watcher);
+                none("no thread can be started".to_owned())
+            }
             Ok(watcher) => Self { watcher: Some(watcher), watched: HashMap::new(), names: None, failed: None },
             // The error's own text would repeat the path.
             Err(error) => none(why_not(&error)),

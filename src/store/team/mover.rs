@@ -262,7 +262,7 @@ impl Mover {
                 );
             }
         }
-        let (bytes, spooled) = writer.finish();
+        let (bytes, spooled) = writer.finish().bytes().map_err(|_| StoreError::no_memory("copy a result"))?;
         kept.saved.check(&bytes).map_err(|damage| TeamTrouble::Damaged(damage.to_string()))?;
         let KeptBody { saved, keep, role, broken, headers, exported: _ } = kept;
         let (http_status, masked, at) = (saved.http_status, saved.masked, saved.at);

@@ -110,7 +110,7 @@ async fn a_body_that_was_moved_but_not_committed_is_found_again() {
     claimed(&first, &scan("a")).await;
     let mut spool = first.spool().begin(&scan("a"), 7, true);
     spool.push(&bytes);
-    let (_, spooled) = spool.finish();
+    let (_, spooled) = spool.finish().bytes().unwrap();
     let spooled = spooled.unwrap();
     std::fs::rename(&spooled, dir.path().join("bodies").join(spooled.file_name().unwrap())).unwrap();
     drop(first);

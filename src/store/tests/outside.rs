@@ -97,7 +97,7 @@ async fn large_bodies_are_saved_and_found_again_where_a_folder_is_a_link_to_anot
         let bytes = vec![b'x'; 300_000];
         let mut spool = store.spool().begin(&key, 1, true);
         spool.push(&bytes);
-        let (_, spooled) = spool.finish();
+        let (_, spooled) = spool.finish().bytes().unwrap();
         assert!(spooled.is_some());
         let mut save = with_copy(&key, 1, bytes.clone());
         save.body.as_mut().unwrap().spooled = spooled;

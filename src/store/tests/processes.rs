@@ -80,10 +80,26 @@ async fn writes_against_a_limit() {
     for chunk in bytes.chunks(100_000) {
         spool.push(chunk);
     }
-    let (held, spooled) = spool.finish();
+    let (held, spooled) = spool.finish().bytes().unwrap();
     assert!(held == bytes && spooled.is_none(), "a reply is held in memory where the disk takes no more");
     let error = store.save(with_copy(&scan("large"), 1, held.to_vec())).await.unwrap_err();
     assert!(error.to_string().contains("limit on file sizes"), "{error}");
+
+    limit(Some(57 << 20));
+    let mut spool = store.spool().begin(&scan("too long for memory"), 1, true);
+    let mut pushed = 0;
+    let why = loop {
+        spool.push(&bytes);
+        match spool.objection() {
+            Some(why) => break why,
+            None => pushed += bytes.len(),
+        }
+    };
+    assert!(why.starts_with("no more of it could be kept"), "{why}");
+    let (kept, spooled) = spool.finish().bytes().unwrap();
+    assert!(kept.len() == pushed && spooled.is_some(), "what was written stays in its file");
+    drop(kept);
+    limit(Some(1 << 20));
 
     let mut saved = Vec::new();
     let failed = loop {

@@ -111,7 +111,7 @@ async fn a_spooled_reply_is_moved_and_not_written_twice() {
     for chunk in bytes.chunks(10_000) {
         spool.push(chunk);
     }
-    let (held, spooled) = spool.finish();
+    let (held, spooled) = spool.finish().bytes().unwrap();
     assert_eq!(held, bytes);
     let mut save = with_copy(&scan("a"), 1, held.to_vec());
     save.body.as_mut().unwrap().spooled = spooled;
@@ -134,7 +134,7 @@ async fn a_reply_that_is_not_saved_leaves_no_file_but_for_a_one_shot_one_that_no
             spool.push(&[b'x'; 2 * LONGEST_INLINE]);
             assert_eq!(count(), 1, "{provider}");
             let spooled = if finished {
-                spool.finish().1
+                spool.finish().bytes().unwrap().1
             } else {
                 drop(spool);
                 None
@@ -172,7 +172,7 @@ async fn a_short_reply_makes_no_file() {
     let store = open(dir.path());
     let mut spool = store.spool().begin(&scan("a"), 1, true);
     spool.push(b"short");
-    assert_eq!(spool.finish(), (Bytes::from_static(b"short"), None));
+    assert_eq!(spool.finish().bytes().unwrap(), (Bytes::from_static(b"short"), None));
     assert_eq!(files_in(&dir.path().join("spool")), Vec::<String>::new());
 }
 
@@ -187,7 +187,7 @@ async fn a_reply_whose_disk_fails_goes_on_in_memory() {
     for chunk in bytes.chunks(10_000) {
         spool.push(chunk);
     }
-    let (held, spooled) = spool.finish();
+    let (held, spooled) = spool.finish().bytes().unwrap();
     assert_eq!((held.as_ref(), spooled), (bytes.as_slice(), None));
 }
 
@@ -200,7 +200,7 @@ async fn a_reply_whose_file_vanishes_is_still_whole() {
     spool.push(&bytes);
     std::fs::remove_dir_all(dir.path().join("spool")).unwrap();
     spool.push(b"end");
-    let (held, spooled) = spool.finish();
+    let (held, spooled) = spool.finish().bytes().unwrap();
     assert_eq!((held.len(), spooled), (bytes.len() + 3, None));
     let saved = store.save(with_copy(&scan("a"), 1, held.to_vec())).await;
     let saved = match saved {

@@ -198,7 +198,7 @@ async fn folders_that_a_cleaner_took_away_are_made_again() {
         let bytes = vec![b'x'; 2 * LONGEST_INLINE];
         let mut spool = store.spool().begin(&scan("a"), 1, true);
         spool.push(&bytes);
-        let (bytes, spooled) = spool.finish();
+        let (bytes, spooled) = spool.finish().bytes().unwrap();
         assert!(spooled.is_some(), "{taken:?}");
         for folder in taken.iter().filter(|folder| **folder == "bodies") {
             let _ = std::fs::remove_dir(dir.path().join(folder));

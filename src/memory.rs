@@ -1,0 +1,28 @@
+//! Memory where it is limited: what there still is, and no more of it taken than is used.
+
+use rustix::process::{Resource, getrlimit};
+
+/// Whether so many bytes more could be had. The allocator is no one to ask: it has reserves of its own, and a small piece
+/// that it cannot have ends the program.
+pub fn has(bytes: u64) -> bool {
+    usize::try_from(bytes).is_ok_and(|bytes| memmap2::MmapMut::map_anon(bytes).is_ok())
+}
+
+/// To be called before the first thread is started. Where the address space is limited, one heap serves all threads: GNU's
+/// allocator takes 64 MiB of it for each of them, which a limit of 400 MB does not outlast.
+pub fn begin() {
+    if getrlimit(Resource::As).current.is_some() {
+        one_heap();
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn one_heap() {
+    #[expect(unsafe_code, reason = "no other thread runs yet, and the call takes two numbers")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn one_heap() {}
