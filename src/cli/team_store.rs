@@ -15,7 +15,11 @@ use crate::domain::secret::Token;
 use crate::domain::team::Address;
 use crate::engine::saved::{OpenStore, ServerTarget};
 use crate::engine::token::{self, Prompts};
+use crate::named_file;
 use crate::session::settings;
+
+/// The longest password file that is read.
+const LONGEST_PGPASS: u64 = 1 << 20;
 
 /// The team's store; None where none is set.
 pub async fn target(common: &CommonArgs) -> Result<Option<ServerTarget>, Failure> {
@@ -64,7 +68,8 @@ fn usual_password(address: &Address) -> Option<Token> {
         output::say_error(&format!("{} is not used: others may read it. Use `chmod 600` on it.", path.display()));
         return None;
     }
-    pgpass::password(&fs::read_to_string(&path).ok()?, address).and_then(|password| Token::new(&password))
+    let text = String::from_utf8(named_file::read(&path, LONGEST_PGPASS).ok()?).ok()?;
+    pgpass::password(&text, address).and_then(|password| Token::new(&password))
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -141,7 +141,8 @@ pub fn load_named(named: &[PathBuf]) -> Result<JobsFile, ConfigError> {
 
 /// Reads a jobs file.
 pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
-    parse(&read(path)?, path)
+    let text = files::reading::read_patiently(path).map_err(|why| unreadable(path, why))?;
+    parse(&text, path)
 }
 
 /// Reads the text of a jobs file; `path` is where it is, for messages and for the paths in it. Its files of ids are
@@ -233,7 +234,11 @@ const MOST_DUPLICATES: usize = 100;
 
 /// The text of a file of ours.
 fn read(path: &Path) -> Result<String, ConfigError> {
-    files::reading::read(path).map_err(|Unreadable { what, help }| ConfigError::of_file(path, &what, help))
+    files::reading::read(path).map_err(|why| unreadable(path, why))
+}
+
+fn unreadable(path: &Path, Unreadable { what, help }: Unreadable) -> ConfigError {
+    ConfigError::of_file(path, &what, help)
 }
 
 fn directory(path: &Path) -> PathBuf {

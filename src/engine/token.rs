@@ -15,6 +15,8 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::KeyTrouble;
 use crate::domain::secret::{Token, TokenSource};
 use crate::domain::service::{PLATFORM_TOKEN, Service};
+use crate::named_file;
+use crate::net::offload;
 
 /// How long a file or a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -206,12 +208,13 @@ async fn from_file(path: &Path) -> Result<Token, TokenError> {
     let failed = |error: std::io::Error| {
         TokenError::new(kind_of(&error), format!("failed to read {what}: {error}"), "write the token to it")
     };
-    let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).await.map_err(failed)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(too_long(&what));
-    }
+    let path = path.to_owned();
+    // A pipe that says nothing is left to itself when our patience ends.
+    let read = offload::run(move || named_file::read_patiently(&path, LONGEST)).await;
+    let bytes = match read.unwrap_or_else(|| Err(std::io::ErrorKind::Other.into())) {
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => return Err(too_long(&what)),
+        read => read.map_err(failed)?,
+    };
     let text = in_utf8(bytes, &what)?;
     token(&text, &what, "write the token alone to it")
 }
@@ -361,7 +364,7 @@ mod tests {
         let cases = [
             (TokenSource::Env("JOBDECK_NOT_SET".to_owned()), "the variable JOBDECK_NOT_SET is not set"),
             (TokenSource::File("/nowhere/token".into()), "failed to read the token file /nowhere/token: No such file"),
-            (TokenSource::File("/".into()), "failed to read the token file /: Is a directory"),
+            (TokenSource::File("/".into()), "failed to read the token file /: is a directory"),
             (TokenSource::File("/dev/zero".into()), "gives more than 64 KiB"),
             (command(&["jobdeck-no-such-program"]), "failed to start the token command jobdeck-no-such-program"),
             (

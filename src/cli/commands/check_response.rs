@@ -13,6 +13,10 @@ use crate::domain::reading::Verdict;
 use crate::domain::request::{Request, masked};
 use crate::domain::state::LostBecause;
 use crate::engine::explain::{self, Explained};
+use crate::named_file;
+
+/// The longest response that is read.
+const LARGEST: u64 = 4 << 30;
 
 /// Prints it for a response to the status request of a job and, where one is given, for one to the request for its result.
 /// Each is a file and an HTTP code. Without an id the job is the one that the response names. Returns the exit code: 2
@@ -57,8 +61,11 @@ pub fn run(
 
 /// The bytes of a file. That there are none is said.
 fn read(path: &Path) -> Option<Bytes> {
-    let read = std::fs::read(path).map(Bytes::from);
-    let said = |error| output::say_error(&format!("failed to read {}: {error}", Clean::new(&path.to_string_lossy())));
+    let read = named_file::read_patiently(path, LARGEST).map(Bytes::from);
+    let said = |error| {
+        let (path, why) = (path.to_string_lossy(), named_file::sentence(&error));
+        output::say_error(&format!("failed to read {}: {why}", Clean::new(&path)));
+    };
     read.map_err(said).ok()
 }
 

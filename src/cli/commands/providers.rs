@@ -5,13 +5,14 @@ use std::path::Path;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, StdoutWriter};
 use crate::config;
+use crate::config::files::reading::read_patiently;
 use crate::config::tables::provider::{self, ListedProvider};
 use crate::domain::clean::Clean;
 
 /// Prints the list, or the description of the one that is named. Returns the exit code.
 pub fn run(name: Option<&str>, jobs_file: Option<&Path>) -> Result<u8, Failure> {
     // Without a jobs file the shipped ones and the user's are all that there are.
-    let text = config::locate(jobs_file).ok().and_then(|path| std::fs::read_to_string(path).ok());
+    let text = config::locate(jobs_file).ok().and_then(|path| read_patiently(&path).ok());
     let mut out = StdoutWriter::new();
     match name {
         None => {

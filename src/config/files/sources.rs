@@ -2,10 +2,11 @@
 //! providers.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
+
+use crate::named_file;
 
 /// A file, or all files that a pattern names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Digest {
 pub fn digest(sources: &[FileSource]) -> Option<u64> {
     let mut digest = Digest::default();
     for (nth, path) in sources.iter().flat_map(FileSource::files).enumerate() {
-        if !digest.add(&path, File::open(&path).ok()) && nth == 0 {
+        if !digest.add(&path, named_file::open(&path).ok()) && nth == 0 {
             return None;
         }
     }

@@ -16,8 +16,12 @@ use crate::config::files::paths;
 use crate::config::problems::{OtherFile, Problem, Problems, known_keys, syntax};
 use crate::domain::job::ProviderName;
 use crate::domain::provider::ProviderRef;
+use crate::named_file;
 use crate::providers;
 use crate::providers::described::{self, Described, DescriptionFault, KnownDescriptions, KnownSecrets, Shipped, Table};
+
+/// The longest description that is read.
+const LARGEST: u64 = 16 << 20;
 
 /// A provider that a service names.
 #[derive(Debug, Clone)]
@@ -343,7 +347,8 @@ fn path_of_user(name: &str) -> Option<PathBuf> {
 }
 
 fn read_file(path: &Path) -> Option<Read> {
-    match std::fs::read_to_string(path) {
+    let text = named_file::read(path, LARGEST).and_then(|text| String::from_utf8(text).map_err(io::Error::other));
+    match text {
         Ok(text) => Some(Ok(Arc::new(OtherFile { path: path.to_owned(), text }))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => Some(Err(Arc::new(error))),
