@@ -1,7 +1,7 @@
 //! What has to be loaded for what is seen: derived from the model after each event, never remembered as a duty.
 
 use super::App;
-use super::detail::Tab;
+use super::detail::{Tab, TabContent};
 use super::effect::{BodyPart, Effect, JobSnapshot};
 use crate::domain::fact::Fact;
 use crate::domain::job::JobIx;
@@ -15,7 +15,7 @@ impl App {
         let seen = self.layout().detail.is_some();
         let menu = self.overlay.as_deref().and_then(|overlay| overlay.needs_body()) == Some(ix);
         let preview = seen && self.previews(ix);
-        let needs_body = matches!(tab, Tab::Output | Tab::Raw | Tab::Files);
+        let needs_body = tab.content() != TabContent::Text;
         if (seen && needs_body) || menu || preview {
             effects.extend(self.ask_for_body(ix));
         }
@@ -26,11 +26,11 @@ impl App {
         if !seen {
             return effects;
         }
-        let part = match tab {
-            Tab::Output => Some(BodyPart::Output),
-            Tab::Summary => preview.then_some(BodyPart::Output),
-            Tab::Files => self.shown_file(ix).map(BodyPart::File),
-            Tab::Batch | Tab::Raw | Tab::History => None,
+        let part = match tab.content() {
+            TabContent::Tree => Some(BodyPart::Output),
+            TabContent::Text => preview.then_some(BodyPart::Output),
+            TabContent::Files => self.shown_file(ix).map(BodyPart::File),
+            TabContent::Bytes => None,
         };
         if let Some(part) = part
             && let Some((body, text)) = self.detail.want_tree(ix, part)

@@ -15,7 +15,7 @@ use ratatui::widgets::{Block, Borders, Widget};
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::detail::regions::Regions;
-use crate::app::detail::{Loaded, LoadedBody, Tab};
+use crate::app::detail::{Loaded, LoadedBody, Tab, TabContent};
 use crate::app::event::Content;
 use crate::app::layout::Pane;
 use crate::app::list::jobs::Row;
@@ -46,8 +46,9 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     let regions = app.regions(ix);
     divider(regions.divider, theme, buf);
     let mut state = app.detail.view(ix);
-    match app.detail.tab {
-        tab @ (Tab::Batch | Tab::Summary | Tab::History) => match app.text_lines(tab, ix, regions.size(false)) {
+    let tab = app.detail.tab;
+    match tab.content() {
+        TabContent::Text => match app.text_lines(tab, ix, regions.size(false)) {
             Some(lines) => {
                 let top = *state.top(tab);
                 text_tab(&lines, top, &state.search, regions.main, theme, buf);
@@ -56,7 +57,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
             }
             None => say("loading…", regions.main, theme, buf),
         },
-        Tab::Output | Tab::Raw | Tab::Files => saved(app, (ix, row), &regions, theme, buf),
+        TabContent::Tree | TabContent::Bytes | TabContent::Files => saved(app, (ix, row), &regions, theme, buf),
     }
     if !regions.aside.is_empty() {
         let lines = app.summary_lines(ix, regions.aside.width);
@@ -89,11 +90,11 @@ fn titles<'a>(app: &App, ix: JobIx, row: &Row, width: u16, theme: &Theme) -> Tit
     let right = vec![Span::raw(whose.to_string()), Span::styled(percent, theme.dim())];
     let hint = |action, words| key_hint(&app.keymap.first_key(action), words, theme);
     let mut hints = vec![hint(Action::NextTab, "tab")];
-    match app.detail.tab {
-        Tab::Output => hints.extend([hint(Action::Unfold, "unfold"), hint(Action::CopyPath, "copy path")]),
-        Tab::Files => hints.extend([hint(Action::Open, "open file"), hint(Action::CopyRaw, "copy its result")]),
-        Tab::Batch => {}
-        Tab::Summary | Tab::Raw | Tab::History => hints.push(hint(Action::Wrap, "wrap")),
+    match app.detail.tab.content() {
+        TabContent::Tree => hints.extend([hint(Action::Unfold, "unfold"), hint(Action::CopyPath, "copy path")]),
+        TabContent::Files => hints.extend([hint(Action::Open, "open file"), hint(Action::CopyRaw, "copy its result")]),
+        TabContent::Text if app.detail.tab == Tab::Batch => {}
+        TabContent::Text | TabContent::Bytes => hints.push(hint(Action::Wrap, "wrap")),
     }
     hints.extend([hint(Action::Find, "search"), hint(Action::Pager, "pager"), hint(Action::Zoom, "zoom")]);
     Titles { left, right, keys: hints.join(&Span::raw("  ")) }
@@ -166,14 +167,14 @@ fn opened(
     let area = regions.main;
     let focused = super::is_focused(app, Pane::Detail);
     TextLines { lines: &regions.head, top: 0, search: "", theme }.render(regions.head_area.intersection(buf.area), buf);
-    match app.detail.tab {
-        Tab::Batch | Tab::Summary | Tab::History => {}
-        Tab::Raw => {
+    match app.detail.tab.content() {
+        TabContent::Text => {}
+        TabContent::Bytes => {
             if let Some(view) = &body.raw {
                 raw::draw(view, area, &theme.raw(), buf);
             }
         }
-        Tab::Output => match &body.output {
+        TabContent::Tree => match &body.output {
             Loaded::Ready(view) => tree::draw(view, area, focused, &theme.tree(), buf),
             Loaded::Failed(why) => {
                 let size = human::bytes(content.body.len() as u64);
@@ -182,8 +183,8 @@ fn opened(
             }
             Loaded::No | Loaded::Asked => say("building the tree… Raw shows the bytes already", area, theme, buf),
         },
-        Tab::Files if content.files.is_empty() => say("no files in this response", area, theme, buf),
-        Tab::Files => {
+        TabContent::Files if content.files.is_empty() => say("no files in this response", area, theme, buf),
+        TabContent::Files => {
             let state = app.detail.view(ix);
             files::draw(&state, (body, content), app.shown_file(ix), regions, focused, theme, buf);
         }

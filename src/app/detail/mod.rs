@@ -29,7 +29,7 @@ use crate::json::index::Document;
 pub use batch::Figures;
 use raw::RawView;
 use summary::History;
-pub use tab::Tab;
+pub use tab::{Tab, TabContent};
 use tree::{DecodedString, KeptTree, TreeView};
 
 /// Something that is loaded elsewhere.

@@ -1,8 +1,8 @@
 //! Moving, folding and searching in the detail: each key goes to the view that is open, whatever it is.
 
-use super::Tab;
 use super::tree::{FoldAction, SearchOutcome};
 use super::view::{Size, TableView, TextView, UnderCursor, View};
+use super::{Tab, TabContent};
 use crate::app::App;
 use crate::app::effect::{BodyPart, Effect};
 use crate::app::event::Content;
@@ -21,8 +21,9 @@ impl App {
         let file = self.detail.view(ix).file;
         let regions = self.regions(ix);
         let size = regions.size(self.detail.tab == Tab::Files && file.is_some());
-        let answer = match (self.detail.tab, file) {
-            (tab @ (Tab::Batch | Tab::Summary | Tab::History), _) => {
+        let tab = self.detail.tab;
+        let answer = match (tab.content(), file) {
+            (TabContent::Text, _) => {
                 let lines = self.text_lines(tab, ix, size)?;
                 let state = self.detail.view_mut(ix);
                 let mut needle = state.search.clone();
@@ -30,10 +31,10 @@ impl App {
                 state.search = needle;
                 answer
             }
-            (Tab::Raw, _) => then(self.detail.body_mut(ix)?.raw.as_mut()?, size),
-            (Tab::Output, _) => then(self.detail.body_mut(ix)?.output.ready_mut()?, size),
-            (Tab::Files, Some(file)) => then(self.detail.body_mut(ix)?.files.get_mut(&file)?.ready_mut()?, size),
-            (Tab::Files, None) => {
+            (TabContent::Bytes, _) => then(self.detail.body_mut(ix)?.raw.as_mut()?, size),
+            (TabContent::Tree, _) => then(self.detail.body_mut(ix)?.output.ready_mut()?, size),
+            (TabContent::Files, Some(file)) => then(self.detail.body_mut(ix)?.files.get_mut(&file)?.ready_mut()?, size),
+            (TabContent::Files, None) => {
                 let under_cursor = self.file_under_cursor(ix).map(|(n, file, content)| UnderCursor {
                     path: format!(".message[{n}]"),
                     value: result_of(&file, &content),
@@ -90,14 +91,15 @@ impl App {
         let mut view = self.detail.view(ix);
         let regions = self.regions(ix);
         let size = regions.size(view.file.is_some());
-        match self.detail.tab {
-            tab @ (Tab::Batch | Tab::Summary | Tab::History) => {
+        let tab = self.detail.tab;
+        match tab.content() {
+            TabContent::Text => {
                 let lines = self.text_lines(tab, ix, size)?;
                 TextView { lines, top: view.top(tab), needle: &mut String::new() }.percent(size)
             }
-            Tab::Raw => View::percent(self.detail.body(ix)?.raw.as_ref()?, size),
-            Tab::Output => View::percent(self.detail.body(ix)?.output.ready()?, size),
-            Tab::Files => View::percent(self.detail.body(ix)?.files.get(&view.file?)?.ready()?, size),
+            TabContent::Bytes => View::percent(self.detail.body(ix)?.raw.as_ref()?, size),
+            TabContent::Tree => View::percent(self.detail.body(ix)?.output.ready()?, size),
+            TabContent::Files => View::percent(self.detail.body(ix)?.files.get(&view.file?)?.ready()?, size),
         }
     }
 
@@ -110,13 +112,13 @@ impl App {
     pub(in crate::app) fn open_in_detail(&mut self) -> Vec<Effect> {
         let Some(ix) = self.list.selected() else { return Vec::new() };
         let state = self.detail.view(ix);
-        match (self.detail.tab, state.file) {
-            (Tab::Output, _) | (Tab::Files, Some(_)) => return self.fold(FoldAction::Toggle),
-            (Tab::Files, None) => {
+        match (self.detail.tab.content(), state.file) {
+            (TabContent::Tree, _) | (TabContent::Files, Some(_)) => return self.fold(FoldAction::Toggle),
+            (TabContent::Files, None) => {
                 let file = self.detail.body(ix).and_then(|body| body.order.get(state.files.at).copied());
                 self.detail.view_mut(ix).file = file;
             }
-            (Tab::Batch | Tab::Summary | Tab::Raw | Tab::History, _) => self.zoom = !self.zoom,
+            (TabContent::Text | TabContent::Bytes, _) => self.zoom = !self.zoom,
         }
         Vec::new()
     }

@@ -4,7 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::view::Size;
-use super::{LoadedBody, Tab};
+use super::{LoadedBody, Tab, TabContent};
 use crate::app::App;
 use crate::app::event::Content;
 use crate::app::layout::Pane;
@@ -54,17 +54,17 @@ impl App {
         let whole = Regions { main: area, ..Regions::default() };
         let body = self.detail.body(ix);
         let content = body.and_then(|body| Some((body, body.content.ready()?)));
-        match self.detail.tab {
-            Tab::Batch | Tab::History => whole,
-            Tab::Summary => self.with_preview(ix, whole),
-            Tab::Output if area.width >= BESIDE => {
+        match self.detail.tab.content() {
+            TabContent::Text if self.detail.tab == Tab::Summary => self.with_preview(ix, whole),
+            TabContent::Text => whole,
+            TabContent::Tree if area.width >= BESIDE => {
                 let (aside, divider, main) = beside(area);
                 let main = headed(content.map(|(_, content)| instead_of_output(content)), main, whole);
                 Regions { aside, divider, ..main }
             }
-            Tab::Output => headed(content.map(|(_, content)| instead_of_output(content)), area, whole),
-            Tab::Raw => headed(content.map(|(_, content)| faults(content)), area, whole),
-            Tab::Files => match content {
+            TabContent::Tree => headed(content.map(|(_, content)| instead_of_output(content)), area, whole),
+            TabContent::Bytes => headed(content.map(|(_, content)| faults(content)), area, whole),
+            TabContent::Files => match content {
                 Some((body, content)) if !content.files.is_empty() => self.with_file(ix, body, content, whole),
                 Some(_) | None => whole,
             },

@@ -17,6 +17,17 @@ pub enum Tab {
     History,
 }
 
+/// What a tab is made of. Keys, regions and drawing go by this, so that a further tab of text is at home at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TabContent {
+    /// Lines that [`App::text_lines`](crate::app::App::text_lines) has for it.
+    Text,
+    Tree,
+    /// A table of files, and the tree of the one that is opened.
+    Files,
+    Bytes,
+}
+
 impl Tab {
     /// Every tab, from left to right.
     pub const ALL: [Self; 6] = [Self::Batch, Self::Summary, Self::Output, Self::Files, Self::Raw, Self::History];
@@ -29,6 +40,15 @@ impl Tab {
             Self::Files => "Files",
             Self::Raw => "Raw",
             Self::History => "History",
+        }
+    }
+
+    pub fn content(self) -> TabContent {
+        match self {
+            Self::Batch | Self::Summary | Self::History => TabContent::Text,
+            Self::Output => TabContent::Tree,
+            Self::Files => TabContent::Files,
+            Self::Raw => TabContent::Bytes,
         }
     }
 
