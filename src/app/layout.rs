@@ -16,16 +16,16 @@ impl Pane {
 
     /// The pane after this one.
     pub fn next(self) -> Self {
-        match self {
-            Self::List => Self::Detail,
-            Self::Detail => Self::Log,
-            Self::Log => Self::List,
-        }
+        self.step(1)
     }
 
     /// The pane before this one.
     pub fn previous(self) -> Self {
-        self.next().next()
+        self.step(Self::ALL.len() - 1)
+    }
+
+    fn step(self, panes: usize) -> Self {
+        Self::ALL.into_iter().cycle().skip_while(|pane| *pane != self).nth(panes).unwrap_or(self)
     }
 }
 

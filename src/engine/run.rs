@@ -1,7 +1,6 @@
 //! The engine's loop: commands, responses, saves and timers, one at a time, on one task that owns everything. The parts
 //! own their state and answer with data; here it is passed on between them.
 
-use super::token::TokenError;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +27,7 @@ use super::polls::{Limits, PollEvent, Polls};
 use super::reporter::Reporter;
 use super::schedule::{Schedule, ServiceIx};
 use super::service_entry::ServiceEntry;
+use super::token::TokenError;
 use super::{EngineCommand, Purpose, Setup, StartError};
 
 /// How often followed jobs, unsaved responses and a failing store are looked at again.

@@ -54,8 +54,7 @@ impl Tab {
 
     /// The tab to the right, or to the left, round the end.
     pub fn step(self, right: bool) -> Self {
-        let at = Self::ALL.iter().position(|tab| *tab == self).unwrap_or_default();
         let steps = if right { 1 } else { Self::ALL.len() - 1 };
-        Self::ALL.get((at + steps) % Self::ALL.len()).copied().unwrap_or_default()
+        Self::ALL.into_iter().cycle().skip_while(|tab| *tab != self).nth(steps).unwrap_or_default()
     }
 }

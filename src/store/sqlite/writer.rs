@@ -1,4 +1,4 @@
-//! The one thread that writes: takes what waits, commits it together, then replys.
+//! The one thread that writes: takes what waits, commits it together, then replies.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -121,12 +121,13 @@ impl Writer {
         }
         let outcomes = match self.commit(&batch) {
             Ok(outcomes) => outcomes,
-            Err(Failed::NotBegun(trouble)) => batch.iter().map(|command| Err(self.say(command, &trouble))).collect(),
             // One step can spoil a transaction for all, a body for which there is no room: each by itself, then.
             Err(Failed::Aborted(_)) if batch.len() > 1 => {
                 batch.iter().map(|command| self.commit_one(command)).collect()
             }
-            Err(Failed::Aborted(trouble)) => batch.iter().map(|command| Err(self.say(command, &trouble))).collect(),
+            Err(Failed::NotBegun(trouble) | Failed::Aborted(trouble)) => {
+                batch.iter().map(|command| Err(self.say(command, &trouble))).collect()
+            }
         };
         for (command, mut outcome) in batch.into_iter().zip(outcomes) {
             if matches!((&command, &outcome), (WriteCommand::Probe(_), Ok(_))) && self.database.was_displaced() {
