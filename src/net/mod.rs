@@ -344,20 +344,22 @@ fn is_out_of_descriptors(error: &reqwest::Error) -> bool {
 }
 
 fn header_of(header: &Header, token: &Token) -> Result<(HeaderName, HeaderValue), HeaderError> {
-    let part = |part: &HeaderPart| match part {
-        HeaderPart::Text(text) => Ok(text.clone()),
-        HeaderPart::Token => Ok(token.expose().to_owned()),
-        HeaderPart::Secret(name) => {
-            token.expose_further(name).map(str::to_owned).ok_or_else(|| HeaderError::NoSecret(name.clone()))
-        }
-    };
-    let text = header.value.iter().map(part).collect::<Result<String, _>>()?;
+    let mut text = String::with_capacity(128);
+    for part in &header.value {
+        text.push_str(match part {
+            HeaderPart::Text(text) => text,
+            HeaderPart::Token => token.expose(),
+            HeaderPart::Secret(name) => {
+                token.expose_further(name).ok_or_else(|| HeaderError::NoSecret(name.clone()))?
+            }
+        });
+    }
     let unfit = || match header.is_secret() {
         true => HeaderError::UnfitToken,
         false => HeaderError::NoHeader(header.name.clone()),
     };
     let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| unfit())?;
-    let mut value = HeaderValue::from_str(&text).map_err(|_| unfit())?;
+    let mut value = HeaderValue::try_from(text).map_err(|_| unfit())?;
     value.set_sensitive(header.is_secret());
     Ok((name, value))
 }

@@ -1,5 +1,7 @@
 //! What a response to the status read means, by a description, and why.
 
+use std::borrow::Cow;
+
 use super::condition::all_hold;
 use super::items::ResponseCounts;
 use super::model::{Description, Progress};
@@ -217,8 +219,8 @@ fn decided(
         return Decided { state: Some(rule.state), by: Some(DecidedBy::Rule), word };
     }
     let bare = word.as_deref().map(|word| match &description.status.strip {
-        Some(strip) => stripped(word, strip),
-        None => word.to_owned(),
+        Some(strip) => Cow::Owned(stripped(word, strip)),
+        None => Cow::Borrowed(word),
     });
     if let Some(bare) = &bare
         && let Some(state) = description.words.state(bare)

@@ -150,7 +150,7 @@ impl Described {
         let setting = |name: &str| {
             let value = settings.get(name)?;
             let value = if name == "base" { value.split(['?', '#']).next().unwrap_or_default() } else { value };
-            Some(value.trim_end_matches('/').to_owned())
+            Some(value.trim_end_matches('/'))
         };
         let text = template.url(&Filling { id, setting: &setting, pointer })?;
         let mut url = Url::parse(&text).ok()?;
@@ -180,7 +180,7 @@ impl Described {
     }
 
     fn headers(&self, headers: &[(String, Template)], service: &Service, id: &str) -> Vec<Header> {
-        let setting = |name: &str| service.settings.get(name).cloned();
+        let setting = |name: &str| service.settings.get(name).map(String::as_str);
         let filling = Filling { id, setting: &setting, pointer: &|_| None };
         let has = |header: &Header| {
             header.value.iter().all(|part| match part {
@@ -276,7 +276,7 @@ impl Provider for Described {
 
     fn request(&self, service: &Service, id: &str) -> Request {
         let status = &self.0.status;
-        let setting = |name: &str| service.settings.get(name).cloned();
+        let setting = |name: &str| service.settings.get(name).map(String::as_str);
         let filling = Filling { id, setting: &setting, pointer: &|_| None };
         // A service whose address cannot be read is refused with its jobs file; its base is used instead.
         let filled = self.filled(&status.url, service, id, &|_| None);

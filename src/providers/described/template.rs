@@ -4,6 +4,9 @@ use crate::domain::request::HeaderPart;
 use crate::json::pointer::{NoPointer, Pointer, PointerId};
 use crate::providers::address;
 
+/// Room for nearly every address, in bytes.
+const USUAL: usize = 128;
+
 /// A text with holes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Template(pub Vec<TemplatePart>);
@@ -76,7 +79,7 @@ pub fn holes(text: &str) -> Result<Vec<Hole>, NoTemplate> {
 pub struct Filling<'a> {
     pub id: &'a str,
     /// A setting's value.
-    pub setting: &'a dyn Fn(&str) -> Option<String>,
+    pub setting: &'a dyn Fn(&str) -> Option<&'a str>,
     /// The text at a pointer.
     pub pointer: &'a dyn Fn(PointerId) -> Option<String>,
 }
@@ -114,7 +117,7 @@ impl Template {
     }
 
     fn filled(&self, filling: &Filling<'_>, encoded: impl Fn(&str) -> String) -> Option<String> {
-        let mut out = String::new();
+        let mut out = String::with_capacity(USUAL);
         for part in &self.0 {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
@@ -123,7 +126,7 @@ impl Template {
                     let segments: Vec<String> = filling.id.split('/').map(&encoded).collect();
                     out.push_str(&segments.join("/"));
                 }
-                TemplatePart::Setting(name) => out.push_str(&(filling.setting)(name)?),
+                TemplatePart::Setting(name) => out.push_str((filling.setting)(name)?),
                 TemplatePart::Pointer(id) => out.push_str(&encoded(&(filling.pointer)(*id)?)),
                 TemplatePart::Token | TemplatePart::Secret(_) => return None,
             }
@@ -136,11 +139,10 @@ impl Template {
         let part = |part: &TemplatePart| match part {
             TemplatePart::Token => Some(HeaderPart::Token),
             TemplatePart::Secret(name) => Some(HeaderPart::Secret(name.clone())),
-            TemplatePart::Text(_)
-            | TemplatePart::Id
-            | TemplatePart::IdWithSlashes
-            | TemplatePart::Setting(_)
-            | TemplatePart::Pointer(_) => Self(vec![part.clone()]).text(filling).map(HeaderPart::Text),
+            TemplatePart::Text(text) => Some(HeaderPart::Text(text.clone())),
+            TemplatePart::Id | TemplatePart::IdWithSlashes | TemplatePart::Setting(_) | TemplatePart::Pointer(_) => {
+                Self(vec![part.clone()]).text(filling).map(HeaderPart::Text)
+            }
         };
         self.0.iter().map(part).collect()
     }
