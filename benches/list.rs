@@ -51,6 +51,7 @@ fn declared(n: u32, state: State) -> Fact {
         tags: ["nov".to_owned()].into(),
         traits: JobTraits::default(),
         batch: None,
+        resubmits: Arc::default(),
     };
     Fact::Declared { ix: JobIx(n), job: Arc::new(job), known: known(state, n) }
 }

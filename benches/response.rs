@@ -92,6 +92,7 @@ fn save(n: usize, body: &Bytes) -> Save {
         tags: Arc::default(),
         traits: JobTraits::default(),
         batch: None,
+        resubmits: Arc::default(),
     };
     let at = Timestamp::UNIX_EPOCH;
     let body = SaveBody {

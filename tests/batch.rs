@@ -306,11 +306,11 @@ fn a_watch_puts_a_changed_jobs_file_in_force_and_ends_with_its_last_job() {
     }
     let bench = bench.job("vessl", "job-2", [done("x")]);
     drop(bench.command(&[]));
-    watch.until_said("1 added, 0 removed");
+    watch.until_said("1 job added");
     bench.until_read("job-2", 1);
     let both = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, both.replace("\"job-1\"", "\"job-2\"").replacen("id = \"job-2\"", "ids = []", 1)).unwrap();
-    let ended = watch.end().with(0).said("0 added, 1 removed");
+    let ended = watch.end().with(0).said("1 job removed");
     let summary = ended.summary();
     assert_eq!((&summary["total"], &summary["succeeded"]), (&1.into(), &1.into()), "{ended:?}");
     let first = ended.lines().into_iter().find(|line| line["id"] == "job-2").unwrap();
@@ -329,8 +329,7 @@ fn of_a_changed_jobs_file_a_watch_takes_what_it_followed_already_and_what_its_fi
     bench.script.on("job-3", [failed]);
     let bench = bench.job("vessl", "job-2", [pending()]).declared("vessl", "job-3", "tags = [\"nov\"]");
     drop(bench.command(&[]));
-    let ended =
-        watch.end().with(3).said("1 added, 0 removed").said("left at the first failure: 1 of 2 jobs unfinished");
+    let ended = watch.end().with(3).said("1 job added").said("left at the first failure: 1 of 2 jobs unfinished");
     assert_eq!(bench.script.reads("job-2"), 0, "{ended:?}");
 }
 

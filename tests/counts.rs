@@ -119,6 +119,7 @@ fn list(jobs: u32) -> App {
             tags: Arc::default(),
             traits: JobTraits::default(),
             batch: None,
+            resubmits: Arc::default(),
         };
         let fact = Fact::Declared { ix: JobIx(n), job: Arc::new(job), known: known(State::Running) };
         let _ = app.apply(Event::Fact(fact), now(0));

@@ -16,6 +16,7 @@ use super::overlay::reasons::Reasons;
 use super::overlay::sort_menu::SortMenu;
 use super::scroll::Motion;
 use super::{App, Leaving, TimeFormat};
+use crate::domain::human;
 use crate::domain::job::JobIx;
 
 impl App {
@@ -84,8 +85,12 @@ impl App {
                 let listed = self.list.order().to_vec();
                 self.mark_all(&listed);
             }
-            Action::NextTab => self.detail.turn(true),
-            Action::PreviousTab => self.detail.turn(false),
+            Action::NextTab | Action::PreviousTab => {
+                self.detail.turn(action == Action::NextTab);
+                if self.layout().detail.is_none() {
+                    self.focus = Pane::Detail;
+                }
+            }
             Action::Fold | Action::Unfold if self.focus == Pane::List => {
                 self.list.open_group(Some(action == Action::Unfold));
             }
@@ -218,7 +223,7 @@ impl App {
                 self.list.note_change(*ix);
             }
         }
-        let _ = self.say(format!("{} marked", crate::domain::human::counted(self.jobs.marked(), "job")));
+        let _ = self.say(format!("{} marked", human::counted(self.jobs.marked(), "job")));
     }
 
     fn open(&mut self) -> Vec<Effect> {
@@ -252,7 +257,16 @@ impl App {
             self.focus = Pane::List;
         } else if self.list.wanted().is_narrow() {
             self.list.want(ListFilter::default());
-        } else if !self.jobs.clear_marks() {
+        } else if self.jobs.marked() > 0 {
+            let marks = human::counted(self.jobs.marked(), "job");
+            if !self.drops_marks {
+                let _ = self.say(format!("{marks} marked{}", self.keymap.hint(Action::Back, "again drops the marks")));
+                self.drops_marks = true;
+                return Vec::new();
+            }
+            self.jobs.clear_marks();
+            return self.say(format!("marks dropped: {marks}"));
+        } else {
             let quit = self.keymap.first_key(Action::Quit);
             return self.say(format!("{quit} quits"));
         }
@@ -265,7 +279,7 @@ impl App {
         let (before, selected) = (self.list.at(), self.list.selected());
         let found = self
             .list
-            .go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(|row| row.is_problem() || row.is_stuck(now)));
+            .go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(|row| row.is_to_do() || row.is_stuck(now)));
         if !found {
             return self.say("no problem in the list");
         }

@@ -49,7 +49,7 @@ impl App {
         let rows = || self.jobs.iter().map(|(_, row)| row);
         match field {
             "state" => State::ALL.iter().map(ToString::to_string).collect(),
-            "is" => ["problem", "active", "finished", "stale", "saved", "marked"].map(str::to_owned).into(),
+            "is" => ["problem", "active", "finished", "stale", "saved", "marked", "stuck"].map(str::to_owned).into(),
             "service" => rows().map(|row| row.job.service.to_string()).collect(),
             "provider" => rows().map(|row| row.job.key.provider.to_string()).collect(),
             "tag" => rows().flat_map(|row| row.job.tags.iter().cloned()).collect(),

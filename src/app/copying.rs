@@ -74,7 +74,7 @@ impl App {
         if let Some(Effect::Copy { of, .. }) = effects.first_mut() {
             // What is kept of a lost job is no result.
             if known.saved.is_none() {
-                of.part = "no result, partial response";
+                of.part = "no result, response kept";
             }
         }
         effects
@@ -283,7 +283,7 @@ impl App {
     /// Everything about a job as Markdown. No token, no URL's query, no file of the user's is in it.
     fn report(&self, ix: JobIx) -> Option<String> {
         let row = self.jobs.get(ix)?;
-        let context = TextContext { zone: &UTC, for_report: true, ..self.text_context(row) };
+        let context = TextContext { zone: &UTC, for_report: true, ..self.text_context() };
         let mut out = format!("### {}\n\n", Clean::new(&row.job.label()));
         for entry in report(row, context) {
             out.push_str(&format!("- {}: {}\n", entry.label, entry.text));

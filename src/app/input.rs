@@ -11,6 +11,8 @@ use crate::domain::clean;
 pub struct LineInput {
     before: String,
     after: String,
+    /// Whether all of it is selected: what is typed next takes its place, any other key keeps it.
+    selected: bool,
 }
 
 /// What a key did to the line.
@@ -29,7 +31,22 @@ pub enum Typed {
 impl LineInput {
     /// A line with the cursor at its end.
     pub fn new(text: &str) -> Self {
-        Self { before: text.to_owned(), after: String::new() }
+        Self { before: text.to_owned(), ..Self::default() }
+    }
+
+    /// The same, all of it selected.
+    pub fn selected(text: &str) -> Self {
+        Self { selected: !text.is_empty(), ..Self::new(text) }
+    }
+
+    /// Selects nothing of it.
+    pub fn keep(&mut self) {
+        self.selected = false;
+    }
+
+    /// Whether all of it is selected.
+    pub fn is_selected(&self) -> bool {
+        self.selected
     }
 
     pub fn text(&self) -> String {
@@ -42,6 +59,15 @@ impl LineInput {
     }
 
     pub fn key(&mut self, key: Key) -> Typed {
+        let selected = std::mem::take(&mut self.selected);
+        let is_text = matches!(key.code, KeyCode::Char(c) if !key.ctrl && !key.alt && clean::is_harmless(c));
+        let replaced = selected && is_text;
+        if replaced {
+            self.before.clear();
+        } else if selected && matches!(key.code, KeyCode::Backspace | KeyCode::Delete) {
+            self.before.clear();
+            return Typed::Changed;
+        }
         let length = self.before.len() + self.after.len();
         match (key.code, key.ctrl) {
             (KeyCode::Enter, _) => return Typed::Done,
@@ -72,11 +98,14 @@ impl LineInput {
             (KeyCode::Char(c), false) if !key.alt && clean::is_harmless(c) => self.before.push(c),
             _ => return Typed::Same,
         }
-        if self.before.len() + self.after.len() == length { Typed::Same } else { Typed::Changed }
+        if self.before.len() + self.after.len() == length && !replaced { Typed::Same } else { Typed::Changed }
     }
 
     /// Text was pasted: its first line, without anything harmful.
     pub fn paste(&mut self, text: &str) {
+        if std::mem::take(&mut self.selected) {
+            self.before.clear();
+        }
         let line = text.lines().next().unwrap_or_default();
         self.before.push_str(&clean::Clean::new(line));
     }
@@ -93,6 +122,29 @@ fn first_end(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_selected_gives_way_to_what_is_typed_and_stays_for_any_other_key() {
+        let cases = [
+            ("x y", "xy"),
+            ("Backspace", ""),
+            ("Delete", ""),
+            ("Left x", "axb"),
+            ("End x", "abx"),
+            ("Ctrl-w x", "x"),
+            ("Enter", "ab"),
+            ("Esc", "ab"),
+        ];
+        for (keys, expected) in cases {
+            let mut input = LineInput::selected("ab");
+            let typed: Vec<Typed> = keys.split(' ').map(|key| input.key(Key::parse(key).unwrap())).collect();
+            assert_eq!(input.text(), expected, "{keys}");
+            assert_eq!(typed.contains(&Typed::Changed), expected != "ab", "{keys}");
+        }
+        let mut input = LineInput::selected("ab");
+        input.paste("cd");
+        assert_eq!((input.text().as_str(), input.is_selected()), ("cd", false));
+    }
 
     #[test]
     fn a_line_is_edited_as_in_a_shell() {

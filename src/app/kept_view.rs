@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::action::Action;
 use super::detail::Tab;
 use super::detail::tree::KeptTree;
-use super::effect::BodyPart;
+use super::effect::{BodyPart, Effect};
 use super::layout::{Class, Pane};
 use super::list::folds::FoldBy;
 use super::list::{ListFilter, SortBy};
 use super::{App, TimeFormat};
+use crate::domain::clean::Clean;
 use crate::domain::filter::Filter;
 use crate::domain::job::JobIx;
 use crate::domain::observation::BodyId;
@@ -116,7 +118,29 @@ impl App {
         let beside = kept.beside.iter().filter_map(|(class, beside)| Some((named(&CLASSES, class)?, *beside)));
         self.beside = beside.collect();
         self.detail.tab = Tab::ALL.into_iter().find(|tab| tab.as_str() == kept.tab).unwrap_or_default();
+        let _ = self.say_restored();
         self.waiting = Waiting { selected: kept.selected, views: kept.views.into_iter().collect() };
+    }
+
+    /// Says what is as it was left and hides jobs, or orders them otherwise.
+    fn say_restored(&mut self) -> Vec<Effect> {
+        let (wanted, (sort, reversed)) = (self.list.wanted(), self.list.sort());
+        let filter = (!wanted.filter.is_empty()).then(|| format!("filter {}", Clean::new(wanted.filter.source())));
+        let problems = wanted.problems.then(|| "problems only".to_owned());
+        let narrow = wanted.is_narrow();
+        let by = self.list.folds().by();
+        let folded = (by != FoldBy::Nothing).then(|| format!("folded by {}", by.as_str()));
+        let sorted = (sort != SortBy::default() || reversed).then(|| {
+            let reversed = if reversed { ", reversed" } else { "" };
+            format!("{}{reversed}", sort.title(self.list.columns()))
+        });
+        let zoomed = self.zoom.then(|| format!("one pane alone{}", self.keymap.hint(Action::Zoom, "shows all")));
+        let parts: Vec<String> = [filter, problems, folded, sorted, zoomed].into_iter().flatten().collect();
+        if parts.is_empty() {
+            return Vec::new();
+        }
+        let all = if narrow { self.keymap.hint(Action::Back, "lists all jobs") } else { String::new() };
+        self.say(format!("as you left it: {}{all}", parts.join(", ")))
     }
 
     /// A job is there that the reader may have been in before.

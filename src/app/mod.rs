@@ -176,6 +176,8 @@ pub struct App {
     beside: HashMap<Class, bool>,
     /// Keys without a meaning about which the user was told.
     unbound: HashSet<Key>,
+    /// The jobs for which a command was begun whose ids are added: their jobs may not be in the file yet.
+    sent: HashSet<JobIx>,
     /// The jobs of the copy menu.
     copying: Vec<JobIx>,
     /// When what overlay and batch show was last counted, and whether the jobs have changed since.
@@ -190,6 +192,8 @@ pub struct App {
     /// Where a search goes on in slices.
     searching: Option<(JobIx, detail::Tab)>,
     dragging: bool,
+    /// Whether the last key asked whether the marks shall go.
+    drops_marks: bool,
     reporting: copying::Reporting,
     waiting: kept_view::Waiting,
     /// When the last key was pressed, and how many jobs were over then, and problems.
@@ -235,6 +239,7 @@ impl App {
             splits: HashMap::new(),
             beside: HashMap::new(),
             unbound: HashSet::new(),
+            sent: HashSet::new(),
             copying: Vec::new(),
             counted: (Duration::ZERO, false),
             figures: detail::Figures::default(),
@@ -243,6 +248,7 @@ impl App {
             unasked: false,
             searching: None,
             dragging: false,
+            drops_marks: false,
             reporting: copying::Reporting::default(),
             waiting: kept_view::Waiting::default(),
             last_input: (options.now.mono, 0, 0),
@@ -312,8 +318,7 @@ impl App {
             Event::Copied { of, copied } => self.say_copied(&of, &copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
-            Event::CommandEnded { said, good: true } => self.say(said.to_string()),
-            Event::CommandEnded { said, good: false } => self.say_bad(said.to_string()),
+            Event::CommandEnded { said, good } => self.say_ended(&said, good),
             Event::KeysChanged(keymap) => {
                 self.keymap = *keymap;
                 Vec::new()
@@ -371,6 +376,9 @@ impl App {
         self.now = now;
         let rows = self.list_rows();
         let selected = self.list.selected();
+        for ix in self.jobs.tell_again() {
+            self.list.note_change(ix);
+        }
         self.redraw |= self.list.settle(&self.jobs, now, rows);
         self.recount();
         if self.list.selected() != selected {
@@ -429,15 +437,8 @@ impl App {
     }
 
     /// What the texts of a job's detail are made of besides the job.
-    fn text_context(&self, row: &Row) -> TextContext<'_> {
-        TextContext {
-            now: self.now.wall,
-            zone: self.zone(),
-            same_reason: self.jobs.same_reason(row),
-            longest: self.jobs.tally().longest,
-            keymap: &self.keymap,
-            for_report: false,
-        }
+    fn text_context(&self) -> TextContext<'_> {
+        TextContext { now: self.now.wall, zone: self.zone(), jobs: &self.jobs, keymap: &self.keymap, for_report: false }
     }
 
     /// Whether a row changed its state just now: it is highlighted for two seconds, or until the next key.

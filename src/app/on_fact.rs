@@ -6,8 +6,7 @@ use super::effect::{Effect, Notice, NoticeKind};
 use super::layout::Pane;
 use super::{App, Leaving};
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Ending, Fact};
-use crate::domain::human;
+use crate::domain::fact::{Ending, Fact, reloaded};
 use crate::domain::job::JobIx;
 use crate::domain::note;
 use crate::domain::observation::Observation;
@@ -37,7 +36,10 @@ impl App {
                 if self.overlay.as_deref().is_some_and(|overlay| overlay.opener() == Action::FileErrors) {
                     self.overlay = None;
                 }
-                return self.say(reloaded(added, removed));
+                // What was just said of a command told of the jobs that it added.
+                self.redraw = true;
+                let is_told = removed == 0 && self.toast.as_ref().is_some_and(|toast| toast.of_command);
+                return if is_told { Vec::new() } else { self.say(reloaded(added, removed)) };
             }
             Fact::Observed { ix, known, changed, .. } => {
                 let before = self.jobs.get(ix).map(|row| row.known.clone());
@@ -158,13 +160,6 @@ impl App {
     }
 }
 
-/// `jobs file reloaded: 1 job added, 2 jobs removed`, without what is none.
-fn reloaded(added: usize, removed: usize) -> String {
-    let parts = [(added, "added"), (removed, "removed")].into_iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = parts.map(|(count, word)| format!("{} {word}", human::counted(count, "job"))).collect();
-    if parts.is_empty() { "jobs file reloaded".to_owned() } else { format!("jobs file reloaded: {}", parts.join(", ")) }
-}
-
 /// Whether anything that is seen differs: not only when the last read was.
 fn differs(before: &Observation, after: &Observation) -> bool {
     let mut before = before.clone();
@@ -173,22 +168,4 @@ fn differs(before: &Observation, after: &Observation) -> bool {
         last.at = next.at;
     }
     before != *after
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reload_says_what_it_added_and_removed_and_nothing_of_what_is_none() {
-        let cases = [
-            (1, 0, "jobs file reloaded: 1 job added"),
-            (0, 2, "jobs file reloaded: 2 jobs removed"),
-            (2, 1, "jobs file reloaded: 2 jobs added, 1 job removed"),
-            (0, 0, "jobs file reloaded"),
-        ];
-        for (added, removed, text) in cases {
-            assert_eq!(reloaded(added, removed), text);
-        }
-    }
 }

@@ -1,9 +1,11 @@
 //! Commands of the user's own: for which jobs they are meant, and what comes of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::App;
 use super::effect::Effect;
+use super::list::jobs::Row;
 use super::overlay::confirm::Confirm;
 use crate::domain::clean::Clean;
 use crate::domain::command::{Marked, UserCommand};
@@ -33,8 +35,12 @@ impl App {
         if command.marked == Marked::Refuse && jobs.len() > 1 {
             return self.say_bad(format!("`{name}` is for one job at a time, and {} are marked", jobs.len()));
         }
-        if command.confirm {
-            self.show(Confirm::new(number, command, jobs));
+        // What was sent again is paid twice if it is sent once more.
+        let is_again =
+            |ix: &&JobIx| self.sent.contains(ix) || self.jobs.get(**ix).is_some_and(Row::is_sent_again);
+        let again: HashSet<JobIx> = jobs.iter().filter(|_| command.adds.is_some()).filter(is_again).copied().collect();
+        if command.confirm || !again.is_empty() {
+            self.show(Confirm::new(number, command, jobs, again));
             return Vec::new();
         }
         self.start_command(command, &jobs)
@@ -48,6 +54,9 @@ impl App {
                 self.jobs.toggle_mark(*ix);
                 self.list.note_change(*ix);
             }
+        }
+        if command.adds.is_some() {
+            self.sent.extend(jobs);
         }
         let jobs = self.subjects(jobs);
         let _ = self.say(format!("{}: running for {}", command.name, counted(jobs.len(), "job")));

@@ -16,6 +16,8 @@ const TOAST: Duration = Duration::from_secs(6);
 pub struct Toast {
     pub text: Clean,
     pub bad: bool,
+    /// Whether it tells how a command of the user's own ended.
+    pub(super) of_command: bool,
     pub(super) until: Duration,
     /// Until when no key takes it away.
     pub(super) kept: Duration,
@@ -24,7 +26,13 @@ pub struct Toast {
 impl App {
     pub(super) fn say(&mut self, text: impl Into<String>) -> Vec<Effect> {
         let now = self.now.mono;
-        self.toast = Some(Toast { text: Clean::from(text.into()), bad: false, until: now + TOAST, kept: now });
+        self.toast = Some(Toast {
+            text: Clean::from(text.into()),
+            bad: false,
+            of_command: false,
+            until: now + TOAST,
+            kept: now,
+        });
         self.redraw = true;
         Vec::new()
     }
@@ -33,6 +41,15 @@ impl App {
         let effects = self.say(text);
         if let Some(toast) = &mut self.toast {
             toast.bad = true;
+        }
+        effects
+    }
+
+    /// How a command of the user's own ended.
+    pub(super) fn say_ended(&mut self, text: &str, good: bool) -> Vec<Effect> {
+        let effects = if good { self.say(text) } else { self.say_bad(text) };
+        if let Some(toast) = &mut self.toast {
+            toast.of_command = true;
         }
         effects
     }

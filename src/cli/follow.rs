@@ -14,7 +14,7 @@ use super::output::{self, Closed, LinePrinter};
 use super::signals::{self, Signals, Stops};
 use super::stop::{StopCause, TimeLimit, wait_until};
 use crate::domain::clean::Clean;
-use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, StoreTrouble, log_grows};
+use crate::domain::fact::{Ending, Fact, Gate, Health, Silence, StoreTrouble, log_grows, reloaded};
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{LastPoll, Observation};
 use crate::domain::state::State;
@@ -274,7 +274,7 @@ impl Follower {
 
     fn on_reloaded(&mut self, added: usize, removed: usize) {
         (self.reloading, self.settled) = (false, false);
-        output::say_error(&format!("jobs file reloaded: {added} added, {removed} removed"));
+        output::say_error(&reloaded(added, removed));
     }
 
     /// A change of the jobs file that is on its way may bring more to follow.

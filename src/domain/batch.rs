@@ -255,7 +255,15 @@ mod tests {
         let key = JobKey { provider: ProviderName::VESSL, endpoint: "e".into(), id: id.to_owned() };
         let name = name.map(str::to_owned);
         let tags = Arc::default();
-        Job { key, service: "s".into(), name, tags, traits: Default::default(), batch: batch.map(Into::into) }
+        Job {
+            key,
+            service: "s".into(),
+            name,
+            tags,
+            traits: Default::default(),
+            batch: batch.map(Into::into),
+            resubmits: Arc::default(),
+        }
     }
 
     fn known(state: State, ran_ms: i64, cost: Option<&str>) -> Observation {

@@ -287,3 +287,28 @@ pub struct Ending {
     /// Whether the store could not be written at the end.
     pub store_failed: bool,
 }
+
+/// `jobs file reloaded: 1 job added, 2 jobs removed`, without what is none.
+pub fn reloaded(added: usize, removed: usize) -> String {
+    let parts = [(added, "added"), (removed, "removed")].into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, word)| format!("{} {word}", human::counted(count, "job"))).collect();
+    if parts.is_empty() { "jobs file reloaded".to_owned() } else { format!("jobs file reloaded: {}", parts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_says_what_it_added_and_removed_and_nothing_of_what_is_none() {
+        let cases = [
+            (1, 0, "jobs file reloaded: 1 job added"),
+            (0, 2, "jobs file reloaded: 2 jobs removed"),
+            (2, 1, "jobs file reloaded: 2 jobs added, 1 job removed"),
+            (0, 0, "jobs file reloaded"),
+        ];
+        for (added, removed, text) in cases {
+            assert_eq!(reloaded(added, removed), text);
+        }
+    }
+}

@@ -118,6 +118,8 @@ pub struct Job {
     pub traits: JobTraits,
     /// The batch that the jobs file names. Shared by all of its jobs.
     pub batch: Option<Arc<str>>,
+    /// The jobs that it was submitted again for. Empty for nearly all.
+    pub resubmits: Arc<[JobKey]>,
 }
 
 /// What holds for every job of a service, as far as those need it who know no provider.

@@ -116,6 +116,11 @@ pub fn took(known: &Observation) -> Option<Duration> {
     Some(human::age(start, end))
 }
 
+/// Whether a job ran already when it was first seen, and its service does not say since when: it ran longer than is known.
+pub fn began_unseen(known: &Observation) -> bool {
+    known.running_since.is_some() && known.running_since == known.first_seen
+}
+
 /// How long a job waited before it ran, so far if it still waits. None if it was never seen waiting.
 pub fn queued(known: &Observation, now: Timestamp) -> Option<Duration> {
     let seen = known.first_seen?;

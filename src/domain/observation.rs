@@ -419,7 +419,7 @@ impl Observation {
         match (cause, &self.doubtful) {
             (LostBecause::NoReply, Some(doubtful)) => self.fail_reason = Some(doubtful.sentence()),
             (LostBecause::Cut, Some(doubtful)) => {
-                let kept = if self.evidence.is_some() { "partial response kept" } else { "nothing of it kept" };
+                let kept = if self.evidence.is_some() { "what came is kept" } else { "nothing of it kept" };
                 self.fail_reason = Some(format!("{}; {kept}", doubtful.sentence()));
             }
             (LostBecause::Cut | LostBecause::NoReply | LostBecause::ReaderDied, _) => {}

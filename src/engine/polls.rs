@@ -273,7 +273,8 @@ mod tests {
                 let key = JobKey { provider, endpoint: "http://h".into(), id: n.to_string() };
                 let (traits, service, tags) =
                     (crate::tests::traits(provider), provider.as_str().into(), Arc::default());
-                let job = Arc::new(Job { key, service, name: None, tags, traits, batch: None });
+                let job =
+                    Arc::new(Job { key, service, name: None, tags, traits, batch: None, resubmits: Arc::default() });
                 let ix = schedule.add_job(JobEntry::new(job, at, Observation::default()));
                 schedule.set_due(ix, Duration::ZERO);
             }

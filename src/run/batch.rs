@@ -273,11 +273,12 @@ async fn add(
         ("{service}", [target]) => target.job.service.to_string(),
         (name, _) => name.to_owned(),
     };
-    // What comes of one job is found where that is.
-    let (tags, batch) = match group {
-        [target] => (target.job.tags.to_vec(), target.job.batch.clone()),
-        _ => (Vec::new(), None),
+    // What comes of one job is found where that is, and is called after it.
+    let (tags, batch, name) = match group {
+        [target] => (target.job.tags.to_vec(), target.job.batch.clone(), target.job.name.as_deref().map(again)),
+        _ => (Vec::new(), None, None),
     };
+    let resubmits: Vec<String> = group.iter().map(|target| target.job.label()).collect();
     // Before they are in the file: whoever finds them there can know.
     if let Some(notes) = &around.notes
         && let Err(error) = notes.note_sent_again(group.iter().map(|target| Arc::clone(&target.job)).collect()).await
@@ -286,8 +287,36 @@ async fn add(
     }
     let file = around.file.clone();
     let work = move || {
-        let addition = Addition { service: &service, ids: &ids, name: None, tags: &tags, batch: batch.as_deref() };
+        let addition = Addition {
+            service: &service,
+            ids: &ids,
+            name: name.as_deref(),
+            tags: &tags,
+            batch: batch.as_deref(),
+            resubmits: &resubmits,
+        };
         Ok(append::add(&file, &addition)?)
     };
     Some(spawn_blocking(work).await.unwrap_or_else(|error| Err(AddError::Internal(error.to_string()))))
+}
+
+/// What a job is called that was submitted again for one of this name: `scan (2)` for `scan`, `scan (3)` for that.
+fn again(name: &str) -> String {
+    let counted = name.strip_suffix(')').and_then(|name| name.rsplit_once(" ("));
+    let counted = counted.and_then(|(name, count)| Some((name, count.parse::<u32>().ok()?)));
+    let (name, count) = counted.unwrap_or((name, 1));
+    format!("{name} ({})", count.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_was_submitted_again_is_called_after_the_one_before_with_its_number() {
+        let cases = [("scan", "scan (2)"), ("scan (2)", "scan (3)"), ("scan (a)", "scan (a) (2)"), ("(2)", "(2) (2)")];
+        for (before, after) in cases {
+            assert_eq!(again(before), after);
+        }
+    }
 }

@@ -68,7 +68,15 @@ pub fn traits(name: ProviderName) -> JobTraits {
 /// A job without a name, tags or a batch.
 pub fn job(key: JobKey, service: impl Into<Arc<str>>) -> Job {
     let traits = traits(key.provider);
-    Job { key, service: service.into(), name: None, tags: Arc::default(), traits, batch: None }
+    Job {
+        key,
+        service: service.into(),
+        name: None,
+        tags: Arc::default(),
+        traits,
+        batch: None,
+        resubmits: Arc::default(),
+    }
 }
 
 /// What a response to the status read of a job comes to, for providers that ask no second time.

@@ -1,11 +1,15 @@
 //! Commands of the user's own on the dashboard's keys: for which jobs, after which question.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::screens::Screen;
 use crate::app::effect::Effect;
 use crate::app::event::Event;
 use crate::app::keys::Keymap;
+use crate::app::list::jobs::Row;
+use crate::domain::fact::Fact;
+use crate::domain::job::{Job, JobIx};
 
 const FILE: &str = r#"
 [[commands]]
@@ -74,4 +78,94 @@ fn all_jobs_of_one_reason_are_rerun_from_the_table_of_reasons() {
     assert_eq!(jobs("e Space R y"), ["resubmit scan-0419 scan-0402"]);
     assert_eq!(jobs("e R y"), ["resubmit scan-0402 scan-0419"], "without a mark, of the reason under the cursor");
     assert_eq!(screen().keys("e Space R y").app.jobs.marked(), 0);
+}
+
+const ADDS: &str = r#"
+[services.prod]
+provider = "optexity"
+token = { env = "T" }
+
+[[commands]]
+name = "resubmit"
+key = "R"
+run = ["./resubmit.sh"]
+adds = "{service}"
+"#;
+
+/// A dashboard whose `R` submits again, without a question of its own.
+fn resubmitting() -> Screen {
+    let file = crate::config::parse(ADDS, Path::new("/batch/jobs.toml")).unwrap();
+    let mut screen = Screen::busy(120, 40);
+    screen.event(Event::KeysChanged(Box::new(Keymap::default().with_commands(&file.commands).unwrap())));
+    screen
+}
+
+fn row(screen: &Screen, title: &str) -> (JobIx, Row) {
+    let (ix, row) = screen.app.jobs.iter().find(|(_, row)| row.title.as_str() == title).unwrap();
+    (ix, row.clone())
+}
+
+/// A job that was submitted again for these is on the list.
+fn again(screen: &mut Screen, ix: u32, name: &str, titles: &[&str]) {
+    let old: Vec<_> = titles.iter().map(|title| row(screen, title).1.job.key.clone()).collect();
+    let mut key = old[0].clone();
+    key.id = format!("{}-again-{ix}", key.id);
+    let job = Job { name: Some(name.to_owned()), resubmits: old.into(), ..crate::tests::job(key, "browser") };
+    screen.fact(Fact::Declared { ix: JobIx(ix), job: Arc::new(job), known: Arc::default() });
+    screen.wait(3);
+}
+
+fn line<'a>(drawn: &'a str, part: &str) -> &'a str {
+    drawn.lines().find(|line| line.contains(part)).unwrap_or_default()
+}
+
+#[test]
+fn a_job_that_was_sent_again_says_so_is_no_longer_to_do_and_is_asked_about_before_it_is_sent_once_more() {
+    let mut screen = resubmitting();
+    let before = screen.app.jobs.problems();
+    again(&mut screen, 90, "acme-2211 (2)", &["acme-2211"]);
+    let drawn = screen.draw();
+    assert!(line(&drawn, "acme-2211 ").contains("sent again as acme-2211 (2)"), "{drawn}");
+    assert_eq!(screen.app.jobs.problems(), before, "it failed all the same");
+    let mut screen = screen.keys("e");
+    assert!(screen.draw().contains("· 1 sent again"), "{}", screen.draw());
+    assert!(!screen.draw().contains("Login page did not load"), "{}", screen.draw());
+    screen = screen.keys("Esc g f");
+    for _ in 0..before {
+        screen = screen.keys("f");
+        assert_ne!(screen.app.selected().unwrap().1.title.as_str(), "acme-2211");
+    }
+    let (ix, _) = row(&screen, "acme-2211");
+    screen = screen.keys("G");
+    while screen.app.selected().unwrap().0 != ix {
+        screen = screen.keys("k");
+    }
+    screen = screen.keys("R");
+    assert!(screen.draw().contains("1 sent again already: once more costs again"), "{}", screen.draw());
+    assert!(begun(&screen).is_empty());
+    assert_eq!(begun(&screen.keys("y")), ["resubmit acme-2211"]);
+}
+
+#[test]
+fn a_job_whose_new_job_is_gone_is_to_do_again_unless_an_earlier_one_was_for_it_too() {
+    let mut screen = resubmitting();
+    again(&mut screen, 90, "first", &["acme-2211", "rerank-batch-07"]);
+    again(&mut screen, 91, "second", &["acme-2211"]);
+    let told = |screen: &Screen, title: &str| row(screen, title).1.again.map(|ix| ix.0);
+    assert_eq!((told(&screen, "acme-2211"), told(&screen, "rerank-batch-07")), (Some(91), Some(90)));
+    screen.fact(Fact::Withdrawn(JobIx(91)));
+    screen.wait(1);
+    assert_eq!((told(&screen, "acme-2211"), told(&screen, "rerank-batch-07")), (Some(90), Some(90)));
+    screen.fact(Fact::Withdrawn(JobIx(90)));
+    screen.wait(1);
+    assert_eq!((told(&screen, "acme-2211"), told(&screen, "rerank-batch-07")), (None, None));
+}
+
+#[test]
+fn a_second_press_is_asked_about_though_the_new_job_is_not_in_the_file_yet() {
+    let screen = resubmitting().keys("R");
+    assert_eq!(begun(&screen), ["resubmit acme-2211"]);
+    let screen = screen.keys("R");
+    assert_eq!(begun(&screen).len(), 1);
+    assert!(screen.draw().contains("begun a moment ago"), "{}", screen.draw());
 }

@@ -295,7 +295,7 @@ fn known(state: State, word: &str, age: i64, took: Option<i64>) -> Observation {
         state,
         word: Some(word.to_owned()),
         http_status: Some(200),
-        first_seen: Some(ago(age + took.unwrap_or(0))),
+        first_seen: Some(ago(age + took.map_or(0, |took| took + 2))),
         running_since: took.map(|took| ago(age + took)).or((state == State::Running).then(|| ago(age))),
         finished_at: over.then(|| ago(age)),
         changed_at: Some(ago(age)),

@@ -15,6 +15,7 @@ use ratatui::widgets::{Block, Borders, Widget};
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::detail::regions::Regions;
+use crate::app::detail::summary::files_text;
 use crate::app::detail::{Loaded, LoadedBody, Tab, TabContent};
 use crate::app::event::Content;
 use crate::app::layout::Pane;
@@ -146,7 +147,8 @@ fn saved(app: &App, (ix, row): (JobIx, &Row), regions: &Regions, theme: &Theme, 
         let over = row.known.state.is_terminal();
         let words =
             if over { "no response of this job was saved" } else { "nothing saved yet: the job is not finished" };
-        say(words, area, theme, buf);
+        let words = nameless(app, row).unwrap_or_else(|| words.to_owned());
+        say(&words, area, theme, buf);
         return;
     };
     match &body.content {
@@ -154,6 +156,12 @@ fn saved(app: &App, (ix, row): (JobIx, &Row), regions: &Regions, theme: &Theme, 
         Loaded::Failed(why) => say(why, area, theme, buf),
         Loaded::Ready(content) => opened(app, ix, (body, content), regions, theme, buf),
     }
+}
+
+/// In the tab of files: how many there are of a job whose service counts them and names none.
+fn nameless(app: &App, row: &Row) -> Option<String> {
+    let files = row.known.files.filter(|files| app.detail.tab == Tab::Files && files.total > 0)?;
+    Some(format!("{}: the service counts them and names none", files_text(files, row.known.state)))
 }
 
 fn opened(
@@ -183,7 +191,10 @@ fn opened(
             }
             Loaded::No | Loaded::Asked => say("building the tree… Raw shows the bytes already", area, theme, buf),
         },
-        TabContent::Files if content.files.is_empty() => say("no files in this response", area, theme, buf),
+        TabContent::Files if content.files.is_empty() => {
+            let counted = app.jobs.get(ix).and_then(|row| nameless(app, row));
+            say(&counted.unwrap_or_else(|| "no files in this response".to_owned()), area, theme, buf);
+        }
         TabContent::Files => {
             let state = app.detail.view(ix);
             files::draw(&state, (body, content), app.shown_file(ix), regions, focused, theme, buf);

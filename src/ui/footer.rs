@@ -178,7 +178,9 @@ fn prompt_line(app: &App, prompt: &Prompt, area: Rect, theme: &Theme, buf: &mut 
 
 /// The language of the filter in the free cells: examples before anything is typed, then what fits.
 fn language<'a>(app: &App, prompt: &Prompt, room: usize, theme: &Theme) -> Vec<Span<'a>> {
-    let words: Vec<String> = if prompt.input.text().is_empty() {
+    let words: Vec<String> = if prompt.input.is_selected() {
+        vec!["typing replaces it, an arrow key edits it".to_owned()]
+    } else if prompt.input.text().is_empty() {
         SYNTAX.iter().map(|(text, _)| (*text).to_owned()).collect()
     } else {
         app.offers()

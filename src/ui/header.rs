@@ -9,12 +9,12 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget};
+use unicode_width::UnicodeWidthStr;
 
 use crate::app::App;
 use crate::app::action::Action;
@@ -26,6 +26,9 @@ use crate::domain::{human, note};
 use crate::ui::first_row;
 use crate::ui::theme::Theme;
 use crate::ui::widgets::{StackedBar, both_ends, cut, styled};
+
+/// Cells that an alert leaves for the name of the batch.
+const NAME: usize = 20;
 
 /// The fewest cells of the bar beside words.
 const LEAST_BAR: usize = 8;
@@ -42,7 +45,7 @@ pub fn draw(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let alert = alert(app, theme);
     let third = area.height > 2;
     let right = match &alert {
-        Some(alert) if !third => short(alert.clone(), area, theme),
+        Some(alert) if !third => with_end(app, alert.clone(), area, theme),
         Some(_) | None => when(app, area.width, theme),
     };
     both_ends(name(app, theme), right, row(0), theme, buf);
@@ -88,7 +91,6 @@ fn name<'a>(app: &App, theme: &Theme) -> Vec<Span<'a>> {
 /// Elapsed time, the end, the next poll; once all is over, when and how long.
 fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
     let tally = app.jobs.tally();
-    let clock = |at: Timestamp| at.to_zoned(app.zone().clone()).strftime("%H:%M").to_string();
     let dim = |text: String| Span::styled(text, theme.dim());
     let mut parts: Vec<Vec<Span<'a>>> = Vec::new();
     if let Some(all) = app.loading {
@@ -104,15 +106,10 @@ fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
             let elapsed = human::duration(human::age(begun, app.now.wall));
             parts.push(vec![Span::raw(format!("{elapsed:>6}")), dim(" so far".to_owned())]);
         }
-        let stuck =
-            app.jobs.gates().any(|(_, gate, _)| matches!(gate, Gate::BackingOff(_))) || !app.silences.is_empty();
-        let end = app.jobs.stats().eta(app.monotonic_now(), tally.given_up).filter(|_| !stuck && !app.paused);
-        if let Some((low, high)) = end {
-            let at = |after: Duration| clock(app.now.wall + jiff::SignedDuration::try_from(after).unwrap_or_default());
-            let middle = at((low + high) / 2);
+        if let Some([low, middle, high]) = end(app) {
             let mut end = vec![dim("done about ".to_owned()), Span::styled(middle, theme.strong())];
-            if at(low) != at(high) && width >= 80 {
-                end.push(dim(format!(" ({}–{})", at(low), at(high))));
+            if low != high && width >= 80 {
+                end.push(dim(format!(" ({low}–{high})")));
             }
             parts.push(end);
         }
@@ -131,6 +128,30 @@ fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
         spans.extend(part.into_iter().map(|span| Span::styled(theme.shown(&span.content).into_owned(), span.style)));
     }
     spans.push(Span::raw(" "));
+    spans
+}
+
+/// When all will be done, as clock times: at the earliest, about, and at the latest. None where no poll succeeds.
+fn end(app: &App) -> Option<[String; 3]> {
+    let stuck = app.jobs.gates().any(|(_, gate, _)| matches!(gate, Gate::BackingOff(_))) || !app.silences.is_empty();
+    if stuck || app.paused || app.loading.is_some() {
+        return None;
+    }
+    let (low, high) = app.jobs.stats().eta(app.monotonic_now(), app.jobs.tally().given_up)?;
+    let clock = |after: Duration| {
+        let at = app.now.wall + jiff::SignedDuration::try_from(after).unwrap_or_default();
+        at.to_zoned(app.zone().clone()).strftime("%H:%M").to_string()
+    };
+    Some([low, (low + high) / 2, high].map(clock))
+}
+
+/// An alert with the end of the batch behind it, where there is room for both.
+fn with_end(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme) -> Vec<Span<'static>> {
+    let ends = end(app).filter(|_| !app.is_finished()).map(|[_, middle, _]| format!(" {} done {middle} ", theme.dot()));
+    let ends = ends.unwrap_or_default();
+    let room = usize::from(area.width).saturating_sub(NAME + ends.width());
+    let mut spans = cut(alert, room, theme);
+    spans.push(Span::styled(ends, theme.dim()));
     spans
 }
 

@@ -20,6 +20,9 @@ use crate::ui::widgets::{cut, highlight, styled};
 /// Cells of a line of what is said at the end.
 const LEAVING: u16 = 64;
 
+/// Rows beside a frame as wide as the screen that are left empty.
+const SCRAPS: u16 = 6;
+
 /// Draws the overlay, if there is one, and what is waited for.
 pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     if let Some(look) = app.overlay_look() {
@@ -100,7 +103,9 @@ fn frame(app: &App, title: &str, corner: &str, width: u16, rows: usize, theme: &
         Rect { x: screen.x + (screen.width - width) / 2, y: screen.y + (screen.height - height) / 2, width, height };
     let behind = buf.area;
     buf.set_style(behind, theme.dim().remove_modifier(Modifier::BOLD | Modifier::REVERSED));
-    Clear.render(area, buf);
+    // A few rows left over above and below would be scraps.
+    let scraps = width == screen.width && screen.height - height <= SCRAPS;
+    Clear.render(if scraps { screen } else { area }, buf);
     let room = usize::from(width.saturating_sub(4));
     let title = text::cut(&theme.shown(title), room, theme.cut());
     let mut block = Block::bordered()

@@ -94,7 +94,9 @@ impl Theme {
             State::Running => self.either("▒", "-"),
             State::Succeeded => self.either("█", "#"),
             State::Partial if coloured => self.either("█", "%"),
-            State::Failed | State::Lost | State::Cancelled if coloured => self.either("█", "x"),
+            State::Failed if coloured => self.either("█", "x"),
+            State::Lost if coloured => self.either("▓", "!"),
+            State::Cancelled if coloured => self.either("█", "="),
             State::Partial => self.either("▓", "%"),
             State::Failed => self.either("✗", "x"),
             State::Lost => "!",
@@ -107,13 +109,14 @@ impl Theme {
         match (self.palette, self.charset, state) {
             (Palette::Plain, ..) | (_, Charset::Ascii, _) => self.bar_cell(state),
             (_, Charset::Utf8, State::Queued | State::Unknown) => "▂",
+            (_, Charset::Utf8, State::Lost) => "▄",
             (_, Charset::Utf8, _) => "▆",
         }
     }
 
     /// Whether a cell is one of a bar in colours, which keeps them under the cursor.
     pub fn is_bar(&self, cell: &str) -> bool {
-        self.palette != Palette::Plain && self.charset == Charset::Utf8 && matches!(cell, "▆" | "▂")
+        self.palette != Palette::Plain && self.charset == Charset::Utf8 && matches!(cell, "▆" | "▄" | "▂")
     }
 
     pub fn state(&self, state: State) -> Style {

@@ -22,6 +22,7 @@ pub fn line(input: &LineInput, broken: Option<&Range<usize>>, room: usize, theme
     let wrong = |at: usize| broken.is_some_and(|range| range.contains(&at) || (range.is_empty() && range.start == at));
     let piece = |(at, grapheme): (usize, &str)| {
         let style = if wrong(at) { theme.broken() } else { Style::new() };
+        let style = if input.is_selected() { style.patch(theme.selected()) } else { style };
         let here = (at..at + grapheme.len()).contains(&cursor);
         (here, Span::styled(grapheme.to_owned(), if here { style.patch(theme.selected()) } else { style }))
     };

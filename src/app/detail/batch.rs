@@ -138,7 +138,9 @@ impl App {
         let states = STACK.into_iter().map(|state| (state, counts.of(state))).filter(|(_, count)| *count > 0);
         let blocks: Vec<(State, u32, String)> = states
             .map(|(state, count)| {
-                let count_and_word = format!(" {} {} ", human::count(count.into()), state.as_str().to_uppercase());
+                let said = format!("{} {}", human::count(count.into()), state.as_str().to_uppercase());
+                // Lost has the red of failed, and stripes.
+                let count_and_word = if state == State::Lost { format!("/ {said} /") } else { format!(" {said} ") };
                 (state, count, count_and_word)
             })
             .collect();
@@ -166,7 +168,9 @@ impl App {
                 let from = cells(before).unwrap_or_default();
                 before += count;
                 let width = words.len() + cells(before).unwrap_or_default().saturating_sub(from);
-                let words = format!("{:^width$}", if said { words } else { "" });
+                let words = if said { words } else { "" };
+                let words =
+                    if *state == State::Lost { format!("{words:/^width$}") } else { format!("{words:^width$}") };
                 line.with(Tone::Plain, " ").with(Tone::Badge(*state), &words)
             })
         };

@@ -291,18 +291,6 @@ impl Detail {
         }
     }
 
-    /// The tree that is open in a job's detail.
-    pub fn open_tree(&mut self, ix: JobIx) -> Option<&mut TreeView> {
-        let file = self.view(ix).file;
-        let tab = self.tab;
-        let body = self.body_mut(ix)?;
-        match (tab, file) {
-            (Tab::Output, _) => body.output.ready_mut(),
-            (Tab::Files, Some(file)) => body.files.get_mut(&file)?.ready_mut(),
-            (Tab::Files, None) | (Tab::Batch | Tab::Summary | Tab::Raw | Tab::History, _) => None,
-        }
-    }
-
     /// A job's past is wanted: whether it has to be asked for.
     pub fn want_past(&mut self, ix: JobIx) -> bool {
         let past = self.pasts.entry(ix).or_default();

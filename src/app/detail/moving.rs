@@ -4,6 +4,7 @@ use super::tree::{FoldAction, SearchOutcome};
 use super::view::{Size, TableView, TextView, UnderCursor, View};
 use super::{Tab, TabContent};
 use crate::app::App;
+use crate::app::action::Action;
 use crate::app::effect::{BodyPart, Effect};
 use crate::app::event::Content;
 use crate::app::layout::Pane;
@@ -74,15 +75,14 @@ impl App {
     /// The lines of the summary, wrapped to a width.
     pub fn summary_lines(&self, ix: JobIx, width: u16) -> Vec<TextLine> {
         let Some(row) = self.jobs.get(ix) else { return Vec::new() };
-        let lines = super::summary::summary(row, self.text_context(row), width);
+        let lines = super::summary::summary(row, self.text_context(), width);
         text::wrapped(lines, width.into(), !self.detail.view(ix).cut)
     }
 
     /// The lines of the history, wrapped to a width; None as long as it is not loaded.
     fn history_lines(&self, ix: JobIx, width: u16) -> Option<Vec<TextLine>> {
-        let row = self.jobs.get(ix)?;
         let history = self.detail.past(ix)?.history.ready()?;
-        let lines = super::summary::history(history, self.text_context(row));
+        let lines = super::summary::history(history, self.text_context());
         Some(text::wrapped(lines, width.into(), !self.detail.view(ix).cut))
     }
 
@@ -125,6 +125,15 @@ impl App {
 
     /// Folds in a tree; goes sideways in the raw tab. A very long string is decoded elsewhere.
     pub(in crate::app) fn fold(&mut self, fold: FoldAction) -> Vec<Effect> {
+        let opened = self.list.selected().is_some_and(|ix| self.detail.view(ix).file.is_some());
+        match self.detail.tab {
+            Tab::Output | Tab::Raw => {}
+            Tab::Files if opened => {}
+            Tab::Files => return self.say(format!("a file has folds{}", self.keymap.hint(Action::Open, "opens it"))),
+            tab @ (Tab::Batch | Tab::Summary | Tab::History) => {
+                return self.say(format!("{} has nothing to fold: Output has", tab.as_str()));
+            }
+        }
         let decode = self.with_view(|view, size| view.fold(fold, size)).flatten();
         let Some((ix, decode)) = self.list.selected().zip(decode) else { return Vec::new() };
         let part = self

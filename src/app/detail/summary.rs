@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::action::Action;
 use crate::app::keys::Keymap;
-use crate::app::list::jobs::Row;
+use crate::app::list::jobs::{Jobs, Row};
 use crate::app::text::{self, BAR_CELL, LABEL, TextLine, Tone};
 use crate::domain::attempt::{Attempt, StateChange};
 use crate::domain::clean::Clean;
@@ -25,10 +25,8 @@ pub struct TextContext<'a> {
     pub now: Timestamp,
     /// In which times are shown.
     pub zone: &'a TimeZone,
-    /// How many other jobs failed for the same reason.
-    pub same_reason: u32,
-    /// The longest that a job of the batch took: the scale of its bars.
-    pub longest: Duration,
+    /// The jobs of the batch: which of them share a reason, how long they took.
+    pub jobs: &'a Jobs,
     pub keymap: &'a Keymap,
     /// Whether it is for a report: nothing is cut, times have their date, and no keys are named.
     pub for_report: bool,
@@ -61,10 +59,9 @@ pub fn summary(row: &Row, context: TextContext<'_>, width: u16) -> Vec<TextLine>
     let mut lines = vec![badge(row, context)];
     if let Some(reason) = note::reason(&row.known) {
         lines.extend([TextLine::heading(""), TextLine::of(Tone::Strong, &Clean::new(reason))]);
-        if row.known.state.is_problem() {
-            let hint = context.keymap.hint(Action::Errors, "failures by reason");
-            lines.push(TextLine::of(Tone::Dim, &format!("same error: {}{hint}", same_error(context))));
-        }
+        let hint = context.keymap.hint(Action::Errors, "failures by reason");
+        let same = same_error(row, context.jobs).map(|same| format!("same error: {same}{hint}"));
+        lines.extend(same.map(|same| TextLine::of(Tone::Dim, &same)));
     }
     lines.push(TextLine::heading(""));
     lines.extend(times(row, context, width));
@@ -87,9 +84,7 @@ pub fn report(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
     let durations = [("queued", note::queued(known, context.now)), ("ran", note::ran(known, context.now))];
     out.extend(durations.into_iter().filter_map(|(label, time)| Some(entry(label, human::duration(time?)))));
     out.extend(entries(row, context));
-    if row.is_problem() {
-        out.push(entry("same error", same_error(context)));
-    }
+    out.extend(same_error(row, context.jobs).map(|same| entry("same error", same)));
     out
 }
 
@@ -139,7 +134,7 @@ fn times(row: &Row, context: TextContext<'_>, width: u16) -> Vec<TextLine> {
         return Vec::new();
     }
     let bar = usize::from(width).saturating_sub(40).min(BAR);
-    let (wait, run) = bar_cells(queued, ran, context.longest, bar);
+    let (wait, run) = bar_cells(queued, ran, context.jobs.tally().longest, bar);
     let mut line = TextLine::labelled("time", Tone::Plain, "");
     if let Some(queued) = queued {
         let so_far = if ran.is_none() && !known.state.is_terminal() { " so far" } else { "" };
@@ -147,7 +142,12 @@ fn times(row: &Row, context: TextContext<'_>, width: u16) -> Vec<TextLine> {
         line = line.with(Tone::Dim, &"▂".repeat(wait));
     }
     if let Some(ran) = ran {
-        let word = if known.state.is_terminal() { "ran " } else { "running " };
+        let word = match (known.state.is_terminal(), note::began_unseen(known)) {
+            (true, false) => "ran ",
+            (true, true) => "ran at least ",
+            (false, false) => "running ",
+            (false, true) => "running for at least ",
+        };
         let gap = if queued.is_some() { " " } else { "" };
         line =
             line.with(Tone::Plain, gap).with(Tone::Dim, word).with(Tone::Plain, &format!("{} ", human::duration(ran)));
@@ -193,9 +193,9 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
         None if known.state.is_terminal() => add("saved", Tone::Warn, "no result on disk".to_owned()),
         None => {}
     }
-    if let Some(partial) = &known.evidence {
-        let hash = if context.for_report { format!(", sha256 {}", partial.sha256) } else { String::new() };
-        let text = format!("partial response, {}, {}{hash}", human::bytes(partial.bytes), moment(partial.at, context));
+    if let Some(kept) = &known.evidence {
+        let hash = if context.for_report { format!(", sha256 {}", kept.sha256) } else { String::new() };
+        let text = format!("response, {}, {}{hash} (no result)", human::bytes(kept.bytes), moment(kept.at, context));
         add("kept", plain, text);
     }
     if let Some(cost) = known.cost.as_deref().and_then(Cost::parse) {
@@ -217,6 +217,14 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
     if let Some(at) = known.finished_at {
         add("finished", Tone::Dim, moment(at, context));
     }
+    if let Some(again) = row.again.and_then(|ix| context.jobs.get(ix)) {
+        add("sent again", plain, format!("as {}, {}", again.title, again.known.state));
+    }
+    if !row.job.resubmits.is_empty() {
+        let earlier = context.jobs.iter().filter(|(_, other)| row.job.resubmits.contains(&other.job.key));
+        let earlier: Vec<&str> = earlier.map(|(_, other)| other.title.as_str()).collect();
+        add("replaces", plain, earlier.join(", "));
+    }
     add(row.job.traits.id_noun, plain, Clean::new(&row.job.key.id).to_string());
     if !row.job.tags.is_empty() {
         add("tags", plain, Clean::new(&row.job.tags.join(" ")).to_string());
@@ -228,7 +236,7 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
 }
 
 /// `3 files, all ok`. What did not fail of a job that did may not have been begun.
-fn files_text(files: FileCounts, state: State) -> String {
+pub fn files_text(files: FileCounts, state: State) -> String {
     let failed = match files.failed {
         0 if state == State::Succeeded => "all ok".to_owned(),
         0 => "none failed".to_owned(),
@@ -249,11 +257,19 @@ fn two_columns(entries: Vec<SummaryEntry>, width: usize) -> Vec<TextLine> {
     lines
 }
 
-fn same_error(context: TextContext<'_>) -> String {
-    match context.same_reason {
-        0 => "only this job".to_owned(),
-        more => human::counted(more + 1, "job"),
-    }
+/// With how many jobs that are still to do a job shares its reason; None of one that is not to do. Its files may give
+/// several.
+fn same_error(row: &Row, jobs: &Jobs) -> Option<String> {
+    let counts = jobs.same_reasons(row);
+    let most = *counts.first()?;
+    // A response that nobody looked into may hold the same.
+    let least = if jobs.replies().may_hide_reasons() { "at least " } else { "" };
+    let of =
+        if counts.len() > 1 { format!(", the most frequent of {} in its files", counts.len()) } else { String::new() };
+    Some(match most {
+        0 | 1 if least.is_empty() => format!("only this job{of}"),
+        most => format!("{least}{}{of}", human::counted(most, "job")),
+    })
 }
 
 fn poll_text(row: &Row, context: TextContext<'_>) -> (Tone, String) {

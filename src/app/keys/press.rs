@@ -28,6 +28,7 @@ impl App {
         let now = self.now.mono;
         self.toast = self.toast.take().filter(|toast| toast.kept > now);
         self.tell_what_happened_meanwhile();
+        let asked = std::mem::take(&mut self.drops_marks);
         self.list.hold();
         if self.focus == Pane::List {
             self.list.touch(self.now.mono);
@@ -55,7 +56,12 @@ impl App {
             return self.press_in_overlay(key, action);
         }
         match action {
-            Some(action) => self.act(action),
+            Some(action) => {
+                self.drops_marks = asked && action == Action::Back;
+                let effects = self.act(action);
+                self.drops_marks &= !asked;
+                effects
+            }
             None => self.say_where(key),
         }
     }
@@ -168,6 +174,7 @@ impl App {
         let Some(prompt) = &mut self.prompt else { return Vec::new() };
         if matches!(prompt.kind, PromptKind::Filter(..)) {
             if key.code == KeyCode::Tab {
+                prompt.input.keep();
                 self.complete();
                 return Vec::new();
             }
@@ -247,7 +254,8 @@ impl App {
             }
             Pane::Detail | Pane::Log => (PromptKind::Search(self.focus), String::new()),
         };
-        self.prompt = Some(Prompt { kind, input: LineInput::new(&text), error: None });
+        // Whoever opens it again most often looks for something else.
+        self.prompt = Some(Prompt { kind, input: LineInput::selected(&text), error: None });
         Vec::new()
     }
 }

@@ -12,6 +12,11 @@ impl App {
     /// it, what it does.
     pub fn fact(&self, row: &Row) -> (Clean, Tone) {
         let (known, now) = (&row.known, self.now.wall);
+        if row.is_problem() && row.is_sent_again() {
+            let name = row.again.and_then(|ix| self.jobs.get(ix)).map(|again| format!(" as {}", again.title));
+            let why = row.reasons().next().map(|why| format!(" · {}", Clean::new(why))).unwrap_or_default();
+            return (format!("sent again{}{why}", name.unwrap_or_default()).into(), Tone::Dim);
+        }
         if known.state.is_terminal() {
             let quiet = matches!(known.state, State::Cancelled | State::Succeeded) && known.warning.is_none();
             return (note::note(known, &row.health, now, self.zone()), if quiet { Tone::Dim } else { Tone::Plain });

@@ -13,6 +13,9 @@ use crate::app::layout::Pane;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::BodyId;
 
+/// How many responses are looked into for a summary alone.
+const FEW: usize = 500;
+
 /// Which saved replies were not looked into yet.
 #[derive(Debug, Default)]
 pub struct Replies {
@@ -34,6 +37,11 @@ impl Replies {
         }
     }
 
+    /// Whether some problem's response was not looked into.
+    pub fn may_hide_reasons(&self) -> bool {
+        !self.problems.is_empty() || !self.asked.is_empty()
+    }
+
     /// How many are being looked into.
     pub fn asked(&self) -> usize {
         self.asked.len()
@@ -44,8 +52,10 @@ impl App {
     /// Asks for what a filter or the table of failures has to know and does not.
     pub(in crate::app) fn ask_for_files(&mut self) -> Option<Effect> {
         let all = self.list.wanted().filter.needs_files();
-        let batch = self.detail.tab == Tab::Batch && self.layout().detail.is_some();
-        let problems = all || batch || self.overlay.as_deref().is_some_and(|overlay| overlay.needs_files());
+        let counted = self.detail.tab == Tab::Batch || self.counts_reasons();
+        let problems = all
+            || counted && self.layout().detail.is_some()
+            || self.overlay.as_deref().is_some_and(|overlay| overlay.needs_files());
         let nameless: Vec<JobIx> = self.nameless_rows();
         let replies = self.jobs.replies_mut();
         let mut wanted = BTreeSet::new();
@@ -68,6 +78,14 @@ impl App {
         self.jobs.replies_mut().asked.extend(bodies.iter().map(|(ix, _, body)| (*ix, *body)));
         self.redraw = true;
         Some(Effect::ReadFiles(bodies))
+    }
+
+    /// Whether the selected job's summary tells how many others have the errors of its files: of a few it is looked up.
+    fn counts_reasons(&self) -> bool {
+        let of_files = |(_, row): (JobIx, &Row)| row.is_to_do() && row.known.files.is_some();
+        self.detail.tab == Tab::Summary
+            && self.jobs.replies().problems.len() <= FEW
+            && self.selected().is_some_and(of_files)
     }
 
     /// The visible jobs without a name: they are called after their first file.

@@ -1,6 +1,6 @@
 //! The jobs on the screen: what is declared and known of each, and what is counted over all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,10 +11,13 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::{Gate, Health};
 use crate::domain::files::FileResult;
 use crate::domain::filter::{Filter, FilterSubject, SearchText};
-use crate::domain::job::{Job, JobIx};
+use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::{BodyId, Observation};
 use crate::domain::stats::Stats;
 use crate::domain::{durations, human, note, reason};
+
+/// What stands for a reason that nobody gave.
+const NO_REASON: &str = "no reason given";
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -31,6 +34,8 @@ pub struct Row {
     pub moved: Timestamp,
     /// How many times it was polled: in earlier runs up to the last saved poll, and in this run.
     pub reads: u32,
+    /// The job that was submitted again for it, if one was.
+    pub again: Option<JobIx>,
     /// What is known of its files, as far as its response was looked into. Most jobs have none: no cells are spent on them.
     found: Option<Box<Found>>,
     text: SearchText,
@@ -62,6 +67,8 @@ pub enum Need {
     Queued,
     /// It was never read.
     Unread,
+    /// It went wrong and was submitted again.
+    Again,
     /// It is done.
     Succeeded,
     /// It was stopped.
@@ -73,6 +80,7 @@ impl Row {
     pub fn need(&self) -> Need {
         use crate::domain::state::State;
         match self.known.state {
+            State::Lost | State::Failed | State::Partial if self.is_sent_again() => return Need::Again,
             State::Lost => return Need::Lost,
             State::Failed => return Need::Failed,
             State::Partial => return Need::Partial,
@@ -119,6 +127,30 @@ impl Row {
         self.known.state.is_problem() || self.gave_up().is_some()
     }
 
+    /// Whether it was submitted again, as the jobs file or the store knows.
+    pub fn is_sent_again(&self) -> bool {
+        self.again.is_some() || self.known.sent_again
+    }
+
+    /// Whether it is a problem that nobody has done anything about yet: it was not submitted again.
+    pub fn is_to_do(&self) -> bool {
+        self.is_problem() && !self.is_sent_again()
+    }
+
+    /// Why it is a problem, as the service, its files or we say: of each failed file by itself, as far as its response
+    /// was looked into. Nothing of a job that is none. Foreign text.
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        let own = note::reason(&self.known).or(self.gave_up()).unwrap_or_default();
+        let own = self.errors().is_empty().then_some(own);
+        let all = own.into_iter().chain(self.errors().iter().map(String::as_str)).filter(|_| self.is_problem());
+        all.map(|reason| if reason.is_empty() { NO_REASON } else { reason })
+    }
+
+    /// The same, each once, as the patterns under which jobs are counted.
+    fn patterns(&self) -> BTreeSet<String> {
+        self.reasons().filter(|_| self.is_to_do()).map(reason::fold).collect()
+    }
+
     /// Whether it has been as it is for longer than its service's `alert_after` allows.
     pub fn is_stuck(&self, now: Timestamp) -> bool {
         durations::is_stuck(&self.known, self.job.traits.alert_after, now)
@@ -158,8 +190,11 @@ pub struct Jobs {
     stats: Stats,
     tally: Tally,
     gates: HashMap<Arc<str>, (Gate, Timestamp)>,
-    /// How many problems share a folded reason.
+    /// How many problems that are still to do share a folded reason.
     reasons: HashMap<String, u32>,
+    /// The jobs that were submitted again, each with the last one that was for it; and whether rows wait to be told.
+    again: HashMap<JobKey, JobIx>,
+    untold: bool,
     stale: u32,
     marked: u32,
     replies: Replies,
@@ -174,6 +209,8 @@ impl Jobs {
             tally: Tally::default(),
             gates: HashMap::new(),
             reasons: HashMap::new(),
+            again: HashMap::new(),
+            untold: false,
             stale: 0,
             marked: 0,
             replies: Replies::default(),
@@ -230,10 +267,12 @@ impl Jobs {
         self.gates.iter().map(|(service, (gate, since))| (&**service, gate, *since))
     }
 
-    /// How many other jobs failed for the same reason.
-    pub fn same_reason(&self, row: &Row) -> u32 {
-        let pattern = row.is_problem().then(|| note::reason(&row.known)).flatten().map(reason::fold);
-        pattern.and_then(|pattern| self.reasons.get(&pattern)).map_or(0, |count| count.saturating_sub(1))
+    /// How many jobs that are still to do have each of this one's reasons, the most frequent first.
+    pub fn same_reasons(&self, row: &Row) -> Vec<u32> {
+        let mut counts: Vec<u32> =
+            row.patterns().iter().map(|pattern| self.reasons.get(pattern).copied().unwrap_or(1)).collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        counts
     }
 
     /// A job is on the list, or is called or tagged otherwise. What was marked stays so.
@@ -245,13 +284,17 @@ impl Jobs {
             self.rows.resize_with(place(ix) + 1, || None);
         }
         self.stats.declared(&known);
-        self.count_reason(&known, true);
         let moved = known.changed_at.or(note::since(&known)).unwrap_or(Timestamp::MIN);
         let text = SearchText::new(&job, &known);
-        let found = self.withdraw(ix).and_then(|row| row.found);
-        let mut row = Row { job, known, title: Clean::default(), health, marked, moved, reads, found, text };
+        let before = self.withdraw(ix);
+        let again = before.as_ref().and_then(|row| row.again);
+        let found = before.and_then(|row| row.found);
+        self.again.extend(job.resubmits.iter().map(|old| (old.clone(), ix)));
+        self.untold |= !job.resubmits.is_empty() || self.again.contains_key(&job.key);
+        let mut row = Row { job, known, title: Clean::default(), health, marked, moved, reads, again, found, text };
         row.retitle();
         self.tally.add(&row);
+        count(&mut self.reasons, &row, true);
         self.stale += u32::from(row.need() == Need::Stale);
         self.marked += u32::from(marked);
         self.replies.note(ix, Some(&row));
@@ -267,19 +310,40 @@ impl Jobs {
         self.stats.withdrawn(&row.known);
         self.stale = self.stale.saturating_sub(u32::from(row.need() == Need::Stale));
         self.marked = self.marked.saturating_sub(u32::from(row.marked));
-        self.count_reason(&row.known, false);
+        count(&mut self.reasons, &row, false);
         self.replies.note(ix, None);
+        if !row.job.resubmits.is_empty() {
+            // An earlier one may have been for the same job.
+            let all = self.iter().flat_map(|(ix, row)| row.job.resubmits.iter().map(move |old| (old.clone(), ix)));
+            self.again = all.collect();
+            self.untold = true;
+        }
         Some(row)
+    }
+
+    /// Tells the rows of jobs that were submitted again which job that was; the rows for which that is news.
+    pub fn tell_again(&mut self) -> Vec<JobIx> {
+        let mut told = Vec::new();
+        if !std::mem::take(&mut self.untold) {
+            return told;
+        }
+        for (row, ix) in self.rows.iter_mut().zip(0..) {
+            let Some(row) = row else { continue };
+            let again = self.again.get(&row.job.key).copied();
+            if row.again != again {
+                count(&mut self.reasons, row, false);
+                row.again = again;
+                count(&mut self.reasons, row, true);
+                told.push(JobIx(ix));
+            }
+        }
+        told
     }
 
     /// Something was learned about a job. False for a job that is not on the list.
     pub fn observe(&mut self, ix: JobIx, known: Arc<Observation>, now: Timestamp) -> bool {
         let Some(before) = self.get(ix).map(|row| row.known.clone()) else { return false };
         self.stats.observed(&before, &known, now);
-        if note::reason(&before) != note::reason(&known) || before.state != known.state {
-            self.count_reason(&before, false);
-            self.count_reason(&known, true);
-        }
         let other_reply = before.kept_body().map(|kept| kept.body) != known.kept_body().map(|kept| kept.body);
         let listed = self.change(ix, now, |row| {
             row.text = SearchText::new(&row.job, &known);
@@ -303,7 +367,9 @@ impl Jobs {
             let names = files.iter().map(|file| file.name.clone()).collect();
             let failed = files.iter().filter(|file| file.failed);
             let errors = failed.map(|file| file.error.clone().unwrap_or_default()).collect();
+            count(&mut self.reasons, row, false);
             row.found = Some(Box::new(Found { names, errors }));
+            count(&mut self.reasons, row, true);
             row.retitle();
         }
     }
@@ -354,8 +420,10 @@ impl Jobs {
         let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) else { return false };
         let before = row.need();
         self.tally.remove(row);
+        count(&mut self.reasons, row, false);
         change(row);
         self.tally.add(row);
+        count(&mut self.reasons, row, true);
         let after = row.need();
         if before != after {
             row.moved = now;
@@ -363,18 +431,17 @@ impl Jobs {
         self.stale = self.stale.saturating_sub(u32::from(before == Need::Stale)) + u32::from(after == Need::Stale);
         true
     }
+}
 
-    fn count_reason(&mut self, known: &Observation, more: bool) {
-        if !known.state.is_problem() {
-            return;
-        }
-        let Some(pattern) = note::reason(known).map(reason::fold) else { return };
+/// Counts a job under its reasons, or takes that back.
+fn count(reasons: &mut HashMap<String, u32>, row: &Row, more: bool) {
+    for pattern in row.patterns() {
         if more {
-            *self.reasons.entry(pattern).or_default() += 1;
-        } else if let Some(count) = self.reasons.get_mut(&pattern) {
+            *reasons.entry(pattern).or_default() += 1;
+        } else if let Some(count) = reasons.get_mut(&pattern) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                self.reasons.remove(&pattern);
+                reasons.remove(&pattern);
             }
         }
     }

@@ -38,9 +38,21 @@ pub struct Tally {
     pub ended: Option<Timestamp>,
     /// The longest that a finished job waited and ran.
     pub longest: Duration,
-    by_service: HashMap<Arc<str>, Percentiles>,
+    by_service: HashMap<Arc<str>, ServiceTally>,
+    /// How many of those that ran were running when they were first seen: they ran at least as long.
+    late: u32,
     /// From when on how many unfinished jobs are stuck, if nothing changes.
     stuck_from: BTreeMap<Timestamp, u32>,
+}
+
+/// The counts of one service.
+#[derive(Debug, Clone, Default)]
+struct ServiceTally {
+    /// How long its finished jobs ran.
+    ran: Percentiles,
+    jobs: u32,
+    /// Jobs whose cost is known.
+    costed: u32,
 }
 
 impl Tally {
@@ -56,16 +68,21 @@ impl Tally {
         }
         if let Some(ran) = ran {
             self.ran.add(ran);
-            self.of_service(row).add(ran);
+            self.late += u32::from(note::began_unseen(known));
         }
         self.longest = self.longest.max(queued.unwrap_or_default() + ran.unwrap_or_default());
         if let Some(at) = known.finished_at.filter(|_| known.state.is_terminal()) {
             self.finishes.add(at);
             self.ended = Some(self.ended.map_or(at, |ended| ended.max(at)));
         }
-        if let Some(cost) = cost(row) {
+        let cost = cost(row);
+        if let Some(cost) = cost {
             (self.cost, self.costed) = (self.cost + cost, self.costed + 1);
         }
+        let service = self.by_service.entry(Arc::clone(&row.job.service)).or_default();
+        service.jobs += 1;
+        service.costed += u32::from(cost.is_some());
+        ran.into_iter().for_each(|ran| service.ran.add(ran));
         self.bytes += known.saved.as_ref().map_or(0, |saved| saved.bytes);
         if let Some(from) = stuck_from(row) {
             *self.stuck_from.entry(from).or_default() += 1;
@@ -82,13 +99,19 @@ impl Tally {
         }
         if let Some(ran) = ran {
             self.ran.remove(ran);
-            self.of_service(row).remove(ran);
+            self.late = self.late.saturating_sub(u32::from(note::began_unseen(known)));
         }
         if let Some(at) = known.finished_at.filter(|_| known.state.is_terminal()) {
             self.finishes.remove(at);
         }
-        if let Some(cost) = cost(row) {
+        let cost = cost(row);
+        if let Some(cost) = cost {
             (self.cost, self.costed) = (self.cost - cost, self.costed.saturating_sub(1));
+        }
+        if let Some(service) = self.by_service.get_mut(&row.job.service) {
+            service.jobs = service.jobs.saturating_sub(1);
+            service.costed = service.costed.saturating_sub(u32::from(cost.is_some()));
+            ran.into_iter().for_each(|ran| service.ran.remove(ran));
         }
         self.bytes = self.bytes.saturating_sub(known.saved.as_ref().map_or(0, |saved| saved.bytes));
         if let Some((from, count)) = stuck_from(row).and_then(|from| Some((from, self.stuck_from.get_mut(&from)?))) {
@@ -104,14 +127,22 @@ impl Tally {
         self.stuck_from.range(..now).map(|(_, count)| count).sum()
     }
 
-    fn of_service(&mut self, row: &Row) -> &mut Percentiles {
-        self.by_service.entry(Arc::clone(&row.job.service)).or_default()
+    /// `3 of 7 services say`: of how many the cost in all is, unless it is of all.
+    pub fn cost_of(&self) -> Option<String> {
+        let services = self.by_service.values().filter(|service| service.jobs > 0);
+        let (all, say) = services.fold((0, 0), |(all, say), service| (all + 1, say + u32::from(service.costed > 0)));
+        (0 < say && say < all).then(|| format!("{say} of {all} services say"))
+    }
+
+    /// Whether the running times are the least that they can be: half of the jobs ran already when they were first seen.
+    pub fn ran_at_least(&self) -> bool {
+        self.late > 0 && u64::from(self.late) * 2 >= self.ran.count().into()
     }
 
     /// How many times the median of its service a running job has run, if that is much more than others did.
     pub fn slow(&self, row: &Row, now: Timestamp) -> Option<u32> {
         let running = note::ran(&row.known, now).filter(|_| !row.known.state.is_terminal())?;
-        let ran = self.by_service.get(&row.job.service)?;
+        let ran = &self.by_service.get(&row.job.service)?.ran;
         let limit = ran.percentile(90).filter(|_| ran.count() >= ENOUGH)? * SLOW;
         let median = ran.percentile(50)?.as_secs().max(1);
         (running > limit).then(|| u32::try_from(running.as_secs() / median).unwrap_or(u32::MAX))

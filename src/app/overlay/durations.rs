@@ -44,25 +44,24 @@ impl Durations {
     }
 
     fn lines(&self, context: &OverlayContext<'_>) -> Vec<TextLine> {
-        let width = context.width(WIDTH);
-        let name = width.saturating_sub(if width >= 100 { 104 } else { 52 }).clamp(10, 44);
+        let DurationColumns { name, times, wide } = DurationColumns::of(context);
         let fit = |text: &str| text::padded(text, name);
         // A number per minute says nothing about less than a minute.
         let tally = context.jobs.tally();
         let took = tally.begun.zip(tally.ended).map(|(begun, ended)| human::age(begun, ended));
         let long = took.is_some_and(|took| took.as_secs() >= 60);
-        let three = |spread: &Option<Spread>| match spread {
-            Some(spread) => [spread.median, spread.p90, spread.longest].map(human::duration),
-            None => ["–", "–", "–"].map(str::to_owned),
+        let columns = |spread: &Option<Spread>| {
+            let time = |column: &TimeColumn| {
+                spread.as_ref().map_or_else(|| "–".to_owned(), |it| human::duration((column.1)(it)))
+            };
+            times.iter().map(|column| format!("{:>6} ", time(column))).collect::<String>()
         };
         let entry = |entry: &DurationGroup<JobIx>| {
-            let (queued, ran) = (three(&entry.queued), three(&entry.ran));
-            let columns = |times: &[String; 3]| times.iter().map(|time| format!("{time:>6} ")).collect::<String>();
             let mut line = TextLine::of(Tone::Plain, &fit(&shown_name(&entry.name)))
                 .with(Tone::Strong, &format!("{:>6} ", human::count(entry.jobs.len() as u64)))
-                .with(Tone::Dim, &format!(" {}", columns(&queued)))
-                .with(Tone::Plain, &format!(" {}", columns(&ran)));
-            if width >= 100 {
+                .with(Tone::Dim, &format!(" {}", columns(&entry.queued)))
+                .with(Tone::Plain, &format!(" {}", columns(&entry.ran)));
+            if wide {
                 line = line.with(
                     Tone::Fill(State::Running),
                     &format!(" {:<BARS$}", entry.ran.as_ref().map(histogram).unwrap_or_default()),
@@ -144,15 +143,14 @@ impl Overlay for Durations {
     }
 
     fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
-        let width = context.width(WIDTH);
-        let name = width.saturating_sub(if width >= 100 { 104 } else { 52 }).clamp(10, 44);
-        let times = "median    p90   most ";
-        let mut head = format!("{:<name$}  jobs  {times}  {times}", self.by.as_str());
-        if width >= 100 {
+        let DurationColumns { name, times: shown, wide } = DurationColumns::of(context);
+        let times: String = shown.iter().map(|(title, _)| format!("{title:>6} ")).collect();
+        let mut head = format!("{:<name$}   jobs  {times} {times}", self.by.as_str());
+        if wide {
             head.push_str(&format!(" {:<BARS$} {:>9}", "running time", "finished"));
         }
         let gap = " ".repeat(name + 8);
-        let over = format!("{gap}{:<21}  running", "queued");
+        let over = format!("{gap}  {:<1$} running", "queued", times.len());
         let height = self.rows(context);
         let (mut rows, selected) = window(self.lines(context), self.cursor, height);
         rows.insert(0, TextLine::of(Tone::Dim, &head));
@@ -166,7 +164,39 @@ impl Overlay for Durations {
             selected = selected.map(|selected| if selected >= at + 2 { selected + 1 } else { selected });
         }
         let title = format!("Durations by {}", self.by.as_str());
-        OverlayRows { title, width: WIDTH, rows, selected, height: height + 3, ..OverlayRows::default() }
+        let tally = context.jobs.tally();
+        let cost = tally.cost_of().map(|of| format!("{} in all, {of}", tally.cost));
+        let late = tally.ran_at_least().then(|| "running: at least, many ran before they were seen".to_owned());
+        let corner = late.into_iter().chain(cost).collect::<Vec<_>>().join(" · ");
+        OverlayRows { corner, title, width: WIDTH, rows, selected, height: height + 3, ..OverlayRows::default() }
+    }
+}
+
+/// A time of a spread, and its title.
+type TimeColumn = (&'static str, fn(&Spread) -> Duration);
+
+const MEDIAN: TimeColumn = ("median", |spread| spread.median);
+const P90: TimeColumn = ("p90", |spread| spread.p90);
+const MOST: TimeColumn = ("most", |spread| spread.longest);
+
+/// Which columns there are.
+struct DurationColumns {
+    /// Cells of the name.
+    name: usize,
+    times: &'static [TimeColumn],
+    /// Whether histogram, pace and cost are there too.
+    wide: bool,
+}
+
+impl DurationColumns {
+    /// Where the name would be cut there is no 90th percentile.
+    fn of(context: &OverlayContext<'_>) -> Self {
+        let width = context.width(WIDTH);
+        let times: &'static [TimeColumn] = if width < 66 { &[MEDIAN, MOST] } else { &[MEDIAN, P90, MOST] };
+        let taken = 10 + 2 * (1 + 7 * times.len());
+        let wide = width >= 100;
+        let name = width.saturating_sub(if wide { taken + 50 } else { taken }).clamp(10, 44);
+        Self { name, times, wide }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::domain::cell::cell;
 use crate::domain::clean::Clean;
 use crate::domain::job::JobIx;
 use crate::domain::state::State;
-use crate::domain::{human, note, reason};
+use crate::domain::{human, reason};
 
 const WIDTH: u16 = 150;
 const BAR: usize = 10;
@@ -39,6 +39,8 @@ pub struct Reason {
 #[derive(Debug, Default)]
 pub struct Reasons {
     reasons: Vec<Reason>,
+    /// How many problems were sent again: those are not among them.
+    again: usize,
     cursor: RowCursor,
 }
 
@@ -119,6 +121,7 @@ impl Overlay for Reasons {
     fn refresh(&mut self, jobs: &Jobs) {
         let at = self.reasons.get(self.cursor.at).map(|reason| reason.pattern.clone());
         self.reasons = reasons(jobs);
+        self.again = jobs.iter().filter(|(_, row)| row.is_problem() && !row.is_to_do()).count();
         if self.cursor.at > 0 {
             let same = self.reasons.iter().position(|reason| Some(&reason.pattern) == at.as_ref());
             self.cursor.at = same.unwrap_or(self.cursor.at).min(self.reasons.len().saturating_sub(1));
@@ -140,7 +143,8 @@ impl Overlay for Reasons {
         let rows = self.reasons.iter().map(|reason| Self::row(reason, most, context)).collect();
         let (mut rows, selected) = window(rows, self.cursor, height);
         if self.reasons.is_empty() {
-            rows.push(TextLine::of(Tone::Plain, "no job is lost, failed or partial"));
+            let none = if self.again > 0 { "nothing is left to do" } else { "no job is lost, failed or partial" };
+            rows.push(TextLine::of(Tone::Plain, none));
         }
         let chosen = self.reasons.get(self.cursor.at);
         let mut full = chosen.map(|reason| in_full(&reason.pattern, context.width(WIDTH))).unwrap_or_default();
@@ -151,20 +155,19 @@ impl Overlay for Reasons {
             0 => String::new(),
             asked => format!("reading {}…", human::counted(asked, "response")),
         };
-        let title = format!("Failures by reason: {jobs}, {many}");
+        let again =
+            if self.again > 0 { format!(" · {} sent again", human::count(self.again as u64)) } else { String::new() };
+        let title = format!("Failures by reason: {jobs}, {many}{again}");
         OverlayRows { title, corner, width: WIDTH, rows, selected, height, below: full, ..OverlayRows::default() }
     }
 }
 
-/// The failures grouped over all services. Each failed file counts by its own reason, as far as it is known.
+/// What is still to do, grouped over all services. Each failed file counts by its own reason, as far as it is known.
 pub fn reasons(jobs: &Jobs) -> Vec<Reason> {
-    let given = jobs.iter().filter(|(_, row)| row.is_problem()).flat_map(|(ix, row)| {
-        let own = note::reason(&row.known).or(row.gave_up()).unwrap_or_default();
-        let whole = row.errors().is_empty().then_some((own, (ix, false)));
-        let files = row.errors().iter().map(move |error| (error.as_str(), (ix, true)));
-        whole.into_iter().chain(files)
+    let given = jobs.iter().filter(|(_, row)| row.is_to_do()).flat_map(|(ix, row)| {
+        let of_file = !row.errors().is_empty();
+        row.reasons().map(move |reason| (reason, (ix, of_file)))
     });
-    let given = given.map(|(reason, whose)| (if reason.is_empty() { "no reason given" } else { reason }, whose));
     let mut reasons: Vec<Reason> = reason::groups(given)
         .into_iter()
         .map(|group| {

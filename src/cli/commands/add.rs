@@ -62,6 +62,7 @@ pub fn run(
         name: wanted.name.as_deref(),
         tags: &wanted.tags,
         batch: wanted.batch.as_deref().map(str::trim),
+        resubmits: &[],
     };
     match append::add(file, &addition) {
         Ok(done) => {

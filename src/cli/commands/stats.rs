@@ -323,7 +323,15 @@ mod tests {
             ..Observation::default()
         };
         KnownJob::new(
-            Arc::new(Job { key, service: "llama".into(), name: None, tags, traits: Default::default(), batch: None }),
+            Arc::new(Job {
+                key,
+                service: "llama".into(),
+                name: None,
+                tags,
+                traits: Default::default(),
+                batch: None,
+                resubmits: Arc::default(),
+            }),
             known,
         )
     }

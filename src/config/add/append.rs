@@ -30,6 +30,8 @@ pub struct Addition<'a> {
     pub tags: &'a [String],
     /// Their batch; that of the file where none is named.
     pub batch: Option<&'a str>,
+    /// The jobs that they were submitted again for, each as `service/id`.
+    pub resubmits: &'a [String],
 }
 
 /// What came of it: labels, `service/id`.
@@ -182,6 +184,10 @@ fn fields(addition: &Addition<'_>, ids: &[&str], name: Option<&str>) -> Vec<(&'s
     if let Some(batch) = addition.batch {
         fields.push(("batch", Value::from(batch)));
     }
+    if !addition.resubmits.is_empty() {
+        let old = addition.resubmits.iter().map(String::as_str);
+        fields.push(("resubmits", Value::from(old.collect::<Array>())));
+    }
     fields
 }
 
@@ -286,7 +292,8 @@ mod tests {
         let path = directory.path().join("jobs.toml");
         std::fs::write(&path, text).unwrap();
         let (ids, tags) = (given(ids), strings(tags));
-        let outcome = add(&path, &Addition { service: "llama", ids: &ids, name, tags: &tags, batch: None });
+        let outcome =
+            add(&path, &Addition { service: "llama", ids: &ids, name, tags: &tags, batch: None, resubmits: &[] });
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
         (std::fs::read_to_string(&path).unwrap(), outcome)
     }
@@ -333,13 +340,31 @@ mod tests {
         for (batch, end) in [("dec \"2\"", "batch = 'dec \"2\"'\n"), ("nov", "")] {
             std::fs::write(&path, FILE).unwrap();
             let ids = given(&["a", "b"]);
-            add(&path, &Addition { service: "llama", ids: &ids, name: None, tags: &[], batch: Some(batch) }).unwrap();
+            add(
+                &path,
+                &Addition { service: "llama", ids: &ids, name: None, tags: &[], batch: Some(batch), resubmits: &[] },
+            )
+            .unwrap();
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(text.ends_with(&format!("  \"b\",\n]\n{end}")), "{text}");
             let file = parse(&text, &path).unwrap();
             let batches: Vec<_> = file.jobs.iter().map(|job| job.batch.as_deref().unwrap_or_default()).collect();
             assert_eq!(batches, ["nov", batch, batch]);
         }
+    }
+
+    #[test]
+    fn a_job_that_was_submitted_again_names_the_one_it_is_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("jobs.toml");
+        std::fs::write(&path, FILE).unwrap();
+        let (ids, old) = (given(&["a"]), strings(&["llama/first"]));
+        let addition = Addition { service: "llama", ids: &ids, name: None, tags: &[], batch: None, resubmits: &old };
+        add(&path, &addition).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("id = \"a\"\nresubmits = [\"llama/first\"]\n"), "{text}");
+        let jobs = parse(&text, &path).unwrap().jobs;
+        assert_eq!(*jobs[1].resubmits, [jobs[0].key.clone()]);
     }
 
     #[test]
@@ -376,7 +401,11 @@ mod tests {
         std::fs::write(&file, FILE).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         symlink("real.toml", &link).unwrap();
-        add(&link, &Addition { service: "llama", ids: &given(&["a"]), name: None, tags: &[], batch: None }).unwrap();
+        add(
+            &link,
+            &Addition { service: "llama", ids: &given(&["a"]), name: None, tags: &[], batch: None, resubmits: &[] },
+        )
+        .unwrap();
         assert!(link.symlink_metadata().unwrap().is_symlink());
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
         assert!(std::fs::read_to_string(&file).unwrap().ends_with("id = \"a\"\n"));

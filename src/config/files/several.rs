@@ -1,7 +1,7 @@
 //! Several jobs files as one: their services and jobs together, each job in the batch of its file.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{ConfigError, JobsFile, load};
@@ -22,6 +22,7 @@ pub fn load_all(paths: &[PathBuf]) -> Result<JobsFile, ConfigError> {
     if !errors.is_empty() {
         return Err(ConfigError { problems: errors.into_iter().flat_map(|error| error.problems).collect() });
     }
+    tell_apart(&mut files);
     let mut files = files.into_iter();
     let Some(mut whole) = files.next() else {
         return Err(ConfigError::one("no jobs file is named".to_owned()));
@@ -31,6 +32,28 @@ pub fn load_all(paths: &[PathBuf]) -> Result<JobsFile, ConfigError> {
         take(&mut whole, file, &mut keys);
     }
     Ok(whole)
+}
+
+/// Batches that are called after files of one name are called after the files' folders as well.
+fn tell_apart(files: &mut [JobsFile]) {
+    let after_file = |file: &JobsFile| {
+        let stem = file.path.file_stem()?.to_string_lossy().into_owned();
+        file.batch.as_deref().filter(|batch| *batch == stem).map(|_| stem)
+    };
+    let names: Vec<Option<String>> = files.iter().map(after_file).collect();
+    for (file, name) in files.iter_mut().zip(&names) {
+        let Some(name) = name.as_ref().filter(|name| names.iter().flatten().filter(|other| other == name).count() > 1)
+        else {
+            continue;
+        };
+        let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
+        let Some(folder) = path.parent().and_then(Path::file_name) else { continue };
+        let own: Arc<str> = format!("{}/{name}", folder.to_string_lossy()).into();
+        for job in file.jobs.iter_mut().filter(|job| job.batch == file.batch) {
+            *job = Arc::new(Job { batch: Some(Arc::clone(&own)), ..Job::clone(job) });
+        }
+        file.batch = Some(own);
+    }
 }
 
 fn take(whole: &mut JobsFile, file: JobsFile, keys: &mut HashSet<crate::domain::job::JobKey>) {
@@ -116,6 +139,14 @@ mod tests {
         assert_eq!((own, whole.further.len()), (3, 2));
         let paths: HashSet<_> = whole.sources.iter().map(crate::config::files::sources::FileSource::path).collect();
         assert_eq!(paths.len(), whole.sources.len(), "a provider's file that each of them may mean is one");
+        for folder in ["nov", "dec"] {
+            std::fs::create_dir(directory.path().join(folder)).unwrap();
+        }
+        let november = put("nov/jobs.toml", format!("{SERVICE}{}", job("1")));
+        let december = put("dec/jobs.toml", format!("{SERVICE}{}{}", job("2"), job("3") + "batch = 'own'\n"));
+        let whole = load_all(&[november, december]).unwrap();
+        let batches: Vec<&str> = whole.jobs.iter().map(|job| job.batch.as_deref().unwrap_or_default()).collect();
+        assert_eq!(batches, ["nov/jobs", "dec/jobs", "own"]);
         let bad = put("bad.toml", "colour = 1\n".to_owned());
         let error = load_all(&[one, bad, directory.path().join("none.toml")]).unwrap_err();
         assert_eq!(error.count(), 2);

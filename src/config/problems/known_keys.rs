@@ -48,8 +48,19 @@ pub const TOKEN: &[&str] = &["env", "file", "command"];
 pub const FIELD: &[&str] = &["at", "fold", "column", "width", "title"];
 
 /// `[[jobs]]`.
-pub const JOB: &[&str] =
-    &["service", "id", "request_id", "task_id", "execution_id", "ids", "ids_file", "name", "tags", "batch"];
+pub const JOB: &[&str] = &[
+    "service",
+    "id",
+    "request_id",
+    "task_id",
+    "execution_id",
+    "ids",
+    "ids_file",
+    "name",
+    "tags",
+    "batch",
+    "resubmits",
+];
 
 /// Of [`JOB`], those that say which job it is: one of them must stand.
 pub const ID: &[&str] = &["id", "request_id", "task_id", "execution_id", "ids", "ids_file"];

@@ -102,7 +102,8 @@ fn job(
     let Some(ids) = ids(table, problems) else { return };
     let own_batch = table.get("batch").and_then(|field| field.word("\"nov-22\"", problems)).map(Arc::from);
     let batch = own_batch.or_else(|| declared.batch.clone());
-    let entry = EntryDefaults { service: service.as_deref(), known, name, tags, batch };
+    let resubmits = resubmits(table, known, problems);
+    let entry = EntryDefaults { service: service.as_deref(), known, name, tags, batch, resubmits };
     match ids {
         Ids::Listed(file) => {
             let Some(source) = id_file(&file, place, problems) else { return };
@@ -135,6 +136,7 @@ struct EntryDefaults<'a> {
     name: Option<&'a str>,
     tags: Arc<[String]>,
     batch: Option<Arc<str>>,
+    resubmits: Arc<[JobKey]>,
 }
 
 impl EntryDefaults<'_> {
@@ -153,6 +155,7 @@ impl EntryDefaults<'_> {
             tags,
             traits,
             batch: self.batch.clone(),
+            resubmits: Arc::clone(&self.resubmits),
         })))
     }
 
@@ -196,6 +199,27 @@ impl EntryDefaults<'_> {
 
 /// How many lines of one file of ids are refused one by one.
 const MOST_REFUSED: usize = 10;
+
+/// The jobs that those of an entry were submitted again for, each as `service/id`.
+fn resubmits(table: &TomlTable<'_>, known: &KnownServices<'_>, problems: &mut Problems) -> Arc<[JobKey]> {
+    let Some(field) = table.get("resubmits") else { return Arc::default() };
+    let texts = field.texts("resubmits = [\"invoices/6b1f2f0a\"]", problems).unwrap_or_default();
+    let one = |(text, span): (&str, Range<usize>)| {
+        let Some((name, id)) = text.split_once('/') else {
+            problems.add(Problem::at(span, "no service before this id").help("write it like \"invoices/6b1f2f0a\""));
+            return None;
+        };
+        let Some(service) = known.get(name) else {
+            problems.add(no_such_service(name, span, known.keys().copied()));
+            return None;
+        };
+        let service = service.as_deref()?;
+        // What the file had as a job is an id; anything else matches no job.
+        let id = providers::id_from(service, id).unwrap_or_else(|_| id.to_owned());
+        Some(JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id })
+    };
+    texts.into_iter().filter_map(one).collect()
+}
 
 /// The files of ids that a path or pattern names.
 fn id_file(field: &TomlField<'_>, place: &PathBase, problems: &mut Problems) -> Option<FileSource> {

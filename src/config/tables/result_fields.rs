@@ -31,7 +31,7 @@ fn field(given: &Given<'_>, problems: &mut Problems) -> Option<Field> {
         problems.add(problem.help("a name has small letters, digits, `_` and `-`, and begins with a letter"));
         return None;
     }
-    if filter::fields().any(|known| known == name) && name != "cost" {
+    if filter::fields().any(|known| known == name) && !["cost", "time"].contains(&name) {
         let problem = Problem::at(given.key_span.clone(), format!("`{name}` is a word of the filter already"));
         problems.add(problem.help("give the field another name"));
         return None;

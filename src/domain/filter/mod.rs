@@ -31,7 +31,7 @@ pub const SYNTAX: &[(&str, &str)] = &[
     ("service:prod tag:nov", "exactly this service, this tag; also provider: name: id:"),
     ("name:acme* id:6b1f*", "with * for any text"),
     ("file:*.pdf", "jobs with a file of such a name"),
-    ("age:>10m took:>=2m", "longer ago, or that ran longer; > >= < <= with s m h d"),
+    ("age:>10m took:>=2m", "longer ago, or that ran longer (time: as the column shows it); > >= < <= with s m h d"),
     ("size:>1mb", "by the size of the saved reply; b kb mb gb"),
     ("cost:>0.1 total:>1000", "by cost in US dollars, by a field of your own; vendor:acme* by its text"),
     ("batch:november", "jobs of this batch"),
@@ -112,7 +112,8 @@ impl Filter {
     /// Whether it asks for something of a job that changes with time alone.
     pub fn depends_on_time(&self) -> bool {
         self.root.any(&|term| {
-            matches!(term, Term::Age(_)) || matches!(term, Term::Is(all) if all.contains(&term::Is::Stuck))
+            matches!(term, Term::Age(_) | Term::Time(_))
+                || matches!(term, Term::Is(all) if all.contains(&term::Is::Stuck))
         })
     }
 

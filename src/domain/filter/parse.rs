@@ -16,9 +16,9 @@ use super::{FilterError, FilterNode};
 const DEEPEST: usize = 64;
 
 /// What can stand before a colon.
-pub(super) const FIELDS: [&str; 15] = [
-    "state", "is", "service", "provider", "tag", "name", "id", "file", "age", "took", "size", "http", "reason", "cost",
-    "batch",
+pub(super) const FIELDS: [&str; 16] = [
+    "state", "is", "service", "provider", "tag", "name", "id", "file", "age", "took", "time", "size", "http", "reason",
+    "cost", "batch",
 ];
 
 /// Reads a whole filter. `own` are the user's fields.
@@ -213,6 +213,8 @@ fn term(pieces: &[TermPiece], span: &Range<usize>, own: &[&str]) -> Result<Term,
         "is" => Ok(Term::Is(values.each(value::is)?)),
         "age" => Ok(Term::Age(values.each(|text| value::duration("age", text))?)),
         "took" => Ok(Term::Took(values.each(|text| value::duration("took", text))?)),
+        // A user's field may have been called so before.
+        "time" if !own.contains(&"time") => Ok(Term::Time(values.each(|text| value::duration("time", text))?)),
         "size" => Ok(Term::Size(values.each(value::size)?)),
         "http" => Ok(Term::Http(values.each(value::http)?)),
         "name" => values.text(TextField::Name),
@@ -325,7 +327,7 @@ impl ValueList<'_> {
         let example = match self.field.to_ascii_lowercase().as_str() {
             "state" => "failed,partial",
             "is" => "problem",
-            "age" | "took" => ">10m",
+            "age" | "took" | "time" => ">10m",
             "size" => ">1mb",
             "cost" => ">0.1",
             "http" => "5xx",

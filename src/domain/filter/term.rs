@@ -25,6 +25,8 @@ pub(super) enum Term {
     Text(TextField, Vec<TextPattern>),
     Age(Vec<Limit<Duration>>),
     Took(Vec<Limit<Duration>>),
+    /// What the column of that name shows.
+    Time(Vec<Limit<Duration>>),
     Size(Vec<Limit<u64>>),
     Http(Vec<RangeInclusive<i64>>),
     Cost(Vec<Limit<Cost>>),
@@ -101,6 +103,7 @@ impl Term {
             Self::Text(field, patterns) => patterns.iter().any(|pattern| field.matches(pattern, subject)),
             Self::Age(limits) => meets(limits, note::since(known).map(|since| human::age(since, now))),
             Self::Took(limits) => meets(limits, note::took(known)),
+            Self::Time(limits) => meets(limits, note::time(known, now)),
             Self::Size(limits) => meets(limits, known.saved.as_ref().map(|saved| saved.bytes)),
             Self::Cost(limits) => meets(limits, known.cost.as_deref().and_then(Cost::parse)),
             Self::Own(name, tests) => {

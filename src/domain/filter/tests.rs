@@ -19,6 +19,7 @@ fn job() -> Job {
         tags: ["Nov".into(), "nightly".into()].into(),
         traits: crate::tests::traits(ProviderName::OPTEXITY),
         batch: Some("November".into()),
+        resubmits: Arc::default(),
     }
 }
 

@@ -179,6 +179,7 @@ fn job(row: &tokio_postgres::Row) -> Result<Job, TeamTrouble> {
         tags: serde_json::from_str::<Arc<[String]>>(&tags).unwrap_or_default(),
         traits: JobTraits { one_shot: cell(row, 4)?, ..JobTraits::default() },
         batch: batch.map(Arc::from),
+        resubmits: Arc::default(),
     })
 }
 

@@ -70,6 +70,7 @@ fn job(id: usize) -> Arc<Job> {
         tags: Arc::from(["a".to_owned()]),
         traits,
         batch: None,
+        resubmits: Arc::default(),
     })
 }
 

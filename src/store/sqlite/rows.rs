@@ -322,6 +322,7 @@ pub fn job(row: &Row<'_>, from: usize) -> rusqlite::Result<Job> {
         name: row.get(from + 4)?,
         tags: tags.and_then(|tags| serde_json::from_str(&tags).ok()).unwrap_or_default(),
         batch: row.get(from + 6)?,
+        resubmits: Arc::default(),
         traits: JobTraits { one_shot: row.get(from + 7)?, ..JobTraits::default() },
     })
 }
@@ -342,7 +343,8 @@ pub fn job_and_known(connection: &Connection, row: &Row<'_>, from: usize) -> rus
     let key = JobKey { provider, endpoint: text(1)?.unwrap_or_default().into(), id: text(2)?.unwrap_or_default() };
     let service = text(3)?.unwrap_or_else(|| provider.as_str().to_owned()).into();
     let traits = JobTraits { one_shot: row.get(from + 7).unwrap_or_default(), ..JobTraits::default() };
-    let job = Job { key, service, name: text(4)?, tags: Arc::default(), batch: text(6)?.map(Into::into), traits };
+    let (name, batch) = (text(4)?, text(6)?.map(Into::into));
+    let job = Job { key, service, name, tags: Arc::default(), batch, traits, resubmits: Arc::default() };
     tracing::warn!(%error, "what the database holds of the names of a job is odd");
     let before = known.odd_on_disk.as_ref().map(|odd| format!("{odd}, ")).unwrap_or_default();
     set_odd(&mut known, format!("{before}its id or a name is no UTF-8"));

@@ -82,7 +82,15 @@ async fn eventually<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
 fn job(id: &str) -> Arc<Job> {
     let key = JobKey { provider: ProviderName::UNSTRACT, endpoint: "https://us.example".into(), id: id.to_owned() };
     let traits = JobTraits { one_shot: true, ..JobTraits::default() };
-    Arc::new(Job { key, service: "invoices".into(), name: None, tags: Arc::default(), traits, batch: None })
+    Arc::new(Job {
+        key,
+        service: "invoices".into(),
+        name: None,
+        tags: Arc::default(),
+        traits,
+        batch: None,
+        resubmits: Arc::default(),
+    })
 }
 
 fn knowing(state: State, applied: u64) -> Observation {

@@ -41,6 +41,7 @@ fn job(key: &JobKey) -> Arc<Job> {
         name: Some("scan".to_owned()),
         tags,
         batch: None,
+        resubmits: Arc::default(),
     })
 }
 
