@@ -1,6 +1,7 @@
 //! What each action does to the model, and what it asks for outside.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::action::Action;
 use super::detail::Tab;
@@ -8,6 +9,7 @@ use super::detail::tree::FoldAction;
 use super::effect::Effect;
 use super::layout::{Class, Pane, SPLIT, SPLITS};
 use super::list::ListFilter;
+use super::list::folds::FoldBy;
 use super::overlay::durations::Durations;
 use super::overlay::file_errors::FileErrors;
 use super::overlay::help::Help;
@@ -16,6 +18,7 @@ use super::overlay::reasons::Reasons;
 use super::overlay::sort_menu::SortMenu;
 use super::scroll::Motion;
 use super::{App, Leaving, TimeFormat};
+use crate::domain::command::UserCommand;
 use crate::domain::human;
 use crate::domain::job::JobIx;
 
@@ -55,7 +58,14 @@ impl App {
                 }
             }
             Action::Durations => self.show(Durations::default()),
-            Action::Groups => self.list.set_folds(self.list.folds().by().next(), HashSet::new()),
+            Action::Groups => {
+                let mut by = self.list.folds().by().next();
+                // A single batch is no group.
+                if by == FoldBy::Batch && !self.has_batches() {
+                    by = by.next();
+                }
+                self.list.set_folds(by, HashSet::new());
+            }
             Action::FileErrors => {
                 if self.file_trouble.is_none() {
                     return self.say("the jobs file has no errors");
@@ -223,7 +233,20 @@ impl App {
                 self.list.note_change(*ix);
             }
         }
-        let _ = self.say(format!("{} marked", human::counted(self.jobs.marked(), "job")));
+        // What marks are for, where the user has a command for these.
+        let is_for = |command: &&Arc<UserCommand>| {
+            let row = jobs.iter().find_map(|ix| self.jobs.get(*ix));
+            command.key.is_some() && row.is_some_and(|row| row.fits(&command.when, self.now.wall))
+        };
+        let command = (0..).zip(self.keymap.commands()).find(|(_, command)| is_for(command) && self.jobs.marked() > 0);
+        let hint = command.map(|(n, command)| self.keymap.hint(Action::Run(n), &command.name)).unwrap_or_default();
+        let _ = self.say(format!("{} marked{hint}", human::counted(self.jobs.marked(), "job")));
+    }
+
+    fn has_batches(&self) -> bool {
+        let mut batches = self.jobs.iter().map(|(_, row)| &row.job.batch);
+        let first = batches.next();
+        batches.any(|batch| Some(batch) != first)
     }
 
     fn open(&mut self) -> Vec<Effect> {
@@ -275,11 +298,9 @@ impl App {
 
     fn next_problem(&mut self, forward: bool) -> Vec<Effect> {
         let rows = self.list_rows();
-        let (jobs, now) = (&self.jobs, self.now.wall);
         let (before, selected) = (self.list.at(), self.list.selected());
-        let found = self
-            .list
-            .go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(|row| row.is_to_do() || row.is_stuck(now)));
+        let (jobs, now) = (&self.jobs, self.now.wall);
+        let found = self.list.go_to_next(forward, rows, |ix| jobs.get(ix).is_some_and(|row| row.needs_a_look(now)));
         if !found {
             return self.say("no problem in the list");
         }

@@ -1,5 +1,7 @@
 //! What the engine says, taken into the model.
 
+use std::sync::Arc;
+
 use super::action::Action;
 use super::detail::summary::History;
 use super::effect::{Effect, Notice, NoticeKind};
@@ -48,7 +50,9 @@ impl App {
                 }
                 self.detail.outdate_past(ix);
                 // A pointer that was changed takes other values from the same result.
-                if changed || before.as_ref().is_some_and(|before| before.fields != known.fields) {
+                let is_other =
+                    |before: &Arc<Observation>| before.fields != known.fields || before.sent_again != known.sent_again;
+                if changed || before.as_ref().is_some_and(is_other) {
                     self.move_row(ix);
                 }
                 // When it was last read is seen of the selected job alone.

@@ -36,8 +36,7 @@ impl App {
             return self.say_bad(format!("`{name}` is for one job at a time, and {} are marked", jobs.len()));
         }
         // What was sent again is paid twice if it is sent once more.
-        let is_again =
-            |ix: &&JobIx| self.sent.contains(ix) || self.jobs.get(**ix).is_some_and(Row::is_sent_again);
+        let is_again = |ix: &&JobIx| self.sent.contains(ix) || self.jobs.get(**ix).is_some_and(Row::is_sent_again);
         let again: HashSet<JobIx> = jobs.iter().filter(|_| command.adds.is_some()).filter(is_again).copied().collect();
         if command.confirm || !again.is_empty() {
             self.show(Confirm::new(number, command, jobs, again));

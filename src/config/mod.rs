@@ -51,7 +51,7 @@ pub struct JobsFile {
     /// `[[hooks]]`, in the file's order.
     pub hooks: Vec<Arc<Hook>>,
     /// Further files that were read as one with it.
-    further: Vec<PathBuf>,
+    pub further: Vec<PathBuf>,
     /// What it was read from: itself, then its files of ids, then the user's own files of its providers.
     sources: Vec<FileSource>,
     /// A digest of the texts that it was read from: the same texts are not parsed again.

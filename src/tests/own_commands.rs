@@ -125,7 +125,7 @@ fn a_job_that_was_sent_again_says_so_is_no_longer_to_do_and_is_asked_about_befor
     let before = screen.app.jobs.problems();
     again(&mut screen, 90, "acme-2211 (2)", &["acme-2211"]);
     let drawn = screen.draw();
-    assert!(line(&drawn, "acme-2211 ").contains("sent again as acme-2211 (2)"), "{drawn}");
+    assert!(line(&drawn, "sent again as acme-2211 (2)").contains("✗  acme-2211  "), "{drawn}");
     assert_eq!(screen.app.jobs.problems(), before, "it failed all the same");
     let mut screen = screen.keys("e");
     assert!(screen.draw().contains("· 1 sent again"), "{}", screen.draw());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::effects::clipboard;
 use super::effects::error::EffectError;
+use super::own_commands::CommandRuns;
 use crate::app::effect::CopyName;
 use crate::app::event::Event;
 use crate::domain::command::UserCommand;
@@ -39,6 +40,7 @@ pub enum Message {
         command: Arc<UserCommand>,
         /// What they printed, for the pager; empty in other modes.
         page: Vec<u8>,
+        ended: CommandRuns,
     },
     /// The pager can show this file.
     PagerReady(PathBuf),

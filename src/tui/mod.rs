@@ -163,7 +163,10 @@ async fn dashboard(start: Start) -> Result<End, DashboardError> {
         effects::clipboard::ways(&start.user.clipboard, ClipboardHost::from_environment(), child::can_be_started);
     let app = App::new(DashboardOptions {
         file: match &start.shown {
-            Ok(shown) => Ok(Clean::new(&file_name(&shown.title()))),
+            Ok(shown) => Ok(Clean::new(&match (file_name(&shown.title()), shown.file().further.len()) {
+                (name, 0) => name,
+                (name, more) => format!("{} +{more}", name.strip_suffix(".toml").unwrap_or(&name)),
+            })),
             Err(error) => Err(error.to_string().lines().map(Clean::new).collect()),
         },
         jobs: start.shown.as_ref().map_or(0, |shown| u32::try_from(shown.file().jobs.len()).unwrap_or(u32::MAX)),

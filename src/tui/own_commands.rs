@@ -17,6 +17,7 @@ use crate::app::effect::JobSnapshot;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
 use crate::domain::command::{OutputMode, UserCommand};
+use crate::domain::human::counted;
 use crate::engine::saved::{Notes, Results};
 use crate::engine::token::Prompts;
 use crate::run::batch::{self, CommandTarget, Finished, RunContext};
@@ -82,6 +83,7 @@ impl Commands {
         let inputs = self.inputs.clone();
         self.running.spawn(async move {
             let mut page = Vec::new();
+            let mut ended = CommandRuns::default();
             let mut runs = std::pin::pin!(batch::run(Arc::clone(&command), targets, Arc::new(around)));
             while let Some(finished) = runs.next().await {
                 if command.mode == OutputMode::Pager
@@ -90,11 +92,36 @@ impl Commands {
                 {
                     page.extend_from_slice(&ended.out.bytes);
                 }
+                ended.count(&finished);
                 let command = Arc::clone(&command);
                 let _ = inputs.send(Message::CommandEnded { command, finished: Box::new(finished) });
             }
-            let _ = inputs.send(Message::CommandsEnded { command, page });
+            let _ = inputs.send(Message::CommandsEnded { command, page, ended });
         });
+    }
+}
+
+/// What came of all runs of a command.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CommandRuns {
+    ran: usize,
+    failed: usize,
+    added: usize,
+}
+
+impl CommandRuns {
+    fn count(&mut self, finished: &Finished) {
+        self.ran += 1;
+        self.failed += usize::from(!finished.is_good());
+        self.added += finished.added.iter().flatten().map(|added| added.added.len()).sum::<usize>();
+    }
+
+    /// `resubmit: 17 runs, 16 jobs added, 1 failed`; None of a single run, which was told of.
+    fn sentence(self, command: &str) -> Option<String> {
+        let added = (self.added > 0).then(|| format!(", {} added", counted(self.added, "job")));
+        let failed = (self.failed > 0).then(|| format!(", {} failed", self.failed));
+        let parts = [added, failed].into_iter().flatten().collect::<String>();
+        (self.ran > 1).then(|| format!("{command}: {}{parts}", counted(self.ran, "run")))
     }
 }
 
@@ -127,7 +154,10 @@ impl Dashboard {
         self.apply(Event::CommandEnded { said: Clean::from(said), good });
     }
 
-    pub(super) fn on_commands_ended(&mut self, command: &UserCommand, page: &[u8]) {
+    pub(super) fn on_commands_ended(&mut self, command: &UserCommand, page: &[u8], ended: CommandRuns) {
+        if let Some(said) = ended.sentence(&command.name) {
+            self.apply(Event::CommandEnded { said: Clean::from(said), good: ended.failed == 0 });
+        }
         match command.mode {
             OutputMode::Background => {}
             OutputMode::Terminal => self.take_back(Ok(())),

@@ -280,7 +280,7 @@ impl Dashboard {
             Message::Continued => self.continue_after_a_stop(),
             Message::Copied { of, outcome } => self.finish_copy(of, outcome),
             Message::CommandEnded { command, finished } => self.on_command_ended(&command, &finished),
-            Message::CommandsEnded { command, page } => self.on_commands_ended(&command, &page),
+            Message::CommandsEnded { command, page, ended } => self.on_commands_ended(&command, &page, ended),
             Message::PagerReady(path) => self.lend(path),
             Message::PagerEnded(ended) => self.take_back(ended),
         }

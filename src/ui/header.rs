@@ -30,6 +30,10 @@ use crate::ui::widgets::{StackedBar, both_ends, cut, styled};
 /// Cells that an alert leaves for the name of the batch.
 const NAME: usize = 20;
 
+/// What the chart shows, and its cells.
+const CHART: &str = "finishes ";
+const LABEL: u16 = 9;
+
 /// The fewest cells of the bar beside words.
 const LEAST_BAR: usize = 8;
 
@@ -113,11 +117,12 @@ fn when<'a>(app: &App, width: u16, theme: &Theme) -> Vec<Span<'a>> {
             }
             parts.push(end);
         }
+        // First, so that nothing moves when it comes and goes.
         if app.paused {
             let hint = app.keymap.hint(Action::Pause, "resumes");
-            parts.push(vec![Span::styled(format!("polling paused{hint}"), theme.warn())]);
+            parts.insert(0, vec![Span::styled(format!("polling paused{hint}"), theme.warn())]);
         } else if let Some(next) = next_poll(app).filter(|_| width >= 100) {
-            parts.push(vec![dim(format!("next poll {next:>3}"))]);
+            parts.insert(0, vec![dim(format!("next poll {next}"))]);
         }
     }
     let mut spans = Vec::new();
@@ -155,11 +160,14 @@ fn with_end(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme) -> Vec<S
     spans
 }
 
+/// In how many seconds the next poll is said not to be worth a word: it nearly always is.
+const SOON: u64 = 5;
+
 fn next_poll(app: &App) -> Option<String> {
     let wait = app.next_read?.as_second() - app.now.wall.as_second();
     // Long past: nothing is due, and nothing comes back.
     let wait = u64::try_from(wait.max(0)).ok().filter(|_| wait > -10)?;
-    Some(if wait <= 1 { "now".to_owned() } else { human::duration(Duration::from_secs(wait)) })
+    (wait > SOON).then(|| human::duration(Duration::from_secs(wait)))
 }
 
 fn progress(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
@@ -169,13 +177,16 @@ fn progress(app: &App, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let done = format!("  {:>1$}/{all}  ", human::count(over), all.len());
     let width = |spans: &[Span<'_>]| spans.iter().map(Span::width).sum::<usize>();
     let room = usize::from(area.width).saturating_sub(done.len() + 2);
-    // The bar keeps a quarter of the row beside words for every state, a few cells beside the fewest words.
-    let least = |words: &Words| if *words == Words::Each { room / 4 } else { LEAST_BAR };
-    let said = [Words::Each, Words::Merged, Words::Bare].into_iter();
-    let said = said.map(|words| (least(&words), counts(app, theme, words)));
-    let found = said.into_iter().find(|(bar, said)| width(said) + bar <= room);
-    let words = found.map_or_else(|| counts(app, theme, Words::Symbols), |(_, said)| said);
-    let bar = room.saturating_sub(width(&words)).max(LEAST_BAR).min(room);
+    // As long as the screen allows and no longer, whatever words there are: a bar that grows is progress.
+    let bar = match area.width {
+        0..80 => LEAST_BAR,
+        80..100 => usize::from(area.width) / 5,
+        100.. => usize::from(area.width) / 4,
+    };
+    let bar = bar.min(room);
+    let said = [Words::Each, Words::Merged, Words::Bare].into_iter().map(|words| counts(app, theme, words));
+    let found = said.into_iter().find(|said| width(said) <= room - bar);
+    let words = found.unwrap_or_else(|| counts(app, theme, Words::Symbols));
     let cells = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
     let bar_area = Rect { x: area.x + 1, width: cells(bar).min(area.width.saturating_sub(1)), ..area };
     StackedBar { counts: counts_of, theme }.render(bar_area.intersection(buf.area), buf);
@@ -249,14 +260,16 @@ fn numbers(app: &App, alert: Vec<Span<'_>>, area: Rect, theme: &Theme, buf: &mut
     let until = if app.is_finished() { tally.ended } else { Some(app.monotonic_now()) };
     if let Some((from, to)) = tally.begun.zip(until) {
         let counts = tally.finishes.heights(from, to, chart);
-        let area = Rect { x: area.x + 1, width: u16::try_from(chart).unwrap_or(0), ..area };
+        Span::styled(CHART, theme.dim())
+            .render(Rect { x: area.x + 1, ..area }.intersection(area).intersection(buf.area), buf);
+        let area = Rect { x: area.x + 1 + LABEL, width: u16::try_from(chart).unwrap_or(0), ..area };
         Sparkline::default()
             .data(&counts)
             .bar_set(theme.chart())
             .style(theme.fill(State::Running))
             .render(area.intersection(buf.area), buf);
     }
-    let beside = u16::try_from(chart + 3).unwrap_or(0).min(area.width);
+    let beside = (u16::try_from(chart + 3).unwrap_or(0) + LABEL).min(area.width);
     let area = Rect { x: area.x + beside, width: area.width - beside, ..area };
     let mut parts: Vec<Vec<Span<'_>>> = Vec::new();
     parts.extend(app.pace().map(|pace| vec![Span::raw(format!("{pace:>9}"))]));

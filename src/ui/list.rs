@@ -50,6 +50,8 @@ struct ListColumns {
 const SIGNS: usize = 3;
 /// Cells of a column of the user's own at most.
 const FIELD: usize = 14;
+/// The least cells of the name.
+const NAME: usize = 10;
 /// The least that a fact is worth.
 const FACT: usize = 14;
 /// Cells from which on polls, sizes, costs and ids may be beside it.
@@ -57,11 +59,11 @@ const OTHERS: usize = 130;
 
 impl ListColumns {
     /// Other columns give way before the fact does, and it before the name.
-    fn of(width: usize, fields: usize) -> Self {
+    fn of(width: usize, fields: usize, longest: usize) -> Self {
         let mut columns =
             Self { name: 0, fact: 0, service: 0, id: 0, polls: 0, cost: 0, size: 0, tags: 0, time: 6, fields: 0 };
         let room = width.saturating_sub(SIGNS + 1 + columns.time);
-        columns.name = (width / 4).clamp(17, 32).min(room);
+        columns.name = (width / 4).clamp(17, 32).min(longest.max(NAME) + 1).min(room);
         let mut spare = room.saturating_sub(columns.name + 1);
         if spare < FACT {
             columns.name = room;
@@ -105,7 +107,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     if app.list.order().is_empty() {
         empty(app, inner, theme, buf);
     } else {
-        let columns = ListColumns::of(inner.width.into(), app.list.columns().len());
+        let columns = ListColumns::of(inner.width.into(), app.list.columns().len(), app.jobs.longest_title());
         let rows = layout.rows(Pane::List);
         let seen = app.list.seen(rows).filter_map(|item| match item {
             Item::Job(ix) => app.jobs.get(ix).map(|row| table_row(app, row, columns, theme)),
@@ -177,7 +179,8 @@ fn titles<'a>(app: &App, theme: &Theme) -> Titles<'a> {
     }
     let (sort, reversed) = app.list.sort();
     let reversed = if reversed { ", reversed" } else { "" };
-    left.push(dim(format!(" {} {}{reversed}", theme.dot(), sort.title(app.list.columns()))));
+    let each = if app.list.folds().by() == FoldBy::Nothing { "" } else { " in each" };
+    left.push(dim(format!(" {} {}{reversed}{each}", theme.dot(), sort.title(app.list.columns()))));
     let here = match app.list.item(app.list.at()) {
         Some(Item::Job(ix)) => app.list.selected() == Some(ix),
         Some(Item::Group(_)) => true,
@@ -383,7 +386,7 @@ mod tests {
     #[test]
     fn other_columns_give_way_before_the_fact_and_the_name() {
         let shown = |width: usize| {
-            let columns = ListColumns::of(width, 0);
+            let columns = ListColumns::of(width, 0, 99);
             let others = [("service", columns.service), ("size", columns.size), ("id", columns.id)];
             let others: Vec<&str> = others.into_iter().filter(|(_, cells)| *cells > 0).map(|(name, _)| name).collect();
             (columns.name, columns.fact, others.join(" "))

@@ -20,9 +20,6 @@ use crate::ui::widgets::{cut, highlight, styled};
 /// Cells of a line of what is said at the end.
 const LEAVING: u16 = 64;
 
-/// Rows beside a frame as wide as the screen that are left empty.
-const SCRAPS: u16 = 6;
-
 /// Draws the overlay, if there is one, and what is waited for.
 pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) {
     if let Some(look) = app.overlay_look() {
@@ -99,13 +96,13 @@ fn frame(app: &App, title: &str, corner: &str, width: u16, rows: usize, theme: &
     let screen = app.overlay_area().intersection(buf.area);
     let width = (width + 2).min(screen.width);
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(screen.height);
+    // Beside a frame as wide as the screen only scraps of rows would be left.
+    let height = if width == screen.width { screen.height } else { height };
     let area =
         Rect { x: screen.x + (screen.width - width) / 2, y: screen.y + (screen.height - height) / 2, width, height };
     let behind = buf.area;
     buf.set_style(behind, theme.dim().remove_modifier(Modifier::BOLD | Modifier::REVERSED));
-    // A few rows left over above and below would be scraps.
-    let scraps = width == screen.width && screen.height - height <= SCRAPS;
-    Clear.render(if scraps { screen } else { area }, buf);
+    Clear.render(area, buf);
     let room = usize::from(width.saturating_sub(4));
     let title = text::cut(&theme.shown(title), room, theme.cut());
     let mut block = Block::bordered()

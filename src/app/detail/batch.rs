@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use unicode_width::UnicodeWidthStr;
-
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::list::jobs::{Jobs, Row};
@@ -29,6 +27,8 @@ const BAR: usize = 10;
 const SLOWEST: usize = 8;
 /// Columns from which on there are all keys.
 const WIDE: usize = 100;
+/// Cells of a block of the outcome at most.
+const WIDEST: usize = 28;
 /// Rows from which on there are blank ones between the parts, and the outcome is three rows high.
 const ROOMY: usize = 14;
 
@@ -69,8 +69,7 @@ impl App {
             return Vec::new();
         }
         let mut parts = vec![self.blocks(width, height >= ROOMY)];
-        let said = std::iter::once(self.outcome_line(width)).chain(self.figures_line()).collect();
-        parts.push(text::wrapped(said, width, true));
+        parts.push(text::wrapped(vec![self.outcome_line()], width, true));
         let side = width >= TWO_COLUMNS;
         let column = if side { width * 3 / 5 } else { width };
         let next = text::wrapped(vec![self.next_line(width)], width, true);
@@ -131,61 +130,42 @@ impl App {
             .with(Tone::Dim, &format!(" {time:>6}  {}", text::cut(&fact, width.saturating_sub(name + LABEL + 9), "…")))
     }
 
-    /// ` 37 SUCCEEDED   8 PARTIAL   13 FAILED   2 LOST `: a block for each state, in its colour and as wide as its share,
-    /// three rows high where there is room: seen from two metres away.
+    /// ` 37 SUCCEEDED   8 PARTIAL   13 FAILED   2 LOST `: a block for each state in its colour, where there is room all of
+    /// one width and three rows high: read from two metres away. The share of each is the header's bar.
     fn blocks(&self, width: usize, tall: bool) -> Vec<TextLine> {
         let counts = self.jobs.stats().counts();
         let states = STACK.into_iter().map(|state| (state, counts.of(state))).filter(|(_, count)| *count > 0);
-        let blocks: Vec<(State, u32, String)> = states
+        let blocks: Vec<(State, String)> = states
             .map(|(state, count)| {
-                let said = format!("{} {}", human::count(count.into()), state.as_str().to_uppercase());
-                // Lost has the red of failed, and stripes.
-                let count_and_word = if state == State::Lost { format!("/ {said} /") } else { format!(" {said} ") };
-                (state, count, count_and_word)
+                (state, format!(" {} {} ", human::count(count.into()), state.as_str().to_uppercase()))
             })
             .collect();
-        let least: usize = blocks.iter().map(|(.., words)| words.len() + 1).sum();
-        let Some(spare) = width.checked_sub(least + 1).filter(|_| tall) else {
-            let mut rows = vec![TextLine::default()];
-            for (state, _, words) in &blocks {
-                let row = rows.pop().unwrap_or_default();
-                let full = row.width() > 0 && row.width() + words.len() + 1 > width;
-                let row = if full {
-                    rows.push(row);
-                    TextLine::default()
-                } else {
-                    row
-                };
-                rows.push(row.with(Tone::Plain, " ").with(Tone::Badge(*state), words));
-            }
-            return rows;
-        };
-        let cells = |count: u32| usize::try_from(u64::from(count) * spare as u64 / u64::from(counts.total()).max(1));
+        let longest = blocks.iter().map(|(_, words)| words.len() + 2).max().unwrap_or_default();
+        let cells = (width.saturating_sub(1) / blocks.len().max(1)).saturating_sub(1).min(WIDEST);
+        let tall = tall && cells >= longest;
         let row = |said: bool| {
-            let mut before = 0;
-            blocks.iter().fold(TextLine::default(), |line, (state, count, words)| {
-                // Counted from the left edge, so that together they end at the right one.
-                let from = cells(before).unwrap_or_default();
-                before += count;
-                let width = words.len() + cells(before).unwrap_or_default().saturating_sub(from);
-                let words = if said { words } else { "" };
-                let words =
-                    if *state == State::Lost { format!("{words:/^width$}") } else { format!("{words:^width$}") };
-                line.with(Tone::Plain, " ").with(Tone::Badge(*state), &words)
-            })
+            let mut rows = vec![TextLine::default()];
+            for (state, words) in &blocks {
+                let cells = if tall { cells } else { words.len() };
+                let words = if said { words.as_str() } else { "" };
+                // Lost has the red of failed, and stripes.
+                let is_lost = *state == State::Lost;
+                let words = if is_lost && !tall { words.replacen(' ', "/", 1) } else { words.to_owned() };
+                let block = if is_lost { format!("{words:/^cells$}") } else { format!("{words:^cells$}") };
+                if rows.last().is_some_and(|row| row.width() > 0 && row.width() + cells + 1 > width) {
+                    rows.push(TextLine::default());
+                }
+                let row = rows.pop().unwrap_or_default();
+                rows.push(row.with(Tone::Plain, " ").with(Tone::Badge(*state), &block));
+            }
+            rows
         };
-        vec![row(false), row(true), row(false)]
+        if tall { [row(false), row(true), row(false)].concat() } else { row(true) }
     }
 
-    /// `37 of 60 succeeded, 2 not found or rejected   took 10s · 17:52`.
-    fn outcome_line(&self, width: usize) -> TextLine {
+    /// `37 of 60 succeeded, 2 not found or rejected`, and where the header has no room for them the figures.
+    fn outcome_line(&self) -> TextLine {
         let tally = self.jobs.tally();
-        let time = if self.is_finished() {
-            self.took().map(|took| format!("took {}", human::duration(took)))
-        } else {
-            let begun = tally.begun.map(|begun| human::duration(human::age(begun, self.now.wall)));
-            begun.map(|time| format!("{time} so far"))
-        };
         let mut line = TextLine::of(Tone::Strong, &self.success());
         if tally.given_up > 0 {
             let given_up = human::count(tally.given_up.into());
@@ -195,25 +175,12 @@ impl App {
         if unfinished > 0 {
             line = line.with(Tone::Plain, &format!(", {} unfinished", human::count(unfinished.into())));
         }
-        let ended = tally.ended.filter(|_| self.is_finished());
-        let ended = ended.map(|at| format!(" · {}", human::moment(at, self.now.wall, self.zone()))).unwrap_or_default();
-        let tail = time.map(|time| format!("   {time}{ended}")).unwrap_or_default();
-        // The header says it too.
-        if line.width() + tail.width() <= width { line.with(Tone::Dim, &tail) } else { line }
-    }
-
-    /// The pace, queued and running time, money, bytes.
-    fn figures_line(&self) -> Option<TextLine> {
-        let pace = self.pace().map(|pace| TextLine::default().with(Tone::Plain, &pace));
-        let parts: Vec<TextLine> = pace.into_iter().chain(self.figures()).collect();
-        let line = TextLine { indent: 1, ..TextLine::default() };
-        let line = parts.iter().fold(line, |mut line, part| {
-            let gap = if line.pieces.is_empty() { " " } else { "   " };
-            line = line.with(Tone::Plain, gap);
-            line.pieces.extend(part.pieces.iter().cloned());
-            line
-        });
-        (!parts.is_empty()).then_some(line)
+        let figures = if self.layout().header.height > 2 { Vec::new() } else { self.figures() };
+        for figure in figures {
+            line = line.with(Tone::Plain, "   ");
+            line.pieces.extend(figure.pieces);
+        }
+        line
     }
 
     fn reason_lines(&self, width: usize, room: usize) -> Vec<TextLine> {

@@ -126,13 +126,14 @@ impl App {
     /// Folds in a tree; goes sideways in the raw tab. A very long string is decoded elsewhere.
     pub(in crate::app) fn fold(&mut self, fold: FoldAction) -> Vec<Effect> {
         let opened = self.list.selected().is_some_and(|ix| self.detail.view(ix).file.is_some());
-        match self.detail.tab {
-            Tab::Output | Tab::Raw => {}
-            Tab::Files if opened => {}
-            Tab::Files => return self.say(format!("a file has folds{}", self.keymap.hint(Action::Open, "opens it"))),
-            tab @ (Tab::Batch | Tab::Summary | Tab::History) => {
-                return self.say(format!("{} has nothing to fold: Output has", tab.as_str()));
+        match self.detail.tab.content() {
+            TabContent::Files if !opened => {
+                return self.say(format!("a file has folds{}", self.keymap.hint(Action::Open, "opens it")));
             }
+            TabContent::Text => {
+                return self.say(format!("{} has nothing to fold: Output has", self.detail.tab.as_str()));
+            }
+            TabContent::Tree | TabContent::Files | TabContent::Bytes => {}
         }
         let decode = self.with_view(|view, size| view.fold(fold, size)).flatten();
         let Some((ix, decode)) = self.list.selected().zip(decode) else { return Vec::new() };

@@ -49,6 +49,8 @@ pub struct SummaryEntry {
     pub tone: Tone,
 }
 
+/// Of a reason that no other job has.
+const ONLY: &str = "only this job";
 /// Cells of a duration bar at most.
 const BAR: usize = 32;
 /// From this many columns on, entries stand in two columns.
@@ -60,7 +62,8 @@ pub fn summary(row: &Row, context: TextContext<'_>, width: u16) -> Vec<TextLine>
     if let Some(reason) = note::reason(&row.known) {
         lines.extend([TextLine::heading(""), TextLine::of(Tone::Strong, &Clean::new(reason))]);
         let hint = context.keymap.hint(Action::Errors, "failures by reason");
-        let same = same_error(row, context.jobs).map(|same| format!("same error: {same}{hint}"));
+        let same = same_error(row, context.jobs).filter(|same| same != ONLY);
+        let same = same.map(|same| format!("same error: {same}{hint}"));
         lines.extend(same.map(|same| TextLine::of(Tone::Dim, &same)));
     }
     lines.push(TextLine::heading(""));
@@ -118,7 +121,7 @@ fn badge(row: &Row, context: TextContext<'_>) -> TextLine {
     let mut tail = format!("   {}", Clean::new(&row.job.service));
     let word = known.word.as_deref().filter(|word| !word.eq_ignore_ascii_case(known.state.as_str()));
     if let Some(word) = word {
-        tail.push_str(&format!(" · {}", Clean::new(word)));
+        tail.push_str(&format!(" · service says {}", Clean::new(word)));
     }
     if let Some(at) = known.finished_at {
         tail.push_str(&format!(" · {}", moment(at, context)));
@@ -267,7 +270,7 @@ fn same_error(row: &Row, jobs: &Jobs) -> Option<String> {
     let of =
         if counts.len() > 1 { format!(", the most frequent of {} in its files", counts.len()) } else { String::new() };
     Some(match most {
-        0 | 1 if least.is_empty() => format!("only this job{of}"),
+        0 | 1 => format!("{ONLY}{of}"),
         most => format!("{least}{}{of}", human::counted(most, "job")),
     })
 }

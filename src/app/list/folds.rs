@@ -1,4 +1,4 @@
-//! The list folded into groups: by service or by tag, each a row with its counts, its jobs below it while it is open.
+//! The list folded into groups: by service, tag or batch, each a row with its counts, its jobs below it while it is open.
 
 use std::collections::HashSet;
 
@@ -18,11 +18,13 @@ pub enum FoldBy {
     Service,
     /// The first of a job's tags.
     Tag,
+    /// The batch.
+    Batch,
 }
 
 impl FoldBy {
     /// Every way, in the order of the key.
-    pub const ALL: [Self; 3] = [Self::Nothing, Self::Service, Self::Tag];
+    pub const ALL: [Self; 4] = [Self::Nothing, Self::Service, Self::Tag, Self::Batch];
 
     /// The word of the title and of the kept view.
     pub fn as_str(self) -> &'static str {
@@ -30,6 +32,7 @@ impl FoldBy {
             Self::Nothing => "",
             Self::Service => "service",
             Self::Tag => "tag",
+            Self::Batch => "batch",
         }
     }
 
@@ -38,7 +41,8 @@ impl FoldBy {
         match self {
             Self::Nothing => Self::Service,
             Self::Service => Self::Tag,
-            Self::Tag => Self::Nothing,
+            Self::Tag => Self::Batch,
+            Self::Batch => Self::Nothing,
         }
     }
 
@@ -48,6 +52,7 @@ impl FoldBy {
             Self::Nothing => "",
             Self::Service => &row.job.service,
             Self::Tag => row.job.tags.first().map_or("", String::as_str),
+            Self::Batch => row.job.batch.as_deref().unwrap_or_default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use unicode_width::UnicodeWidthStr;
 
 pub use super::files::Replies;
 use super::tally::Tally;
@@ -12,7 +13,8 @@ use crate::domain::fact::{Gate, Health};
 use crate::domain::files::FileResult;
 use crate::domain::filter::{Filter, FilterSubject, SearchText};
 use crate::domain::job::{Job, JobIx, JobKey};
-use crate::domain::observation::{BodyId, Observation};
+use crate::domain::observation::{BodyId, LastPoll, Observation};
+use crate::domain::state::PollOutcome;
 use crate::domain::stats::Stats;
 use crate::domain::{durations, human, note, reason};
 
@@ -137,6 +139,13 @@ impl Row {
         self.is_problem() && !self.is_sent_again()
     }
 
+    /// Whether it is for the user to see to: such a problem, stuck, or refused by its service.
+    pub fn needs_a_look(&self, now: Timestamp) -> bool {
+        let refused = |last: &LastPoll| matches!(last.read, PollOutcome::NotFound | PollOutcome::Rejected);
+        let is_refused = !self.known.state.is_terminal() && self.known.last_poll.as_ref().is_some_and(refused);
+        self.is_to_do() || self.is_stuck(now) || is_refused
+    }
+
     /// Why it is a problem, as the service, its files or we say: of each failed file by itself, as far as its response
     /// was looked into. Nothing of a job that is none. Foreign text.
     pub fn reasons(&self) -> impl Iterator<Item = &str> {
@@ -197,6 +206,7 @@ pub struct Jobs {
     untold: bool,
     stale: u32,
     marked: u32,
+    longest_title: usize,
     replies: Replies,
 }
 
@@ -213,6 +223,7 @@ impl Jobs {
             untold: false,
             stale: 0,
             marked: 0,
+            longest_title: 0,
             replies: Replies::default(),
         }
     }
@@ -262,6 +273,11 @@ impl Jobs {
         self.marked
     }
 
+    /// Cells of the longest title that any job had.
+    pub fn longest_title(&self) -> usize {
+        self.longest_title
+    }
+
     /// The services that are not read as asked for, how they are, and since when.
     pub fn gates(&self) -> impl Iterator<Item = (&str, &Gate, Timestamp)> {
         self.gates.iter().map(|(service, (gate, since))| (&**service, gate, *since))
@@ -293,6 +309,7 @@ impl Jobs {
         self.untold |= !job.resubmits.is_empty() || self.again.contains_key(&job.key);
         let mut row = Row { job, known, title: Clean::default(), health, marked, moved, reads, again, found, text };
         row.retitle();
+        self.longest_title = self.longest_title.max(row.title.width());
         self.tally.add(&row);
         count(&mut self.reasons, &row, true);
         self.stale += u32::from(row.need() == Need::Stale);
@@ -371,6 +388,7 @@ impl Jobs {
             row.found = Some(Box::new(Found { names, errors }));
             count(&mut self.reasons, row, true);
             row.retitle();
+            self.longest_title = self.longest_title.max(row.title.width());
         }
     }
 

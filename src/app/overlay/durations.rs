@@ -46,10 +46,7 @@ impl Durations {
     fn lines(&self, context: &OverlayContext<'_>) -> Vec<TextLine> {
         let DurationColumns { name, times, wide } = DurationColumns::of(context);
         let fit = |text: &str| text::padded(text, name);
-        // A number per minute says nothing about less than a minute.
-        let tally = context.jobs.tally();
-        let took = tally.begun.zip(tally.ended).map(|(begun, ended)| human::age(begun, ended));
-        let long = took.is_some_and(|took| took.as_secs() >= 60);
+        let long = is_long(context);
         let columns = |spread: &Option<Spread>| {
             let time = |column: &TimeColumn| {
                 spread.as_ref().map_or_else(|| "–".to_owned(), |it| human::duration((column.1)(it)))
@@ -147,7 +144,9 @@ impl Overlay for Durations {
         let times: String = shown.iter().map(|(title, _)| format!("{title:>6} ")).collect();
         let mut head = format!("{:<name$}   jobs  {times} {times}", self.by.as_str());
         if wide {
-            head.push_str(&format!(" {:<BARS$} {:>9}", "running time", "finished"));
+            let pace = if is_long(context) { "finished" } else { "" };
+            let cost = if context.jobs.tally().costed > 0 { "cost" } else { "" };
+            head.push_str(&format!(" {:<BARS$} {pace:>9}  {cost}", "running time"));
         }
         let gap = " ".repeat(name + 8);
         let over = format!("{gap}  {:<1$} running", "queued", times.len());
@@ -198,6 +197,13 @@ impl DurationColumns {
         let name = width.saturating_sub(if wide { taken + 50 } else { taken }).clamp(10, 44);
         Self { name, times, wide }
     }
+}
+
+/// Whether the batch took a minute at least: of less a number per minute says nothing.
+fn is_long(context: &OverlayContext<'_>) -> bool {
+    let tally = context.jobs.tally();
+    let took = tally.begun.zip(tally.ended).map(|(begun, ended)| human::age(begun, ended));
+    took.is_some_and(|took| took.as_secs() >= 60)
 }
 
 /// How running times are spread from zero to the longest.

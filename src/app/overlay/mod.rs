@@ -249,6 +249,9 @@ impl App {
                 KeyOutcome::Stay
             }
             Some(Action::Back | Action::Quit) => KeyOutcome::Close,
+            Some(Action::Help) if overlay.opener() != Action::Help => {
+                KeyOutcome::CloseAnd(OverlayRequest::Act(Action::Help))
+            }
             _ => {
                 let answer = overlay.press(key, action);
                 let is_toggled = matches!(answer, KeyOutcome::Stay) && action == Some(overlay.opener());
