@@ -15,6 +15,11 @@ use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{BodyId, Doubtful, FieldValues, LastPoll, Observation, SavedBody};
 use crate::domain::state::{LostBecause, PollOutcome, State};
 
+/// How many changes of a job are kept.
+const CHANGES_KEPT: i64 = 200;
+/// Once in so many changes it is looked whether there are more.
+const LOOKED_AFTER: i64 = 16;
+
 /// Columns of an observation, from [`OBSERVATION_TABLES`].
 pub const OBSERVATION_COLUMNS: [&str; 49] = [
     "o.job",
@@ -407,9 +412,10 @@ pub fn read_attempts(connection: &Connection, job: i64) -> rusqlite::Result<Vec<
         .collect()
 }
 
-/// Adds a change to a job's history, unless it is there: a step whose commit could not be trusted is saved again.
+/// Adds a change to a job's history, unless it is there: a step whose commit could not be trusted is saved again. Of a job
+/// that changes for ever the last [`CHANGES_KEPT`] stay, and a few more: it is not looked every time.
 pub fn add_change(connection: &Connection, job: i64, change: &StateChange) -> rusqlite::Result<()> {
-    connection
+    let added = connection
         .prepare_cached(
             "INSERT INTO change (job, at, previous, state, word) SELECT ?1, ?2, ?3, ?4, ?5 \
              WHERE NOT EXISTS (SELECT 1 FROM change WHERE job = ?1 AND at = ?2 AND state = ?4 AND word IS ?5)",
@@ -421,6 +427,14 @@ pub fn add_change(connection: &Connection, job: i64, change: &StateChange) -> ru
             change.state.as_str(),
             change.word
         ])?;
+    if added > 0 && connection.last_insert_rowid() % LOOKED_AFTER == 0 {
+        connection
+            .prepare_cached(
+                "DELETE FROM change WHERE job = ?1 \
+                 AND id < (SELECT id FROM change WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            )?
+            .execute([job, CHANGES_KEPT - 1])?;
+    }
     Ok(())
 }
 

@@ -65,6 +65,24 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
 }
 
 #[tokio::test]
+async fn of_a_job_that_changes_for_ever_the_last_changes_are_kept_and_the_others_of_its_neighbour_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (restless, quiet) = (scan("restless"), scan("quiet"));
+    let of = |job: &JobKey, n: u64| {
+        let change = StateChange { word: Some(n.to_string()), ..change() };
+        Save { change: Some(change), ..step(job, Observation { applied: n, ..Observation::default() }) }
+    };
+    store.save(of(&quiet, 1)).await.unwrap();
+    let saves = (1..=600).map(|n| store.save(of(&restless, n)));
+    futures_util::future::try_join_all(saves).await.unwrap();
+    let words = |changes: Vec<StateChange>| changes.into_iter().filter_map(|change| change.word).collect::<Vec<_>>();
+    let kept = words(store.results().history(restless).await.unwrap().1);
+    assert!((200..=216).contains(&kept.len()) && kept.last().unwrap() == "600", "{} are kept", kept.len());
+    assert_eq!(words(store.results().history(quiet).await.unwrap().1), ["1"]);
+}
+
+#[tokio::test]
 async fn that_a_job_was_sent_again_is_known_from_then_on_whatever_is_saved_of_it_later() {
     let dir = tempfile::tempdir().unwrap();
     let (store, other) = (open(dir.path()), open(dir.path()));
