@@ -35,9 +35,16 @@ use std::process::ExitCode;
 
 use color_eyre::config::{HookBuilder, Theme};
 
+/// Said where there is not even memory to make a sentence.
+const TOO_LITTLE_MEMORY: &[u8] =
+    b"jobdeck: memory is too short to begin. End other programs, or raise the limit (ulimit -v)\n";
+
 /// Runs the program with these arguments (the first is the program's name) and says how it ended.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    memory::begin();
+    if !memory::begin() {
+        let _ = rustix::io::write(rustix::stdio::stderr(), TOO_LITTLE_MEMORY);
+        return ExitCode::from(1);
+    }
     report_faults();
     // It can only fail if it was done before, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -8,11 +8,16 @@ pub fn has(bytes: u64) -> bool {
     usize::try_from(bytes).is_ok_and(|bytes| memmap2::MmapMut::map_anon(bytes).is_ok())
 }
 
-/// To be called before the first thread is started. GNU's allocator gives each thread a heap of its own, and what one thread
-/// takes another gives back: with two heaps for all, a batch of results needs half the memory and no more time. Where the
-/// address space is limited, one serves all: each takes 64 MiB of it, which a limit of 400 MB does not outlast.
-pub fn begin() {
+/// With less nothing can be begun: the allocator ends the program where it has nothing left.
+const LEAST: u64 = 4 << 20;
+
+/// To be called before the first thread is started; whether there is enough to begin with. GNU's allocator gives each thread
+/// a heap of its own, and what one thread takes another gives back: with two heaps for all, a batch of results needs half
+/// the memory and no more time. Where the address space is limited, one serves all: each takes 64 MiB of it, which a limit
+/// of 400 MB does not outlast.
+pub fn begin() -> bool {
     heaps(if getrlimit(Resource::As).current.is_some() { 1 } else { 2 });
+    has(LEAST)
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -203,7 +203,11 @@ fn status_of_jobs_that_were_never_read_needs_neither_network_nor_token_nor_state
     assert_eq!((&lines[0]["job"], &lines[0]["state"]), (&"llama/98nl".into(), &"unknown".into()));
     assert_eq!((&lines[1]["total"], &lines[1]["never_observed"], &lines[1]["exit"]), (&1.into(), &1.into(), &6.into()));
     assert!(!home.path().join("state").exists());
-    jobdeck(home.path()).arg("status").assert().code(6).stdout(predicate::str::contains("1 job: 1 never observed"));
+    jobdeck(home.path())
+        .arg("status")
+        .assert()
+        .code(6)
+        .stdout(predicate::str::contains("1 job: 1 never polled successfully"));
     jobdeck(home.path())
         .args(["status", "--format", "csv"])
         .assert()
@@ -298,7 +302,7 @@ fn a_token_command_is_not_waited_for_longer_than_the_timeout_and_not_run_for_job
     std::fs::write(home.path().join("jobs.toml"), file).unwrap();
     let run = jobdeck(home.path()).args(["watch", "--timeout", "300ms", "--filter", "service:slow"]).assert();
     run.code(6)
-        .stdout(predicate::str::contains("1 job: 1 never observed (exit code 6)"))
+        .stdout(predicate::str::contains("1 job: 1 never polled successfully"))
         .stderr(predicate::str::contains("before every token was there"));
     assert!(!home.path().join("asked").exists());
 }
@@ -328,9 +332,9 @@ fn several_files_are_one_and_files_of_ids_are_jobs() {
     let ids = ONE_JOB.replace("id = \"98nl\"", "ids_file = \"ids/*.txt\"").replace("name = \"hello prompt\"", "");
     let second = format!("batch = \"second\"\n{ids}");
     let files = [("a.toml", ONE_JOB), ("b.toml", second.as_str()), ("ids/1.txt", "x1\nx2\tnamed\n")];
-    runs(&files, &["-c", "a.toml", "-c", "b.toml", "status"], 6, "3 jobs: 3 never observed\n", "");
+    runs(&files, &["-c", "a.toml", "-c", "b.toml", "status"], 6, "3 jobs: 3 never polled successfully\n", "");
     let second = ["-c", "a.toml", "-c", "b.toml", "status", "--filter", "batch:second"];
-    runs(&files, &second, 6, "2 jobs: 2 never observed\n", "");
+    runs(&files, &second, 6, "2 jobs: 2 never polled successfully\n", "");
     runs(
         &files,
         &["-c", "b.toml", "check"],

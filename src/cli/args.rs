@@ -259,7 +259,7 @@ pub enum ListFormat {
 const AFTER_HELP: &str = concat!(
     "Without a command: the dashboard where standard output is a terminal, otherwise `jobdeck watch`.\n\n",
     "Exit codes of watch, once and status: 0 all succeeded, 3 some failed, partial or cancelled, 4 some unfinished, ",
-    "5 some results lost, 6 some never observed, 2 usage or jobs file, 1 internal error or state directory, ",
+    "5 some results lost, 6 some never polled successfully, 2 usage or jobs file, 1 internal error or state directory, ",
     "130, 143, 129 after SIGINT, SIGTERM, SIGHUP.\n\n",
     "Begin with `jobdeck demo`, or with `jobdeck init`. The manual is `jobdeck man | man -l -`.",
 );

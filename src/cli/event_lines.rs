@@ -42,8 +42,7 @@ pub struct NotOk {
 }
 
 impl LineFormat {
-    /// What is known of a job from before.
-    pub fn known(self, now: Timestamp, job: &Job, known: &Observation) -> String {
+    fn known(self, now: Timestamp, job: &Job, known: &Observation) -> String {
         match self {
             Self::Jsonl => json(&StateLine::new(now, job, None, known)),
             Self::Plain(look) => standing(KNOWN, now, job, known, look),
@@ -67,7 +66,7 @@ impl LineFormat {
             Self::Plain(_) => {
                 let again = retry_in.map_or_else(String::new, |wait| format!("(again in {})", human::wait(wait)));
                 let said = format!("{}: {}", note::read_in_words(*read), Clean::new(reason));
-                line(&[human::clock(now, &TimeZone::system()), "~ read".to_owned(), named(job), said, again])
+                line(&[human::clock(now, &TimeZone::system()), "~ poll".to_owned(), named(job), said, again])
             }
         }
     }
@@ -76,8 +75,38 @@ impl LineFormat {
     pub fn summary(self, now: Timestamp, jobs: &StateCounts, exit: u8) -> String {
         match self {
             Self::Jsonl => json(&SummaryLine::new(now, jobs, exit)),
-            Self::Plain(_) => format!("{} (exit code {exit})", jobs.sentence()),
+            Self::Plain(_) => jobs.sentence(),
         }
+    }
+}
+
+/// How many jobs that were over before have a line each, for a person.
+const MOST_KNOWN: usize = 5;
+
+/// The jobs of which something was known from before. For a person those that were over are summed up where they are many.
+#[derive(Debug, Default)]
+pub struct KnownBefore {
+    over: usize,
+    besides: StateCounts,
+}
+
+impl KnownBefore {
+    /// The line of one; None if it has none of its own.
+    pub fn line(&mut self, format: LineFormat, job: &Job, known: &Observation) -> Option<String> {
+        if known.is_over() && format != LineFormat::Jsonl {
+            self.over += 1;
+            if self.over > MOST_KNOWN {
+                self.besides.add(known);
+                return None;
+            }
+        }
+        Some(format.known(Timestamp::now(), job, known))
+    }
+
+    /// One line for all that had none.
+    pub fn besides(&mut self) -> Option<String> {
+        let besides = std::mem::take(&mut self.besides);
+        (besides.total() > 0).then(|| line(&[KNOWN.to_owned(), format!("and {}", besides.sentence())]))
     }
 }
 
@@ -119,6 +148,20 @@ mod tests {
             first_seen,
             ..Observation::default()
         }
+    }
+
+    #[test]
+    fn of_many_jobs_that_were_over_before_a_person_gets_one_line_and_a_program_one_each() {
+        let mut known = seen(State::Succeeded, "success", 100.0);
+        known.finished_at = Some(Timestamp::UNIX_EPOCH);
+        let lines = |format| {
+            let mut before = KnownBefore::default();
+            let own = (0..60).filter_map(|_| before.line(format, &job(), &known)).count();
+            (own, before.besides(), before.besides())
+        };
+        let plain = LineFormat::Plain(OutputStyle::default());
+        assert_eq!(lines(plain), (5, Some("known     and 55 jobs: 55 succeeded".to_owned()), None));
+        assert_eq!(lines(LineFormat::Jsonl), (60, None, None));
     }
 
     #[test]

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::Until;
-use super::event_lines::{LineFormat, NotOk, named};
+use super::event_lines::{KnownBefore, LineFormat, NotOk, named};
 use super::failure::Failure;
 use super::odd_rows::{self, MOST_NAMED};
-use super::output::{self, Closed, LinePrinter};
+use super::output::{self, Closed, LinePrinter, wait_closed};
 use super::signals::{self, Signals, Stops};
 use super::stop::{StopCause, TimeLimit, wait_until};
 use crate::domain::clean::Clean;
@@ -124,17 +124,6 @@ pub async fn follow(setup: Setup, plan: Plan, signals: &mut Signals) -> Result<F
     Ok(follower.finished())
 }
 
-/// Resolves when standard output was closed; never if it was not.
-async fn wait_closed(closed: &mut Option<UnboundedReceiver<Closed>>) -> Closed {
-    if let Some(receiver) = closed.as_mut()
-        && let Some(how) = receiver.recv().await
-    {
-        return how;
-    }
-    *closed = None;
-    std::future::pending().await
-}
-
 /// Resolves at news of the jobs file; never if it is not watched.
 async fn next_news(edits: &mut Option<WatchedFile>) -> ReloadNews {
     match edits {
@@ -171,6 +160,7 @@ struct Follower {
     store_trouble: Option<StoreTrouble>,
     /// Jobs of which the database held what jobdeck did not write.
     odd: usize,
+    known_before: KnownBefore,
     ending: Ending,
 }
 
@@ -202,6 +192,7 @@ impl Follower {
             output_failed: false,
             store_trouble: None,
             odd: 0,
+            known_before: KnownBefore::default(),
             ending: Ending::default(),
         }
     }
@@ -294,6 +285,10 @@ impl Follower {
     }
 
     fn on_fact(&mut self, fact: Fact) {
+        if !matches!(fact, Fact::Declared { .. } | Fact::Health { .. }) {
+            let line = self.known_before.besides();
+            self.print(|_| line);
+        }
         match fact {
             Fact::Declared { ix, job, known } => self.on_declared(ix, job, known),
             Fact::Withdrawn(ix) => self.withdrawn.extend(self.entries.remove(&ix).map(|entry| (ix, entry))),
@@ -322,7 +317,8 @@ impl Follower {
     fn on_declared(&mut self, ix: JobIx, job: Arc<Job>, known: Arc<Observation>) {
         let first = !self.entries.contains_key(&ix);
         if first && known.is_observed() {
-            self.print(|tongue| Some(tongue.known(Timestamp::now(), &job, &known)));
+            let line = self.tongue.and_then(|tongue| self.known_before.line(tongue, &job, &known));
+            self.print(|_| line);
         }
         if let Some(what) = known.odd_on_disk.as_deref().filter(|_| first) {
             self.odd += 1;
@@ -373,7 +369,7 @@ impl Follower {
             Health::GivenUp(reason) => {
                 let last = self.entries.get(&ix).and_then(|entry| entry.known.last_poll.as_ref());
                 let what = last.map_or_else(String::new, |last| format!(", {}", note::read_in_words(last.read)));
-                self.tell(ix, &format!("given up{what}: {}", Clean::new(reason)));
+                self.tell(ix, &format!("stopped polling{what}: {}", Clean::new(reason)));
             }
             Health::Following(owner) if self.verbose => self.tell(ix, &format!("polled by {owner}, following")),
             Health::Fresh
@@ -398,7 +394,7 @@ impl Follower {
             )),
             Gate::Throttled(until) | Gate::BackingOff(until) if self.verbose => {
                 let wait = human::duration(human::age(Timestamp::now(), *until));
-                output::say_error(&format!("service {service}: waiting {wait}"));
+                output::say_error(&format!("service {service}: polling paused for {wait}"));
             }
             Gate::Open | Gate::Throttled(_) | Gate::BackingOff(_) => {}
         }
@@ -418,11 +414,13 @@ impl Follower {
 
     fn on_store_trouble(&mut self, trouble: Option<StoreTrouble>) {
         let before = std::mem::replace(&mut self.store_trouble, trouble);
-        match (&self.store_trouble, before) {
-            (Some(trouble), _) => output::say_error(&trouble.begun()),
-            (None, Some(before)) => output::say_error(before.ended()),
-            (None, None) => {}
-        }
+        let ended = || before.map(|before| before.ended().to_owned());
+        self.store_trouble
+            .as_ref()
+            .map(StoreTrouble::begun)
+            .or_else(ended)
+            .iter()
+            .for_each(|said| output::say_error(said));
     }
 
     fn on_draining(&mut self, waiting: &[JobIx]) {

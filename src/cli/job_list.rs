@@ -51,10 +51,12 @@ pub fn print(entries: &[KnownJob], format: ListFormat, look: OutputStyle, exit: 
 }
 
 fn table(entries: &[KnownJob], look: OutputStyle, now: Timestamp) -> Vec<String> {
-    let header = ["STATE", "JOB", "NAME", "AGE", "TOOK", "SAVED", "NOTE"];
-    let rows = entries.iter().map(|entry| cells(entry, look, now)).collect();
+    let header = ["STATE", "JOB", "NAME", "SINCE", "TOOK", "SAVED", "NOTE"];
+    let rows: Vec<Vec<String>> = entries.iter().map(|entry| cells(entry, look, now)).collect();
+    let (header, rows) = without_ids_of_named(entries, header.map(str::to_owned).to_vec(), rows, look);
     let states = std::iter::once(None).chain(entries.iter().map(|entry| Some(entry.known.state)));
-    style::columns(&header, rows, 3..6)
+    let right = header.len() - 4..header.len() - 1;
+    style::columns(&header, rows, right)
         .into_iter()
         .zip(states)
         .map(|(line, state)| {
@@ -64,6 +66,33 @@ fn table(entries: &[KnownJob], look: OutputStyle, now: Timestamp) -> Vec<String>
             line.replacen(&mark, &style::painted(&mark, state, look), 1)
         })
         .collect()
+}
+
+/// What is left to notes beside long ids, at the least.
+const LEAST_NOTE: usize = 40;
+
+/// Where ids leave notes too little of the terminal's width, a job that has a name is called by it, with its service: that is
+/// enough to name it.
+fn without_ids_of_named(
+    entries: &[KnownJob],
+    mut header: Vec<String>,
+    mut rows: Vec<Vec<String>>,
+    look: OutputStyle,
+) -> (Vec<String>, Vec<Vec<String>>) {
+    let widest = |place: usize| rows.iter().filter_map(|row| row.get(place)).map(|cell| cell.width() + 2).max();
+    let before_note: usize = (0..6).filter_map(widest).sum();
+    let is_wide = look.width.is_none_or(|width| before_note + LEAST_NOTE <= width);
+    if is_wide || entries.iter().all(|entry| entry.job.name.is_none()) {
+        return (header, rows);
+    }
+    for (row, entry) in rows.iter_mut().zip(entries) {
+        let name = row.remove(2);
+        if let (false, Some(job)) = (name.is_empty(), row.get_mut(1)) {
+            *job = format!("{}/{name}", entry.job.service);
+        }
+    }
+    header.remove(2);
+    (header, rows)
 }
 
 fn cells(entry: &KnownJob, look: OutputStyle, now: Timestamp) -> Vec<String> {
@@ -138,14 +167,14 @@ mod tests {
     #[test]
     fn a_table_aligns_by_cells_and_takes_nothing_that_a_terminal_would_obey() {
         let wide = "\
-STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
-✗ FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out of memory
-✓ DONE  llama/x                  22s   38s      -";
+STATE   JOB         NAME         SINCE  TOOK  SAVED  NOTE
+✗ FAIL  llama/98nl  漢字 prompt    22s   38s      -  CUDA out of memory
+✓ DONE  llama/x                    22s   38s      -";
         assert_eq!(drawn(OutputStyle::default()), wide);
         let narrow = "\
-STATE   JOB         NAME         AGE  TOOK  SAVED  NOTE
-x FAIL  llama/98nl  漢字 prompt  22s   38s      -  CUDA out~
-+ DONE  llama/x                  22s   38s      -";
+STATE   JOB                SINCE  TOOK  SAVED  NOTE
+x FAIL  llama/漢字 prompt    22s   38s      -  CUDA out of ~
++ DONE  llama/x              22s   38s      -";
         assert_eq!(drawn(OutputStyle { width: Some(60), ascii: true, ..OutputStyle::default() }), narrow);
     }
 

@@ -132,6 +132,17 @@ pub enum Closed {
     Failed(String),
 }
 
+/// Resolves when standard output was closed; never if it was not.
+pub async fn wait_closed(closed: &mut Option<UnboundedReceiver<Closed>>) -> Closed {
+    if let Some(receiver) = closed.as_mut()
+        && let Some(how) = receiver.recv().await
+    {
+        return how;
+    }
+    *closed = None;
+    std::future::pending().await
+}
+
 /// Lines that are printed by their own thread, so that a reader who has stopped reading (`watch | less`) never
 /// keeps a one-shot reply waiting.
 #[derive(Debug)]

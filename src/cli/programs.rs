@@ -35,15 +35,23 @@ fn section(heading: &str, rows: Vec<ProgramRow>, out: &mut dyn Write) -> io::Res
 }
 
 fn of_file(file: &JobsFile) -> Vec<ProgramRow> {
-    let mut rows = Vec::new();
+    // What gives many a token is named once.
+    let mut of_tokens: Vec<(String, String, Vec<&str>)> = Vec::new();
     for service in &file.services {
         let secrets = service.secrets.iter().map(|(name, source)| (format!("the secret {name}"), source));
         for (what, source) in std::iter::once(("the token".to_owned(), &service.token)).chain(secrets) {
             let TokenSource::Command(argv) = source else { continue };
             let program = argv.first().cloned().unwrap_or_default();
-            rows.push((program, format!("for {what} of {}: at the start, and when it is refused", service.name)));
+            match of_tokens.iter_mut().find(|row| (&row.0, &row.1) == (&program, &what)) {
+                Some(row) => row.2.push(&service.name),
+                None => of_tokens.push((program, what, vec![&service.name])),
+            }
         }
     }
+    let when =
+        |what: &str, of: &[&str]| format!("for {what} of {}: at the start, and when it is refused", of.join(", "));
+    let rows = of_tokens.into_iter().map(|(program, what, of)| (program, when(&what, &of)));
+    let mut rows: Vec<ProgramRow> = rows.collect();
     rows.extend(commands(&file.commands).chain(hooks(&file.hooks)));
     rows
 }

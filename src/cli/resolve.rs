@@ -94,11 +94,15 @@ fn meant(near: &[&Job]) -> String {
     format!("did you mean\n{}", lines.join("\n"))
 }
 
-/// What a job can be called: in full, by its id, by its name; one that comes earlier goes before one that comes later.
-const WAYS: [fn(&Job, &str) -> bool; 3] = [
+/// What a job can be called: in full, by its id, by its name, by its service and its name; one that comes earlier goes before one that comes later.
+const WAYS: [fn(&Job, &str) -> bool; 4] = [
     |job, wanted| wanted.split_once('/').is_some_and(|(service, id)| *job.service == *service && is_id(job, id)),
     is_id,
     |job, wanted| job.name.as_deref() == Some(wanted),
+    |job, wanted| {
+        let in_service = wanted.strip_prefix(&*job.service).and_then(|rest| rest.strip_prefix('/'));
+        in_service.is_some() && job.name.as_deref() == in_service
+    },
 ];
 
 /// Whether a text is the job's id, in any spelling of it.

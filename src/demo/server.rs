@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use super::connection::{Connection, ConnectionListener, JSON, Sending, json, reply};
@@ -33,12 +35,10 @@ pub fn listen(port: u16) -> io::Result<TcpListener> {
 
 /// Serves on its own thread until the other end of the channel is dropped.
 pub fn spawn(world: Arc<World>, listener: TcpListener, ended: oneshot::Receiver<()>) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let listener = {
-        let _guard = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)?
-    };
-    thread::Builder::new().name("demo".to_owned()).spawn(move || {
+    let (given, runtime) = mpsc::sync_channel::<(Runtime, tokio::net::TcpListener)>(1);
+    // The thread first: a runtime that is dropped since no thread can be had panics within another.
+    let thread = thread::Builder::new().name("demo".to_owned()).spawn(move || {
+        let Ok((runtime, listener)) = runtime.recv() else { return };
         runtime.block_on(async {
             let service = routes(world).into_make_service_with_connect_info::<Connection>();
             tokio::select! {
@@ -48,7 +48,14 @@ pub fn spawn(world: Arc<World>, listener: TcpListener, ended: oneshot::Receiver<
         });
         // Whatever still trickles is cut off.
         runtime.shutdown_background();
-    })
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let listener = {
+        let _guard = runtime.enter();
+        tokio::net::TcpListener::from_std(listener)?
+    };
+    let _ = given.send((runtime, listener));
+    Ok(thread)
 }
 
 /// The token after `Bearer `; None without one.

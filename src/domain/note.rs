@@ -105,7 +105,7 @@ pub fn read_in_words(read: PollOutcome) -> &'static str {
     }
 }
 
-/// Since when a job is what it is now: its end, else its start, else its first sight. What AGE and `age:` count from.
+/// Since when a job is what it is now: its end, else its start, else its first sight. What SINCE and `age:` count from.
 pub fn since(known: &Observation) -> Option<Timestamp> {
     known.finished_at.or(known.running_since).or(known.first_seen)
 }

@@ -69,7 +69,7 @@ impl StateCounts {
             .map(|state| (self.of(state), state.as_str()));
         let unknown = self.of(State::Unknown).saturating_sub(self.never_observed());
         let parts: Vec<String> = known
-            .chain([(unknown, "unknown"), (self.never_observed(), "never observed")])
+            .chain([(unknown, "unknown"), (self.never_observed(), "never polled successfully")])
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
@@ -267,9 +267,9 @@ mod tests {
         let never = Observation::default();
         let cases = [
             (vec![], "0 jobs"),
-            (vec![never.clone()], "1 job: 1 never observed"),
+            (vec![never.clone()], "1 job: 1 never polled successfully"),
             (vec![job(State::Lost), job(State::Succeeded), job(State::Lost)], "3 jobs: 1 succeeded, 2 lost"),
-            (vec![never, job(State::Unknown)], "2 jobs: 1 unknown, 1 never observed"),
+            (vec![never, job(State::Unknown)], "2 jobs: 1 unknown, 1 never polled successfully"),
         ];
         for (jobs, text) in cases {
             let mut counts = StateCounts::default();

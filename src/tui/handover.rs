@@ -14,8 +14,9 @@ use crate::app::event::Event;
 use crate::engine::EngineCommand;
 use crate::shell;
 
-/// An interrupt that ended a program in our terminal is heard after its end at most so late.
-const LATE_INTERRUPT: Duration = Duration::from_millis(500);
+/// An interrupt that ended a program in our terminal was sent to us at the same moment, before that program's end: it is
+/// only heard in another turn of the loop. One that somebody sends to us alone a little later is meant for us.
+const LATE_INTERRUPT: Duration = Duration::from_millis(50);
 
 impl Dashboard {
     /// Whether an interrupt is meant for the program that has the terminal, or had it just now. While it is ours, the

@@ -17,7 +17,7 @@ use crate::app::effect::JobSnapshot;
 use crate::app::event::Event;
 use crate::domain::clean::Clean;
 use crate::domain::command::{OutputMode, UserCommand};
-use crate::domain::human::counted;
+use crate::domain::human::{self, counted};
 use crate::engine::saved::{Notes, Results};
 use crate::engine::token::Prompts;
 use crate::run::batch::{self, CommandTarget, Finished, RunContext};
@@ -82,19 +82,25 @@ impl Commands {
         };
         let inputs = self.inputs.clone();
         self.running.spawn(async move {
-            let mut page = Vec::new();
+            let (mut page, mut left_out) = (Vec::new(), 0);
             let mut ended = CommandRuns::default();
             let mut runs = std::pin::pin!(batch::run(Arc::clone(&command), targets, Arc::new(around)));
             while let Some(finished) = runs.next().await {
                 if command.mode == OutputMode::Pager
                     && let Ok(ended) = &finished.result
-                    && page.len() < LARGEST_PAGE
                 {
-                    page.extend_from_slice(&ended.out.bytes);
+                    if page.len() < LARGEST_PAGE {
+                        page.extend_from_slice(&ended.out.bytes);
+                    } else {
+                        left_out += usize::from(!ended.out.bytes.is_empty());
+                    }
                 }
                 ended.count(&finished);
                 let command = Arc::clone(&command);
                 let _ = inputs.send(Message::CommandEnded { command, finished: Box::new(finished) });
+            }
+            if left_out > 0 {
+                page.extend_from_slice(left_out_line(left_out).as_bytes());
             }
             let _ = inputs.send(Message::CommandsEnded { command, page, ended });
         });
@@ -123,6 +129,12 @@ impl CommandRuns {
         let parts = [added, failed].into_iter().flatten().collect::<String>();
         (self.ran > 1).then(|| format!("{command}: {}{parts}", counted(self.ran, "run")))
     }
+}
+
+/// The last line of a page that would have become too long.
+fn left_out_line(jobs: usize) -> String {
+    let (of, most) = (counted(jobs, "more job"), human::bytes(LARGEST_PAGE as u64));
+    format!("\njobdeck: what was printed for {of} is not shown here, for this page has over {most}\n")
 }
 
 type ServiceMap = std::collections::HashMap<Arc<str>, Arc<crate::domain::service::Service>>;
@@ -166,6 +178,18 @@ impl Dashboard {
                 Ok(path) => self.lend(path),
                 Err(why) => self.apply(Event::PagerFailed(why.into())),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_would_become_too_long_says_at_its_end_for_how_many_jobs_nothing_is_shown() {
+        for (jobs, of) in [(1, "1 more job is"), (7, "7 more jobs is")] {
+            assert!(left_out_line(jobs).contains(&format!("printed for {of} not shown")), "{}", left_out_line(jobs));
         }
     }
 }

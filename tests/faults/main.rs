@@ -26,4 +26,5 @@ mod losses;
 mod retrieve;
 mod screen;
 mod secrets;
+mod starts;
 mod unread;

@@ -343,7 +343,6 @@ pub fn as_ordinary_user(command: &mut Command, home: &Path) {
     if !is_root() {
         return;
     }
-    const NOBODY: u32 = 65534;
     // The binary may stand where that user cannot go.
     let binary = home.join("jobdeck-of-the-test");
     if !binary.exists() {
@@ -357,8 +356,17 @@ pub fn as_ordinary_user(command: &mut Command, home: &Path) {
             ordinary.env(name, value);
         }
     }
-    ordinary.uid(NOBODY).gid(NOBODY);
+    run_as_that_user(&mut ordinary);
     *command = ordinary;
+}
+
+const NOBODY: u32 = 65534;
+
+/// The user of [`as_ordinary_user`].
+pub fn run_as_that_user(command: &mut Command) {
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
 }
 
 fn give(path: &Path, user: u32) {

@@ -171,7 +171,7 @@ fn leaving_waits_for_a_command_that_hangs_until_it_is_told_not_to() {
         let pid = fs::read_to_string(home.path("pid")).unwrap().trim().parse().unwrap();
         let pid = Pid::from_raw(pid).unwrap();
         terminal.press("\x03");
-        terminal.settle(std::time::Duration::from_millis(400));
+        terminal.sees("Ctrl-c again: leave at once");
         assert!(terminal.is_running() && test_kill_process(pid).is_ok(), "{}", terminal.text());
         terminal.press("\x03");
         terminal.ends_well(0);

@@ -29,7 +29,7 @@ pub const EXIT_CODES: [(&str, &str); 8] = [
     ("1", "internal error, or the state directory cannot be written"),
     ("5", "at least one result lost"),
     ("3", "at least one job failed, partial or cancelled"),
-    ("6", "at least one job never observed, whatever the reason"),
+    ("6", "at least one job never polled successfully, whatever the reason"),
     ("4", "some still unfinished; for show: the part asked for is not there"),
     ("0", "every selected job succeeded"),
 ];
