@@ -10,16 +10,14 @@ use serde_json::json;
 use super::connection::{Connection, Sending, json, reply};
 use super::world::World;
 
-/// Answers with the new job's id and, after a tab, its name.
+/// Answers with the new job's id.
 pub async fn resubmit(
     State(world): State<Arc<World>>,
     ConnectInfo(line): ConnectInfo<Connection>,
     Path(id): Path<String>,
 ) -> Response {
     match world.send_again(&id) {
-        Some((job, name)) => {
-            reply(&line, 200, "text/plain; charset=utf-8", format!("{}\t{name}\n", job.id).into(), Sending::Whole)
-        }
+        Some(job) => reply(&line, 200, "text/plain; charset=utf-8", format!("{}\n", job.id).into(), Sending::Whole),
         None => json(&line, 404, &json!({ "detail": "the demo has no job of this id" })),
     }
 }

@@ -61,8 +61,6 @@ pub struct JobRecord {
     pub job: Arc<Planned>,
     /// See [`Met::names`].
     pub names: Arc<[String]>,
-    /// What the jobs file calls it.
-    pub name: String,
     /// All reads, those that met trouble included.
     pub reads: u32,
     /// Reads that met the job when it was over: the first of them takes the result.
@@ -163,18 +161,13 @@ impl World {
         job
     }
 
-    /// Sends a job again, which succeeds this time; also what it is called. None if there is no such job.
-    pub fn send_again(&self, id: &str) -> Option<(Arc<Planned>, String)> {
+    /// Sends a job again, which succeeds this time. None if there is no such job.
+    pub fn send_again(&self, id: &str) -> Option<Arc<Planned>> {
         let record = self.record(id)?;
         let service = &record.job.kind.common().service;
         let works = |kind: &&JobKind| kind.common().service == *service && kind.state() == State::Succeeded;
         let kind = self.scenario.kinds.iter().find(works)?;
-        let name = format!("{} again", record.name);
-        let mut table = self.table();
-        let job = self.begin(kind.clone(), &mut table);
-        let record = JobRecord { name: name.clone(), ..JobRecord::new(job.clone(), record.names) };
-        table.records.insert(job.id.clone(), record);
-        Some((job, name))
+        Some(self.send(kind.clone(), record.names.to_vec()))
     }
 
     /// The next job that is sent.
@@ -251,8 +244,7 @@ impl World {
 
 impl JobRecord {
     fn new(job: Arc<Planned>, names: Arc<[String]>) -> Self {
-        let name = job.name();
-        Self { job, names, name, reads: 0, consuming: 0, taken: None }
+        Self { job, names, reads: 0, consuming: 0, taken: None }
     }
 }
 

@@ -246,6 +246,10 @@ fn counts<'a>(app: &App, theme: &Theme, words: Words) -> Vec<Span<'a>> {
     if !merged {
         add("?", theme.bad(), given_up, "not found");
     }
+    if app.jobs.tally().again > 0 {
+        let again = human::count(app.jobs.tally().again.into());
+        spans.push(Span::styled(format!("{again} sent again  "), theme.dim()));
+    }
     let stuck = app.jobs.tally().stuck(app.now.wall);
     if stuck > 0 {
         spans.push(Span::styled(format!("{} stuck  ", human::count(stuck.into())), theme.warn()));

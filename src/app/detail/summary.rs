@@ -220,8 +220,11 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
     if let Some(at) = known.finished_at {
         add("finished", Tone::Dim, moment(at, context));
     }
-    if let Some(again) = row.again.and_then(|ix| context.jobs.get(ix)) {
-        add("sent again", plain, format!("as {}, {}", again.title, again.known.state));
+    let again = row.again.and_then(|ix| context.jobs.get(ix));
+    match again.map(|again| format!("as {}, {}", again.title, again.known.state)) {
+        Some(again) => add("sent again", plain, again),
+        None if known.sent_again => add("sent again", plain, "by a command of yours".to_owned()),
+        None => {}
     }
     if !row.job.resubmits.is_empty() {
         let earlier = context.jobs.iter().filter(|(_, other)| row.job.resubmits.contains(&other.job.key));

@@ -348,8 +348,10 @@ impl Jobs {
             let Some(row) = row else { continue };
             let again = self.again.get(&row.job.key).copied();
             if row.again != again {
+                self.tally.remove(row);
                 count(&mut self.reasons, row, false);
                 row.again = again;
+                self.tally.add(row);
                 count(&mut self.reasons, row, true);
                 told.push(JobIx(ix));
             }

@@ -39,8 +39,6 @@ pub struct Reason {
 #[derive(Debug, Default)]
 pub struct Reasons {
     reasons: Vec<Reason>,
-    /// How many problems were sent again: those are not among them.
-    again: usize,
     cursor: RowCursor,
 }
 
@@ -121,7 +119,6 @@ impl Overlay for Reasons {
     fn refresh(&mut self, jobs: &Jobs) {
         let at = self.reasons.get(self.cursor.at).map(|reason| reason.pattern.clone());
         self.reasons = reasons(jobs);
-        self.again = jobs.iter().filter(|(_, row)| row.is_problem() && !row.is_to_do()).count();
         if self.cursor.at > 0 {
             let same = self.reasons.iter().position(|reason| Some(&reason.pattern) == at.as_ref());
             self.cursor.at = same.unwrap_or(self.cursor.at).min(self.reasons.len().saturating_sub(1));
@@ -143,7 +140,11 @@ impl Overlay for Reasons {
         let rows = self.reasons.iter().map(|reason| Self::row(reason, most, context)).collect();
         let (mut rows, selected) = window(rows, self.cursor, height);
         if self.reasons.is_empty() {
-            let none = if self.again > 0 { "nothing is left to do" } else { "no job is lost, failed or partial" };
+            let none = if context.jobs.tally().again > 0 {
+                "nothing is left to do"
+            } else {
+                "no job is lost, failed or partial"
+            };
             rows.push(TextLine::of(Tone::Plain, none));
         }
         let chosen = self.reasons.get(self.cursor.at);
@@ -155,8 +156,10 @@ impl Overlay for Reasons {
             0 => String::new(),
             asked => format!("reading {}…", human::counted(asked, "response")),
         };
-        let again =
-            if self.again > 0 { format!(" · {} sent again", human::count(self.again as u64)) } else { String::new() };
+        let again = match context.jobs.tally().again {
+            0 => String::new(),
+            again => format!(" · {} sent again", human::count(again.into())),
+        };
         let title = format!("Failures by reason: {jobs}, {many}{again}");
         OverlayRows { title, corner, width: WIDTH, rows, selected, height, below: full, ..OverlayRows::default() }
     }
