@@ -69,10 +69,10 @@ impl App {
             return Vec::new();
         }
         let mut parts = vec![self.blocks(width, height >= ROOMY)];
-        parts.push(text::wrapped(vec![self.outcome_line()], width, true));
+        parts.push(text::wrapped(vec![self.outcome_line(width)], width, true));
         let side = width >= TWO_COLUMNS;
         let column = if side { width * 3 / 5 } else { width };
-        let next = text::wrapped(vec![self.next_line(width)], width, true);
+        let next = text::wrapped(vec![self.next_line(width, height)], width, true);
         let taken: usize = parts.iter().chain([&next]).map(Vec::len).sum();
         let gaps = if height >= ROOMY { 3 } else { 0 };
         let room = height.saturating_sub(taken + gaps).clamp(2, SLOWEST + 1);
@@ -146,11 +146,10 @@ impl App {
         let row = |said: bool| {
             let mut rows = vec![TextLine::default()];
             for (state, words) in &blocks {
-                let cells = if tall { cells } else { words.len() };
-                let words = if said { words.as_str() } else { "" };
                 // Lost has the red of failed, and stripes.
                 let is_lost = *state == State::Lost;
-                let words = if is_lost && !tall { words.replacen(' ', "/", 1) } else { words.to_owned() };
+                let cells = if tall { cells } else { words.len() + 2 * usize::from(is_lost) };
+                let words = if said { words.as_str() } else { "" };
                 let block = if is_lost { format!("{words:/^cells$}") } else { format!("{words:^cells$}") };
                 if rows.last().is_some_and(|row| row.width() > 0 && row.width() + cells + 1 > width) {
                     rows.push(TextLine::default());
@@ -164,7 +163,7 @@ impl App {
     }
 
     /// `37 of 60 succeeded, 2 not found or rejected`, and where the header has no room for them the figures.
-    fn outcome_line(&self) -> TextLine {
+    fn outcome_line(&self, width: usize) -> TextLine {
         let tally = self.jobs.tally();
         let mut line = TextLine::of(Tone::Strong, &self.success());
         if tally.given_up > 0 {
@@ -177,8 +176,10 @@ impl App {
         }
         let figures = if self.layout().header.height > 2 { Vec::new() } else { self.figures() };
         for figure in figures {
-            line = line.with(Tone::Plain, "   ");
-            line.pieces.extend(figure.pieces);
+            if line.width() + 3 + figure.width() <= width {
+                line = line.with(Tone::Plain, "   ");
+                line.pieces.extend(figure.pieces);
+            }
         }
         line
     }
@@ -228,10 +229,11 @@ impl App {
     }
 
     /// What to press next: the first problem, all reasons, the user's commands for what failed, durations.
-    fn next_line(&self, width: usize) -> TextLine {
+    fn next_line(&self, width: usize, height: usize) -> TextLine {
         let mut hints: Vec<(String, String)> = Vec::new();
         let mut add = |action: Action, words: &str| hints.push((self.keymap.first_key(action), words.to_owned()));
-        if self.jobs.problems() > 0 {
+        // Where rows are few the footer's are not said twice.
+        if self.jobs.problems() > 0 && height >= ROOMY {
             add(Action::NextProblem, "next problem");
             add(Action::Errors, "mark or list them by reason");
         }

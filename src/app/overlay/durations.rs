@@ -142,7 +142,7 @@ impl Overlay for Durations {
     fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
         let DurationColumns { name, times: shown, wide } = DurationColumns::of(context);
         let times: String = shown.iter().map(|(title, _)| format!("{title:>6} ")).collect();
-        let mut head = format!("{:<name$}   jobs  {times} {times}", self.by.as_str());
+        let mut head = format!("{:<name$}  jobs  {times} {times}", self.by.as_str());
         if wide {
             let pace = if is_long(context) { "finished" } else { "" };
             let cost = if context.jobs.tally().costed > 0 { "cost" } else { "" };
