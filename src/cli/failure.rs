@@ -58,14 +58,12 @@ impl fmt::Display for Failure {
 /// What is wrong with the value of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
-    /// Where a duration is due.
     #[error("it {why}: {}", why.help())]
     Duration {
         /// Why it is none.
         #[from]
         why: UnitError,
     },
-    /// Where a speed is due.
     #[error("a number above zero is needed, such as 1 or 10")]
     Speed,
 }

@@ -62,7 +62,6 @@ pub struct Program {
 /// Why a program is not run for a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpandError {
-    /// There is no such value for this job.
     #[error("there is no {{{0}}} of it: {why}", why = .0.missing())]
     Missing(Placeholder),
     /// A text that others wrote would be read as an option.

@@ -1,7 +1,7 @@
 //! What one file of a many-file job came to.
 
 /// How many files a reply names, and how many of them failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct FileCounts {
     /// All files of the reply.
     pub total: u32,

@@ -9,13 +9,10 @@ use super::job::ProviderName;
 /// Why a text is no id. Holds nothing of the text, which may be a secret in the wrong place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoId {
-    /// Nothing but white space.
     #[error("empty id")]
     Empty,
-    /// More than one word.
     #[error("an id has no white space inside")]
     WhiteSpace,
-    /// A control character, or one that cannot be seen.
     #[error("this id holds a control character or one that cannot be seen")]
     Invisible,
     #[error("this is JSON, not an id")]
@@ -23,7 +20,6 @@ pub enum NoId {
     /// A page, or an id with the quotation marks of a text or a shell around it.
     #[error("this begins with a mark that no id begins with")]
     Mark,
-    /// More than any id has.
     #[error("this is longer than an id can be")]
     Long,
     /// `null`, as a program writes an id that an answer does not hold.

@@ -35,19 +35,14 @@ pub enum Server {
 /// What is wrong with an address. Names no value that could be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// No URL of this kind.
     #[error("the address of the team's store is no PostgreSQL URL")]
     NoUrl,
-    /// A password in the URL.
     #[error("the address of the team's store holds a password")]
     Password,
-    /// A part of the query that is not known.
     #[error("the address of the team's store has the parameter `{0}`, which is not known here")]
     Parameter(String),
-    /// A port that is none.
     #[error("the address of the team's store has a port that is no number of 1 to 65535")]
     Port,
-    /// No user.
     #[error("the address of the team's store names no user")]
     User,
     /// A mode that would send results unencrypted, or does not exist.

@@ -10,25 +10,18 @@ use super::service::Rate;
 /// Why a text is no duration or rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
-    /// A number alone.
     #[error("lacks a unit")]
     NoUnit,
-    /// Something else.
     #[error("is no duration")]
     NoDuration,
-    /// Zero, or less.
     #[error("must be above zero")]
     NotAboveZero,
-    /// More than anyone means.
     #[error("is longer than a year")]
     TooLong,
-    /// Something else than a rate.
     #[error("is no rate")]
     NoRate,
-    /// Something else than a size.
     #[error("is no size")]
     NoSize,
-    /// A number that does not fit.
     #[error("is too large a number")]
     TooLarge,
 }

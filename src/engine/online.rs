@@ -49,7 +49,6 @@ impl fmt::Display for CheckedAnswer {
 /// Why a service gave no good answer. Reasons are foreign text and not sanitised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OnlineError {
-    /// None came in time.
     #[error("no answer within {} s", LIMIT.as_secs())]
     TimedOut,
     /// None came: why.

@@ -36,7 +36,6 @@ pub enum IndexError {
     /// The text is no JSON.
     #[error(transparent)]
     Broken(#[from] ScanError),
-    /// The caller asked it to stop.
     #[error("cancelled")]
     Cancelled,
 }

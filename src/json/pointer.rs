@@ -26,13 +26,10 @@ enum Step {
 /// Why a text is no pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoPointer {
-    /// It begins otherwise.
     #[error("a pointer begins with `/`")]
     NoSlash,
-    /// A `~` that is no escape.
     #[error("`~` is written `~0` in a pointer, and `/` in a key `~1`")]
     Escape,
-    /// Too many steps.
     #[error("a pointer has at most 32 steps")]
     TooDeep,
 }

@@ -55,10 +55,8 @@ pub struct Output {
 /// Why a program did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It could not be started.
     #[error("failed to start {}: {error}; see that it is there and may be run", path.display())]
     Start { path: PathBuf, error: io::Error },
-    /// It could not be waited for.
     #[error("failed to wait for {}: {error}", path.display())]
     Wait { path: PathBuf, error: io::Error },
 }

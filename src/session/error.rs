@@ -16,7 +16,6 @@ pub enum SessionError {
     /// The default state directory is below the home directory.
     #[error("failed to find the home directory")]
     NoHome,
-    /// SQLite opens no path as long as this.
     #[error("the path of the state directory is too long: {length} bytes, and a database takes {most}")]
     LongPath {
         /// Bytes of the absolute path.
@@ -24,7 +23,6 @@ pub enum SessionError {
         /// Bytes that it may have.
         most: usize,
     },
-    /// The state directory is there and cannot be listed.
     #[error("failed to open the state directory {}: {error}", .dir.display())]
     Unreadable { dir: PathBuf, error: io::Error },
     /// The store did not open, or did not answer.
@@ -35,17 +33,14 @@ pub enum SessionError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Start(#[from] StartError),
-    /// Commands of the user that take each other's names or keys.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Commands(Vec<CommandConflict>),
-    /// The filter of the command line is not of the language.
     #[error("the filter was not understood: {error}\n{}", indented(&.error.excerpt(.text)))]
     Filter {
         /// As it was given.
         text: String,
         error: FilterError,
     },
-    /// The filter of the command line leaves nothing.
     #[error("the filter `{filter}` matches none of {all} jobs")]
     NoMatch {
         /// As it was given.

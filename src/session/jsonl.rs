@@ -39,7 +39,7 @@ pub struct StateLine<'a> {
     fail_reason: Option<&'a str>,
     error_code: Option<&'a str>,
     warning: Option<&'a str>,
-    files: Option<Files>,
+    files: Option<FileCounts>,
     lost_because: Option<&'static str>,
     first_seen: Option<String>,
     running_since: Option<String>,
@@ -83,7 +83,7 @@ impl<'a> StateLine<'a> {
             fail_reason: known.fail_reason.as_deref(),
             error_code: known.error_code.as_deref(),
             warning: known.warning.as_deref(),
-            files: known.files.map(Files::from),
+            files: known.files,
             lost_because: known.lost.map(|cause| cause.as_str()),
             first_seen: known.first_seen.map(utc),
             running_since: known.running_since.map(utc),
@@ -104,18 +104,6 @@ impl<'a> StateLine<'a> {
         let last = known.last_poll.as_ref();
         let reason = last.filter(|last| last.read != PollOutcome::Answered).and_then(|last| last.reason.as_deref());
         Self { read: Some(last.map(|last| last.read.as_str())), reason, ..Self::new(now, job, None, known) }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Files {
-    total: u32,
-    failed: u32,
-}
-
-impl From<FileCounts> for Files {
-    fn from(counts: FileCounts) -> Self {
-        Self { total: counts.total, failed: counts.failed }
     }
 }
 
@@ -168,6 +156,23 @@ impl<'a> ReadLine<'a> {
     }
 }
 
+/// How many jobs are in each state, as members of a line.
+#[derive(Debug)]
+pub struct ByState([(State, u32); 8]);
+
+impl ByState {
+    /// The counts of these states, in this order.
+    pub fn new(states: [State; 8], jobs: &StateCounts) -> Self {
+        Self(states.map(|state| (state, jobs.of(state))))
+    }
+}
+
+impl Serialize for ByState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(state, jobs)| (state.as_str(), jobs)))
+    }
+}
+
 /// The last line: all selected jobs by state.
 #[derive(Debug, Serialize)]
 pub struct SummaryLine {
@@ -175,14 +180,8 @@ pub struct SummaryLine {
     r#type: &'static str,
     time: String,
     total: u32,
-    queued: u32,
-    running: u32,
-    succeeded: u32,
-    partial: u32,
-    failed: u32,
-    cancelled: u32,
-    lost: u32,
-    unknown: u32,
+    #[serde(flatten)]
+    states: ByState,
     never_observed: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<Box<RawValue>>,
@@ -197,14 +196,7 @@ impl SummaryLine {
             r#type: "summary",
             time: utc(now),
             total: jobs.total(),
-            queued: jobs.of(State::Queued),
-            running: jobs.of(State::Running),
-            succeeded: jobs.of(State::Succeeded),
-            partial: jobs.of(State::Partial),
-            failed: jobs.of(State::Failed),
-            cancelled: jobs.of(State::Cancelled),
-            lost: jobs.of(State::Lost),
-            unknown: jobs.of(State::Unknown),
+            states: ByState::new(State::ALL, jobs),
             never_observed: jobs.never_observed(),
             cost: jobs.cost().and_then(number),
             exit,

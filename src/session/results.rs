@@ -29,7 +29,6 @@ pub enum FolderLayout {
 /// Why a result could not be written out.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The file system says so.
     #[error("failed to {step} {path}: {error}. Make room there, or name another directory")]
     Io {
         /// Completes "failed to".
@@ -40,10 +39,8 @@ pub enum ExportError {
     /// Something that may lead elsewhere is where a folder or file should be.
     #[error("failed to write into {0}: it is a link or no directory. Take it away, or name another directory")]
     NoFolder(PathBuf),
-    /// The store does not give it.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// What the store gives is not what was saved.
     #[error("{0}")]
     Damaged(#[from] Damage),
 }

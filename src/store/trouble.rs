@@ -20,7 +20,6 @@ pub enum Trouble {
     /// The file system says so.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The database was made by a later jobdeck.
     #[error("its tables have version {0}")]
     Newer(i64),
     /// The file system is almost full: bytes that are free.
@@ -29,10 +28,8 @@ pub enum Trouble {
     /// The system lets us write files of so many bytes only.
     #[error("files may have {} KiB only", .0 >> 10)]
     ShortFiles(u64),
-    /// The directory, or what is in it, is not the one in which our claims are.
     #[error("it was taken away or replaced")]
     Replaced,
-    /// A body that is not there (any more).
     #[error("there is no body with the number {}", .0.0)]
     NoSuchBody(BodyId),
 }

@@ -27,14 +27,12 @@ fn help(command: &UserCommand) -> String {
 /// Why a command is refused as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandConflict {
-    /// Its key is none.
     #[error("{place}: there is no such key for `{command}`; write keys like \"R\", \"Ctrl-r\", \"Alt-x\" or \"F5\"")]
     NoKey {
         /// Where it is declared.
         place: String,
         command: Arc<str>,
     },
-    /// Its key means something already.
     #[error("{place}: the key {key} of `{command}` is that of {other}; give one of the two another key")]
     Key {
         /// Where it is declared.
@@ -44,7 +42,6 @@ pub enum CommandConflict {
         /// Whose key it is, and where that is declared.
         other: String,
     },
-    /// Its name is another's.
     #[error("{place}: there is a command `{command}` at {other} already; give one of the two another name")]
     Name {
         /// Where it is declared.

@@ -19,7 +19,7 @@ use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::state::State;
 use crate::engine::saved::Results;
-use crate::session::jsonl::{json, number, utc};
+use crate::session::jsonl::{ByState, json, number, utc};
 use crate::session::select::{self, KnownJob};
 
 /// `batches`.
@@ -115,6 +115,12 @@ fn csv_row(batch: &BatchOutcome) -> Vec<String> {
     row
 }
 
+/// The states as a line has them.
+const ORDER: [State; 8] = {
+    let [queued, running, succeeded, partial, failed, cancelled, lost, unknown] = State::ALL;
+    [succeeded, partial, failed, cancelled, lost, queued, running, unknown]
+};
+
 /// A batch in JSON.
 #[derive(Debug, Serialize)]
 struct BatchLine<'a> {
@@ -124,14 +130,8 @@ struct BatchLine<'a> {
     first: Option<String>,
     last: Option<String>,
     jobs: u32,
-    succeeded: u32,
-    partial: u32,
-    failed: u32,
-    cancelled: u32,
-    lost: u32,
-    queued: u32,
-    running: u32,
-    unknown: u32,
+    #[serde(flatten)]
+    states: ByState,
     cost: Option<Box<RawValue>>,
 }
 
@@ -145,14 +145,7 @@ impl<'a> BatchLine<'a> {
             first: batch.first.map(utc),
             last: batch.last.map(utc),
             jobs: counts.total(),
-            succeeded: counts.of(State::Succeeded),
-            partial: counts.of(State::Partial),
-            failed: counts.of(State::Failed),
-            cancelled: counts.of(State::Cancelled),
-            lost: counts.of(State::Lost),
-            queued: counts.of(State::Queued),
-            running: counts.of(State::Running),
-            unknown: counts.of(State::Unknown),
+            states: ByState::new(ORDER, counts),
             cost: counts.cost().and_then(number),
         }
     }

@@ -54,10 +54,8 @@ pub enum WatchError {
     /// A pipe gives its text once: read again, it would seem to be empty.
     #[error("the jobs file is no regular file and is not watched; changes need a new start")]
     NotRegular,
-    /// The system gives no watch.
     #[error("the jobs file cannot be watched ({0}); it is looked at every two seconds instead")]
     Polled(String),
-    /// No thread can be started.
     #[error("failed to watch the jobs file: {0}; changes take effect at the next start")]
     NoThread(String),
 }

@@ -15,10 +15,8 @@ pub struct Condition {
 /// Why a text is no condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoCondition {
-    /// Nothing to compare with.
     #[error("nothing stands behind `{0}`")]
     Open(&'static str),
-    /// A sign that compares numbers, and what is none.
     #[error("behind `{0}` stands a number, not `{1}`")]
     NoNumber(&'static str, String),
     /// What is compared is no pointer.
