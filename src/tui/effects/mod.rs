@@ -97,8 +97,8 @@ pub struct Config {
 
 impl EffectRunner {
     /// A runner without an engine.
-    pub fn new(reach: Config) -> Self {
-        let Config { store, services, state, view, clipboard, notifier, inputs } = reach;
+    pub fn new(config: Config) -> Self {
+        let Config { store, services, state, view, clipboard, notifier, inputs } = config;
         let services = services.into_iter().map(|service| (Arc::clone(&service.name), service)).collect();
         let shared = Arc::new(TaskContext { store, services: Mutex::new(services), state, clipboard, inputs });
         Self { shared, engine: None, notifier, view, indexing: None }
@@ -158,10 +158,9 @@ impl EffectRunner {
             }
             Effect::Copy { what, jobs, of } => self.task(|shared| shared.copy(what, jobs, of)),
             Effect::SaveFile { what, jobs } => self.task(|shared| shared.save(what, jobs)),
-            Effect::SaveText { name, ending, text } => self.task(|_| async move {
-                let saved = save_here(name, Some(ending), text).await;
-                Message::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
-            }),
+            Effect::SaveText { name, ending, text } => {
+                self.task(|_| async move { saved(save_here(name, Some(ending), text).await) });
+            }
             Effect::WriteReport { title, jobs } => self.task(|shared| shared.report(title, jobs)),
             Effect::OpenPager { what, job } => self.task(|shared| shared.page(what, job)),
             Effect::Notify(notice) => return Some(LoopAction::Send(self.notifier.notify(&notice))),
@@ -189,10 +188,7 @@ impl EffectRunner {
     fn load(&mut self, subject: JobSnapshot, body: BodyId) {
         self.turn_to(subject.ix);
         self.task(|shared| async move {
-            let result = match &shared.store {
-                Some(store) => content::load_whole(store, &subject.job.key, body).await,
-                None => Err(EffectError::NoStateDirectory),
-            };
+            let result = async { content::load_whole(shared.store()?, &subject.job.key, body).await }.await;
             Message::Event(Event::BodyLoaded { ix: subject.ix, body, result: result.map_err(Clean::from) })
         });
     }
@@ -307,6 +303,10 @@ impl TaskContext {
         content::bytes(self.store.as_ref(), service.as_deref(), what, job).await
     }
 
+    fn store(&self) -> Result<&Results, EffectError> {
+        self.store.as_ref().ok_or(EffectError::NoStateDirectory)
+    }
+
     fn service(&self, name: &str) -> Option<Arc<Service>> {
         self.services.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
@@ -314,7 +314,7 @@ impl TaskContext {
     /// The file that holds the body alone; one is made for a body in the database.
     async fn saved_path(self: &Arc<Self>, job: &JobSnapshot) -> Result<PathBuf, EffectError> {
         let saved = job.known.kept_body().ok_or(EffectError::NothingSaved)?;
-        let store = self.store.as_ref().ok_or(EffectError::NoStateDirectory)?;
+        let store = self.store()?;
         if let Some(path) = store.body_path(saved.body).await? {
             return Ok(path);
         }
@@ -360,11 +360,10 @@ impl TaskContext {
                 Report { title: title.clone(), made_at: Timestamp::now(), zone: TimeZone::system(), saved_in, jobs };
             (format!("{title} report"), Bytes::from(report::html(&report)))
         };
-        let saved = match spawn_blocking(work).await {
+        saved(match spawn_blocking(work).await {
             Ok((name, page)) => save_here(name, Some("html"), page).await,
             Err(error) => Err(error.into()),
-        };
-        Message::Event(Event::Saved(saved.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
+        })
     }
 
     async fn page(self: Arc<Self>, what: What, job: JobSnapshot) -> Message {
@@ -387,6 +386,11 @@ impl TaskContext {
         let work = move || files::keep(&shared.state, folder, &name, &bytes);
         spawn_blocking(work).await?
     }
+}
+
+/// What is said of one new file.
+fn saved(path: Result<PathBuf, EffectError>) -> Message {
+    Message::Event(Event::Saved(path.map(|path| Clean::new(&path.to_string_lossy())).map_err(Clean::from)))
 }
 
 async fn save_here(name: String, ending: Option<&'static str>, bytes: Bytes) -> Result<PathBuf, EffectError> {
