@@ -426,6 +426,61 @@ fn a_result_that_is_handed_out_once_is_kept_whatever_becomes_of_the_files_beside
 }
 
 #[test]
+fn a_file_beside_a_result_is_asked_for_again_where_it_may_come_yet_and_named_where_it_does_not() {
+    let tables = "[providers.mine.result]\nurl = \"{base}/results-{id}\"\nagain_on = [202]\n\
+                  [[providers.mine.result.also]]\nname = \"log\"\nurl = \"{base}/{/log}\"\n";
+    let (log, error) = (|| Scripted::typed(200, "text/plain", "line 1\n"), |code| Scripted::json(code, "{}"));
+    let cut = || log().fault(Fault::CutAfter(4));
+    // What is answered, how often it is asked, and what is said where the file is missing.
+    let cases = [
+        ("late", vec![error(202), log()], 2, None),
+        ("down", vec![error(500), error(503), log()], 3, None),
+        ("throttled", vec![error(429).header("Retry-After", "0"), log()], 2, None),
+        ("cut", vec![cut(), log()], 2, None),
+        ("dead", vec![error(500)], 3, Some("HTTP 500: {}, asked 3 times")),
+        ("never", vec![error(202)], 3, Some("HTTP 202: not there yet, asked 3 times")),
+        ("none", vec![error(404), log()], 1, Some("HTTP 404")),
+        ("refused", vec![error(403), log()], 1, Some("HTTP 403")),
+        ("hour", vec![error(503).header("Retry-After", "3600"), log()], 1, Some("HTTP 503")),
+    ];
+    let mut bench = described("", tables);
+    for (id, ..) in &cases {
+        bench = bench.job("mine", id, [Scripted::json(200, format!(r#"{{"status": "done", "log": "log-{id}"}}"#))]);
+    }
+    for (id, answers, ..) in cases.clone() {
+        bench.script.on(&format!("results-{id}"), [Scripted::json(200, r#"{"n":1}"#)]);
+        bench.script.on(&format!("log-{id}"), answers);
+    }
+    bench.run(&["watch"]).with(0);
+    for (id, _, asked, missing) in cases {
+        let warning = bench.known(id)["warning"].as_str().unwrap_or_default().to_owned();
+        let told = missing.map_or_else(|| warning.is_empty(), |why| warning.contains(why) && warning.contains("`log`"));
+        assert!(told, "{id}: {warning}");
+        assert_eq!(bench.script.reads(&format!("log-{id}")), asked, "{id}");
+        let shown = bench.run(&["show", id, "--also", "log"]);
+        assert_eq!(shown.out, if missing.is_none() { &b"line 1\n"[..] } else { b"" }, "{id}");
+    }
+}
+
+#[test]
+fn files_that_one_poll_does_not_ask_for_are_named_in_the_row() {
+    let files: String = (1..=40)
+        .map(|n| format!("[[providers.mine.result.also]]\nname = \"file-{n}\"\nurl = \"{{base}}/file-{n}\"\n"))
+        .collect();
+    let bench = described("", &format!("[providers.mine.result]\nurl = \"{{base}}/results-{{id}}\"\n{files}")).job(
+        "mine",
+        "one",
+        [Scripted::json(200, r#"{"status": "done"}"#)],
+    );
+    bench.script.on("results-one", [Scripted::json(200, "{}")]);
+    bench.script.on("file-", [Scripted::typed(200, "text/plain", "x")]);
+    bench.run(&["watch"]).with(0);
+    assert_eq!(bench.script.reads("file-"), 30, "with the status and the result 32 requests");
+    let warning = bench.known("one")["warning"].as_str().unwrap().to_owned();
+    assert!(warning.contains("`file-31`, `file-32`") && warning.contains("32 requests at most"), "{warning}");
+}
+
+#[test]
 fn every_mistake_of_a_users_own_file_is_told_in_its_lines_all_at_once() {
     let bench = Bench::new()
         .service("a", "provider = \"own\"\ntoken = { env = \"T\" }")

@@ -112,6 +112,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The least time between two polls of one job.
+    fn least_interval(&self) -> Option<Duration> {
+        None
+    }
+
     /// The job's page for a browser.
     fn web(&self, service: &Service, id: &str) -> Option<Url> {
         let _ = (service, id);

@@ -28,11 +28,10 @@ pub struct Explained {
 /// Reads a response to a status read of this job, else of the one that it names, else of some job of this service, which
 /// came with this HTTP code.
 pub fn response(service: &Service, id: Option<&str>, status: u16, body: Bytes) -> Explained {
-    let named = service.provider.named_id(&body);
+    let named = providers::named_id(service, &body);
     let id = id.or(named.as_deref()).unwrap_or(service.provider.about().made_up_id);
     let response = saved(status, body);
-    let next = providers::read(service, id, &response);
-    let (_, mut why) = service.provider.explain(service, id, &response);
+    let (next, mut why) = providers::explain(service, id, &response);
     let (reading, fetch) = match next {
         Next::Done(reading) => (reading, None),
         Next::Fetch(fetch) => (fetch.status.clone(), Some(*fetch)),
@@ -48,8 +47,8 @@ pub fn response(service: &Service, id: Option<&str>, status: u16, body: Bytes) -
 /// Reads a response to the request for the result to which the response to a status read of this job led.
 pub fn result(service: &Service, (fetch, id): (&Fetch, &str), status: u16, body: Bytes) -> Explained {
     let response = saved(status, body);
-    let (_, mut why) = service.provider.explain_fetched(service, id, fetch, &response);
-    let reading = match providers::fetched(service, id, fetch, &response) {
+    let (next, mut why) = providers::explain_fetched(service, id, fetch, &response);
+    let reading = match next {
         Next::Done(reading) => reading,
         Next::Fetch(further) => {
             let roles = std::iter::once(&further.role).chain(further.then.iter().map(|(role, _)| role));

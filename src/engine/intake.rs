@@ -9,6 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::domain::job::Job;
+use crate::domain::observation::Role;
 use crate::domain::response::{Headers, Response};
 use crate::domain::secret::Token;
 use crate::net::decode::{self, Decoded};
@@ -26,6 +27,10 @@ pub struct Intake {
     job: Arc<Job>,
     seq: u64,
     one_shot: bool,
+    /// Whether it is a result that a request of its own takes, and whether further files are waited for before it is
+    /// saved.
+    of_own_request: bool,
+    waits: bool,
     token: Token,
     /// The token and what else an error's text may not repeat, where that is more.
     of_errors: Option<Token>,
@@ -92,7 +97,8 @@ impl Intake {
     /// For the response to request `seq` of a job; `one_shot`: it may be the only one.
     pub fn new(spool: &Spool, job: Arc<Job>, seq: u64, one_shot: bool, token: Token) -> Self {
         let masking = Masking::new(spool.begin(&job.key, seq, one_shot), &token);
-        Self { masking, spool: spool.clone(), job, seq, one_shot, token, of_errors: None }
+        let (spool, of_own_request, waits) = (spool.clone(), false, false);
+        Self { masking, spool, job, seq, one_shot, of_own_request, waits, token, of_errors: None }
     }
 
     /// What is no result is masked by this token.
@@ -100,10 +106,10 @@ impl Intake {
         Self { of_errors: Some(token), ..self }
     }
 
-    /// It stands in a file once it is whole, however short it is: further files are waited for before it is saved.
-    pub fn spilled_at_end(mut self) -> Self {
-        self.masking.sink_mut().spill_at_end();
-        self
+    /// It is a result that a request of its own takes: its file says so once it is whole. Where it waits for further
+    /// files before it is saved it stands in one however short it is.
+    pub fn of_own_request(self, waits: bool) -> Self {
+        Self { of_own_request: true, waits, ..self }
     }
 
     /// No response came: what it left is taken away.
@@ -114,9 +120,12 @@ impl Intake {
 
     /// No more bytes come.
     pub fn whole(self, arrived: Arrived) -> WholeResponse {
-        let Self { masking, spool, job, seq, one_shot, token, of_errors: _ } = self;
-        let (written, masked) = masking.finish(arrived.broken.is_some());
-        WholeResponse { as_received: written.finish(), masked, arrived, spool, job, seq, one_shot, token }
+        let Self { masking, spool, job, seq, one_shot, of_own_request, waits, token, of_errors: _ } = self;
+        let (mut written, masked) = masking.finish(arrived.broken.is_some());
+        let role = (of_own_request && arrived.broken.is_none()).then_some(Role::Result);
+        written.ends_as(role.clone(), waits);
+        let as_received = written.finish();
+        WholeResponse { as_received, masked, arrived, spool, job, seq, one_shot, role, waits, token }
     }
 }
 
@@ -129,6 +138,8 @@ pub struct WholeResponse {
     job: Arc<Job>,
     seq: u64,
     one_shot: bool,
+    role: Option<Role>,
+    waits: bool,
     token: Token,
 }
 
@@ -196,7 +207,7 @@ impl WholeResponse {
             again.push(piece);
             again.objection().map_or(Ok(()), |why| Err(io::Error::other(why)))
         });
-        let (written, masked) = again.finish(false);
+        let (mut written, masked) = again.finish(false);
         let warning = match decoded {
             Ok(Some(Decoded { warning })) => warning,
             undecoded => {
@@ -204,6 +215,7 @@ impl WholeResponse {
                 return undecoded.map(|_| (as_received, spooled, self.masked, None));
             }
         };
+        written.ends_as(self.role.clone(), self.waits);
         let written = written.finish();
         let (bytes, again) = match written.bytes() {
             Ok(all) => all,

@@ -61,6 +61,8 @@ pub struct JobEntry {
     pub phase: Phase,
     /// When it is polled next, if it is. Set by `Schedule`.
     pub due: Option<Duration>,
+    /// Sooner it is not polled, whatever happens: its provider asks for so long a pause. Set by `Schedule`.
+    pub not_before: Duration,
     /// Number of the last request sent.
     pub seq: u64,
     /// Its reads that are not yet on disk, and those before.
@@ -105,6 +107,7 @@ impl JobEntry {
             phase: if known.is_over() { Phase::Done } else { Phase::Waiting },
             known: if is_unheard_of { Arc::clone(&NOTHING) } else { Arc::new(known) },
             due: None,
+            not_before: Duration::ZERO,
             attempts: Vec::new(),
             // Of a job never heard of there is nothing on disk.
             attempts_loaded: is_unheard_of,

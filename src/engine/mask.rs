@@ -39,11 +39,6 @@ impl<S: Sink> Masking<S> {
         (self.sink, self.masked)
     }
 
-    /// What the bytes go into, to be told more than bytes.
-    pub fn sink_mut(&mut self) -> &mut S {
-        &mut self.sink
-    }
-
     /// Hands on the last bytes: no more come. In bytes that broke off the beginning of an echo is one too.
     fn hand_on_rest(&mut self, broken: bool) {
         let begun = |spelling: &Vec<u8>| {

@@ -19,6 +19,7 @@ mod commands;
 mod descriptors;
 mod disk;
 pub mod explain;
+mod further;
 mod hook_news;
 mod intake;
 mod job_entry;

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::domain::attempt::Attempt;
 use crate::domain::clean::Clean;
 use crate::domain::clock::Clock;
-use crate::domain::job::{Job, JobIx};
+use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Role;
 use crate::domain::provider::{BodySource, Fetch, Next};
 use crate::domain::reading::{Reading, Verdict};
@@ -24,6 +24,7 @@ use crate::net::{Net, offload};
 use crate::providers;
 use crate::store::{Spool, Store, StoreError};
 
+use super::further;
 use super::intake::{Intake, NoRoom, ReceivedResponse, WholeResponse};
 use super::mask;
 use super::peek::{self, Peeked};
@@ -104,11 +105,11 @@ pub struct Fetching {
 }
 
 /// One request and what came of it.
-struct Exchange {
-    next: Next,
-    response: Option<ReceivedResponse>,
-    sent: bool,
-    latency: Duration,
+pub(super) struct Exchange {
+    pub next: Next,
+    pub response: Option<ReceivedResponse>,
+    pub sent: bool,
+    pub latency: Duration,
 }
 
 /// Polls once, to the end or until it is to leave. A result at another address is asked for before the job counts as
@@ -144,7 +145,13 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
     };
     loop {
         let asked = PollStep { request: &request, fetch: fetch.as_ref(), seq };
-        let Exchange { next, response, sent, latency } = exchange(&poll, asked, &mut around).await;
+        let (Exchange { next, response, sent, latency }, asked_last) = match &fetch {
+            Some(fetch) if matches!(fetch.role, Role::Also(_)) => {
+                Box::pin(further::fetch(&poll, asked, fetch, &mut around)).await
+            }
+            Some(_) | None => (exchange(&poll, asked, &mut around).await, seq),
+        };
+        seq = asked_last;
         let role = fetch.as_ref().map_or(Role::Status, |fetch| fetch.role.clone());
         let ended = LastRequest { seq, sent, takes_result: request.one_shot, latency, sent_at };
         let next_fetch = match next {
@@ -154,7 +161,12 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
             Next::Fetch(next) => *next,
         };
         let is_first = fetch.is_none();
-        let may_go_on = before.len() < MOST_REQUESTS && !*around.leave.borrow();
+        let stops = if before.len() + 1 >= MOST_REQUESTS {
+            Some("one poll sends 32 requests at most")
+        } else {
+            around.leave.borrow().then_some("jobdeck was left before it came")
+        };
+        let may_go_on = stops.is_none();
         let (may_go_on, withheld) = match may_be_saved(&next_fetch.request, &around.store).await {
             Ok(()) => (may_go_on, None),
             Err(why) => (false, Some(why)),
@@ -166,8 +178,15 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
             let _ = around.fetching.send(fetching);
         }
         if !may_go_on {
-            let reading = if is_first { next_fetch.meanwhile() } else { next_fetch.status };
+            let reading = match stops {
+                Some(why) if !is_first => providers::none_further(&next_fetch, why),
+                Some(_) | None => next_fetch.meanwhile(),
+            };
             return told(finished(ended, reading, (role, response), before, around.store.spool()));
+        }
+        let mut response = response;
+        if let (true, true, Some(status)) = (is_first, next_fetch.request.one_shot, &mut response) {
+            stand_by((&poll.job.key, seq), status, around.store.spool());
         }
         before.extend(response.map(|response| (role, response)));
         request = next_fetch.request.clone();
@@ -212,6 +231,20 @@ fn blamed(mut reading: Reading) -> Reading {
     reading
 }
 
+/// A status stands in a file while its result is taken: whoever finds the result after our death knows by it how the job
+/// ended.
+fn stand_by((key, seq): (&JobKey, u64), status: &mut ReceivedResponse, spool: &Spool) {
+    let mut writer = spool.begin(key, seq, true);
+    writer.set_status(status.status);
+    if status.masked {
+        writer.set_masked();
+    }
+    writer.push(&status.bytes);
+    writer.ends_as(Some(Role::Status), true);
+    let written = writer.finish().bytes().ok().and_then(|(_, path)| path);
+    status.spooled = written.or(status.spooled.take());
+}
+
 /// No result is taken that could not be saved.
 async fn may_be_saved(request: &Request, store: &Store) -> Result<(), StoreError> {
     if !request.one_shot {
@@ -221,13 +254,19 @@ async fn may_be_saved(request: &Request, store: &Store) -> Result<(), StoreError
     store.probe().await
 }
 
-struct PollStep<'a> {
-    request: &'a Request,
-    fetch: Option<&'a Fetch>,
-    seq: u64,
+/// One request of a poll.
+#[derive(Clone, Copy)]
+pub(super) struct PollStep<'a> {
+    /// What is sent.
+    pub request: &'a Request,
+    /// What led to it, if it is not the first.
+    pub fetch: Option<&'a Fetch>,
+    /// Its number.
+    pub seq: u64,
 }
 
-async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollContext) -> Exchange {
+/// Sends one request, and reads what comes of it.
+pub(super) async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollContext) -> Exchange {
     let PollStep { request, fetch, seq } = asked;
     let (job, token) = (Arc::clone(&poll.job), poll.token.clone());
     let mut intake = Intake::new(around.store.spool(), job, seq, request.one_shot, token);
@@ -235,8 +274,8 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
     if let Some(token) = of_errors.clone() {
         intake = intake.masking_errors_by(token);
     }
-    if request.one_shot && fetch.is_some_and(|fetch| !fetch.then.is_empty()) {
-        intake = intake.spilled_at_end();
+    if let Some(fetch) = fetch.filter(|_| request.one_shot) {
+        intake = intake.of_own_request(!fetch.then.is_empty());
     }
     let leave = if request.one_shot { &mut around.leave_result } else { &mut around.leave };
     match around.net.send(request, &poll.token, &mut intake, leave).await {
@@ -246,7 +285,7 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
             let read = Box::pin(received(poll, fetch, intake.whole(arrived), &mut around.leave)).await;
             let Some(read) = read else {
                 let reason = "there was no room to read the response".to_owned();
-                let next = without_response(fetch, &NoReply { sent: true, reason });
+                let next = Next::Done(providers::read_nothing(&NoReply { sent: true, reason }));
                 return Exchange { next, response: None, sent: true, latency };
             };
             let (response, next) = read;
@@ -255,37 +294,14 @@ async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &mut PollCont
                 // A success may hold the text of an error, too.
                 reading.reason = reading.reason.take().map(|reason| mask::text(reason, &token));
             }
-            whole_or_missed(fetch, exchange, around.store.spool())
+            exchange
         }
         Err(no_reply) => {
             intake.discard();
-            let sent = no_reply.sent;
-            Exchange { next: without_response(fetch, &no_reply), response: None, sent, latency: Duration::ZERO }
+            let next = Next::Done(providers::read_nothing(&no_reply));
+            Exchange { next, response: None, sent: no_reply.sent, latency: Duration::ZERO }
         }
     }
-}
-
-/// A further file that cannot be fetched does not keep its job from ending.
-fn without_response(fetch: Option<&Fetch>, no_reply: &NoReply) -> Next {
-    fetch
-        .and_then(|fetch| providers::further_missed(fetch, &no_reply.reason))
-        .unwrap_or_else(|| Next::Done(providers::read_nothing(no_reply)))
-}
-
-/// The result was here before a further file was asked for: one that breaks off, or of which nothing can be made, is
-/// missing, and its job ends all the same.
-fn whole_or_missed(fetch: Option<&Fetch>, exchange: Exchange, spool: &Spool) -> Exchange {
-    let missed = match (&exchange.next, fetch) {
-        (Next::Done(reading), Some(fetch)) if reading.read != PollOutcome::Answered => {
-            providers::further_missed(fetch, reading.reason.as_deref().unwrap_or("it could not be read"))
-        }
-        (Next::Done(_) | Next::Fetch(_), _) => None,
-    };
-    let Some(next) = missed else { return exchange };
-    if let Some(response) = &exchange.response {
-        discard(spool, response);
-    }
-    Exchange { next, response: None, ..exchange }
 }
 
 /// Reads a response as soon as there is room for it, in memory and on disk; None if we are to leave before. Meanwhile it
@@ -412,7 +428,8 @@ fn finished(
     PollResult { reading, seq, sent, takes_result, response, role, further, attempt, peek_failed: None }
 }
 
-fn discard(spool: &Spool, response: &ReceivedResponse) {
+/// Takes the file of a response away that is not kept.
+pub(super) fn discard(spool: &Spool, response: &ReceivedResponse) {
     if let Some(path) = &response.spooled {
         spool.discard(path);
     }

@@ -287,7 +287,7 @@ mod tests {
         let mut turns = Vec::new();
         while let Some(at) = polls.pick(schedule, LIMITS, now) {
             let job = *schedule.waiting(at).first().unwrap();
-            schedule.set_phase(job, crate::engine::job_entry::Phase::Polling);
+            schedule.poll_sent(job, now);
             turns.push(schedule[at].service.name.to_string());
         }
         turns
@@ -299,6 +299,24 @@ mod tests {
         let turns = turns(&mut schedule(&jobs), &mut Polls::new(), Duration::ZERO);
         let urgent = ["datalab", "replicate", "datalab", "datalab"];
         assert_eq!(turns, [urgent, ["optexity", "vessl", "optexity", "vessl"]].concat());
+    }
+
+    #[tokio::test]
+    async fn no_job_is_polled_sooner_than_its_provider_allows_whatever_makes_it_due() {
+        let mut schedule = schedule(&[("runway", 3, None), ("vessl", 1, None)]);
+        turns(&mut schedule, &mut Polls::new(), Duration::ZERO);
+        let now = Duration::from_secs(1);
+        let [runway, vessl] = schedule.services().collect::<Vec<_>>()[..] else { panic!("two services") };
+        let all: Vec<JobIx> = schedule.jobs().collect();
+        for ix in all {
+            schedule.set_due(ix, now);
+        }
+        // The service is well again.
+        for service in [runway, vessl] {
+            schedule.respread(service, now, Duration::from_secs(2), &mut fastrand::Rng::with_seed(1));
+        }
+        assert!(schedule[runway].due.iter().all(|(at, _)| *at == Duration::from_secs(5)), "5 s a task");
+        assert!(schedule[vessl].due.iter().all(|(at, _)| *at < Duration::from_secs(3)), "this one asks for nothing");
     }
 
     #[tokio::test]

@@ -293,7 +293,7 @@ impl EngineLoop {
         let is_one_shot = service.is_one_shot();
         let peeks = service.peeks(now);
         let service = Arc::clone(&service.service);
-        self.schedule.set_phase(ix, Phase::Polling);
+        self.schedule.poll_sent(ix, now);
         let entry = &mut self.schedule[ix];
         entry.seq += 1;
         let (job, seq) = (Arc::clone(&entry.job), entry.seq);

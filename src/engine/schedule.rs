@@ -132,10 +132,19 @@ impl Schedule {
         }
     }
 
-    /// Sets when a job is polled next: replaces, never adds. Times are since the engine's start.
+    /// A job is polled now.
+    pub fn poll_sent(&mut self, ix: JobIx, now: Duration) {
+        let least = self[self[ix].service].service.provider.least_interval();
+        self[ix].not_before = now + least.unwrap_or_default();
+        self.set_phase(ix, Phase::Polling);
+    }
+
+    /// Sets when a job is polled next, never sooner than its provider allows: replaces, never adds. Times are since the
+    /// engine's start.
     pub fn set_due(&mut self, ix: JobIx, at: Duration) {
         self.set_phase(ix, Phase::Waiting);
         let entry = &mut self[ix];
+        let at = at.max(entry.not_before);
         entry.due = Some(at);
         let service = entry.service;
         self[service].due.insert((at, ix));

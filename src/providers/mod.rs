@@ -59,9 +59,41 @@ pub fn fetched(service: &Service, id: &str, fetch: &Fetch, response: &Response) 
     whole(response, |response| service.provider.fetched(service, id, fetch, response))
 }
 
+/// What `read` answers, and what decided it: each step as a sentence, none where code decides.
+pub fn explain(service: &Service, id: &str, response: &Response) -> (Next, Vec<String>) {
+    let mut why = Vec::new();
+    let next = whole(response, |response| {
+        let (next, steps) = service.provider.explain(service, id, response);
+        why = steps;
+        next
+    });
+    (next, why)
+}
+
+/// What `fetched` answers, likewise.
+pub fn explain_fetched(service: &Service, id: &str, fetch: &Fetch, response: &Response) -> (Next, Vec<String>) {
+    let mut why = Vec::new();
+    let next = whole(response, |response| {
+        let (next, steps) = service.provider.explain_fetched(service, id, fetch, response);
+        why = steps;
+        next
+    });
+    (next, why)
+}
+
+/// The id of the job that a response to a status read names, if it names one.
+pub fn named_id(service: &Service, body: &Bytes) -> Option<String> {
+    service.provider.named_id(&document_in(body))
+}
+
 /// How a poll goes on without a further file; None where it was another response that did not come.
 pub fn further_missed(fetch: &Fetch, why: &str) -> Option<Next> {
     described::further_missed(fetch, why)
+}
+
+/// How a poll ends where neither this file nor any behind it is asked for.
+pub fn none_further(fetch: &Fetch, why: &str) -> Reading {
+    described::none_further(fetch, why)
 }
 
 /// What is in a saved body, looked through once.
@@ -89,7 +121,7 @@ pub fn id_from(service: &Service, text: &str) -> Result<String, IdError> {
     service.provider.id_from(service, text)
 }
 
-fn whole(response: &Response, read: impl Fn(&Response) -> Next) -> Next {
+fn whole(response: &Response, mut read: impl FnMut(&Response) -> Next) -> Next {
     let document = document_in(&response.body);
     let has_rest = document.len() < response.body.len();
     let cut_off = |why: &String| Next::Done(Reading::refused(PollOutcome::Unreachable, reply::capped(why)));

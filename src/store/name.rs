@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
+use crate::domain::observation::Role;
 
 /// Stands in the name of a file in which our own token was masked.
-const MASKED: &str = ".masked";
+const MASKED: &str = "masked";
 
 /// Ends the name of a file that is being written from memory: not all of it may be there.
 pub const UNFINISHED: &str = ".unfinished";
@@ -27,6 +28,9 @@ pub struct BodyName {
     pub instance: String,
     /// SHA-256 of the content, once all of it was there.
     pub sha256: Option<Checksum>,
+    /// Which response it is of a poll that takes the result by a request of its own: all of the result, or the status that
+    /// stands by while the result is taken. None for everything else.
+    pub role: Option<Role>,
     /// Whether our own token was masked in it.
     pub masked: bool,
 }
@@ -35,7 +39,7 @@ impl BodyName {
     /// What is known of a response that was rescued to a file with a name for people.
     pub fn rescued(key: &JobKey) -> Self {
         let (job, instance) = (job_digest(key), "rescued".to_owned());
-        Self { job, seq: 0, http_status: 0, instance, sha256: None, masked: false }
+        Self { job, seq: 0, http_status: 0, instance, sha256: None, role: None, masked: false }
     }
 
     /// Reads a file's name; None for a file that is not of this store.
@@ -44,18 +48,24 @@ impl BodyName {
         if let Some(unfinished) = name.strip_suffix(UNFINISHED) {
             return Some(Self { sha256: None, ..Self::parse(Path::new(unfinished))? });
         }
-        let stem = name.strip_suffix(".body")?;
-        let unmasked = stem.strip_suffix(MASKED);
-        let mut parts = unmasked.unwrap_or(stem).split('.');
-        let name = Self {
+        let mut parts = name.strip_suffix(".body")?.split('.');
+        let mut name = Self {
             job: parts.next()?.to_owned(),
             seq: parts.next()?.parse().ok()?,
             http_status: parts.next()?.parse().ok()?,
             instance: parts.next()?.to_owned(),
-            sha256: parts.next().and_then(Checksum::from_hex),
-            masked: unmasked.is_some(),
+            sha256: None,
+            role: None,
+            masked: false,
         };
-        parts.next().is_none().then_some(name)
+        for mark in parts {
+            match Checksum::from_hex(mark) {
+                Some(sha256) => name.sha256 = Some(sha256),
+                None if mark == MASKED => name.masked = true,
+                None => name.role = Some(Role::from_word(mark)?),
+            }
+        }
+        Some(name)
     }
 }
 
@@ -65,8 +75,11 @@ impl fmt::Display for BodyName {
         if let Some(sha256) = &self.sha256 {
             write!(f, ".{sha256}")?;
         }
+        if let Some(role) = &self.role {
+            write!(f, ".{role}")?;
+        }
         if self.masked {
-            f.write_str(MASKED)?;
+            write!(f, ".{MASKED}")?;
         }
         f.write_str(".body")
     }

@@ -15,6 +15,7 @@ use super::dir::{self, LEAST_FREE_BYTES, StateDir, new_file};
 use super::name::{BodyName, job_digest};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
+use crate::domain::observation::Role;
 use crate::memory;
 
 /// Bodies up to this many bytes stay in memory and in the database; longer ones are files.
@@ -69,6 +70,7 @@ pub struct SpoolWriter {
     seq: u64,
     http_status: u16,
     masked: bool,
+    role: Option<Role>,
     one_shot: bool,
     /// Whether a short one goes into a file as well, once it is whole.
     spills_at_end: bool,
@@ -129,6 +131,7 @@ impl Spool {
             seq,
             http_status: 0,
             masked: false,
+            role: None,
             one_shot,
             spills_at_end: false,
             len: 0,
@@ -233,9 +236,11 @@ impl SpoolWriter {
         self.len += chunk.len() as u64;
     }
 
-    /// Even a short one stands in a file once it is whole.
-    pub fn spill_at_end(&mut self) {
-        self.spills_at_end = true;
+    /// Tells, once all of it is here, which response of its poll it is, so that a successor knows it too; `in_a_file`:
+    /// however short it is, it stands in a file from then on.
+    pub fn ends_as(&mut self, role: Option<Role>, in_a_file: bool) {
+        self.role = role;
+        self.spills_at_end = in_a_file;
     }
 
     /// Why it takes no more, if it does not: a response without an end must leave others their room on the disk and in
@@ -265,7 +270,8 @@ impl SpoolWriter {
     /// What its file is called, with the checksum of a whole response.
     fn name(&self, sha256: Option<Checksum>) -> BodyName {
         let (job, instance) = (job_digest(&self.key), self.shared.instance.clone());
-        BodyName { job, seq: self.seq, http_status: self.http_status, instance, sha256, masked: self.masked }
+        let (seq, http_status, role) = (self.seq, self.http_status, self.role.clone());
+        BodyName { job, seq, http_status, instance, sha256, role, masked: self.masked }
     }
 
     /// What came is worth nothing.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::disk::{Small, WITHHELD, limit_file_size, path_after};
 use crate::support::script::{Fault, Scripted};
-use crate::support::{Bench, done, large_result, pending, row, times, wait_for};
+use crate::support::{Bench, TOKEN_VARIABLE, done, large_result, pending, row, times, wait_for};
 
 /// What a request for the result of the job has in its target, and one for its status has not.
 const RETRIEVE: &str = "whisper-retrieve?whisper_hash=job-1";
@@ -186,6 +186,34 @@ fn after_a_kill_the_next_run_knows_whether_the_result_is_lost() {
         let line = last_line(&bench);
         row(&format!("a second request, kill -9: {state}"), 1, usize::from(state == "lost"), at.elapsed());
         assert_eq!((&line["state"], &line["lost_because"]), (&state.into(), &cause), "{line}");
+    }
+}
+
+#[test]
+fn a_result_that_was_here_whole_before_a_kill_is_adopted_by_the_next_run_byte_for_byte() {
+    let description = "[providers.own]\ntitle = \"Own\"\nsettings = { base = \"\" }\n\
+        status = { url = \"{base}/{id}\", word = [\"/status\"] }\nstates = { succeeded = [\"done\"] }\n\
+        result = { url = \"{base}/taken\", one_shot = true, also = [{ name = \"log\", url = \"{base}/log\" }] }\n";
+    let (long, text) = (large_result(300 << 10), "line 1\nline 2, and no JSON".to_owned());
+    for result in [text, long, String::new()] {
+        let bench = Bench::new();
+        let base = bench.script.url("");
+        let bench = bench
+            .also(description)
+            .service("own", &format!("provider = \"own\"\nbase = \"{base}\"\ntoken = {{ env = \"{TOKEN_VARIABLE}\" }}"))
+            .job("own", "job-1", [Scripted::json(200, r#"{"status":"done"}"#)]);
+        bench.script.on("taken", [Scripted::typed(200, "text/plain", result.clone()), Scripted::json(410, "{}")]);
+        bench.script.on("log", [Scripted::json(200, "{}").fault(Fault::StallHead(Duration::from_secs(45)))]);
+        let watch = bench.start(&["watch"]);
+        bench.until_read("log", 1);
+        watch.kill();
+        // Nobody answers any more.
+        bench.script.on("job-1", [Scripted::json(410, "{}")]);
+        let line = last_line(&bench);
+        row("a second request, kill -9 while a further file is waited for", 1, 0, Duration::ZERO);
+        assert_eq!(line["state"], "succeeded", "{line}");
+        assert!(line["warning"].as_str().unwrap().contains("the file `log` is not here"), "{line}");
+        assert_eq!((bench.body("job-1"), bench.script.reads("taken")), (result.into(), 1));
     }
 }
 

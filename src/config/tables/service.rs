@@ -9,10 +9,11 @@ use super::address;
 use super::field::{TomlField, TomlTable};
 use super::provider::{self, Chosen, Providers};
 use crate::config::problems::{Problem, Problems, known_keys};
+use crate::domain::provider::Provider as _;
 use crate::domain::schedule::never_below;
 use crate::domain::secret::TokenSource;
 use crate::domain::service::{Include, PLATFORM_TOKEN, Pace, PollSettings, Rate, Service};
-use crate::providers::described::Described;
+use crate::providers::described::{self, Described};
 
 /// From where the paths in a file are counted.
 #[derive(Debug, Clone, Default)]
@@ -92,18 +93,24 @@ fn service(
         .into_iter()
         .find(|inner| inner.value.is_table() && known_keys::meant(inner.key, known_keys::SERVICE).is_none());
     if let Some(inner) = dotted {
-        inner.wrong_key(
-            format!("a table {here}"),
-            "a name with a dot is written in quotes: [services.\"eu.llama\"]",
-            problems,
-        );
+        let (what, help) = if described::TOP.contains(&inner.key) {
+            let help = "a service has its provider's settings as keys of its own: base = \"…\"; the rest belongs under \
+                        [providers.<name>]";
+            (format!("`{}` {here}, which is no provider", inner.key), help)
+        } else {
+            (format!("a table {here}"), "a name with a dot is written in quotes: [services.\"eu.llama\"]")
+        };
+        inner.wrong_key(what, help, problems);
         return None;
     }
     let chosen = providers.choose(&table, &here, problems);
-    let keys = chosen.as_ref().map(Chosen::keys);
-    let keys: Vec<&str> =
-        keys.as_ref().map_or_else(|| known_keys::SERVICE.to_vec(), |keys| keys.iter().map(String::as_str).collect());
-    table.expect_only(&keys, &here, problems);
+    // Of a provider that cannot be read nobody knows the settings.
+    if let Some(chosen) = &chosen {
+        let keys = chosen.keys();
+        table.expect_only(&keys.iter().map(String::as_str).collect::<Vec<_>>(), &here, problems);
+    } else if table.get("provider").is_none() {
+        table.expect_only(known_keys::SERVICE, &here, problems);
+    }
     let pace = pace(&table, poll.pace, problems);
     let in_flight = table.get("in_flight").and_then(|field| field.count(problems));
     let rate = table.get("rate").and_then(|field| field.rate(problems));
@@ -160,7 +167,7 @@ fn service(
 /// What the service itself asks of those who poll it: never more often, and no more at once unless the file says so.
 fn paced(described: Option<&Described>, pace: Pace, rate: Option<Rate>) -> (Pace, Option<Rate>) {
     let Some(described) = described else { return (pace, rate) };
-    let least = never_below(described.interval().unwrap_or_default());
+    let least = never_below(described.least_interval().unwrap_or_default());
     let pace = Pace { interval: pace.interval.max(least), max_interval: pace.max_interval.max(least) };
     (pace, rate.or_else(|| described.rate()))
 }

@@ -82,7 +82,7 @@ impl<'a> DescriptionTable<'a> {
         let member = self.get(key)?;
         match &member.node.value {
             NodeValue::Table(table) => Some(DescriptionTable { table, place, span: member.key_span.as_ref() }),
-            other => self.wrong(member, other, "a table", faults),
+            other => self.wrong(member, other, "a table", "{ … }", faults),
         }
     }
 
@@ -90,7 +90,7 @@ impl<'a> DescriptionTable<'a> {
         let member = self.get(key)?;
         match &member.node.value {
             NodeValue::Text(text) => Some(text),
-            other => self.wrong(member, other, "a string", faults),
+            other => self.wrong(member, other, "a string", "\"…\"", faults),
         }
     }
 
@@ -110,7 +110,7 @@ impl<'a> DescriptionTable<'a> {
         let member = self.get(key)?;
         match &member.node.value {
             NodeValue::Flag(flag) => Some(*flag),
-            other => self.wrong(member, other, "true or false", faults),
+            other => self.wrong(member, other, "true or false", "true", faults),
         }
     }
 
@@ -120,7 +120,7 @@ impl<'a> DescriptionTable<'a> {
             #[expect(clippy::cast_precision_loss, reason = "a scale has few digits")]
             NodeValue::Whole(whole) => Some(*whole as f64),
             NodeValue::Number(number) => Some(*number),
-            other => self.wrong(member, other, "a number", faults),
+            other => self.wrong(member, other, "a number", "100", faults),
         }
     }
 
@@ -131,7 +131,7 @@ impl<'a> DescriptionTable<'a> {
             NodeValue::Text(text) => vec![(text, member.node.span.clone())],
             NodeValue::List(list) => list.iter().filter_map(|node| self.text_of(key, node, faults)).collect(),
             other => {
-                let _ = self.wrong::<()>(member, other, "a string or an array of strings", faults);
+                let _ = self.wrong::<()>(member, other, "a string or an array of strings", "[\"…\"]", faults);
                 Vec::new()
             }
         }
@@ -144,7 +144,7 @@ impl<'a> DescriptionTable<'a> {
             NodeValue::List(list) => list,
             NodeValue::Whole(_) => std::slice::from_ref(&member.node),
             other => {
-                let _ = self.wrong::<()>(member, other, "an array of HTTP codes", faults);
+                let _ = self.wrong::<()>(member, other, "an array of HTTP codes", "[404]", faults);
                 return Vec::new();
             }
         };
@@ -167,9 +167,9 @@ impl<'a> DescriptionTable<'a> {
         }
     }
 
-    fn wrong<T>(&self, member: &Member, found: &NodeValue, wanted: &str, faults: &mut Faults) -> Option<T> {
+    fn wrong<T>(&self, member: &Member, found: &NodeValue, wanted: &str, how: &str, faults: &mut Faults) -> Option<T> {
         let message = format!("`{}` {} must be {wanted}, not {}", member.key, self.place, found.kind());
-        faults.add(member.node.span.clone(), message, "see `jobdeck providers openai-batch` for how it is written");
+        faults.add(member.node.span.clone(), message, format!("write {} = {how}", member.key));
         None
     }
 }

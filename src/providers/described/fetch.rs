@@ -1,5 +1,6 @@
 //! The request for a result that is at another address, and what its response means.
 
+use bytes::Bytes;
 use url::{Host, Url};
 
 use super::Described;
@@ -16,33 +17,52 @@ use crate::domain::request::{Header, Method, Request};
 use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::domain::state::{PollOutcome, State};
-use crate::json::pointer::{FoundValues, Pointer, PointerId};
+use crate::json::pointer::{FoundValues, PointerId};
+use crate::json::scan;
 use crate::providers::refusal::{self, Asked};
 use crate::providers::{address, page, reply};
 
 /// What follows from a status that is read: the end of the poll, or a request for the result.
-pub fn next(described: &Described, service: &Service, id: &str, reading: Reading, response: &Response) -> Next {
+pub fn next(
+    (described, service, id): (&Described, &Service, &str),
+    reading: Reading,
+    response: &Response,
+    why: &mut Why,
+) -> Next {
     let Some(state) = state_of(&reading).filter(|state| state.is_terminal()) else { return Next::Done(reading) };
     let found = described.0.lookup.find(&response.body).unwrap_or_else(|_| FoundValues::nothing());
     let place = described.0.results.iter().zip(0_usize..).find(|(place, _)| all_hold(&place.when, &found));
     let Some((place, step)) = place.filter(|(place, _)| place.states.contains(&state)) else {
         return Next::Done(reading);
     };
-    let Some(fetch) = &place.fetch else { return Next::Done(reading) };
+    let works = matches!(state, State::Succeeded | State::Partial);
+    let Some(fetch) = &place.fetch else {
+        // Many jobs have no output: that is worth no warning.
+        why.say(|| {
+            let at = place.lookup.pointer(place.at).map(ToString::to_string).unwrap_or_default();
+            doubt(place, &response.body).unwrap_or_else(|| format!("the result stands at {at}"))
+        });
+        return Next::Done(reading);
+    };
     let ask = FetchBuilder { described, service, id, found: &found };
     let request = match ask.request(&fetch.url, fetch.headers.as_deref(), fetch.token) {
         Ok(Some(request)) => Request { one_shot: fetch.one_shot, ..request },
-        // There is no result where its address is not said.
-        Ok(None) => return Next::Done(reading),
-        Err(why) => return Next::Done(warned(Fetch::waiting(&reading), vec![format!("not fetched: {why}")])),
+        Ok(None) => {
+            let missing = format!("no result: {}", ask.missing(&fetch.url));
+            why.say(|| missing.clone());
+            return Next::Done(warned(reading, works.then_some(missing)));
+        }
+        Err(why) => return Next::Done(warned(Fetch::waiting(&reading), [format!("not fetched: {why}")])),
     };
-    let mut warnings = Vec::new();
-    let also = place.also.iter().filter_map(|also| {
-        let request = ask.request(&also.url, fetch.headers.as_deref(), also.token);
-        let request = request.map_err(|why| warnings.push(format!("{}: {why}", also.name))).ok()??;
-        Some((Role::Also(also.name.clone()), request))
-    });
-    let then = also.collect();
+    let (mut then, mut warnings) = (Vec::new(), Vec::new());
+    for also in &place.also {
+        match ask.request(&also.url, fetch.headers.as_deref(), also.token) {
+            Ok(Some(request)) => then.push((Role::Also(also.name.clone()), request)),
+            // Most jobs have no file of errors.
+            Ok(None) => why.say(|| format!("the file `{}` is not asked for: {}", also.name, ask.missing(&also.url))),
+            Err(refused) => warnings.push(format!("{}: {refused}", also.name)),
+        }
+    }
     let status = warned(reading, warnings);
     Next::Fetch(Box::new(Fetch { request, role: Role::Result, status, step, then }))
 }
@@ -65,28 +85,35 @@ pub fn fetched(
             None if (200..300).contains(&code) => {
                 let state = state_of(&fetch.status).unwrap_or(State::Unknown);
                 why.say(|| format!("HTTP {code} holds the result: the job is {state}, as the status said"));
-                if let Some(at) = place.lookup.pointer(place.at).filter(|at| !at.is_whole()) {
-                    why.say(|| where_it_is(place, at, response));
+                let doubt = doubt(place, &response.body);
+                if let (None, Some(at)) = (&doubt, place.lookup.pointer(place.at).filter(|at| !at.is_whole())) {
+                    why.say(|| format!("the result stands at {at} in it"));
                 }
-                further(fetch, None)
+                further(fetch, doubt)
             }
             None if (300..400).contains(&code) => {
                 why.say(|| format!("HTTP {code} is a redirect: it is not followed"));
                 Next::Done(refusal::result_redirected(&fetch.request.url, response))
             }
             None => {
-                let path = || fetch.request.url.path().to_owned();
-                let asked = Asked { endpoint: &service.endpoint, id, path: &path, nouns: described.nouns() };
-                let reading = refusal::refused(&asked, response);
+                let reading = refused((described, service, id), fetch, response);
                 why.say(|| format!("HTTP {code} is in none of again_on, fails_on and lost_on: {}", reading.read));
                 Next::Done(reading)
             }
         },
-        Role::Also(name) => {
-            let missed = || format!("the file `{name}` is not here: HTTP {code}");
-            further(fetch, (!(200..300).contains(&code)).then(missed))
+        Role::Also(_) if asked.again_on.contains(&code) => {
+            Next::Done(Reading::refused(PollOutcome::ServerError, format!("HTTP {code}: not there yet")))
         }
+        Role::Also(_) if (200..300).contains(&code) => further(fetch, None),
+        // Whoever asks decides whether it is asked for again.
+        Role::Also(_) => Next::Done(refused((described, service, id), fetch, response)),
     }
+}
+
+fn refused((described, service, id): (&Described, &Service, &str), fetch: &Fetch, response: &Response) -> Reading {
+    let path = || fetch.request.url.path().to_owned();
+    let asked = Asked { endpoint: &service.endpoint, id, path: &path, nouns: described.nouns() };
+    refusal::refused(&asked, response)
 }
 
 /// What a response comes to that is no result; None for the rest.
@@ -139,12 +166,26 @@ fn of_result(
     })
 }
 
-fn where_it_is(place: &ResultPlace, at: &Pointer, response: &Response) -> String {
-    let taken = results::taken(place, &response.body);
-    match (taken.output, taken.raw) {
-        (None, None) => format!("nothing stands at {at} in it: the whole of it is the raw result"),
-        (_, _) => format!("the result stands at {at} in it"),
+/// What is odd about a response that holds a result: nothing where it is to be, or an end that does not fit.
+fn doubt(place: &ResultPlace, body: &Bytes) -> Option<String> {
+    let at = place.lookup.pointer(place.at)?;
+    let results::FoundResult { raw, output, .. } = results::taken(place, body);
+    let text = body.trim_ascii();
+    if at.is_whole() {
+        // Without a length nobody else notices that it broke off.
+        let is_json = |text: &[u8]| scan::document(text).is_ok();
+        let last_line = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let is_cut = matches!(text.first(), Some(b'{' | b'[')) && !is_json(text) && !is_json(last_line);
+        return match text {
+            b"" => Some("the result is empty".to_owned()),
+            b"null" => Some("the result is null".to_owned()),
+            _ if is_cut => {
+                Some("the result begins as JSON and does not end as it: it may have been cut off".to_owned())
+            }
+            _ => None,
+        };
     }
+    (output.is_none() && raw.is_none()).then(|| format!("no result: nothing stands at {at}"))
 }
 
 /// How a poll goes on without a further file; None where it was another response that did not come.
@@ -153,9 +194,24 @@ pub fn further_missed(fetch: &Fetch, why: &str) -> Option<Next> {
     Some(further(fetch, Some(format!("the file `{name}` is not here: {why}"))))
 }
 
+/// How a poll ends where neither this file nor any behind it is asked for.
+pub fn none_further(fetch: &Fetch, why: &str) -> Reading {
+    let roles = std::iter::once(&fetch.role).chain(fetch.then.iter().map(|(role, _)| role));
+    let names = roles.filter_map(|role| match role {
+        Role::Also(name) => Some(format!("`{name}`")),
+        Role::Status | Role::Result => None,
+    });
+    let missed = match names.collect::<Vec<_>>().as_slice() {
+        [] => None,
+        [one] => Some(format!("the file {one} is not here: {why}")),
+        several => Some(format!("the files {} are not here: {why}", several.join(", "))),
+    };
+    warned(fetch.status.clone(), missed)
+}
+
 /// The next file, or the end of the poll.
 fn further(fetch: &Fetch, missed: Option<String>) -> Next {
-    let status = warned(fetch.status.clone(), missed.into_iter().collect());
+    let status = warned(fetch.status.clone(), missed);
     let mut then = fetch.then.clone();
     if then.is_empty() {
         return Next::Done(status);
@@ -178,13 +234,14 @@ fn state_of(reading: &Reading) -> Option<State> {
     }
 }
 
-fn warned(mut reading: Reading, warnings: Vec<String>) -> Reading {
+fn warned(mut reading: Reading, warnings: impl IntoIterator<Item = String>) -> Reading {
     if let Some(answer) = &mut reading.answer {
         answer.warning = reply::joined(answer.warning.take().into_iter().chain(warnings));
     }
     reading
 }
 
+/// What leads to requests for a result.
 struct FetchBuilder<'a> {
     described: &'a Described,
     service: &'a Service,
@@ -193,6 +250,13 @@ struct FetchBuilder<'a> {
 }
 
 impl FetchBuilder<'_> {
+    /// Which of an address's pointers finds nothing.
+    fn missing(&self, url: &Template) -> String {
+        let missing = url.pointers().find(|id| self.found.standing(*id).and_then(reply::text).is_none());
+        let at = missing.and_then(|id| self.described.0.lookup.pointer(id));
+        at.map_or_else(|| "its address cannot be made".to_owned(), |at| format!("nothing stands at {at}"))
+    }
+
     /// The request for an address. None where one of its pointers finds nothing.
     fn request(
         &self,

@@ -40,16 +40,14 @@ use crate::json::pointer::PointerId;
 use crate::json::text::quoted;
 
 pub use self::fault::DescriptionFault;
-pub use self::fetch::further_missed;
+pub use self::fetch::{further_missed, none_further};
 pub use self::like::{KnownDescriptions, from_table, from_text};
 pub use self::node::Table;
+pub use self::parse::TOP;
 pub use self::parse_values::KnownSecrets;
 pub use self::shipped::{Shipped, names as shipped_names, text as shipped_text, value as shipped};
 #[cfg(test)]
-pub use self::{
-    parse::{STATUS, TOP},
-    results::RESULT,
-};
+pub use self::{parse::STATUS, results::RESULT};
 
 /// A described provider.
 #[derive(Debug, Clone)]
@@ -109,11 +107,6 @@ impl Described {
         })
     }
 
-    /// The least time between two polls of one job.
-    pub fn interval(&self) -> Option<Duration> {
-        self.0.interval
-    }
-
     /// The most requests that the service takes.
     pub fn rate(&self) -> Option<crate::domain::service::Rate> {
         self.0.rate
@@ -171,7 +164,7 @@ impl Described {
         };
         let asked = Asked { endpoint: &service.endpoint, id, path: &path, nouns: self.nouns() };
         let reading = interpret::read(&self.0, &asked, response, why);
-        fetch::next(self, service, id, reading, response)
+        fetch::next((self, service, id), reading, response, why)
     }
 
     /// What the service calls a job.
@@ -371,6 +364,10 @@ impl Provider for Described {
 
     fn keeps(&self) -> Option<Duration> {
         self.0.keeps
+    }
+
+    fn least_interval(&self) -> Option<Duration> {
+        self.0.interval
     }
 
     fn web(&self, service: &Service, id: &str) -> Option<Url> {

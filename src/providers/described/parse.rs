@@ -351,7 +351,7 @@ pub fn tables<'a>(
         NodeValue::Table(_) => std::slice::from_ref(&member.node),
         other => {
             let message = format!("`{key}` must be a table or an array of tables, not {}", other.kind());
-            faults.add(member.node.span.clone(), message, format!("write it as [[{key}]]"));
+            faults.add(member.node.span.clone(), message, table_instead(key, other));
             return Vec::new();
         }
     };
@@ -359,11 +359,24 @@ pub fn tables<'a>(
         NodeValue::Table(table) => Some(DescriptionTable::new(table, place, node.span.as_ref())),
         other => {
             let message = format!("`{key}` holds {} among its tables", other.kind());
-            faults.add(node.span.clone(), message, format!("write it as [[{key}]]"));
+            faults.add(node.span.clone(), message, table_instead(key, other));
             None
         }
     };
     nodes.iter().filter_map(table).collect()
+}
+
+/// How a table is written that stands for this.
+fn table_instead(key: &str, found: &NodeValue) -> String {
+    let table = match (key, found) {
+        ("lost_on", NodeValue::Whole(code)) => format!("{{ code = {code} }}"),
+        ("lost_on", _) => "{ code = 404 }".to_owned(),
+        ("rules", _) => "{ when = [\"/status = completed\"], state = \"succeeded\" }".to_owned(),
+        ("also", _) => "{ name = \"errors\", url = \"{/errors_url}\" }".to_owned(),
+        ("result", _) => return "write [result] with at = \"/output\", or its url".to_owned(),
+        _ => "{ … }".to_owned(),
+    };
+    format!("write {key} = [{table}]")
 }
 
 pub fn states_of(fields: &DescriptionTable<'_>, key: &str, faults: &mut Faults) -> Vec<State> {

@@ -89,7 +89,11 @@ impl TemplateContext<'_> {
             | None => false,
         };
         if !starts {
-            faults.add(span, format!("`{key}` is no address"), "begin it with {base} or https://");
+            let whole = match text.starts_with('/') {
+                true => format!("write {key} = \"{{base}}{text}\""),
+                false => "begin it with {base} or https://".to_owned(),
+            };
+            faults.add(span, format!("`{key}` is no address"), whole);
             return None;
         }
         Some(template)

@@ -31,11 +31,25 @@ fn every_mistake_is_told_with_its_place_and_what_was_meant() {
         ("[status]\nurl = '{bse}/x/{id}'\nword = '/s'\n", "`{bse}` names nothing", "did you mean `{base}`?"),
         ("[status]\nurl = '{base}/{/x}'\nword = '/s'\n", "no response before it", "[result]"),
         ("[status]\nurl = '{base}/x/{id}?key={token}'\nword = '/s'\n", "holds a secret", "header"),
-        ("[status]\nurl = '/jobs/{id}'\nword = '/s'\n", "is no address", "{base}"),
+        ("[status]\nurl = '/jobs/{id}'\nword = '/s'\n", "is no address", "write url = \"{base}/jobs/{id}\""),
+        ("[status]\nurl = 'api.example/{id}'\nword = '/s'\n", "is no address", "begin it with {base} or https://"),
+        ("[result]\nurl = '/files/{/f}'\n", "is no address", "write url = \"{base}/files/{/f}\""),
         ("[status]\nurl = '{base}/{id'\nword = '/s'\n", "without its `}`", "{name}"),
         ("[status]\nurl = '{base}/{id}'\nword = 'status'\n", "is no pointer", "did you mean `/status`?"),
         ("[status]\nurl = '{base}/{id}'\nword = '/a~2'\n", "is no pointer", "~0"),
-        ("[status]\nurl = '{base}/{id}'\nword = 7\n", "must be a string or an array of strings", "providers"),
+        (
+            "[status]\nurl = '{base}/{id}'\nword = 7\n",
+            "must be a string or an array of strings",
+            "write word = [\"…\"]",
+        ),
+        ("[status]\nurl = 7\nword = '/s'\n", "must be a string", "write url = \"…\""),
+        ("[status]\nurl = '{base}/{id}'\none_shot = 'no'\nword = '/s'\n", "must be true or false", "one_shot = true"),
+        ("[result]\nurl = '{base}/r'\nagain_on = '202'\n", "must be an array of HTTP codes", "again_on = [404]"),
+        ("[result]\nurl = '{base}/r'\nlost_on = [404]\n", "holds a whole number", "write lost_on = [{ code = 404 }]"),
+        ("[result]\nurl = '{base}/r'\nlost_on = 410\n", "not a whole number", "write lost_on = [{ code = 410 }]"),
+        ("rules = 'done'\n", "not a string", "when = ["),
+        ("[result]\nurl = '{base}/r'\nalso = ['{/errors}']\n", "holds a string", "name = \"errors\""),
+        ("paths = 'x'\n", "must be a table", "write paths = { … }"),
         ("[status]\nurl = '{base}/{id}'\nmethod = 'POST'\nword = '/s'\n", "may submit", "reads_only = true"),
         ("[status]\nurl = '{base}/{id}'\nbody = {a = 1}\nword = '/s'\n", "a GET has no body", "POST"),
         ("[status]\nurl = '{base}/{id}'\nprogress = {at = '/p', scale = 0}\nword = '/s'\n", "above zero", "scale"),
@@ -302,6 +316,57 @@ fn an_address_as_it_was_given_names_its_job() {
     for text in ["https://other.example/v1/jobs/j-1", "/v1/others/j-1", "/v1/jobs/a/b", "https://api.example/v1/jobs/"]
     {
         assert!(described.id_from(&service, text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_result_that_is_doubtful_is_warned_of_and_what_is_no_doubt_is_not() {
+    // Where the result is, the responses to status and result, and what is said.
+    let cases = [
+        ("at = '/out'", r#"{"status":"done","out":"x"}"#, None, None),
+        ("at = '/out'", r#"{"status":"done","out":0}"#, None, None),
+        ("at = '/out'", r#"{"status":"done"}"#, None, None),
+        ("at = '/out'", r#"{"status":"done","out":null}"#, None, None),
+        ("at = '/out'", r#"{"status":"working"}"#, None, None),
+        ("at = '/out'\nstates = ['failed']", r#"{"status":"broken"}"#, None, None),
+        ("url = '{/link}'", r#"{"status":"done"}"#, None, Some("no result: nothing stands at /link")),
+        ("url = '{base}/{/a}/{/b}'", r#"{"status":"done","a":1}"#, None, Some("no result: nothing stands at /b")),
+        ("url = '{/link}'\nstates = ['failed']", r#"{"status":"broken"}"#, None, None),
+        ("url = '{base}/r'\nat = '/x'", r#"{"status":"done"}"#, Some("{}"), Some("no result: nothing stands at /x")),
+        ("url = '{base}/r'\nat = '/x'", r#"{"status":"done"}"#, Some("null"), Some("no result: nothing stands at /x")),
+        ("url = '{base}/r'\nat = '/x'", r#"{"status":"done"}"#, Some(r#"{"x":[]}"#), None),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some(""), Some("the result is empty")),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some(" \n"), Some("the result is empty")),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some("null"), Some("the result is null")),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some(r#"{"a": [1, 2"#), Some("may have been cut off")),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some("[{\"a\": 1},"), Some("may have been cut off")),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some("{\"a\":1}\n{\"a\":"), Some("may have been cut off")),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some("{\"a\":1}\n{\"a\":2}\n"), None),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some("a text, {and} more"), None),
+        ("url = '{base}/r'", r#"{"status":"done"}"#, Some("[]"), None),
+    ];
+    for (place, status, result, warning) in cases {
+        let text = format!("{GOOD}failed = ['broken']\n[result]\n{place}\n");
+        let described = read(&text).unwrap();
+        let service = service(ProviderRef::new(described.clone()), described.settings(), None);
+        let response = |body: &'static str| {
+            let (headers, body) = (Headers::default(), Bytes::from_static(body.as_bytes()));
+            Response { status: 200, headers, body, broken: None, at: jiff::Timestamp::UNIX_EPOCH }
+        };
+        let reading = match (described.read(&service, "x", &response(status)), result) {
+            (Next::Done(reading), None) => reading,
+            (Next::Fetch(fetch), Some(result)) => match described.fetched(&service, "x", &fetch, &response(result)) {
+                Next::Done(reading) => reading,
+                Next::Fetch(_) => panic!("{text}"),
+            },
+            other => panic!("{text}\n{other:?}"),
+        };
+        let said = reading.answer.and_then(|answer| answer.warning);
+        let fits = match (&said, warning) {
+            (Some(said), Some(warning)) => said.contains(warning),
+            (said, warning) => said.is_none() && warning.is_none(),
+        };
+        assert!(fits, "{place}\n{status}\n{result:?}\n{said:?}, not {warning:?}");
     }
 }
 

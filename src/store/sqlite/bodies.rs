@@ -25,7 +25,7 @@ use crate::store::{KeptBody, SaveBody};
 const EVIDENCE_KEPT: usize = 5;
 
 /// The columns of a body that [`read_kept`] reads.
-const KEPT_COLUMNS: [&str; 14] = [
+const KEPT_COLUMNS: [&str; 15] = [
     "id",
     "bytes",
     "sha256",
@@ -40,6 +40,7 @@ const KEPT_COLUMNS: [&str; 14] = [
     "date",
     "role",
     "exported_at",
+    "file",
 ];
 
 /// Where a body's bytes are before its row is written.
@@ -88,6 +89,7 @@ pub fn place(dir: &StateDir, key: &JobKey, seq: u64, instance: &str, body: &Save
         http_status: body.http_status,
         instance: instance.to_owned(),
         sha256: Some(sha256),
+        role: None,
         masked: body.masked,
     }
     .to_string();
@@ -191,15 +193,16 @@ pub fn import(
     let current = known.evidence.as_deref();
     let file = File::open(path)?;
     let about = file.metadata()?;
-    if about.len() == 0 {
+    if about.len() == 0 && name.role.is_none() {
         garbage.push(path.to_owned());
         return Ok(current.cloned());
     }
     let at = about.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
     let body = SaveBody {
         keep: Keep::Evidence,
-        role: Role::Status,
-        broken: true,
+        role: name.role.clone().unwrap_or_default(),
+        // What may hold a result is never displaced, even where all of it is here; a status that stood by holds none.
+        broken: name.role != Some(Role::Status),
         bytes: spool::read_kept(&file)?,
         spooled: Some(path.to_owned()),
         http_status: name.http_status,
@@ -236,7 +239,7 @@ pub fn read_kept(connection: &Connection, job: i64) -> rusqlite::Result<Vec<Kept
             Ok(saved.map(|saved| KeptBody {
                 saved,
                 keep: if cells.get("is_copy").unwrap_or_default() { Keep::Result } else { Keep::Evidence },
-                broken: cells.get("broken").unwrap_or_default(),
+                broken: cells.get("broken").unwrap_or_default() && !left_whole(cells.get("file")),
                 exported: cells.get::<i64>("exported_at").is_some(),
                 headers: Headers {
                     content_type: cells.get("content_type"),
@@ -328,6 +331,11 @@ fn drop_duplicate(
 fn is_known(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     connection.prepare_cached("SELECT 1 FROM body WHERE file = ?1")?.exists([name])
+}
+
+/// Whether this is the file of a result that a dead instance had received to its last byte.
+fn left_whole(file: Option<String>) -> bool {
+    file.and_then(|file| BodyName::parse(Path::new(&file))).is_some_and(|name| name.role == Some(Role::Result))
 }
 
 fn is_broken(connection: &Connection, body: i64) -> rusqlite::Result<bool> {
