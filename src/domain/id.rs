@@ -86,6 +86,7 @@ pub fn read(text: &str, is_service: impl Fn(&str) -> bool) -> Result<&str, NoId>
 pub fn oddity(provider: ProviderName, id: &str) -> Option<&'static str> {
     match provider {
         ProviderName::UNSTRACT if uuid(id).is_none() => Some("an execution_id of Unstract is a UUID, and this is none"),
+        _ if id.split('/').any(|part| matches!(part, "." | "..")) => Some("this is a path, and hardly an id"),
         _ => None,
     }
 }
@@ -186,6 +187,14 @@ mod tests {
         for other in ["id1", "", "e748d90f", &format!("{UUID}0"), "g748d90f-af7d-4a98-813d-4c47344ff595"] {
             assert_eq!(canonical(ProviderName::UNSTRACT, other), other);
             assert!(oddity(ProviderName::UNSTRACT, other).is_some() && oddity(ProviderName::VESSL, other).is_none());
+        }
+    }
+    #[test]
+    fn a_path_is_an_odd_id() {
+        for (text, is_odd) in
+            [("..", true), ("a/../b", true), (".", true), ("a/b", false), ("a..b", false), ("...", false)]
+        {
+            assert_eq!(oddity(ProviderName::VESSL, text).is_some(), is_odd, "{text}");
         }
     }
 }

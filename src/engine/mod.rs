@@ -13,13 +13,13 @@ use crate::domain::job::{Job, JobIx};
 use crate::domain::service::{PollSettings, Service};
 use crate::net::{ClientError, Net};
 
+mod also;
 mod claims;
 mod clock;
 mod commands;
 mod descriptors;
 mod disk;
 pub mod explain;
-mod further;
 mod hook_news;
 mod intake;
 mod job_entry;

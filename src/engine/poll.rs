@@ -24,7 +24,7 @@ use crate::net::{Net, offload};
 use crate::providers;
 use crate::store::{Spool, Store, StoreError};
 
-use super::further;
+use super::also;
 use super::intake::{Intake, NoRoom, ReceivedResponse, WholeResponse};
 use super::mask;
 use super::peek::{self, Peeked};
@@ -147,7 +147,7 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
         let asked = PollStep { request: &request, fetch: fetch.as_ref(), seq };
         let (Exchange { next, response, sent, latency }, asked_last) = match &fetch {
             Some(fetch) if matches!(fetch.role, Role::Also(_)) => {
-                Box::pin(further::fetch(&poll, asked, fetch, &mut around)).await
+                Box::pin(also::fetch(&poll, asked, fetch, &mut around)).await
             }
             Some(_) | None => (exchange(&poll, asked, &mut around).await, seq),
         };

@@ -206,7 +206,11 @@ async fn print_files(
     let Some(body) = body(store, entry).await? else { return Ok(Some(NO_BODY)) };
     let files = saved::payload(store, &entry.job, &entry.known, &body).await.files;
     if files.is_empty() {
-        return Ok(Some("the saved body names no files"));
+        let counts = entry.known.files.is_some_and(|files| files.total > 0);
+        return Ok(Some(match counts {
+            true => "the service counts its items and names none",
+            false => "the saved body names no files",
+        }));
     }
     say_what_it_is(entry);
     for file in files {

@@ -33,6 +33,12 @@ pub fn next(
     let found = described.0.lookup.find(&response.body).unwrap_or_else(|_| FoundValues::nothing());
     let place = described.0.results.iter().zip(0_usize..).find(|(place, _)| all_hold(&place.when, &found));
     let Some((place, step)) = place.filter(|(place, _)| place.states.contains(&state)) else {
+        if !described.0.results.is_empty() {
+            why.say(|| match place {
+                Some(_) => format!("[result] is for other states than {state}"),
+                None => "no [result] has conditions that all hold".to_owned(),
+            });
+        }
         return Next::Done(reading);
     };
     let works = matches!(state, State::Succeeded | State::Partial);

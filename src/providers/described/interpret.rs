@@ -62,8 +62,7 @@ pub fn read(description: &Description, asked: &Asked<'_>, response: &Response, w
         why.say(|| format!("the body is no JSON: {error}"));
     }
     let found = lookup.unwrap_or_else(|_| FoundValues::nothing());
-    if is_success && let Some(reading) = not_about_it(description, asked, &found, response) {
-        why.say(|| reading.reason.clone().unwrap_or_default());
+    if is_success && let Some(reading) = not_about_it(description, asked, &found, response, why) {
         return reading;
     }
     let decided = decided(description, response.status, &response.body, (&found, is_document), why);
@@ -83,20 +82,24 @@ fn not_about_it(
     asked: &Asked<'_>,
     found: &FoundValues<'_>,
     response: &Response,
+    why: &mut Why,
 ) -> Option<Reading> {
     let status = &description.status;
     let named = status.id.iter().find_map(|id| reply::text(found.standing(*id)?));
     if named.is_some_and(|named| named != asked.id.trim()) {
         let noun = description.nouns.first().map_or("job", String::as_str);
-        return Some(refusal::malformed_because(format!("the response is about another {noun}")));
+        let reason = format!("the response is about another {noun}");
+        why.say(|| reason.clone());
+        return Some(refusal::malformed_because(reason));
     }
     if status.rejected.is_empty() || !all_hold(&status.rejected, found) {
         return None;
     }
     let said = reply::Object::parse(&response.body).map(|object| reply::sentence(&object)).unwrap_or_default();
     let conditions: Vec<&str> = status.rejected.iter().map(super::condition::Condition::as_str).collect();
-    let reason =
-        said.text.unwrap_or_else(|| format!("the service refuses and gives no reason: {}", conditions.join(", ")));
+    let conditions = conditions.join(", ");
+    why.say(|| format!("what `rejected` asks for holds: {conditions}"));
+    let reason = said.text.unwrap_or_else(|| format!("the service refuses and gives no reason: {conditions}"));
     Some(Reading { error_code: said.code, ..Reading::refused(PollOutcome::Rejected, reason) })
 }
 

@@ -49,8 +49,11 @@ pub fn described_by(text: &str, status: u16, body: &Bytes) -> bool {
         Next::Done(_) => true,
         Next::Fetch(fetch) => {
             let _ = described.fetched(&service, "x", &fetch, &response);
-            let holds_secret = fetch.request.headers.iter().any(|header| header.is_secret());
-            !holds_secret || address::origin(&fetch.request.url) == home
+            let mut requests = std::iter::once(&fetch.request).chain(fetch.then.iter().map(|(_, request)| request));
+            requests.all(|request| {
+                let holds_secret = request.headers.iter().any(|header| header.is_secret());
+                !holds_secret || address::origin(&request.url) == home
+            })
         }
     }
 }
