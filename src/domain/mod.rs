@@ -19,6 +19,7 @@ pub mod id;
 pub mod inner;
 pub mod job;
 pub mod markdown;
+pub mod merge;
 pub mod note;
 pub mod observation;
 pub mod owner;

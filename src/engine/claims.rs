@@ -206,8 +206,12 @@ impl EngineLoop {
         entry.attempts_loaded = false;
         entry.unwritten = false;
         entry.attempts.clear();
-        let over = known.is_over();
+        let (was_over, over) = (entry.known.is_over(), known.is_over());
         self.learned(ix, known, changed);
+        if was_over && !over {
+            // Restarted elsewhere: somebody has to poll it, perhaps we.
+            self.schedule.set_phase(ix, Phase::Unclaimed);
+        }
         if over {
             self.schedule.set_phase(ix, Phase::Done);
             self.claims.release(ix);

@@ -40,7 +40,8 @@ use ledger::{Ledger, ReplyTo, WriteCommand};
 pub use postgres::session::ServerTarget;
 use sqlite::Sqlite;
 pub use team::Caught;
-pub use team::admin::{TeamStatus, forget_instance, init_team_store, team_status};
+pub use team::admin::{Presence, TeamStatus, forget_instance, init_team_store, team_status};
+pub use team::share::Waiting;
 use team::share::{ShareOutcome, ShareStep};
 use team::{Here, Team};
 
@@ -76,11 +77,11 @@ impl Store {
         Ok(Self::over(spool, Arc::new(team)))
     }
 
-    /// How many jobs are saved here and were not uploaded to the team's store yet.
-    pub async fn waiting_for_upload(&self) -> Result<usize, StoreError> {
+    /// What is saved here and was not uploaded to the team's store yet.
+    pub async fn waiting_for_upload(&self) -> Result<Waiting, StoreError> {
         match self.order(|reply| WriteCommand::Share(ShareStep::Waiting(0), reply)).await? {
-            ShareOutcome::Waiting(total, _) => Ok(total),
-            ShareOutcome::Joined(..) | ShareOutcome::Imported(_) | ShareOutcome::Done => Ok(0),
+            ShareOutcome::Waiting(waiting, _) => Ok(waiting),
+            ShareOutcome::Joined(..) | ShareOutcome::Imported(_) | ShareOutcome::Done => Ok(Waiting::default()),
         }
     }
 

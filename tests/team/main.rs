@@ -6,6 +6,7 @@
 mod support;
 
 mod cluster;
+mod merging;
 mod outside;
 mod refused;
 
@@ -151,7 +152,7 @@ fn a_batch_is_begun_and_ended_while_the_server_cannot_be_reached_as_far_as_nothi
     team.run("ana", &["store", "status"]).with(1);
     team.cluster.go_on();
     let status = team.run("ana", &["store", "status"]).with(0);
-    assert!(status.text().contains("1 job saved here and not uploaded yet"), "{status:?}");
+    assert!(status.text().contains("1 result saved here and not uploaded yet"), "{status:?}");
     team.run("ana", &["watch"]).with(0);
     assert_eq!(team.summary("ben")["succeeded"], 2);
 }

@@ -30,6 +30,17 @@ pub struct ChangeCursor {
     /// The first transaction that may still bring something new.
     pub from: u64,
     seen: HashMap<i64, (u64, i64)>,
+    /// The look that is under way, page by page.
+    look: Option<Look>,
+}
+
+/// From the cursor to the end of what there is.
+#[derive(Debug)]
+struct Look {
+    /// All transactions below this had ended when it began.
+    ended: u64,
+    /// The transaction and the job that were read last.
+    after: (u64, i64),
 }
 
 /// A job of which more became known.
@@ -57,7 +68,7 @@ pub struct Page {
 impl ChangeCursor {
     /// Goes on from where an earlier reader was.
     pub fn at(from: u64) -> Self {
-        Self { from, seen: HashMap::new() }
+        Self { from, ..Self::default() }
     }
 
     /// How many jobs have changed since, at most.
@@ -69,6 +80,44 @@ impl ChangeCursor {
 
     /// The next changes that others than `us` have made. What is answered counts as read.
     pub async fn next(&mut self, session: &Session, us: Option<InstanceId>) -> Result<Page, TeamTrouble> {
+        let Look { ended, mut after } = match self.look.take() {
+            Some(look) => look,
+            None => self.begin(session).await?,
+        };
+        let mut page = Page::default();
+        loop {
+            let sql = "SELECT changed::text, job, revision, instance FROM jobdeck.known \
+                       WHERE (changed, job) > ($1::text::xid8, $2) ORDER BY changed, job LIMIT $3";
+            let params: [(&(dyn ToSql + Sync), Type); 3] =
+                [(&after.0.to_string(), Type::TEXT), (&after.1, Type::INT8), (&PAGE, Type::INT8)];
+            let rows = session.ask(session.client.query_typed(sql, &params)).await?;
+            for row in &rows {
+                let (changed, job, revision): (u64, i64, i64) = (number(row)?, cell(row, 1)?, cell(row, 2)?);
+                after = (changed, job);
+                let is_new = self.seen.get(&job).is_none_or(|(_, before)| *before != revision);
+                if changed >= ended {
+                    // The next look comes by it again.
+                    self.seen.insert(job, (changed, revision));
+                }
+                if is_new && Some(cell(row, 3)?) != us.map(|us| us.0) {
+                    page.jobs.push(job);
+                }
+            }
+            page.is_full = rows.len() as i64 == PAGE;
+            self.from = if page.is_full { ended.min(after.0) } else { ended };
+            if !page.is_full {
+                self.seen.retain(|_, (changed, _)| *changed >= ended);
+                return Ok(page);
+            }
+            // A page of what is known already is no reason to stop.
+            if !page.jobs.is_empty() {
+                self.look = Some(Look { ended, after });
+                return Ok(page);
+            }
+        }
+    }
+
+    async fn begin(&mut self, session: &Session) -> Result<Look, TeamTrouble> {
         let now = session
             .ask(session.client.query_typed_one("SELECT pg_snapshot_xmin(pg_current_snapshot())::text", &[]))
             .await?;
@@ -78,33 +127,7 @@ impl ChangeCursor {
             // A server whose transactions are numbered anew: a copy of the database, restored elsewhere.
             *self = Self::default();
         }
-        let mut after = (self.from.to_string(), i64::MIN);
-        let mut page = Page::default();
-        loop {
-            let sql = "SELECT changed::text, job, revision, instance FROM jobdeck.known \
-                       WHERE (changed, job) > ($1::text::xid8, $2) ORDER BY changed, job LIMIT $3";
-            let params: [(&(dyn ToSql + Sync), Type); 3] =
-                [(&after.0, Type::TEXT), (&after.1, Type::INT8), (&PAGE, Type::INT8)];
-            let rows = session.ask(session.client.query_typed(sql, &params)).await?;
-            let mut last = self.from;
-            for row in &rows {
-                let (changed, job, revision): (u64, i64, i64) = (number(row)?, cell(row, 1)?, cell(row, 2)?);
-                last = changed;
-                after = (changed.to_string(), job);
-                let is_new = self.seen.insert(job, (changed, revision)).is_none_or(|(_, before)| before != revision);
-                if is_new && Some(cell(row, 3)?) != us.map(|us| us.0) {
-                    page.jobs.push(job);
-                }
-            }
-            let has_more = rows.len() as i64 == PAGE;
-            self.from = if has_more { ended.min(last) } else { ended };
-            self.seen.retain(|_, (changed, _)| *changed >= self.from);
-            page.is_full = has_more;
-            // A page of what is known already is no reason to stop.
-            if !has_more || !page.jobs.is_empty() {
-                return Ok(page);
-            }
-        }
+        Ok(Look { ended, after: (self.from, i64::MIN) })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::domain::checksum::Checksum;
 use crate::domain::job::Job;
 use crate::domain::observation::{Keep, Observation};
 use crate::store::KeptBody;
-use crate::store::team::record::{Polled, SharedRecord, Standing};
+use crate::store::team::record::SharedRecord;
 
 /// The longest piece of a body that is in one row, and in memory.
 pub const CHUNK: usize = 1 << 20;
@@ -41,8 +41,8 @@ impl Upload {
     }
 }
 
-/// Uploads these jobs in one transaction. Answers for each whether what is known here took the place of what stood
-/// there. Doing it again after a reply that was lost changes nothing.
+/// Uploads these jobs in one transaction: what is known here is merged with what stands there. Answers for each whether
+/// that is all that is known now. Doing it again after a reply that was lost changes nothing.
 pub async fn upload(session: &mut Session, us: InstanceId, uploads: &[Upload]) -> Result<Vec<bool>, TeamTrouble> {
     let jobs: Vec<Arc<Job>> = uploads.iter().map(|upload| Arc::clone(&upload.job)).collect();
     declare(session, &jobs).await?;
@@ -71,17 +71,22 @@ async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) ->
     let lock = "WITH us AS (UPDATE jobdeck.instance SET has_saved = true WHERE id = $2 AND NOT has_saved) \
                 SELECT 1 FROM jobdeck.lease WHERE job = ANY($1) ORDER BY job FOR UPDATE";
     session.ask(session.client.execute_typed(lock, &[(&ids, Type::INT8_ARRAY), (&us.0, Type::INT8)])).await?;
-    let stands = standing(session, us, &ids).await?;
-    let taken: Vec<bool> = uploads
-        .iter()
-        .zip(&ids)
-        .map(|(upload, id)| {
-            let one_shot = upload.job.traits.one_shot;
-            stands.get(id).is_none_or(|stands| stands.gives_way_to(&upload.known, one_shot))
-        })
-        .collect();
-    let writes = uploads.iter().zip(&ids).zip(&taken).filter(|(_, taken)| **taken);
-    try_join_all(writes.map(|((upload, id), _)| write_known(session, us, *id, upload))).await?;
+    let mut stands = standing(session, &ids).await?;
+    let (mut writes, mut taken) = (Vec::new(), Vec::with_capacity(ids.len()));
+    for (upload, id) in uploads.iter().zip(&ids) {
+        let Some(stands) = stands.remove(id) else {
+            taken.push(true);
+            writes.push((*id, upload.known.clone()));
+            continue;
+        };
+        let merged = stands.clone().into_observation().merged(&upload.known, upload.job.traits.one_shot);
+        let record = SharedRecord::from(&merged);
+        taken.push(record == SharedRecord::from(&upload.known));
+        if record != stands {
+            writes.push((*id, merged));
+        }
+    }
+    try_join_all(writes.iter().map(|(id, known)| write_known(session, us, *id, known))).await?;
     note_sent_again(session, us, uploads, &ids).await?;
     try_join_all(uploads.iter().zip(&ids).map(|(upload, id)| add_changes(session, us, *id, &upload.changes))).await?;
     Ok(taken)
@@ -167,26 +172,21 @@ pub async fn add_chunks(session: &Session, body: i64, bytes: &Bytes) -> Result<(
     Ok(())
 }
 
-async fn standing(session: &Session, us: InstanceId, ids: &[i64]) -> Result<HashMap<i64, Standing>, TeamTrouble> {
-    let sql = "SELECT k.job, k.applied, k.polled_at, k.saved IS NOT NULL, i.place = (SELECT place FROM jobdeck.instance WHERE id = $2) \
-               FROM jobdeck.known k JOIN jobdeck.lease l ON l.job = k.job \
-               LEFT JOIN jobdeck.instance i ON i.id = l.instance AND i.ended IS NULL WHERE k.job = ANY($1)";
-    let params: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::INT8_ARRAY), (&us.0, Type::INT8)];
-    let rows = session.ask(session.client.query_typed(sql, &params)).await?;
-    let standing = |row: &tokio_postgres::Row| {
-        let applied = cell::<i64>(row, 1)?.cast_unsigned();
-        let holder = match cell::<Option<bool>>(row, 4)? {
-            Some(true) => Polled::Here,
-            Some(false) => Polled::Elsewhere,
-            None => Polled::Nowhere,
-        };
-        let stands = Standing { applied, polled_at: cell(row, 2)?, has_copy: cell(row, 3)?, holder };
-        Ok((cell(row, 0)?, stands))
-    };
-    rows.iter().map(standing).collect()
+/// What stands there of these jobs.
+async fn standing(session: &Session, ids: &[i64]) -> Result<HashMap<i64, SharedRecord>, TeamTrouble> {
+    let sql = "SELECT job, record::text FROM jobdeck.known WHERE job = ANY($1)";
+    let rows = session.ask(session.client.query_typed(sql, &[(&ids, Type::INT8_ARRAY)])).await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let text: &str = cell(row, 1)?;
+        let record = serde_json::from_str(text)
+            .map_err(|error| TeamTrouble::Other(format!("what it knows of a job cannot be read: {error}")))?;
+        found.insert(cell(row, 0)?, record);
+    }
+    Ok(found)
 }
 
-async fn write_known(session: &Session, us: InstanceId, job: i64, upload: &Upload) -> Result<(), TeamTrouble> {
+async fn write_known(session: &Session, us: InstanceId, job: i64, known: &Observation) -> Result<(), TeamTrouble> {
     let sql = "INSERT INTO jobdeck.known AS k (job, state, word, lost, fail_reason, cost, is_over, applied, polled_at, \
                  saved, record, instance, changed, revision) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
@@ -197,7 +197,6 @@ async fn write_known(session: &Session, us: InstanceId, job: i64, upload: &Uploa
                  applied = greatest(k.applied, excluded.applied), polled_at = excluded.polled_at, \
                  saved = coalesce(excluded.saved, k.saved), record = excluded.record, instance = excluded.instance, \
                  changed = excluded.changed, revision = k.revision + 1";
-    let known = &upload.known;
     let record = serde_json::to_string(&SharedRecord::from(known))
         .map_err(|error| TeamTrouble::Other(format!("what is known of a job cannot be written down: {error}")))?;
     let text = |text: Option<&str>| text.map(storable);

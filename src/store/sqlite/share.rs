@@ -8,8 +8,8 @@ use super::tx::Tx;
 use crate::domain::attempt::StateChange;
 use crate::domain::checksum::Checksum;
 use crate::domain::job::JobKey;
-use crate::domain::observation::{Doubt, Keep, Observation, SavedBody};
-use crate::store::team::share::{Import, ShareOutcome, ShareStep, Ticket};
+use crate::domain::observation::{Doubt, Keep, SavedBody};
+use crate::store::team::share::{Import, ShareOutcome, ShareStep, Ticket, Waiting};
 use crate::store::trouble::Trouble;
 
 /// A job was saved: it waits for upload if this directory belongs to a team.
@@ -48,8 +48,7 @@ impl Tx<'_> {
         }
     }
 
-    /// What others know of a job takes the place of what is known here: the team's store has decided which is newer.
-    /// But not while it has not heard of ours, and never in the place of a copy that cannot be fetched again.
+    /// What others know of a job is merged with what is known here.
     fn import(&mut self, import: &Import, placed: &[PlacedBody]) -> Result<bool, Trouble> {
         let key = &import.job.key;
         let one_shot = import.job.traits.one_shot;
@@ -75,27 +74,15 @@ impl Tx<'_> {
         if told {
             rows::note_sent_again(self.connection, job)?;
         }
-        let is_waiting = self.connection.prepare_cached("SELECT 1 FROM upload WHERE job = ?1")?.exists([job])?;
-        if is_waiting || (one_shot && stands.saved.is_some()) {
+        let here = |saved: &SavedBody, is_copy| numbered(self.connection, job, is_copy, saved.sha256);
+        let mut known = import.known.clone();
+        known.saved = known.saved.map(|saved| here(&saved, true)).transpose()?.flatten();
+        if known.saved.is_none() && import.known.saved.is_some() {
+            // Without its bytes it is no result.
             return Ok(told);
         }
-        let mut next = Observation { applied: import.known.applied.max(stands.applied), ..import.known.clone() };
-        next.saved = match &import.known.saved {
-            Some(saved) => match numbered(self.connection, job, true, saved.sha256)? {
-                Some(saved) => Some(saved),
-                // Without its bytes it is no result.
-                None => return Ok(told),
-            },
-            None => stands.saved.clone(),
-        };
-        next.evidence = match &import.known.evidence {
-            Some(saved) => numbered(self.connection, job, false, saved.sha256)?.map(Box::new),
-            None => stands.evidence.clone(),
-        };
-        if next.fields.is_none() {
-            next.fields = stands.fields.clone();
-        }
-        next.sent_again |= stands.sent_again;
+        known.evidence = known.evidence.map(|saved| here(&saved, false)).transpose()?.flatten().map(Box::new);
+        let next = stands.merged(&known, one_shot);
         if let Some(description) = &import.description {
             rows::describe(self.connection, job, description)?;
         }
@@ -127,12 +114,18 @@ fn join(connection: &Connection, store: &str) -> rusqlite::Result<ShareOutcome> 
 
 fn waiting(connection: &Connection, most: usize) -> rusqlite::Result<ShareOutcome> {
     // All that is known waits in a directory that has not reached its team yet.
-    let total: i64 = connection
-        .prepare_cached(
-            "SELECT CASE WHEN EXISTS (SELECT 1 FROM team) THEN (SELECT count(*) FROM upload) \
-             ELSE (SELECT count(*) FROM observation) END",
-        )?
-        .query_row([], |row| row.get(0))?;
+    let place: Option<String> =
+        connection.prepare_cached("SELECT place FROM team")?.query_row([], |row| row.get(0)).optional()?;
+    let counted = match (&place, most) {
+        (None, _) => "SELECT count(*), count(saved) FROM observation",
+        (Some(_), 0) => "SELECT count(*), count(o.saved) FROM upload u JOIN observation o ON o.job = u.job",
+        // Whoever uploads asks again and again, and has no use for the second number.
+        (Some(_), _) => "SELECT count(*), 0 FROM upload",
+    };
+    let (all, results) =
+        connection.prepare_cached(counted)?.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let number = |count| usize::try_from(count).unwrap_or_default();
+    let waiting = Waiting { jobs: number(all), results: number(results), place };
     let sql = format!(
         "SELECT u.job, u.n, {} FROM upload u JOIN job j ON j.id = u.job JOIN endpoint p ON p.id = j.endpoint \
          LEFT JOIN declaration d ON d.job = j.id ORDER BY u.rowid LIMIT ?1",
@@ -144,7 +137,7 @@ fn waiting(connection: &Connection, most: usize) -> rusqlite::Result<ShareOutcom
             Ok((rows::job(row, 2)?.into(), Ticket { job: row.get(0)?, n: row.get(1)? }))
         })?
         .collect::<Result<_, _>>()?;
-    Ok(ShareOutcome::Waiting(usize::try_from(total).unwrap_or_default(), jobs))
+    Ok(ShareOutcome::Waiting(waiting, jobs))
 }
 
 fn doubt(connection: &Connection, keys: &[JobKey]) -> Result<ShareOutcome, Trouble> {

@@ -41,7 +41,10 @@ impl Tx<'_> {
         let stands = rows::read_observation(self.connection, job)?.unwrap_or_default();
         let one_shot = save.job.traits.one_shot;
         let held = one_shot && stands.saved.is_some();
-        let stale = held || self.is_stale(job, &stands, &save.observation)?;
+        // Who saves may not have heard yet that others saw its end.
+        let ended = stands.is_over() && !save.observation.is_over();
+        let unheard = ended && save.change.as_ref().is_none_or(|change| change.previous != Some(stands.state));
+        let stale = held || unheard || self.is_stale(job, &stands, &save.observation)?;
         let is_copy = save.body.as_ref().is_some_and(|body| body.keep == Keep::Result);
         // The copy of a one-shot result is worth more than anything a later reply can have said.
         let taken = !stale || (one_shot && is_copy && !held);

@@ -283,14 +283,17 @@ impl Keeper {
         let over_there: Vec<JobKey> =
             ours.iter().zip(&leased).filter(|(_, leased)| leased.is_over).map(|(job, _)| job.key.clone()).collect();
         let unfinished_here = self.unfinished(over_there).await?;
-        let (mut orphans, mut dead) = (Vec::new(), BTreeSet::new());
+        let (mut orphans, mut dead, mut given_back) = (Vec::new(), BTreeSet::new(), Vec::new());
         let places = claims.iter_mut().filter(|claim| matches!(claim, Claim::Ours { .. }));
         for ((claim, job), leased) in places.zip(&ours).zip(leased) {
             let key = job.key.clone();
             self.unconfirmed.remove(&key);
             let theirs = match leased.holder {
-                // What it came to is on its way here.
-                _ if unfinished_here.contains(&key) => Some(self.somebody()),
+                // What it came to is on its way here: nobody has to poll it.
+                holder if unfinished_here.contains(&key) => {
+                    given_back.extend(matches!(holder, Holder::Us { .. }).then(|| key.clone()));
+                    Some(self.somebody())
+                }
                 Holder::Us { before } => {
                     if before.is_some_and(|before| !self.past.contains(&before)) {
                         *claim = Claim::Ours { orphaned: true };
@@ -328,7 +331,9 @@ impl Keeper {
             self.to_end.extend(dead.into_iter().map(|id| (number, id)));
         }
         if !unfinished_here.is_empty() {
-            self.common.wake.notify_one();
+            self.common.state().behind.extend(unfinished_here);
+            let number = self.common.want_upload();
+            self.to_release.extend(given_back.into_iter().map(|key| (number, key)));
         }
         Ok(claims)
     }
@@ -411,7 +416,7 @@ impl Keeper {
         });
         let is_uploaded = self.online.is_some() && uploaded.await.is_ok();
         if let Ok(ShareOutcome::Waiting(waiting, _)) = self.mover.share(ShareStep::Waiting(0)).await
-            && waiting > 0
+            && waiting.jobs > 0
         {
             let mut state = self.common.state();
             let why = state.trouble.clone().or_else(|| state.not_moving.clone());
@@ -419,7 +424,7 @@ impl Keeper {
             state.left_behind = Some(format!(
                 "not uploaded to the team's store{why}: {}, saved on this machine alone. The next jobdeck over this state \
                  directory uploads them.",
-                human::counted(waiting, "job")
+                human::counted(waiting.jobs, "job")
             ));
         }
         if let (Some(online), Some(us), true) = (&self.online, self.us, is_uploaded)
@@ -445,8 +450,13 @@ impl Keeper {
 
     /// Where a job is just changing hands.
     fn somebody(&self) -> Arc<Owner> {
-        let host = self.target.address.server.to_string().into();
-        Arc::new(Owner { host, user: "jobdeck".into(), pid: 0, instance: "".into(), is_here: false })
+        Arc::new(Owner {
+            host: "elsewhere".into(),
+            user: "somebody".into(),
+            pid: 0,
+            instance: "".into(),
+            is_here: false,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::mover::{MoveError, Mover};
 use super::share::{ShareOutcome, ShareStep};
 use super::state::TeamShared;
+use crate::domain::job::JobKey;
 use crate::domain::observation::BodyId;
 use crate::store::ledger::Ledger;
 use crate::store::postgres::changes::ChangeCursor;
@@ -95,17 +96,23 @@ async fn round(
     let Some(MovingSession { session, cursor }) = way else { return Ok(()) };
     loop {
         let saves = common.uploads().saves();
-        let (uploaded, waiting) = mover.upload(session, us).await?;
-        common.uploads().uploaded(uploaded.iter(), saves);
+        let uploaded = mover.upload(session, us).await?;
+        common.uploads().uploaded(uploaded.jobs.iter(), saves);
+        let waiting = uploaded.waiting;
+        common.changed(uploaded.merged);
         common.state().waiting = waiting;
         if waiting == 0 {
             break;
         }
     }
     common.set_uploaded(wanted);
+    let behind: Vec<JobKey> = common.state().behind.iter().cloned().collect();
+    let better = mover.import_jobs(session, &behind).await?;
+    common.changed(better);
+    common.state().behind.retain(|key| !behind.contains(key));
     loop {
         let imported = mover.import(session, Some(us), cursor, |_| ()).await?;
-        common.state().changed.extend(imported.jobs);
+        common.changed(imported.jobs);
         if !imported.has_more {
             break;
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::oneshot;
 
-use super::share::{Import, ShareOutcome, ShareStep};
+use super::share::{Import, ShareOutcome, ShareStep, Waiting};
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::{BodyId, Damage, Keep};
 use crate::store::ledger::{self, Ledger, ReadCommand, ReplyTo, WriteCommand};
@@ -67,6 +67,16 @@ pub struct Mover {
     pub spool: Spool,
 }
 
+/// What came of an upload.
+#[derive(Debug, Default)]
+pub struct Uploaded {
+    pub jobs: Vec<JobKey>,
+    /// Those of which the others knew more.
+    pub merged: Vec<JobKey>,
+    /// How many jobs wait still.
+    pub waiting: usize,
+}
+
 /// What came of a page of what others saved.
 #[derive(Debug, Default)]
 pub struct Imported {
@@ -86,10 +96,12 @@ struct Taken {
 }
 
 impl Mover {
-    /// Uploads the next jobs that wait for it. Answers which, and how many wait still.
-    pub async fn upload(&self, session: &mut Session, us: InstanceId) -> Result<(Vec<JobKey>, usize), MoveError> {
-        let nothing = (Vec::new(), 0);
-        let ShareOutcome::Waiting(total, waiting) = self.share(ShareStep::Waiting(JOBS_AT_ONCE)).await? else {
+    /// Uploads the next jobs that wait for it.
+    pub async fn upload(&self, session: &mut Session, us: InstanceId) -> Result<Uploaded, MoveError> {
+        let nothing = Uploaded::default();
+        let ShareOutcome::Waiting(Waiting { jobs: total, .. }, waiting) =
+            self.share(ShareStep::Waiting(JOBS_AT_ONCE)).await?
+        else {
             return Ok(nothing);
         };
         let (mut uploads, mut tickets, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -109,11 +121,10 @@ impl Mover {
         self.share(ShareStep::Uploaded(tickets.clone())).await?;
         let refused: Vec<&Upload> =
             uploads.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(upload, _)| upload).collect();
-        if !refused.is_empty() {
-            self.import_instead(session, &refused).await?;
-        }
-        let keys = uploads.into_iter().map(|upload| upload.job.key.clone()).collect();
-        Ok((keys, total.saturating_sub(tickets.len())))
+        let keys: Vec<JobKey> = refused.iter().map(|upload| upload.job.key.clone()).collect();
+        let merged = self.import_jobs(session, &keys).await?;
+        let jobs = uploads.into_iter().map(|upload| upload.job.key.clone()).collect();
+        Ok(Uploaded { jobs, merged, waiting: total.saturating_sub(tickets.len()) })
     }
 
     /// Takes over the next of what others saved, and tells after each piece how many jobs that were.
@@ -199,14 +210,17 @@ impl Mover {
         Ok(bytes)
     }
 
-    /// What the team's store holds where it did not give way to ours.
-    async fn import_instead(&self, session: &Session, refused: &[&Upload]) -> Result<(), MoveError> {
-        let keys: Vec<JobKey> = refused.iter().map(|upload| upload.job.key.clone()).collect();
-        let ids = numbers(session, keys.iter()).await?;
-        for remote in changes::fetch(session, &ids).await? {
-            self.import_one(session, remote).await?;
+    /// Takes over what the team's store knows of these jobs. Answers with those of which more is known now.
+    pub async fn import_jobs(&self, session: &Session, keys: &[JobKey]) -> Result<Vec<JobKey>, MoveError> {
+        let mut better = Vec::new();
+        for keys in keys.chunks(FETCHED_AT_ONCE) {
+            let ids = numbers(session, keys.iter()).await?;
+            for remote in changes::fetch(session, &ids).await? {
+                let taken = self.import_one(session, remote).await?;
+                better.extend(taken.is_better.then(|| taken.job.key.clone()));
+            }
         }
-        Ok(())
+        Ok(better)
     }
 
     async fn import_one(&self, session: &Session, remote: Remote) -> Result<Taken, MoveError> {

@@ -190,51 +190,6 @@ impl From<&SavedBody> for NamedBody {
     }
 }
 
-/// Whether what comes to a team's store replaces what is there. A copy of a result that can be read once
-/// is never replaced, and beats whatever else was said; of the rest the holder's word counts, and the newer one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// The number of the last request whose response is there.
-    pub applied: u64,
-    /// When the last poll was, nanoseconds since 1970.
-    pub polled_at: Option<i64>,
-    /// Whether a copy is held.
-    pub has_copy: bool,
-    pub holder: Polled,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Polled {
-    /// Jobdecks over the state directory that speaks.
-    Here,
-    /// Those of another.
-    Elsewhere,
-    /// Nobody.
-    Nowhere,
-}
-
-impl Standing {
-    /// Whether this observation takes its place.
-    pub fn gives_way_to(&self, next: &Observation, one_shot: bool) -> bool {
-        if one_shot && self.has_copy {
-            return false;
-        }
-        if one_shot && next.saved.is_some() {
-            return true;
-        }
-        match self.holder {
-            Polled::Here => return true,
-            Polled::Elsewhere => return false,
-            Polled::Nowhere => {}
-        }
-        let polled_at = |known: &Observation| {
-            let at = known.last_poll.as_ref()?.at.as_nanosecond();
-            i64::try_from(at).ok()
-        };
-        next.applied > self.applied || (next.applied == self.applied && polled_at(next) >= self.polled_at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,36 +246,5 @@ mod tests {
         }
         let of_later: SharedRecord = serde_json::from_str(r#"{"state":"levitating","applied":3,"new":[1]}"#).unwrap();
         assert_eq!(of_later.into_observation(), Observation { applied: 3, ..Observation::default() });
-    }
-
-    #[test]
-    fn a_copy_is_never_replaced_and_beats_a_loss_and_otherwise_the_newer_answer_of_the_holder_stands() {
-        let lost = Observation { state: State::Lost, applied: 9, ..Observation::default() };
-        let copy = Observation { state: State::Succeeded, saved: Some(saved(1)), applied: 2, ..Observation::default() };
-        let stands = |applied, has_copy, holder| Standing { applied, polled_at: None, has_copy, holder };
-        let (here, elsewhere, nowhere) = (Polled::Here, Polled::Elsewhere, Polled::Nowhere);
-        let cases = [
-            (true, stands(9, false, elsewhere), &copy, true),
-            (true, stands(1, true, nowhere), &copy, false),
-            (true, stands(1, true, here), &lost, false),
-            (true, stands(3, false, elsewhere), &lost, false),
-            (true, stands(3, false, nowhere), &lost, true),
-            (true, stands(99, false, here), &lost, true),
-            (false, stands(1, true, nowhere), &copy, true),
-            (false, stands(9, true, nowhere), &copy, false),
-            (false, stands(9, true, here), &copy, true),
-            (false, stands(1, true, elsewhere), &copy, false),
-            (false, stands(2, true, nowhere), &copy, true),
-        ];
-        for (one_shot, stands, next, expected) in cases {
-            assert_eq!(stands.gives_way_to(next, one_shot), expected, "{one_shot} {stands:?} {}", next.state);
-        }
-        let polled =
-            |second| Some(LastPoll { read: PollOutcome::Answered, http_status: None, reason: None, at: at(second) });
-        let later = Standing { polled_at: i64::try_from(at(5).as_nanosecond()).ok(), ..stands(9, false, nowhere) };
-        for (second, expected) in [(4, false), (5, true), (6, true)] {
-            let next = Observation { last_poll: polled(second), ..lost.clone() };
-            assert_eq!(later.gives_way_to(&next, true), expected, "{second}");
-        }
     }
 }

@@ -30,12 +30,22 @@ pub enum ShareStep {
 pub enum ShareOutcome {
     /// Where reading goes on, and the name of this directory.
     Joined(u64, String),
-    /// How many wait in all, and the first of them.
-    Waiting(usize, Vec<(Arc<Job>, Ticket)>),
+    /// What waits in all, and the first jobs of it.
+    Waiting(Waiting, Vec<(Arc<Job>, Ticket)>),
     /// Whether it was taken: not if what is known here waits for upload, or is a copy that must not be replaced.
     Imported(bool),
     /// Nothing to answer.
     Done,
+}
+
+/// What of this directory the team's store does not know yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub jobs: usize,
+    /// Those of the jobs that have a result.
+    pub results: usize,
+    /// What this directory is called there; None before it was joined.
+    pub place: Option<String>,
 }
 
 /// A job that waits for upload as it stood when this was made. What is saved later makes another.

@@ -43,6 +43,8 @@ pub struct TeamState {
     pub changed: BTreeSet<JobKey>,
     /// Jobs that others poll.
     pub theirs: HashMap<JobKey, Arc<Owner>>,
+    /// Jobs that are over in the team's store and not here: to be taken over whatever was read before.
+    pub behind: BTreeSet<JobKey>,
     /// How many jobs wait for upload.
     pub waiting: usize,
     /// Why nothing is exchanged, although there is a lease.
@@ -75,6 +77,11 @@ impl TeamShared {
             .unwrap_or_else(|| "the team's store has not confirmed this jobdeck's leases yet".to_owned());
         let help = "Polls that can be made only once wait for it".to_owned();
         Err(StoreError { kind: StoreErrorKind::Unreachable, what, help })
+    }
+
+    /// Others have changed what is known of these.
+    pub fn changed(&self, jobs: Vec<JobKey>) {
+        self.state().changed.extend(jobs);
     }
 
     /// What others changed since this was last asked, beside what happened on this machine.

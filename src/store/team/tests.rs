@@ -60,7 +60,7 @@ impl Machine {
 
     /// Waits until the team's store has what was saved here.
     async fn uploads(&self) {
-        eventually(|| async { self.store.waiting_for_upload().await.unwrap() == 0 }).await;
+        eventually(|| async { self.store.waiting_for_upload().await.unwrap().jobs == 0 }).await;
     }
 
     /// Waits until one-shot polls may be sent, or may not.
@@ -206,7 +206,7 @@ async fn while_the_server_is_away_results_are_saved_here_and_polls_that_can_be_m
     let withheld = ana.store.quick_check().unwrap_err();
     assert_eq!(withheld.kind, StoreErrorKind::Unreachable, "{withheld}");
     assert!(withheld.to_string().contains("the team's store cannot be reached"), "{withheld}");
-    assert_eq!(ana.store.waiting_for_upload().await.unwrap(), 1);
+    assert_eq!(ana.store.waiting_for_upload().await.unwrap().jobs, 1);
 
     cluster.go_on();
     let known = ben.learns(&one.key, |known| known.saved.is_some()).await;
@@ -238,7 +238,7 @@ async fn a_directory_brings_all_that_it_knows_to_the_team_that_it_joins() {
     let (alone, _) = Store::open(dir.path()).unwrap();
     let one = job("one");
     alone.save(finished(&one, 2, &Bytes::from_static(b"before"))).await.unwrap();
-    assert_eq!(alone.waiting_for_upload().await.unwrap(), 1);
+    assert_eq!(alone.waiting_for_upload().await.unwrap().jobs, 1);
     alone.close().await;
     let _ana = Machine::over(dir.path(), "ana", &target);
     let ben = Machine::start("ben", &target);
@@ -383,7 +383,7 @@ async fn a_result_that_arrives_at_the_server_as_other_bytes_is_refused_there_and
     ana.store.save(finished(&one, 1, &result)).await.unwrap();
     // It is tried again and again.
     eventually(|| async { cluster.sql("corrupted", "SELECT last_value > 1 FROM jobdeck.body_id_seq") == "t" }).await;
-    assert_eq!(ana.store.waiting_for_upload().await.unwrap(), 1);
+    assert_eq!(ana.store.waiting_for_upload().await.unwrap().jobs, 1);
     assert_eq!(ben.known(&one.key).await.saved, None);
     assert_eq!(cluster.sql("corrupted", "SELECT count(*) FROM jobdeck.known"), "0", "nobody is told");
     cluster.sql("corrupted", "DROP TRIGGER spoil ON jobdeck.chunk");
