@@ -69,7 +69,23 @@ pub async fn prepare(
     let filter = select::filter(filter, &file.services)?;
     let state = common.state_dir()?;
     let store = batch::open_store(&file, &state, common.log(), output::say_error).await?;
-    let store = team_store::shared(store, team_store::target(common).await?)?;
+    let team = team_store::named(common).await?;
+    if let Some(team) = &team {
+        // What others have is not counted as missing.
+        let cut = tokio::select! {
+            () = team_store::catch_up(&store, team) => None,
+            signal = signals.next() => Some(StopCause::Signal(signal)),
+            cut = wait_until(deadline) => Some(cut),
+        };
+        if let Some(cut) = cut {
+            let entries = select::of_file(&store.results(), &file.jobs).await;
+            store.close().await;
+            let entries = entries?;
+            output::say_error(&format!("before all was copied, {}", cut.sentence(&select::counts(&entries))));
+            return Ok(Prepared::Interrupted(cut.signal(), entries));
+        }
+    }
+    let store = team_store::shared(store, team.map(|team| team.target))?;
     clean_up(&state);
     let results = store.results();
     let chosen = match &filter {

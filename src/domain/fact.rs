@@ -29,7 +29,7 @@ impl StoreTrouble {
         match self {
             Self::Local(why) => format!("{why} (one-shot polls wait until it can be written again)"),
             Self::Memory(why) => format!("{why} (one-shot polls wait until there is more)"),
-            Self::Team(why) => format!("{why} (one-shot polls wait until it answers)"),
+            Self::Team(why) => why.clone(),
         }
     }
 

@@ -36,13 +36,16 @@ impl Observation {
         if alike {
             merged.changed_at = earliest(more.changed_at, less.changed_at);
         }
-        if alike && more.is_same_run(less) {
+        let same_run = more.is_same_run(less);
+        if same_run {
+            merged.created_at = more.created_at.or(less.created_at);
+        }
+        if alike && same_run {
             merged.running_since = earliest(more.running_since, less.running_since);
             merged.finished_at = earliest(more.finished_at, less.finished_at);
         }
         merged.saved = first_of(more.saved.as_ref(), less.saved.as_ref()).cloned();
         merged.evidence = first_of(more.evidence.as_deref(), less.evidence.as_deref()).cloned().map(Box::new);
-        merged.created_at = more.created_at.or(less.created_at);
         merged.expires_at = more.expires_at.or(less.expires_at);
         merged.title = more.title.clone().or_else(|| less.title.clone());
         merged.cost = more.cost.clone().or_else(|| less.cost.clone());

@@ -14,8 +14,8 @@ use crate::providers;
 use crate::store::Store;
 
 pub use crate::store::{
-    Caught, HookQueue, NewHookEvent, Notes, PendingHook, Results, ServerTarget, StoreError, TeamStatus, VIEWS,
-    forget_instance, init_team_store, team_status,
+    Caught, HookQueue, NewHookEvent, Notes, PendingHook, Presence, Results, ServerTarget, StoreError, StoreErrorKind,
+    TeamStatus, VIEWS, Waiting, forget_instance, init_team_store, team_status,
 };
 
 /// A store that was opened to poll with. An engine takes it and writes; whoever starts the engine gets out of it what can
@@ -39,8 +39,8 @@ impl OpenStore {
         self.0.catch_up(target, told).await
     }
 
-    /// How many jobs are saved here and were not uploaded to the team's store yet.
-    pub async fn waiting_for_upload(&self) -> Result<usize, StoreError> {
+    /// What is saved here and was not uploaded to the team's store yet.
+    pub async fn waiting_for_upload(&self) -> Result<Waiting, StoreError> {
         self.0.waiting_for_upload().await
     }
 

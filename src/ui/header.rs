@@ -320,12 +320,16 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
         return Some((text, theme.bad()));
     }
     let trouble = app.store_trouble.as_ref().map(|trouble| match trouble {
-        StoreTrouble::Local(_) => "cannot save: polling for results is on hold",
-        StoreTrouble::Memory(_) => "memory is short: polling for results is on hold",
-        StoreTrouble::Team(_) => "no connection to the team's store: polling for results is on hold",
+        StoreTrouble::Local(_) => "cannot save: polling for results is on hold".to_owned(),
+        StoreTrouble::Memory(_) => "memory is short: polling for results is on hold".to_owned(),
+        StoreTrouble::Team(why) => {
+            // What to do about it, and the server's own words, are in the log.
+            let what = why.split(": ").next().and_then(|why| why.split(". ").next()).unwrap_or_default();
+            format!("{}: results on hold", Clean::new(what))
+        }
     });
     if let Some(trouble) = trouble {
-        return Some((trouble.to_owned(), theme.bad()));
+        return Some((trouble, theme.bad()));
     }
     let limited = gates.iter().find_map(|(service, gate, _)| match gate {
         Gate::Throttled(until) => Some((service, until)),

@@ -2,6 +2,10 @@
 
 use super::*;
 
+/// What a poll that comes late must not change.
+const DATES: &str =
+    "SELECT record->>'first_seen', record->>'finished_at', record->>'saved' FROM jobdeck.known ORDER BY job";
+
 fn running() -> support::script::Scripted {
     support::script::Scripted::json(200, r#"{"status":"running"}"#)
 }
@@ -29,7 +33,7 @@ fn a_machine_that_comes_back_with_old_states_undoes_nothing_and_keeps_no_job_fro
     team.cluster.go_on();
     team.end_lease("ben");
     again.iter().skip(1).for_each(|id| team.bench.script.on(id, [done("x")]));
-    team.bench.script.on(&scan(1), [result(), acknowledged()]);
+    team.bench.script.on(&scan(1), [result()]);
     wait_for("ana's results", || known("is_over") == "4");
     let dates = team.sql("SELECT record FROM jobdeck.known WHERE is_over ORDER BY job");
 
@@ -57,7 +61,7 @@ fn what_was_lost_on_a_machine_apart_is_the_copy_of_another_as_soon_as_the_store_
     let bench = Bench::new().job("unstract", &scan(1), [result(), acknowledged()]).job("vessl", "again", [done("x")]);
     let Some(mut team) = Team::over(bench) else { return };
     team.run("ana", &["watch"]).with(0);
-    let dates = team.sql("SELECT record FROM jobdeck.known ORDER BY job");
+    let dates = team.sql(DATES);
     // Ben has no store at first, so nobody tells him; then each command knows better at its first run.
     for command in ["status", "watch", "export"] {
         let url = std::mem::take(&mut team.url);
@@ -77,7 +81,7 @@ fn what_was_lost_on_a_machine_apart_is_the_copy_of_another_as_soon_as_the_store_
                 told
             }
         };
-        assert_eq!(team.sql("SELECT record FROM jobdeck.known ORDER BY job"), dates, "{command}");
+        assert_eq!(team.sql(DATES), dates, "{command}");
     }
 }
 
@@ -97,5 +101,22 @@ fn without_a_password_or_with_a_wrong_one_commands_warn_and_go_on_with_what_is_k
             assert!(!ended.err.contains("token command"), "{ended:?}");
         }
         team.run("ana", &["store", "status"]).with(if password.contains("echo") { 1 } else { 2 });
+    }
+}
+
+#[test]
+fn a_watch_over_jobs_that_can_all_be_polled_again_says_once_that_the_store_is_away_and_that_it_is_back() {
+    let bench = Bench::new().job("vessl", "again", [pending()]);
+    let Some(team) = Team::over(bench) else { return };
+    let ana = team.start("ana", &["watch"]);
+    wait_for("a lease", || team.sql("SELECT count(*) FROM jobdeck.lease WHERE instance IS NOT NULL") == "1");
+    team.cluster.kill();
+    ana.until_said("the team's store cannot be reached");
+    team.cluster.go_on();
+    ana.until_said("the team's store answers again");
+    team.bench.script.on("again", [done("x")]);
+    let ended = ana.end().with(0);
+    for said in ["the team's store cannot be reached", "the team's store answers again"] {
+        assert_eq!(ended.err.matches(said).count(), 1, "{said}: {ended:?}");
     }
 }

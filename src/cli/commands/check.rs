@@ -7,7 +7,7 @@ use crate::app::keys::Keymap;
 use crate::cli::args::CommonArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::StdoutWriter;
-use crate::cli::{output, programs};
+use crate::cli::{output, programs, team_store};
 use crate::config::user::User;
 use crate::config::{self, ConfigError, JobsFile};
 use crate::domain::clean::Clean;
@@ -73,8 +73,21 @@ pub async fn run(common: &CommonArgs, wanted: &CheckArgs) -> Result<u8, Failure>
         false => Vec::new(),
     };
     let mut out = StdoutWriter::new();
-    let code = report(&checked, &answers, &user, &mut out)?;
+    let code = report(&checked, &answers, &user, &mut out)?.max(report_store(common, &mut out).await?);
     out.flush()?;
+    Ok(code)
+}
+
+/// Prints which store a team shares, where one is set, and whether its password can be had: 2 if not.
+async fn report_store(common: &CommonArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+    let Some(team) = team_store::named(common).await? else { return Ok(0) };
+    let address = Clean::new(&team.target.address.to_string());
+    let (said, code) = match (team.no_password, team.target.password) {
+        (Some(why), _) => (format!("NO PASSWORD: {why}"), 2),
+        (None, Some(_)) => ("with a password; `jobdeck store status` asks it".to_owned(), 0),
+        (None, None) => ("without a password; `jobdeck store status` asks it".to_owned(), 0),
+    };
+    writeln!(out, "the team's store {address}  {said}")?;
     Ok(code)
 }
 

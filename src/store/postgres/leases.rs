@@ -265,6 +265,27 @@ pub async fn release(session: &Session, us: InstanceId, keys: &[JobKey]) -> Resu
     Ok(())
 }
 
+/// What is there of an instance that is to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Unknown,
+    Ended,
+    /// It renewed its lease so many seconds ago.
+    Answered(i64),
+}
+
+/// Whether an instance is there.
+pub async fn presence(session: &Session, InstanceId(id): InstanceId) -> Result<Presence, TeamTrouble> {
+    let sql = format!(
+        "SELECT ended IS NOT NULL, (extract(epoch FROM clock_timestamp() - until) + {})::int8 FROM jobdeck.instance WHERE id = $1",
+        LEASE.as_secs()
+    );
+    let Some(row) = session.ask(session.client.query_typed_opt(&sql, &[(&id, Type::INT8)])).await? else {
+        return Ok(Presence::Unknown);
+    };
+    Ok(if cell(&row, 0)? { Presence::Ended } else { Presence::Answered(cell(&row, 1)?) })
+}
+
 /// Ends an instance: what it has is free at once, and those who follow are woken. `given_up`: it has done so itself, and
 /// leaves no doubt. Answers whether it was there.
 pub async fn end(session: &Session, InstanceId(id): InstanceId, given_up: bool) -> Result<bool, TeamTrouble> {

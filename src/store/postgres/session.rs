@@ -70,7 +70,12 @@ impl Session {
         let connecting = async {
             if address.tls {
                 let tls = Tls::new().map_err(|error| {
-                    TeamTrouble::Certificate(address.to_string(), format!("no certificates: {error}"))
+                    let named = std::env::var_os("SSL_CERT_FILE").filter(|path| std::fs::File::open(path).is_err());
+                    let why = match named {
+                        Some(path) => format!("SSL_CERT_FILE names {}, which cannot be read", path.display()),
+                        None => format!("no certificates: {error}"),
+                    };
+                    TeamTrouble::Certificate(address.to_string(), why)
                 })?;
                 Self::connect_with(&config, tls, target).await
             } else {

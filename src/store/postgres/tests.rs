@@ -340,6 +340,11 @@ async fn after_a_restore_all_jobs_carry_one_transaction_and_each_is_read_once_al
         cluster.sql("one_transaction", sql).parse::<u64>().unwrap()
     };
     let before = reads();
+    // The planner may choose to sort a table that is so small.
+    for plan in ["seqscan", "bitmapscan"] {
+        cluster.sql("one_transaction", &format!("ALTER DATABASE one_transaction SET enable_{plan} = off"));
+    }
+    cluster.sql("one_transaction", "VACUUM jobdeck.known");
     let looks = open(&target).await;
     let (mut cursor, mut found) = (ChangeCursor::default(), Vec::new());
     let mut pages = 0;

@@ -21,6 +21,9 @@ pub enum TeamTrouble {
     /// The server refuses the password, or has no such role.
     #[error("the team's store refuses to let {0} in: {1}")]
     Refused(String, String),
+    /// The server wants a password, and there is none.
+    #[error("the team's store wants a password, and none is set")]
+    NoPassword,
     /// There is no such database.
     #[error("the team's store has no database {0}")]
     NoDatabase(String),
@@ -73,6 +76,9 @@ impl TeamTrouble {
             return Self::Certificate(server.to_owned(), refusal);
         }
         let Some(said) = error.as_db_error() else {
+            if error.source().is_some_and(|cause| cause.to_string() == "password missing") {
+                return Self::NoPassword;
+            }
             return Self::Unreachable(format!("{server}: {}", cause(error)));
         };
         let message = message(said);
@@ -103,6 +109,10 @@ impl TeamTrouble {
         let help = match self {
             Self::NoDatabase(name) => {
                 return Some(format!("Create it, as in `createdb {name}`, or correct the address"));
+            }
+            Self::Refused(_, why) if why.starts_with(NOT_LISTED) => return Some(let_in(why)),
+            Self::NoPassword => {
+                "Set PGPASSWORD, or write a line to ~/.pgpass: --store and JOBDECK_STORE do not use the password of config.toml"
             }
             Self::Refused(..) => "See the password setting, ~/.pgpass and the server's pg_hba.conf",
             Self::NoRight(_) => "Let its owner grant it, see docs/team.md",
@@ -135,6 +145,7 @@ impl TeamTrouble {
             Self::Unreachable(_) | Self::Full(_) | Self::NoRoom(_) | Self::LeaseLost => true,
             Self::Certificate(..)
             | Self::Refused(..)
+            | Self::NoPassword
             | Self::NoDatabase(_)
             | Self::NoRight(_)
             | Self::NoTables
@@ -153,9 +164,26 @@ impl TeamTrouble {
 impl From<TeamTrouble> for StoreError {
     fn from(trouble: TeamTrouble) -> Self {
         let kind = if trouble.is_passing() { StoreErrorKind::Unreachable } else { StoreErrorKind::Other };
-        let help = trouble.help().unwrap_or_else(|| "It is tried again by itself".to_owned());
+        let help = trouble.help().unwrap_or_else(|| "See that the server runs and can be reached from here".to_owned());
         Self { kind, what: trouble.to_string(), help }
     }
+}
+
+/// How PostgreSQL begins to say that no line of pg_hba.conf is about a client.
+const NOT_LISTED: &str = "no pg_hba.conf entry for host";
+
+/// The line to add for a client that is not listed, of the server's own words: host, role and database stand in quotes.
+fn let_in(why: &str) -> String {
+    let words: Vec<&str> = why.split('"').skip(1).step_by(2).collect();
+    let (host, role, database) = match words.as_slice() {
+        [host, role, database, ..] => (*host, *role, *database),
+        _ => ("ADDRESS", "ROLE", "DATABASE"),
+    };
+    let bits = if host.contains(':') { 128 } else { 32 };
+    let line = format!(
+        "Add to the server's pg_hba.conf: hostssl {database} {role} {host}/{bits} scram-sha-256, then reload it"
+    );
+    if why.ends_with("no encryption") { format!("{line}, and take sslmode=disable out of the URL") } else { line }
 }
 
 /// A server that is going down, coming up, or had to give way to another transaction.

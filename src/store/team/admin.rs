@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::store::StoreError;
+pub use crate::store::postgres::leases::Presence;
 use crate::store::postgres::leases::{self, InstanceId};
 use crate::store::postgres::schema::{self, Made};
 use crate::store::postgres::session::{ServerTarget, Session};
@@ -29,9 +30,12 @@ pub async fn team_status(target: ServerTarget) -> Result<TeamStatus, StoreError>
     Ok(status::status(&session).await?)
 }
 
-/// Ends an instance: its jobs are free at once, and what it still uploads is kept. Answers whether there is one of this
-/// number.
-pub async fn forget_instance(target: ServerTarget, id: i64) -> Result<bool, StoreError> {
+/// Ends an instance: its jobs are free at once, and what it still uploads is kept. Answers with what was there of it.
+pub async fn forget_instance(target: ServerTarget, id: i64) -> Result<Presence, StoreError> {
     let (session, _) = Session::open(&Arc::new(target)).await?;
-    Ok(leases::end(&session, InstanceId(id), false).await?)
+    let before = leases::presence(&session, InstanceId(id)).await?;
+    if matches!(before, Presence::Answered(_)) {
+        leases::end(&session, InstanceId(id), false).await?;
+    }
+    Ok(before)
 }

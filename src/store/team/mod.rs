@@ -46,9 +46,21 @@ impl Here {
     /// As the system says.
     pub fn this() -> Self {
         let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-        let user = name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
+        let user = name("USER").or_else(|| name("LOGNAME")).unwrap_or_else(login_name);
         Self { host: instance::host().as_str().to_owned(), user }
     }
+}
+
+/// The name of the user that this process runs as, else its number: CI sets no variable.
+fn login_name() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(&uid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid-{uid}"))
 }
 
 /// A handle on the thread that speaks with the team's store. Ends with it.
