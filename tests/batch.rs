@@ -432,8 +432,11 @@ fn a_batch_is_no_worse_than_itself_and_one_that_is_not_there_is_a_usage_error() 
     let bench = two_batches();
     let same = bench.run(&["compare", "november", "november", "--by", "id"]).with(0).text();
     assert_eq!(same.trim_end(), "4 jobs in both: nothing differs");
-    let strangers = bench.run(&["compare", "october", "november", "--by", "id"]).with(0).text();
-    assert_eq!(strangers.trim_end(), "0 jobs in both: nothing differs; 4 only in A; 4 only in B");
+    let strangers = ["compare", "october", "november", "--by", "id"];
+    let said = bench.run(&strangers).with(2).said("no job of B has the id of one of A; `--by name` compares").text();
+    assert_eq!(said.trim_end(), "nothing to compare: no job is in both (4 jobs only in A, 4 jobs only in B)");
+    let line = bench.run(&[&strangers[..], &["--format", "jsonl"]].concat()).with(2).lines().remove(0);
+    assert_eq!((&line["jobs"], &line["only_a"], &line["exit"]), (&0.into(), &4.into(), &2.into()));
     let jobs = bench.run(&["compare", "october-changed", "vessl/november-changed"]).with(0).text();
     assert!(jobs.contains("other output  changed  total") && jobs.contains("1 job in both: 1 other output"), "{jobs}");
     bench.run(&["compare", "october-broken", "november-broken"]).with(3);

@@ -857,3 +857,194 @@ fn no_id_and_no_value_of_a_response_leaves_its_place_in_an_address_a_body_or_a_h
     }
     assert!(refused <= 5, "{refused} of {} are refused", hostile.len());
 }
+
+/// What each service answers to a submission, by its own pages: where the job is named, the answer, the id.
+const SUBMITTED: &[(&str, &str, &str, &str)] = &[
+    (
+        "unstract",
+        "message.execution_id",
+        r#"{"message":{"execution_id":"c7f0a8a6-56b2-4d86-9be8-1f2e3d4c5b6a","execution_status":"PENDING","status_api":"/deployment/api/org/api/?execution_id=c7f0","error":null,"result":null}}"#,
+        "c7f0a8a6-56b2-4d86-9be8-1f2e3d4c5b6a",
+    ),
+    (
+        "anthropic-batch",
+        "id",
+        r#"{"id":"msgbatch_013Zva2CMHLNnXjNJJKqJ2EF","type":"message_batch","processing_status":"in_progress","request_counts":{"processing":2}}"#,
+        "msgbatch_013Zva2CMHLNnXjNJJKqJ2EF",
+    ),
+    (
+        "apify",
+        "data.id",
+        r#"{"data":{"id":"HG7ML7M8z78YcAPEB","actId":"HDSasDasz78YcAPEB","status":"READY"}}"#,
+        "HG7ML7M8z78YcAPEB",
+    ),
+    (
+        "assemblyai",
+        "id",
+        r#"{"id":"9ea68fd3-f953-42c1-9742-976c447fb463","status":"queued","audio_url":"https://files.example/a.mp3","error":null}"#,
+        "9ea68fd3-f953-42c1-9742-976c447fb463",
+    ),
+    (
+        "azure-docint",
+        "header",
+        r#"https://myres.cognitiveservices.azure.com/documentintelligence/documentModels/prebuilt-invoice/analyzeResults/3b31320d-8bab-4f88-b19c-2322a7f11034?api-version=2024-11-30"#,
+        "3b31320d-8bab-4f88-b19c-2322a7f11034",
+    ),
+    (
+        "azure-docint-batch",
+        "header",
+        r#"https://myres.cognitiveservices.azure.com/documentintelligence/documentModels/prebuilt-invoice/analyzeBatchResults/3b31320d-8bab-4f88-b19c-2322a7f11034?api-version=2024-11-30"#,
+        "3b31320d-8bab-4f88-b19c-2322a7f11034",
+    ),
+    (
+        "azure-openai-batch",
+        "id",
+        r#"{"id":"batch_51","object":"batch","status":"validating","errors":null}"#,
+        "batch_51",
+    ),
+    (
+        "baseten",
+        "request_id",
+        r#"{"request_id":"9876543210abcdef1234567890fedcba"}"#,
+        "9876543210abcdef1234567890fedcba",
+    ),
+    ("brightdata", "snapshot_id", r#"{"snapshot_id":"s_m4x7enmven8djfqak"}"#, "s_m4x7enmven8djfqak"),
+    (
+        "browser-use-v2",
+        "id",
+        r#"{"id":"01995f3c-0f2e-7c1b-9a50-111111111111","sessionId":"01995f3c-0f2e-7c1b-9a50-222222222222"}"#,
+        "01995f3c-0f2e-7c1b-9a50-111111111111",
+    ),
+    (
+        "browser-use-v4",
+        "id",
+        r#"{"id":"01995f3c-0f2e-7c1b-9a50-111111111111","status":"dispatching"}"#,
+        "01995f3c-0f2e-7c1b-9a50-111111111111",
+    ),
+    (
+        "browserbase",
+        "id",
+        r#"{"id":"3c5f0e5e-8a0b-4c53-9b1f-1d6d0f6f5d11","status":"PENDING"}"#,
+        "3c5f0e5e-8a0b-4c53-9b1f-1d6d0f6f5d11",
+    ),
+    (
+        "cloudflare-ai-batch",
+        "result.request_id",
+        r#"{"result":{"status":"queued","request_id":"000-000-000","model":"@cf/baai/bge-m3"},"success":true,"errors":[],"messages":[]}"#,
+        "000-000-000",
+    ),
+    (
+        "datalab",
+        "request_id",
+        r#"{"success":true,"error":null,"request_id":"pXy1","request_check_url":"https://www.datalab.to/api/v1/convert/pXy1"}"#,
+        "pXy1",
+    ),
+    (
+        "fal",
+        "request_id",
+        r#"{"status":"IN_QUEUE","request_id":"80e732af-660e-45cd-bd63-580e4f2a94cc","response_url":"https://queue.fal.run/fal-ai/flux/requests/80e7","queue_position":0}"#,
+        "80e732af-660e-45cd-bd63-580e4f2a94cc",
+    ),
+    ("firecrawl", "id", r#"{"success":true,"id":"5b1f","url":"https://api.firecrawl.dev/v2/crawl/5b1f"}"#, "5b1f"),
+    (
+        "fireworks-batch",
+        "name",
+        r#"{"name":"accounts/acme/batchInferenceJobs/bij-7","displayName":"mine","state":"JOB_STATE_CREATING"}"#,
+        "bij-7",
+    ),
+    (
+        "github-actions",
+        "workflow_run_id",
+        r#"{"workflow_run_id":16281872846,"run_url":"https://api.github.com/repos/acme/app/actions/runs/16281872846","html_url":"https://github.com/acme/app/actions/runs/16281872846"}"#,
+        "16281872846",
+    ),
+    (
+        "google-documentai",
+        "name",
+        r#"{"name":"projects/42/locations/us/operations/1234"}"#,
+        "projects/42/locations/us/operations/1234",
+    ),
+    ("groq-batch", "id", r#"{"id":"batch_01","object":"batch","status":"validating","errors":null}"#, "batch_01"),
+    ("heygen", "data.video_id", r#"{"error":null,"data":{"video_id":"af3d1e"}}"#, "af3d1e"),
+    (
+        "huggingface-jobs",
+        "id",
+        r#"{"id":"687fb701029421ae5549d998","createdAt":"2026-11-28T10:00:00Z","status":{"stage":"RUNNING"}}"#,
+        "687fb701029421ae5549d998",
+    ),
+    ("llamacloud-batch", "id", r#"{"id":"btch-1","job_type":"parse","status":"pending"}"#, "btch-1"),
+    ("llamaparse", "job.id", r#"{"job":{"id":"pjb-1","status":"PENDING"}}"#, "pjb-1"),
+    (
+        "llmwhisperer",
+        "whisper_hash",
+        r#"{"message":"Whisper Job Accepted","status":"processing","whisper_hash":"xxxxx-xxx-xxxx"}"#,
+        "xxxxx-xxx-xxxx",
+    ),
+    (
+        "luma",
+        "id",
+        r#"{"id":"123e4567-e89b-12d3-a456-426614174000","state":"queued","failure_reason":null}"#,
+        "123e4567-e89b-12d3-a456-426614174000",
+    ),
+    ("mistral-batch", "id", r#"{"id":"b_1","object":"batch","status":"QUEUED","errors":[]}"#, "b_1"),
+    ("modal", "call_id", r#"{"call_id":"fc-01"}"#, "fc-01"),
+    (
+        "openai-batch",
+        "id",
+        r#"{"id":"batch_abc123","object":"batch","status":"validating","errors":null}"#,
+        "batch_abc123",
+    ),
+    ("optexity", "task_id", r#"{"success":true,"message":"Task created","task_id":"t-1"}"#, "t-1"),
+    ("reducto", "job_id", r#"{"job_id":"r-1"}"#, "r-1"),
+    (
+        "replicate",
+        "id",
+        r#"{"id":"gm3qorzdhgbfurvjtvhg6dckhu","status":"starting","error":null,"urls":{"get":"https://api.replicate.com/v1/predictions/gm3q"}}"#,
+        "gm3qorzdhgbfurvjtvhg6dckhu",
+    ),
+    (
+        "runpod",
+        "id",
+        r#"{"id":"eaebd6e7-6a92-4bb8-a911-f996ac5ea99d","status":"IN_QUEUE"}"#,
+        "eaebd6e7-6a92-4bb8-a911-f996ac5ea99d",
+    ),
+    ("runpod-batch", "id", r#"{"id":"rb-1","status":"DRAFT"}"#, "rb-1"),
+    ("runway", "id", r#"{"id":"17f20503-6c24-4c16-946b-35dbbce2af2f"}"#, "17f20503-6c24-4c16-946b-35dbbce2af2f"),
+    (
+        "together-batch",
+        "job.id",
+        r#"{"job":{"id":"batch-xyz789","status":"VALIDATING"},"warning":null}"#,
+        "batch-xyz789",
+    ),
+    ("vessl", "id", r#"{"id":"98nlux8b0eu6","status":"pending"}"#, "98nlux8b0eu6"),
+];
+
+#[test]
+fn what_each_service_answers_to_a_submission_is_added_as_it_stands_and_the_page_says_where_the_job_is_named() {
+    let mut bench = Bench::new();
+    let page = include_str!("../docs/providers.md");
+    for (provider, ..) in SUBMITTED {
+        let mut settings = String::new();
+        for (_, setting, value) in SETTINGS.iter().filter(|(name, ..)| name == provider) {
+            settings.push_str(&format!("{setting} = \"{value}\"\n"));
+        }
+        if *provider == "unstract" {
+            settings.push_str("url = \"https://us-central.unstract.com/deployment/api/org/api/\"\n");
+        }
+        let text = format!("provider = \"{provider}\"\n{settings}token = {{ env = \"{TOKEN_VARIABLE}\" }}");
+        bench = bench.service(provider, &text);
+    }
+    for shipped in documented().iter().map(|documented| documented.provider.as_str()) {
+        assert!(SUBMITTED.iter().any(|(provider, ..)| *provider == shipped), "{shipped}");
+    }
+    let answer = bench.home().join("answer");
+    for (provider, field, text, id) in SUBMITTED {
+        std::fs::write(&answer, text).unwrap();
+        let mut command = bench.command(&["add", provider, "-"]);
+        command.stdin(std::fs::File::open(&answer).unwrap());
+        let ended = support::Running::start(command).end().with(0);
+        assert_eq!(ended.text(), format!("{provider}/{id}\n"), "{ended:?}");
+        let is_row = |line: &&str| line.starts_with(&format!("| `{field}`")) && line.contains(&format!("`{provider}`"));
+        assert_eq!(page.lines().filter(is_row).count(), 1, "docs/providers.md on {provider}");
+    }
+}

@@ -29,7 +29,10 @@ pub const CHANGE: [FieldDoc; 6] = [
     ("change", "newly_failed, slower, dearer, fixed or other_output"),
     ("name", "what the two jobs are matched by"),
     ("job_a, job_b", "the two, as `service/id`"),
-    ("a, b", "the states, the seconds or the dollars; left out of other_output"),
+    (
+        "a, b",
+        "the states, the seconds, the dollars, or the fields that differ in short (`total: 12.50; vendor: \"ACME\"`)",
+    ),
     ("fields", "the fields of the output that differ; left out where there are none"),
 ];
 

@@ -106,7 +106,7 @@ async fn command(args: Args) -> Result<u8, Failure> {
         CliCommand::Export(export) => commands::export::run(&common, export).await,
         CliCommand::Add(add) => {
             let file = config::locate(common.named())?;
-            printed(|out, err| commands::add::run(&file, &add, &mut io::stdin().lock(), out, err))
+            printed(|out, err| commands::add::run(&file, &add, common.verbose > 0, &mut io::stdin().lock(), out, err))
         }
         CliCommand::Check(check) => commands::check::run(&common, &check).await,
         CliCommand::Init { provider } => {

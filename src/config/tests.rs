@@ -124,6 +124,11 @@ fn files_of_ids_are_read_with_their_names_and_what_is_no_id_in_them_is_named_wit
         ("id = '7'\nids_file = 'a.txt'", "8:1: `ids_file` beside `id`"),
         ("ids_file = 'x['", "7:12: this pattern cannot be read"),
         ("ids_file = 7", "7:12: key `ids_file` must be a string"),
+        ("ids_file = '.'", ": this is a directory"),
+        ("ids_file = '.'", "= name a file in it, or all of them"),
+        ("ids_file = \"a\\u0000b\"", "7:12: key `ids_file` holds a NUL character"),
+        ("id = '7'\nname = \"a\\u0000b\"", "8:8: key `name` holds a NUL character"),
+        ("id = '7'\nbatch = \"\\u0000\"", "8:9: key `batch` holds a NUL character"),
         ("ids_file = ['a.txt']", "7:12: key `ids_file` must be a string, not an array"),
     ];
     for (entry, expected) in cases {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::cost::Cost;
+use super::human;
 use super::job::Job;
 use super::note;
 use super::observation::Observation;
@@ -178,45 +179,84 @@ pub fn cost(known: &Observation) -> Option<Cost> {
     known.cost.as_deref().and_then(Cost::parse)
 }
 
-/// The names of what differs between two outputs, JSON texts: the fields of an object; of an array those of its
-/// elements, `result.total` where such a field is an object itself. One empty name where the outputs have no fields or
-/// are no JSON. None where they are the same but for white space and the order of fields.
-pub fn fields_that_differ(before: &[u8], after: &[u8]) -> Vec<String> {
+/// A field that differs between two outputs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OtherField {
+    /// Its name, `result.total` where it stands in an object; empty where the outputs have no fields.
+    pub name: String,
+    /// What it was and what it is, each in short; empty where it is not there. Of the elements of an array those of the
+    /// first that differs. Not sanitised.
+    pub values: [String; 2],
+}
+
+/// How much of a value is shown.
+const SHOWN: usize = 32;
+
+/// What differs between two outputs, JSON texts: the fields of an object, of an array those of its elements. One without
+/// a name where the outputs have no fields or are no JSON. None where they are the same but for white space and the
+/// order of fields.
+pub fn fields_that_differ(before: &[u8], after: &[u8]) -> Vec<OtherField> {
     if before == after {
         return Vec::new();
     }
-    let (Ok(before), Ok(after)) = (serde_json::from_slice::<&RawValue>(before), serde_json::from_slice(after)) else {
-        return vec![String::new()];
-    };
-    let mut names = BTreeSet::new();
-    match (elements(before), elements(after)) {
-        (Some(before), Some(after)) => {
-            if before.len() != after.len() {
-                names.insert(String::new());
+    let mut fields = BTreeMap::new();
+    match (serde_json::from_slice::<&RawValue>(before), serde_json::from_slice(after)) {
+        (Ok(before), Ok(after)) => match (elements(before), elements(after)) {
+            (Some(was), Some(is)) => {
+                was.iter().zip(&is).for_each(|(was, is)| add_differing((was, is), "", 1, &mut fields));
+                if was.len() != is.len() {
+                    let sizes = [was.len(), is.len()].map(|count| human::counted(count, "element"));
+                    fields.insert(String::new(), sizes);
+                }
             }
-            before.iter().zip(&after).for_each(|(before, after)| add_differing(before, after, "", 1, &mut names));
-        }
-        _ => add_differing(before, after, "", 0, &mut names),
+            _ => add_differing((before, after), "", 0, &mut fields),
+        },
+        _ => drop(fields.insert(String::new(), [before, after].map(|text| short(&String::from_utf8_lossy(text))))),
     }
-    names.into_iter().collect()
+    fields.into_iter().map(|(name, values)| OtherField { name, values }).collect()
 }
 
-/// Adds the names of the fields that differ, this many levels further down than the first.
-fn add_differing(before: &RawValue, after: &RawValue, path: &str, further: u8, names: &mut BTreeSet<String>) {
+/// Adds the fields that differ, this many levels further down than the first.
+fn add_differing(
+    (before, after): (&RawValue, &RawValue),
+    path: &str,
+    further: u8,
+    fields: &mut BTreeMap<String, [String; 2]>,
+) {
     if is_same(before, after, DEEPEST) {
         return;
     }
     let (Some(old), Some(new)) = (members(before), members(after)) else {
-        names.insert(path.to_owned());
+        fields.entry(path.to_owned()).or_insert_with(|| [before, after].map(|value| short(value.get())));
         return;
     };
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         match (old.get(name), new.get(name)) {
             (Some(old), Some(new)) if is_same(old, new, DEEPEST) => {}
-            (Some(old), Some(new)) if further > 0 => add_differing(old, new, &path, further - 1, names),
-            _ => drop(names.insert(path)),
+            (Some(old), Some(new)) if further > 0 => add_differing((old, new), &path, further - 1, fields),
+            (old, new) => {
+                let text = |value: Option<&&RawValue>| value.map(|value| short(value.get())).unwrap_or_default();
+                fields.entry(path).or_insert_with(|| [text(old), text(new)]);
+            }
         }
+    }
+}
+
+/// A value in one line, cut where it is long. White space inside of texts counts as one space.
+fn short(text: &str) -> String {
+    let mut words = String::new();
+    for word in text.split_whitespace() {
+        words.extend((!words.is_empty()).then_some(' '));
+        words.push_str(word);
+        if words.len() > SHOWN * 4 {
+            break;
+        }
+    }
+    let end = words.char_indices().nth(SHOWN).map(|(at, _)| at);
+    match end {
+        Some(end) => format!("{}...", words.get(..end).unwrap_or_default()),
+        None => words,
     }
 }
 
@@ -325,24 +365,37 @@ mod tests {
     }
 
     #[test]
-    fn of_two_outputs_the_fields_that_differ_are_named() {
+    fn of_two_outputs_the_fields_that_differ_are_named_with_what_they_were_and_are() {
         let cases = [
             (r#"{"a":1,"b":{"x":[1,"é"]}}"#, "{ \"b\": {\"x\":[1, \"\\u00e9\"]}, \"a\": 1 }", ""),
-            (r#"{"a":1,"b":2,"c":3}"#, r#"{"a":1,"b":3,"d":3}"#, "b,c,d"),
-            (r#"{"a":10000000000000000000001}"#, r#"{"a":10000000000000000000002}"#, "a"),
-            (r#"{"a":{"x":1}}"#, r#"{"a":{"x":2}}"#, "a"),
-            (r#"[{"f":"n","r":{"x":1,"y":2}}]"#, r#"[{"f":"n","r":{"x":2,"y":2}}]"#, "r.x"),
-            (r#"[{"f":"n","r":null}]"#, r#"[{"f":"m","r":{"x":2}}]"#, "f,r"),
-            ("[1,2]", "[1,2,3]", "<>"),
-            ("1", "2", "<>"),
-            ("not JSON", "{}", "<>"),
+            (r#"{"a":1,"b":2,"c":3}"#, r#"{"a":1,"b":3,"d":"x"}"#, "b: 2 > 3, c: 3 > , d:  > \"x\""),
+            (
+                r#"{"a":10000000000000000000001}"#,
+                r#"{"a":10000000000000000000002}"#,
+                "a: 10000000000000000000001 > 10000000000000000000002",
+            ),
+            (r#"{"a":{"x":1}}"#, "{\"a\":{\"x\":\n\t2}}", "a: {\"x\":1} > {\"x\": 2}"),
+            (r#"[{"f":"n","r":{"x":1,"y":2}}]"#, r#"[{"f":"n","r":{"x":2,"y":2}}]"#, "r.x: 1 > 2"),
+            (r#"[{"a":1},{"a":1}]"#, r#"[{"a":2},{"a":3}]"#, "a: 1 > 2"),
+            (r#"[{"f":"n","r":null}]"#, r#"[{"f":"m","r":{"x":2}}]"#, "f: \"n\" > \"m\", r: null > {\"x\":2}"),
+            ("[1,2]", "[1,2,3]", ": 2 elements > 3 elements"),
+            ("1", "2", ": 1 > 2"),
+            ("not JSON", "{}", ": not JSON > {}"),
+            (
+                "\"a text that goes on and on and on\"",
+                "\"ünï ünï ünï ünï ünï ünï ünï ünï ünï\"",
+                ": \"a text that goes on and on and ... > \"ünï ünï ünï ünï ünï ünï ünï ünï...",
+            ),
         ];
         for (before, after, expected) in cases {
             let fields = fields_that_differ(before.as_bytes(), after.as_bytes());
-            let shown = if fields == [""] { "<>".to_owned() } else { fields.join(",") };
-            assert_eq!(shown, expected, "{before} {after}");
+            let shown: Vec<String> = fields
+                .into_iter()
+                .map(|OtherField { name, values: [was, is] }| format!("{name}: {was} > {is}"))
+                .collect();
+            assert_eq!(shown.join(", "), expected, "{before} {after}");
         }
         let deep = |end: &str| format!("{}{end}{}", "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(fields_that_differ(deep("1").as_bytes(), deep("2").as_bytes()), [""]);
+        assert_eq!(fields_that_differ(deep("1").as_bytes(), deep("2").as_bytes()).len(), 1);
     }
 }

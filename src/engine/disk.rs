@@ -409,9 +409,9 @@ impl Disk {
         }
     }
 
-    /// Where others poll, what they save may be unknown here: whether a team's store can be reached is told even if
-    /// nothing is to be polled.
-    pub fn check_while_following(&mut self, now: Duration) {
+    /// While a team's store cannot be reached, what others save is unknown here, and what is saved here to them: that is
+    /// told even if no one-shot poll waits for it.
+    pub fn check_team(&mut self, now: Duration) {
         if self.trouble.is_none() && now.saturating_sub(self.quick_checked) >= QUICK_CHECK_LASTS {
             self.quick_check(now);
         }

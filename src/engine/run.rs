@@ -399,8 +399,8 @@ impl EngineLoop {
             self.next_tick = None;
             self.disk.retry();
             self.follow().await;
-            if self.disk.store().is_shared() && !self.schedule.followed().is_empty() {
-                self.disk.check_while_following(now);
+            if self.disk.store().is_shared() {
+                self.disk.check_team(now);
             }
         }
     }

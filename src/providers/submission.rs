@@ -8,11 +8,24 @@ use crate::domain::id;
 use crate::json::scan::{self, ValueKind};
 
 /// The fields that hold an id, in the order in which they are looked at.
-const ID_FIELDS: [&str; 9] =
-    ["execution_id", "task_id", "request_id", "id", "job_id", "call_id", "video_id", "snapshot_id", "whisper_hash"];
+const ID_FIELDS: [&str; 10] = [
+    "execution_id",
+    "task_id",
+    "request_id",
+    "id",
+    "job_id",
+    "call_id",
+    "video_id",
+    "snapshot_id",
+    "whisper_hash",
+    "workflow_run_id",
+];
+
+/// The field that names what was begun by its path, `projects/42/operations/7`: without a slash it is somebody's name.
+const PATH_FIELD: &str = "name";
 
 /// The fields that an answer may be wrapped in: one before what stands beside it, the others after.
-const WRAPPED: (&str, [&str; 2]) = ("message", ["data", "result"]);
+const WRAPPED: (&str, [&str; 3]) = ("message", ["data", "result", "job"]);
 
 /// One answer of a text, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +42,7 @@ pub enum NotSubmitted {
     #[error("the service began no job: {0}")]
     Refused(String),
     #[error(
-        "no job is named in this JSON (looked for id, execution_id, task_id, job_id, request_id and the like, also inside of message, data and result)"
+        "no job is named in this JSON (looked for id, execution_id, task_id, job_id, request_id and the like, also inside of message, data, result and job)"
     )]
     NoId,
     /// It is a web page; its title, which is foreign text.
@@ -85,7 +98,8 @@ fn of_object(object: &Object<'_>) -> Result<String, NotSubmitted> {
     let id = first.iter().chain([object]).chain(last.iter().flatten()).find_map(|object| {
         ID_FIELDS.iter().find_map(|key| object.get(key).filter(|value| !is_nested(value)).and_then(reply::text))
     });
-    match (id, refused) {
+    let path = || object.get(PATH_FIELD).and_then(reply::text).filter(|path| path.contains('/'));
+    match (id.or_else(path), refused) {
         (Some(id), false) => Ok(id),
         (None, _) | (Some(_), true) => match reply::sentence(object).text {
             Some(sentence) => Err(NotSubmitted::Refused(sentence)),
@@ -128,6 +142,8 @@ mod tests {
             (r#"{"error":null,"data":{"video_id":"v"}}"#, "v"),
             (r#"{"result":{"status":"queued","request_id":"r"},"success":true,"errors":[]}"#, "r"),
             (r#"{"job_id":"j"}"#, "j"),
+            (r#"{"name":"projects/42/operations/7"}"#, "projects/42/operations/7"),
+            (r#"{"name":"mine/1","id":"i"}"#, "i"),
             (r#"{"message":"accepted","status":"processing","whisper_hash":"w|1"}"#, "w|1"),
             (r#"{"id":"batch_1","object":"batch","errors":null,"metadata":{"id":"mine"}}"#, "batch_1"),
         ];

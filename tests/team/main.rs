@@ -137,6 +137,24 @@ fn a_result_that_comes_while_the_server_is_dead_is_kept_and_the_next_is_not_aske
 }
 
 #[test]
+fn that_the_server_is_away_and_back_is_said_once_each_though_every_job_can_be_polled_again() {
+    let Some(team) = Team::over(Bench::new().job("vessl", "again", [pending()])) else { return };
+    let ana = team.start("ana", &["watch"]);
+    team.bench.until_read("again", 2);
+    team.cluster.kill();
+    ana.until_said("the team's store cannot be reached");
+    let reads = team.bench.script.reads("again");
+    team.bench.until_read("again", reads + 5);
+    team.cluster.go_on();
+    ana.until_said("the team's store answers again");
+    team.bench.script.on("again", [done("x")]);
+    let ana = ana.end().with(0);
+    for said in ["the team's store cannot be reached", "the team's store answers again"] {
+        assert_eq!(ana.err.matches(said).count(), 1, "{ana:?}");
+    }
+}
+
+#[test]
 fn a_batch_is_begun_and_ended_while_the_server_cannot_be_reached_as_far_as_nothing_can_be_lost() {
     let bench = Bench::new().job("vessl", "again", [pending(), done("x")]).job("unstract", &scan(1), [result()]);
     let Some(team) = Team::over(bench) else { return };

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::add::append::{self, Addition};
 use crate::config::add::given::{self, Given};
 use crate::domain::clean::Clean;
+use crate::domain::human::counted;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -29,11 +30,15 @@ pub struct AddArgs {
     pub batch: Option<String>,
 }
 
+/// Of more than so many jobs the number is said, and not each by itself.
+const NAMED: usize = 20;
+
 /// Adds jobs and prints the label of each, one a line; those that were in the file before, and what is odd about an
-/// id, go to `err`. Returns the exit code.
+/// id, go to `err`. Of many jobs only how many there are, unless `verbose`. Returns the exit code.
 pub fn run(
     file: &Path,
     wanted: &AddArgs,
+    verbose: bool,
     stdin: &mut dyn Read,
     out: &mut dyn Write,
     err: &mut dyn Write,
@@ -66,14 +71,21 @@ pub fn run(
     };
     match append::add(file, &addition) {
         Ok(done) => {
-            for label in &done.added {
-                writeln!(out, "{}", Clean::new(label))?;
+            let most = if verbose { usize::MAX } else { NAMED };
+            if done.added.len() > most {
+                let (jobs, service) = (counted(done.added.len(), "job"), Clean::new(&wanted.service));
+                writeln!(err, "{jobs} of {service} added (-v names them)")?;
+            } else {
+                done.added.iter().try_for_each(|label| writeln!(out, "{}", Clean::new(label)))?;
             }
-            for label in &done.duplicates {
-                writeln!(err, "jobdeck: {} is in the file already", Clean::new(label))?;
-            }
-            for (label, why) in &done.odd {
-                writeln!(err, "jobdeck: warning: {}: {why}", Clean::new(label))?;
+            let duplicate = |label: &String| format!("{} is in the file already", Clean::new(label));
+            let odd = |(label, why): &(String, &str)| format!("warning: {}: {why}", Clean::new(label));
+            let said = [done.duplicates.iter().map(duplicate).collect::<Vec<_>>(), done.odd.iter().map(odd).collect()];
+            for (lines, rest) in said.iter().zip(["are in the file already", "have an odd id"]) {
+                lines.iter().take(most).try_for_each(|line| writeln!(err, "jobdeck: {line}"))?;
+                if lines.len() > most {
+                    writeln!(err, "jobdeck: and {} more {rest} (-v names them)", lines.len() - most)?;
+                }
             }
             Ok(0)
         }
@@ -106,7 +118,7 @@ mod tests {
         let wanted = AddArgs { service: service.to_owned(), ids, name: None, tags: Vec::new(), batch: None };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut stdin = stdin;
-        let code = run(file, &wanted, &mut stdin, &mut out, &mut err).unwrap();
+        let code = run(file, &wanted, false, &mut stdin, &mut out, &mut err).unwrap();
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
@@ -148,6 +160,11 @@ mod tests {
             assert!(err.contains(said) && (!said.is_empty() || err.is_empty()), "{err}");
         }
         assert_eq!(added("b", &["-"], b"a\nb\xff\n", &file).0, 2);
+        let many: String = (0..200).map(|n| format!("many-{n}\n")).collect();
+        let (_, out, err) = added("b", &["-"], many.as_bytes(), &file);
+        assert_eq!((out.as_str(), err.as_str()), ("", "200 jobs of b added (-v names them)\n"));
+        let (_, _, err) = added("b", &["-"], many.as_bytes(), &file);
+        assert!(err.lines().count() == 21 && err.contains("and 180 more are in the file already"), "{err}");
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains("id = \"q\"\nname = \"invoice 17.pdf\"\n") && !text.contains("\"k\""), "{text}");
     }

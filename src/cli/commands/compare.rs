@@ -11,7 +11,7 @@ use crate::cli::csv::Sheet;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, StdoutWriter};
 use crate::cli::{resolve, style};
-use crate::domain::batch::{self, JobChange, Match, Pairs};
+use crate::domain::batch::{self, JobChange, Match, OtherField, Pairs};
 use crate::domain::clean::Clean;
 use crate::domain::cost::Cost;
 use crate::domain::{human, note};
@@ -19,8 +19,12 @@ use crate::engine::saved::{self, Results};
 use crate::session::jsonl::json;
 use crate::session::select::KnownJob;
 
-/// The exit code where something is worse.
+/// The exit codes where something is worse, and where there is nothing to compare.
 const WORSE: u8 = 3;
+const NOTHING: u8 = 2;
+
+/// How many fields are shown with their values.
+const SHOWN: usize = 3;
 
 /// `compare`.
 #[derive(Debug, Args)]
@@ -54,7 +58,7 @@ struct ChangeRow {
     change: JobChange,
     name: String,
     jobs: [String; 2],
-    /// What it was, and what it is: state, seconds or dollars.
+    /// What it was, and what it is: state, seconds, dollars, or the fields that differ.
     values: [String; 2],
     /// The same for people.
     shown: String,
@@ -87,7 +91,11 @@ pub async fn run(common: &CommonArgs, wanted: CompareArgs) -> Result<u8, Failure
         rows.extend(changes.into_iter().map(|change| row(change, name, (before, after), &fields)));
     }
     rows.sort_by_key(|row| row.change);
-    let exit = if rows.iter().any(|row| row.change.is_worse()) { WORSE } else { 0 };
+    let exit = match &pairs.both {
+        both if both.is_empty() => NOTHING,
+        _ if rows.iter().any(|row| row.change.is_worse()) => WORSE,
+        _ => 0,
+    };
     let mut out = StdoutWriter::new();
     match wanted.format {
         Format::Table => {
@@ -117,6 +125,12 @@ pub async fn run(common: &CommonArgs, wanted: CompareArgs) -> Result<u8, Failure
         }
     }
     out.flush()?;
+    if exit == NOTHING {
+        let (by, other) = if by == Match::Name { ("name", "id") } else { ("id", "name") };
+        output::say_error(&format!(
+            "no job of B has the {by} of one of A; `--by {other}` compares those of one {other}"
+        ));
+    }
     Ok(exit)
 }
 
@@ -127,8 +141,8 @@ async fn two_jobs(common: &CommonArgs, wanted: &CompareArgs) -> Option<Pairs<Kno
     Some(Pairs { both: vec![(after.job.title().to_owned(), before, after)], only_first: 0, only_second: 0 })
 }
 
-/// The fields that differ between the outputs of two jobs; none where one of them has no saved output.
-async fn differing(store: &Results, before: &KnownJob, after: &KnownJob) -> Result<Vec<String>, Failure> {
+/// What differs between the outputs of two jobs; nothing where one of them has no saved output.
+async fn differing(store: &Results, before: &KnownJob, after: &KnownJob) -> Result<Vec<OtherField>, Failure> {
     let (Some(was), Some(is)) = (&before.known.saved, &after.known.saved) else { return Ok(Vec::new()) };
     if was.sha256 == is.sha256 {
         return Ok(Vec::new());
@@ -151,7 +165,7 @@ async fn output(store: &Results, entry: &KnownJob) -> Result<Option<Bytes>, Fail
     Ok(payload.output.or(payload.raw))
 }
 
-fn row(change: JobChange, name: &str, (before, after): (&KnownJob, &KnownJob), fields: &[String]) -> ChangeRow {
+fn row(change: JobChange, name: &str, (before, after): (&KnownJob, &KnownJob), fields: &[OtherField]) -> ChangeRow {
     let both = [&before.known, &after.known];
     let arrow = |shown: [String; 2]| shown.join(" -> ");
     let took = both.map(|known| note::took(known).unwrap_or_default());
@@ -165,20 +179,39 @@ fn row(change: JobChange, name: &str, (before, after): (&KnownJob, &KnownJob), f
         JobChange::Fixed => (states.clone(), arrow(states)),
         JobChange::Slower => (took.map(|took| format!("{:.3}", took.as_secs_f64())), arrow(took.map(human::duration))),
         JobChange::Dearer => (costs.map(Cost::digits), arrow(costs.map(|cost| cost.to_string()))),
-        JobChange::OtherOutput => (Default::default(), shown_fields(fields)),
+        JobChange::OtherOutput => ([0, 1].map(|side| values_of(fields, side)), shown_fields(fields)),
     };
     let fields = if change == JobChange::OtherOutput { named_fields(fields) } else { Vec::new() };
     ChangeRow { change, name: name.to_owned(), jobs: [before.job.label(), after.job.label()], values, shown, fields }
 }
 
 /// The fields that have a name: an output that is no object has none.
-fn named_fields(fields: &[String]) -> Vec<String> {
-    fields.iter().filter(|field| !field.is_empty()).cloned().collect()
+fn named_fields(fields: &[OtherField]) -> Vec<String> {
+    fields.iter().map(|field| field.name.clone()).filter(|name| !name.is_empty()).collect()
 }
 
-fn shown_fields(fields: &[String]) -> String {
-    let named = named_fields(fields);
-    if named.is_empty() { "the whole output".to_owned() } else { named.join(", ") }
+/// What the fields were, or are: `total: 12.50; vendor: "ACME"`.
+fn values_of(fields: &[OtherField], side: usize) -> String {
+    let value = |field: &OtherField| {
+        let value = field.values.get(side).cloned().unwrap_or_default();
+        if field.name.is_empty() { value } else { format!("{}: {value}", field.name) }
+    };
+    fields.iter().map(value).collect::<Vec<_>>().join("; ")
+}
+
+/// `total 12.50 -> 13.00, vendor "ACME" -> none, and 2 more`.
+fn shown_fields(fields: &[OtherField]) -> String {
+    let shown = |OtherField { name, values }: &OtherField| {
+        let [was, is] = values.each_ref().map(|value| if value.is_empty() { "none" } else { value });
+        let name = if name.is_empty() { "the whole output" } else { name };
+        format!("{name} {was} -> {is}")
+    };
+    let mut shown: Vec<String> = fields.iter().take(SHOWN).map(shown).collect();
+    if fields.len() > SHOWN {
+        let names: Vec<&str> = fields.iter().skip(SHOWN).map(|field| &*field.name).collect();
+        shown.push(format!("and {}", names.join(", ")));
+    }
+    shown.join(", ")
 }
 
 fn count(rows: &[ChangeRow], change: JobChange) -> usize {
@@ -187,6 +220,10 @@ fn count(rows: &[ChangeRow], change: JobChange) -> usize {
 
 /// `12 jobs in both: 1 newly failed, 2 slower; 1 only in A`.
 fn sentence<T>(rows: &[ChangeRow], pairs: &Pairs<T>) -> String {
+    if pairs.both.is_empty() {
+        let [first, second] = [pairs.only_first, pairs.only_second].map(|count| human::counted(count, "job"));
+        return format!("nothing to compare: no job is in both ({first} only in A, {second} only in B)");
+    }
     let told: Vec<String> = JobChange::ALL
         .into_iter()
         .map(|change| (count(rows, change), change.as_str().replace('_', " ")))

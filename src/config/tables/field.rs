@@ -126,13 +126,18 @@ impl<'a> TomlField<'a> {
         array.iter().filter_map(element).collect()
     }
 
-    /// A string, as it is.
+    /// A string, as it is, but for NUL: no name, path or program can hold one.
     pub fn text(&self, example: &str, problems: &mut Problems) -> Option<&'a str> {
-        let text = self.value.as_str();
-        if text.is_none() {
+        let Some(text) = self.value.as_str() else {
             self.must_be("a string", &format!("write it in quotes: {example}"), problems);
+            return None;
+        };
+        if text.contains('\0') {
+            let message = format!("{} holds a NUL character", known_keys::quoted(self.key));
+            self.wrong(message, "take \\u0000 out of it", problems);
+            return None;
         }
-        text
+        Some(text)
     }
 
     /// A string that is not blank, trimmed.

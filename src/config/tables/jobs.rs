@@ -161,12 +161,17 @@ impl EntryDefaults<'_> {
 
     /// The jobs of a file of ids.
     fn listed(&self, path: &Path, field: &TomlField<'_>, declared: &mut Declared, problems: &mut Problems) {
-        let file: Arc<str> = Clean::new(&path.file_name().unwrap_or_default().to_string_lossy()).as_str().into();
+        // A path that ends in dots has no name.
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let file: Arc<str> = Clean::new(&name.to_string_lossy()).as_str().into();
         let text = match read(path) {
             Ok(text) => text,
             Err(Unreadable { what, help }) => {
-                let help =
-                    if path.exists() { help } else { "write that file, or name another: a pattern may match none" };
+                let help = match path.metadata() {
+                    Ok(about) if about.is_dir() => "name a file in it, or all of them, as \"ids/*.txt\"",
+                    Ok(_) => help,
+                    Err(_) => "write that file, or name another: a pattern may match none",
+                };
                 let problem = Problem::at(field.span.clone(), format!("{file}: {what}"));
                 problems.add(problem.help(help));
                 return;

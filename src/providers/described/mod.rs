@@ -307,7 +307,12 @@ impl Provider for Described {
 
     fn id_from(&self, service: &Service, text: &str) -> Result<String, IdError> {
         let home = || self.request(service, STAND_IN).url;
-        let Some(url) = address::named_by_address(home, text)? else { return Ok(text.to_owned()) };
+        let Some(url) = address::named_by_address(home, text)? else {
+            // Some services call a job by the end of its address: `accounts/a/jobs/7` is the job 7.
+            let last = text.rsplit('/').next().unwrap_or(text);
+            let is_of_path = last != text && self.request(service, last).url.path().ends_with(&format!("/{text}"));
+            return Ok(if is_of_path { last } else { text }.to_owned());
+        };
         let known = std::iter::once(&self.0.status.url).chain(&self.0.ids);
         let id = known.into_iter().find_map(|template| {
             let (known, _) = self.filled(template, service, STAND_IN, &|_| None)?;
