@@ -59,9 +59,9 @@ pub fn lines(entry: &KnownJob, also: &BTreeMap<String, SavedBody>, look: OutputS
         let status = last.http_status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
         let reason =
             last.reason.as_ref().filter(|_| last.read != PollOutcome::Answered).map(|reason| format!(": {reason}"));
-        format!("{}{status}, {}{}", last.read, moment(last.at), reason.unwrap_or_default())
+        format!("{}{status}, {}{}", note::read_in_words(last.read), moment(last.at), reason.unwrap_or_default())
     });
-    fact("last read", Some(last.unwrap_or_else(|| "never".to_owned())));
+    fact("last poll", Some(last.unwrap_or_else(|| "never".to_owned())));
 
     let mut lines = vec![Clean::new(&job.label()).to_string()];
     for (label, text) in &facts {
@@ -122,7 +122,7 @@ llama/98
           tags  nov
           HTTP  200
    status code  503 (of the user's own service)
-     last read  never";
+     last poll  never";
         assert_eq!(lines(&entry, &BTreeMap::new(), OutputStyle::default()).join("\n"), text);
     }
 }

@@ -18,7 +18,7 @@ const DESCRIPTION: [&str; 2] = [
     "Without a command: the dashboard where standard output is a terminal, otherwise jobdeck watch --format plain. \
      Standard output carries data only, everything else goes to standard error. A job is called service/id; an id \
      alone, or its name, will do where only one job has it.",
-    "What a service hands out once only (Unstract) is saved before it is shown, and is never read again. Results stay \
+    "What a service hands out once only (Unstract) is saved before it is shown, and is never polled again. Results stay \
      in the state directory: status, show and export need neither network nor token.",
 ];
 

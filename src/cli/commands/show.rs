@@ -249,9 +249,9 @@ fn print_error(entry: &KnownJob, out: &mut StdoutWriter) -> Result<Option<&'stat
     let lost = known
         .lost
         .map(|cause| format!("{cause}: {}", known.fail_reason.as_deref().unwrap_or_else(|| cause.sentence())));
-    let reason = lost
-        .or_else(|| known.fail_reason.clone())
-        .or_else(|| last.and_then(|last| Some(format!("{}: {}", last.read, last.reason.as_deref()?))));
+    let reason = lost.or_else(|| known.fail_reason.clone()).or_else(|| {
+        last.and_then(|last| Some(format!("{}: {}", note::read_in_words(last.read), last.reason.as_deref()?)))
+    });
     let Some(reason) = reason else { return Ok(Some("no reason was given")) };
     for line in reason.lines() {
         out.line(&Clean::new(line))?;
