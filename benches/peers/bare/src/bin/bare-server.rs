@@ -2,8 +2,8 @@
 //!
 //!     bare-server running          every job is in progress, for ever
 //!     bare-server BYTES            every job is over, with a result of so many bytes
-//!     bare-server changing MS      every job says something else each so many milliseconds: states, refusals, faults; one
-//!                                  whose id begins with "short" ends with a result
+//!     bare-server changing MS      every job says something else each so many milliseconds; one whose id begins with
+//!                                  "short" ends with a result; and in turn the whole service fails in every way
 //!
 //! It prints its port, then at each line on its standard input how many requests it has answered.
 
@@ -29,8 +29,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// What is answered.
 struct Responses {
-    /// In turn, an empty one by closing the connection.
+    /// In turn, each job by itself.
     all: Vec<Vec<u8>>,
+    /// In turn, to every job, between the others; an empty one by closing the connection.
+    faults: Vec<Vec<u8>>,
     /// Of jobs that end.
     over: Vec<u8>,
     /// How long each lasts; None where there is one.
@@ -40,7 +42,7 @@ struct Responses {
 
 impl Responses {
     fn same(body: &str) -> Self {
-        Self { all: vec![response("200 OK", body)], over: Vec::new(), lasts: None, since: Instant::now() }
+        Self { all: vec![response("200 OK", body)], faults: Vec::new(), over: Vec::new(), lasts: None, since: Instant::now() }
     }
 
     fn changing(milliseconds: u64) -> Self {
@@ -48,19 +50,20 @@ impl Responses {
         let all = vec![
             response("200 OK", r#"{"status":"queued","output":null}"#),
             running.clone(),
-            response("500 Internal Server Error", r#"{"detail":"it broke"}"#),
-            running.clone(),
-            response("429 Too Many Requests\r\nretry-after: 1", r#"{"detail":"too many"}"#),
             response("200 OK", r#"{"status":"a word that nobody knows"}"#),
-            response("200 OK", "no JSON at all"),
             running.clone(),
-            Vec::new(),
             response("404 Not Found", r#"{"detail":"no such request"}"#),
-            response("502 Bad Gateway", "<html>a page of a proxy</html>"),
             running,
         ];
+        let faults = vec![
+            response("500 Internal Server Error", r#"{"detail":"it broke"}"#),
+            response("429 Too Many Requests\r\nretry-after: 1", r#"{"detail":"too many"}"#),
+            response("200 OK", "no JSON at all"),
+            response("502 Bad Gateway", "<html>a page of a proxy</html>"),
+            Vec::new(),
+        ];
         let lasts = Some(Duration::from_millis(milliseconds.max(1)));
-        Self { all, over: response("200 OK", &completed(5_000)), lasts, since: Instant::now() }
+        Self { all, faults, over: response("200 OK", &completed(5_000)), lasts, since: Instant::now() }
     }
 
     fn to(&self, request: &[u8]) -> &[u8] {
@@ -68,8 +71,11 @@ impl Responses {
         let id = request.split(|byte| *byte == b'/').skip_while(|part| *part != b"async").nth(1).unwrap_or_default();
         let own = id.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
         let turn = usize::try_from(self.since.elapsed().as_millis() / lasts.as_millis()).unwrap_or_default();
+        if turn % 8 == 7 {
+            return &self.faults[turn / 8 % self.faults.len()];
+        }
         let turn = turn.wrapping_add(own) % self.all.len();
-        if id.starts_with(b"short") && turn > self.all.len() / 2 { &self.over } else { &self.all[turn] }
+        if id.starts_with(b"short") && turn == self.all.len() - 1 { &self.over } else { &self.all[turn] }
     }
 }
 
