@@ -83,13 +83,13 @@ impl App {
             let line = TextLine::default().with(Tone::Dim, word).with(Tone::Plain, &human::duration(median));
             Some(line.with(Tone::Dim, ", p90 ").with(Tone::Plain, &human::duration(p90)))
         };
-        let of = tally.cost_of().map(|of| format!(" ({of})")).unwrap_or_default();
-        let cost = TextLine::default().with(Tone::Strong, &tally.cost.to_string()).with(Tone::Dim, &of);
-        let cost = (tally.costed > 0).then_some(cost);
+        let cost = (tally.costed > 0).then(|| TextLine::default().with(Tone::Strong, &tally.cost.to_string()));
+        // Last: where there is no room for all, the cost itself is said.
+        let of = tally.cost_of().map(|of| TextLine::default().with(Tone::Dim, &format!("cost: {of}")));
         let saved = TextLine::default().with(Tone::Plain, &human::bytes(tally.bytes)).with(Tone::Dim, " saved");
         let ran = if tally.ran_at_least() { "ran at least " } else { "ran " };
         let times = [("queued ", &tally.queued), (ran, &tally.ran)].into_iter().filter_map(spread);
-        times.chain(cost).chain((tally.bytes > 0).then_some(saved)).collect()
+        times.chain(cost).chain((tally.bytes > 0).then_some(saved)).chain(of).collect()
     }
 
     /// `6.2/min`; None for less than a minute, of which it would say nothing.

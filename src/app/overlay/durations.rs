@@ -18,7 +18,8 @@ use crate::domain::state::State;
 const WIDTH: u16 = 130;
 /// How many of the slowest jobs are listed.
 const SLOWEST: usize = 10;
-const STEPS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+/// Other cells than those of bars, which keep their colours under the cursor.
+const STEPS: [&str; 5] = ["▁", "▃", "▅", "▇", "█"];
 
 /// The figures of all jobs.
 pub fn samples(jobs: &Jobs) -> Vec<Sample<'_, JobIx>> {
