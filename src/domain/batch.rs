@@ -15,9 +15,10 @@ use super::observation::Observation;
 use super::state::State;
 use super::stats::StateCounts;
 
-/// A job took longer where it ran a quarter longer, and by a second or more: polls tell times no finer.
+/// A job took longer where it ran a quarter longer, and by five seconds or more: polls are so far apart where nothing else is
+/// said, and tell times no finer.
 const SLOWER: (u32, u32) = (5, 4);
-const NOTICEABLE: Duration = Duration::from_secs(1);
+const NOTICEABLE: Duration = Duration::from_secs(5);
 /// A job is dearer where it costs a tenth more.
 const DEARER: i64 = 10;
 /// How many levels of an output are looked into; what is nested deeper is compared as text.
@@ -353,9 +354,11 @@ mod tests {
             (was, (Running, 90_000, None), &[]),
             ((Cancelled, 1, None), was, &[JobChange::Fixed]),
             ((Failed, 1, None), (Partial, 1, None), &[]),
-            (was, (Succeeded, 10_000, Some("1.1")), &[]),
-            (was, (Succeeded, 10_001, Some("1.11")), &[JobChange::Slower, JobChange::Dearer]),
-            ((Succeeded, 100, None), (Succeeded, 900, Some("1")), &[]),
+            (was, (Succeeded, 12_999, Some("1.1")), &[]),
+            (was, (Succeeded, 13_000, Some("1.11")), &[JobChange::Slower, JobChange::Dearer]),
+            ((Succeeded, 40_000, None), (Succeeded, 50_000, None), &[]),
+            ((Succeeded, 40_000, None), (Succeeded, 50_001, None), &[JobChange::Slower]),
+            ((Succeeded, 1000, None), (Succeeded, 2000, Some("1")), &[]),
             ((Succeeded, 1, Some("0")), (Succeeded, 1, Some("0.01")), &[JobChange::Dearer]),
         ];
         for (before, after, expected) in cases {

@@ -24,7 +24,7 @@ use crate::app::event::Now;
 use crate::app::keys::Keymap;
 use crate::app::{App, DashboardOptions};
 use crate::child;
-use crate::config::user::User;
+use crate::config::user::{Notify, User};
 use crate::config::{ConfigError, JobsFile};
 use crate::domain::clean::Clean;
 use crate::domain::fact::{Ending, Fact};
@@ -189,13 +189,15 @@ async fn dashboard(start: Start) -> Result<End, DashboardError> {
         start.state.clone(),
         start.shown.as_ref().map(|shown| shown.file().path.clone()).unwrap_or_default(),
     );
+    // What is only looked at is over for long: nobody is to be told.
+    let silent = Notify { first_failure: false, finished: false, command: None };
     let effects = EffectRunner::new(Config {
         store: start.shown.as_ref().ok().map(|shown| shown.results()),
         services: start.shown.iter().flat_map(|shown| shown.file().services.clone()).collect(),
         state: start.state,
         view,
         clipboard: start.user.clipboard,
-        notifier: Notifier::new(start.user.notify),
+        notifier: Notifier::new(if store.is_some() { start.user.notify } else { silent }),
         inputs: inputs.clone(),
     });
     let mut dashboard =

@@ -42,7 +42,7 @@ pub struct ExportArgs {
     /// With --format files: a folder for each job, or one file with its decoded output
     #[arg(long, default_value = "folders")]
     pub layout: ExportLayout,
-    /// With --format csv: these columns alone: fields of your own, each defined by a line in [services.NAME.fields] of the
+    /// With --format csv: behind job, name and state these columns alone: fields of your own, each defined by a line in [services.NAME.fields] of the
     /// jobs file, as total = "/message/0/result/output/total", or columns of the whole table
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub fields: Vec<String>,

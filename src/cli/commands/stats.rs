@@ -178,7 +178,8 @@ fn named<T>(group: &DurationGroup<T>, by: GroupBy) -> &str {
 /// All rows of a table: the groups, and all jobs where the groups are more than one.
 fn rows<T>(groups: &[DurationGroup<T>], total: &DurationGroup<T>, by: GroupBy) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = groups.iter().map(|group| cells(group, named(group, by))).collect();
-    if groups.len() != 1 {
+    // Beside failures by reason a row of all jobs, most of which did not fail, would be of something else.
+    if groups.len() != 1 && by != GroupBy::Reason {
         rows.push(cells(total, "all"));
     }
     rows
