@@ -36,9 +36,7 @@ pub enum Event {
     Mouse(Mouse),
     /// The terminal has another size.
     Resize {
-        /// Columns.
         width: u16,
-        /// Rows.
         height: u16,
     },
     /// The terminal got (true) or lost the focus.

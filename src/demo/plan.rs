@@ -30,7 +30,6 @@ pub enum DemoPhase {
     Waiting,
     /// Started; the share of its time that has passed, below 1.
     Running(f64),
-    /// Over.
     Over,
 }
 

@@ -92,7 +92,6 @@ pub struct Window {
     pub service: String,
     /// In which way.
     pub kind: TroubleKind,
-    /// From when on.
     pub from: f64,
     /// Until when.
     pub to: f64,

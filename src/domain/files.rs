@@ -12,7 +12,6 @@ pub struct FileCounts {
 /// How many items a job works on, and what became of them; None where the service does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ItemCounts {
-    /// All of them.
     pub total: Option<u64>,
     /// Those that worked.
     pub succeeded: Option<u64>,

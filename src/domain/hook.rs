@@ -57,7 +57,6 @@ impl HookEvent {
         }
     }
 
-    /// The event of a word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::all().find(|event| event.as_str() == word)
     }

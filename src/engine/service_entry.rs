@@ -176,7 +176,6 @@ impl ServiceEntry {
         is_news
     }
 
-    /// A poll is sent.
     pub fn poll_sent(&mut self, now: Duration) {
         self.in_flight += 1;
         self.quiet_since.get_or_insert(now);

@@ -89,7 +89,6 @@ impl BalancedParens {
         self.parens.get(self.parens.select(node) + 1)
     }
 
-    /// The node that a node is in.
     pub fn parent(&self, node: usize) -> Option<usize> {
         let open = self.parens.select(node);
         let depth = self.depth_at(open);
@@ -108,7 +107,6 @@ impl BalancedParens {
         (!self.parens.get(before)).then(|| self.node_closed_at(before))
     }
 
-    /// The last node in it.
     pub fn last_child(&self, node: usize) -> Option<usize> {
         if !self.has_children(node) {
             return None;

@@ -70,7 +70,6 @@ impl Output {
     }
 }
 
-/// Runs it to its end.
 pub async fn run(launch: Launch) -> Result<ProcessEnd, RunError> {
     let path = launch.path.clone();
     let mut child = start(&launch).map_err(|error| RunError::Start { path: path.clone(), error })?;

@@ -405,6 +405,9 @@ mod tests {
                 r#""partial":1,"failed":0,"cancelled":0,"lost":1,"unknown":1,"never_observed":1,"exit":5}"#
             )
         );
+        jobs.add(&Observation { cost: Some("0.10".into()), ..partial() });
+        let line = json(&SummaryLine::new(at("2026-11-21T10:00:03Z"), &jobs, 5));
+        assert!(line.ends_with(r#""never_observed":1,"cost":0.1,"exit":5}"#), "{line}");
     }
 
     #[test]

@@ -100,7 +100,6 @@ pub enum ReadCommand {
     Load(Vec<JobKey>, ReplyTo<Vec<Observation>>),
     /// Every job with its last declaration, in the order in which they were first seen.
     LoadAll(ReplyTo<Vec<(Job, Observation)>>),
-    /// The jobs that were sent again.
     SentAgain(ReplyTo<Vec<JobKey>>),
     /// A job's last polls and its changes, oldest first.
     History(JobKey, ReplyTo<(Vec<Attempt>, Vec<StateChange>)>),

@@ -50,7 +50,6 @@ impl Notes {
 }
 
 impl HookQueue {
-    /// Of this ledger.
     pub(super) fn new(ledger: Arc<dyn Ledger>) -> Self {
         Self { ledger }
     }

@@ -110,7 +110,6 @@ enum Bytesink {
 struct SpoolFile {
     file: File,
     path: PathBuf,
-    /// Of what is in it.
     hasher: Sha256,
 }
 

@@ -48,7 +48,6 @@ const BATCH: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TerminalOwner {
-    /// Ours.
     Ours,
     Lent,
     /// Nobody's: it is gone, or was given back for good.

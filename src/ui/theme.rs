@@ -268,7 +268,6 @@ impl Theme {
         (self.either("▂", "."), self.either("▆", "#"))
     }
 
-    /// The bars of a chart.
     pub fn chart(&self) -> bar::Set<'static> {
         match self.charset {
             Charset::Utf8 => bar::NINE_LEVELS,

@@ -46,7 +46,6 @@ pub enum Loaded<T> {
 }
 
 impl<T> Loaded<T> {
-    /// What was loaded.
     pub fn ready(&self) -> Option<&T> {
         match self {
             Self::Ready(it) => Some(it),

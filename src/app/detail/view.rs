@@ -10,9 +10,7 @@ use crate::app::text::{self, TextLine};
 /// Cells that a view has on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Size {
-    /// Columns.
     pub width: u16,
-    /// Rows.
     pub height: u16,
 }
 

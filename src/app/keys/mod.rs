@@ -172,7 +172,6 @@ impl Keymap {
         self.by_key.get(&key)?.first().map(|(context, _)| *context)
     }
 
-    /// The keys of an action.
     pub fn keys(&self, action: Action) -> &[Key] {
         self.bound.iter().find(|(bound, _)| *bound == action).map_or(&[], |(_, keys)| keys)
     }

@@ -18,7 +18,6 @@ pub enum FoldBy {
     Service,
     /// The first of a job's tags.
     Tag,
-    /// The batch.
     Batch,
 }
 

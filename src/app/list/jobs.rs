@@ -228,7 +228,6 @@ impl Jobs {
         }
     }
 
-    /// A job by its place.
     pub fn get(&self, ix: JobIx) -> Option<&Row> {
         self.rows.get(place(ix)).and_then(Option::as_ref)
     }

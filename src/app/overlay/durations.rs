@@ -179,7 +179,6 @@ const MEDIAN: TimeColumn = ("median", |spread| spread.median);
 const P90: TimeColumn = ("p90", |spread| spread.p90);
 const MOST: TimeColumn = ("most", |spread| spread.longest);
 
-/// Which columns there are.
 struct DurationColumns {
     /// Cells of the name.
     name: usize,

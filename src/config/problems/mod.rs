@@ -41,7 +41,6 @@ impl Problem {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// It is in this file.
     pub fn within(self, file: &Arc<OtherFile>) -> Self {
         Self { file: Some(Arc::clone(file)), ..self }
     }

@@ -21,11 +21,9 @@ pub struct TomlTable<'a> {
 pub struct TomlField<'a> {
     /// The key as it is written. Not to be shown but through `known_keys::quoted`.
     pub key: &'a str,
-    /// Where the key is.
     pub key_span: Range<usize>,
     /// What it is set to.
     pub value: &'a DeValue<'a>,
-    /// Where that is.
     pub span: Range<usize>,
 }
 

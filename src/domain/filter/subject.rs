@@ -59,7 +59,6 @@ impl SearchText {
         Self { text: text.into(), title, id, service, tags }
     }
 
-    /// All of it.
     pub fn all(&self) -> &str {
         &self.text
     }

@@ -187,13 +187,11 @@ pub struct TimePlaces {
 pub struct StateRule {
     /// All of these hold.
     pub when: Vec<Condition>,
-    /// Then this is the state.
     pub state: State,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResultPlace {
-    /// When it is this one.
     pub when: Vec<Condition>,
     /// The request for it; None: it is in the status response.
     pub fetch: Option<FetchPlace>,

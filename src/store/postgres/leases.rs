@@ -28,9 +28,7 @@ pub struct InstanceId(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
     pub host: String,
-    /// The user there.
     pub user: String,
-    /// The process there.
     pub pid: i32,
     /// The state directory there: all instances over one upload the same.
     pub place: String,
@@ -301,9 +299,7 @@ pub async fn end(session: &Session, InstanceId(id): InstanceId, given_up: bool) 
 
 /// Keys as three columns.
 pub struct Keys {
-    /// Providers.
     pub provider: Vec<&'static str>,
-    /// Endpoints.
     pub endpoint: Vec<String>,
     /// Ids as they are kept.
     pub id: Vec<String>,
