@@ -47,7 +47,11 @@ pub fn decode(
     body: &[u8],
     take: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Option<Decoded>> {
-    decode_within(LONGEST, encoding, body, take)
+    // A bomb, or what is none of this coding, is found out before any of it is taken: none of it reaches the disk.
+    match decode_within(LONGEST, encoding, body, |_| Ok(()))? {
+        Some(_) => decode_within(LONGEST, encoding, body, take),
+        None => Ok(None),
+    }
 }
 
 /// The same into memory; an error where there is not enough of it.
