@@ -483,8 +483,8 @@ fn files_that_one_poll_does_not_ask_for_are_named_in_the_row() {
 #[test]
 fn every_mistake_of_a_users_own_file_is_told_in_its_lines_all_at_once() {
     let bench = Bench::new()
-        .service("a", "provider = \"own\"\ntoken = { env = \"T\" }")
-        .service("b", "provider = \"own\"\ntoken = { env = \"T\" }");
+        .service("a", "provider = \"own\"\nbase = \"https://a.example\"\ntoken = { env = \"T\" }")
+        .service("b", "provider = \"own\"\nmodel = \"x\"\ntoken = { env = \"T\" }");
     let folder = bench.home().join(".config/jobdeck/providers");
     std::fs::create_dir_all(&folder).unwrap();
     let own = "titel = \"Mine\"\nlike = \"parent\"\n[states]\nsuceeded = [\"done\"]\n";
@@ -502,6 +502,10 @@ fn every_mistake_of_a_users_own_file_is_told_in_its_lines_all_at_once() {
     ] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }
+    assert!(
+        !said.contains("`base`") && !said.contains("`model`"),
+        "nobody knows the settings of what is broken: {said}"
+    );
     std::fs::write(folder.join("own.toml"), "title = 'Mine\n[status\n").unwrap();
     let said = bench.run(&["check"]).with(2).err;
     assert!(
@@ -511,6 +515,22 @@ fn every_mistake_of_a_users_own_file_is_told_in_its_lines_all_at_once() {
     std::fs::write(folder.join("own.toml"), "like = \"openai-batch\"\n[status]\nmethod = \"POST\"\n").unwrap();
     let said = bench.run(&["check"]).with(2).err;
     assert!(said.contains("providers/own.toml:3:10: a POST may submit a job"), "{said}");
+}
+
+#[test]
+fn a_table_of_a_provider_that_stands_in_a_service_is_told_as_that_with_where_it_belongs() {
+    for table in
+        ["settings = { base = \"https://x.example\" }", "states = { failed = [\"x\"] }", "result = { at = \"/x\" }"]
+    {
+        let service = format!("provider = \"replicate\"\ntoken = {{ env = \"T\" }}\n{table}");
+        let said = Bench::new().service("a", &service).run(&["check"]).with(2).err;
+        let key = table.split(' ').next().unwrap();
+        for expected in
+            [&format!("`{key}` in [services.a], which is no provider"), "keys of its own", "[providers.<name>]", "^^^"]
+        {
+            assert!(said.contains(expected), "{expected}\n{said}");
+        }
+    }
 }
 
 #[test]
@@ -608,7 +628,7 @@ fn a_saved_response_to_the_request_for_the_result_is_read_behind_that_to_the_sta
                 "then what is beside it is fetched: errors",
             ],
         ),
-        ("200", "a,b\n1,2\n", &["state     succeeded", "result    raw, 8 B", "nothing stands at /out in it"]),
+        ("200", "a,b\n1,2\n", &["state     succeeded", "result    raw, 8 B", "no result: nothing stands at /out"]),
         ("202", "{}", &["state     running", "word      fetching", "HTTP 202 is in again_on"]),
         (
             "422",

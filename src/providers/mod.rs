@@ -155,12 +155,7 @@ fn is_answered(next: &Next) -> bool {
 }
 
 fn warned(next: Next, warning: &str) -> Next {
-    let warn = |mut reading: Reading| {
-        if let Some(answer) = &mut reading.answer {
-            answer.warning = reply::joined(answer.warning.take().into_iter().chain([warning.to_owned()]));
-        }
-        reading
-    };
+    let warn = |reading| reply::warned(reading, [warning.to_owned()]);
     match next {
         Next::Done(reading) => Next::Done(warn(reading)),
         Next::Fetch(fetch) => Next::Fetch(Box::new(Fetch { status: warn(fetch.status.clone()), ..*fetch })),

@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::domain::provider::Payload;
-use crate::domain::reading::Verdict;
+use crate::domain::reading::{Reading, Verdict};
 use crate::domain::state::State;
 use crate::json::scan::{self, JsonMember, ScanError, ValueKind};
 
@@ -205,6 +205,14 @@ pub fn capped(text: &str) -> String {
     }
     let kept = text.get(..end).unwrap_or_default();
     if end < text.len() { format!("{kept}…") } else { kept.to_owned() }
+}
+
+/// A reading whose answer has these warnings, too.
+pub fn warned(mut reading: Reading, warnings: impl IntoIterator<Item = String>) -> Reading {
+    if let Some(answer) = &mut reading.answer {
+        answer.warning = joined(answer.warning.take().into_iter().chain(warnings));
+    }
+    reading
 }
 
 /// Several sentences as one.

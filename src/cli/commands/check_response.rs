@@ -157,6 +157,26 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_a_document_changes_nothing_of_what_is_said_of_it() {
+        let mut answers = 0;
+        let defaults = [("base".to_owned(), "https://api.example/deployment/api/org/api/".to_owned())];
+        for provider in crate::providers::names() {
+            let service = service(crate::tests::provider(provider), &defaults, None);
+            let explained =
+                |body: &'static str| explain::response(&service, None, 200, Bytes::from_static(body.as_bytes()));
+            let alone = explained(r#"{"id":"j-1","status":"completed"}"#);
+            let followed = explained("{\"id\":\"j-1\",\"status\":\"completed\"}\0 rest");
+            assert_eq!((&alone.id, alone.reading.read), (&followed.id, followed.reading.read), "{provider}");
+            // What is no answer is read with all that stands behind it.
+            if alone.reading.answer.is_some() {
+                assert_eq!(alone.why, followed.why, "{provider}");
+                answers += 1;
+            }
+        }
+        assert!(answers > 10, "{answers}");
+    }
+
+    #[test]
     fn a_loss_that_a_saved_response_tells_is_called_as_the_watch_calls_it() {
         let said = said(ProviderName::UNSTRACT, 200, r#"{"status":"COMPLETED","message":null}"#);
         assert!(said.iter().any(|line| line == "state     lost (expired)"), "{said:#?}");

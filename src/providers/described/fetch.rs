@@ -20,6 +20,7 @@ use crate::domain::state::{PollOutcome, State};
 use crate::json::pointer::{FoundValues, PointerId};
 use crate::json::scan;
 use crate::providers::refusal::{self, Asked};
+use crate::providers::reply::warned;
 use crate::providers::{address, page, reply};
 
 /// What follows from a status that is read: the end of the poll, or a request for the result.
@@ -238,13 +239,6 @@ fn state_of(reading: &Reading) -> Option<State> {
         Verdict::State(state) => Some(state),
         Verdict::NoWord | Verdict::Acknowledged | Verdict::Expired => None,
     }
-}
-
-fn warned(mut reading: Reading, warnings: impl IntoIterator<Item = String>) -> Reading {
-    if let Some(answer) = &mut reading.answer {
-        answer.warning = reply::joined(answer.warning.take().into_iter().chain(warnings));
-    }
-    reading
 }
 
 /// What leads to requests for a result.

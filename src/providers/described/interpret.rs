@@ -7,6 +7,7 @@ use super::items::ResponseCounts;
 use super::model::{Description, Progress};
 use super::words::normal;
 use crate::domain::files::{FileCounts, FileResult};
+use crate::domain::provider::OneShot;
 use crate::domain::reading::{Answer, Reading, Verdict};
 use crate::domain::response::Response;
 use crate::domain::state::{PollOutcome, State};
@@ -156,7 +157,7 @@ fn answer(
     let verdict = match state {
         None => Verdict::NoWord,
         // What was handed out once and is gone was taken by somebody: whether by us, what is known of the job tells.
-        Some(State::Lost) if decided.by != Some(DecidedBy::Code) && description.hands_out_once() => {
+        Some(State::Lost) if decided.by != Some(DecidedBy::Code) && description.one_shot() != OneShot::Never => {
             Verdict::Acknowledged
         }
         Some(State::Lost) => Verdict::Expired,

@@ -246,12 +246,7 @@ impl Provider for Described {
     }
 
     fn one_shot(&self) -> OneShot {
-        let by_result = self.0.results.iter().filter_map(|place| place.fetch.as_ref()).any(|fetch| fetch.one_shot);
-        match (self.0.status.one_shot, by_result) {
-            (true, _) => OneShot::Status,
-            (false, true) => OneShot::Result,
-            (false, false) => OneShot::Never,
-        }
+        self.0.one_shot()
     }
 
     /// The status URL of a job without its id, its query and the slash before them, unless the description has it

@@ -7,6 +7,7 @@ use super::condition::Condition;
 use super::template::Template;
 use super::words::StateWords;
 use crate::domain::job::ProviderName;
+use crate::domain::provider::OneShot;
 use crate::domain::request::Method;
 use crate::domain::service::Rate;
 use crate::domain::state::State;
@@ -57,10 +58,14 @@ pub struct Description {
 }
 
 impl Description {
-    /// Whether a result is handed out once, by whichever request.
-    pub fn hands_out_once(&self) -> bool {
+    /// Whether a result is handed out once, and by which request.
+    pub fn one_shot(&self) -> OneShot {
         let by_result = self.results.iter().filter_map(|place| place.fetch.as_ref()).any(|fetch| fetch.one_shot);
-        self.status.one_shot || by_result
+        match (self.status.one_shot, by_result) {
+            (true, _) => OneShot::Status,
+            (false, true) => OneShot::Result,
+            (false, false) => OneShot::Never,
+        }
     }
 }
 
