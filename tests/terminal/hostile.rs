@@ -106,8 +106,8 @@ fn whatever_a_job_is_called_and_whatever_it_answers_stays_text() {
         ]
     };
     let home = Home::new();
-    // An id that holds what a terminal obeys is refused by the file.
-    let service = Service::start(&home, jobs("x", PAYLOAD));
+    // An id that holds what a terminal obeys is refused by the file, and so is a name with a NUL.
+    let service = Service::start(&home, jobs("x", &PAYLOAD.replace('\0', "")));
     let mut terminal = home.terminal(&[]);
     terminal.until("answers", |_| service.requests() >= 6);
     for _ in 0..4 {
