@@ -108,8 +108,12 @@ pub enum AddError {
     #[error("it printed more than {}: no id was added", human::bytes(process::LARGEST as u64))]
     TooMuch,
     /// The file does not take them.
-    #[error(transparent)]
-    File(#[from] ConfigError),
+    #[error("{error} (not in the file: {ids})")]
+    File {
+        error: ConfigError,
+        /// They were paid for.
+        ids: String,
+    },
     #[error("failed to add them: {0}")]
     Internal(String),
 }
@@ -295,7 +299,10 @@ async fn add(
             batch: batch.as_deref(),
             resubmits: &resubmits,
         };
-        Ok(append::add(&file, &addition)?)
+        append::add(&file, &addition).map_err(|error| {
+            let ids = ids.iter().map(|given| given.id.as_str()).collect::<Vec<_>>().join(" ");
+            AddError::File { error, ids }
+        })
     };
     Some(spawn_blocking(work).await.unwrap_or_else(|error| Err(AddError::Internal(error.to_string()))))
 }

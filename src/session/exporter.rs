@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::results::{ExportError, FolderLayout, JobLine, ResultFolder};
+use super::results::{self, ExportError, FolderLayout, JobLine, ResultFolder};
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx};
 use crate::domain::observation::{BodyId, Observation};
@@ -150,6 +150,11 @@ impl Work {
     /// Notes what `forget` may delete.
     fn note(&mut self) {
         if self.written.is_empty() {
+            return;
+        }
+        // All of them at once, on this thread: nobody waits for it.
+        if let Err(error) = results::sync(&self.dir) {
+            tracing::warn!("what was written out does not count as exported yet: {error}");
             return;
         }
         if let Err(error) = self.runtime.block_on(self.notes.note_exported(std::mem::take(&mut self.written))) {

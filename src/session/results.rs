@@ -227,6 +227,17 @@ pub fn make_root(dir: &Path) -> Result<(), ExportError> {
     Ok(())
 }
 
+/// Puts what was written into a folder on its disk: what counts as exported may be forgotten.
+pub fn sync(dir: &Path) -> Result<(), ExportError> {
+    let failed = |error| io_error("put on its disk what was written to", dir, error);
+    let folder = fs::File::open(dir).map_err(failed)?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::syncfs(&folder).map_err(|error| failed(error.into()))?;
+    #[cfg(not(target_os = "linux"))]
+    folder.sync_all().map(|()| rustix::fs::sync()).map_err(failed)?;
+    Ok(())
+}
+
 /// Makes a job's folder. A link in its place may lead anywhere and is refused.
 fn make_folder(folder: &Path) -> Result<(), ExportError> {
     match fs::create_dir(folder) {

@@ -26,7 +26,7 @@ use crate::json::pretty::compact;
 use crate::session::exporter::{JobFormat, SavedJob};
 use crate::session::jsonl::{StateLine, json};
 use crate::session::part_file::PartFile;
-use crate::session::results::{ExportError, FolderLayout, ResultFolder, holds, make_root};
+use crate::session::results::{self, ExportError, FolderLayout, ResultFolder, holds, make_root};
 use crate::session::select::KnownJob;
 use clap::{Args, ValueEnum};
 
@@ -191,7 +191,7 @@ async fn files(
     }
     results.notes.iter().for_each(|note| output::say(note));
     (target.written, target.same) = (results.written, results.same);
-    note_exported(state, bodies).await;
+    note_exported(&export.dir, state, bodies).await;
     Ok(())
 }
 
@@ -231,8 +231,12 @@ fn summary(all: &[SavedJob]) -> Vec<u8> {
 }
 
 /// `forget` wants to know what was written out. Where the state directory cannot be written, it does not.
-async fn note_exported(state: &Path, bodies: Vec<BodyId>) {
+async fn note_exported(dir: &Path, state: &Path, bodies: Vec<BodyId>) {
     if bodies.is_empty() {
+        return;
+    }
+    if let Err(error) = results::sync(dir) {
+        output::say_error(&format!("what was written does not count as exported: {error}"));
         return;
     }
     if let Ok((store, _)) = OpenStore::open(state) {

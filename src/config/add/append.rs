@@ -66,7 +66,11 @@ pub fn add(path: &Path, addition: &Addition<'_>) -> Result<Added, ConfigError> {
         return Ok(added);
     }
     // Those of the file's own batch need not name it.
-    let batch = addition.batch.filter(|batch| Some(*batch) != file.batch.as_deref());
+    // Nor those that bear the name by which it is told apart from other files of one dashboard.
+    let folder = target.parent().and_then(Path::file_name).map(|folder| folder.to_string_lossy());
+    let apart = folder.zip(file.batch.as_deref()).map(|(folder, batch)| format!("{folder}/{batch}"));
+    let own = [file.batch.as_deref(), apart.as_deref()];
+    let batch = addition.batch.filter(|batch| !own.contains(&Some(*batch)));
     let addition = &Addition { batch, ..*addition };
     let longer = appended(&text, addition, &new);
     let longer = match parse(&longer, path) {
@@ -351,6 +355,17 @@ mod tests {
             let batches: Vec<_> = file.jobs.iter().map(|job| job.batch.as_deref().unwrap_or_default()).collect();
             assert_eq!(batches, ["nov", batch, batch]);
         }
+        // The name by which one file's batch is told from another's, both in one dashboard, is none to be written.
+        let folder = directory.path().canonicalize().unwrap();
+        let apart = format!("{}/nov", folder.file_name().unwrap().to_str().unwrap());
+        std::fs::write(&path, FILE).unwrap();
+        let ids = given(&["a"]);
+        add(
+            &path,
+            &Addition { service: "llama", ids: &ids, name: None, tags: &[], batch: Some(&apart), resubmits: &[] },
+        )
+        .unwrap();
+        assert!(!std::fs::read_to_string(&path).unwrap().contains(&apart));
     }
 
     #[test]

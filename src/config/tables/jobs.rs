@@ -214,11 +214,8 @@ fn resubmits(table: &TomlTable<'_>, known: &KnownServices<'_>, problems: &mut Pr
             problems.add(Problem::at(span, "no service before this id").help("write it like \"invoices/6b1f2f0a\""));
             return None;
         };
-        let Some(service) = known.get(name) else {
-            problems.add(no_such_service(name, span, known.keys().copied()));
-            return None;
-        };
-        let service = service.as_deref()?;
+        // One that is gone from the file has no jobs here any more, and what came of them stays.
+        let service = known.get(name)?.as_deref()?;
         // What the file had as a job is an id; anything else matches no job.
         let id = providers::id_from(service, id).unwrap_or_else(|_| id.to_owned());
         Some(JobKey { provider: service.provider.name(), endpoint: Arc::clone(&service.endpoint), id })
