@@ -8,6 +8,10 @@ use super::state::{PollOutcome, State};
 
 /// How many attempts of a job are kept.
 pub const KEPT: usize = 50;
+/// How many changes of a job are kept.
+pub const CHANGES_KEPT: i64 = 200;
+/// So many more may be there before the first are deleted.
+pub const CHANGES_BEYOND: i64 = 16;
 
 /// Reads in a row that all came to the same. Texts are foreign and not sanitised.
 #[derive(Debug, Clone, PartialEq)]

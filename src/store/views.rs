@@ -13,7 +13,11 @@ pub const VIEWS: [ViewDoc; 4] = [
          created_at first_seen running_since finished_at expires_at polled_at poll poll_reason saved_bytes \
          saved_sha256 saved_body",
     ),
-    ("changes", "every change of a state", "job at previous state provider_status"),
+    (
+        "changes",
+        "changes of a state or of the service's word: of each job the last 200",
+        "job at previous state provider_status",
+    ),
     (
         "bodies",
         "every saved response; `data` is the body itself, or NULL where it is the file `file` in the folder `bodies`",

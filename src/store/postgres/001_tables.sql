@@ -106,7 +106,7 @@ CREATE TABLE jobdeck.chunk (
     data bytea NOT NULL,
     PRIMARY KEY (body, n)
 );
--- Every change of state, with who saw it.
+-- The last changes of state and of the service's word, with who saw them.
 CREATE TABLE jobdeck.change (
     job      bigint NOT NULL REFERENCES jobdeck.job (id) ON DELETE CASCADE,
     at       bigint NOT NULL,

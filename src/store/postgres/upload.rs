@@ -10,7 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::leases::{InstanceId, declare, numbers, storable};
 use super::session::{CHANNEL, Session, cell};
 use super::trouble::TeamTrouble;
-use crate::domain::attempt::StateChange;
+use crate::domain::attempt::{CHANGES_BEYOND, CHANGES_KEPT, StateChange};
 use crate::domain::checksum::Checksum;
 use crate::domain::job::Job;
 use crate::domain::observation::{Keep, Observation};
@@ -26,7 +26,7 @@ pub struct Upload {
     /// The job and its declaration.
     pub job: Arc<Job>,
     pub known: Observation,
-    /// Its changes, all of them.
+    /// Its changes, all that are kept.
     pub changes: Vec<StateChange>,
     /// Its bodies, all of them; long ones are mapped from their files.
     pub bodies: Vec<(KeptBody, Bytes)>,
@@ -241,6 +241,17 @@ async fn add_changes(session: &Session, us: InstanceId, job: i64, changes: &[Sta
         (&word, Type::TEXT_ARRAY),
         (&us.0, Type::INT8),
     ];
+    session.ask(session.client.execute_typed(sql, &params)).await?;
+    if changes.len() as i64 <= CHANGES_KEPT {
+        return Ok(());
+    }
+    // As on this machine, and as seldom.
+    let sql = "DELETE FROM jobdeck.change c USING (SELECT at, state FROM jobdeck.change WHERE job = $1 \
+               ORDER BY previous IS NOT DISTINCT FROM state, at DESC, state OFFSET $2) AS old \
+               WHERE c.job = $1 AND c.at = old.at AND c.state = old.state \
+               AND (SELECT count(*) FROM jobdeck.change WHERE job = $1) > $3";
+    let params: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&job, Type::INT8), (&CHANGES_KEPT, Type::INT8), (&(CHANGES_KEPT + CHANGES_BEYOND), Type::INT8)];
     session.ask(session.client.execute_typed(sql, &params)).await.map(drop)
 }
 

@@ -95,7 +95,7 @@ CREATE TABLE attempt (
     PRIMARY KEY (job, n)
 ) STRICT, WITHOUT ROWID;
 
--- Every change of state, oldest first by `id`.
+-- The last changes of state and of the service's word, in their order by `at`.
 CREATE TABLE change (
     id       INTEGER PRIMARY KEY,
     job      INTEGER NOT NULL REFERENCES job (id),

@@ -18,6 +18,10 @@ CREATE INDEX job_sent_again ON job (id) WHERE sent_again_at IS NOT NULL;
 -- The batch that the jobs file named; NULL for jobs of the first edition.
 ALTER TABLE declaration ADD COLUMN batch TEXT;
 
+-- The changes of a job are read in the order in which they came to pass.
+DROP INDEX change_of_job;
+CREATE INDEX change_of_job ON change (job, at);
+
 -- US dollars as decimal text, digit for digit.
 ALTER TABLE observation ADD COLUMN cost TEXT;
 -- When the service accepted the job, by its own clock.

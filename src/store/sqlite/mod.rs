@@ -13,6 +13,7 @@ use super::trouble::Trouble;
 
 mod bodies;
 mod cells;
+mod changes;
 pub mod connect;
 mod database;
 pub mod files;

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
 use super::bodies;
+use super::changes;
 use super::connect;
 use super::files::{DatabaseFiles, Fingerprint};
 use super::owners::ClaimOwners;
@@ -256,7 +257,7 @@ fn sent_again(connection: &Connection) -> Result<Vec<JobKey>, Trouble> {
 fn history(connection: &Connection, key: &JobKey) -> Result<(Vec<Attempt>, Vec<StateChange>), Trouble> {
     let _snapshot = connection.unchecked_transaction()?;
     let Some(job) = rows::find_job(connection, key)? else { return Ok(Default::default()) };
-    Ok((rows::read_attempts(connection, job)?, rows::read_changes(connection, job)?))
+    Ok((rows::read_attempts(connection, job)?, changes::read(connection, job)?))
 }
 
 fn owners(connection: &Connection, dir: &StateDir, keys: &[JobKey]) -> Result<Vec<Option<Arc<Owner>>>, Trouble> {

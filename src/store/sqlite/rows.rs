@@ -6,19 +6,15 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::cells::Cells;
-use super::values::{Nanoseconds, doubt_from_word, duration, nanoseconds, opt_word, time, word};
+use super::changes;
+use super::values::{Nanoseconds, doubt_from_word, duration, nanoseconds, time, word};
 
-use crate::domain::attempt::{Attempt, StateChange};
+use crate::domain::attempt::Attempt;
 use crate::domain::checksum::Checksum;
 use crate::domain::files::{FileCounts, ItemCounts};
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{BodyId, Doubtful, FieldValues, LastPoll, Observation, SavedBody};
 use crate::domain::state::{LostBecause, PollOutcome, State};
-
-/// How many changes of a job are kept.
-const CHANGES_KEPT: i64 = 200;
-/// Once in so many changes it is looked whether there are more.
-const LOOKED_AFTER: i64 = 16;
 
 /// Columns of an observation, from [`OBSERVATION_TABLES`].
 pub const OBSERVATION_COLUMNS: [&str; 49] = [
@@ -140,7 +136,7 @@ pub fn observation(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<O
     }
     if !odd.is_empty() {
         if state.is_none() {
-            observation.state = last_state(connection, job)?.unwrap_or_default();
+            observation.state = changes::last_state(connection, job)?.unwrap_or_default();
         }
         let odd = odd.join(", ");
         tracing::warn!(job, "what the database holds of a job is odd: {odd}");
@@ -412,47 +408,6 @@ pub fn read_attempts(connection: &Connection, job: i64) -> rusqlite::Result<Vec<
         .collect()
 }
 
-/// Adds a change to a job's history, unless it is there: a step whose commit could not be trusted is saved again. Of a job
-/// that changes for ever the last [`CHANGES_KEPT`] stay, and a few more: it is not looked every time.
-pub fn add_change(connection: &Connection, job: i64, change: &StateChange) -> rusqlite::Result<()> {
-    let added = connection
-        .prepare_cached(
-            "INSERT INTO change (job, at, previous, state, word) SELECT ?1, ?2, ?3, ?4, ?5 \
-             WHERE NOT EXISTS (SELECT 1 FROM change WHERE job = ?1 AND at = ?2 AND state = ?4 AND word IS ?5)",
-        )?
-        .execute(params![
-            job,
-            nanoseconds(change.at),
-            change.previous.map(State::as_str),
-            change.state.as_str(),
-            change.word
-        ])?;
-    if added > 0 && connection.last_insert_rowid() % LOOKED_AFTER == 0 {
-        connection
-            .prepare_cached(
-                "DELETE FROM change WHERE job = ?1 \
-                 AND id < (SELECT id FROM change WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-            )?
-            .execute([job, CHANGES_KEPT - 1])?;
-    }
-    Ok(())
-}
-
-/// A job's changes, oldest first.
-pub fn read_changes(connection: &Connection, job: i64) -> rusqlite::Result<Vec<StateChange>> {
-    connection
-        .prepare_cached("SELECT at, previous, state, word FROM change WHERE job = ?1 ORDER BY id")?
-        .query_map([job], |row| {
-            Ok(StateChange {
-                at: time(0, row.get(0)?)?,
-                previous: opt_word(row, 1, State::from_word)?,
-                state: word(row, 2, State::from_word)?,
-                word: row.get(3)?,
-            })
-        })?
-        .collect()
-}
-
 /// The body with this number.
 pub fn read_saved(connection: &Connection, body: i64) -> rusqlite::Result<SavedBody> {
     let columns = SAVED_COLUMNS.join(", ");
@@ -487,13 +442,4 @@ fn last_poll(cells: &mut Cells<'_>) -> Option<LastPoll> {
         reason: cells.get("o.read_reason"),
         at: cells.get::<Nanoseconds>("o.read_at")?.into(),
     })
-}
-
-/// The state that the last change of a job brought, for where its own cell is odd.
-fn last_state(connection: &Connection, job: i64) -> rusqlite::Result<Option<State>> {
-    let word: Option<String> = connection
-        .prepare_cached("SELECT state FROM change WHERE job = ?1 ORDER BY id DESC LIMIT 1")?
-        .query_row([job], |row| row.get(0))
-        .optional()?;
-    Ok(word.and_then(|word| State::from_word(&word)))
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::bodies::{self, PlacedBody};
+use super::changes;
 use super::rows;
 use super::tx::Tx;
 use crate::domain::attempt::StateChange;
@@ -169,12 +170,12 @@ fn numbered(connection: &Connection, job: i64, is_copy: bool, sha256: Checksum) 
     found.map(|id| rows::read_saved(connection, id)).transpose()
 }
 
-fn add_changes(connection: &Connection, job: i64, changes: &[StateChange]) -> rusqlite::Result<()> {
-    let here = rows::read_changes(connection, job)?;
-    for change in changes {
+fn add_changes(connection: &Connection, job: i64, theirs: &[StateChange]) -> rusqlite::Result<()> {
+    let here = changes::read(connection, job)?;
+    for change in theirs {
         if !here.iter().any(|here| (here.at, here.state) == (change.at, change.state)) {
-            rows::add_change(connection, job, change)?;
+            changes::add(connection, job, change)?;
         }
     }
-    Ok(())
+    changes::keep_last(connection, job)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bodies::{self, PlacedBody};
+use super::changes;
 use super::hooks;
 use super::owners::ClaimOwners;
 use super::rows;
@@ -90,7 +91,8 @@ impl Tx<'_> {
                 rows::write_attempts(self.connection, job, &save.attempts)?;
             }
             if let Some(change) = &save.change {
-                rows::add_change(self.connection, job, change)?;
+                changes::add(self.connection, job, change)?;
+                changes::keep_last(self.connection, job)?;
             }
         }
         Ok(next)

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::{Caught, Here};
+use crate::domain::attempt::StateChange;
 use crate::domain::job::{Job, JobKey, JobTraits, ProviderName};
 use crate::domain::observation::{Doubt, Keep, Observation, Role};
 use crate::domain::response::Headers;
@@ -160,6 +161,36 @@ async fn a_job_goes_on_elsewhere_once_its_holder_is_done_or_gone_and_a_death_lea
     eventually(|| async { ben.store.results().owners(vec![orphaned.key.clone()]).await.unwrap() == [None] }).await;
     assert_eq!(ben.claims(&orphaned).await, Claim::Ours { orphaned: true });
     assert_eq!(ben.known(&orphaned.key).await.doubt, Some(Doubt::ReaderDied));
+}
+
+#[tokio::test]
+async fn of_a_job_that_changes_for_ever_every_machine_and_the_server_keep_the_last_changes() {
+    let Some((cluster, target)) = made("restless").await else { return };
+    let (ana, ben) = (Machine::start("ana", &target), Machine::start("ben", &target));
+    let restless = job("restless");
+    ana.claims(&restless).await;
+    let states = [State::Queued, State::Running];
+    for last in [150, 300, 450] {
+        for n in last - 149..=last {
+            let [previous, state] = if n % 2 == 0 { states } else { [states[1], states[0]] };
+            let at = Timestamp::from_second(n).unwrap();
+            let change = StateChange { at, previous: Some(previous), state, word: None };
+            let save = Save::new(Arc::clone(&restless), knowing(state, n.cast_unsigned()));
+            ana.store.save(Save { change: Some(change), ..save }).await.unwrap();
+        }
+        ben.learns(&restless.key, |known| known.applied == last.cast_unsigned()).await;
+        ana.uploads().await;
+        let count: usize = cluster.sql("restless", "SELECT count(*) FROM jobdeck.change").parse().unwrap();
+        let mut kept = Vec::new();
+        for machine in [&ana, &ben] {
+            let (_, changes) = machine.store.results().history(restless.key.clone()).await.unwrap();
+            assert!(changes.is_sorted_by_key(|change| change.at) && changes.len() <= 216, "{} are kept", changes.len());
+            kept.push(changes.into_iter().rev().take(200).collect::<Vec<_>>());
+        }
+        assert_eq!(kept[0], kept[1]);
+        assert_eq!((kept[0].len() as i64, kept[0][0].at.as_second()), (last.min(200), last));
+        assert!(count <= 216, "{count} are kept by the server");
+    }
 }
 
 #[tokio::test]

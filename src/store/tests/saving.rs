@@ -65,21 +65,34 @@ async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
 }
 
 #[tokio::test]
-async fn of_a_job_that_changes_for_ever_the_last_changes_are_kept_and_the_others_of_its_neighbour_too() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let (restless, quiet) = (scan("restless"), scan("quiet"));
-    let of = |job: &JobKey, n: u64| {
-        let change = StateChange { word: Some(n.to_string()), ..change() };
-        Save { change: Some(change), ..step(job, Observation { applied: n, ..Observation::default() }) }
+async fn of_each_job_the_last_changes_are_kept_however_many_change_in_turn_and_the_state_before_the_word() {
+    let of = |job: &JobKey, n: i64, previous, state, word: i64| {
+        let change = StateChange { at: at(n), previous, state, word: Some(word.to_string()) };
+        Save { change: Some(change), ..step(job, knowing(state, n.cast_unsigned())) }
     };
-    store.save(of(&quiet, 1)).await.unwrap();
-    let saves = (1..=600).map(|n| store.save(of(&restless, n)));
-    futures_util::future::try_join_all(saves).await.unwrap();
-    let words = |changes: Vec<StateChange>| changes.into_iter().filter_map(|change| change.word).collect::<Vec<_>>();
-    let kept = words(store.results().history(restless).await.unwrap().1);
-    assert!((200..=216).contains(&kept.len()) && kept.last().unwrap() == "600", "{} are kept", kept.len());
-    assert_eq!(words(store.results().history(quiet).await.unwrap().1), ["1"]);
+    for jobs in [2, 4, 16, 32] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let keys: Vec<JobKey> = (0..jobs).map(|n| key(ProviderName::VESSL, &n.to_string())).collect();
+        let (quiet, slow) = (scan("quiet"), scan("slow"));
+        let running = Some(State::Running);
+        let words = (3..=230).map(|n| (n, running, State::Running));
+        let steps = [(1, None, State::Queued), (2, Some(State::Queued), State::Running)].into_iter().chain(words);
+        let turns = steps.flat_map(|(n, previous, state)| keys.iter().map(move |job| of(job, n, previous, state, n)));
+        // Of one that only gets on, nothing is kept after its start.
+        let progress = (2..=300).map(|n| of(&slow, n, running, State::Running, 1));
+        let others = [of(&quiet, 1, None, State::Queued, 1), of(&slow, 1, Some(State::Queued), State::Running, 1)];
+        let saves = others.into_iter().chain(turns).chain(progress).map(|save| store.save(save));
+        futures_util::future::try_join_all(saves).await.unwrap();
+        for job in keys {
+            let kept = store.results().history(job).await.unwrap().1;
+            assert!((200..=216).contains(&kept.len()), "{jobs} jobs: {} are kept", kept.len());
+            assert_eq!([kept[0].at, kept[1].at, kept.last().unwrap().at], [at(1), at(2), at(230)], "{jobs} jobs");
+        }
+        for job in [quiet, slow] {
+            assert_eq!(store.results().history(job).await.unwrap().1.len(), 1, "{jobs} jobs");
+        }
+    }
 }
 
 #[tokio::test]
