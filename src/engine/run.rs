@@ -373,17 +373,17 @@ impl EngineLoop {
         let entries = self.schedule.jobs().filter(|_| is_well).collect::<Vec<_>>();
         let reads: Vec<_> = entries.into_iter().filter_map(|ix| self.schedule[ix].take_unwritten()).collect();
         // Whoever hears of the end closes the store: hooks and what is written out as it arrives still need it.
-        let claimed = self.schedule.jobs().filter(|ix| !self.schedule[*ix].known.is_over());
-        let claimed: Vec<_> = claimed.map(|ix| self.schedule[ix].job.key.clone()).collect();
+        // The claims are given up all at once as it is closed.
         let store = self.disk.store().clone();
-        let release = async {
-            if !reads.is_empty() || !claimed.is_empty() {
-                let released = store.release(claimed, reads).await;
-                released.unwrap_or_else(|error| tracing::warn!("{error}"));
+        let note = async {
+            if !reads.is_empty()
+                && let Err(error) = store.release(Vec::new(), reads).await
+            {
+                tracing::warn!("{error}");
             }
         };
-        // A store that does not answer must not keep the process: the system gives the claims up at its end.
-        let _ = tokio::time::timeout(TICK * 5, release).await;
+        // A store that does not answer must not keep the process.
+        let _ = tokio::time::timeout(TICK * 5, note).await;
         self.ending.store_failed |= !is_well;
         self.report.tell_unchanged();
         self.report.tell(Fact::Ended(self.ending.clone()));
