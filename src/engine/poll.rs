@@ -120,6 +120,7 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
     let mut fetch: Option<Fetch> = None;
     let mut seq = poll.seq;
     let mut before: Vec<(Role, ReceivedResponse)> = Vec::new();
+    let mut retried_until = None;
     let (acknowledged, peek_failed) = match peek::peek(&poll, &mut around).await {
         Peeked::NotAsked => (false, None),
         Peeked::Ask { acknowledged, failed } => {
@@ -147,7 +148,8 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
         let asked = PollStep { request: &request, fetch: fetch.as_ref(), seq };
         let (Exchange { next, response, sent, latency }, asked_last) = match &fetch {
             Some(fetch) if matches!(fetch.role, Role::Also(_)) => {
-                Box::pin(also::fetch(&poll, asked, fetch, &mut around)).await
+                let until = *retried_until.get_or_insert_with(also::retried_until);
+                Box::pin(also::fetch(&poll, asked, (fetch, until), &mut around)).await
             }
             Some(_) | None => (exchange(&poll, asked, &mut around).await, seq),
         };
@@ -188,7 +190,11 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
         if let (true, true, Some(status)) = (is_first, next_fetch.request.one_shot, &mut response) {
             stand_by((&poll.job.key, seq), status, around.store.spool());
         }
+        let was_taken = role == Role::Result && request.one_shot;
         before.extend(response.map(|response| (role, response)));
+        if was_taken {
+            also::sync_taken(before.iter().map(|(_, taken)| taken), around.store.spool()).await;
+        }
         request = next_fetch.request.clone();
         fetch = Some(next_fetch);
         seq += 1;

@@ -147,6 +147,15 @@ impl Spool {
         let _ = std::fs::remove_file(spooled);
     }
 
+    /// Makes these files of responses, and their names, outlast a loss of power.
+    pub fn sync(&self, spooled: &[PathBuf]) -> io::Result<()> {
+        if spooled.is_empty() {
+            return Ok(());
+        }
+        spooled.iter().try_for_each(|path| File::open(path)?.sync_all())?;
+        dir::sync_dir(&self.shared.dir.spool())
+    }
+
     /// The name of the instance.
     pub(super) fn instance(&self) -> &str {
         &self.shared.instance

@@ -251,10 +251,14 @@ struct FetchBuilder<'a> {
 
 impl FetchBuilder<'_> {
     /// Which of an address's pointers finds nothing.
+    fn misses(&self, url: &Template) -> Option<PointerId> {
+        url.pointers().find(|id| self.found.standing(*id).and_then(reply::text).is_none())
+    }
+
+    /// The same as a sentence.
     fn missing(&self, url: &Template) -> String {
-        let missing = url.pointers().find(|id| self.found.standing(*id).and_then(reply::text).is_none());
-        let at = missing.and_then(|id| self.described.0.lookup.pointer(id));
-        at.map_or_else(|| "its address cannot be made".to_owned(), |at| format!("nothing stands at {at}"))
+        let at = self.misses(url).and_then(|id| self.described.0.lookup.pointer(id));
+        format!("nothing stands at {}", at.map(ToString::to_string).unwrap_or_default())
     }
 
     /// The request for an address. None where one of its pointers finds nothing.
@@ -275,7 +279,8 @@ impl FetchBuilder<'_> {
             }
             None => match self.described.filled(url, self.service, self.id, &text) {
                 Some((url, own_query)) => (url, own_query),
-                None => return Ok(None),
+                None if self.misses(url).is_some() => return Ok(None),
+                None => return Err(AddressRefused { at: None, why: BadAddress::Unreadable }),
             },
         };
         let same = same_origin(&url, &home);

@@ -147,7 +147,16 @@ fn answer(
     let counters = counts.filter(|_| status.items.is_some());
     let percent = percent.or_else(|| percent::bounded(counters?.percent()?));
     let time = |ids: &[PointerId]| ids.iter().find_map(|id| reply::time(found.standing(*id)?));
-    let warning = if failed { None } else { first(&status.warning, found) };
+    let uncounted = status.items.as_ref().zip(counts).and_then(|(items, counts)| {
+        let missing = items.missing(&counts);
+        for (key, ids) in &missing {
+            why.say(|| nothing_at(description, key, ids));
+        }
+        let first = || missing.first().map(|(key, ids)| nothing_at(description, key, ids));
+        (state == Some(State::Succeeded)).then(|| uncounted(&counts, first())).flatten()
+    });
+    say_missing(description, found, (state, percent, reason.as_deref()), why);
+    let warning = if failed { None } else { reply::joined(first(&status.warning, found).into_iter().chain(uncounted)) };
     let stands = |id: &PointerId| found.standing(*id).is_some() && !description.lookup.is_whole(*id);
     let has_result = || description.results.iter().flat_map(|place| &place.here).any(stands);
     let own_cost = status.cost.and_then(|id| {
@@ -326,10 +335,59 @@ fn progressed(progress: &Progress, state: Option<State>, found: &FoundValues<'_>
         return None;
     }
     let value = found.standing(progress.at)?;
-    let Some(pattern) = &progress.pattern else { return percent::of(value, progress.scale) };
+    let Some(pattern) = &progress.pattern else {
+        let percent = percent::of(value, progress.scale)?;
+        let is_whole = percent == 1.0 && progress.scale.is_none() && !value.contains(&b'%');
+        // What a success says of itself is no hundredth.
+        let is_done = matches!(state, Some(State::Succeeded | State::Partial));
+        return Some(if is_whole && is_done { 100.0 } else { percent });
+    };
     let text = scan::string(value).map_or_else(|| json_text(value), std::borrow::Cow::into_owned);
     let last = pattern.0.captures_iter(&text).last()?;
     percent::of_text(last.get(1)?.as_str(), Some(progress.scale.unwrap_or(100.0)))
+}
+
+/// Says at which places of a description that are no matter of course nothing stands.
+fn say_missing(
+    description: &Description,
+    found: &FoundValues<'_>,
+    (state, percent, reason): (Option<State>, Option<f64>, Option<&str>),
+    why: &mut Why,
+) {
+    let status = &description.status;
+    let over = state.is_some_and(State::is_terminal);
+    let failed = matches!(state, Some(State::Failed | State::Partial));
+    let times = &status.times;
+    let progress: Vec<PointerId> = status.progress.iter().map(|progress| progress.at).collect();
+    let places = [
+        ("id", &status.id, true),
+        ("progress", &progress, percent.is_none() && state == Some(State::Running)),
+        ("reason", &status.reason, failed && reason.is_none()),
+        ("times.created", &times.created, true),
+        ("times.started", &times.started, over),
+        ("times.finished", &times.finished, over),
+    ];
+    for (key, ids, expected) in places {
+        if expected && !ids.is_empty() && ids.iter().all(|id| found.standing(*id).is_none()) {
+            why.say(|| nothing_at(description, key, ids));
+        }
+    }
+}
+
+/// That nothing stands where a key says.
+fn nothing_at(description: &Description, key: &str, ids: &[PointerId]) -> String {
+    let places = ids.iter().filter_map(|id| description.lookup.pointer(*id)).map(ToString::to_string);
+    format!("nothing stands at {} ({key})", places.collect::<Vec<_>>().join(", "))
+}
+
+/// What is odd about the counters of a success: fewer items came to an end than there are.
+fn uncounted(counts: &ResponseCounts, missing: Option<String>) -> Option<String> {
+    let (total, over) = (counts.total?, counts.over());
+    let nobody_counts = counts.succeeded.is_none() && missing.is_none();
+    (over < total && !nobody_counts).then(|| match missing {
+        Some(missing) => format!("{over} of {total} items are counted: {missing}"),
+        None => format!("{} of {total} items neither succeeded nor failed", total - over),
+    })
 }
 
 fn file_counts(counts: &ResponseCounts) -> Option<FileCounts> {

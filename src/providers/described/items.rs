@@ -56,6 +56,17 @@ impl Items {
         };
         Some(ResponseCounts { total: sum(&self.total), succeeded: sum(&self.succeeded), failed: sum(&self.failed) })
     }
+
+    /// The counters of which a response has none, each by its key.
+    pub fn missing(&self, counts: &ResponseCounts) -> Vec<(&'static str, &[PointerId])> {
+        let all = [
+            ("items.total", &self.total, counts.total),
+            ("items.succeeded", &self.succeeded, counts.succeeded),
+            ("items.failed", &self.failed, counts.failed),
+        ];
+        let missing = all.into_iter().filter(|(_, places, count)| !places.is_empty() && count.is_none());
+        missing.map(|(key, places, _)| (key, places.as_slice())).collect()
+    }
 }
 
 impl ResponseCounts {

@@ -96,6 +96,15 @@ impl TemplateContext<'_> {
             faults.add(span, format!("`{key}` is no address"), whole);
             return None;
         }
+        // What was kept with a job is read as it was.
+        if template.opens_host() && matches!(self.secrets, KnownSecrets::Named(_)) {
+            let help = match template.pointers().next() {
+                Some(_) => "write {base}/{/…} for a part of a path, or {/…} alone where the response holds an address",
+                None => "write {base}/{id}",
+            };
+            faults.add(span, format!("`{key}` has no `/` before what is filled in"), help);
+            return None;
+        }
         Some(template)
     }
 

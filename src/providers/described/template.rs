@@ -105,6 +105,25 @@ impl Template {
         }
     }
 
+    /// Whether an id or a value of a response stands where it would be a piece of the host, with nothing but a base or
+    /// a scheme before it.
+    pub fn opens_host(&self) -> bool {
+        let mut is_path = false;
+        for part in self.0.iter().filter(|_| self.only_pointer().is_none()) {
+            match part {
+                TemplatePart::Text(text) => {
+                    let behind = text.split_once("://").map_or(text.as_str(), |(_, behind)| behind);
+                    is_path |= behind.contains(['/', '?']);
+                }
+                // Others may hold the beginning of a path.
+                TemplatePart::Setting(name) => is_path |= name != "base",
+                TemplatePart::Id | TemplatePart::IdWithSlashes | TemplatePart::Pointer(_) => return !is_path,
+                TemplatePart::Token | TemplatePart::Secret(_) => {}
+            }
+        }
+        false
+    }
+
     /// An address: ids and values of a response stay one segment of a path or one value of a query, whatever they
     /// hold. None where a hole cannot be filled.
     pub fn url(&self, filling: &Filling<'_>) -> Option<String> {

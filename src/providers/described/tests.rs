@@ -32,6 +32,9 @@ fn every_mistake_is_told_with_its_place_and_what_was_meant() {
         ("[status]\nurl = '{base}/{/x}'\nword = '/s'\n", "no response before it", "[result]"),
         ("[status]\nurl = '{base}/x/{id}?key={token}'\nword = '/s'\n", "holds a secret", "header"),
         ("[status]\nurl = '/jobs/{id}'\nword = '/s'\n", "is no address", "write url = \"{base}/jobs/{id}\""),
+        ("[status]\nurl = '{base}{id}'\nword = '/s'\n", "no `/` before", "{base}/{id}"),
+        ("[status]\nurl = 'https://{id}.example/x'\nword = '/s'\n", "no `/` before", "{base}/{id}"),
+        ("[result]\nurl = '{base}{/link}'\n", "no `/` before", "{/…} alone"),
         ("[status]\nurl = 'api.example/{id}'\nword = '/s'\n", "is no address", "begin it with {base} or https://"),
         ("[result]\nurl = '/files/{/f}'\n", "is no address", "write url = \"{base}/files/{/f}\""),
         ("[status]\nurl = '{base}/{id'\nword = '/s'\n", "without its `}`", "{name}"),
@@ -367,6 +370,87 @@ fn a_result_that_is_doubtful_is_warned_of_and_what_is_no_doubt_is_not() {
             (said, warning) => said.is_none() && warning.is_none(),
         };
         assert!(fits, "{place}\n{status}\n{result:?}\n{said:?}, not {warning:?}");
+    }
+}
+
+fn said_of(text: &str, body: &'static str) -> (Next, Vec<String>) {
+    let described = read(text).unwrap();
+    let service = service(ProviderRef::new(described.clone()), described.settings(), None);
+    let (headers, body) = (Headers::default(), Bytes::from_static(body.as_bytes()));
+    let response = Response { status: 200, headers, body, broken: None, at: jiff::Timestamp::UNIX_EPOCH };
+    described.explain(&service, "x", &response)
+}
+
+#[test]
+fn a_success_whose_items_do_not_add_up_is_warned_of() {
+    let all = "items = { total = '/n/total', succeeded = '/n/ok', failed = '/n/bad' }";
+    let cases = [
+        (all, r#"{"status":"done","n":{"total":10,"ok":10,"bad":0}}"#, None),
+        (all, r#"{"status":"done","n":{"total":10,"ok":10}}"#, None),
+        (all, r#"{"status":"done","n":{"ok":10,"bad":0}}"#, None),
+        (all, r#"{"status":"done"}"#, None),
+        (all, r#"{"status":"working","n":{"total":10,"ok":1,"bad":0}}"#, None),
+        (all, r#"{"status":"done","n":{"total":10,"ok":8,"bad":0}}"#, Some("2 of 10 items neither succeeded")),
+        (all, r#"{"status":"done","n":{"total":10,"ok":0,"fail":10}}"#, Some("nothing stands at /n/bad (items.failed)")),
+        (all, r#"{"status":"done","n":{"total":10,"ok":8,"fail":2}}"#, Some("8 of 10 items are counted")),
+        (all, r#"{"status":"done","n":{"total":10,"good":8,"bad":0}}"#, Some("/n/ok (items.succeeded)")),
+        ("items = { total = '/n', failed = '/bad' }", r#"{"status":"done","n":10,"bad":0}"#, None),
+        ("items = { total = '/n', succeeded = '/ok' }", r#"{"status":"done","n":3,"ok":2}"#, Some("1 of 3 items")),
+    ];
+    for (items, body, warning) in cases {
+        let text = GOOD.replace("word =", &format!("{items}\nword ="));
+        let (Next::Done(reading), _) = said_of(&text, body) else { panic!("{body}") };
+        let said = reading.answer.and_then(|answer| answer.warning);
+        let fits = said.as_deref().map(|said| warning.is_some_and(|warning| said.contains(warning)));
+        assert_eq!(fits, warning.map(|_| true), "{items} {body}: {said:?}");
+    }
+}
+
+#[test]
+fn a_pointer_that_finds_nothing_is_said_to_who_asks() {
+    let cases = [
+        ("id = '/no'", r#"{"status":"done"}"#, "nothing stands at /no (id)"),
+        ("reason = ['/no', '/nor']", r#"{"status":"broken"}"#, "nothing stands at /no, /nor (reason)"),
+        ("progress = '/no'", r#"{"status":"working"}"#, "nothing stands at /no (progress)"),
+        ("times = { finished = '/no' }", r#"{"status":"done"}"#, "nothing stands at /no (times.finished)"),
+        ("items = { total = '/n', failed = '/no' }", r#"{"status":"done","n":1}"#, "nothing stands at /no (items.failed)"),
+    ];
+    for (key, body, wanted) in cases {
+        let text = format!("{}failed = ['broken']\n", GOOD.replace("word =", &format!("{key}\nword =")));
+        let (_, why) = said_of(&text, body);
+        assert!(why.iter().any(|said| said == wanted), "{key}: {why:#?}");
+    }
+}
+
+#[test]
+fn a_success_whose_progress_is_one_is_done_whatever_it_is_measured_in() {
+    let cases = [
+        (r#"{"status":"working","p":0.99}"#, 99.0),
+        (r#"{"status":"working","p":1}"#, 1.0),
+        (r#"{"status":"done","p":1}"#, 100.0),
+        (r#"{"status":"done","p":"1.0"}"#, 100.0),
+        (r#"{"status":"done","p":"1 %"}"#, 1.0),
+        (r#"{"status":"done","p":100}"#, 100.0),
+    ];
+    for (body, percent) in cases {
+        let (Next::Done(reading), _) = said_of(&GOOD.replace("word =", "progress = '/p'\nword ="), body) else { panic!() };
+        assert_eq!(reading.answer.and_then(|answer| answer.progress), Some(percent), "{body}");
+    }
+}
+
+#[test]
+fn a_result_whose_address_cannot_be_read_is_waited_for() {
+    for one_shot in [true, false] {
+        for (url, body) in [
+            ("{/link}", r#"{"status":"done","link":"results/1"}"#),
+            ("{/link}", r#"{"status":"done","link":"https://"}"#),
+        ] {
+            let text = format!("{GOOD}[result]\nurl = '{url}'\none_shot = {one_shot}\n");
+            let (Next::Done(reading), _) = said_of(&text, body) else { panic!("{url}") };
+            let answer = reading.answer.unwrap();
+            assert_eq!(answer.verdict, crate::domain::reading::Verdict::State(crate::domain::state::State::Running));
+            assert!(answer.warning.is_some_and(|said| said.starts_with("not fetched: ")), "{url}");
+        }
     }
 }
 
