@@ -391,7 +391,11 @@ fn a_success_whose_items_do_not_add_up_is_warned_of() {
         (all, r#"{"status":"done"}"#, None),
         (all, r#"{"status":"working","n":{"total":10,"ok":1,"bad":0}}"#, None),
         (all, r#"{"status":"done","n":{"total":10,"ok":8,"bad":0}}"#, Some("2 of 10 items neither succeeded")),
-        (all, r#"{"status":"done","n":{"total":10,"ok":0,"fail":10}}"#, Some("nothing stands at /n/bad (items.failed)")),
+        (
+            all,
+            r#"{"status":"done","n":{"total":10,"ok":0,"fail":10}}"#,
+            Some("nothing stands at /n/bad (items.failed)"),
+        ),
         (all, r#"{"status":"done","n":{"total":10,"ok":8,"fail":2}}"#, Some("8 of 10 items are counted")),
         (all, r#"{"status":"done","n":{"total":10,"good":8,"bad":0}}"#, Some("/n/ok (items.succeeded)")),
         ("items = { total = '/n', failed = '/bad' }", r#"{"status":"done","n":10,"bad":0}"#, None),
@@ -413,7 +417,11 @@ fn a_pointer_that_finds_nothing_is_said_to_who_asks() {
         ("reason = ['/no', '/nor']", r#"{"status":"broken"}"#, "nothing stands at /no, /nor (reason)"),
         ("progress = '/no'", r#"{"status":"working"}"#, "nothing stands at /no (progress)"),
         ("times = { finished = '/no' }", r#"{"status":"done"}"#, "nothing stands at /no (times.finished)"),
-        ("items = { total = '/n', failed = '/no' }", r#"{"status":"done","n":1}"#, "nothing stands at /no (items.failed)"),
+        (
+            "items = { total = '/n', failed = '/no' }",
+            r#"{"status":"done","n":1}"#,
+            "nothing stands at /no (items.failed)",
+        ),
     ];
     for (key, body, wanted) in cases {
         let text = format!("{}failed = ['broken']\n", GOOD.replace("word =", &format!("{key}\nword =")));
@@ -433,7 +441,9 @@ fn a_success_whose_progress_is_one_is_done_whatever_it_is_measured_in() {
         (r#"{"status":"done","p":100}"#, 100.0),
     ];
     for (body, percent) in cases {
-        let (Next::Done(reading), _) = said_of(&GOOD.replace("word =", "progress = '/p'\nword ="), body) else { panic!() };
+        let (Next::Done(reading), _) = said_of(&GOOD.replace("word =", "progress = '/p'\nword ="), body) else {
+            panic!()
+        };
         assert_eq!(reading.answer.and_then(|answer| answer.progress), Some(percent), "{body}");
     }
 }
