@@ -149,11 +149,12 @@ pub fn load(path: &Path) -> Result<JobsFile, ConfigError> {
 /// read from disk.
 pub fn parse(text: &str, path: &Path) -> Result<JobsFile, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut problems = Problems::of_syntax(&errors);
-    let place = PathBase { directory: directory(path), home: files::paths::home() };
     // The reader gives up at a line without `=`. What follows is looked at all the same.
-    let repaired = (!errors.is_empty()).then(|| without_broken_lines(text, &errors));
-    let again = repaired.as_deref().map(|text| DeTable::parse_recoverable(text).0);
+    let broken = !errors.is_empty();
+    let (of_syntax, mended) = problems::syntax(text, errors);
+    let mut problems = Problems::of_syntax(of_syntax);
+    let place = PathBase { directory: directory(path), home: files::paths::home() };
+    let again = broken.then(|| DeTable::parse_recoverable(&mended).0);
     let file = TomlTable::of_file(again.as_ref().unwrap_or(&table).get_ref());
     file.expect_only(problems::known_keys::TOP, "at the top of the file", &mut problems);
     let poll = tables::service::poll(&file, &mut problems);
@@ -243,20 +244,4 @@ fn unreadable(path: &Path, Unreadable { what, help }: Unreadable) -> ConfigError
 
 fn directory(path: &Path) -> PathBuf {
     path.parent().map(Path::to_owned).unwrap_or_default()
-}
-
-/// The same text, byte for byte as long, with spaces for the lines at which the reader gives up.
-fn without_broken_lines(text: &str, errors: &[toml::de::Error]) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    let gives_up = |error: &&toml::de::Error| {
-        error.message().starts_with("key with no value") || error.message().starts_with("missing value for key")
-    };
-    for span in errors.iter().filter(gives_up).filter_map(toml::de::Error::span) {
-        let at = span.start.min(bytes.len());
-        let (before, after) = bytes.split_at_mut(at);
-        let start = before.rsplit_mut(|byte| *byte == b'\n').next().into_iter().flatten();
-        let end = after.split_mut(|byte| *byte == b'\n').next().into_iter().flatten();
-        start.chain(end).for_each(|byte| *byte = b' ');
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }

@@ -325,9 +325,9 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
             "2:9: a token is never written in the file = say where it comes from: token = { env = \"VESSL_TOKEN\" }",
         ),
         ("[services.x]\ntoken = {}", "2:9: this token has neither env nor file nor command"),
-        ("[services.x\n", "= end the name with ]"),
+        ("[services.x\n", "1:1: `[` is not closed = end it with ]"),
         ("a b\n", "write key = \"value\", or a # before what is a remark"),
-        ("a = \"b\n", "= end the text with the quote that it began with, in the same line"),
+        ("a = \"b\n", "1:5: `\"` is not closed = end it with \""),
         ("a = 'b' c\n", "= write one key a line, and text in quotes"),
         ("a = 01\n", "`jobdeck init -c example.toml` writes a file to compare with"),
         ("[services.x]\ntoken = { env = 'A', file = 'b' }", "2:22: `file` is one source too many for a token"),
@@ -391,8 +391,8 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
         ),
         ("[poll]\ninterval", "2:9: key with no value, expected `=`"),
         ("[poll]\ninterval = ", "2:12: string values must be quoted"),
-        ("[poll", "1:6: unclosed table, expected `]`"),
-        ("[poll]\ninterval = \"5s", "2:15: "),
+        ("[poll", "1:1: `[` is not closed"),
+        ("[poll]\ninterval = \"5s", "2:12: `\"` is not closed"),
         ("[poll]\ninterval = '5s'\ninterval = '6s'", "3:1: this key or table is given twice"),
     ];
     let base = format!("{LLAMA}[[jobs]]\nservice='llama'\nid='first'\n");
@@ -412,6 +412,62 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
             "{text}\n  wanted {expected}\n  found {shifted:#?}"
         );
     }
+}
+
+#[test]
+fn what_is_not_closed_is_told_alone_where_it_was_opened() {
+    let after = "tags = ['q', 'r']\n[[jobs]]\nservice = 'llama'\nid = 'c'\nname = 'x'\ntags = ['q', 'r']\n";
+    // Each is part of a job that is the second of its file; lines are counted from there.
+    let cases = [
+        ("id = 'b'\nresubmits = ['llama/a'\n", "2:13: `[` is not closed = end it with ]"),
+        ("ids = [\n  'a',\n  'b',\n", "1:7: `[` is not closed"),
+        ("ids = [\n  'a',\n  'b'\nname = 'n'\n", "1:7: `[` is not closed"),
+        ("ids = ['a', 'b'}\n", "1:7: `[` is not closed"),
+        ("ids = ['a, 'b']\n", "1:8: `'` is not closed"),
+        ("ids = ['a', 'b]\n", "1:13: `'` is not closed"),
+        ("ids = [\n  'a',\n  'b,\n  'c',\n]\n", "3:3: `'` is not closed"),
+        ("id = \"b\nname = 'n'\n", "1:6: `\"` is not closed = end it with \""),
+        ("id = \"b\\\"\nname = 'n'\n", "1:6: `\"` is not closed"),
+        ("id = 'b'\nname = \"\"\"n\n", "2:8: `\"\"\"` is not closed = end it with \"\"\""),
+        ("id = 'b'\nname = '''n\ntags = ['q']\n", "2:8: `'''` is not closed"),
+        ("id = 'b'\nname = \"\"\"n\nbatch = \"\"\"q\"\"\"\n", "2:8: `\"\"\"` is not closed"),
+        (
+            "id = 'b'\n[services.b]\nprovider='vessl'\ntoken = { env = 'B'\nbase_url='https://b'\n[[jobs]]\nservice='b'\nid='1'\n",
+            "4:9: `{` is not closed = end it with }",
+        ),
+        (
+            "id = 'b'\n[services.b]\nprovider='vessl'\ntoken = { env = 'B }\nbase_url='https://b'\n[[jobs]]\nservice='b'\nid='1'\n",
+            "4:17: `'` is not closed",
+        ),
+        (
+            "id = 'b'\n[services.b\nprovider='vessl'\nbase_url='https://b'\ntoken={env='T'}\n[[jobs]]\nservice='b'\nid='1'\n",
+            "2:1: `[` is not closed",
+        ),
+        ("id = 'b'\n[[jobs]\nservice='llama'\nid='1'\n", "2:1: `[` is not closed"),
+    ];
+    let base = format!("{LLAMA}[[jobs]]\nservice='llama'\nid='first'\n[[jobs]]\nservice='llama'\n");
+    let above = base.lines().count();
+    let mut wrong = Vec::new();
+    for (text, expected) in cases {
+        for whole in [format!("{base}{text}"), format!("{base}{text}{after}")] {
+            let errors = errors(&whole);
+            let told = errors
+                .first()
+                .and_then(|error| error.split_once(':'))
+                .map_or_else(String::new, |(line, rest)| format!("{}:{rest}", line.parse::<usize>().unwrap() - above));
+            if errors.len() != 1 || !told.starts_with(expected) {
+                wrong.push(format!("{whole}\n  wanted {expected}\n  found {errors:#?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    let two = format!(
+        "{base}ids = ['a'\n[[jobs]]\nservice='lama'\nid='x'\n[[jobs]]\nservice='llama'\nid=\"y\n[poll]\nintervall='5s'\n"
+    );
+    let told: Vec<String> = errors(&two).iter().map(|error| error.split(" = ").next().unwrap().to_owned()).collect();
+    assert_eq!(told.len(), 3, "errors that do not follow from it are told too: {told:#?}");
+    let sound = "[poll] # [\ninterval = '5s' # \"\n";
+    assert!(super::parse(sound, Path::new("/x/jobs.toml")).is_ok(), "what is closed is none");
 }
 
 #[test]

@@ -112,8 +112,11 @@ pub fn user(actions: &Actions<'_>) -> Result<User, ConfigError> {
 /// Reads the text of a config.toml; `path` is for messages.
 pub fn parse_user(text: &str, path: &Path, actions: &Actions<'_>) -> Result<User, ConfigError> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut problems = Problems::of_syntax(&errors);
-    let file = TomlTable::of_file(table.get_ref());
+    let broken = !errors.is_empty();
+    let (of_syntax, mended) = super::problems::syntax(text, errors);
+    let mut problems = Problems::of_syntax(of_syntax);
+    let again = broken.then(|| DeTable::parse_recoverable(&mended).0);
+    let file = TomlTable::of_file(again.as_ref().unwrap_or(&table).get_ref());
     file.expect_only(known_keys::USER, "at the top of the file", &mut problems);
     let user = User {
         keys: keys(&file, &Excerpts::new(text), actions, &mut problems),

@@ -64,7 +64,11 @@ pub fn rate(text: &str) -> Result<Rate, UnitError> {
     let no_rate = UnitError::NoRate;
     let (requests, per) = text.split_once('/').ok_or(no_rate)?;
     let per = per.trim();
-    let per = if per.starts_with(|c: char| c.is_ascii_digit()) { duration(per) } else { duration(&format!("1{per}")) };
+    let per = match per.chars().next() {
+        Some(c) if c.is_ascii_digit() => duration(per),
+        Some(c) if c.is_alphabetic() => duration(&format!("1{per}")),
+        Some(_) | None => Err(no_rate),
+    };
     let per = per.ok().filter(|per| *per <= Duration::from_secs(3600)).ok_or(no_rate)?;
     let requests = requests.trim();
     if requests.is_empty() || !requests.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -173,6 +177,10 @@ mod tests {
             ("20/", None),
             ("/s", None),
             ("20/week", None),
+            ("20/.5s", None),
+            ("20/,5s", None),
+            ("20/-1s", None),
+            ("20/0.5s", Some((20, 0))),
             ("99999999999/s", None),
         ];
         for (text, expected) in cases {

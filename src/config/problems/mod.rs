@@ -2,11 +2,14 @@
 
 pub mod excerpt;
 pub mod known_keys;
+mod unclosed;
 
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use toml::de::DeTable;
 
 use self::excerpt::Excerpts;
 use super::ConfigError;
@@ -60,9 +63,8 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// What the TOML reader found.
-    pub fn of_syntax(errors: &[toml::de::Error]) -> Self {
-        let list: Vec<_> = errors.iter().map(syntax).collect();
+    /// The errors of syntax in a text.
+    pub fn of_syntax(list: Vec<Problem>) -> Self {
         Self { of_syntax: list.len(), list }
     }
 
@@ -103,19 +105,52 @@ impl Problems {
 /// What to do about an error of the TOML reader, by how its message begins.
 const REMEDIES: &[(&str, &str)] = &[
     ("key with no value", "write key = \"value\", or a # before what is a remark"),
-    ("invalid basic string", "end the text with the quote that it began with, in the same line"),
-    ("invalid literal string", "end the text with the quote that it began with, in the same line"),
     ("unexpected key or value", "write one key a line, and text in quotes"),
     ("string values must be quoted", "write it in quotes"),
     ("missing value for key", "write the value after the ="),
-    ("unclosed inline table", "end it with }"),
-    ("unclosed array", "end it with ]"),
-    ("unclosed table", "end the name with ]"),
-    ("missing comma", "put a comma between them, and end the table with }"),
+    ("missing comma", "put a comma between them"),
 ];
 
+/// The errors of syntax in a text, given those that the TOML reader found, and the text without what it gives up at, byte
+/// for byte as long.
+pub fn syntax(text: &str, errors: Vec<toml::de::Error>) -> (Vec<Problem>, String) {
+    if errors.is_empty() {
+        return (Vec::new(), text.to_owned());
+    }
+    let (unclosed, mended) = unclosed::without(text);
+    // What the reader says of lines that follow from an open bracket is no error of theirs.
+    let errors = if unclosed.is_empty() { errors } else { DeTable::parse_recoverable(&mended).1 };
+    let excerpts = Excerpts::new(text);
+    let line = |at: usize| excerpts.position(at).line;
+    let told: std::collections::HashSet<usize> = unclosed.iter().map(|open| line(open.opening.start)).collect();
+    let is_new = |error: &&toml::de::Error| error.span().is_none_or(|span| !told.contains(&line(span.start)));
+    let rest = errors.iter().filter(is_new).map(of_reader);
+    let problems = unclosed.iter().map(|open| {
+        let opening = text.get(open.opening.clone()).unwrap_or_default();
+        Problem::at(open.opening.clone(), format!("`{opening}` is not closed"))
+            .help(format!("end it with {}", open.closing))
+    });
+    (problems.chain(rest).collect(), without_broken_lines(mended, &errors))
+}
+
+/// The same text, byte for byte as long, with spaces for the lines at which the reader gives up.
+fn without_broken_lines(text: String, errors: &[toml::de::Error]) -> String {
+    let mut bytes = text.clone().into_bytes();
+    let gives_up = |error: &&toml::de::Error| {
+        error.message().starts_with("key with no value") || error.message().starts_with("missing value for key")
+    };
+    for span in errors.iter().filter(gives_up).filter_map(toml::de::Error::span) {
+        let at = span.start.min(bytes.len());
+        let (before, after) = bytes.split_at_mut(at);
+        let start = before.rsplit_mut(|byte| *byte == b'\n').next().into_iter().flatten();
+        let end = after.split_mut(|byte| *byte == b'\n').next().into_iter().flatten();
+        start.chain(end).for_each(|byte| *byte = b' ');
+    }
+    String::from_utf8(bytes).unwrap_or(text)
+}
+
 /// What the TOML reader found.
-pub fn syntax(error: &toml::de::Error) -> Problem {
+fn of_reader(error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
     let message = error.message();
     if message == "duplicate key" {

@@ -138,10 +138,9 @@ impl Providers {
         problems: &mut Problems,
     ) -> Option<Chosen> {
         let (table, errors) = toml::de::DeTable::parse_recoverable(&file.text);
-        for error in &errors {
-            problems.add(syntax(error).within(file));
-        }
         if !errors.is_empty() {
+            let told = syntax(&file.text, errors).0.into_iter();
+            told.for_each(|problem| problems.add(problem.within(file)));
             return None;
         }
         let (table, secrets) = (Table::of(table.get_ref()), KnownSecrets::Named(&self.secrets));
