@@ -34,14 +34,15 @@ pub struct Decoded {
     pub warning: Option<&'static str>,
 }
 
-/// Whether decoding is worth a try.
-pub fn may_be_coded(encoding: Option<&str>, body: &[u8]) -> bool {
-    encoding.is_some() || body.starts_with(GZIP)
+/// Whether decoding is worth a try: by the label, or how the body starts.
+pub fn may_be_coded(encoding: Option<&str>, start: &[u8]) -> bool {
+    !codings(encoding, start).is_empty()
 }
 
 /// Decodes a body by its Content-Encoding into `take`. None where it has none, is wrongly labelled, cut short or a bomb:
 /// then the bytes as received are the body, and what was taken is worth nothing. What begins as gzip does is tried as
-/// gzip whatever the label says: no JSON does. An error is that of `take`.
+/// gzip whatever the label says: no JSON does. Without a label zlib's beginning and checksum tell that it is that: a label
+/// is lost where only a file is left. An error is that of `take`.
 pub fn decode(
     encoding: Option<&str>,
     body: &[u8],
@@ -76,35 +77,39 @@ fn decode_within(
     mut take: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Option<Decoded>> {
     let warning = Cell::new(None);
-    let Some(mut decoder) = decoder(encoding, body, &warning) else { return Ok(None) };
+    let Some(mut decoder) = decoder(longest, encoding, body, &warning) else { return Ok(None) };
     let mut piece = vec![0; PIECE];
-    let mut length = 0;
     loop {
         match decoder.read(&mut piece) {
             Ok(0) => return Ok(Some(Decoded { warning: warning.get() })),
-            Ok(read) => {
-                length += read as u64;
-                if length > longest {
-                    return Ok(None);
-                }
-                take(piece.get(..read).unwrap_or_default())?;
-            }
+            Ok(read) => take(piece.get(..read).unwrap_or_default())?,
             Err(_) => return Ok(None),
         }
     }
 }
 
-/// What undoes the codings of a body, the last first; None where there are none, or some that are not known.
+/// The codings that lie over a body, the first first.
+fn codings(encoding: Option<&str>, start: &[u8]) -> Vec<String> {
+    let codings = encoding.unwrap_or_default().split(',').map(|coding| coding.trim().to_ascii_lowercase());
+    let codings: Vec<String> = codings.filter(|coding| !coding.is_empty() && coding != "identity").collect();
+    if start.starts_with(GZIP) && !matches!(codings.last().map(String::as_str), Some("gzip" | "x-gzip")) {
+        return vec!["gzip".to_owned()];
+    }
+    if codings.is_empty() && inflate::is_zlib(start) {
+        return vec!["deflate".to_owned()];
+    }
+    codings
+}
+
+/// What undoes the codings of a body, the last first, each to `longest` bytes at most; None where there are none, or some
+/// that are not known.
 fn decoder<'a>(
+    longest: u64,
     encoding: Option<&str>,
     body: &'a [u8],
     warning: &'a Cell<Option<&'static str>>,
 ) -> Option<Box<dyn Read + 'a>> {
-    let codings = encoding.unwrap_or_default().split(',').map(|coding| coding.trim().to_ascii_lowercase());
-    let mut codings: Vec<String> = codings.filter(|coding| !coding.is_empty() && coding != "identity").collect();
-    if body.starts_with(GZIP) && !matches!(codings.last().map(String::as_str), Some("gzip" | "x-gzip")) {
-        codings = vec!["gzip".to_owned()];
-    }
+    let codings = codings(encoding, body);
     if codings.is_empty() || codings.len() > MOST_CODINGS {
         return None;
     }
@@ -114,8 +119,24 @@ fn decoder<'a>(
             "deflate" => Framing::Deflate,
             _ => return None,
         };
-        Some(Box::new(Inflating::new(BufReader::new(inner), framing, warning)) as Box<dyn Read + 'a>)
+        let from = Inflating::new(BufReader::new(inner), framing, warning);
+        Some(Box::new(Bounded { from, left: longest }) as Box<dyn Read + 'a>)
     })
+}
+
+/// Reads so much and no more: what is longer is an error, not the end. Each layer has a bound, for what an inner one comes
+/// to may be little or nothing.
+struct Bounded<R> {
+    from: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(out)?;
+        self.left = self.left.checked_sub(read as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(read)
+    }
 }
 
 #[cfg(test)]
@@ -189,6 +210,54 @@ mod tests {
         let bomb = gzip(&vec![0; 1 << 20]);
         assert_eq!(decoded_within((1 << 20) - 1, Some("gzip"), &bomb), None);
         assert!(decoded_within(1 << 20, Some("gzip"), &bomb).is_some());
+    }
+
+    #[test]
+    fn no_layer_of_a_nested_bomb_goes_on_for_long_though_nothing_comes_out_of_it() {
+        const LONGEST: usize = 100_000;
+        let empty = gzip(b"");
+        let named = [&[0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0][..], &[b'x'; LONGEST]].concat();
+        let more = [&[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0, 0xff, 0xff][..], &[b'x'; LONGEST]].concat();
+        let stored = [0, 0, 0, 0xff, 0xff].repeat(LONGEST / 5 + 1);
+        let cases = [
+            ("gzip, gzip", gzip(&empty.repeat(LONGEST))),
+            ("gzip, gzip", gzip(&[&gzip(b"{}"), &empty[..]].concat().repeat(LONGEST / 20))),
+            ("gzip, gzip, gzip", gzip(&gzip(&empty.repeat(LONGEST)))),
+            ("gzip, gzip", gzip(&named)),
+            ("gzip, gzip", gzip(&[&empty[..], &named].concat())),
+            ("gzip, gzip", gzip(&more)),
+            ("deflate, gzip", gzip(&stored)),
+        ];
+        for (label, bomb) in cases {
+            assert_eq!(decoded_within(LONGEST as u64, Some(label), &bomb), None, "{label}");
+        }
+        let fits = gzip(&[&gzip(b"{}"), &empty[..]].concat());
+        assert_eq!(decoded_within(LONGEST as u64, Some("gzip, gzip"), &fits), clean(b"{}"));
+    }
+
+    #[test]
+    fn what_may_be_coded_is_told_by_its_label_or_its_start() {
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(b"{}").unwrap();
+        let zlib = Bytes::from(zlib.finish().unwrap());
+        let text = Bytes::from_static(b"x^2 + 1 = 0");
+        let json = Bytes::from_static(b"{}");
+        let packed = gzip(b"{}");
+        let cases = [
+            (None, &json, false, None),
+            (Some("identity"), &json, false, None),
+            (Some(" Identity, "), &json, false, None),
+            (Some("gzip"), &json, true, None),
+            (Some("br"), &json, true, None),
+            (None, &packed, true, clean(b"{}")),
+            (Some("identity"), &packed, true, clean(b"{}")),
+            (Some("deflate"), &zlib, true, clean(b"{}")),
+            (None, &zlib, true, clean(b"{}")),
+            (None, &text, true, None),
+        ];
+        for (label, body, is_coded, becomes) in cases {
+            assert_eq!((may_be_coded(label, body), decoded(label, body)), (is_coded, becomes), "{label:?} {body:?}");
+        }
     }
 
     proptest::proptest! {

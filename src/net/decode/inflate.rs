@@ -54,7 +54,7 @@ impl<'a, R: BufRead> Inflating<'a, R> {
                     return Ok(());
                 }
                 if let Err(error) = skip_gzip_header(&mut self.from) {
-                    if !self.further {
+                    if !self.further || error.kind() == ErrorKind::FileTooLarge {
                         return Err(error);
                     }
                     self.end_with(REST);
@@ -123,7 +123,7 @@ impl<R: BufRead> Read for Inflating<'_, R> {
 }
 
 /// Whether a stream that is called deflate begins as zlib does.
-fn is_zlib(start: &[u8]) -> bool {
+pub fn is_zlib(start: &[u8]) -> bool {
     let &[method, flags, ..] = start else { return false };
     method & 15 == 8 && u16::from_be_bytes([method, flags]) % 31 == 0
 }
