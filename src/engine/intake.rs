@@ -122,6 +122,9 @@ impl Intake {
     pub fn whole(self, arrived: Arrived) -> WholeResponse {
         let Self { masking, spool, job, seq, one_shot, of_own_request, waits, token, of_errors: _ } = self;
         let (mut written, masked) = masking.finish(arrived.broken.is_some());
+        // Its last bytes were pushed just now.
+        let broken = arrived.broken.or_else(|| written.refused().map(str::to_owned));
+        let arrived = Arrived { broken, ..arrived };
         let role = (of_own_request && arrived.broken.is_none()).then_some(Role::Result);
         written.ends_as(role.clone(), waits);
         let as_received = written.finish();
@@ -171,7 +174,8 @@ type DecodedBytes = (Bytes, Option<PathBuf>, bool, Option<&'static str>);
 impl WholeResponse {
     /// Whether taking it in may take long: it has many bytes, or may come to have.
     pub fn is_long(&self) -> bool {
-        self.arrived.bytes > LONG_BODY || self.arrived.headers.content_encoding.is_some()
+        let first = self.as_received.first_bytes().unwrap_or_default();
+        self.arrived.bytes > LONG_BODY || decode::may_be_coded(self.arrived.headers.content_encoding.as_deref(), &first)
     }
 
     /// The response with its content coding undone. An error where there is no room for it, in memory or on disk: nothing is
@@ -208,6 +212,10 @@ impl WholeResponse {
             again.objection().map_or(Ok(()), |why| Err(io::Error::other(why)))
         });
         let (mut written, masked) = again.finish(false);
+        let decoded = match written.refused() {
+            Some(why) => Err(io::Error::other(why.to_owned())),
+            None => decoded,
+        };
         let warning = match decoded {
             Ok(Some(Decoded { warning })) => warning,
             undecoded => {
@@ -228,5 +236,63 @@ impl WholeResponse {
             self.spool.discard(&path);
         }
         Ok((bytes, again, masked || self.masked, warning))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::job::{JobKey, ProviderName};
+    use crate::store::Store;
+
+    fn whole(spool: &Spool, encoding: Option<&str>, body: &[u8], full: bool) -> WholeResponse {
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://h.example".into(), id: "a".to_owned() };
+        let token = Token::new("s3cret-token").unwrap();
+        let mut intake = Intake::new(spool, Arc::new(crate::tests::job(key, "s")), 1, true, token);
+        intake.begin(200);
+        intake.push(body);
+        if full {
+            intake.masking.sink_mut().set_full(true, 0);
+        }
+        let headers = Headers { content_encoding: encoding.map(str::to_owned), ..Headers::default() };
+        let (at, latency, bytes) = (Timestamp::UNIX_EPOCH, Duration::ZERO, body.len() as u64);
+        intake.whole(Arrived { status: 200, headers, broken: None, at, latency, bytes })
+    }
+
+    #[test]
+    fn a_response_whose_last_bytes_find_no_room_has_broken_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(dir.path()).unwrap();
+        for (full, breaks) in [(true, true), (false, false)] {
+            let whole = whole(store.spool(), None, &[b'x'; 200_000], full);
+            assert_eq!(whole.arrived.broken.is_some(), breaks);
+        }
+    }
+
+    #[test]
+    fn only_what_takes_long_is_read_on_a_thread_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(dir.path()).unwrap();
+        let (short, in_a_file, long) = (vec![b'{'; 10], vec![b'{'; 100_000], vec![b'{'; 300_000]);
+        let packed = |body: &[u8]| [&[0x1f, 0x8b], body].concat();
+        let cases = [
+            (None, short.clone(), false),
+            (None, Vec::new(), false),
+            (None, b"x".to_vec(), false),
+            (None, in_a_file.clone(), false),
+            (None, long, true),
+            (None, packed(&short), true),
+            (None, packed(&in_a_file), true),
+            (Some("identity"), short.clone(), false),
+            (Some("identity"), in_a_file.clone(), false),
+            (Some("identity"), packed(&short), true),
+            (Some("gzip"), short, true),
+        ];
+        for (encoding, body, is_long) in cases {
+            let response = whole(store.spool(), encoding, &body, false);
+            assert_eq!(response.is_long(), is_long, "{encoding:?}, {} bytes", body.len());
+        }
     }
 }

@@ -80,6 +80,14 @@ impl<S: Sink> Masking<S> {
     }
 }
 
+#[cfg(test)]
+impl<S> Masking<S> {
+    /// Where its bytes go.
+    pub fn sink_mut(&mut self) -> &mut S {
+        &mut self.sink
+    }
+}
+
 impl<S: Sink> Sink for Masking<S> {
     fn begin(&mut self, status: u16) {
         self.sink.begin(status);

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -209,13 +210,17 @@ impl SpoolWriter {
         }
     }
 
+    /// Takes the next bytes; none any more once some could not be kept, so that what is kept has no gap.
     pub fn push(&mut self, chunk: &[u8]) {
+        if self.refused.is_some() {
+            return;
+        }
         match &mut self.bytes {
             Bytesink::Memory(memory) => {
                 memory.extend_from_slice(chunk);
                 if memory.len() > LONGEST_INLINE {
                     let memory = std::mem::take(memory);
-                    self.bytes = spill(&self.shared.dir, &self.name(None), memory);
+                    self.bytes = self.spill(memory);
                 }
             }
             Bytesink::MemoryOnly(memory) => memory.extend_from_slice(chunk),
@@ -275,6 +280,19 @@ impl SpoolWriter {
         }
     }
 
+    /// Why bytes that were pushed could not be kept, if that is so.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// In a file from now on, if one can be made.
+    fn spill(&self, memory: Vec<u8>) -> Bytesink {
+        match spill(&self.shared.dir, &self.name(None), &memory) {
+            Some(file) => Bytesink::File(file),
+            None => Bytesink::MemoryOnly(memory),
+        }
+    }
+
     /// What its file is called, with the checksum of a whole response.
     fn name(&self, sha256: Option<Checksum>) -> BodyName {
         let (job, instance) = (job_digest(&self.key), self.shared.instance.clone());
@@ -291,7 +309,7 @@ impl SpoolWriter {
     pub fn finish(mut self) -> Spooled {
         if let (Bytesink::Memory(bytes), true) = (&mut self.bytes, self.spills_at_end) {
             let bytes = std::mem::take(bytes);
-            self.bytes = spill(&self.shared.dir, &self.name(None), bytes);
+            self.bytes = self.spill(bytes);
         }
         let place = match std::mem::replace(&mut self.bytes, Bytesink::MemoryOnly(Vec::new())) {
             Bytesink::Memory(bytes) | Bytesink::MemoryOnly(bytes) => {
@@ -353,6 +371,16 @@ impl Spooled {
         }
     }
 
+    /// Its first two bytes, as far as there are so many.
+    pub fn first_bytes(&self) -> io::Result<[u8; 2]> {
+        let mut first = [0; 2];
+        match &self.place {
+            Place::Memory(bytes) => bytes.as_ref().read_exact(&mut first)?,
+            Place::File { file, .. } => file.read_exact_at(&mut first, 0)?,
+        }
+        Ok(first)
+    }
+
     /// It is worth nothing.
     pub fn discard(self) {
         if let Place::File { path, .. } = self.place
@@ -365,7 +393,7 @@ impl Spooled {
     /// A one-shot response that has to wait stands in a file from now on, so that it outlives us.
     pub fn stay(&mut self) {
         if let (Place::Memory(bytes), true) = (&self.place, self.writer.one_shot)
-            && let Bytesink::File(file) = spill(&self.writer.shared.dir, &self.writer.name(None), bytes.to_vec())
+            && let Some(file) = spill(&self.writer.shared.dir, &self.writer.name(None), bytes)
         {
             self.place = self.writer.place_of(file, bytes.len() as u64);
         }
@@ -412,22 +440,22 @@ impl Drop for SpoolWriter {
     }
 }
 
-fn spill(dir: &StateDir, name: &BodyName, memory: Vec<u8>) -> Bytesink {
+/// A file with these bytes; None where none can be made or written.
+fn spill(dir: &StateDir, name: &BodyName, memory: &[u8]) -> Option<SpoolFile> {
     let path = &dir.spool().join(name.to_string());
     let mut file = match dir.with_folders(|| new_file(path)) {
         Ok(file) => file,
         Err(error) => {
             tracing::warn!(%error, "a reply stays in memory: no file can be made for it");
-            return Bytesink::MemoryOnly(memory);
+            return None;
         }
     };
-    if let Err(error) = file.write_all(&memory) {
+    if let Err(error) = file.write_all(memory) {
         tracing::warn!(%error, "a reply stays in memory: its file cannot be written");
         let _ = std::fs::remove_file(path);
-        return Bytesink::MemoryOnly(memory);
+        return None;
     }
-    let hasher = Sha256::new_with_prefix(&memory);
-    Bytesink::File(SpoolFile { file, path: path.to_owned(), hasher })
+    Some(SpoolFile { file, path: path.to_owned(), hasher: Sha256::new_with_prefix(memory) })
 }
 
 /// The first `len` bytes of a file, through its handle: its name may be gone.
@@ -470,9 +498,41 @@ impl AsRef<[u8]> for Mapped {
 }
 
 #[cfg(test)]
+impl SpoolWriter {
+    /// From now on its file takes nothing and memory is full; or both have room again, `cursor` bytes into the file.
+    pub fn set_full(&mut self, full: bool, cursor: u64) {
+        let Bytesink::File(SpoolFile { file, path, .. }) = &mut self.bytes else { panic!("it stands in no file") };
+        *file = File::options().read(true).write(!full).open(path).unwrap();
+        file.seek(SeekFrom::Start(cursor)).unwrap();
+        self.shared.in_memory.store(if full { MOST_IN_MEMORY } else { 0 }, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::job::ProviderName;
+
+    #[test]
+    fn what_a_full_disk_took_of_a_response_has_no_gap_though_more_is_pushed_once_there_is_room_again() {
+        let root = tempfile::tempdir().unwrap();
+        let spool = Spool::new(StateDir::new(root.path()), "none");
+        std::fs::create_dir(root.path().join("spool")).unwrap();
+        let key = JobKey { provider: ProviderName::VESSL, endpoint: "https://h.example".into(), id: "a".to_owned() };
+        let start = vec![b'x'; 2 * LONGEST_INLINE];
+        // How far the write that failed had come.
+        for written in [0, 1, 5000] {
+            let mut writer = spool.begin(&key, 1, true);
+            writer.push(&start);
+            writer.set_full(true, 0);
+            writer.push(&[b'y'; 8000]);
+            assert!(writer.refused().is_some() && writer.objection().is_some());
+            writer.set_full(false, start.len() as u64 + written);
+            writer.push(b"the end");
+            let (bytes, path) = writer.finish().bytes().unwrap();
+            assert!(bytes == start && std::fs::read(path.unwrap()).unwrap() == start, "after {written} bytes");
+        }
+    }
 
     #[test]
     fn what_is_not_durable_holds_64_mib_of_memory_together_whether_it_waits_or_comes_in_and_the_next_has_it_again() {
