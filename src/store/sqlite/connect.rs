@@ -61,15 +61,21 @@ pub fn for_reading_untouched(path: &Path) -> Result<Connection, Trouble> {
 }
 
 /// Opens the database for writing, and makes or migrates its tables. `suspect`: it was found damaged in use, so it is
-/// looked through.
-pub fn for_writing(dir: &StateDir, suspect: bool) -> Result<Connection, Trouble> {
+/// looked through. `first` is written before it is used; in a new database it becomes durable with the tables.
+pub fn for_writing<T>(
+    dir: &StateDir,
+    suspect: bool,
+    first: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<(Connection, T), Trouble> {
     refuse_foreign(&dir.database())?;
+    let is_new = std::fs::metadata(dir.database())?.len() == 0;
     // No CREATE flag: the file is made by `StateDir::create`, with its mode.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(dir.database(), flags)?;
     set_up(&connection, 64)?;
+    // A database that is being made holds nothing yet: it is made durable when it is whole, and not step by step.
+    connection.pragma_update(None, "synchronous", if is_new { "off" } else { "full" })?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", "on")?;
     // 8 MB of pages and a checkpoint every 16 MB: a burst of saves waits for fewer syncs.
     connection.pragma_update(None, "cache_size", -8000)?;
@@ -85,7 +91,11 @@ pub fn for_writing(dir: &StateDir, suspect: bool) -> Result<Connection, Trouble>
         [],
         |_| Ok(()),
     )?;
-    Ok(connection)
+    let first = first(&connection)?;
+    if is_new {
+        make_durable(&connection)?;
+    }
+    Ok((connection, first))
 }
 
 /// Lets the connection write its log into the database and take the log away when it is closed, if it is the last. To
@@ -142,6 +152,17 @@ fn set_up(connection: &Connection, statements: usize) -> Result<(), Trouble> {
     // Without it SQLite prepares a statement anew whenever another number is bound that might ask for another plan.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     refuse_newer(connection)
+}
+
+/// Syncs the log, its name and the database, and from now on with each transaction.
+fn make_durable(connection: &Connection) -> Result<(), Trouble> {
+    connection.pragma_update(None, "synchronous", "full")?;
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))?;
+    if is_busy {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(busy, None).into());
+    }
+    Ok(())
 }
 
 fn look_through(connection: &Connection) -> Result<(), Trouble> {

@@ -242,15 +242,16 @@ impl Database {
     }
 
     fn try_open(&self) -> Result<OpenDatabase, Trouble> {
-        let connection = connect::for_writing(&self.dir, self.suspect.load(Ordering::Relaxed))?;
-        let us = &self.instance.owner;
-        connection.execute(
-            "INSERT OR IGNORE INTO instance (name, pid, started, host, user) VALUES (?1, ?2, ?3, ?4, ?5)",
-            (self.instance.name(), us.pid, super::values::nanoseconds(jiff::Timestamp::now()), &*us.host, &*us.user),
-        )?;
-        let instance =
-            connection
-                .query_row("SELECT id FROM instance WHERE name = ?1", [self.instance.name()], |row| row.get(0))?;
+        let (us, name) = (&self.instance.owner, self.instance.name());
+        let register = |connection: &Connection| {
+            connection.execute(
+                "INSERT OR IGNORE INTO instance (name, pid, started, host, user) VALUES (?1, ?2, ?3, ?4, ?5)",
+                (name, us.pid, super::values::nanoseconds(jiff::Timestamp::now()), &*us.host, &*us.user),
+            )?;
+            connection.query_row("SELECT id FROM instance WHERE name = ?1", [name], |row| row.get(0))
+        };
+        let suspect = self.suspect.load(Ordering::Relaxed);
+        let (connection, instance) = connect::for_writing(&self.dir, suspect, register)?;
         self.sweep(&connection)?;
         self.bring_over(&connection)?;
         let seen = data_version(&connection)?;

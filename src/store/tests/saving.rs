@@ -10,6 +10,18 @@ use crate::store::dir::StateDir;
 use crate::store::spool::LONGEST_INLINE;
 use crate::store::sqlite::connect;
 
+#[test]
+fn a_new_database_has_its_tables_in_its_own_file_before_anything_is_saved() {
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let _store = open(dir.path());
+    let copy = copy.path().join("jobdeck.db");
+    std::fs::copy(dir.path().join("jobdeck.db"), &copy).unwrap();
+    let copy = rusqlite::Connection::open(copy).unwrap();
+    let count = |sql| copy.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM job"), 0);
+    assert!(count("PRAGMA user_version") > 0);
+}
+
 #[tokio::test]
 async fn what_is_saved_is_there_after_a_new_start_field_by_field() {
     let dir = tempfile::tempdir().unwrap();
