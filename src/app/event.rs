@@ -13,7 +13,7 @@ use crate::domain::clean::Clean;
 use crate::domain::fact::Fact;
 use crate::domain::field::Field;
 use crate::domain::files::FileResult;
-use crate::domain::job::JobIx;
+use crate::domain::job::{JobIx, JobKey};
 use crate::domain::observation::BodyId;
 use crate::json::index::Document;
 
@@ -92,6 +92,8 @@ pub enum Event {
         said: Clean,
         /// Whether it went well.
         good: bool,
+        /// The jobs of the run, if nothing was submitted for them.
+        unsent: Vec<JobKey>,
     },
     /// The user's own commands, and the keys with theirs, are others from now on.
     KeysChanged(Box<Keymap>),

@@ -35,7 +35,7 @@ use crate::domain::fact::{Silence, StoreTrouble};
 use crate::domain::field::Field;
 use crate::domain::filter::FilterError;
 use crate::domain::human;
-use crate::domain::job::JobIx;
+use crate::domain::job::{JobIx, JobKey};
 use action::Action;
 use detail::Detail;
 use detail::summary::TextContext;
@@ -177,7 +177,7 @@ pub struct App {
     /// Keys without a meaning about which the user was told.
     unbound: HashSet<Key>,
     /// The jobs for which a command was begun whose ids are added: their jobs may not be in the file yet.
-    sent: HashSet<JobIx>,
+    sent: HashSet<JobKey>,
     /// The jobs of the copy menu.
     copying: Vec<JobIx>,
     /// When what overlay and batch show was last counted, and whether the jobs have changed since.
@@ -318,7 +318,10 @@ impl App {
             Event::Copied { of, copied } => self.say_copied(&of, &copied),
             Event::Saved(Ok(path)) => self.say(format!("saved to {path}")),
             Event::Saved(Err(why)) | Event::PagerFailed(why) => self.say_bad(why.to_string()),
-            Event::CommandEnded { said, good } => self.say_ended(&said, good),
+            Event::CommandEnded { said, good, unsent } => {
+                self.sent.retain(|key| !unsent.contains(key));
+                self.say_ended(&said, good)
+            }
             Event::KeysChanged(keymap) => {
                 self.keymap = *keymap;
                 Vec::new()

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::App;
 use super::effect::Effect;
-use super::list::jobs::Row;
 use super::overlay::confirm::Confirm;
 use crate::domain::clean::Clean;
 use crate::domain::command::{Marked, UserCommand};
@@ -36,7 +35,9 @@ impl App {
             return self.say_bad(format!("`{name}` is for one job at a time, and {} are marked", jobs.len()));
         }
         // What was sent again is paid twice if it is sent once more.
-        let is_again = |ix: &&JobIx| self.sent.contains(ix) || self.jobs.get(**ix).is_some_and(Row::is_sent_again);
+        let is_again = |ix: &&JobIx| {
+            self.jobs.get(**ix).is_some_and(|row| row.is_sent_again() || self.sent.contains(&row.job.key))
+        };
         let again: HashSet<JobIx> = jobs.iter().filter(|_| command.adds.is_some()).filter(is_again).copied().collect();
         if command.confirm || !again.is_empty() {
             self.show(Confirm::new(number, command, jobs, again));
@@ -54,10 +55,10 @@ impl App {
                 self.list.note_change(*ix);
             }
         }
-        if command.adds.is_some() {
-            self.sent.extend(jobs);
-        }
         let jobs = self.subjects(jobs);
+        if command.adds.is_some() {
+            self.sent.extend(jobs.iter().map(|subject| subject.job.key.clone()));
+        }
         let _ = self.say(format!("{}: running for {}", command.name, counted(jobs.len(), "job")));
         vec![Effect::RunCommand { command, jobs }]
     }

@@ -11,6 +11,7 @@ use super::fact::Health;
 use super::files::FileCounts;
 use super::human;
 use super::observation::{LastPoll, Observation};
+use super::provider::FETCHING;
 use super::state::{PollOutcome, State};
 
 /// A row's one most useful fact: why it failed or was lost, else what came of its files, else, while it is not over,
@@ -24,7 +25,7 @@ pub fn note(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZon
     if let Some(trouble) = trouble(known, health, now, zone) {
         return Clean::new(&trouble);
     }
-    match (&known.word, known.progress) {
+    match (&known.word, known.progress.filter(|_| !is_fetching(known))) {
         (Some(word), Some(progress)) => Clean::new(&format!("{word}, {progress:.0}%")),
         (Some(word), None) => Clean::new(word),
         (None, Some(progress)) => Clean::new(&format!("{progress:.0}%")),
@@ -34,13 +35,15 @@ pub fn note(known: &Observation, health: &Health, now: Timestamp, zone: &TimeZon
 }
 
 /// What an unfinished job that is polled as it should be does, for how long where that is asked for, and how far it is:
-/// `running 48s, 65%`. An unknown state is the service's own word.
+/// `running 48s, 65%`. An unknown state is the service's own word. What is done but for its result is being fetched,
+/// which took none of that time.
 pub fn activity(known: &Observation, time: Option<Duration>) -> Clean {
     let time = time.map(|time| format!(" {}", human::duration(time))).unwrap_or_default();
     let progress = known.progress.map(|progress| format!(", {progress:.0}%")).unwrap_or_default();
     match (known.state, &known.word) {
         (State::Unknown, Some(word)) => Clean::new(word),
         (State::Unknown, None) => Clean::new(if known.is_observed() { "no status" } else { "not polled yet" }),
+        _ if is_fetching(known) => Clean::from(FETCHING),
         (state, _) => Clean::from(format!("{state}{time}{progress}")),
     }
 }
@@ -181,6 +184,11 @@ fn outcome(known: &Observation) -> String {
         },
         State::Queued | State::Running | State::Unknown => word(known),
     }
+}
+
+/// Whether the job is done and its result is being fetched.
+fn is_fetching(known: &Observation) -> bool {
+    known.state == State::Running && known.word.as_deref() == Some(FETCHING)
 }
 
 /// What the last read came to, if it was no answer.
@@ -359,6 +367,17 @@ mod tests {
         for (last_poll, text) in cases {
             assert_eq!(in_words(&Observation { last_poll, ..Observation::default() }).as_str(), text);
         }
+    }
+
+    #[test]
+    fn a_job_whose_result_is_fetched_is_called_that_wherever_it_stands() {
+        for progress in [None, Some(100.0)] {
+            let known = Observation { progress, ..job(State::Running, FETCHING) };
+            assert_eq!(activity(&known, Some(Duration::from_secs(9))).as_str(), "fetching");
+            assert_eq!(note(&known, &Health::Fresh, at(9), &TimeZone::UTC).as_str(), "fetching");
+        }
+        let known = Observation { progress: Some(40.0), ..job(State::Running, "rendering") };
+        assert_eq!(activity(&known, Some(Duration::from_secs(9))).as_str(), "running 9s, 40%");
     }
 
     #[test]

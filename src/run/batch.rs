@@ -22,7 +22,7 @@ use crate::config::add::given;
 use crate::domain::clean::Clean;
 use crate::domain::command::{ExpandError, Marked, OutputMode, UserCommand};
 use crate::domain::human;
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
 use crate::engine::saved::{Notes, Results, StoreError};
@@ -62,6 +62,8 @@ pub struct RunContext {
 pub struct Finished {
     /// What it was for: a job's label, or how many jobs.
     pub of: Clean,
+    /// The jobs that it was for.
+    pub jobs: Vec<JobKey>,
     pub result: Result<ProcessEnd, CommandError>,
     /// What became of the ids that it printed; None where it adds none, or failed.
     pub added: Option<Result<Added, AddError>>,
@@ -129,6 +131,13 @@ impl Finished {
         matches!(self.result, Err(CommandError::NoValue(_) | CommandError::SentAgain))
     }
 
+    /// Whether something was submitted for its jobs, as far as is known: also where the ids are not in the file.
+    pub fn has_sent(&self) -> bool {
+        let added =
+            self.added.as_ref().is_some_and(|added| added.as_ref().map_or(true, |added| !added.added.is_empty()));
+        added || matches!(self.result, Err(CommandError::SentAgain))
+    }
+
     /// How it ended, in one line.
     pub fn sentence(&self) -> String {
         let ended = match &self.result {
@@ -187,7 +196,8 @@ pub fn run(
                 Ok(ended) if ended.status.success() => add(&command, &group, &around, &ended.out).await,
                 Ok(_) | Err(_) => None,
             };
-            Finished { of: Clean::from(label(&group)), result, added }
+            let jobs = group.iter().map(|target| target.job.key.clone()).collect();
+            Finished { of: Clean::from(label(&group)), jobs, result, added }
         }
     };
     stream::iter(groups).map(one).buffer_unordered(at_once)

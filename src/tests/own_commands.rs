@@ -8,7 +8,7 @@ use crate::app::effect::Effect;
 use crate::app::event::Event;
 use crate::app::keys::Keymap;
 use crate::app::list::jobs::Row;
-use crate::domain::fact::Fact;
+use crate::domain::fact::{Fact, StoreTrouble};
 use crate::domain::job::{Job, JobIx};
 
 const FILE: &str = r#"
@@ -168,4 +168,73 @@ fn a_second_press_is_asked_about_though_the_new_job_is_not_in_the_file_yet() {
     let screen = screen.keys("R");
     assert_eq!(begun(&screen).len(), 1);
     assert!(screen.draw().contains("begun a moment ago"), "{}", screen.draw());
+}
+
+#[test]
+fn a_press_after_a_run_that_submitted_nothing_is_a_first_one() {
+    let mut screen = resubmitting().keys("R");
+    let key = row(&screen, "acme-2211").1.job.key.clone();
+    let ended = |good, unsent| Event::CommandEnded { said: "resubmit: ended".into(), good, unsent };
+    screen.event(ended(false, Vec::new()));
+    screen = screen.keys("R");
+    assert_eq!(begun(&screen).len(), 1, "as long as it may have been sent it is asked about");
+    screen = screen.keys("n");
+    screen.event(ended(false, vec![key]));
+    assert_eq!(begun(&screen.keys("R")), ["resubmit acme-2211", "resubmit acme-2211"]);
+}
+
+#[test]
+fn a_reload_of_all_that_was_submitted_again_ends_in_the_same_links_each_job_naming_what_it_replaces() {
+    let mut screen = resubmitting();
+    again(&mut screen, 90, "both", &["acme-2211", "rerank-batch-07"]);
+    for ix in 100..400 {
+        again(&mut screen, ix, &format!("acme-2211 ({ix})"), &["acme-2211"]);
+    }
+    let listed: Vec<(JobIx, Row)> = screen.app.jobs.iter().map(|(ix, row)| (ix, row.clone())).collect();
+    let told = |screen: &Screen, title: &str| row(screen, title).1.again.map(|ix| ix.0);
+    // As a reload says it: each job goes, each comes, and nothing is drawn between.
+    listed.iter().for_each(|(ix, _)| screen.fact(Fact::Withdrawn(*ix)));
+    for (ix, row) in &listed {
+        screen.fact(Fact::Declared { ix: *ix, job: Arc::clone(&row.job), known: Arc::clone(&row.known) });
+    }
+    screen.wait(1);
+    assert_eq!((told(&screen, "acme-2211"), told(&screen, "rerank-batch-07")), (Some(399), Some(90)));
+    let replaces = |screen: &Screen, title: &str| {
+        let old = row(screen, title).1.job.resubmits.to_vec();
+        old.iter().map(|key| screen.app.jobs.submitted_again(key).map(|row| row.title.to_string())).collect::<Vec<_>>()
+    };
+    let both = ["acme-2211", "rerank-batch-07"].map(|title| Some(title.to_owned()));
+    assert_eq!(replaces(&screen, "both"), both);
+    // One that is gone is no job any more, and the other is.
+    let (gone, old) = row(&screen, "rerank-batch-07");
+    screen.fact(Fact::Withdrawn(gone));
+    screen.wait(1);
+    assert_eq!(replaces(&screen, "both"), [both[0].clone(), None]);
+    let (ix, _) = row(&screen, "both");
+    screen = screen.keys("g");
+    while screen.app.selected().unwrap().0 != ix {
+        screen = screen.keys("j");
+    }
+    let drawn = screen.draw();
+    assert!(drawn.contains(&format!("acme-2211, {}", old.job.key.id)), "{drawn}");
+}
+
+#[test]
+fn results_are_said_to_be_on_hold_only_where_there_are_some_that_can_be_fetched_once() {
+    let teams = || StoreTrouble::Team("the team's store cannot be reached: refused".to_owned());
+    let local = || StoreTrouble::Local("no space left on device".to_owned());
+    for (trouble, with, without) in [
+        (teams(), "cannot be reached: results on hold", "cannot be reached: results stay here"),
+        (local(), "cannot save: polling for results is on hold", "cannot save results"),
+    ] {
+        let mut screen = Screen::busy(120, 40);
+        screen.fact(Fact::StoreTrouble(Some(trouble)));
+        assert!(screen.draw().contains(with), "{}", screen.draw());
+        let once: Vec<_> = screen.app.jobs.iter().filter(|(_, row)| row.job.traits.one_shot).collect();
+        let once: Vec<JobIx> = once.into_iter().map(|(ix, _)| ix).collect();
+        once.into_iter().for_each(|ix| screen.fact(Fact::Withdrawn(ix)));
+        screen.wait(1);
+        assert!(screen.draw().contains(without), "{}", screen.draw());
+        assert!(!screen.draw().contains("on hold"), "{}", screen.draw());
+    }
 }

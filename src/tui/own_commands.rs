@@ -112,22 +112,28 @@ impl Commands {
 pub struct CommandRuns {
     ran: usize,
     failed: usize,
+    left_out: usize,
     added: usize,
 }
 
 impl CommandRuns {
     fn count(&mut self, finished: &Finished) {
+        if finished.is_left_out() {
+            self.left_out += 1;
+            return;
+        }
         self.ran += 1;
         self.failed += usize::from(!finished.is_good());
         self.added += finished.added.iter().flatten().map(|added| added.added.len()).sum::<usize>();
     }
 
-    /// `resubmit: 17 runs, 16 jobs added, 1 failed`; None of a single run, which was told of.
+    /// `resubmit: 17 runs, 16 jobs added, 1 failed, 2 left out`; None of a single run, which was told of.
     fn sentence(self, command: &str) -> Option<String> {
         let added = (self.added > 0).then(|| format!(", {} added", counted(self.added, "job")));
         let failed = (self.failed > 0).then(|| format!(", {} failed", self.failed));
-        let parts = [added, failed].into_iter().flatten().collect::<String>();
-        (self.ran > 1).then(|| format!("{command}: {}{parts}", counted(self.ran, "run")))
+        let left_out = (self.left_out > 0).then(|| format!(", {} left out", self.left_out));
+        let parts = [added, failed, left_out].into_iter().flatten().collect::<String>();
+        (self.ran + self.left_out > 1).then(|| format!("{command}: {}{parts}", counted(self.ran, "run")))
     }
 }
 
@@ -157,18 +163,20 @@ impl Dashboard {
     pub(super) fn on_command_ended(&mut self, command: &UserCommand, finished: &Finished) {
         finished.log(&command.name);
         let said = format!("{}: {}", command.name, finished.sentence());
-        let good = finished.is_good();
+        let good = finished.is_good() || finished.is_left_out();
         if good {
             tracing::info!(job = %finished.of, "{said}");
         } else {
             tracing::warn!(job = %finished.of, "{said}");
         }
-        self.apply(Event::CommandEnded { said: Clean::from(said), good });
+        let unsent = if finished.has_sent() { Vec::new() } else { finished.jobs.clone() };
+        self.apply(Event::CommandEnded { said: Clean::from(said), good, unsent });
     }
 
     pub(super) fn on_commands_ended(&mut self, command: &UserCommand, page: &[u8], ended: CommandRuns) {
         if let Some(said) = ended.sentence(&command.name) {
-            self.apply(Event::CommandEnded { said: Clean::from(said), good: ended.failed == 0 });
+            let (said, good) = (Clean::from(said), ended.failed == 0);
+            self.apply(Event::CommandEnded { said, good, unsent: Vec::new() });
         }
         match command.mode {
             OutputMode::Background => {}
@@ -185,6 +193,28 @@ impl Dashboard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::batch::CommandError;
+
+    #[test]
+    fn what_was_left_out_is_counted_by_itself_and_is_no_failure() {
+        let runs = |ran, failed, left_out| CommandRuns { ran, failed, left_out, added: ran - failed };
+        let cases = [
+            (runs(17, 1, 0), Some("resubmit: 17 runs, 16 jobs added, 1 failed")),
+            (runs(2, 0, 3), Some("resubmit: 2 runs, 2 jobs added, 3 left out")),
+            (runs(0, 0, 2), Some("resubmit: 0 runs, 2 left out")),
+            (runs(1, 0, 0), None),
+            (runs(0, 0, 1), None),
+        ];
+        for (runs, said) in cases {
+            assert_eq!(runs.sentence("resubmit").as_deref(), said);
+        }
+        let left_out =
+            |result| Finished { of: Clean::from("scan"), jobs: Vec::new(), result: Err(result), added: None };
+        let mut runs = CommandRuns::default();
+        runs.count(&left_out(CommandError::SentAgain));
+        runs.count(&left_out(CommandError::Leaving));
+        assert_eq!((runs.ran, runs.failed, runs.left_out), (1, 1, 1), "what could not be begun did fail");
+    }
 
     #[test]
     fn a_page_that_would_become_too_long_says_at_its_end_for_how_many_jobs_nothing_is_shown() {

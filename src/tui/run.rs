@@ -375,7 +375,7 @@ impl Dashboard {
             // The engine has ended, and the loop does once the user's commands have.
             LoopAction::Exit if self.commands.is_busy() => {
                 let said = Clean::new("waiting for a command of yours to end");
-                self.apply(Event::CommandEnded { said, good: true });
+                self.apply(Event::CommandEnded { said, good: true, unsent: Vec::new() });
             }
             LoopAction::Exit => self.state.leaving = true,
         }

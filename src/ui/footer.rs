@@ -80,8 +80,11 @@ fn overlay_keys(app: &App, theme: &Theme) -> Option<Vec<Vec<Span<'static>>>> {
         Press::Of(action) => app.keymap.first_key(action),
         Press::Fixed(key) => key.to_owned(),
     };
-    let mut hints: Vec<_> =
-        overlay.hints().into_iter().map(|(press, words)| key_hint(&key(press), words, theme)).collect();
+    let mut hints: Vec<_> = overlay
+        .hints(&app.overlay_context())
+        .into_iter()
+        .map(|(press, words)| key_hint(&key(press), words, theme))
+        .collect();
     if app.file.is_err() {
         hints.push(key_hint(&app.keymap.first_key(Action::Quit), "quit", theme));
     } else if overlay.is_typing() {

@@ -319,13 +319,17 @@ fn alert_text(app: &App, theme: &Theme) -> Option<(String, Style)> {
         };
         return Some((text, theme.bad()));
     }
+    // Only what can be fetched once waits.
+    let waits = app.jobs.tally().one_shot > 0;
     let trouble = app.store_trouble.as_ref().map(|trouble| match trouble {
-        StoreTrouble::Local(_) => "cannot save: polling for results is on hold".to_owned(),
-        StoreTrouble::Memory(_) => "memory is short: polling for results is on hold".to_owned(),
+        StoreTrouble::Local(_) if waits => "cannot save: polling for results is on hold".to_owned(),
+        StoreTrouble::Local(_) => "cannot save results".to_owned(),
+        StoreTrouble::Memory(_) if waits => "memory is short: polling for results is on hold".to_owned(),
+        StoreTrouble::Memory(_) => "memory is short".to_owned(),
         StoreTrouble::Team(why) => {
             // What to do about it, and the server's own words, are in the log.
             let what = why.split(": ").next().and_then(|why| why.split(". ").next()).unwrap_or_default();
-            format!("{}: results on hold", Clean::new(what))
+            format!("{}: results {}", Clean::new(what), if waits { "on hold" } else { "stay here" })
         }
     });
     if let Some(trouble) = trouble {

@@ -227,9 +227,10 @@ fn entries(row: &Row, context: TextContext<'_>) -> Vec<SummaryEntry> {
         None => {}
     }
     if !row.job.resubmits.is_empty() {
-        let earlier = context.jobs.iter().filter(|(_, other)| row.job.resubmits.contains(&other.job.key));
-        let earlier: Vec<&str> = earlier.map(|(_, other)| other.title.as_str()).collect();
-        add("replaces", plain, earlier.join(", "));
+        // One that was taken off the list has its id left.
+        let title = |key| context.jobs.submitted_again(key).map(|old| old.title.clone());
+        let old = row.job.resubmits.iter().map(|key| title(key).unwrap_or_else(|| Clean::new(&key.id)).to_string());
+        add("replaces", plain, old.collect::<Vec<_>>().join(", "));
     }
     add(row.job.traits.id_noun, plain, Clean::new(&row.job.key.id).to_string());
     if !row.job.tags.is_empty() {

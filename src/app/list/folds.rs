@@ -67,7 +67,8 @@ pub enum Item {
 /// Listed jobs that belong together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobGroup {
-    /// What they have in common; empty for jobs without a tag. Foreign text.
+    by: FoldBy,
+    /// What they have in common; empty for jobs without one. Foreign text.
     pub key: String,
     /// Its row.
     pub at: usize,
@@ -81,7 +82,7 @@ pub struct JobGroup {
 
 impl JobGroup {
     pub fn name(&self) -> Clean {
-        if self.key.is_empty() { Clean::from("no tag") } else { Clean::new(&self.key) }
+        if self.key.is_empty() { Clean::from(format!("no {}", self.by.as_str())) } else { Clean::new(&self.key) }
     }
 }
 
@@ -151,9 +152,8 @@ impl GroupFolds {
             if self.groups.last().is_none_or(|group| group.key != key) {
                 let at = self.rows.len();
                 self.rows.push(Item::Group(self.groups.len()));
-                let group =
-                    JobGroup { key: key.to_owned(), at, jobs: n..n, counts: StateCounts::default(), cost: None };
-                self.groups.push(group);
+                let (by, key, counts) = (self.by, key.to_owned(), StateCounts::default());
+                self.groups.push(JobGroup { by, key, at, jobs: n..n, counts, cost: None });
             }
             let Some(group) = self.groups.last_mut() else { continue };
             group.jobs.end = n + 1;
@@ -165,5 +165,18 @@ impl GroupFolds {
                 self.rows.push(Item::Job(*ix));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_that_have_nothing_in_common_are_called_by_what_they_have_none_of() {
+        let group =
+            |by| JobGroup { by, key: String::new(), at: 0, jobs: 0..1, counts: StateCounts::default(), cost: None };
+        assert_eq!(group(FoldBy::Tag).name().as_str(), "no tag");
+        assert_eq!(group(FoldBy::Batch).name().as_str(), "no batch");
     }
 }

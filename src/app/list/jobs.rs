@@ -1,5 +1,6 @@
 //! The jobs on the screen: what is declared and known of each, and what is counted over all of them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -17,9 +18,6 @@ use crate::domain::observation::{BodyId, LastPoll, Observation};
 use crate::domain::state::PollOutcome;
 use crate::domain::stats::Stats;
 use crate::domain::{durations, human, note, reason};
-
-/// What stands for a reason that nobody gave.
-const NO_REASON: &str = "no reason given";
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -49,6 +47,8 @@ struct Found {
     names: Vec<String>,
     /// Why each of the failed ones failed; empty: no reason was given.
     errors: Vec<String>,
+    /// The patterns of these: they are counted at each response, and folding takes longer than counting.
+    patterns: BTreeSet<String>,
 }
 
 /// How much a job needs attention, the most needy first.
@@ -152,12 +152,16 @@ impl Row {
         let own = note::reason(&self.known).or(self.gave_up()).unwrap_or_default();
         let own = self.errors().is_empty().then_some(own);
         let all = own.into_iter().chain(self.errors().iter().map(String::as_str)).filter(|_| self.is_problem());
-        all.map(|reason| if reason.is_empty() { NO_REASON } else { reason })
+        all.map(or_none)
     }
 
     /// The same, each once, as the patterns under which jobs are counted.
-    fn patterns(&self) -> BTreeSet<String> {
-        self.reasons().filter(|_| self.is_to_do()).map(reason::fold).collect()
+    fn patterns(&self) -> Cow<'_, BTreeSet<String>> {
+        match &self.found {
+            _ if !self.is_to_do() => Cow::default(),
+            Some(found) if !found.errors.is_empty() => Cow::Borrowed(&found.patterns),
+            Some(_) | None => Cow::Owned(self.reasons().map(reason::fold).collect()),
+        }
     }
 
     /// Whether it has been as it is for longer than its service's `alert_after` allows.
@@ -201,8 +205,9 @@ pub struct Jobs {
     gates: HashMap<Arc<str>, (Gate, Timestamp)>,
     /// How many problems that are still to do share a folded reason.
     reasons: HashMap<String, u32>,
-    /// The jobs that were submitted again, each with the last one that was for it; and whether rows wait to be told.
-    again: HashMap<JobKey, JobIx>,
+    /// The jobs that were submitted again: the last job that was for each, and itself if it is on the list. And whether
+    /// that has to be made out anew.
+    again: HashMap<JobKey, (JobIx, Option<JobIx>)>,
     untold: bool,
     stale: u32,
     marked: u32,
@@ -304,8 +309,7 @@ impl Jobs {
         let before = self.withdraw(ix);
         let again = before.as_ref().and_then(|row| row.again);
         let found = before.and_then(|row| row.found);
-        self.again.extend(job.resubmits.iter().map(|old| (old.clone(), ix)));
-        self.untold |= !job.resubmits.is_empty() || self.again.contains_key(&job.key);
+        self.untold |= self.is_in_resubmission(&job);
         let mut row = Row { job, known, title: Clean::default(), health, marked, moved, reads, again, found, text };
         row.retitle();
         self.longest_title = self.longest_title.max(row.title.width());
@@ -328,24 +332,35 @@ impl Jobs {
         self.marked = self.marked.saturating_sub(u32::from(row.marked));
         count(&mut self.reasons, &row, false);
         self.replies.note(ix, None);
-        if !row.job.resubmits.is_empty() {
-            // An earlier one may have been for the same job.
-            let all = self.iter().flat_map(|(ix, row)| row.job.resubmits.iter().map(move |old| (old.clone(), ix)));
-            self.again = all.collect();
-            self.untold = true;
-        }
+        self.untold |= self.is_in_resubmission(&row.job);
         Some(row)
     }
 
-    /// Tells the rows of jobs that were submitted again which job that was; the rows for which that is news.
+    fn is_in_resubmission(&self, job: &Job) -> bool {
+        !job.resubmits.is_empty() || self.again.contains_key(&job.key)
+    }
+
+    /// The job of this key, if it is on the list and was submitted again.
+    pub fn submitted_again(&self, key: &JobKey) -> Option<&Row> {
+        self.get(self.again.get(key)?.1?)
+    }
+
+    /// Tells the rows of jobs that were submitted again which job that was; the rows for which that is news. To be asked
+    /// once after each batch of facts: what was submitted again is made out anew over all rows.
     pub fn tell_again(&mut self) -> Vec<JobIx> {
         let mut told = Vec::new();
         if !std::mem::take(&mut self.untold) {
             return told;
         }
+        let all = self.iter().flat_map(|(new, row)| row.job.resubmits.iter().map(move |old| (old.clone(), new)));
+        self.again = all.map(|(old, new)| (old, (new, None))).collect();
         for (row, ix) in self.rows.iter_mut().zip(0..) {
             let Some(row) = row else { continue };
-            let again = self.again.get(&row.job.key).copied();
+            let known = self.again.get_mut(&row.job.key);
+            let again = known.map(|(new, old)| {
+                *old = Some(JobIx(ix));
+                *new
+            });
             if row.again != again {
                 self.tally.remove(row);
                 count(&mut self.reasons, row, false);
@@ -384,9 +399,10 @@ impl Jobs {
         if let Some(row) = self.rows.get_mut(place(ix)).and_then(Option::as_mut) {
             let names = files.iter().map(|file| file.name.clone()).collect();
             let failed = files.iter().filter(|file| file.failed);
-            let errors = failed.map(|file| file.error.clone().unwrap_or_default()).collect();
+            let errors: Vec<String> = failed.map(|file| file.error.clone().unwrap_or_default()).collect();
+            let patterns = errors.iter().map(|error| reason::fold(or_none(error))).collect();
             count(&mut self.reasons, row, false);
-            row.found = Some(Box::new(Found { names, errors }));
+            row.found = Some(Box::new(Found { names, errors, patterns }));
             count(&mut self.reasons, row, true);
             row.retitle();
             self.longest_title = self.longest_title.max(row.title.width());
@@ -454,16 +470,21 @@ impl Jobs {
 
 /// Counts a job under its reasons, or takes that back.
 fn count(reasons: &mut HashMap<String, u32>, row: &Row, more: bool) {
-    for pattern in row.patterns() {
+    for pattern in row.patterns().iter() {
         if more {
-            *reasons.entry(pattern).or_default() += 1;
-        } else if let Some(count) = reasons.get_mut(&pattern) {
+            *reasons.entry(pattern.clone()).or_default() += 1;
+        } else if let Some(count) = reasons.get_mut(pattern) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                reasons.remove(&pattern);
+                reasons.remove(pattern);
             }
         }
     }
+}
+
+/// A reason, or what stands for one that nobody gave.
+fn or_none(reason: &str) -> &str {
+    if reason.is_empty() { "no reason given" } else { reason }
 }
 
 /// The number of the last read that was applied: reads are counted over all runs.

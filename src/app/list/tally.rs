@@ -33,6 +33,8 @@ pub struct Tally {
     pub costed: u32,
     /// Jobs that are no longer polled, though they are not finished.
     pub given_up: u32,
+    /// Jobs whose result can be fetched once only.
+    pub one_shot: u32,
     /// Problems that were sent again.
     pub again: u32,
     /// When the first job was seen, and when the last one finished, as far as any did.
@@ -61,6 +63,7 @@ impl Tally {
     pub fn add(&mut self, row: &Row) {
         let known = &row.known;
         self.given_up += u32::from(row.gave_up().is_some());
+        self.one_shot += u32::from(row.job.traits.one_shot);
         self.again += u32::from(row.is_problem() && row.is_sent_again());
         if let Some(at) = known.first_seen {
             self.begun = Some(self.begun.map_or(at, |begun| begun.min(at)));
@@ -96,6 +99,7 @@ impl Tally {
     pub fn remove(&mut self, row: &Row) {
         let known = &row.known;
         self.given_up = self.given_up.saturating_sub(u32::from(row.gave_up().is_some()));
+        self.one_shot = self.one_shot.saturating_sub(u32::from(row.job.traits.one_shot));
         self.again = self.again.saturating_sub(u32::from(row.is_problem() && row.is_sent_again()));
         let (queued, ran) = times(row);
         if let Some(queued) = queued {

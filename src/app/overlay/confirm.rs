@@ -18,6 +18,7 @@ const WIDTH: u16 = 60;
 pub struct Confirm {
     number: u16,
     command: Arc<UserCommand>,
+    /// What would be sent twice comes first.
     jobs: Vec<JobIx>,
     /// Those of them that were sent again already.
     again: HashSet<JobIx>,
@@ -25,7 +26,8 @@ pub struct Confirm {
 
 impl Confirm {
     /// Whether the command of this number shall be run over these jobs, some of which were sent again already.
-    pub fn new(number: u16, command: Arc<UserCommand>, jobs: Vec<JobIx>, again: HashSet<JobIx>) -> Self {
+    pub fn new(number: u16, command: Arc<UserCommand>, mut jobs: Vec<JobIx>, again: HashSet<JobIx>) -> Self {
+        jobs.sort_by_key(|ix| !again.contains(ix));
         Self { number, command, jobs, again }
     }
 }
@@ -48,16 +50,14 @@ impl Overlay for Confirm {
         }
     }
 
-    fn hints(&self) -> Vec<(Press, &'static str)> {
+    fn hints(&self, _: &OverlayContext<'_>) -> Vec<(Press, &'static str)> {
         vec![(Press::Fixed("y"), "run it"), (Press::Fixed("n"), "leave it")]
     }
 
     fn look(&self, context: &OverlayContext<'_>) -> OverlayRows {
         let question = format!("{} {}?", self.command.name, counted(self.jobs.len(), "job"));
         let most = context.rows().saturating_sub(4).min(10);
-        // What would be sent twice comes first.
-        let (again, others): (Vec<&JobIx>, Vec<&JobIx>) = self.jobs.iter().partition(|ix| self.again.contains(ix));
-        let some = again.into_iter().chain(others).take(most).filter_map(|ix| Some((ix, context.jobs.get(*ix)?)));
+        let some = self.jobs.iter().take(most).filter_map(|ix| Some((ix, context.jobs.get(*ix)?)));
         let named = some.map(|(ix, row)| match row.again.and_then(|ix| context.jobs.get(ix)) {
             _ if !self.again.contains(ix) => TextLine::of(Tone::Dim, &format!("{}  {}", row.title, row.job.service)),
             Some(again) => TextLine::of(Tone::Caution, &format!("{}  sent again as {}", row.title, again.title)),

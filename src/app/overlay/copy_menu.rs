@@ -75,7 +75,7 @@ impl Overlay for CopyMenu {
         self.jobs.first().copied().filter(|_| self.jobs.len() == 1)
     }
 
-    fn hints(&self) -> Vec<(Press, &'static str)> {
+    fn hints(&self, _: &OverlayContext<'_>) -> Vec<(Press, &'static str)> {
         vec![(Press::Of(Action::Open), "copy"), (Press::Of(Action::Save), "save to a file")]
     }
 

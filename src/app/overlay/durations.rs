@@ -131,7 +131,7 @@ impl Overlay for Durations {
         self.cursor.at = self.cursor.at.min(self.len().saturating_sub(1));
     }
 
-    fn hints(&self) -> Vec<(Press, &'static str)> {
+    fn hints(&self, _: &OverlayContext<'_>) -> Vec<(Press, &'static str)> {
         let turn = match self.by.next() {
             GroupBy::Service => "by service",
             GroupBy::Tag => "by tag",

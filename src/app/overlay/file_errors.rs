@@ -36,7 +36,7 @@ impl Overlay for FileErrors {
         if action == Some(Action::Open) { KeyOutcome::Close } else { KeyOutcome::Stay }
     }
 
-    fn hints(&self) -> Vec<(Press, &'static str)> {
+    fn hints(&self, _: &OverlayContext<'_>) -> Vec<(Press, &'static str)> {
         vec![(Press::Of(Action::Go(Motion::Down)), "scroll")]
     }
 

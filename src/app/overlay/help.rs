@@ -90,7 +90,7 @@ impl Overlay for Help {
         }
     }
 
-    fn hints(&self) -> Vec<(Press, &'static str)> {
+    fn hints(&self, _: &OverlayContext<'_>) -> Vec<(Press, &'static str)> {
         if self.typing {
             return vec![(Press::Fixed("Enter"), "keep the search")];
         }

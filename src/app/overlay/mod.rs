@@ -65,7 +65,7 @@ pub trait Overlay: fmt::Debug {
     fn refresh(&mut self, _: &Jobs) {}
 
     /// What the user can press, for the footer; `Esc` is added.
-    fn hints(&self) -> Vec<(Press, &'static str)>;
+    fn hints(&self, context: &OverlayContext<'_>) -> Vec<(Press, &'static str)>;
 
     fn look(&self, context: &OverlayContext<'_>) -> OverlayRows;
 }
@@ -282,8 +282,10 @@ impl App {
         match request {
             OverlayRequest::Act(action) => return self.act(action),
             OverlayRequest::Choose(typed, at) => {
-                let chosen = palette::found(&typed, &self.keymap).get(at).map(|named| named.action);
-                return chosen.map(|action| self.act(action)).unwrap_or_default();
+                return match palette::found(&typed, &self.keymap).get(at).map(|named| named.action) {
+                    Some(action) => self.act(action),
+                    None => self.say_bad(format!("no command matches `{}`", Clean::new(&typed))),
+                };
             }
             OverlayRequest::Command(number, jobs) => return self.run_command(number, jobs),
             OverlayRequest::Run(command, jobs) => return self.start_command(command, &jobs),

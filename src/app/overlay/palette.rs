@@ -58,7 +58,10 @@ impl Overlay for CommandPalette {
         self.cursor = RowCursor::default();
     }
 
-    fn hints(&self) -> Vec<(Press, &'static str)> {
+    fn hints(&self, context: &OverlayContext<'_>) -> Vec<(Press, &'static str)> {
+        if found(&self.input.text(), context.keymap).is_empty() {
+            return Vec::new();
+        }
         vec![(Press::Fixed("Enter"), "run"), (Press::Fixed("Down Up"), "choose")]
     }
 
@@ -73,7 +76,7 @@ impl Overlay for CommandPalette {
         };
         let (mut rows, selected) = window(found.iter().map(row).collect(), self.cursor, Self::rows(context));
         if found.is_empty() {
-            rows.push(TextLine::of(Tone::Dim, "no matching command"));
+            rows.push(TextLine::of(Tone::Dim, "no command matches"));
         }
         let mut below = found.get(self.cursor.at).map(|named| in_full(&named.help, width)).unwrap_or_default();
         below.truncate(2);

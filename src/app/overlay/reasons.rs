@@ -125,7 +125,7 @@ impl Overlay for Reasons {
         }
     }
 
-    fn hints(&self) -> Vec<(Press, &'static str)> {
+    fn hints(&self, _: &OverlayContext<'_>) -> Vec<(Press, &'static str)> {
         vec![
             (Press::Of(Action::Open), "show jobs"),
             (Press::Of(Action::Mark), "mark them"),

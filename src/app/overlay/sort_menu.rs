@@ -43,7 +43,7 @@ impl Overlay for SortMenu {
         by_letter.or(chosen).map_or(KeyOutcome::Stay, |(by, _)| KeyOutcome::CloseAnd(OverlayRequest::Sort(*by)))
     }
 
-    fn hints(&self) -> Vec<(Press, &'static str)> {
+    fn hints(&self, _: &OverlayContext<'_>) -> Vec<(Press, &'static str)> {
         vec![(Press::Of(Action::Open), "sort"), (Press::Fixed("a letter"), "sort by it, again: reverse")]
     }
 

@@ -23,7 +23,7 @@ pub fn run(common: &CommonArgs) -> Result<u8, Failure> {
 /// One action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyLine {
-    /// Its keys, a blank between; `:` where it has none and is reached by name.
+    /// Its keys, a blank between; `:name` where it has none and is reached by that.
     pub keys: String,
     pub name: String,
     /// What it does, and in which pane if not in all.
@@ -32,9 +32,12 @@ pub struct KeyLine {
 
 /// Every action with these keys, in the order of the help page, then the commands of the user's own.
 pub fn table(keymap: &Keymap) -> Vec<KeyLine> {
+    let keys_of = |action, name: &str| {
+        let keys: Vec<String> = keymap.keys(action).iter().map(Key::to_string).collect();
+        if keys.is_empty() { format!(":{name}") } else { keys.join(" ") }
+    };
     let line = |binding: &keys::KeyBinding| {
-        let keys: Vec<String> = keymap.keys(binding.action).iter().map(Key::to_string).collect();
-        let keys = if keys.is_empty() { ":".to_owned() } else { keys.join(" ") };
+        let keys = keys_of(binding.action, binding.name);
         let help = match binding.context {
             KeyContext::Everywhere => binding.help.to_owned(),
             pane @ (KeyContext::List | KeyContext::Detail | KeyContext::Log) => {
@@ -45,8 +48,7 @@ pub fn table(keymap: &Keymap) -> Vec<KeyLine> {
     };
     let own = keymap.named_actions().filter(|named| matches!(named.action, Action::Run(_)));
     let own = own.map(|named| {
-        let keys: Vec<String> = keymap.keys(named.action).iter().map(Key::to_string).collect();
-        let keys = if keys.is_empty() { ":".to_owned() } else { keys.join(" ") };
+        let keys = keys_of(named.action, named.name);
         KeyLine { keys, name: named.name.to_owned(), help: named.help.into_owned() }
     });
     keys::table().iter().map(line).chain(own).collect()
