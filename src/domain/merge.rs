@@ -1,7 +1,7 @@
 //! What two machines know of one job, put together: one rule for what is uploaded, taken over and saved.
 //!
-//! It does not matter in which order machines meet, nor how often. Clocks of machines do not decide: requests are
-//! numbered on over all that have heard of each other.
+//! It does not matter in which order two machines meet, nor how often. Requests are numbered on over all that have heard
+//! of each other; clocks of machines decide only between equal numbers, and which copy or loss of a one-shot result came first.
 
 use std::cmp::Ordering;
 
@@ -14,7 +14,8 @@ use super::state::{LostBecause, PollOutcome};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     NeverAnswered,
-    /// Also a job that the service denies: it may come back.
+    /// Also a job that the service denies: it may come back. And one that is over without a copy and can be asked for
+    /// again: sent anew, it runs again.
     Unfinished,
     Over,
     /// A whole terminal response is saved. A job that was restarted after that has it still.
@@ -22,8 +23,8 @@ enum Weight {
 }
 
 impl Observation {
-    /// What is known where both are: a copy beats a loss, what is over what is unfinished, the later request the
-    /// earlier. Of a result that is handed out once the first copy stands, and the first loss. Dates are the earliest of
+    /// What is known where both are: a copy beats a loss, what is over with a copy, or cannot be asked for again, what is
+    /// unfinished, the later request the earlier. Of a result that is handed out once the first copy stands, and the first loss. Dates are the earliest of
     /// both. Bodies are told apart by their SHA-256; the number that comes with one is that of its side.
     #[must_use]
     pub fn merged(&self, other: &Self, one_shot: bool) -> Self {
@@ -57,10 +58,10 @@ impl Observation {
         merged
     }
 
-    fn weight(&self) -> Weight {
+    fn weight(&self, one_shot: bool) -> Weight {
         if self.saved.is_some() {
             Weight::Saved
-        } else if self.is_over() && self.lost != Some(LostBecause::Gone) {
+        } else if one_shot && self.is_over() && self.lost != Some(LostBecause::Gone) {
             Weight::Over
         } else if self.is_observed() {
             Weight::Unfinished
@@ -104,8 +105,9 @@ fn order(one: &Observation, other: &Observation, one_shot: bool) -> Ordering {
         let came = |known: &Observation| known.saved.as_ref().map(|saved| (saved.at, saved.sha256.0));
         came(other).cmp(&came(one)).then_with(|| polled(other).cmp(&polled(one)))
     };
-    let by_weight = one.weight().cmp(&other.weight());
-    let stands = if one_shot && one.weight() >= Weight::Over { first() } else { Ordering::Equal };
+    let weight = one.weight(one_shot);
+    let by_weight = weight.cmp(&other.weight(one_shot));
+    let stands = if one_shot && weight >= Weight::Over { first() } else { Ordering::Equal };
     // Something has to decide, the same everywhere.
     by_weight
         .then(stands)
@@ -226,21 +228,23 @@ mod tests {
             prop_assert_eq!(&merged.merged(&other, one_shot), &merged);
             prop_assert_eq!(merged.saved.is_some(), one.saved.is_some() || other.saved.is_some());
             prop_assert_eq!(merged.evidence.is_some(), one.evidence.is_some() || other.evidence.is_some());
-            prop_assert!(merged.weight() == one.weight().max(other.weight()));
+            prop_assert!(merged.weight(one_shot) == one.weight(one_shot).max(other.weight(one_shot)));
         }
     }
 
     #[test]
-    fn a_copy_beats_a_loss_what_is_over_what_is_unfinished_and_a_later_request_an_earlier() {
-        use State::{Lost, Queued, Running, Succeeded};
+    fn a_copy_beats_a_loss_what_is_over_for_good_what_is_unfinished_and_a_later_request_an_earlier() {
+        use State::{Failed, Lost, Queued, Running, Succeeded};
         let gone = Observation { lost: Some(LostBecause::Gone), ..knowing(Lost, 2) };
         let restarted = Observation { state: Queued, finished_at: None, ..saved(5) };
         let refused = |second| Observation { last_poll: polled(PollOutcome::Throttled, second), ..knowing(Running, 3) };
         let cases = [
             (saved(2), knowing(Lost, 9), [true, true]),
             (saved(2), knowing(Running, 9), [true, true]),
-            (knowing(Lost, 2), knowing(Queued, 99), [true, true]),
-            (knowing(Succeeded, 2), knowing(Running, 3), [true, true]),
+            // What can be asked for again is sent anew, or runs on after all, unless it is held.
+            (knowing(Lost, 2), knowing(Queued, 99), [true, false]),
+            (knowing(Succeeded, 2), knowing(Running, 3), [true, false]),
+            (knowing(Failed, 4), knowing(Running, 3), [true, true]),
             (knowing(Running, 3), knowing(Queued, 2), [true, true]),
             (knowing(Queued, 1), Observation::default(), [true, true]),
             (refused(5), knowing(Running, 3), [true, true]),

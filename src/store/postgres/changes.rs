@@ -80,54 +80,48 @@ impl ChangeCursor {
 
     /// The next changes that others than `us` have made. What is answered counts as read.
     pub async fn next(&mut self, session: &Session, us: Option<InstanceId>) -> Result<Page, TeamTrouble> {
-        let Look { ended, mut after } = match self.look.take() {
-            Some(look) => look,
-            None => self.begin(session).await?,
-        };
         let mut page = Page::default();
         loop {
-            let sql = "SELECT changed::text, job, revision, instance FROM jobdeck.known \
-                       WHERE (changed, job) > ($1::text::xid8, $2) ORDER BY changed, job LIMIT $3";
+            let mut after = self.look.as_ref().map_or((self.from, i64::MIN), |look| look.after);
+            // One statement, one snapshot: whatever is below its end has ended, and is seen.
+            let sql = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, k.changed::text, k.job, k.revision, k.instance \
+                       FROM (SELECT 1) AS one LEFT JOIN LATERAL (SELECT changed, job, revision, instance FROM jobdeck.known \
+                         WHERE (changed, job) > ($1::text::xid8, $2) ORDER BY changed, job LIMIT $3) AS k ON true \
+                       ORDER BY k.changed, k.job";
             let params: [(&(dyn ToSql + Sync), Type); 3] =
                 [(&after.0.to_string(), Type::TEXT), (&after.1, Type::INT8), (&PAGE, Type::INT8)];
             let rows = session.ask(session.client.query_typed(sql, &params)).await?;
+            let now = rows.first().map(|row| number(row, 0)).transpose()?.unwrap_or_default();
+            let ended = self.look.as_ref().map_or(now, |look| look.ended);
+            if self.from > ended {
+                // A server whose transactions are numbered anew: a copy of the database, restored elsewhere.
+                *self = Self::default();
+                continue;
+            }
             for row in &rows {
-                let (changed, job, revision): (u64, i64, i64) = (number(row)?, cell(row, 1)?, cell(row, 2)?);
+                let Some(job) = cell::<Option<i64>>(row, 2)? else { continue };
+                let (changed, revision): (u64, i64) = (number(row, 1)?, cell(row, 3)?);
                 after = (changed, job);
                 let is_new = self.seen.get(&job).is_none_or(|(_, before)| *before != revision);
                 if changed >= ended {
                     // The next look comes by it again.
                     self.seen.insert(job, (changed, revision));
                 }
-                if is_new && Some(cell(row, 3)?) != us.map(|us| us.0) {
+                if is_new && Some(cell(row, 4)?) != us.map(|us| us.0) {
                     page.jobs.push(job);
                 }
             }
             page.is_full = rows.len() as i64 == PAGE;
             self.from = if page.is_full { ended.min(after.0) } else { ended };
+            self.look = page.is_full.then_some(Look { ended, after });
             if !page.is_full {
                 self.seen.retain(|_, (changed, _)| *changed >= ended);
-                return Ok(page);
             }
             // A page of what is known already is no reason to stop.
-            if !page.jobs.is_empty() {
-                self.look = Some(Look { ended, after });
+            if !page.is_full || !page.jobs.is_empty() {
                 return Ok(page);
             }
         }
-    }
-
-    async fn begin(&mut self, session: &Session) -> Result<Look, TeamTrouble> {
-        let now = session
-            .ask(session.client.query_typed_one("SELECT pg_snapshot_xmin(pg_current_snapshot())::text", &[]))
-            .await?;
-        // Whatever is below this has ended before the next statement looks.
-        let ended: u64 = number(&now)?;
-        if self.from > ended {
-            // A server whose transactions are numbered anew: a copy of the database, restored elsewhere.
-            *self = Self::default();
-        }
-        Ok(Look { ended, after: (self.from, i64::MIN) })
     }
 }
 
@@ -264,7 +258,7 @@ fn at(nanoseconds: i64) -> Timestamp {
 }
 
 /// A number of 64 bits that came as text.
-fn number(row: &tokio_postgres::Row) -> Result<u64, TeamTrouble> {
-    let text: &str = cell(row, 0)?;
+fn number(row: &tokio_postgres::Row, column: usize) -> Result<u64, TeamTrouble> {
+    let text: &str = cell(row, column)?;
     text.parse().map_err(|_| TeamTrouble::Other("a transaction's number is none".to_owned()))
 }

@@ -10,6 +10,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
 
+use super::leases::InstanceId;
 use super::schema;
 use super::tls::Tls;
 use super::trouble::TeamTrouble;
@@ -26,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 const OLDEST_SERVER: i32 = 130_000;
 /// The channel on which changes are announced.
 pub const CHANNEL: &str = "jobdeck";
-/// What is announced there when jobs became free; anything else: more became known.
+/// What is announced there when jobs became free; else more became known: by whom, or nothing.
 pub const FREED: &str = "freed";
 
 /// A server and who we are there. Its `Debug` shows no password.
@@ -37,13 +38,23 @@ pub struct ServerTarget {
     pub password: Option<Token>,
 }
 
+/// What was announced since that was last asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Whether jobs became free.
+    pub freed: bool,
+    /// Whether others than ourselves have saved something.
+    pub news: bool,
+    by: Option<i64>,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub struct Session {
     /// To be asked through [`Session::ask`].
     pub client: Client,
     target: Arc<ServerTarget>,
-    notifications: mpsc::UnboundedReceiver<bool>,
+    notifications: mpsc::UnboundedReceiver<Told>,
 }
 
 impl Session {
@@ -115,7 +126,10 @@ impl Session {
             // Ends with the connection, and with the client: the requests then find it closed.
             while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
                 match message {
-                    Ok(AsyncMessage::Notification(told)) => drop(notify.send(told.payload() == FREED)),
+                    Ok(AsyncMessage::Notification(told)) => {
+                        let by = told.payload().parse().ok();
+                        let _ = notify.send(Told { freed: told.payload() == FREED, news: true, by });
+                    }
                     Ok(_) => {}
                     Err(error) => {
                         tracing::debug!("the connection to the team's store ended: {error}");
@@ -145,13 +159,18 @@ impl Session {
         self.ask(self.client.batch_execute(&format!("LISTEN {CHANNEL}"))).await
     }
 
-    /// Resolves when something has changed: whether jobs became free. None when the connection has ended.
-    pub async fn notified(&mut self) -> Option<bool> {
-        let mut freed = self.notifications.recv().await?;
-        while let Ok(more) = self.notifications.try_recv() {
-            freed |= more;
+    /// Resolves when something was announced: what. `us` knows what it has saved. None when the connection has ended.
+    pub async fn notified(&mut self, us: Option<InstanceId>) -> Option<Told> {
+        let mut next = self.notifications.recv().await?;
+        let mut all = Told::default();
+        loop {
+            all.freed |= next.freed;
+            all.news |= next.by.is_none_or(|by| Some(InstanceId(by)) != us);
+            match self.notifications.try_recv() {
+                Ok(more) => next = more,
+                Err(_) => return Some(all),
+            }
         }
-        Some(freed)
     }
 
     /// Whether a connection is to a session of its own: a pooler that works by transactions gives ours to a second one

@@ -54,7 +54,7 @@ pub async fn upload(session: &mut Session, us: InstanceId, uploads: &[Upload]) -
     ended?;
     // In a separate transaction: a notification holds a lock of the whole database until its commit is durable, and
     // this one need not be. Whoever misses it looks by itself.
-    let notify = format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}; COMMIT");
+    let notify = format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {CHANNEL}, '{}'; COMMIT", us.0);
     session.ask(session.client.batch_execute(&notify)).await?;
     Ok(taken)
 }
@@ -74,10 +74,18 @@ async fn upload_within(session: &Session, us: InstanceId, uploads: &[Upload]) ->
     let mut stands = standing(session, &ids).await?;
     let (mut writes, mut taken) = (Vec::new(), Vec::with_capacity(ids.len()));
     for (upload, id) in uploads.iter().zip(&ids) {
-        let Some(stands) = stands.remove(id) else {
-            taken.push(true);
-            writes.push((*id, upload.known.clone()));
-            continue;
+        let stands = match stands.remove(id) {
+            Some(Some(stands)) => stands,
+            Some(None) => {
+                tracing::error!("{}: what the team's store knows of it cannot be read, and stays", upload.job.label());
+                taken.push(true);
+                continue;
+            }
+            None => {
+                taken.push(true);
+                writes.push((*id, upload.known.clone()));
+                continue;
+            }
         };
         let merged = stands.clone().into_observation().merged(&upload.known, upload.job.traits.one_shot);
         let record = SharedRecord::from(&merged);
@@ -172,15 +180,19 @@ pub async fn add_chunks(session: &Session, body: i64, bytes: &Bytes) -> Result<(
     Ok(())
 }
 
-/// What stands there of these jobs.
-async fn standing(session: &Session, ids: &[i64]) -> Result<HashMap<i64, SharedRecord>, TeamTrouble> {
-    let sql = "SELECT job, record::text FROM jobdeck.known WHERE job = ANY($1)";
+/// What stands there of these jobs; None where it cannot be read.
+async fn standing(session: &Session, ids: &[i64]) -> Result<HashMap<i64, Option<SharedRecord>>, TeamTrouble> {
+    let sql = "SELECT k.job, k.record::text, j.sent_again FROM jobdeck.known k JOIN jobdeck.job j ON j.id = k.job \
+               WHERE k.job = ANY($1)";
     let rows = session.ask(session.client.query_typed(sql, &[(&ids, Type::INT8_ARRAY)])).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in &rows {
         let text: &str = cell(row, 1)?;
-        let record = serde_json::from_str(text)
-            .map_err(|error| TeamTrouble::Other(format!("what it knows of a job cannot be read: {error}")))?;
+        let sent_again = cell(row, 2)?;
+        let mut record: Option<SharedRecord> = serde_json::from_str(text).ok();
+        if let Some(record) = &mut record {
+            record.sent_again = sent_again;
+        }
         found.insert(cell(row, 0)?, record);
     }
     Ok(found)

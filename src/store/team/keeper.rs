@@ -21,7 +21,7 @@ use crate::domain::job::{Job, JobKey};
 use crate::domain::owner::Owner;
 use crate::store::ledger::{self, Claim, ReadCommand, ReplyTo, WriteCommand};
 use crate::store::postgres::leases::{self, Holder, InstanceId, LEASE, Leased, RENEWED_EVERY, Who};
-use crate::store::postgres::session::{ServerTarget, Session};
+use crate::store::postgres::session::{ServerTarget, Session, Told};
 use crate::store::postgres::trouble::TeamTrouble;
 use crate::store::{Reads, StoreError, instance};
 
@@ -111,7 +111,7 @@ impl Keeper {
             };
             let event = tokio::select! {
                 ask = asks.recv() => KeeperEvent::Asked(ask),
-                told = notified(&mut self.online) => KeeperEvent::Told(told),
+                told = notified(&mut self.online, self.us) => KeeperEvent::Told(told),
                 opened = or_never(&mut connecting) => KeeperEvent::Opened(opened),
                 () = common.uploaded.notified() => KeeperEvent::Uploaded,
                 () = until(wake_at) => KeeperEvent::Woken,
@@ -132,9 +132,11 @@ impl Keeper {
                 KeeperEvent::Asked(Some(KeeperRequest::Release(keys, reads, reply))) => {
                     drop(reply.send(self.release(keys, reads).await))
                 }
-                KeeperEvent::Told(Some(freed)) => {
-                    self.common.wake.notify_one();
-                    if freed {
+                KeeperEvent::Told(Some(told)) => {
+                    if told.news {
+                        self.common.tell_of_news();
+                    }
+                    if told.freed {
                         self.look_for_freed().await;
                     }
                 }
@@ -175,7 +177,7 @@ impl Keeper {
             }
             state.us = Some(us);
         }
-        self.common.wake.notify_one();
+        self.common.tell_of_news();
         self.confirm().await;
         self.flush_releases().await;
     }
@@ -462,7 +464,7 @@ impl Keeper {
 
 enum KeeperEvent {
     Asked(Option<KeeperRequest>),
-    Told(Option<bool>),
+    Told(Option<Told>),
     Opened(Result<Opened, TeamTrouble>),
     Uploaded,
     Woken,
@@ -474,9 +476,9 @@ async fn within<T>(request: impl Future<Output = Result<T, TeamTrouble>>) -> Res
     timeout(PATIENCE, request).await.unwrap_or_else(|_| late())
 }
 
-async fn notified(online: &mut Option<Online>) -> Option<bool> {
+async fn notified(online: &mut Option<Online>, us: Option<InstanceId>) -> Option<Told> {
     match online {
-        Some(online) => online.session.notified().await,
+        Some(online) => online.session.notified(us).await,
         None => std::future::pending().await,
     }
 }

@@ -1,5 +1,5 @@
-//! When things are moved between this machine and the team's store: at once when something is saved here or reported
-//! there, and every 30 seconds in case a notification was lost.
+//! When things are moved between this machine and the team's store: at once when something is saved here, at once or half a
+//! second after the last look when something is reported there, and every 30 seconds in case a notification was lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use crate::store::{Spool, StoreError};
 
 /// How often is looked without being woken.
 const LOOK: Duration = Duration::from_secs(30);
+/// The shortest time from one look to the next: where fifty save, nobody asks for each change by itself.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// The pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -32,10 +34,19 @@ pub struct Caught {
     pub damaged: Vec<String>,
 }
 
-/// A connection for moving, and how far was read on it.
+/// A connection for moving, how far was read on it, and when that was last done.
 struct MovingSession {
     session: Session,
     cursor: ChangeCursor,
+    looked_at: Option<Instant>,
+}
+
+impl MovingSession {
+    /// When is looked next at what others saved.
+    fn looks_at(&self, has_news: bool) -> Instant {
+        let pause = if has_news { BETWEEN_LOOKS } else { LOOK };
+        self.looked_at.map_or_else(Instant::now, |at| at + pause)
+    }
 }
 
 /// When damaged responses are looked for: by a time of its own, which no wake puts off.
@@ -49,7 +60,7 @@ struct Mending {
 
 /// Moves as long as it is polled.
 pub async fn run(target: Arc<ServerTarget>, mover: Arc<Mover>, common: Arc<TeamShared>) {
-    let mut way = None;
+    let mut way: Option<MovingSession> = None;
     let mut look_at = Instant::now() + LOOK;
     let mut mending = Mending { at: Instant::now(), after: None, said: None };
     if let Ok(ShareOutcome::Waiting(_, left)) = mover.share(ShareStep::Waiting(usize::MAX)).await {
@@ -65,7 +76,8 @@ pub async fn run(target: Arc<ServerTarget>, mover: Arc<Mover>, common: Arc<TeamS
         let Some(us) = us else { continue };
         match round(&target, &mover, &common, us, (&mut way, &mut mending)).await {
             Ok(()) => {
-                look_at = look_at.min(mending.at);
+                let next = way.as_ref().map(|way| way.looks_at(common.has_news()));
+                look_at = look_at.min(mending.at).min(next.unwrap_or(look_at));
                 common.state().not_moving = None;
             }
             Err(error) => {
@@ -93,13 +105,15 @@ async fn round(
     if way.as_ref().is_none_or(|way| way.session.client.is_closed()) {
         *way = Some(connect(target, mover).await?);
     }
-    let Some(MovingSession { session, cursor }) = way else { return Ok(()) };
+    let Some(moving) = way else { return Ok(()) };
+    let looks_at = moving.looks_at(common.has_news());
+    let MovingSession { session, cursor, looked_at } = moving;
     loop {
         let saves = common.uploads().saves();
-        let uploaded = mover.upload(session, us).await?;
+        let knew_more = |keys| common.state().behind.extend::<Vec<_>>(keys);
+        let uploaded = mover.upload(session, us, knew_more).await?;
         common.uploads().uploaded(uploaded.jobs.iter(), saves);
         let waiting = uploaded.waiting;
-        common.changed(uploaded.merged);
         common.state().waiting = waiting;
         if waiting == 0 {
             break;
@@ -110,10 +124,12 @@ async fn round(
     let better = mover.import_jobs(session, &behind).await?;
     common.changed(better);
     common.state().behind.retain(|key| !behind.contains(key));
-    loop {
+    while looks_at <= Instant::now() {
+        common.look_at_news();
         let imported = mover.import(session, Some(us), cursor, |_| ()).await?;
         common.changed(imported.jobs);
         if !imported.has_more {
+            *looked_at = Some(Instant::now());
             break;
         }
     }
@@ -151,7 +167,7 @@ impl Mending {
 async fn connect(target: &Arc<ServerTarget>, mover: &Mover) -> Result<MovingSession, MoveError> {
     let (session, store) = Session::open(target).await?;
     match mover.share(ShareStep::Join(store)).await? {
-        ShareOutcome::Joined(from, _) => Ok(MovingSession { session, cursor: ChangeCursor::at(from) }),
+        ShareOutcome::Joined(from, _) => Ok(MovingSession { session, cursor: ChangeCursor::at(from), looked_at: None }),
         ShareOutcome::Waiting(..) | ShareOutcome::Imported(_) | ShareOutcome::Done => {
             Err(TeamTrouble::Other("this directory is not joined".to_owned()).into())
         }
@@ -170,7 +186,7 @@ pub async fn catch_up(
 ) -> Result<Caught, StoreError> {
     let mover = Mover { local, spool };
     let moved = async {
-        let MovingSession { session, mut cursor } = connect(target, &mover).await?;
+        let MovingSession { session, mut cursor, .. } = connect(target, &mover).await?;
         let all = cursor.ahead(&session).await?;
         let (mut caught, mut done) = (Caught::default(), 0);
         loop {

@@ -71,8 +71,6 @@ pub struct Mover {
 #[derive(Debug, Default)]
 pub struct Uploaded {
     pub jobs: Vec<JobKey>,
-    /// Those of which the others knew more.
-    pub merged: Vec<JobKey>,
     /// How many jobs wait still.
     pub waiting: usize,
 }
@@ -96,8 +94,14 @@ struct Taken {
 }
 
 impl Mover {
-    /// Uploads the next jobs that wait for it.
-    pub async fn upload(&self, session: &mut Session, us: InstanceId) -> Result<Uploaded, MoveError> {
+    /// Uploads the next jobs that wait for it. Tells of those of which the others knew more before they count as
+    /// uploaded: what stands there of them now is said to be ours, and no look finds it.
+    pub async fn upload(
+        &self,
+        session: &mut Session,
+        us: InstanceId,
+        knew_more: impl FnOnce(Vec<JobKey>),
+    ) -> Result<Uploaded, MoveError> {
         let nothing = Uploaded::default();
         let ShareOutcome::Waiting(Waiting { jobs: total, .. }, waiting) =
             self.share(ShareStep::Waiting(JOBS_AT_ONCE)).await?
@@ -118,13 +122,11 @@ impl Mover {
             return Ok(nothing);
         }
         let taken = upload(session, us, &uploads).await?;
+        let more = uploads.iter().zip(&taken).filter(|(_, taken)| !**taken);
+        knew_more(more.map(|(upload, _)| upload.job.key.clone()).collect());
         self.share(ShareStep::Uploaded(tickets.clone())).await?;
-        let refused: Vec<&Upload> =
-            uploads.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(upload, _)| upload).collect();
-        let keys: Vec<JobKey> = refused.iter().map(|upload| upload.job.key.clone()).collect();
-        let merged = self.import_jobs(session, &keys).await?;
         let jobs = uploads.into_iter().map(|upload| upload.job.key.clone()).collect();
-        Ok(Uploaded { jobs, merged, waiting: total.saturating_sub(tickets.len()) })
+        Ok(Uploaded { jobs, waiting: total.saturating_sub(tickets.len()) })
     }
 
     /// Takes over the next of what others saved, and tells after each piece how many jobs that were.

@@ -1,7 +1,7 @@
 //! What the team's threads know together: whether the lease is good, what changed, who polls what.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -19,6 +19,8 @@ pub struct TeamShared {
     /// Until when our lease is good.
     pub lease: SharedDeadline,
     pub wake: Notify,
+    /// Whether others saved something that was not looked at yet.
+    news: AtomicBool,
     /// Tells the keeper that the mover has nothing more to upload.
     pub uploaded: Notify,
     /// How often the keeper asked for all to be uploaded, and up to which of these that is done.
@@ -43,7 +45,7 @@ pub struct TeamState {
     pub changed: BTreeSet<JobKey>,
     /// Jobs that others poll.
     pub theirs: HashMap<JobKey, Arc<Owner>>,
-    /// Jobs that are over in the team's store and not here: to be taken over whatever was read before.
+    /// Jobs of which the team's store knows more than is known here: to be taken over whatever was read before.
     pub behind: BTreeSet<JobKey>,
     /// How many jobs wait for upload.
     pub waiting: usize,
@@ -77,6 +79,22 @@ impl TeamShared {
             .unwrap_or_else(|| "the team's store has not confirmed this jobdeck's leases yet".to_owned());
         let help = "Polls that can be made only once wait for it".to_owned();
         Err(StoreError { kind: StoreErrorKind::Unreachable, what, help })
+    }
+
+    /// Others have saved something: to be looked at.
+    pub fn tell_of_news(&self) {
+        self.news.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether they have, since that was last looked at.
+    pub fn has_news(&self) -> bool {
+        self.news.load(Ordering::Acquire)
+    }
+
+    /// What they saved up to now is about to be looked at.
+    pub fn look_at_news(&self) {
+        self.news.store(false, Ordering::Release);
     }
 
     /// Others have changed what is known of these.

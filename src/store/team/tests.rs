@@ -221,6 +221,49 @@ async fn a_copy_that_comes_late_beats_the_loss_that_another_machine_saw() {
 }
 
 #[tokio::test]
+async fn what_the_others_knew_more_of_arrives_also_if_its_first_download_fails() {
+    let Some((cluster, target)) = made("first_fails").await else { return };
+    let (one, result) = (job("one"), Bytes::from_static(b"paid for"));
+    let ben = Machine::start("ben", &target);
+    ben.store.save(finished(&one, 3, &result)).await.unwrap();
+    ben.uploads().await;
+    drop(ben);
+    // Ana was told that it had been read, by a later request, and joins the team with that.
+    let dir = tempfile::tempdir().unwrap();
+    let (alone, _) = Store::open(dir.path()).unwrap();
+    alone.save(Save::new(Arc::clone(&one), knowing(State::Lost, 9))).await.unwrap();
+    drop(alone);
+    cluster.sql("first_fails", "ALTER TABLE jobdeck.chunk RENAME TO away");
+    let ana = Machine { store: Machine::over(dir.path(), "ana", &target), _dir: None };
+    let applied = || cluster.sql("first_fails", "SELECT record->>'applied' FROM jobdeck.known") == "9";
+    eventually(|| async { applied() }).await;
+    ana.uploads().await;
+    assert_eq!(ana.known(&one.key).await.saved, None);
+    cluster.sql("first_fails", "ALTER TABLE jobdeck.away RENAME TO chunk");
+    let known = ana.learns(&one.key, |known| known.saved.is_some()).await;
+    assert_eq!((known.state, body(&ana, &known).await), (State::Succeeded, result));
+}
+
+#[tokio::test]
+async fn a_job_that_can_be_asked_for_again_runs_again_for_everybody_once_it_was_sent_anew() {
+    let Some((_, target)) = made("anew").await else { return };
+    let (ana, ben) = (Machine::start("ana", &target), Machine::start("ben", &target));
+    let repeatable = Arc::new(Job { traits: JobTraits::default(), ..(*job("anew")).clone() });
+    ana.claims(&repeatable).await;
+    let mut previous = None;
+    for (applied, state) in [(2, State::Lost), (3, State::Running), (4, State::Failed), (5, State::Queued)] {
+        let change = StateChange { at: Timestamp::from_second(1).unwrap(), previous, state, word: None };
+        let save = Save::new(Arc::clone(&repeatable), knowing(state, applied));
+        ana.store.save(Save { change: Some(change), ..save }).await.unwrap();
+        previous = Some(state);
+        let known = ben.learns(&repeatable.key, |known| known.applied == applied).await;
+        assert_eq!((known.state, known.lost), (state, knowing(state, applied).lost));
+        ana.uploads().await;
+        assert_eq!(ana.known(&repeatable.key).await.state, state);
+    }
+}
+
+#[tokio::test]
 async fn while_the_server_is_away_results_are_saved_here_and_polls_that_can_be_made_once_wait() {
     let Some(cluster) = Cluster::start(&[]) else { return };
     let target = target(&cluster.database("away"));
