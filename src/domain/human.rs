@@ -91,7 +91,7 @@ pub fn short_id(id: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// A rate in per cent with one decimal, never rounded up to a whole that is not reached: `95.4%`, `100%`, `0%`.
+/// A rate in per cent, rounded to one decimal, but never up to a whole that is not reached: `95.4%`, `100%`, `0%`.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 || part == 0 {
         return "0%".to_owned();
@@ -99,7 +99,8 @@ pub fn percent(part: u64, whole: u64) -> String {
     if part >= whole {
         return "100%".to_owned();
     }
-    let tenths = u128::from(part) * 1000 / u128::from(whole);
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let tenths = ((part * 1000 + whole / 2) / whole).min(999);
     format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
@@ -200,7 +201,8 @@ mod tests {
     fn counts_and_rates_never_claim_more_than_there_is() {
         assert_eq!([count(7), count(1204), count(1_000_000)], ["7", "1,204", "1,000,000"]);
         assert_eq!(percent(104, 109), "95.4%");
-        assert_eq!(percent(9999, 10_000), "99.9%");
+        assert_eq!([percent(7, 9), percent(2, 3), percent(1, 3), percent(1, 2)], ["77.8%", "66.7%", "33.3%", "50.0%"]);
+        assert_eq!([percent(9994, 10_000), percent(9999, 10_000)], ["99.9%", "99.9%"]);
         assert_eq!([percent(3, 3), percent(0, 3), percent(0, 0)], ["100%", "0%", "0%"]);
     }
 

@@ -81,7 +81,7 @@ fn services(report: &Report<'_>) -> Markup {
         h2 { "Services" }
         table {
             thead { tr { th { "service" } th { "jobs" } th { "over" } th { "succeeded" } th { "queued, median" }
-                th { "ran, median" } th { "ran, 90 %" } th { "per minute" } th { "cost" } th { "per job" } } }
+                th { "ran, median" } th { "ran, 90 %" } th { "per minute" } th { "cost" } th { "per priced job" } } }
             tbody {
                 @for group in report.by_service() {
                     @let ran = group.ran.as_ref();

@@ -68,7 +68,9 @@ impl Durations {
                 line = line.with(Tone::Dim, &format!(" {rate:>9}"));
                 let costs = entry.cost.map(|cost| (cost.to_string(), entry.cost_per_job()));
                 if let Some((cost, per_job)) = costs {
-                    let per_job = per_job.map(|cost| format!(" {cost}/job")).unwrap_or_default();
+                    // Many services name a cost of some jobs only.
+                    let of = if entry.costed < entry.jobs.len() { "priced job" } else { "job" };
+                    let per_job = per_job.map(|cost| format!(" {cost}/{of}")).unwrap_or_default();
                     line = line.with(Tone::Plain, &format!("  {cost}")).with(Tone::Dim, &per_job);
                 }
             }

@@ -66,7 +66,7 @@ const SLOWEST: usize = 10;
 
 /// The columns of the table and of Markdown; the first is what the jobs are put together by.
 const COLUMNS: [&str; 12] =
-    ["JOBS", "OVER", "OK", "QUEUED p50", "p90", "MAX", "RAN p50", "p90", "MAX", "PER MIN", "COST", "PER JOB"];
+    ["JOBS", "OVER", "OK", "QUEUED p50", "p90", "MAX", "RAN p50", "p90", "MAX", "PER MIN", "COST", "PER PRICED JOB"];
 
 /// The columns of CSV, times in seconds, costs in US dollars.
 const CSV_COLUMNS: [&str; 18] = [
@@ -344,10 +344,10 @@ mod tests {
         let (groups, total) = (durations::groups(&samples, GroupBy::Tag), durations::all(&samples));
         let shown = table(&groups, &total, GroupBy::Tag).join("\n");
         let expected = "\
-TAG       JOBS  OVER     OK  QUEUED p50  p90  MAX  RAN p50    p90    MAX  PER MIN     COST  PER JOB
-(no tag)     1     1     0%         10s  10s  10s    2m00s  2m00s  2m00s        -  $0.0150  $0.0150
-nov          1     1   100%         10s  10s  10s    1m00s  1m00s  1m00s        -  $0.0150  $0.0150
-all          2     2  50.0%         10s  10s  10s    1m00s  2m00s  2m00s      1.0  $0.0300  $0.0150";
+TAG       JOBS  OVER     OK  QUEUED p50  p90  MAX  RAN p50    p90    MAX  PER MIN     COST  PER PRICED JOB
+(no tag)     1     1     0%         10s  10s  10s    2m00s  2m00s  2m00s        -  $0.0150         $0.0150
+nov          1     1   100%         10s  10s  10s    1m00s  1m00s  1m00s        -  $0.0150         $0.0150
+all          2     2  50.0%         10s  10s  10s    1m00s  2m00s  2m00s      1.0  $0.0300         $0.0150";
         assert_eq!(shown, expected);
         let by_reason = durations::groups(&samples, GroupBy::Reason);
         let shown = markdown(&by_reason, &total, GroupBy::Reason);
