@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::fact::Fact;
 use crate::domain::job::{Job, JobIx, JobKey};
 use crate::domain::observation::Observation;
-use crate::store::{Changes, Claim, Reads, StoreError, StoreErrorKind};
+use crate::store::{Changes, Claim, Reads, StoreError};
 
 use super::Purpose;
 use super::job_entry::{JobEntry, Phase};
@@ -136,6 +136,10 @@ impl EngineLoop {
                     }
                     self.schedule.set_due(*ix, now + Duration::from_nanos(place as u64));
                 }
+                Claim::Blocked(why) => {
+                    self.recover_later(*ix, &why);
+                    continue;
+                }
                 Claim::Theirs(_) if self.purpose == Purpose::Once => self.schedule.set_phase(*ix, Phase::Done),
                 Claim::Theirs(owner) => self.schedule.set_phase(*ix, Phase::Followed(owner)),
             }
@@ -146,20 +150,11 @@ impl EngineLoop {
             let entry = &self.schedule[*ix];
             let service = Arc::clone(&self.schedule[entry.service].service);
             let recovered = recover(self.disk.store(), &mut self.hooks, &service, &Arc::clone(&entry.job)).await;
-            let waits = matches!(&recovered, Err(error) if error.kind == StoreErrorKind::NoMemory);
-            if let Err(error) = recovered
-                && !self.claims.to_recover.contains(ix)
-            {
-                tracing::warn!("what was left behind of {} cannot be read: {error}", entry.job.label());
-            }
-            if waits {
-                // It may be the result: the job is not polled before it was looked at.
-                self.claims.to_recover.insert(*ix);
-                let phase = if self.purpose == Purpose::Once { Phase::Done } else { Phase::Unclaimed };
-                self.schedule.set_phase(*ix, phase);
-                self.refresh_health(*ix);
-            } else {
-                self.claims.to_recover.remove(ix);
+            match recovered {
+                Ok(_) => {
+                    self.claims.to_recover.remove(ix);
+                }
+                Err(error) => self.recover_later(*ix, &error.to_string()),
             }
         }
         let mut news = orphans;
@@ -173,6 +168,17 @@ impl EngineLoop {
         news.sort_unstable();
         news.dedup();
         self.reload_known(&news).await;
+    }
+
+    /// What was left behind of a job may be its result: the job is not polled before that was looked at, and saved.
+    fn recover_later(&mut self, ix: JobIx, why: &str) {
+        if self.claims.to_recover.insert(ix) {
+            let job = self.schedule[ix].job.label();
+            tracing::warn!("what was left behind of {job} cannot be taken in, and it is not polled before that: {why}");
+        }
+        let phase = if self.purpose == Purpose::Once { Phase::Done } else { Phase::Unclaimed };
+        self.schedule.set_phase(ix, phase);
+        self.refresh_health(ix);
     }
 
     /// Takes over what others have written about these jobs.

@@ -178,6 +178,11 @@ impl WholeResponse {
         self.arrived.bytes > LONG_BODY || decode::may_be_coded(self.arrived.headers.content_encoding.as_deref(), &first)
     }
 
+    /// Whether it stands in a file that is left where it is when this is dropped.
+    pub fn outlives_us(&self) -> bool {
+        self.as_received.outlives_us()
+    }
+
     /// The response with its content coding undone. An error where there is no room for it, in memory or on disk: nothing is
     /// lost by that, for it stands in a file then if it is the only one of its job.
     pub fn decoded(mut self) -> Result<DecodedResponse, Box<NoRoom>> {

@@ -82,8 +82,16 @@ pub struct PollContext {
     pub leave: watch::Receiver<bool>,
     /// Becomes true when a request that takes a result is to be broken off.
     pub leave_result: watch::Receiver<bool>,
-    /// Where it is said that a job is over and its result is being fetched.
-    pub fetching: mpsc::UnboundedSender<Fetching>,
+    /// Where it is said how far polls in flight are.
+    pub news: mpsc::UnboundedSender<PollNews>,
+}
+
+/// How far a poll in flight is.
+#[derive(Debug)]
+pub enum PollNews {
+    Fetching(Box<Fetching>),
+    /// The only response of this job is here and cannot be read for want of room: it waits in a file that outlives us.
+    WaitsForRoom(JobIx),
 }
 
 /// A job that is over by its status, and whose result is being fetched.
@@ -177,7 +185,7 @@ pub async fn poll(poll: PollRequest, mut around: PollContext) -> PollResult {
             let (meanwhile, http_status, at) = (next_fetch.meanwhile(), response.status, response.at);
             let takes_result = may_go_on && next_fetch.request.one_shot;
             let fetching = Fetching { ix: poll.ix, seq, meanwhile, http_status, at, takes_result, withheld };
-            let _ = around.fetching.send(fetching);
+            let _ = around.news.send(PollNews::Fetching(Box::new(fetching)));
         }
         if !may_go_on {
             let reading = match stops {
@@ -288,7 +296,7 @@ pub(super) async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &m
         Ok(arrived) => {
             let latency = arrived.latency;
             // Boxed: a poll that waits for its response is not to hold what reading one takes.
-            let read = Box::pin(received(poll, fetch, intake.whole(arrived), &mut around.leave)).await;
+            let read = Box::pin(received(poll, asked, intake.whole(arrived), around)).await;
             let Some(read) = read else {
                 let reason = "there was no room to read the response".to_owned();
                 let next = Next::Done(providers::read_nothing(&NoReply { sent: true, reason }));
@@ -310,17 +318,18 @@ pub(super) async fn exchange(poll: &PollRequest, asked: PollStep<'_>, around: &m
     }
 }
 
-/// Reads a response as soon as there is room for it, in memory and on disk; None if we are to leave before. Meanwhile it
-/// waits in its file, where the next start finds it.
+/// Reads a response as soon as there is room for it, in memory and on disk; None if we are to leave before. The only one
+/// of its job waits in its file until this is dropped, and its job stays claimed: the next start finds it there.
 async fn received(
     poll: &PollRequest,
-    fetch: Option<&Fetch>,
+    asked: PollStep<'_>,
     mut whole: WholeResponse,
-    leave: &mut watch::Receiver<bool>,
+    around: &mut PollContext,
 ) -> Option<(Option<ReceivedResponse>, Next)> {
     let mut pause = ROOM_LOOK;
+    let mut stays = false;
     loop {
-        let (service, job, fetch) = (Arc::clone(&poll.service), Arc::clone(&poll.job), fetch.cloned());
+        let (service, job, fetch) = (Arc::clone(&poll.service), Arc::clone(&poll.job), asked.fetch.cloned());
         let is_long = whole.is_long();
         let work = move || read(&service, &job.key.id, fetch.as_ref(), whole);
         let worked = if is_long { offload::run(work).await } else { Some(work()) };
@@ -340,8 +349,15 @@ async fn received(
             let id = Clean::new(&poll.job.key.id);
             tracing::warn!("{id}: no room to read a response, which waits on disk for it: {why}");
         }
+        if !stays && whole.outlives_us() {
+            stays = true;
+            let _ = around.news.send(PollNews::WaitsForRoom(poll.ix));
+        }
+        let leave = if asked.request.one_shot { &mut around.leave_result } else { &mut around.leave };
         // Where nobody is left to say so, we are leaving.
-        if tokio::time::timeout(pause, leave.wait_for(|leave| *leave)).await.is_ok() {
+        if stays {
+            tokio::time::sleep(pause).await;
+        } else if tokio::time::timeout(pause, leave.wait_for(|leave| *leave)).await.is_ok() {
             return None;
         }
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -13,7 +13,7 @@ use crate::domain::secret::Token;
 use crate::net::Net;
 use crate::store::Store;
 
-use super::poll::{self, Fetching, PollContext, PollRequest, PollResult};
+use super::poll::{self, Fetching, PollContext, PollNews, PollRequest, PollResult};
 use super::schedule::{Schedule, ServiceIx};
 
 /// A poll in flight: a changed jobs file may give its job to another service, or its service another token.
@@ -45,6 +45,8 @@ type Joined = Result<(Id, (InFlight, Box<PollResult>)), JoinError>;
 pub enum PollEvent {
     /// Its job is over by its status, and its result is being fetched.
     Fetching(Box<Fetching>),
+    /// The only response of a job waits in a file for room to be read.
+    WaitsForRoom,
     Ended(InFlight, Box<PollResult>),
 }
 
@@ -53,9 +55,11 @@ pub struct Polls {
     tasks: JoinSet<(InFlight, Box<PollResult>)>,
     in_flight: HashMap<Id, InFlight>,
     one_shots: BTreeSet<JobIx>,
+    /// The jobs whose only response waits in a file for room to be read.
+    waiting: BTreeSet<JobIx>,
     leave: watch::Sender<bool>,
     leave_results: watch::Sender<bool>,
-    fetching: (mpsc::UnboundedSender<Fetching>, mpsc::UnboundedReceiver<Fetching>),
+    news: (mpsc::UnboundedSender<PollNews>, mpsc::UnboundedReceiver<PollNews>),
     /// The service that was served last.
     last: Option<ServiceIx>,
     /// When polls were last sent, or could have been.
@@ -69,9 +73,10 @@ impl Polls {
             tasks: JoinSet::new(),
             in_flight: HashMap::new(),
             one_shots: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             leave: watch::Sender::new(false),
             leave_results: watch::Sender::new(false),
-            fetching: mpsc::unbounded_channel(),
+            news: mpsc::unbounded_channel(),
             last: None,
             dispatched: Duration::ZERO,
         }
@@ -79,6 +84,12 @@ impl Polls {
 
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
+    }
+
+    /// Whether a stop or an end has to wait for none: what waits in a file for room goes on after a stop, and after an end
+    /// the next start finds it.
+    pub fn is_idle(&self) -> bool {
+        self.tasks.len() == self.waiting.len()
     }
 
     pub fn len(&self) -> usize {
@@ -152,7 +163,7 @@ impl Polls {
             self.one_shots.insert(poll.ix);
         }
         let (leave, leave_result) = (self.leave.subscribe(), self.leave_results.subscribe());
-        let around = PollContext { net, store, leave, leave_result, fetching: self.fetching.0.clone() };
+        let around = PollContext { net, store, leave, leave_result, news: self.news.0.clone() };
         self.spawn(flight, poll::poll(poll, around));
     }
 
@@ -170,7 +181,7 @@ impl Polls {
         loop {
             let joined = tokio::select! {
                 biased;
-                Some(fetching) = self.fetching.1.recv() => return self.fetches(fetching),
+                Some(news) = self.news.1.recv() => return self.told(news),
                 Some(joined) = self.tasks.join_next_with_id() => joined,
                 else => return std::future::pending().await,
             };
@@ -182,18 +193,27 @@ impl Polls {
 
     /// What has happened already.
     pub fn next_at_once(&mut self, now: impl Fn() -> Timestamp) -> Option<PollEvent> {
-        if let Ok(fetching) = self.fetching.1.try_recv() {
-            return Some(self.fetches(fetching));
+        if let Ok(news) = self.news.1.try_recv() {
+            return Some(self.told(news));
         }
         let joined = self.tasks.try_join_next_with_id()?;
         self.ended(joined, now)
     }
 
-    fn fetches(&mut self, fetching: Fetching) -> PollEvent {
-        if fetching.takes_result {
-            self.one_shots.insert(fetching.ix);
+    fn told(&mut self, news: PollNews) -> PollEvent {
+        match news {
+            PollNews::Fetching(fetching) => {
+                if fetching.takes_result {
+                    self.one_shots.insert(fetching.ix);
+                }
+                PollEvent::Fetching(fetching)
+            }
+            PollNews::WaitsForRoom(ix) => {
+                self.one_shots.remove(&ix);
+                self.waiting.insert(ix);
+                PollEvent::WaitsForRoom
+            }
         }
-        PollEvent::Fetching(Box::new(fetching))
     }
 
     fn ended(&mut self, joined: Joined, now: impl Fn() -> Timestamp) -> Option<PollEvent> {
@@ -215,6 +235,7 @@ impl Polls {
             }
         };
         self.one_shots.remove(&flight.ix);
+        self.waiting.remove(&flight.ix);
         Some(PollEvent::Ended(flight, result))
     }
 

@@ -16,10 +16,10 @@ use crate::domain::response::Response;
 use crate::domain::service::Service;
 use crate::net::decode;
 use crate::providers;
-use crate::store::{KeptBody, Save, SaveBody, Store, StoreError};
+use crate::store::{KeptBody, Save, SaveBody, Store, StoreError, StoreErrorKind};
 
 /// Looks through what was kept of a job whose only result may have been used up, and saves the result that is among it.
-/// Answers whether there was one.
+/// Answers whether there was one. After an error the job must not be polled: the result may be there.
 pub async fn recover(store: &Store, hooks: &mut Hooks, service: &Service, job: &Arc<Job>) -> Result<bool, StoreError> {
     let known = store.results().load(vec![job.key.clone()]).await?.pop().unwrap_or_default();
     if !job.traits.one_shot || known.is_over() {
@@ -28,7 +28,15 @@ pub async fn recover(store: &Store, hooks: &mut Hooks, service: &Service, job: &
     let mut left = Vec::new();
     for kept in store.results().kept(job.key.clone()).await?.into_iter().rev() {
         store.spool().check_memory()?;
-        let bytes = store.results().body(kept.saved.body).await?;
+        let bytes = match store.results().body(kept.saved.body).await {
+            Ok(bytes) => bytes,
+            // What is gone is no reason to leave the others.
+            Err(error) if error.kind == StoreErrorKind::NotFound => {
+                tracing::warn!("{}: a response that was left behind is gone: {error}", job.label());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let coding = kept.headers.content_encoding.as_deref();
         let body = match decode::decoded(coding, &bytes) {
             Ok(decoded) => decoded.map_or(bytes, |decoded| decoded.bytes),

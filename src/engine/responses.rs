@@ -36,6 +36,7 @@ impl EngineLoop {
                 }
                 self.tell_draining();
             }
+            PollEvent::WaitsForRoom => self.tell_draining(),
             PollEvent::Ended(flight, result) => {
                 let now = self.now();
                 let service = &mut self.schedule[flight.service];
@@ -445,7 +446,7 @@ mod tests {
             store: run.disk.store().clone(),
             leave: leave.clone(),
             leave_result: leave,
-            fetching: unbounded_channel().0,
+            news: unbounded_channel().0,
         };
         let size = size_of_val(&crate::engine::poll::poll(poll, around));
         assert!(size <= 4096, "{size} bytes");

@@ -320,9 +320,9 @@ impl EngineLoop {
     }
 
     fn is_over(&mut self) -> bool {
-        let ended = self.polls.is_empty() && self.disk.is_idle();
+        let ended = self.polls.is_idle() && self.disk.is_idle();
         if let EngineMode::Draining(since) = &mut self.mode
-            && !self.polls.is_empty()
+            && !self.polls.is_idle()
         {
             // The wait for a disk that fails begins when the last poll has ended.
             *since = self.started.elapsed();
@@ -340,11 +340,11 @@ impl EngineLoop {
             // Whether the disk is well again at the end decides the exit code.
             EngineMode::Draining(since) => {
                 let waited = self.now().saturating_sub(since);
-                let is_idle = self.polls.is_empty() && self.disk.is_empty() && !self.disk.is_recovering();
+                let is_idle = self.polls.is_idle() && self.disk.is_empty() && !self.disk.is_recovering();
                 is_idle || (ended && self.disk.trouble().is_some() && waited >= PATIENCE)
             }
             EngineMode::Aborting(since) => {
-                (self.polls.is_empty() && self.disk.is_empty()) || self.now().saturating_sub(since) >= HASTE
+                (self.polls.is_idle() && self.disk.is_empty()) || self.now().saturating_sub(since) >= HASTE
             }
         }
     }
@@ -373,11 +373,17 @@ impl EngineLoop {
         let entries = self.schedule.jobs().filter(|_| is_well).collect::<Vec<_>>();
         let reads: Vec<_> = entries.into_iter().filter_map(|ix| self.schedule[ix].take_unwritten()).collect();
         // Whoever hears of the end closes the store: hooks and what is written out as it arrives still need it.
-        // The claims are given up all at once as it is closed.
+        // The claims are given up all at once as it is closed. But what a poll in flight has received lies in the spool, where
+        // nobody looks before our end: until then its job is ours, and the others are given up here.
+        let is_kept = |ix: &JobIx| self.polls.is_polling(*ix);
+        let keeps_some = self.schedule.jobs().any(|ix| is_kept(&ix));
+        let is_free = |ix: &JobIx| keeps_some && !self.schedule[*ix].known.is_over() && !is_kept(ix);
+        let released = self.schedule.jobs().filter(is_free);
+        let released: Vec<_> = released.map(|ix| self.schedule[ix].job.key.clone()).collect();
         let store = self.disk.store().clone();
         let note = async {
-            if !reads.is_empty()
-                && let Err(error) = store.release(Vec::new(), reads).await
+            if (!reads.is_empty() || keeps_some)
+                && let Err(error) = store.release(released, reads).await
             {
                 tracing::warn!("{error}");
             }

@@ -124,6 +124,9 @@ pub enum Claim {
     },
     /// Another living instance's.
     Theirs(Arc<Owner>),
+    /// Nobody's yet: what a dead instance left of it, perhaps its only result, cannot be taken in for this reason. To be
+    /// asked for again.
+    Blocked(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

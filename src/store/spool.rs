@@ -390,6 +390,11 @@ impl Spooled {
         }
     }
 
+    /// Whether it stands in a file that is left where it is when this is dropped.
+    pub fn outlives_us(&self) -> bool {
+        matches!(&self.place, Place::File { path, .. } if path.path.is_some() && !path.goes_with_bytes)
+    }
+
     /// A one-shot response that has to wait stands in a file from now on, so that it outlives us.
     pub fn stay(&mut self) {
         if let (Place::Memory(bytes), true) = (&self.place, self.writer.one_shot)

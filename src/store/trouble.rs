@@ -72,6 +72,7 @@ impl Trouble {
             _ if self.is_lack_of_memory() => StoreErrorKind::NoMemory,
             Self::Replaced => StoreErrorKind::ClaimsLost,
             Self::NoSuchBody(_) => StoreErrorKind::NotFound,
+            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => StoreErrorKind::NotFound,
             Self::Io(error) if is_lack_of_room(error) => StoreErrorKind::NoSpace,
             Self::Io(error)
                 if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>

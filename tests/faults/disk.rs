@@ -238,27 +238,104 @@ fn packed(body: &str) -> Scripted {
     Scripted::json(200, gzip.finish().unwrap()).header("Content-Encoding", "gzip")
 }
 
+/// How the wait for memory goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Then {
+    ThereIsRoom,
+    AfterAStop,
+    AtTheNextStart,
+    ByAnother,
+}
+
+/// A result of which the request is answered late, so that memory can be made short meanwhile; which target it has.
+fn late_result(by_own_request: bool, sent: Scripted) -> (Bench, &'static str) {
+    let (late, retrieve) =
+        (sent.fault(Fault::StallHead(Duration::from_secs(3))), "whisper-retrieve?whisper_hash=job-1");
+    if !by_own_request {
+        return (Bench::new().job("unstract", "job-1", [late, acknowledged()]), "job-1");
+    }
+    let bench =
+        Bench::new().job("llmwhisperer", "job-1", [Scripted::json(200, r#"{"status":"processed","detail":[]}"#)]);
+    let delivered = Scripted::json(400, r#"{"message":"Whisper already delivered"}"#);
+    bench.script.on(retrieve, [late, delivered]);
+    (bench, retrieve)
+}
+
 #[test]
 fn a_result_for_which_there_is_no_memory_waits_on_disk_and_is_read_as_soon_as_there_is_or_at_the_next_start() {
-    for (ends, is_packed) in [(false, false), (true, false), (false, true), (true, true)] {
-        let (body, pause) = (large_result(40 << 20), Duration::from_secs(3));
+    for (then, by_own_request, is_packed) in [
+        (Then::ThereIsRoom, false, false),
+        (Then::AfterAStop, false, true),
+        (Then::AtTheNextStart, false, true),
+        (Then::ByAnother, false, false),
+        (Then::ThereIsRoom, true, true),
+        (Then::AfterAStop, true, false),
+        (Then::AtTheNextStart, true, false),
+        (Then::ByAnother, true, true),
+    ] {
+        let long = large_result(40 << 20);
+        let body = if by_own_request { format!(r#"{{"result_text":{}}}"#, serde_json::json!(long)) } else { long };
         let sent = if is_packed { packed(&body) } else { Scripted::json(200, body.clone()) };
-        let late = sent.fault(Fault::StallHead(pause));
-        let bench = Bench::new().job("unstract", "job-1", [late, acknowledged()]);
+        let (bench, target) = late_result(by_own_request, sent);
         let watch = bench.start(&["watch", "-v"]);
-        bench.until_read("job-1", 1);
+        bench.until_read(target, 1);
         limit_memory(&watch, Some(16 << 20));
         watch.until_said("no room to read a response, which waits on disk");
-        if ends {
-            watch.signal(Signal::TERM);
-            watch.end().with(143);
-            bench.run(&["watch"]).with(0);
-        } else {
-            limit_memory(&watch, None);
-            watch.end().with(0);
+        match then {
+            Then::ThereIsRoom => {
+                limit_memory(&watch, None);
+                watch.end().with(0);
+            }
+            Then::AfterAStop => {
+                watch.signal(Signal::TSTP);
+                // Another one finds it claimed, whether or not the first has been stopped by now.
+                let other = bench.start(&["watch", "-v"]);
+                other.until_said("following");
+                watch.signal(Signal::CONT);
+                limit_memory(&watch, None);
+                watch.end().with(0);
+                other.end().with(0);
+            }
+            Then::AtTheNextStart => {
+                watch.signal(Signal::TERM);
+                watch.end().with(143);
+                bench.run(&["watch"]).with(0);
+            }
+            Then::ByAnother => {
+                let other = bench.start(&["watch", "-v"]);
+                other.until_said("following");
+                watch.signal(Signal::TERM);
+                watch.end().with(143);
+                other.end().with(0);
+            }
         }
         row("no memory for a result of 40 MiB", 1, 0, Duration::ZERO);
-        assert_eq!((bench.body("job-1") == body.as_bytes(), bench.script.reads("job-1")), (true, 1));
+        let kept = (bench.body("job-1") == body.as_bytes(), bench.script.reads(target));
+        assert_eq!(kept, (true, 1), "{then:?}, by a request of its own: {by_own_request}");
+    }
+}
+
+#[test]
+fn what_was_left_behind_is_saved_before_its_job_is_asked_for_again_however_long_the_disk_refuses_it() {
+    for by_own_request in [false, true] {
+        let long = large_result(40 << 20);
+        let (bench, target) = late_result(by_own_request, Scripted::json(200, long));
+        let watch = bench.start(&["watch", "-v"]);
+        bench.until_read(target, 1);
+        limit_memory(&watch, Some(16 << 20));
+        watch.until_said("no room to read a response, which waits on disk");
+        watch.kill();
+        let database = Connection::open(bench.state_dir().join("jobdeck.db")).unwrap();
+        database.busy_timeout(Duration::from_secs(10)).unwrap();
+        let refuse = "CREATE TRIGGER refused BEFORE INSERT ON body WHEN new.is_copy \
+                      BEGIN SELECT RAISE(ABORT, 'no room for it'); END";
+        database.execute_batch(refuse).unwrap();
+        let next = bench.start(&["watch", "-v"]);
+        next.until_said("cannot be taken in, and it is not polled before that");
+        database.execute_batch("DROP TRIGGER refused").unwrap();
+        next.end().with(0);
+        assert_eq!(bench.script.reads(target), 1, "by a request of its own: {by_own_request}");
+        row("what was left behind is not taken at once", 1, 0, Duration::ZERO);
     }
 }
 

@@ -181,6 +181,12 @@ pub fn leftovers(
     Ok(found)
 }
 
+/// Whether the spool holds something of this instance.
+pub fn is_left_by(dir: &StateDir, instance: &str) -> bool {
+    let entries = std::fs::read_dir(dir.spool()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| BodyName::parse(&entry.path())).any(|name| name.instance == instance)
+}
+
 /// Makes what a dead instance left of a reply evidence of its job. Answers with the evidence from now on.
 pub fn import(
     connection: &Connection,

@@ -8,6 +8,7 @@ use std::sync::mpsc::Sender;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::bodies;
 use super::connect::{self, Opening};
 use super::files::DatabaseFiles;
 use super::reader::ReaderOrder;
@@ -118,9 +119,14 @@ impl Database {
     pub fn close(mut self) {
         // Whoever closes last tidies up, and the reader must not.
         self.tell_reader(ReaderOrder::Rest);
+        // What lies unread in the spool is looked at once this process has ended: until then nobody may ask for it again.
+        let leaves_something = bodies::is_left_by(&self.dir, self.instance.name());
         if let Some(open) = self.open.take() {
             if open.files.are_in_place(&self.dir.database()) {
                 let _ = connect::tidy_on_close(&open.connection);
+            }
+            if leaves_something {
+                return;
             }
             let released = open
                 .connection

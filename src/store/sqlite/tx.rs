@@ -307,8 +307,13 @@ impl Tx<'_> {
                 let left = (path.as_path(), name);
                 match bodies::import(self.connection, self.dir, (job, one_shot), &known, left, &mut self.garbage) {
                     Ok(evidence) => known.evidence = evidence.map(Box::new),
+                    Err(error) if one_shot && !known.is_over() => *claim = Claim::Blocked(error.to_string()),
                     Err(error) => tracing::warn!(%error, "what a dead instance left of a reply stays where it is"),
                 }
+            }
+            if matches!(claim, Claim::Blocked(_)) {
+                self.connection.prepare_cached("DELETE FROM claim WHERE job = ?1")?.execute([job])?;
+                *self.looked_through = false;
             }
             if one_shot && !known.is_over() && known.doubt != Some(Doubt::Cut) {
                 known.doubt = Some(if is_dead { Doubt::ReaderDied } else { Doubt::Cut });

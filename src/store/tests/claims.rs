@@ -45,6 +45,45 @@ async fn closing_gives_up_every_claim() {
 }
 
 #[tokio::test]
+async fn where_a_response_lies_unread_closing_leaves_the_claims_to_the_end_of_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    first.claim(jobs_of(vec![scan("a"), scan("b")])).await.unwrap();
+    let mut spool = first.spool().begin(&scan("a"), 1, true);
+    spool.push(&vec![b'x'; 2 * LONGEST_INLINE]);
+    drop(spool.finish());
+    first.release(vec![scan("b")], Vec::new()).await.unwrap();
+    first.close().await;
+    let claims = second.claim(jobs_of(vec![scan("a"), scan("b")])).await.unwrap();
+    assert_eq!((pid_of(&claims[0]), &claims[1]), (Some(std::process::id()), &Claim::Ours { orphaned: false }));
+    drop(first);
+    assert_eq!(claimed(&second, &scan("a")).await, Claim::Ours { orphaned: true });
+    assert_eq!(known(second.results(), &scan("a")).await.evidence.unwrap().bytes, 2 * LONGEST_INLINE as u64);
+}
+
+#[tokio::test]
+async fn a_job_of_which_something_lies_unread_is_nobodys_until_that_can_be_taken_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    first.claim(jobs_of(vec![scan("a"), scan("b")])).await.unwrap();
+    let mut spool = first.spool().begin(&scan("a"), 1, true);
+    spool.push(&vec![b'x'; 2 * LONGEST_INLINE]);
+    drop(spool.finish());
+    drop(first);
+    // A folder that is not empty stands where the bytes are to go.
+    let left = files_in(&dir.path().join("spool"));
+    let in_the_way = dir.path().join("bodies").join(&left[0]);
+    std::fs::create_dir_all(in_the_way.join("x")).unwrap();
+    for _ in 0..2 {
+        let claims = second.claim(jobs_of(vec![scan("a"), scan("b")])).await.unwrap();
+        assert!(matches!((&claims[0], &claims[1]), (Claim::Blocked(_), Claim::Ours { .. })), "{claims:?}");
+    }
+    std::fs::remove_dir_all(in_the_way).unwrap();
+    assert_eq!(claimed(&second, &scan("a")).await, Claim::Ours { orphaned: true });
+    assert_eq!(known(second.results(), &scan("a")).await.evidence.unwrap().bytes, 2 * LONGEST_INLINE as u64);
+}
+
+#[tokio::test]
 async fn a_dead_instance_leaves_its_jobs_with_a_doubt() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (open(dir.path()), open(dir.path()));

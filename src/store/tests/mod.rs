@@ -117,7 +117,7 @@ async fn claimed(store: &Store, key: &JobKey) -> Claim {
 /// The process of the instance whose a job is, if it is another's of this machine.
 fn pid_of(claim: &Claim) -> Option<u32> {
     match claim {
-        Claim::Ours { .. } => None,
+        Claim::Ours { .. } | Claim::Blocked(_) => None,
         Claim::Theirs(owner) => owner.is_here.then_some(owner.pid),
     }
 }
