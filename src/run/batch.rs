@@ -75,10 +75,10 @@ pub enum CommandError {
     /// The job has no such value.
     #[error("left out: {0}")]
     NoValue(ExpandError),
-    /// Somebody has sent it again since the one who asks has looked.
-    #[error("left out: it was sent again meanwhile, and what came of it is in the jobs file")]
+    /// Somebody has sent it again since the one who asks has looked, is at it, or died at it.
+    #[error("left out: it was sent again meanwhile, or is being sent, or what sent it was killed")]
     SentAgain,
-    /// Whether somebody has cannot be looked up.
+    /// Whether somebody has cannot be looked up, or that we do cannot be noted.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Its arguments cannot be made of this job.
@@ -104,7 +104,7 @@ pub enum CommandError {
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
     /// It printed something else.
-    #[error("what it printed are no ids: {0}")]
+    #[error("what it printed are no ids, so what came of it is not in the jobs file: {0}")]
     NoIds(String),
     /// It printed so much that not all of it was kept.
     #[error("it printed more than {}: no id was added", human::bytes(process::LARGEST as u64))]
@@ -190,17 +190,51 @@ pub fn run(
     let at_once = if command.mode == OutputMode::Background { AT_ONCE } else { 1 };
     let one = move |group: Vec<CommandTarget>| {
         let (command, around) = (Arc::clone(&command), Arc::clone(&around));
-        async move {
-            let result = run_once(&command, &group, &around).await;
-            let added = match &result {
-                Ok(ended) if ended.status.success() => add(&command, &group, &around, &ended.out).await,
-                Ok(_) | Err(_) => None,
+        async move { run_group(&command, group, &around).await }
+    };
+    stream::iter(groups).map(one).buffer_unordered(at_once).flat_map(stream::iter)
+}
+
+/// Runs it once for those of a group that nobody else sends again; the others are left out, each for itself.
+async fn run_group(command: &UserCommand, group: Vec<CommandTarget>, around: &RunContext) -> Vec<Finished> {
+    let of = |group: &[CommandTarget]| Clean::from(label(group));
+    let keys = |group: &[CommandTarget]| group.iter().map(|target| target.job.key.clone()).collect();
+    let not_run =
+        |group: &[CommandTarget], error| Finished { of: of(group), jobs: keys(group), result: Err(error), added: None };
+    if around.leaving.load(Ordering::Relaxed) {
+        return vec![not_run(&group, CommandError::Leaving)];
+    }
+    let notes = around.notes.as_ref().filter(|_| command.adds.is_some());
+    let (group, late) = match notes {
+        None => (group, Vec::new()),
+        Some(notes) => {
+            let asked = group.iter().map(|target| (Arc::clone(&target.job), target.known.sent_again)).collect();
+            let mut free = match notes.begin_sending(asked).await {
+                Ok(free) => free.into_iter(),
+                Err(error) => return vec![not_run(&group, error.into())],
             };
-            let jobs = group.iter().map(|target| target.job.key.clone()).collect();
-            Finished { of: Clean::from(label(&group)), jobs, result, added }
+            group.into_iter().partition(|_| free.next().unwrap_or_default())
         }
     };
-    stream::iter(groups).map(one).buffer_unordered(at_once)
+    let mut finished: Vec<_> = late.into_iter().map(|target| not_run(&[target], CommandError::SentAgain)).collect();
+    if group.is_empty() && !finished.is_empty() {
+        return finished;
+    }
+    let result = run_once(command, &group, around).await;
+    let was_sent = result.as_ref().is_ok_and(|ended| ended.status.success());
+    // Before any id is in the file: whoever finds it there can know. And whatever it printed: it was paid for.
+    if let Some(notes) = notes
+        && let Err(error) =
+            notes.end_sending(group.iter().map(|target| Arc::clone(&target.job)).collect(), was_sent).await
+    {
+        tracing::warn!("whether jobs were sent again cannot be noted: {error}");
+    }
+    let added = match &result {
+        Ok(ended) if was_sent => add(command, &group, around, &ended.out).await,
+        Ok(_) | Err(_) => None,
+    };
+    finished.push(Finished { of: of(&group), jobs: keys(&group), result, added });
+    finished
 }
 
 fn label(group: &[CommandTarget]) -> String {
@@ -215,18 +249,6 @@ async fn run_once(
     group: &[CommandTarget],
     around: &RunContext,
 ) -> Result<ProcessEnd, CommandError> {
-    if around.leaving.load(Ordering::Relaxed) {
-        return Err(CommandError::Leaving);
-    }
-    if command.adds.is_some()
-        && let Some(store) = &around.store
-    {
-        let known = store.load(group.iter().map(|target| target.job.key.clone()).collect()).await?;
-        // Whoever knew of it has asked for it all the same.
-        if group.iter().zip(known).any(|(target, known)| known.sent_again && !target.known.sent_again) {
-            return Err(CommandError::SentAgain);
-        }
-    }
     let service = |target: &CommandTarget| around.services.get(&target.job.service).cloned();
     let wanted: Vec<_> = command.program.placeholders().collect();
     let values = match (command.marked, group) {
@@ -293,12 +315,6 @@ async fn add(
         _ => (Vec::new(), None, None),
     };
     let resubmits: Vec<String> = group.iter().map(|target| target.job.label()).collect();
-    // Before they are in the file: whoever finds them there can know.
-    if let Some(notes) = &around.notes
-        && let Err(error) = notes.note_sent_again(group.iter().map(|target| Arc::clone(&target.job)).collect()).await
-    {
-        tracing::warn!("that jobs were sent again cannot be noted: {error}");
-    }
     let file = around.file.clone();
     let work = move || {
         let addition = Addition {

@@ -32,6 +32,9 @@ pub struct JobFormat {
 /// After this time without a result, what was written is noted: a note is a write of its own to the store.
 const NOTED_AFTER: Duration = Duration::from_millis(500);
 
+/// A note that fails is tried again, ever later, but not later than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// So much is noted at once in any case.
 const NOTED_AT_ONCE: usize = 256;
 
@@ -58,6 +61,7 @@ impl Exporter {
             notes: store.notes(),
             runtime,
             written: Vec::new(),
+            pause: NOTED_AFTER,
             all: BTreeMap::new(),
         };
         std::thread::Builder::new()
@@ -99,6 +103,8 @@ struct Work {
     runtime: Handle,
     /// What was written out, or found to be, and not noted yet.
     written: Vec<BodyId>,
+    /// After how long without a result it is noted.
+    pause: Duration,
     /// Every job that has a result, by its name.
     all: BTreeMap<String, SavedJob>,
 }
@@ -110,7 +116,7 @@ impl Work {
             let next = if self.written.is_empty() {
                 arriving.recv().map_err(RecvTimeoutError::from)
             } else {
-                arriving.recv_timeout(NOTED_AFTER)
+                arriving.recv_timeout(self.pause)
             };
             let saved = match next {
                 Ok(saved) => saved,
@@ -125,7 +131,7 @@ impl Work {
                 tracing::warn!("{} is not exported yet: {error}", saved.0.label());
                 again.push(saved);
             }
-            if self.written.len() >= NOTED_AT_ONCE {
+            if self.written.len() >= NOTED_AT_ONCE && self.pause == NOTED_AFTER {
                 self.note();
             }
         }
@@ -153,12 +159,20 @@ impl Work {
             return;
         }
         // All of them at once, on this thread: nobody waits for it.
-        if let Err(error) = results::sync(&self.dir) {
-            tracing::warn!("what was written out does not count as exported yet: {error}");
-            return;
-        }
-        if let Err(error) = self.runtime.block_on(self.notes.note_exported(std::mem::take(&mut self.written))) {
-            tracing::warn!("what was written out is not noted: {error}");
+        let synced = results::sync(&self.dir).map_err(|error| error.to_string());
+        let noted = synced.and_then(|()| {
+            let noted = self.runtime.block_on(self.notes.note_exported(self.written.clone()));
+            noted.map_err(|error| error.to_string())
+        });
+        match noted {
+            Ok(()) => {
+                self.written.clear();
+                self.pause = NOTED_AFTER;
+            }
+            Err(error) => {
+                tracing::warn!("what was written out does not count as exported yet: {error}");
+                self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+            }
         }
     }
 

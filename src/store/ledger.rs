@@ -63,8 +63,10 @@ pub enum WriteCommand {
     Declare(Vec<Arc<Job>>, ReplyTo<()>),
     /// Keep what the user's fields hold of jobs.
     SetFields(Vec<(JobKey, FieldValues)>, ReplyTo<()>),
-    /// Note that these jobs were sent again.
-    NoteSentAgain(Vec<Arc<Job>>, ReplyTo<()>),
+    /// Claim these jobs to send them again, each with whether it is known to have been before: which of them may be.
+    BeginSending(Vec<(Arc<Job>, bool)>, ReplyTo<Vec<bool>>),
+    /// Give these up, and note whether they were sent again.
+    EndSending(Vec<Arc<Job>>, bool, ReplyTo<()>),
     /// Note that these bodies were exported.
     NoteExported(Vec<BodyId>, ReplyTo<()>),
     /// The events of hooks that this instance has to deliver, oldest first, those of dead instances among them.

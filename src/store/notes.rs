@@ -38,9 +38,17 @@ impl Notes {
         order(&*self.ledger, WriteCommand::Compact).await
     }
 
-    /// Notes that further jobs came of these: who is asked to send them again can say so.
-    pub async fn note_sent_again(&self, jobs: Vec<Arc<Job>>) -> Result<(), StoreError> {
-        order(&*self.ledger, |reply| WriteCommand::NoteSentAgain(jobs, reply)).await
+    /// Claims jobs to send them again; the flag says whether the caller knows that a job was sent again before. Answers
+    /// for each, in their order, whether it may be sent: not while a living instance is at it, nor where it was sent, or
+    /// an instance died at it, and the caller does not know.
+    pub async fn begin_sending(&self, jobs: Vec<(Arc<Job>, bool)>) -> Result<Vec<bool>, StoreError> {
+        order(&*self.ledger, |reply| WriteCommand::BeginSending(jobs, reply)).await
+    }
+
+    /// Gives up what `begin_sending` claimed. `was_sent` notes that further jobs came of these: who is asked to send them
+    /// again can say so.
+    pub async fn end_sending(&self, jobs: Vec<Arc<Job>>, was_sent: bool) -> Result<(), StoreError> {
+        order(&*self.ledger, |reply| WriteCommand::EndSending(jobs, was_sent, reply)).await
     }
 
     /// Notes that these bodies were written out, as `forget` wants to know.

@@ -81,6 +81,38 @@ fn what_was_sent_again_is_not_sent_a_second_time_unless_it_is_asked_for() {
 }
 
 #[test]
+fn of_two_that_send_a_job_again_at_once_one_does() {
+    for marked in ["each", "all"] {
+        let adds = format!("run = [\"./act.sh\"]\nadds = \"vessl\"\nwhen = \"id:one,two\"\nmarked = \"{marked}\"");
+        let bench =
+            bench(&adds, "touch began; until [ -e go ]; do sleep 0.1; done; read line; echo sent >> sent; echo new-$$");
+        let running = bench.start(&["run", "act", "--filter", "id:one"]);
+        crate::support::wait_for("the script", || bench.home().join("began").exists());
+        let late = bench.run(&["run", "act", "--filter", "id:one"]).with(2);
+        late.said("vessl/one: left out: it was sent again meanwhile, or is being sent");
+        std::fs::write(bench.home().join("go"), "").unwrap();
+        running.end().with(0).said("1 job added");
+        // The others of one run for all are sent all the same.
+        bench.run(&["run", "act", "--filter", "id:one,two"]).with(0).said("1 of 2 left out: sent again already");
+        let sent = std::fs::read_to_string(bench.home().join("sent")).unwrap();
+        assert_eq!(sent.lines().count(), 2, "{marked}");
+    }
+}
+
+#[test]
+fn what_a_command_prints_changes_nothing_in_that_its_jobs_were_sent() {
+    for (script, code, said) in [
+        ("echo '{\"queued\": true}'", 1, "what it printed are no ids"),
+        ("true", 0, "0 jobs added"),
+        ("head -c 20000000 /dev/zero", 1, "no id was added"),
+    ] {
+        let bench = bench("run = [\"./act.sh\"]\nadds = \"vessl\"\nwhen = \"id:one\"", script);
+        bench.run(&["run", "act"]).with(code).said(said);
+        bench.run(&["run", "act"]).with(2).said("1 of 3 left out: sent again already");
+    }
+}
+
+#[test]
 fn a_job_without_the_value_that_is_asked_for_is_left_out_and_named() {
     for (value, is_of_all) in [("output", false), ("body", false), ("web", false), ("reason", true)] {
         let bench = Bench::new()

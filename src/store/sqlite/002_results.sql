@@ -13,6 +13,8 @@ ALTER TABLE job ADD COLUMN description INTEGER REFERENCES description (id);
 ALTER TABLE job ADD COLUMN one_shot INTEGER;
 -- When a command of the user's own last sent it again: further jobs came of it.
 ALTER TABLE job ADD COLUMN sent_again_at INTEGER;
+-- The name of the instance that runs such a command for it now, or died at it.
+ALTER TABLE job ADD COLUMN sent_by TEXT;
 CREATE INDEX job_sent_again ON job (id) WHERE sent_again_at IS NOT NULL;
 
 -- The batch that the jobs file named; NULL for jobs of the first edition.

@@ -186,10 +186,43 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that these jobs were sent again.
-    pub fn note_sent_again(&mut self, jobs: &[Arc<Job>]) -> Result<(), Trouble> {
+    /// Claims jobs to send them again, see `Notes::begin_sending`.
+    pub fn begin_sending(&mut self, jobs: &[(Arc<Job>, bool)]) -> Result<Vec<bool>, Trouble> {
+        let mut liveness = Liveness::new(self.dir);
+        let mut free = Vec::with_capacity(jobs.len());
+        for (wanted, is_known) in jobs {
+            let job = rows::declare(self.connection, wanted)?;
+            let (was_sent, sender): (bool, Option<String>) = self
+                .connection
+                .prepare_cached("SELECT sent_again_at IS NOT NULL, sent_by FROM job WHERE id = ?1")?
+                .query_row([job], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let is_free = match sender {
+                Some(sender) if liveness.is_alive(&sender) => false,
+                // It may have been sent, and paid for: whoever wants it once more has to say so.
+                Some(_) if !is_known => {
+                    self.end_sending(&[Arc::clone(wanted)], true)?;
+                    false
+                }
+                Some(_) | None => !was_sent || *is_known,
+            };
+            if is_free {
+                self.connection
+                    .prepare_cached("UPDATE job SET sent_by = (SELECT name FROM instance WHERE id = ?2) WHERE id = ?1")?
+                    .execute([job, self.instance])?;
+            }
+            free.push(is_free);
+        }
+        Ok(free)
+    }
+
+    /// Gives up what `begin_sending` claimed, and notes what was sent again.
+    pub fn end_sending(&mut self, jobs: &[Arc<Job>], was_sent: bool) -> Result<(), Trouble> {
         for job in jobs {
             let job = rows::declare(self.connection, job)?;
+            self.connection.prepare_cached("UPDATE job SET sent_by = NULL WHERE id = ?1")?.execute([job])?;
+            if !was_sent {
+                continue;
+            }
             if rows::read_observation(self.connection, job)?.is_none() {
                 rows::write_observation(self.connection, job, &Observation::default())?;
             }

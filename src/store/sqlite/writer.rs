@@ -33,6 +33,7 @@ enum StepOutcome {
     Shared(ShareOutcome),
     Saved(Box<Observation>),
     Claimed(Vec<Claim>),
+    Sending(Vec<bool>),
     HookEvents(Vec<PendingHook>),
     HookEndings(Vec<(JobKey, String)>),
     Nothing,
@@ -99,7 +100,8 @@ impl Writer {
                     | WriteCommand::Declare(..)
                     | WriteCommand::Forget(..)
                     | WriteCommand::SetFields(..)
-                    | WriteCommand::NoteSentAgain(..)
+                    | WriteCommand::BeginSending(..)
+                    | WriteCommand::EndSending(..)
                     | WriteCommand::NoteExported(..)
                     | WriteCommand::HookEvents(_)
                     | WriteCommand::HookEndings(_)
@@ -300,7 +302,7 @@ impl WriteCommand {
             Self::Release(..) => "give up claims",
             Self::Declare(..) => "save what the jobs file says",
             Self::SetFields(..) => "save the values of fields",
-            Self::NoteSentAgain(..) => "note what was sent again",
+            Self::BeginSending(..) | Self::EndSending(..) => "note what is sent again",
             Self::NoteExported(..) => "note what was exported",
             Self::HookEvents(_) | Self::HookEndings(_) => "look for events of hooks",
             Self::AddHookEvents(..) => "save events of hooks",
@@ -322,7 +324,8 @@ fn step(tx: &mut Tx<'_>, command: &WriteCommand, placed: &[PlacedBody]) -> Resul
         WriteCommand::Release(keys, reads, _) => tx.release(keys, reads).map(|()| StepOutcome::Nothing),
         WriteCommand::Declare(jobs, _) => tx.declare(jobs).map(|()| StepOutcome::Nothing),
         WriteCommand::SetFields(fields, _) => tx.set_fields(fields).map(|()| StepOutcome::Nothing),
-        WriteCommand::NoteSentAgain(jobs, _) => tx.note_sent_again(jobs).map(|()| StepOutcome::Nothing),
+        WriteCommand::BeginSending(jobs, _) => Ok(StepOutcome::Sending(tx.begin_sending(jobs)?)),
+        WriteCommand::EndSending(jobs, was_sent, _) => tx.end_sending(jobs, *was_sent).map(|()| StepOutcome::Nothing),
         WriteCommand::NoteExported(bodies, _) => tx.note_exported(bodies).map(|()| StepOutcome::Nothing),
         WriteCommand::HookEvents(_) => {
             Ok(StepOutcome::HookEvents(hooks::undelivered(tx.connection, tx.dir, tx.instance)?))
@@ -357,6 +360,8 @@ fn respond(command: WriteCommand, outcome: Result<StepOutcome, StoreError>) {
         (WriteCommand::Save(_, reply), Err(error)) => drop(reply.send(Err(error))),
         (WriteCommand::Claim(_, reply), Ok(StepOutcome::Claimed(claims))) => drop(reply.send(Ok(claims))),
         (WriteCommand::Claim(_, reply), Err(error)) => drop(reply.send(Err(error))),
+        (WriteCommand::BeginSending(_, reply), Ok(StepOutcome::Sending(free))) => drop(reply.send(Ok(free))),
+        (WriteCommand::BeginSending(_, reply), Err(error)) => drop(reply.send(Err(error))),
         (WriteCommand::Share(_, reply), Ok(StepOutcome::Shared(shared))) => drop(reply.send(Ok(shared))),
         (WriteCommand::Share(_, reply), Err(error)) => drop(reply.send(Err(error))),
         (WriteCommand::HookEvents(reply), Ok(StepOutcome::HookEvents(events))) => drop(reply.send(Ok(events))),
@@ -367,7 +372,7 @@ fn respond(command: WriteCommand, outcome: Result<StepOutcome, StoreError>) {
             WriteCommand::Release(_, _, reply)
             | WriteCommand::Declare(_, reply)
             | WriteCommand::SetFields(_, reply)
-            | WriteCommand::NoteSentAgain(_, reply)
+            | WriteCommand::EndSending(_, _, reply)
             | WriteCommand::NoteExported(_, reply)
             | WriteCommand::AddHookEvents(_, _, reply)
             | WriteCommand::NoteHookEvents(_, _, reply)
@@ -383,6 +388,7 @@ fn respond(command: WriteCommand, outcome: Result<StepOutcome, StoreError>) {
         (
             WriteCommand::Save(..)
             | WriteCommand::Claim(..)
+            | WriteCommand::BeginSending(..)
             | WriteCommand::Share(..)
             | WriteCommand::HookEvents(_)
             | WriteCommand::HookEndings(_)

@@ -136,11 +136,12 @@ impl Ledger for Team {
                 self.common.uploads().saved(key, || self.local.write(command));
                 self.common.wake.notify_one();
             }
-            WriteCommand::NoteSentAgain(..) => {
+            WriteCommand::EndSending(..) => {
                 self.local.write(command);
                 self.common.wake.notify_one();
             }
             WriteCommand::Declare(..)
+            | WriteCommand::BeginSending(..)
             | WriteCommand::SetFields(..)
             | WriteCommand::NoteExported(..)
             | WriteCommand::HookEvents(_)

@@ -134,7 +134,7 @@ async fn what_one_machine_saves_every_machine_has_byte_for_byte() {
         assert_eq!((known.state, &body(&ben, &known).await), (State::Succeeded, result));
     }
     // Of a result that nobody may replace too, the others learn that it was sent again.
-    ben.store.notes().note_sent_again(vec![Arc::clone(&short)]).await.unwrap();
+    ben.store.notes().end_sending(vec![Arc::clone(&short)], true).await.unwrap();
     let known = ana.learns(&short.key, |known| known.sent_again).await;
     assert_eq!(body(&ana, &known).await, results[0]);
     // What is known is told of a moment later, and once.

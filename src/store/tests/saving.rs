@@ -115,12 +115,37 @@ async fn that_a_job_was_sent_again_is_known_from_then_on_whatever_is_saved_of_it
         store.save(step(&scan(id), knowing(State::Failed, 1))).await.unwrap();
     }
     assert_eq!(store.results().sent_again().await.unwrap(), []);
-    other.notes().note_sent_again(jobs_of(vec![scan("a"), scan("new")])).await.unwrap();
+    other.notes().end_sending(jobs_of(vec![scan("a"), scan("new")]), true).await.unwrap();
     assert!(store.save(step(&scan("a"), knowing(State::Failed, 2))).await.unwrap().sent_again);
     assert_eq!(store.results().sent_again().await.unwrap(), [scan("a"), scan("new")]);
     for (id, expected) in [("a", true), ("b", false), ("new", true)] {
         assert_eq!(known(&view(dir.path()), &scan(id)).await.sent_again, expected, "{id}");
     }
+}
+
+#[tokio::test]
+async fn two_that_would_send_a_job_again_at_once_are_one_that_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, other) = (open(dir.path()), open(dir.path()));
+    let asked = |ids: &[&str], is_known| {
+        jobs_of(ids.iter().map(|id| scan(id)).collect()).into_iter().map(|job| (job, is_known)).collect::<Vec<_>>()
+    };
+    assert_eq!(store.notes().begin_sending(asked(&["a", "b"], false)).await.unwrap(), [true, true]);
+    // Nor by the same instance, nor where one is asked for once more.
+    for (who, is_known) in [(&other, false), (&other, true), (&store, false)] {
+        assert_eq!(who.notes().begin_sending(asked(&["a"], is_known)).await.unwrap(), [false], "{is_known}");
+    }
+    // What failed may be tried by anybody; what was sent only by who knows.
+    store.notes().end_sending(jobs_of(vec![scan("a")]), true).await.unwrap();
+    store.notes().end_sending(jobs_of(vec![scan("b")]), false).await.unwrap();
+    assert_eq!(other.notes().begin_sending(asked(&["a", "b", "c"], false)).await.unwrap(), [false, true, true]);
+    assert_eq!(other.notes().begin_sending(asked(&["a"], true)).await.unwrap(), [true]);
+    assert_eq!(store.results().sent_again().await.unwrap(), [scan("a")]);
+    // Whoever is gone may have sent what it was at.
+    other.close().await;
+    assert_eq!(store.notes().begin_sending(asked(&["b"], false)).await.unwrap(), [false]);
+    assert_eq!(store.results().sent_again().await.unwrap(), [scan("a"), scan("b")]);
+    assert_eq!(store.notes().begin_sending(asked(&["b", "c"], true)).await.unwrap(), [true, true]);
 }
 
 #[tokio::test]
