@@ -178,18 +178,17 @@ impl WholeResponse {
         self.arrived.bytes > LONG_BODY || decode::may_be_coded(self.arrived.headers.content_encoding.as_deref(), &first)
     }
 
-    /// Whether it stands in a file that is left where it is when this is dropped.
-    pub fn outlives_us(&self) -> bool {
-        self.as_received.outlives_us()
+    /// Whether it stands in a file, from now on, that is left where it is when this is dropped.
+    pub fn outlives_us(&mut self) -> bool {
+        self.as_received.stay()
     }
 
     /// The response with its content coding undone. An error where there is no room for it, in memory or on disk: nothing is
-    /// lost by that, for it stands in a file then if it is the only one of its job.
-    pub fn decoded(mut self) -> Result<DecodedResponse, Box<NoRoom>> {
+    /// lost by that, for it can stay in a file if it is the only one of its job.
+    pub fn decoded(self) -> Result<DecodedResponse, Box<NoRoom>> {
         let (body, spooled, masked, warning) = match self.bytes() {
             Ok(bytes) => bytes,
             Err(why) => {
-                self.as_received.stay();
                 return Err(Box::new((why, self)));
             }
         };

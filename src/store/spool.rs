@@ -390,18 +390,14 @@ impl Spooled {
         }
     }
 
-    /// Whether it stands in a file that is left where it is when this is dropped.
-    pub fn outlives_us(&self) -> bool {
-        matches!(&self.place, Place::File { path, .. } if path.path.is_some() && !path.goes_with_bytes)
-    }
-
-    /// A one-shot response that has to wait stands in a file from now on, so that it outlives us.
-    pub fn stay(&mut self) {
+    /// A one-shot response that has to wait stands in a file from now on, so that it outlives us; whether it does.
+    pub fn stay(&mut self) -> bool {
         if let (Place::Memory(bytes), true) = (&self.place, self.writer.one_shot)
             && let Some(file) = spill(&self.writer.shared.dir, &self.writer.name(None), bytes)
         {
             self.place = self.writer.place_of(file, bytes.len() as u64);
         }
+        matches!(&self.place, Place::File { path, .. } if path.path.is_some() && !path.goes_with_bytes)
     }
 }
 
