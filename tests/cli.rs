@@ -38,7 +38,7 @@ fn keys_are_told_as_they_are_bound_and_two_actions_on_one_key_are_an_error_with_
     let bound = |keys| [("config/jobdeck/config.toml", keys)];
     runs(&[], &["keys"], 0, "q           quit ", "");
     runs(&bound("[keys]\nquit = ['Ctrl-Q', 'F10']\nhelp = []\n"), &["keys"], 0, "Ctrl-q F10  quit ", "");
-    runs(&bound("[keys]\nhelp = []\n"), &["keys"], 0, ":           help ", "");
+    runs(&bound("[keys]\nhelp = []\n"), &["keys"], 0, ":help       help ", "");
     let both = "config.toml:3:8: this key of `help` in line 3 is a key of `quit` in line 2";
     runs(&bound("[keys]\nquit = 'x'\nhelp = 'x'\n"), &["keys"], 2, "", both);
     let own = "config.toml:2:8: this key of `quit` in line 2 is `copy-raw`'s own";
