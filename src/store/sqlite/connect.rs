@@ -154,10 +154,10 @@ fn set_up(connection: &Connection, statements: usize) -> Result<(), Trouble> {
     refuse_newer(connection)
 }
 
-/// Syncs the log, its name and the database, and from now on with each transaction.
+/// Syncs the log, its name and the database, empties the log, and syncs each transaction from now on.
 fn make_durable(connection: &Connection) -> Result<(), Trouble> {
     connection.pragma_update(None, "synchronous", "full")?;
-    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))?;
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy {
         let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         return Err(rusqlite::Error::SqliteFailure(busy, None).into());
