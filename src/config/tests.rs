@@ -333,6 +333,7 @@ fn every_kind_of_mistake_is_named_and_says_what_to_do() {
         ("[services.x]\ntoken = { env = 'A', file = 'b' }", "2:22: `file` is one source too many for a token"),
         ("[services.x]\ntoken = { var = 'A' }", "2:11: unknown key `var` in a token"),
         ("[services.x]\ntoken = { env = '$A' }", "2:17: this is no name of an environment variable"),
+        ("[services.x]\ntoken = { env = 'sk-live-4f9a' }", "2:17: this is no name of an environment variable"),
         ("[services.x]\ntoken = { env = 3 }", "2:17: key `env` must be a string, not an integer"),
         (
             "[services.x]\ntoken = { command = 'pass show x' }",

@@ -25,6 +25,7 @@ use crate::domain::human;
 use crate::domain::job::{Job, JobKey};
 use crate::domain::observation::Observation;
 use crate::domain::service::Service;
+use crate::engine::mask;
 use crate::engine::saved::{Notes, Results, StoreError};
 use crate::engine::token::{self, Prompts, TokenError};
 use crate::session::jsonl::{StateLine, json};
@@ -265,12 +266,14 @@ async fn run_once(
         arguments => arguments?,
     };
     let mut variables = values.variables();
+    let mut given = None;
     if command.token {
         let services: BTreeSet<_> = group.iter().map(|target| Arc::clone(&target.job.service)).collect();
         let one = services.first().filter(|_| services.len() == 1).and_then(|name| around.services.get(name));
         let service = one.ok_or(CommandError::SeveralServices)?;
         let token = token::resolve(&service.token, around.prompts).await?;
         variables.push(("JOBDECK_TOKEN".to_owned(), token.expose().to_owned()));
+        given = Some(token);
     }
     let launch = Launch {
         path: command.program.path(),
@@ -280,7 +283,16 @@ async fn run_once(
         input: json_lines(group),
         has_terminal: command.mode == OutputMode::Terminal,
     };
-    Ok(process::run(launch).await?)
+    let mut ended = process::run(launch).await?;
+    // A program may print the token that it was given (`curl -v`): it reaches no screen, no log and no file.
+    if let Some(token) = given {
+        for output in [&mut ended.out, &mut ended.err] {
+            if let Some(masked) = mask::bytes(&Bytes::from(output.bytes.clone()), &token) {
+                output.bytes = masked.into();
+            }
+        }
+    }
+    Ok(ended)
 }
 
 fn json_lines(group: &[CommandTarget]) -> Bytes {

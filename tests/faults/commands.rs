@@ -144,6 +144,23 @@ fn no_token_reaches_a_program_that_does_not_ask_for_one() {
 }
 
 #[test]
+fn a_token_that_a_program_prints_is_masked_on_the_screen_and_in_the_log() {
+    for (script, code) in [
+        ("echo \"> Authorization: Bearer $JOBDECK_TOKEN\" >&2; exit 1", 1),
+        ("echo \"auth $JOBDECK_TOKEN failed\"; exit 3", 1),
+        ("echo $JOBDECK_TOKEN", 0),
+    ] {
+        let bench = bench("token = true\nrun = [\"./act.sh\"]\nwhen = \"id:one\"", script);
+        let ended = bench.run(&["run", "act", "-v"]).with(code);
+        let log = std::fs::read_to_string(bench.state_dir().join("jobdeck.log")).unwrap_or_default();
+        for text in [ended.text(), ended.err.clone(), log] {
+            assert!(!text.contains(TOKEN), "{script}: {text}");
+        }
+        assert!(ended.text().contains("***") || ended.err.contains("***"), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_strangers_text_is_no_option_and_no_shell() {
     let bench = Bench::new().declared("vessl", "one", "name = \"-rf $(touch pwned); `id`\"").also(
         "[[commands]]\nname = \"bare\"\nrun = [\"printf\", \"%s\", \"{name}\"]\n\

@@ -274,7 +274,8 @@ fn token_source(source: &TomlField<'_>, place: &PathBase, problems: &mut Problem
     match source.key {
         "env" => {
             let name = source.word("\"VESSL_TOKEN\"", problems)?;
-            if name.starts_with('$') || name.contains(['=', '\0', ' ']) {
+            // What no shell can set is rather the token itself, which must not be shown as a variable's name.
+            if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 source.wrong(
                     "this is no name of an environment variable",
                     "write the name alone, without $ and without a value: env = \"VESSL_TOKEN\"",
